@@ -1,0 +1,75 @@
+"""lpa3bench: compare augmentation methods, LP-A3 among them, on supervised, semi-supervised and noisy tasks.
+
+Names are imported when they are first used, so importing the package imports no torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from lpa3bench._version import __version__
+
+if TYPE_CHECKING:
+    from lpa3bench.api import (
+        Augmenter,
+        Backbone,
+        Context,
+        Dataset,
+        DatasetSpec,
+        Env,
+        Labels,
+        LabelSet,
+        Output,
+        Phase,
+        Split,
+        Step,
+        Task,
+        View,
+        ViewFunction,
+        WeakView,
+    )
+    from lpa3bench.hookspecs import hookimpl
+    from lpa3bench.standalone import lpa3
+
+_HOME = {
+    **dict.fromkeys(
+        ("Augmenter", "Backbone", "Context", "Dataset", "DatasetSpec", "Env", "LabelSet", "Labels", "Output",
+         "Phase", "Split", "Step", "Task", "View", "ViewFunction", "WeakView"),
+        "lpa3bench.api",
+    ),
+    "hookimpl": "lpa3bench.hookspecs",
+    "lpa3": "lpa3bench.standalone",
+}  # fmt: skip
+
+__all__ = [
+    "Augmenter",
+    "Backbone",
+    "Context",
+    "Dataset",
+    "DatasetSpec",
+    "Env",
+    "LabelSet",
+    "Labels",
+    "Output",
+    "Phase",
+    "Split",
+    "Step",
+    "Task",
+    "View",
+    "ViewFunction",
+    "WeakView",
+    "__version__",
+    "hookimpl",
+    "lpa3",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,373 @@
+"""What plugins implement, and the small data types that pass between them and the engine.
+
+Letters used in shapes: N images in a data set, B in a batch, M views, K classes, C×H×W an image. Images are
+float in [0, 1] everywhere outside a data set's storage; the model normalises.
+
+Every plugin takes keyword-only hyper-parameters with type annotations, raises `ValueError` for a value out
+of range with a message that opens with the parameter's name (`"margin: must be > 0"`), and does no work in
+its constructor: what costs anything happens in `setup` or later.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from lpa3bench.data.sampler import Batch, Sampler
+from lpa3bench.seeding import Draws
+from lpa3bench.state import Stateful
+
+Domain = Literal["main", "aux"]
+Slot = Literal["view", "strong", "positives"]
+SLOTS: tuple[Slot, ...] = ("view", "strong", "positives")
+
+
+# ---------------------------------------------------------------------------------------------- data types
+class Output(NamedTuple):
+    """What a backbone returns."""
+
+    logits: Tensor
+    """[B, K]"""
+    features: tuple[Tensor, ...]
+    """One map [B, C_i, H_i, W_i] per stage, from stem to head."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeakView:
+    """A data set's ordinary training view: horizontal flip, then a random crop of the padded image.
+
+    `flip` flips with probability one half; `pad` is the padding in pixels on each side; `mode` what it is
+    filled with; `crop` the side of the crop (None: the image's own).
+    """
+
+    flip: bool = True
+    pad: int = 4
+    mode: Literal["reflect", "constant"] = "reflect"
+    crop: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.pad < 0:
+            raise ValueError(f"pad: must be >= 0, not {self.pad}")
+        if self.mode not in ("reflect", "constant"):
+            raise ValueError(f"mode: must be 'reflect' or 'constant', not {self.mode!r}")
+        if self.crop is not None and self.crop < 1:
+            raise ValueError(f"crop: must be >= 1, not {self.crop}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetSpec:
+    """What everybody may know of a data set."""
+
+    name: str
+    num_classes: int
+    channels: int
+    size: int
+    """Side of the square images, in pixels."""
+    mean: tuple[float, ...]
+    """Per channel, of images in [0, 1]."""
+    std: tuple[float, ...]
+    label_kind: Literal["multi-class", "binary-class", "ordinal-regression"] = "multi-class"
+    weak: WeakView = field(default_factory=WeakView)
+
+
+class Split(NamedTuple):
+    """One split of a data set, on the CPU."""
+
+    images: Tensor
+    """uint8 [N, C, H, W]"""
+    labels: Tensor
+    """int64 [N]"""
+
+
+@dataclass(frozen=True)
+class LabelSet:
+    """The training labels that a run is given."""
+
+    given: Tensor
+    """int64 [N]; where `labelled` is false the value means nothing."""
+    labelled: Tensor
+    """bool [N]"""
+    info: dict[str, Any]
+    """What was done, for the record (plain numbers and strings)."""
+
+
+@dataclass
+class View:
+    """Views made by an augmenter: M of them, each naming the row of its batch that it was made from."""
+
+    x: Tensor
+    """[M, C, H, W] in [0, 1]"""
+    rows: Tensor
+    """int64 [M], ascending positions in the batch that was handed in."""
+    info: dict[str, Any] = field(default_factory=dict)
+    """0-d tensors or numbers worth logging."""
+    target: Tensor | None = None
+    """[M, K], where the augmenter changes the label (CutMix); None: the label of the row."""
+    domain: Domain = "main"
+    """Which BatchNorm the view is to be trained through. The guard around `generate` sets it."""
+
+
+class Phase(NamedTuple):
+    """A stretch of a task's training.
+
+    A phase runs from its first epoch up to the next phase's first; one that shares its first epoch with the
+    next runs in that epoch alone, before it.
+    """
+
+    name: str
+    first_epoch: int
+    steps_per_epoch: int
+
+
+class Step(NamedTuple):
+    """What `Task.batches` yields: the work of one `update`."""
+
+    phase: str
+    batches: tuple[Batch, ...]
+    time: float
+    """Epochs done, with the fraction of this one: what ramps go by."""
+
+
+class Model(Protocol):
+    """A backbone with the data set's normalisation in front. Called with images in [0, 1]."""
+
+    name: str
+    backbone: Backbone
+    mean: Tensor
+    """[C, 1, 1]"""
+    std: Tensor
+    """[C, 1, 1]"""
+
+    def __call__(self, x: Tensor) -> Output: ...
+
+    def normalise(self, x: Tensor) -> Tensor:
+        """(x − mean)/std."""
+
+    def from_normalised(self, z: Tensor) -> Output:
+        """The backbone's output for an already normalised batch."""
+
+    def parameters(self) -> Iterator[nn.Parameter]: ...
+
+    def named_parameters(self) -> Iterator[tuple[str, nn.Parameter]]: ...
+
+
+@dataclass(frozen=True)
+class Context:
+    """What an augmenter gets beside the images."""
+
+    model: Model
+    """Frozen, in the augmenter's own BatchNorm domain, in train mode."""
+    logits: Callable[[Tensor], Output]
+    """The model's output for images in [0, 1]."""
+    index: Tensor | None
+    """int64 [B], places in the training set; None: no memory is read or written, every image is treated."""
+    target: Tensor | None
+    """float [B, K]"""
+    copies: int
+    """How many views of the same samples `x` stacks (copy by copy); a memory takes their mean."""
+    spec: DatasetSpec
+    epoch: int
+    step: int
+    """Update steps done since the run began."""
+    pass_no: int
+    """Passes begun over the data that the batch was drawn from, counted from 0."""
+    draws: Draws
+
+
+# ----------------------------------------------------------------------------------------------- interfaces
+class Dataset(ABC):
+    """A data set on the disk."""
+
+    @property
+    @abstractmethod
+    def spec(self) -> DatasetSpec:
+        """What everybody may know of it, without touching the disk."""
+
+    @abstractmethod
+    def load(self, root: Path) -> dict[str, Split]:
+        """Read it from the data folder `root`: at least "train" and "test", and "val" where it has one.
+
+        Raises:
+            DataError: files are missing or damaged; nothing is ever downloaded here.
+        """
+
+    def download(self, root: Path) -> None:
+        """Fetch it into `root` through the library that owns it, because the user asked for it.
+
+        Raises:
+            DataError: the set has no source, or the fetch failed.
+        """
+        from lpa3bench.errors import DataError
+
+        raise DataError(f"{self.spec.name} has no download; its files must be put into {root} by hand")
+
+
+class Labels(ABC):
+    """What the training labels are."""
+
+    @abstractmethod
+    def apply(self, clean: Tensor, *, num_classes: int, draws: Draws) -> LabelSet:
+        """Make the labels of a run. `clean`: int64 [N]."""
+
+
+class Backbone(nn.Module, ABC):
+    """A network with features. Plain `nn.BatchNorm2d` inside; it knows nothing of views or domains.
+
+    Subclasses take `num_classes` and `in_channels` and their own hyper-parameters, all keyword-only.
+    """
+
+    @abstractmethod
+    def forward(self, x: Tensor) -> Output:
+        """x: [B, C, H, W], normalised."""
+
+    @abstractmethod
+    def stages(self) -> list[nn.Module]:
+        """The parts in order from stem to head; the last is the classification head."""
+
+
+class Augmenter(Stateful, ABC):
+    """Makes other views of images."""
+
+    needs_model: bool = False
+    """Whether `generate` calls the model; the engine then freezes it around the call."""
+    bn_domain: Domain = "main"
+    """The BatchNorm that its passes use and its views are trained through."""
+
+    def setup(self, env: Env) -> None:
+        """Allocate what a run needs. Called once per (slot, model), on a copy of the bound augmenter."""
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Called before each epoch."""
+
+    def unsupported(self, spec: DatasetSpec, slot: Slot) -> str | None:
+        """Why it makes no sense for this data set in this slot; None where it does."""
+        return None
+
+    @abstractmethod
+    def generate(self, x: Tensor, ctx: Context) -> View:
+        """Views of x: [B, C, H, W] in [0, 1].
+
+        Slots `view` and `strong` need one view of every row, in order; `positives` takes any ascending
+        selection, an empty one too. Take gradients with `torch.autograd.grad` only, with respect to the
+        image or to parameters of your own.
+        """
+
+
+class ViewFunction(Protocol):
+    """How a task reaches the augmenter of a slot; see `lpa3bench.views.Views`."""
+
+    def __call__(
+        self,
+        slot: Slot,
+        model: Model,
+        x: Tensor,
+        *,
+        index: Tensor | None,
+        target: Tensor | None,
+        copies: int = 1,
+        pass_no: int = 0,
+    ) -> View | None: ...
+
+
+class TrainLabels(NamedTuple):
+    """The labels that a task may see, on the device."""
+
+    given: Tensor
+    """int64 [N]"""
+    labelled: Tensor
+    """bool [N]"""
+
+
+class Env(Protocol):
+    """What a task has to work with. Clean labels are not in it."""
+
+    spec: DatasetSpec
+    epochs: int
+    """Epochs of the whole run."""
+    device: torch.device
+    size: int
+    """N, training images."""
+    labels: TrainLabels
+    views: ViewFunction
+
+    def model(self, name: str) -> Model:
+        """The network of that name, one of `Task.models`."""
+
+    def weak(self, index: Tensor) -> Tensor:
+        """The ordinary training view [B, C, H, W] of training images, crop and flip drawn anew."""
+
+    def images(self, index: Tensor) -> Tensor:
+        """Training images as they are: [B, C, H, W] in [0, 1]."""
+
+    def sampler(
+        self, name: str, batch_size: int, subset: Tensor | None = None, *, drop_last: bool = True
+    ) -> Sampler:
+        """Shuffled passes over the training set or a subset of it, in the order named `name`."""
+
+    def logits(self, model: Model, x: Tensor, domain: Domain = "main") -> Output:
+        """One forward pass in one BatchNorm domain, in the run's precision."""
+
+    def draws(self, name: str) -> Draws:
+        """The random numbers of the component `name`; the same object at every call."""
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """The run's mixed precision, for losses computed outside `logits`."""
+
+    def evaluating(self, *models: Model) -> AbstractContextManager[Any]:
+        """Eval mode and no gradient inside the block, what was before after it."""
+
+    def gather(self, x: Tensor) -> Tensor:
+        """The rows of all processes, in order; x itself in a single one."""
+
+    def backward(self, loss: Tensor) -> None:
+        """Gradients of the loss, averaged over the processes."""
+
+
+class Task(Stateful, ABC):
+    """A training method: it owns losses, optimisers and schedules, and what else it needs between epochs.
+
+    Name in `saved` what the next epoch depends on (optimisers, schedulers, splits, endless samplers); the
+    networks and the random draws are the engine's.
+    """
+
+    slots: tuple[Slot, ...] = ()
+    models: tuple[str, ...] = ("net",)
+    batch_size: int
+    """A constructor parameter of every task."""
+
+    def unsupported(self, spec: DatasetSpec, labels: Labels) -> str | None:
+        """Why the task makes no sense for this data and these labels; None where it does."""
+        return None
+
+    @abstractmethod
+    def setup(self, env: Env) -> None:
+        """Keep `env`, build optimisers."""
+
+    @abstractmethod
+    def phases(self, epochs: int) -> tuple[Phase, ...]:
+        """The phases in order; asked after `setup`."""
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Called before the batches of each epoch."""
+
+    @abstractmethod
+    def batches(self, epoch: int) -> Iterator[Step]:
+        """The steps of one epoch. The next is drawn only after the last update."""
+
+    @abstractmethod
+    def update(self, step: Step, views: ViewFunction) -> dict[str, Tensor]:
+        """One step of training. Returns 0-d tensors to log; the key "loss" is watched for NaN."""
+
+    def end_epoch(self, epoch: int) -> None:
+        """Called after the last update of each epoch: schedulers step here."""
+
+    @abstractmethod
+    def predict(self, x: Tensor) -> Tensor:
+        """Class probabilities [B, K] of images in [0, 1]; called in eval mode without gradient."""

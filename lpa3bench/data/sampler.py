@@ -1,0 +1,76 @@
+"""The order of samples: shuffled passes, drawn on the host, the same on any hardware."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from lpa3bench.seeding import Draws
+
+
+class Batch(NamedTuple):
+    """Places in the training set that one step works on."""
+
+    index: Tensor
+    """int64 [B]"""
+    pass_no: int
+    """Passes begun over the sampler's samples, counted from 0."""
+
+
+class Sampler:
+    """Endless shuffled passes over a set of samples.
+
+    Args:
+        subset: int64 [n], the samples.
+        batch_size: samples per batch. A set smaller than that makes one batch of all its samples.
+        draws: where the orders come from.
+        drop_last: leave out the last, smaller batch of a pass.
+
+    Raises:
+        ValueError: there is no sample.
+    """
+
+    def __init__(self, subset: Tensor, batch_size: int, draws: Draws, *, drop_last: bool = True) -> None:
+        if len(subset) == 0:
+            raise ValueError("subset: there is no sample to draw from")
+        if batch_size < 1:
+            raise ValueError(f"batch_size: must be >= 1, not {batch_size}")
+        self.subset = subset
+        self.batch_size = min(batch_size, len(subset))
+        self.draws = draws
+        self.drop_last = drop_last
+        self.pass_no = -1
+        self._cursor = 0
+        self._order = subset[:0]
+
+    def __len__(self) -> int:
+        """Batches in a pass."""
+        n = len(self.subset)
+        return n // self.batch_size if self.drop_last else -(-n // self.batch_size)
+
+    def next(self) -> Batch:
+        """The next batch, of a new pass where the last one is over."""
+        if self.pass_no < 0 or self._cursor >= len(self):
+            self._order = self.subset[self.draws.permutation(len(self.subset)).to(self.subset.device)]
+            self._cursor = 0
+            self.pass_no += 1
+        start = self._cursor * self.batch_size
+        self._cursor += 1
+        return Batch(self._order[start : start + self.batch_size], self.pass_no)
+
+    def one_pass(self) -> Iterator[Batch]:
+        """As many batches as a pass has."""
+        for _ in range(len(self)):
+            yield self.next()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Position and order; the draws are saved by whoever owns them."""
+        return {"pass_no": self.pass_no, "cursor": self._cursor, "order": self._order.cpu()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.pass_no = state["pass_no"]
+        self._cursor = state["cursor"]
+        self._order = torch.as_tensor(state["order"]).to(self.subset.device)

@@ -1,0 +1,51 @@
+"""What can go wrong, and the exit code each kind of failure ends with.
+
+A `BenchError` is the user's business: the command line prints its one line and exits with `exit_code`.
+Anything else that escapes is a bug and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+
+class BenchError(Exception):
+    """A failure with one line that says what is wrong, where, and what to do."""
+
+    exit_code = 1
+
+
+class RunFailed(BenchError):
+    """The run itself went wrong: a NaN loss, a full disk, an augmenter that left the image range."""
+
+    exit_code = 1
+
+
+class UsageError(BenchError):
+    """The command line asked for something that cannot be."""
+
+    exit_code = 2
+
+
+class ConfigError(BenchError):
+    """A gin file or a `-p` binding is wrong; the message opens with file and line."""
+
+    exit_code = 3
+
+
+class DataError(BenchError):
+    """A data set is missing or damaged."""
+
+    exit_code = 4
+
+
+class PluginError(BenchError):
+    """A plugin that the command needs is broken, or one name is claimed twice."""
+
+    exit_code = 5
+
+
+class Stopped(BenchError):
+    """A signal ended the run at a step; its checkpoint is on disk (exit 130 for SIGINT, 143 for SIGTERM)."""
+
+    def __init__(self, message: str, signal_number: int) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + signal_number

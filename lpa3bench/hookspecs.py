@@ -1,0 +1,49 @@
+"""The plugin door: five hooks, one per kind of plugin.
+
+A distribution names one module in the entry-point group `lpa3bench`. That module marks functions with
+`@hookimpl`; each is handed `register(name, plugin)`, where `plugin` is a class or, so that nothing heavy is
+imported before a config names it, a string `"package.module:Class"`.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import pluggy
+
+GROUP = "lpa3bench"
+KINDS = ("tasks", "augmenters", "backbones", "datasets", "labels")
+
+hookspec = pluggy.HookspecMarker(GROUP)
+hookimpl = pluggy.HookimplMarker(GROUP)
+
+
+class Register(Protocol):
+    """`register(name, plugin)`: names are unique over all kinds."""
+
+    def __call__(self, name: str, plugin: type | str) -> None: ...
+
+
+@hookspec
+def register_tasks(register: Register) -> None:
+    """Register training methods: subclasses of `lpa3bench.Task`."""
+
+
+@hookspec
+def register_augmenters(register: Register) -> None:
+    """Register augmenters: subclasses of `lpa3bench.Augmenter`."""
+
+
+@hookspec
+def register_backbones(register: Register) -> None:
+    """Register networks: subclasses of `lpa3bench.Backbone`."""
+
+
+@hookspec
+def register_datasets(register: Register) -> None:
+    """Register data sets: subclasses of `lpa3bench.Dataset`."""
+
+
+@hookspec
+def register_labels(register: Register) -> None:
+    """Register what training labels can be: subclasses of `lpa3bench.Labels`."""

@@ -1,0 +1,178 @@
+"""Finds plugins and knows them by name, without importing what no config asks for.
+
+pluggy's own entry-point loader stops at the first broken plugin and drops a second one of the same name in
+silence, so the entry points are walked here: a broken plugin is kept with its distribution and error for
+whoever needs it, and a name claimed twice is an error that names both.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+import pluggy
+
+from lpa3bench import hookspecs
+from lpa3bench.errors import PluginError, UsageError
+from lpa3bench.hookspecs import GROUP, KINDS
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One registered plugin."""
+
+    kind: str
+    name: str
+    target: type | str
+    distribution: str
+    """"name version", or the file given with --plugin."""
+
+    def load(self) -> type:
+        """The class itself.
+
+        Raises:
+            PluginError: its module cannot be imported or holds no such class.
+        """
+        if not isinstance(self.target, str):
+            return self.target
+        module, _, attribute = self.target.partition(":")
+        try:
+            found = getattr(importlib.import_module(module), attribute)
+        except Exception as error:  # anything can go wrong in somebody else's module
+            raise PluginError(
+                f"{self.name} ({self.distribution}): {self.target} cannot be imported: {_reason(error)}"
+            ) from error
+        if not isinstance(found, type):
+            raise PluginError(f"{self.name} ({self.distribution}): {self.target} is not a class")
+        return found
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A plugin module that could not be used."""
+
+    distribution: str
+    error: str
+
+
+@dataclass(frozen=True)
+class Registry:
+    """All plugins that were found."""
+
+    entries: tuple[Entry, ...]
+    broken: tuple[Broken, ...]
+
+    def kind(self, kind: str) -> list[Entry]:
+        """The entries of one kind, by name."""
+        return sorted((e for e in self.entries if e.kind == kind), key=lambda e: e.name.lower())
+
+    def get(self, name: str) -> Entry | None:
+        """The plugin of that name, whatever its kind."""
+        return next((e for e in self.entries if e.name == name), None)
+
+    def nearest(self, name: str, kind: str | None = None) -> list[str]:
+        """Names that look like `name`, the likeliest first."""
+        names = {e.name.lower(): e.name for e in self.entries if kind in (None, e.kind)}
+        return [names[m] for m in get_close_matches(name.lower(), names, n=3, cutoff=0.5)]
+
+
+def _reason(error: BaseException) -> str:
+    """The first line of an exception, with its type."""
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
+
+
+class _Collector:
+    """Asks plugin modules for what they register, one by one."""
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self.broken: list[Broken] = []
+
+    def add(self, module: ModuleType, distribution: str) -> None:
+        """Take all of a module's plugins, or none of them where one hook fails."""
+        manager = pluggy.PluginManager(GROUP)
+        manager.add_hookspecs(hookspecs)
+        found: list[Entry] = []
+        try:
+            manager.register(module)
+            manager.check_pending()
+            for kind in KINDS:
+                hook = getattr(manager.hook, f"register_{kind}")
+                for implementation in hook.get_hookimpls():
+
+                    def register(name: str, plugin: type | str, kind: str = kind) -> None:
+                        found.append(Entry(kind, name, plugin, distribution))
+
+                    implementation.function(register)
+        except Exception as error:  # a plugin may fail in any way, and must not take the others down
+            self.broken.append(Broken(distribution, _reason(error)))
+            return
+        if not found:
+            self.broken.append(
+                Broken(
+                    distribution, f"registers nothing; hooks are {', '.join('register_' + k for k in KINDS)}"
+                )
+            )
+        self.entries += found
+
+    def registry(self) -> Registry:
+        first: dict[str, Entry] = {}
+        for entry in self.entries:
+            other = first.setdefault(entry.name, entry)
+            if other is not entry:
+                raise PluginError(
+                    f"the name {entry.name} is claimed twice: by {other.distribution} ({other.kind}) and by "
+                    f"{entry.distribution} ({entry.kind}); uninstall one of them"
+                )
+        return Registry(tuple(self.entries), tuple(self.broken))
+
+
+def _module_from(path: Path) -> ModuleType:
+    """Import a plugin file under a name of its own."""
+    name = f"lpa3bench_file_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"--plugin {path}: not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@cache
+def load(files: Sequence[Path] = ()) -> Registry:
+    """All plugins: those of installed distributions, and those in `files` (a tuple).
+
+    Raises:
+        PluginError: a name is claimed twice.
+        UsageError: one of `files` is not there.
+    """
+    collector = _Collector()
+    points = importlib.metadata.entry_points(group=GROUP)
+    for point in sorted(points, key=lambda p: (p.dist.name if p.dist else "", p.name)):
+        distribution = f"{point.dist.name} {point.dist.version}" if point.dist else point.name
+        try:
+            module = importlib.import_module(point.value)
+        except Exception as error:  # as above
+            collector.broken.append(Broken(distribution, f"{point.value}: {_reason(error)}"))
+            continue
+        collector.add(module, distribution)
+    for path in files:
+        if not path.is_file():
+            raise UsageError(f"--plugin {path}: no such file")
+        try:
+            module = _module_from(path.resolve())
+        except Exception as error:
+            collector.broken.append(Broken(str(path), _reason(error)))
+            continue
+        collector.add(module, str(path))
+    return collector.registry()

@@ -1,0 +1,113 @@
+"""State that survives a kill: what an object saves, and checkpoint files that are whole or absent."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lpa3bench.errors import RunFailed
+
+
+class Stateful:
+    """Saves the attributes it names in `saved`, and nothing else.
+
+    An attribute that has a `state_dict` of its own (an optimiser, a memory bank, a module) is saved through
+    it and must exist again when the state is loaded; any other value must be plain: tensors, numbers,
+    strings, None, and lists, tuples or dicts of them, because checkpoints load with `weights_only=True`.
+    """
+
+    saved: tuple[str, ...] = ()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the next epoch depends on, by attribute name."""
+        values = {name: getattr(self, name) for name in self.saved}
+        return {name: v.state_dict() if hasattr(v, "state_dict") else v for name, v in values.items()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Put back what `state_dict` returned, into an object that has been set up the same way.
+
+        Raises:
+            KeyError: a saved attribute is not in `state`.
+        """
+        for name in self.saved:
+            held = getattr(self, name)
+            if hasattr(held, "load_state_dict"):
+                held.load_state_dict(state[name])
+            else:
+                setattr(self, name, state[name])
+
+
+def write_atomically(path: Path, write: Any) -> None:
+    """Call `write(temporary_path)`, flush it to the disk and rename it to `path`: all or nothing.
+
+    The temporary file lies in the same folder, so that the rename is atomic; the folder is flushed too, so
+    that the new name survives a power cut.
+
+    Raises:
+        RunFailed: the disk refused it (full, read-only); what stood at `path` before is untouched.
+    """
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        write(temporary)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except (OSError, RuntimeError) as error:  # torch.save reports a full disk as RuntimeError
+        temporary.unlink(missing_ok=True)
+        raise RunFailed(
+            f"{path}: could not be written ({error}); free some space and give the same command again"
+        ) from error
+
+
+class Checkpoints:
+    """The checkpoints of one run directory: `checkpoint-00012.pt` after twelve epochs, the last two kept."""
+
+    def __init__(self, folder: Path, keep: int = 2) -> None:
+        self.folder = folder
+        self.keep = keep
+
+    def paths(self) -> list[Path]:
+        """Checkpoint files, oldest first."""
+        return sorted(self.folder.glob("checkpoint-*.pt"))
+
+    def save(self, epochs_done: int, state: dict[str, Any]) -> Path:
+        """Write the state after `epochs_done` epochs, then drop all but the last `keep` files.
+
+        Raises:
+            RunFailed: the file could not be written; the earlier checkpoints are left as they were.
+        """
+        path = self.folder / f"checkpoint-{epochs_done:05d}.pt"
+        write_atomically(path, lambda temporary: torch.save(state, temporary))
+        for old in self.paths()[: -self.keep]:
+            old.unlink(missing_ok=True)
+        return path
+
+    def load(self) -> dict[str, Any] | None:
+        """The newest checkpoint that can be read, on the CPU; None where there is none.
+
+        Raises:
+            RunFailed: there are checkpoints and none of them can be read.
+        """
+        paths = self.paths()
+        for path in reversed(paths):
+            try:
+                state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+            except Exception:  # a torn file fails in many ways, and the one before it may be whole
+                continue
+            return state
+        if paths:
+            raise RunFailed(f"{paths[-1]}: no readable checkpoint; start over with --fresh")
+        return None
+
+    def clear(self) -> None:
+        """Remove every checkpoint."""
+        for path in self.paths():
+            path.unlink()
