@@ -1,0 +1,56 @@
+"""What a config describes: one experiment, built and ready to run. Gin files bind its fields as `run.…`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from lpa3bench.api import Augmenter, Backbone, Dataset, Labels, Task, WeakView
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """A cell: task × data set × labels × backbone × slots, and how long it is trained.
+
+    Raises:
+        ValueError: a value is out of range; the message opens with the field's name.
+    """
+
+    task: Task
+    dataset: Dataset
+    backbone: Callable[..., Backbone]
+    """Called with `num_classes` and `in_channels`, once per network."""
+    epochs: int
+    labels: Labels | None = None
+    """None: the data set's own labels, all of them."""
+    view: Augmenter | None = None
+    """Slot: how the task draws its ordinary training view, after the weak view."""
+    strong: Augmenter | None = None
+    """Slot: FixMatch's strong view."""
+    positives: Augmenter | None = None
+    """Slot: the set A of the paper's Algorithm 1, an added loss term."""
+    weak: WeakView | None = None
+    """None: the data set's own weak view."""
+    holdout: int = 0
+    """Training images set apart for validation, with the given labels."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Of training; auto: float32 on a CPU, bfloat16 where the device is fast at it."""
+    settings: tuple[str, ...] = ()
+    """Names of the settings that the file offers."""
+    setting: str | None = None
+    """The one that was chosen."""
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1:
+            raise ValueError(f"epochs: must be >= 1, not {self.epochs}")
+        if self.holdout < 0:
+            raise ValueError(f"holdout: must be >= 0, not {self.holdout}")
+        if self.precision not in ("auto", "float32", "bfloat16"):
+            raise ValueError(f"precision: must be auto, float32 or bfloat16, not {self.precision!r}")
+
+    def slots(self) -> dict[str, Augmenter]:
+        """The slots that are bound."""
+        bound = {"view": self.view, "strong": self.strong, "positives": self.positives}
+        return {slot: augmenter for slot, augmenter in bound.items() if augmenter is not None}
