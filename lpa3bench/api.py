@@ -163,7 +163,8 @@ class Context:
     """What an augmenter gets beside the images."""
 
     model: Model
-    """Frozen, in the augmenter's own BatchNorm domain, in train mode."""
+    """Frozen, in the augmenter's own BatchNorm domain, in the mode (train or eval) that the task has set.
+    Only for augmenters with `needs_model`."""
     logits: Callable[[Tensor], Output]
     """The model's output for images in [0, 1]."""
     index: Tensor | None
@@ -197,6 +198,14 @@ class Dataset(ABC):
         Raises:
             DataError: files are missing or damaged; nothing is ever downloaded here.
         """
+
+    def verify(self, root: Path) -> dict[str, int]:
+        """Check that it is whole, by its checksums where it has any, and count the images of each split.
+
+        Raises:
+            DataError: files are missing or damaged; the message names the file.
+        """
+        return {name: len(split.labels) for name, split in self.load(root).items()}
 
     def download(self, root: Path) -> None:
         """Fetch it into `root` through the library that owns it, because the user asked for it.
@@ -295,7 +304,10 @@ class Env(Protocol):
     size: int
     """N, training images."""
     labels: TrainLabels
-    views: ViewFunction
+
+    @property
+    def views(self) -> ViewFunction:
+        """The function that `update` gets too, for what happens between updates."""
 
     def model(self, name: str) -> Model:
         """The network of that name, one of `Task.models`."""
@@ -339,6 +351,8 @@ class Task(Stateful, ABC):
 
     slots: tuple[Slot, ...] = ()
     models: tuple[str, ...] = ("net",)
+    soft_slots: tuple[str, ...] = ()
+    """The slots in which a view may bring a target of its own (`View.target`)."""
     batch_size: int
     """A constructor parameter of every task."""
 

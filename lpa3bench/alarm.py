@@ -1,0 +1,42 @@
+"""Notices what went wrong on the device without stopping to ask it at every step."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from lpa3bench.errors import RunFailed
+
+NEVER = torch.iinfo(torch.int64).max
+
+
+class Alarm:
+    """Remembers, for each thing that can go wrong, the first step at which it did.
+
+    `note` only queues work on the device; `check` reads the flags and so waits for it. Call `check` every
+    now and then and before anything is written.
+    """
+
+    def __init__(self) -> None:
+        self._first: dict[str, Tensor] = {}
+
+    def note(self, what: str, bad: Tensor, step: int) -> None:
+        """`bad`: 0-d bool on the device; `what` is the sentence to stop the run with."""
+        now = torch.where(bad, step, NEVER)
+        before = self._first.get(what)
+        self._first[what] = now if before is None else torch.minimum(before, now)
+
+    def check(self) -> None:
+        """Stop the run if anything was bad since the last check.
+
+        Raises:
+            RunFailed: names the earliest step and what happened there.
+        """
+        flags, self._first = self._first, {}
+        if not flags:
+            return
+        steps = torch.stack(list(flags.values())).tolist()
+        first = min(steps)
+        if first != NEVER:
+            what = list(flags)[steps.index(first)]
+            raise RunFailed(f"step {first}: {what}")

@@ -1,0 +1,341 @@
+"""LP-A3's search: for each image, a perturbation that changes what the network sees but not what it says.
+
+The distance between the network's own features of x and x' is maximised while the log-probability of the
+label must not fall by more than a margin (paper, section 5.1). The solver is the released one, "Fast
+Lagrangian" steps whose length is measured in log-probability. Everything here is a pure function of tensors
+in *normalised* units: z = (x − mean)/std is the image and δ the perturbation, so that x' = x + δ·std. The
+network is any function `forward(z) -> Output`; gradients are taken with respect to δ alone, nothing waits
+for the device, and mixed precision inside `forward` is fine, as soft-max and norms are at least float32.
+
+Where paper and released code disagree:
+
+* Equations 4 and 5 minimise the distance; text, equation 2 and code maximise it, and so does this.
+* The code has one number for the hinge's margin and the first step's length; here they are two options.
+* The schedules, the probe and the constants below stand only in the code. There is no projection onto the
+  constraint at the end and no choice of a best iterate.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from lpa3bench.api import Output
+
+Forward = Callable[[Tensor], Output]
+"""Logits and features of a normalised batch."""
+
+FEATURE_EPSILON = 1e-10
+"""Added to the norm of a feature vector, after the square root."""
+GRADIENT_EPSILON = 1e-8
+"""Added to the norm of an image's gradient."""
+DECADE = 0.1
+"""The steps shrink, and the multiplier grows, towards this factor over the iterations."""
+
+
+# ------------------------------------------------------------------------------------------------- options
+class Pace(NamedTuple):
+    """What changes from one iteration to the next."""
+
+    budget: float
+    """Wanted change of the label's log-probability."""
+    lam: float
+    """Multiplier of the hinge."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How to search.
+
+    Raises:
+        ValueError: a value is out of range; the message opens with its name.
+    """
+
+    margin: float = 0.02
+    """σ, by how much the label's log-probability may fall; infinity: by any amount."""
+    step_size: float | None = None
+    """Scale of the steps, in log-probability; None: the margin, as released."""
+    iterations: int = 5
+    """K; 0: the start noise is all there is."""
+    lam: float = 1.0
+    """λ, the multiplier that the hinge's weight grows towards."""
+    temperature: float = 1.0
+    """T of the soft-max."""
+    start: float = 0.01
+    """The search starts from noise drawn uniformly from −start to start, in normalised units."""
+    probe: float = 0.1
+    """How far the finite difference that sets the step's length looks ahead, in normalised units."""
+    floor: float = 1e-4
+    """Added to the measured slope: no step is longer than budget/floor. Part of the method: for a confident
+    image the slope is near zero, and only this and the pixel box bound the step."""
+
+    def __post_init__(self) -> None:
+        for name in ("margin", "iterations", "lam", "start"):
+            if not getattr(self, name) >= 0:  # NaN fails every comparison
+                raise ValueError(f"{name}: must be >= 0, not {getattr(self, name)}")
+        for name in ("temperature", "probe", "floor"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name}: must be > 0, not {getattr(self, name)}")
+        if self.step_size is None and not 0 < self.margin < math.inf:
+            raise ValueError(f"margin: must be > 0 and finite where step_size is None, not {self.margin}")
+        if self.step_size is not None and not 0 < self.step_size < math.inf:
+            raise ValueError(f"step_size: must be > 0 and finite, not {self.step_size}")
+
+    def schedule(self) -> list[Pace]:
+        """The pace of each iteration.
+
+        The budget falls from `step_size`, never quite to a tenth of it; the multiplier rises from λ/10, never
+        quite to λ.
+        """
+        size = self.margin if self.step_size is None else self.step_size
+        shares = [k / self.iterations for k in range(self.iterations)]
+        return [Pace(size * DECADE**share, self.lam * DECADE ** (1 - share)) for share in shares]
+
+
+class Box(NamedTuple):
+    """The image range [0, 1] in normalised units."""
+
+    lower: Tensor
+    """[C, 1, 1]"""
+    upper: Tensor
+    """[C, 1, 1]"""
+
+    @classmethod
+    def of(cls, mean: Tensor, std: Tensor) -> Box:
+        """From the normalisation, [C, 1, 1] each."""
+        return cls((0 - mean) / std, (1 - mean) / std)
+
+    def clamp(self, delta: Tensor, z: Tensor) -> Tensor:
+        """The perturbation nearest to δ that keeps z + δ an image; [B, C, H, W] all."""
+        return delta.clamp(self.lower - z, self.upper - z)
+
+
+# ------------------------------------------------------------------------------- features and their distance
+def _wide(x: Tensor) -> Tensor:
+    """x in float32, or in float64 where it is that already."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+def _scaled(feature: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """φ of one layer [B, C, H, W], the norms, and the factors that turn the feature into φ [B, 1, H, W]."""
+    norm = torch.linalg.vector_norm(feature, dim=1, keepdim=True)
+    factor = (norm + FEATURE_EPSILON).reciprocal_() / math.sqrt(feature[0, 0].numel())
+    return feature * factor, norm, factor
+
+
+def unit(features: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """φ (paper, equation 3), kept as one map per layer: [B, C_i, H_i, W_i] → the same.
+
+    At each place the channel vector is divided by its norm (+1e-10), then by √(H_i·W_i), so that each
+    layer's map has norm one, whatever the features' scale. A vector of zeros stays one.
+    """
+    return tuple(_scaled(_wide(f))[0] for f in features)
+
+
+class _SquaredDistance(torch.autograd.Function):
+    """‖φ(f) − r‖² per image, of one layer.
+
+    Written by hand because autograd would keep and walk six maps of the layer's size where two suffice, and
+    because at a vector of zeros its gradient is NaN: the derivative there grows without bound as 1/‖f‖, and
+    is set to zero (deviation: the released code returns NaN).
+    """
+
+    @staticmethod
+    def forward(ctx: Any, feature: Tensor, reference: Tensor) -> Tensor:
+        gap, norm, factor = _scaled(_wide(feature))
+        gap -= reference
+        ctx.save_for_backward(feature, gap, norm, factor)
+        squared: Tensor = torch.linalg.vector_norm(gap, dim=(1, 2, 3)).square_()
+        return squared
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        # With u = f·s, s = 1/((n + ε)√(HW)):  ∂‖u − r‖²/∂f = 2s·(w − f·(f·w)/(n(n + ε))),  w = u − r.
+        feature, gap, norm, factor = ctx.saved_tensors
+        wide = _wide(feature)
+        alive = norm > 0
+        factor = torch.where(alive, factor, 0) * (2 * grad).view(-1, 1, 1, 1)
+        along = torch.linalg.vecdot(wide, gap, dim=1).unsqueeze(1)
+        along = torch.where(alive, along / (norm * (norm + FEATURE_EPSILON)), 0)
+        result = torch.addcmul(gap * factor, wide, factor * along, value=-1)
+        return result.to(feature.dtype), None
+
+
+def distance(features: Sequence[Tensor], reference: Sequence[Tensor]) -> Tensor:
+    """‖φ(x') − φ(x)‖₂ per image (LPIPS on the network's own features; paper, equation 3).
+
+    Args:
+        features: of x', one map [B, C_i, H_i, W_i] per layer; gradients flow to these.
+        reference: `unit` of the features of x; constants.
+
+    Returns:
+        float [B], from 0 to 2√layers. Its gradient at distance 0 is taken as 0.
+    """
+    squared: Tensor = sum(_SquaredDistance.apply(f, r) for f, r in zip(features, reference, strict=True))
+    apart = squared > 0
+    return torch.where(apart, torch.where(apart, squared, 1).sqrt(), 0)
+
+
+def label_logp(logits: Tensor, label: Tensor, temperature: float = 1.0) -> Tensor:
+    """Log-probability of the label: logits [B, K], label int64 [B] → [B], at least float32.
+
+    The released code takes the log of a soft-max, which is −∞ where the probability underflows; this is not.
+    """
+    logp = F.log_softmax(_wide(logits) / temperature, dim=1)
+    return logp.gather(1, label.unsqueeze(1)).squeeze(1)
+
+
+class Reference(NamedTuple):
+    """What the search compares with: the network's view of the images as they are. Constants."""
+
+    label: Tensor
+    """int64 [B]"""
+    logp: Tensor
+    """[B], log-probability of the label."""
+    phi: tuple[Tensor, ...]
+    """`unit` of the features."""
+
+    def rows(self, rows: Tensor) -> Reference:
+        """That of some images. rows: int64 [M]."""
+        return Reference(self.label[rows], self.logp[rows], tuple(layer[rows] for layer in self.phi))
+
+
+def make_reference(output: Output, label: Tensor | None = None, temperature: float = 1.0) -> Reference:
+    """The reference for images whose output (on the images as they are) this is.
+
+    Args:
+        output: of the whole batch; with BatchNorm on batch statistics those of the whole batch belong to it,
+            even where the search goes on with some of its rows.
+        label: int64 [B]; None: the arg max (the first on ties), as released. The paper (section 5.2) takes
+            the true label where there is one.
+        temperature: T of the soft-max.
+    """
+    logits = output.logits.detach()
+    label = logits.argmax(dim=1) if label is None else label
+    phi = unit([feature.detach() for feature in output.features])
+    return Reference(label, label_logp(logits, label, temperature), phi)
+
+
+# -------------------------------------------------------------------------------------------------- search
+class Iteration(NamedTuple):
+    """One iteration: its state before the update, per image [B] if not said otherwise, and δ after it."""
+
+    delta: Tensor
+    """[B, C, H, W], after the update and the clamp."""
+    loss: Tensor
+    """0-d, what the gradient was taken of."""
+    distance: Tensor
+    logp: Tensor
+    gap: Tensor
+    """How far the log-probability has fallen."""
+    hinge: Tensor
+    """How far it has fallen beyond the margin."""
+    grad_norm: Tensor
+    probe_logp: Tensor
+    rate: Tensor
+    """|change of the log-probability| per unit of length, towards the probe."""
+    step_length: Tensor
+    """L2 length of the step, before the clamp."""
+
+
+def iterate(
+    forward: Forward,
+    z: Tensor,
+    delta: Tensor,
+    reference: Reference,
+    pace: Pace,
+    *,
+    box: Box,
+    options: Options,
+) -> Iteration:
+    """One iteration of the search.
+
+    Args:
+        forward: the network; it is called twice, once with gradient, and its parameters are not touched.
+        z: [B, C, H, W], the normalised images.
+        delta: [B, C, H, W], where the search stands.
+        reference: of the same B images.
+        pace: this iteration's entry of `options.schedule()`.
+        box: clamps z + δ.
+        options: the rest.
+    """
+    with torch.enable_grad():
+        delta = delta.detach().requires_grad_()
+        output = forward(z + delta)
+        logp = label_logp(output.logits, reference.label, options.temperature)
+        apart = distance(output.features, reference.phi)
+        gap = reference.logp - logp
+        hinge = (gap - options.margin).relu()
+        loss = pace.lam * hinge.mean() - apart.mean()
+        (gradient,) = torch.autograd.grad(loss, delta)
+    del output  # its maps need not outlive the backward pass
+    with torch.no_grad():
+        grad_norm = torch.linalg.vector_norm(gradient, dim=(1, 2, 3))
+        direction = gradient / (grad_norm + GRADIENT_EPSILON).view(-1, 1, 1, 1)
+        probed = forward(z + delta - options.probe * direction).logits
+        probe_logp = label_logp(probed, reference.label, options.temperature)
+        rate = (logp - probe_logp).abs() / options.probe
+        step_length = pace.budget / (rate + options.floor)
+        moved = delta - step_length.view(-1, 1, 1, 1).to(delta.dtype) * direction
+        return Iteration(
+            delta=box.clamp(moved, z),
+            loss=loss.detach(),
+            distance=apart.detach(),
+            logp=logp.detach(),
+            gap=gap.detach(),
+            hinge=hinge.detach(),
+            grad_norm=grad_norm,
+            probe_logp=probe_logp,
+            rate=rate,
+            step_length=step_length,
+        )
+
+
+def begin(noise: Tensor, z: Tensor, box: Box) -> Tensor:
+    """The first δ: start noise [B, C, H, W], kept within the box and laid out in memory as z is."""
+    return box.clamp(torch.empty_like(z).copy_(noise), z)
+
+
+def trace(
+    forward: Forward, z: Tensor, delta: Tensor, reference: Reference, *, box: Box, options: Options
+) -> Iterator[Iteration]:
+    """The iterations of the search from δ on, one by one. Arguments as for `iterate`."""
+    for pace in options.schedule():
+        iteration = iterate(forward, z, delta, reference, pace, box=box, options=options)
+        delta = iteration.delta
+        yield iteration
+
+
+def search(
+    forward: Forward, z: Tensor, noise: Tensor, reference: Reference, *, box: Box, options: Options
+) -> tuple[Tensor, Iteration | None]:
+    """The whole search.
+
+    Args:
+        forward: the network, called 2K times.
+        z: [B, C, H, W], the normalised images.
+        noise: [B, C, H, W], uniform in −start … start, drawn by the caller.
+        reference: of the same B images.
+        box: clamps z + δ.
+        options: how to search.
+
+    Returns:
+        δ [B, C, H, W], and the last iteration (None where there are none).
+    """
+    delta, last = begin(noise, z, box), None
+    for last in trace(forward, z, delta, reference, box=box, options=options):
+        delta = last.delta
+    return delta, last
+
+
+def perturbed(x: Tensor, delta: Tensor, std: Tensor) -> Tensor:
+    """x' = x + δ·std, an image in [0, 1]. x, delta: [B, C, H, W]; std: [C, 1, 1]."""
+    return torch.addcmul(x, delta, std).clamp_(0, 1)

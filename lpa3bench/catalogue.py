@@ -1,0 +1,99 @@
+"""The names that a config can use: plugins, `run` and `WeakView`, and the parameters each of them takes.
+
+Telling names apart needs no plugin code; a class is imported when its parameters are asked for.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from inspect import signature
+
+from lpa3bench.bindings import RUN, Origin, Reference, kind, short
+from lpa3bench.errors import PluginError
+from lpa3bench.experiment import Experiment
+from lpa3bench.hookspecs import KINDS
+from lpa3bench.registry import Registry
+from lpa3bench.typecheck import Parameter, advice, nearest, parameters
+
+WEAK_VIEW = "WeakView"
+RUN_KINDS = {
+    "task": "tasks", "dataset": "datasets", "backbone": "backbones", "labels": "labels",
+    "view": "augmenters", "strong": "augmenters", "positives": "augmenters",
+}  # fmt: skip
+"""Which kind of plugin a parameter of `run` takes."""
+_FROM_ENGINE = {"backbones": ("num_classes", "in_channels")}
+"""Parameters that the engine sets, from the data set."""
+
+
+class Catalogue:
+    """What the names in a config stand for."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.registry = registry
+        self.augmenters = frozenset(entry.name.lower() for entry in registry.kind("augmenters"))
+        self._taken: dict[str, dict[str, Parameter]] = {}
+
+    def target(self, selector: str, origin: Origin) -> str:
+        """The full name of what `selector` means: `PES` and `tasks.PES` are `tasks.PES`.
+
+        Raises:
+            ConfigError: it means nothing.
+            PluginError: it means nothing, but a plugin module is broken that may have brought it.
+        """
+        if selector in (RUN, WEAK_VIEW):
+            return selector
+        before, _, name = selector.rpartition(".")
+        entry = self.registry.get(name)
+        if entry is not None and before in ("", entry.kind):
+            return f"{entry.kind}.{name}"
+        if entry is not None:
+            raise origin.error(f"there is no {selector}; did you mean {entry.kind}.{name}?")
+        names = [RUN, WEAK_VIEW, *(e.name for e in self.registry.entries if before in ("", e.kind))]
+        if self.registry.broken and not nearest(name, names):
+            broken = "; ".join(f"{b.distribution}: {b.error}" for b in self.registry.broken)
+            raise PluginError(f"{origin}: there is no {selector}, but a plugin module is broken ({broken})")
+        what = before if before in KINDS else "registered names"
+        raise origin.error(f"there is no {selector}; {advice(name, names, what)}")
+
+    def load(self, target: str) -> type:
+        """The class itself.
+
+        Raises:
+            PluginError: it cannot be imported.
+        """
+        if target == RUN:
+            return Experiment
+        if target == WEAK_VIEW:
+            found: type = import_module("lpa3bench.api").WeakView
+            return found
+        entry = self.registry.get(short(target))
+        if entry is None:  # `target` came from this catalogue
+            raise KeyError(target)
+        return entry.load()
+
+    def class_of(self, reference: Reference) -> type:
+        """The class that a reference names."""
+        return self.load(reference.target)
+
+    def names(self, target: str) -> list[str]:
+        """The names of the parameters that a config can bind. For `run` this imports no torch."""
+        from_engine = _FROM_ENGINE.get(kind(target), ())
+        return [name for name in signature(self.load(target)).parameters if name not in from_engine]
+
+    def parameters(self, target: str) -> dict[str, Parameter]:
+        """The parameters that a config can bind, in the order of the constructor."""
+        if target not in self._taken:
+            # Annotations name the interfaces, which are often imported for type checkers only.
+            found = parameters(self.load(target), vars(import_module("lpa3bench.api")))
+            self._taken[target] = {name: found[name] for name in self.names(target) if name in found}
+        return self._taken[target]
+
+    def check_name(self, target: str, parameter: str, origin: Origin) -> None:
+        """Raises ConfigError where there is no such parameter."""
+        names = self.names(target)
+        if parameter in names:
+            return
+        if parameter in _FROM_ENGINE.get(kind(target), ()):
+            raise origin.error(f"{short(target)}.{parameter} is set from the data set and cannot be bound")
+        hint = advice(parameter, names, "its parameters")
+        raise origin.error(f"{short(target)} has no parameter {parameter}; {hint}")

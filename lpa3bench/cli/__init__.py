@@ -1,0 +1,92 @@
+"""The command line: `lpa3bench VERB`, one module per verb, imported when the verb is called.
+
+So `--help` touches no plugin and imports nothing but click. The verbs' one-line help therefore stands here.
+Some verbs are called like builtins (`list`): once imported they are names of this module, so this file must
+not use those builtins.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Any
+
+import click
+
+from lpa3bench._version import __version__
+from lpa3bench.errors import BenchError
+
+VERBS = {
+    "run": "Train one experiment and write its record.",
+    "check": "Check gin files without training.",
+    "show": "Show what gin files add up to, and what it will cost.",
+    "list": "List the plugins, kind by kind.",
+    "data": "Get, verify and list data sets.",
+    "version": "Print the versions that a bug report needs.",
+    "completion": "Print the completion script of a shell.",
+}
+SIGINT_EXIT = 130
+SIGPIPE_EXIT = 141
+
+
+class Cli(click.Group):
+    """Imports a verb when it is called, and turns a user's error into one line and an exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*VERBS]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = import_module(f"lpa3bench.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Verbs"):
+            formatter.write_dl([*VERBS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if not ctx.resilient_parsing and args[0] not in VERBS and not args[0].startswith("-"):
+            near = get_close_matches(args[0], VERBS, n=1)
+            advice = f"did you mean {near[0]}?" if near else f"verbs are {', '.join(VERBS)}"
+            ctx.fail(f"there is no verb {args[0]!r}; {advice}")
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            if hasattr(stream, "reconfigure"):  # a terminal that cannot show "±" shows "?"
+                stream.reconfigure(errors="replace")
+        try:
+            return super().invoke(ctx)
+        except BenchError as error:
+            if os.environ.get("LPA3BENCH_TRACEBACK"):
+                raise
+            click.echo(f"error: {' '.join(str(error).splitlines())}", err=True)
+            ctx.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("error: interrupted", err=True)
+            ctx.exit(SIGINT_EXIT)
+        except BrokenPipeError:
+            # Whoever read our output has gone. What is still buffered must not fail again at exit.
+            for stream in (sys.stdout, sys.stderr):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            ctx.exit(SIGPIPE_EXIT)
+
+
+@click.command(
+    cls=Cli,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    subcommand_metavar="VERB [ARGS]...",
+    epilog=(
+        "`lpa3bench VERB --help` tells more. Exit codes: 0 ok, 1 run failed, 2 usage, 3 config, 4 data, "
+        "5 plugin, 130 interrupted, 143 terminated. Environment: LPA3BENCH_DATA, the data folder; "
+        "LPA3BENCH_TRACEBACK=1 shows where an error comes from."
+    ),
+)
+@click.version_option(__version__, prog_name="lpa3bench", message="%(prog)s %(version)s")
+def main() -> None:
+    """Compare augmentation methods, LP-A3 among them, on supervised, semi-supervised and noisy tasks."""

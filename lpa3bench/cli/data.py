@@ -1,0 +1,144 @@
+"""`lpa3bench data`: get data sets, verify them, and list what is here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lpa3bench.cli.options import data_option, json_option, plugin_option
+from lpa3bench.errors import BenchError, DataError, UsageError
+from lpa3bench.paths import data_root
+from lpa3bench.registry import Entry, Registry, load
+
+if TYPE_CHECKING:
+    from lpa3bench.api import Dataset
+
+Work = Callable[["Dataset"], str]
+names_argument = click.argument("names", metavar="NAME…", nargs=-1, required=True)
+
+
+@click.group()
+def command() -> None:
+    """Get data sets, verify them, and list what is here.
+
+    Data sets lie in one folder: --data, else $LPA3BENCH_DATA, else ~/.cache/lpa3bench/data. Nothing is
+    downloaded but by `data get`, or by `run --download`.
+    """
+
+
+@command.command()
+@names_argument
+@data_option
+@plugin_option
+def get(names: tuple[str, ...], data: Path | None, plugins: tuple[Path, ...]) -> None:
+    """Download data sets, through the library that owns each, and verify them."""
+    root = data_root(data)
+
+    def fetch(dataset: Dataset) -> str:
+        try:
+            counts = dataset.verify(root)
+        except DataError:
+            click.echo(f"getting {dataset.spec.name} into {root}", err=True)
+            dataset.download(root)
+            counts = dataset.verify(root)
+        return _line(dataset.spec.name, _counts(counts))
+
+    _for_each(names, plugins, fetch)
+
+
+@command.command()
+@names_argument
+@data_option
+@plugin_option
+def verify(names: tuple[str, ...], data: Path | None, plugins: tuple[Path, ...]) -> None:
+    """Check that data sets are whole: checksums, and the number of images."""
+    root = data_root(data)
+    _for_each(names, plugins, lambda dataset: _line(dataset.spec.name, _counts(dataset.verify(root))))
+
+
+@command.command(name="list")
+@data_option
+@plugin_option
+@json_option
+def list_(data: Path | None, plugins: tuple[Path, ...], as_json: bool) -> None:
+    """List data sets and how many images of each are here."""
+    root = data_root(data)
+    found = {entry.name: _here(entry, root) for entry in load(plugins).kind("datasets")}
+    if as_json:
+        click.echo(json.dumps({"folder": str(root), "datasets": found}, indent=2))
+        return
+    for name, state in found.items():
+        click.echo(
+            _line(name, _counts(state["splits"]) if state["splits"] else _short(name, state["problem"]))
+        )
+    click.echo(f"\nlooked in {root}; get a data set with: lpa3bench data get NAME")
+
+
+def _for_each(names: tuple[str, ...], plugins: tuple[Path, ...], work: Work) -> None:
+    """Do the work for every data set named, also where it fails for another, and print what it returns.
+
+    Raises:
+        DataError: it failed for at least one.
+    """
+    registry = load(plugins)
+    datasets = [_build(_find(registry, name)) for name in names]
+    failures: list[DataError] = []
+    for dataset in datasets:
+        try:
+            click.echo(work(dataset))
+        except DataError as error:
+            failures.append(error)
+    for failure in failures[:-1]:
+        click.echo(f"error: {failure}", err=True)
+    if failures:
+        raise failures[-1]
+
+
+def _find(registry: Registry, name: str) -> Entry:
+    entry = registry.get(name)
+    if entry is not None and entry.kind == "datasets":
+        return entry
+    near = registry.nearest(name, "datasets")
+    advice = f"did you mean {' or '.join(near)}?" if near else "see them with: lpa3bench data list"
+    raise UsageError(f"there is no data set {name!r}; {advice}")
+
+
+def _build(entry: Entry) -> Dataset:
+    """The data set with its default parameters.
+
+    Raises:
+        UsageError: it refuses, or has parameters that must be given.
+    """
+    try:
+        dataset: Dataset = entry.load()()
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{entry.name} cannot be used: {error}") from error
+    return dataset
+
+
+def _here(entry: Entry, root: Path) -> dict[str, Any]:
+    """`splits`, the images of each one (None where the set cannot be read), and `problem`, why it cannot."""
+    try:
+        splits = {name: len(split.labels) for name, split in _build(entry).load(root).items()}
+    except BenchError as error:
+        return {"splits": None, "problem": str(error)}
+    except Exception as error:  # somebody else's data set may fail in any way, and hides no other
+        return {"splits": None, "problem": f"{entry.name} ({entry.distribution}) is broken: {error!r}"}
+    return {"splits": splits, "problem": None}
+
+
+def _line(name: str, text: str) -> str:
+    return f"{name:<16}{text}"
+
+
+def _counts(splits: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in splits.items())
+
+
+def _short(name: str, problem: str) -> str:
+    """A problem without the data set's name in front and the advice at the end."""
+    return problem.removeprefix(f"{name}: ").partition("; ")[0]

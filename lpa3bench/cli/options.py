@@ -1,0 +1,86 @@
+"""Options that several verbs share. A parameter that is called differently from its option says so here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+from lpa3bench.device import DEVICES
+from lpa3bench.paths import config_names, resolve_config
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def plugin_option(function: F) -> F:
+    """`--plugin FILE`, repeatable: `plugins`, a tuple of paths, as `registry.load` takes it."""
+    return click.option(
+        "--plugin",
+        "plugins",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        multiple=True,
+        help="Load plugins from this Python file too. Repeatable.",
+    )(function)
+
+
+def config_options(function: F) -> F:
+    """`FILE... --setting NAME -p BINDING --plugin FILE`.
+
+    `files` (paths; a FILE may be the name of a shipped one), `setting`, `bindings`, `plugins`.
+    """
+    function = plugin_option(function)
+    function = click.option(
+        "-p",
+        "--param",
+        "bindings",
+        metavar="BINDING",
+        multiple=True,
+        help="Bind one parameter, as in -p LPA3.margin=0.02; wins over every file. Repeatable.",
+    )(function)
+    function = click.option(
+        "--setting", metavar="NAME", help="Which of the settings that the file offers (sym50, …) to take."
+    )(function)
+    return click.argument(
+        "files",
+        metavar="FILE...",
+        nargs=-1,
+        required=True,
+        callback=lambda ctx, param, texts: tuple(map(resolve_config, texts)),
+        shell_complete=_complete_files,
+    )(function)
+
+
+def _complete_files(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Shipped names, and the shell's own completion of paths."""
+    names = [CompletionItem(name) for name in config_names() if name.startswith(incomplete)]
+    return [CompletionItem(incomplete, type="file"), *names]
+
+
+def device_option(function: F) -> F:
+    """`--device NAME`: `device`, one of `DEVICES`."""
+    return click.option(
+        "--device",
+        type=click.Choice(DEVICES),
+        default="auto",
+        show_default=True,
+        help="Where to compute; auto takes a GPU where there is one.",
+    )(function)
+
+
+def data_option(function: F) -> F:
+    """`--data DIR`: `data`, a path or None; hand it to `paths.data_root`."""
+    return click.option(
+        "--data",
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help="Data folder, the only one looked in. [default: $LPA3BENCH_DATA, else ~/.cache/lpa3bench/data]",
+    )(function)
+
+
+def json_option(function: F) -> F:
+    """`--json`: `as_json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)

@@ -1,0 +1,167 @@
+"""`lpa3bench run`: one experiment, from gin files to a record."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lpa3bench.cli.options import config_options, data_option, device_option, json_option
+from lpa3bench.paths import data_root
+
+if TYPE_CHECKING:
+    from lpa3bench.config import Config
+    from lpa3bench.job import Job
+
+
+@click.command()
+@config_options
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of everything drawn.")
+@device_option
+@data_option
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    default=Path("runs"),
+    show_default=True,
+    help="Where the run's folder is made.",
+)
+@click.option("--fresh", is_flag=True, help="Start over, whatever an earlier run of the same name left.")
+@click.option("--dry-run", is_flag=True, help="One step of every phase on made-up images; writes nothing.")
+@click.option("--explain", is_flag=True, help="Say why earlier runs are taken up or not; runs nothing.")
+@click.option(
+    "--limit", type=click.IntRange(1), metavar="N", help="Train on N images only; the record is no result."
+)
+@click.option("--download", is_flag=True, help="Fetch the data set first if it is not there.")
+@json_option
+def command(
+    files: tuple[Path, ...],
+    setting: str | None,
+    bindings: tuple[str, ...],
+    plugins: tuple[Path, ...],
+    seed: int,
+    device: str,
+    data: Path | None,
+    out: Path,
+    fresh: bool,
+    dry_run: bool,
+    explain: bool,
+    limit: int | None,
+    download: bool,
+    as_json: bool,
+) -> None:
+    """Train one experiment and write its record.
+
+    Each FILE is a gin file or the name of a shipped one (quickstart, cifar100_pes, augmenters/lpa3); later
+    files win over earlier ones. A finished run is not run again; an interrupted one goes on where it was.
+    """
+    from lpa3bench import config as configs
+    from lpa3bench.registry import load
+
+    registry = load(plugins)
+    config = configs.load(files, setting=setting, bindings=bindings, registry=registry)
+    if dry_run:
+        _rehearse(config, device, as_json)
+        return
+    from lpa3bench.job import Job
+
+    job = Job(
+        config=config,
+        registry=registry,
+        seed=seed,
+        device=device,
+        data=data_root(data),
+        out=out,
+        limit=limit,
+        fresh=fresh,
+    )
+    if download:
+        _fetch(job)
+    if explain:
+        from lpa3bench.explain import explain as explain_job
+
+        click.echo("\n".join(explain_job(job)))
+        return
+    _train(job, as_json)
+
+
+def _train(job: Job, as_json: bool) -> None:
+    from lpa3bench.runner import run
+    from lpa3bench.sinks.progress import progress
+
+    done = run(job, [progress()])
+    if done.already_done:
+        click.echo("this run is finished; --fresh runs it again", err=True)
+    if as_json:
+        click.echo(json.dumps({"folder": str(done.folder), **done.record}, indent=1))
+    else:
+        click.echo(summary(done.record))
+        click.echo(f"record         {done.folder / 'result.json'}")
+
+
+def _fetch(job: Job) -> None:
+    """Download the data set only where it is not there."""
+    from lpa3bench.errors import DataError
+
+    dataset = job.config.experiment().dataset
+    try:
+        dataset.load(job.data)
+    except DataError:
+        click.echo(f"fetching {dataset.spec.name} into {job.data}", err=True)
+        dataset.download(job.data)
+
+
+def _rehearse(config: Config, device: str, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from lpa3bench.rehearsal import rehearse
+
+    done = rehearse(config, device=device)
+    if as_json:
+        click.echo(json.dumps(asdict(done), indent=1))
+        return
+    click.echo(f"{'phase':<12}{'seconds':>9}{'passes':>9}{'loss':>10}")
+    for cost in done.phases:
+        click.echo(f"{cost.phase.name:<12}{cost.seconds:>9.2f}{cost.passes:>9.0f}{cost.loss:>10.4f}")
+    click.echo(
+        f"every phase did a step at batch {done.batch_size} (full: {done.full_batch_size}); "
+        f"{done.parameters:,} parameters; nothing was written"
+    )
+
+
+def summary(record: dict[str, Any]) -> str:
+    """The lines that a finished run prints: scores, cost and flags of its record."""
+    metrics, cost = record["metrics"], record["cost"]
+    passes = cost["forward_equivalents"]
+    lines = [
+        f"{record['cell']['name']}  seed {record['seed']}",
+        _score("last", metrics["last"], "test accuracy of the last epoch"),
+        _score("val-selected", metrics["val_selected"], "test accuracy of the best epoch by validation"),
+        _score("best-on-test", metrics["oracle_best"], "looks at the test set: not an accuracy to report"),
+        f"seconds        {cost['training_seconds']:.1f} training, "
+        f"{cost['wall_seconds'].get('evaluation', 0.0):.1f} evaluation",
+        f"image passes   {_thousands(_counted(cost, 'forward'))} forward, "
+        f"{_thousands(_counted(cost, 'backward_weights'))} backward to the weights, "
+        f"{_thousands(_counted(cost, 'backward_image'))} to the image",
+        f"cost           {_thousands(passes)} forward equivalents, "
+        f"{100 * (cost['augmenter_share'] or 0):.0f} % of them the augmenter's",
+    ]
+    lines += [f"note           {flag}" for flag in record["flags"]]
+    return "\n".join(lines)
+
+
+def _score(name: str, value: float | None, meaning: str) -> str:
+    shown = "     –" if value is None else f"{100 * value:5.2f}%"
+    return f"{name:<14} {shown}  {meaning}"
+
+
+def _counted(cost: dict[str, Any], direction: str) -> int:
+    """Image passes of training in one direction."""
+    return sum(row[direction] for place, row in cost["passes"].items() if place != "evaluation")
+
+
+def _thousands(number: float) -> str:
+    return f"{number:,.0f}"

@@ -1,0 +1,121 @@
+"""From a data set and labels on the disk to what a run trains and is scored on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from lpa3bench.api import DatasetSpec, LabelSet, Split, TrainLabels, WeakView
+from lpa3bench.data.images import ImageStore
+from lpa3bench.data.splits import fingerprint, hold_out, limit
+from lpa3bench.errors import ConfigError, DataError
+from lpa3bench.experiment import Experiment
+from lpa3bench.seeding import Draws, derive
+
+STILL = WeakView(flip=False, pad=0)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A split to be scored on."""
+
+    images: ImageStore
+    labels: Tensor
+    """int64 [N], on the device."""
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a run trains and is scored on."""
+
+    spec: DatasetSpec
+    """With the weak view in force."""
+    store: ImageStore
+    labels: TrainLabels
+    label_set: LabelSet
+    """The labels of the data set's whole training split."""
+    index: Tensor
+    """int64 [N], the places in that split that are trained on."""
+    scored: dict[str, Scored]
+    """ "test", and "val" where the data set or `run.holdout` gives one."""
+    data_hash: str
+    label_hash: str
+
+
+def prepare(
+    experiment: Experiment, *, root: Path, seed: int, device: torch.device, limit_to: int | None = None
+) -> TrainingData:
+    """Load the data set, make the labels, set the held-out images apart, and put all on the device.
+
+    Labels, held-out images and the limited set depend on the seed alone, so every method gets the same.
+
+    Raises:
+        DataError: the data set is missing, damaged, or not what its spec says.
+        ConfigError: the labels or `run.holdout` do not fit the data set.
+    """
+    dataset = experiment.dataset
+    spec = dataset.spec if experiment.weak is None else replace(dataset.spec, weak=experiment.weak)
+    splits = dataset.load(root)
+    for name, split in splits.items():
+        _check(spec, name, split)
+    train = splits["train"]
+    label_set = _labels(experiment, train.labels, spec, Draws(derive(seed, "labels")))
+    index = torch.arange(len(train.labels))
+    scored = {name: splits[name] for name in ("val", "test") if name in splits}
+    if experiment.holdout:
+        if "val" in splits:
+            raise ConfigError(f"run.holdout: {spec.name} has a validation split of its own; leave it 0")
+        if experiment.holdout >= len(index):
+            raise ConfigError(f"run.holdout: {spec.name} has only {len(index)} training images")
+        index, held = hold_out(len(index), experiment.holdout, Draws(derive(seed, "holdout")))
+        if not bool(label_set.labelled[held].all()):
+            raise ConfigError("run.holdout: needs labels on all training images, and here only some have one")
+        scored["val"] = Split(train.images[held], label_set.given[held])
+    if limit_to is not None:
+        index = index[limit(len(index), limit_to, Draws(derive(seed, "limit")))]
+    return TrainingData(
+        spec=spec,
+        store=ImageStore(train.images[index], spec.weak, device),
+        labels=TrainLabels(label_set.given[index].to(device), label_set.labelled[index].to(device)),
+        label_set=label_set,
+        index=index,
+        scored={
+            name: Scored(ImageStore(split.images, STILL, device), split.labels.to(device))
+            for name, split in scored.items()
+        },
+        data_hash=fingerprint([t for name in sorted(splits) for t in splits[name]]),
+        label_hash=fingerprint([label_set.given, label_set.labelled, index]),
+    )
+
+
+def _labels(experiment: Experiment, clean: Tensor, spec: DatasetSpec, draws: Draws) -> LabelSet:
+    if experiment.labels is None:
+        return LabelSet(clean.clone(), torch.ones_like(clean, dtype=torch.bool), {"kind": "Clean"})
+    name = type(experiment.labels).__name__
+    try:
+        made = experiment.labels.apply(clean.clone(), num_classes=spec.num_classes, draws=draws)
+    except ValueError as error:
+        raise ConfigError(f"{name} on {spec.name}: {error}") from error
+    if made.given.shape != clean.shape or made.labelled.shape != clean.shape:
+        raise ConfigError(f"{name} on {spec.name}: made {len(made.given)} labels for {len(clean)} images")
+    if not bool(made.labelled.any()):
+        raise ConfigError(f"{name} on {spec.name}: leaves no image labelled")
+    known = made.given[made.labelled]
+    if int(known.min()) < 0 or int(known.max()) >= spec.num_classes:
+        raise ConfigError(f"{name} on {spec.name}: labels must lie in 0 … {spec.num_classes - 1}")
+    return made
+
+
+def _check(spec: DatasetSpec, name: str, split: Split) -> None:
+    """A data set that is not what it says would fail much later, and unreadably."""
+    expected = (len(split.labels), spec.channels, spec.size, spec.size)
+    if split.images.dtype != torch.uint8 or tuple(split.images.shape) != expected:
+        raise DataError(
+            f"{spec.name}: {name} images are {split.images.dtype} {list(split.images.shape)}, "
+            f"not torch.uint8 {list(expected)}"
+        )
+    if int(split.labels.min()) < 0 or int(split.labels.max()) >= spec.num_classes:
+        raise DataError(f"{spec.name}: {name} labels do not lie in 0 … {spec.num_classes - 1}")

@@ -1,0 +1,83 @@
+"""Where a run computes: the only file that knows device names. Importing it imports no torch."""
+
+from __future__ import annotations
+
+import resource
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+from lpa3bench.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
+
+DEVICES = ("auto", "cpu", "cuda")
+
+
+def choose(name: str) -> torch.device:
+    """The device of that name; "auto" takes a GPU where there is one.
+
+    Raises:
+        UsageError: there is no such device here.
+    """
+    import torch
+
+    available = torch.cuda.is_available()
+    if name == "auto":
+        name = "cuda" if available else "cpu"
+    if name == "cuda" and not available:
+        raise UsageError("--device cuda: PyTorch sees no GPU here; use --device cpu or auto")
+    return torch.device(name)
+
+
+def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any]:
+    """Mixed precision for training: "auto" is float32 on a CPU and bfloat16 on a GPU."""
+    import torch
+
+    if precision == "float32" or (precision == "auto" and device.type == "cpu"):
+        return nullcontext()
+    return torch.autocast(device.type, torch.bfloat16)
+
+
+def full_precision(device: torch.device) -> AbstractContextManager[Any]:
+    """No mixed precision inside: LP-A3's step length is a quotient of two small differences.
+
+    On a GPU convolutions then run in TF32, PyTorch's default, whose error in the first step's length was
+    estimated at 0.04–0.05, against 0.33–0.39 in bfloat16.
+    """
+    import torch
+
+    return torch.autocast(device.type, enabled=False)
+
+
+def synchronise(device: torch.device) -> None:
+    """Wait until the device has done what it was given; call it before reading a clock."""
+    if device.type != "cpu":
+        import torch
+
+        torch.cuda.synchronize(device)
+
+
+def peak_memory(device: torch.device) -> int:
+    """Most bytes held so far: of the device, or of the process on a CPU."""
+    if device.type == "cpu":
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    import torch
+
+    return torch.cuda.max_memory_allocated(device)
+
+
+def describe(device: torch.device) -> str:
+    """The hardware's name."""
+    import platform
+
+    import torch
+
+    if device.type != "cpu":
+        return torch.cuda.get_device_name(device)
+    try:
+        with open("/proc/cpuinfo") as file:  # noqa: PTH123 (a kernel file, not a path of ours)
+            names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
+    except OSError:
+        names = []
+    return names[0] if names else platform.processor() or platform.machine()

@@ -1,0 +1,159 @@
+"""What a task works with: networks, views, samplers and draws of one run (see `lpa3bench.api.Env`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lpa3bench import device as devices
+from lpa3bench.alarm import Alarm
+from lpa3bench.api import Augmenter, DatasetSpec, Domain, Model, Output, Task, TrainLabels
+from lpa3bench.data.images import ImageStore
+from lpa3bench.data.sampler import Sampler
+from lpa3bench.experiment import Experiment
+from lpa3bench.model import build
+from lpa3bench.nn.batchnorm import bn_domain
+from lpa3bench.passes import Passes
+from lpa3bench.seeding import Draws, derive
+from lpa3bench.views import Clock, Views
+
+
+class Environment:
+    """Implements `api.Env` in a single process.
+
+    Args:
+        experiment: what to run.
+        spec: of the data set, with the weak view in force.
+        store: the training images.
+        labels: the training labels, on the device.
+        seed: of the run; every component's seed is derived from it by name.
+        device: where to compute.
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        *,
+        spec: DatasetSpec,
+        store: ImageStore,
+        labels: TrainLabels,
+        seed: int,
+        device: torch.device,
+    ) -> None:
+        self.spec = spec
+        self.epochs = experiment.epochs
+        self.device = device
+        self.size = len(store)
+        self.labels = labels
+        self.clock = Clock()
+        self.alarm = Alarm()
+        self.passes = Passes()
+        self._store = store
+        self._seed = seed
+        self._precision = experiment.precision
+        self._draws: dict[str, Draws] = {}
+        task: Task = experiment.task
+        slots: Mapping[str, Augmenter] = experiment.slots()
+        self.models = build(
+            task.models,
+            experiment.backbone,
+            spec,
+            seed=seed,
+            device=device,
+            auxiliary=any(a.bn_domain == "aux" for a in slots.values()),
+            passes=self.passes,
+        )
+        self.views: Views = Views(
+            slots,
+            self.models,
+            spec=spec,
+            draws=self.draws,
+            clock=self.clock,
+            alarm=self.alarm,
+            passes=self.passes,
+            soft_slots=task.soft_slots,
+        )
+        self.views.setup(self)
+
+    def model(self, name: str) -> Model:
+        """The network of that name."""
+        return self.models[name]
+
+    def draws(self, name: str) -> Draws:
+        """The random numbers of the component `name`."""
+        if name not in self._draws:
+            self._draws[name] = Draws(derive(self._seed, name))
+        return self._draws[name]
+
+    def weak(self, index: Tensor) -> Tensor:
+        """The ordinary training view, float [B, C, H, W] in [0, 1], crop and flip drawn anew."""
+        return self._store.weak(index, self.draws("weak"))
+
+    def images(self, index: Tensor) -> Tensor:
+        """Training images as they are, float [B, C, H, W] in [0, 1]."""
+        return self._store.plain(index)
+
+    def sampler(
+        self, name: str, batch_size: int, subset: Tensor | None = None, *, drop_last: bool = True
+    ) -> Sampler:
+        """Shuffled passes over the training set, or over the samples in `subset` (int64 [n])."""
+        everything = torch.arange(self.size, device=self.device)
+        samples = everything if subset is None else subset
+        return Sampler(samples, batch_size, self.draws(f"order/{name}"), drop_last=drop_last)
+
+    def logits(self, model: Model, x: Tensor, domain: Domain = "main") -> Output:
+        """One forward pass in one BatchNorm domain, in the run's precision."""
+        network: Any = model
+        with bn_domain(network, domain), self.autocast(), ExitStack() as places:
+            if domain == "aux":
+                places.enter_context(self.passes.at("aux"))
+            return model(x)
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """The run's mixed precision."""
+        return devices.autocast(self.device, self._precision)
+
+    @contextmanager
+    def evaluating(self, *models: Model) -> Iterator[None]:
+        """Eval mode and no gradient inside, what was before after it; all networks where none is given."""
+        networks: Any = models or tuple(self.models.values())
+        modes = [network.training for network in networks]
+        try:
+            with torch.no_grad():
+                for network in networks:
+                    network.eval()
+                yield
+        finally:
+            for network, mode in zip(networks, modes, strict=True):
+                network.train(mode)
+
+    def gather(self, x: Tensor) -> Tensor:
+        """The rows of all processes; here there is one."""
+        return x
+
+    def backward(self, loss: Tensor) -> None:
+        """Gradients of the loss."""
+        loss.backward()  # type: ignore[no-untyped-call]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Networks, augmenters, draws, counters and the clock."""
+        return {
+            "models": {name: model.state_dict() for name, model in self.models.items()},
+            "views": self.views.state_dict(),
+            "draws": {name: draws.state_dict() for name, draws in self._draws.items()},
+            "passes": self.passes.state_dict(),
+            "step": self.clock.step,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for name, model in self.models.items():
+            model.load_state_dict(state["models"][name])
+        self.views.load_state_dict(state["views"])
+        for name, saved in state["draws"].items():
+            self.draws(name).load_state_dict(saved)
+        self.passes.load_state_dict(state["passes"])
+        self.clock.step = state["step"]

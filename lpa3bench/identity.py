@@ -1,0 +1,132 @@
+"""What defines a run: two runs of one identity and seed would end with the same numbers."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.metadata
+import inspect
+import json
+import platform
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+PACKAGE = Path(__file__).parent
+# The engine's modules that can change a number; a change to any other one leaves finished runs valid.
+NUMERIC = ("alarm.py", "attack.py", "data", "environment.py", "evaluate.py", "model.py", "nn", "ops.py",
+           "runner.py", "seeding.py", "views.py")  # fmt: skip
+LIBRARIES = ("gin-config", "medmnist", "numpy", "pluggy", "scikit-learn", "torch", "torchvision")
+
+
+def digest(*parts: bytes) -> str:
+    """The first 16 hexadecimal digits of a SHA-256."""
+    total = hashlib.sha256()
+    for part in parts:
+        total.update(len(part).to_bytes(8, "little") + part)
+    return total.hexdigest()[:16]
+
+
+@cache
+def engine_digest() -> str:
+    """Of the sources of the modules named in `NUMERIC`."""
+    files = [f for name in NUMERIC for f in _python_files(PACKAGE / name)]
+    return digest(*(f.read_bytes() for f in files))
+
+
+def _python_files(path: Path) -> list[Path]:
+    return sorted(path.rglob("*.py")) if path.is_dir() else [path]
+
+
+def plugin_digest(plugin: type) -> str:
+    """Of the source of a plugin's module and of the modules of its own package that it imports."""
+    path = inspect.getsourcefile(plugin)
+    if path is None:
+        return "unknown"
+    root = plugin.__module__.partition(".")[0]
+    seen: dict[Path, bytes] = {}
+    _follow(Path(path), root, seen)
+    return digest(*(seen[p] for p in sorted(seen, key=lambda p: p.name)))
+
+
+def _follow(path: Path, root: str, seen: dict[Path, bytes]) -> None:
+    """Collect a source and, below the package `root`, what it imports."""
+    if path in seen or not path.is_file():
+        return
+    seen[path] = path.read_bytes()
+    for node in ast.walk(ast.parse(seen[path])):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        for name in names:
+            if name.partition(".")[0] == root:
+                module = sys.modules.get(name)
+                if module is not None and module.__file__:
+                    _follow(Path(module.__file__), root, seen)
+
+
+def identity(*, operative: str, plugins: Iterable[type], data_hash: str, limit: int | None) -> dict[str, Any]:
+    """What defines a run beside its seed. Library versions are provenance, not identity."""
+    return {
+        "config": sorted(line for line in operative.splitlines() if line and not line.startswith("#")),
+        "data": data_hash,
+        "engine": engine_digest(),
+        "limit": limit,
+        "plugins": {p.__name__: plugin_digest(p) for p in sorted(plugins, key=lambda p: p.__name__)},
+    }
+
+
+def short_hash(parts: dict[str, Any]) -> str:
+    """Eight digits that stand for an identity in a run's name."""
+    return digest(json.dumps(parts, sort_keys=True).encode())[:8]
+
+
+def differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    """In what two identities differ, a line each."""
+    lines = [f"- {line}" for line in one["config"] if line not in other["config"]]
+    lines += [f"+ {line}" for line in other["config"] if line not in one["config"]]
+    for name in sorted(one["plugins"].keys() & other["plugins"].keys()):
+        if one["plugins"][name] != other["plugins"][name]:
+            lines.append(f"the source of {name} has changed")
+    for part, what in (("data", "the data"), ("engine", "the engine's source"), ("limit", "--limit")):
+        if one[part] != other[part]:
+            lines.append(f"{what}: {one[part]} → {other[part]}")
+    return lines
+
+
+def provenance(plugins: Mapping[str, type]) -> dict[str, Any]:
+    """Versions, sources and command of this process, for the record."""
+    versions = {"python": platform.python_version()}
+    for name in ("lpa3bench", *LIBRARIES):
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            versions[name] = "not installed"
+    return {
+        "versions": versions,
+        "plugin_sources": {name: plugin_digest(plugin) for name, plugin in plugins.items()},
+        "platform": platform.platform(),
+        "git_commit": _git_commit(),
+        "command": sys.argv,
+    }
+
+
+def _git_commit() -> str | None:
+    """The commit of the checkout that the engine runs from; None where it is installed."""
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(PACKAGE), "rev-parse", "--show-toplevel", "HEAD"],
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    top, commit = done.stdout.split()
+    return commit if Path(top) == PACKAGE.parent else None

@@ -1,0 +1,46 @@
+"""SIGINT and SIGTERM end a run between two steps instead of in the middle of one."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Any
+
+from lpa3bench.errors import Stopped
+
+
+class Interrupts:
+    """While entered, the first SIGINT or SIGTERM is remembered; a second one acts at once."""
+
+    def __init__(self) -> None:
+        self.received: int | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Interrupts:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._restore()
+
+    def _note(self, number: int, _: FrameType | None) -> None:
+        self.received = number
+        self._restore()
+
+    def _restore(self) -> None:
+        while self._before:
+            signal.signal(*self._before.popitem())
+
+    def check(self, where: str) -> None:
+        """Raise if a signal has come.
+
+        Raises:
+            Stopped: names the signal and `where` the run stands.
+        """
+        if self.received is not None:
+            raise Stopped(f"{signal.Signals(self.received).name} received: {where}", self.received)

@@ -1,0 +1,79 @@
+"""A job: a config with all that the command line adds to it; and what it means on this machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lpa3bench import device as devices
+from lpa3bench import identity as identities
+from lpa3bench.cell import cell_name, refuse_nonsense
+from lpa3bench.config import Config
+from lpa3bench.data.training import TrainingData, prepare
+from lpa3bench.experiment import Experiment
+from lpa3bench.registry import Registry
+from lpa3bench.rundir import RunDirectory
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What to run."""
+
+    config: Config
+    registry: Registry
+    seed: int = 0
+    device: str = "auto"
+    data: Path
+    """The data folder."""
+    out: Path
+    """Where the run's folder is made."""
+    limit: int | None = None
+    """Train on so many images only."""
+    fresh: bool = False
+    """Start over, whatever an earlier run left."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A job with its plugins built, its data loaded and its run directory named."""
+
+    experiment: Experiment
+    device: torch.device
+    data: TrainingData
+    identity: dict[str, Any]
+    cell: str
+    folder: RunDirectory
+
+
+def plan(job: Job) -> Plan:
+    """Build the experiment, load the data, and work out which run it is. Writes nothing.
+
+    Raises:
+        ConfigError: the config or the combination of plugins is wrong.
+        DataError: the data set is missing or damaged.
+        UsageError: the device is not there.
+    """
+    experiment = job.config.experiment()
+    refuse_nonsense(experiment)
+    device = devices.choose(job.device)
+    data = prepare(experiment, root=job.data, seed=job.seed, device=device, limit_to=job.limit)
+    identity = identities.identity(
+        operative=job.config.operative,
+        plugins=job.config.plugins.values(),
+        data_hash=data.data_hash,
+        limit=job.limit,
+    )
+    cell = cell_name(experiment)
+    name = f"{cell}-{identities.short_hash(identity)}-s{job.seed}"
+    return Plan(
+        experiment=experiment,
+        device=device,
+        data=data,
+        identity=identity,
+        cell=cell,
+        folder=RunDirectory(job.out / name),
+    )

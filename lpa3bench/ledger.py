@@ -1,0 +1,90 @@
+"""What a run has seen so far: its curve, and what it has cost."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lpa3bench.state import Stateful
+
+
+class Means:
+    """Means over the steps of an epoch, summed on the device and read once."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, Tensor] = {}
+        self._counts: dict[str, int] = defaultdict(int)
+
+    def add(self, logs: Mapping[str, Tensor]) -> None:
+        """Take the 0-d tensors of one step."""
+        for name, value in logs.items():
+            value = value.detach().double()
+            self._sums[name] = self._sums[name] + value if name in self._sums else value
+            self._counts[name] += 1
+
+    def read(self) -> dict[str, float]:
+        """The means, by name."""
+        if not self._sums:
+            return {}
+        sums = torch.stack(list(self._sums.values())).tolist()
+        return {name: total / self._counts[name] for name, total in zip(self._sums, sums, strict=True)}
+
+
+class Ledger(Stateful):
+    """The curve of a run and its cost; it goes into every checkpoint."""
+
+    saved = ("curve", "seconds", "steps", "images", "flops", "best_epoch", "best_val", "resumed_from")
+
+    def __init__(self) -> None:
+        self.curve: list[dict[str, Any]] = []
+        """One row an epoch: scores and mean losses."""
+        self.seconds: dict[str, float] = {}
+        """Wall-clock seconds by phase, and of "evaluation"."""
+        self.steps: dict[str, int] = {}
+        self.images = 0
+        """Training images handed to `update`."""
+        self.flops: dict[str, int] = {}
+        """Floating-point operations of the first step of each phase."""
+        self.best_epoch: int | None = None
+        self.best_val: float | None = None
+        self.resumed_from: list[int] = []
+        """Epochs that were done each time the run was taken up again."""
+
+    def count(self, phase: str, images: int) -> None:
+        """One step of a phase, on so many training images."""
+        self.steps[phase] = self.steps.get(phase, 0) + 1
+        self.images += images
+
+    def spend(self, what: str, *, since: float) -> float:
+        """Add the time since a reading of `time.perf_counter`; returns the new reading."""
+        now = time.perf_counter()
+        self.seconds[what] = self.seconds.get(what, 0.0) + now - since
+        return now
+
+    @property
+    def training_seconds(self) -> float:
+        """Wall-clock seconds of training, evaluation excluded."""
+        return sum(s for what, s in self.seconds.items() if what != "evaluation")
+
+    def is_best(self, epoch: int, val: float | None) -> bool:
+        """Whether the epoch has the best validation accuracy so far (the first one, of equals)."""
+        if val is None or (self.best_val is not None and val <= self.best_val):
+            return False
+        self.best_epoch, self.best_val = epoch, val
+        return True
+
+    def as_record(self) -> dict[str, Any]:
+        """For `result.json`."""
+        seconds = self.training_seconds
+        return {
+            "wall_seconds": self.seconds,
+            "training_seconds": seconds,
+            "steps": self.steps,
+            "images_per_second": self.images / seconds if seconds else None,
+            "flops_of_first_step": self.flops,
+        }

@@ -1,0 +1,83 @@
+"""A classifier: a backbone with the data set's normalisation in front, and its passes counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from lpa3bench.api import Backbone, DatasetSpec, Output
+from lpa3bench.nn.batchnorm import add_auxiliary
+from lpa3bench.passes import BACKWARD_IMAGE, BACKWARD_WEIGHTS, FORWARD, Passes
+from lpa3bench.seeding import derive, seeded
+
+
+class Classifier(nn.Module):
+    """Takes images in [0, 1], normalises them as the data set says, and runs the backbone.
+
+    Args:
+        name: which of the task's networks it is.
+        backbone: the network.
+        spec: for mean and std.
+        passes: where its passes are counted.
+    """
+
+    def __init__(self, name: str, backbone: Backbone, spec: DatasetSpec, passes: Passes) -> None:
+        super().__init__()
+        self.name = name
+        self.backbone = backbone
+        self.passes = passes
+        self.mean: Tensor
+        self.std: Tensor
+        self.register_buffer("mean", torch.tensor(spec.mean).view(-1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(spec.std).view(-1, 1, 1), persistent=False)
+
+    def normalise(self, x: Tensor) -> Tensor:
+        """(x − mean)/std of images [B, C, H, W]."""
+        return (x - self.mean) / self.std
+
+    def forward(self, x: Tensor) -> Output:
+        """The backbone's output for images [B, C, H, W] in [0, 1]."""
+        return self.from_normalised(self.normalise(x))
+
+    def from_normalised(self, z: Tensor) -> Output:
+        """The backbone's output for an already normalised batch, its passes counted."""
+        output: Output = self.backbone(z)
+        place, images = self.passes.place, len(z)
+        self.passes.add(place, FORWARD, images)
+        # The last feature map lies between the loss and all of the body: its gradient is computed once in
+        # each backward pass through the body, and not at all where only the head is trained.
+        last = output.features[-1] if output.features else output.logits
+        if last.requires_grad:
+            direction = BACKWARD_IMAGE if z.requires_grad else BACKWARD_WEIGHTS
+            last.register_hook(  # type: ignore[no-untyped-call]
+                lambda _: self.passes.add(place, direction, images)
+            )
+        return output
+
+
+def build(
+    names: tuple[str, ...],
+    backbone: Callable[..., Backbone],
+    spec: DatasetSpec,
+    *,
+    seed: int,
+    device: torch.device,
+    auxiliary: bool,
+    passes: Passes,
+) -> dict[str, Classifier]:
+    """The networks of a run, each initialised from a seed of its own, on the CPU, whatever the device.
+
+    With `auxiliary` every BatchNorm2d gets a second one beside it, which draws no random numbers: the
+    networks start from the same weights with and without it.
+    """
+    models = {}
+    for name in names:
+        with seeded(derive(seed, "init", name)):
+            network = backbone(num_classes=spec.num_classes, in_channels=spec.channels)
+        if auxiliary:
+            add_auxiliary(network)
+        model = Classifier(name, network, spec, passes)
+        models[name] = model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return models

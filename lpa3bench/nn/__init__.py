@@ -1,0 +1,1 @@
+"""Parts of networks and things done to networks, whatever their architecture."""

@@ -1,0 +1,62 @@
+"""Losses, mixing and ramps that several tasks share: pure functions of tensors."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def one_hot(labels: Tensor, num_classes: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    """int64 [B] to [B, K]."""
+    return F.one_hot(labels, num_classes).to(dtype)
+
+
+def at_least_float32(x: Tensor) -> Tensor:
+    """x, in float32 where it is in half precision: soft-max and logarithm need the digits."""
+    return x.float() if x.dtype.itemsize < 4 else x
+
+
+def probabilities(logits: Tensor) -> Tensor:
+    """Soft-max over classes: [B, K]."""
+    return torch.softmax(at_least_float32(logits), dim=1)
+
+
+def soft_cross_entropy(logits: Tensor, target: Tensor, class_weight: Tensor | None = None) -> Tensor:
+    """−Σ_c w_c · mean_i(target_ic · log softmax(logits_i)_c): a 0-d tensor.
+
+    Args:
+        logits: [B, K].
+        target: [B, K], probabilities.
+        class_weight: [K]; all one where absent.
+    """
+    terms = -(target * F.log_softmax(at_least_float32(logits), dim=1)).mean(0)
+    return terms.sum() if class_weight is None else (class_weight * terms).sum()
+
+
+def squared_error(logits: Tensor, target: Tensor) -> Tensor:
+    """MixMatch's unlabelled loss: the mean over rows and classes of (softmax − target)²."""
+    return (probabilities(logits) - target).square().mean()
+
+
+def sharpen(probs: Tensor, temperature: float) -> Tensor:
+    """Raise to 1/temperature and renormalise, row by row: [B, K]."""
+    powered = probs ** (1 / temperature)
+    return powered / powered.sum(1, keepdim=True)
+
+
+def mix(x: Tensor, partner: Tensor, share: float) -> Tensor:
+    """share · x + (1 − share) · x[partner], row by row (mixup with one coefficient per batch)."""
+    return share * x + (1 - share) * x[partner]
+
+
+def linear_ramp(time: float, start: float, length: float) -> float:
+    """0 up to `start`, 1 from `start + length` on, linear between; all in epochs."""
+    return min(max((time - start) / length, 0.0), 1.0)
+
+
+def cosine(epoch: int, epochs: int, high: float, low: float) -> float:
+    """Half a cosine wave from `high` at epoch 0 to `low` at `epochs`."""
+    return low + (high - low) * (1 + math.cos(math.pi * epoch / epochs)) / 2

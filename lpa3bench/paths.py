@@ -1,0 +1,77 @@
+"""Where things lie: the gin files that come with the package, and the data folder."""
+
+from __future__ import annotations
+
+import os
+from difflib import get_close_matches
+from pathlib import Path
+
+from lpa3bench.errors import ConfigError
+
+_PARENT = Path(__file__).resolve().parent.parent
+"""Of the package: the root of a checkout, or site-packages."""
+
+
+def shipped(name: str) -> Path:
+    """The folder `name` that is shipped with the package, such as "gin".
+
+    In a checkout it is the folder itself, so that an edit counts at once; a wheel installs it beside the
+    package as `lpa3bench_<name>`. (`site-packages/gin` is another project's.)
+    """
+    in_checkout = (_PARENT / "pyproject.toml").is_file() and (_PARENT / name).is_dir()
+    return _PARENT / (name if in_checkout else f"lpa3bench_{name}")
+
+
+def gin_root() -> Path:
+    """The folder of shipped gin files, which `include` lines are relative to."""
+    return shipped("gin")
+
+
+def config_names() -> list[str]:
+    """The shipped gin files that a command can be given, without ".gin": `quickstart`, `augmenters/lpa3`.
+
+    Those in `base/` are for inclusion by others.
+    """
+    root = gin_root()
+    names = (path.relative_to(root).with_suffix("").as_posix() for path in root.rglob("*.gin"))
+    return sorted(name for name in names if not name.startswith("base/"))
+
+
+def resolve_config(text: str) -> Path:
+    """The gin file that a command line means.
+
+    A file of that path is taken as it is; otherwise the text names a shipped file, with or without "gin/" in
+    front and ".gin" at the end: `cifar100_pes`, `augmenters/lpa3`, `gin/quickstart.gin`.
+
+    Raises:
+        ConfigError: there is neither.
+    """
+    path = Path(text)
+    if path.is_file():
+        return path
+    name = text.removeprefix("gin/").removesuffix(".gin")
+    candidate = gin_root() / f"{name}.gin"
+    if candidate.is_file():
+        return candidate
+    if path.is_dir():
+        raise ConfigError(f"{text}: is a folder, not a gin file")
+    names = config_names()
+    near = get_close_matches(name, names, n=3, cutoff=0.5)
+    advice = f"did you mean {' or '.join(near)}?" if near else f"shipped files are {', '.join(names)}"
+    raise ConfigError(f"{text}: there is no such file, nor a shipped one of that name; {advice}")
+
+
+def data_root(option: Path | None = None) -> Path:
+    """The data folder, and the only one that is looked in.
+
+    It is `option` (`--data`), else $LPA3BENCH_DATA, else `lpa3bench/data` in $XDG_CACHE_HOME, else
+    `~/.cache/lpa3bench/data`. It need not exist.
+    """
+    if option is not None:
+        return option
+    if chosen := os.environ.get("LPA3BENCH_DATA"):
+        return Path(chosen).expanduser()
+    cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if not cache.is_absolute():  # unset, or to be ignored by the XDG specification
+        cache = Path.home() / ".cache"
+    return cache / "lpa3bench" / "data"

@@ -1,0 +1,183 @@
+"""A rehearsal: one real step of every phase, on made-up images of the right shape, before anything is spent.
+
+`run --dry-run` shows that a config goes through all its phases at full width; `show` forecasts time and
+memory from the same steps. No data set is read.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lpa3bench import device as devices
+from lpa3bench.api import DatasetSpec, Phase, Step, Task, TrainLabels
+from lpa3bench.cell import refuse_nonsense
+from lpa3bench.config import Config
+from lpa3bench.data.images import ImageStore
+from lpa3bench.data.training import prepare
+from lpa3bench.environment import Environment
+from lpa3bench.errors import DataError, RunFailed
+from lpa3bench.experiment import Experiment
+from lpa3bench.seeding import Draws
+
+CPU_BATCH = 8
+BATCHES = 4
+"""Batches that the made-up training set holds."""
+
+
+@dataclass(frozen=True)
+class PhaseCost:
+    """What one step of a phase took."""
+
+    phase: Phase
+    seconds: float
+    """Wall-clock seconds of the last of the timed steps."""
+    passes: float
+    """Forward equivalents."""
+    loss: float
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """One step of every phase."""
+
+    batch_size: int
+    """The batch that was rehearsed with, at most 8 on a CPU."""
+    full_batch_size: int
+    parameters: int
+    """Of all networks, auxiliary BatchNorm included."""
+    phases: tuple[PhaseCost, ...]
+    peak_memory: int
+    """Bytes."""
+
+
+def _training_set(experiment: Experiment, batch: int, device: torch.device) -> tuple[ImageStore, TrainLabels]:
+    """A few batches of noise with labels of the kind that the experiment asks for."""
+    spec: DatasetSpec = experiment.dataset.spec
+    count = max(BATCHES * batch, 2 * spec.num_classes)
+    draws = Draws(0)
+    shape = (count, spec.channels, spec.size, spec.size)
+    images = draws.integers(shape, 0, 256).to(torch.uint8)
+    given = torch.arange(count) % spec.num_classes
+    labelled = torch.ones(count, dtype=torch.bool)
+    if experiment.labels is not None and type(experiment.labels).__name__ == "FewLabels":
+        labelled[count // 2 :] = False
+    weak = experiment.weak or spec.weak
+    return ImageStore(images, weak, device), TrainLabels(given.to(device), labelled.to(device))
+
+
+def phase_epochs(phases: tuple[Phase, ...], epochs: int) -> list[int]:
+    """In how many of the run's epochs each phase takes place (see `api.Phase`)."""
+    ends = [*(phase.first_epoch for phase in phases[1:]), epochs]
+    return [max(end - phase.first_epoch, 1) for phase, end in zip(phases, ends, strict=True)]
+
+
+def forecast(config: Config, *, root: Path, device: str = "auto") -> dict[str, Any]:
+    """Time and memory that the whole run will take, from a few timed steps of each phase.
+
+    Steps are timed at a batch of at most 8 on a CPU and scaled up linearly, which is how they grow. How many
+    there are depends on the data set, so without it only the seconds per step are told.
+
+    Returns:
+        "phases" (name, seconds_per_step, forward_equivalents_per_step, and where the data set is here steps),
+        "hours" (None without the data set), "peak_memory_bytes" as rehearsed, "parameters", "scaled_from".
+    """
+    done = rehearse(config, device=device, repeats=2)
+    scale = done.full_batch_size / done.batch_size
+    steps = _steps(config, root, device)
+    rows: list[dict[str, Any]] = [
+        {
+            "name": cost.phase.name,
+            "seconds_per_step": cost.seconds * scale,
+            "forward_equivalents_per_step": cost.passes * scale,
+            "steps": steps.get(cost.phase.name),
+        }
+        for cost in done.phases
+    ]
+    seconds = [row["seconds_per_step"] * row["steps"] for row in rows if row["steps"] is not None]
+    return {
+        "phases": rows,
+        "hours": sum(seconds) / 3600 if len(seconds) == len(rows) else None,
+        "peak_memory_bytes": done.peak_memory,
+        "parameters": done.parameters,
+        "scaled_from": f"batch {done.batch_size} to {done.full_batch_size}" if scale != 1 else None,
+    }
+
+
+def _steps(config: Config, root: Path, device: str) -> dict[str, int]:
+    """Steps of each phase over the whole run; empty where the data set is not here."""
+    experiment, where = config.experiment(), devices.choose(device)
+    try:
+        data = prepare(experiment, root=root, seed=0, device=where)
+    except DataError:
+        return {}
+    env = Environment(experiment, spec=data.spec, store=data.store, labels=data.labels, seed=0, device=where)
+    experiment.task.setup(env)
+    phases = experiment.task.phases(experiment.epochs)
+    epochs = phase_epochs(phases, experiment.epochs)
+    return {phase.name: phase.steps_per_epoch * n for phase, n in zip(phases, epochs, strict=True)}
+
+
+def rehearse(config: Config, *, device: str = "auto", repeats: int = 1) -> Rehearsal:
+    """Do `repeats` steps of every phase, each phase where it begins.
+
+    Raises:
+        ConfigError: the config or the combination of plugins is wrong.
+        RunFailed: a step's loss is not finite, or a phase was never reached.
+    """
+    experiment = config.experiment()
+    refuse_nonsense(experiment)
+    where = devices.choose(device)
+    task: Task = experiment.task
+    full = task.batch_size
+    if where.type == "cpu":
+        task.batch_size = min(full, CPU_BATCH)
+    store, labels = _training_set(experiment, task.batch_size, where)
+    spec = experiment.dataset.spec
+    env = Environment(experiment, spec=spec, store=store, labels=labels, seed=0, device=where)
+    task.setup(env)
+    phases = task.phases(experiment.epochs)
+    costs: list[PhaseCost] = []
+    for first in sorted({phase.first_epoch for phase in phases}):
+        due = {phase.name: phase for phase in phases if phase.first_epoch == first}
+        costs += _enter(task, env, first, due, repeats)
+    if missing := [phase.name for phase in phases if phase.name not in {c.phase.name for c in costs}]:
+        raise RunFailed(f"{type(task).__name__}: no step of phase {', '.join(missing)} came")
+    env.alarm.check()
+    return Rehearsal(
+        batch_size=task.batch_size,
+        full_batch_size=full,
+        parameters=sum(p.numel() for model in env.models.values() for p in model.parameters()),
+        phases=tuple(costs),
+        peak_memory=devices.peak_memory(where),
+    )
+
+
+def _enter(task: Task, env: Environment, epoch: int, due: dict[str, Phase], repeats: int) -> list[PhaseCost]:
+    """Steps of the phases that begin in this epoch; steps beyond `repeats` are drawn and passed over."""
+    env.clock.epoch = epoch
+    env.views.begin_epoch(epoch)
+    task.begin_epoch(epoch)
+    done: dict[str, list[PhaseCost]] = {name: [] for name in due}
+    for step in task.batches(epoch):
+        if step.phase in due and len(done[step.phase]) < repeats:
+            done[step.phase].append(_timed(task, env, step, due[step.phase]))
+        if all(len(costs) >= repeats for costs in done.values()):
+            break
+    return [costs[-1] for costs in done.values() if costs]
+
+
+def _timed(task: Task, env: Environment, step: Step, phase: Phase) -> PhaseCost:
+    passes = env.passes.total()
+    devices.synchronise(env.device)
+    start = time.perf_counter()
+    loss = float(task.update(step, env.views)["loss"])
+    seconds = time.perf_counter() - start
+    env.clock.step += 1
+    if not abs(loss) < float("inf"):
+        raise RunFailed(f"phase {phase.name}: the loss of its first step is {loss}")
+    return PhaseCost(phase, seconds, env.passes.total() - passes, loss)

@@ -1,0 +1,162 @@
+"""From bindings to the objects of an experiment: everything that can be reached from `run`.
+
+This needs bindings only, no class and no constructor: what a config adds up to is known before anything is
+imported or built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from lpa3bench.bindings import (
+    MACRO, RUN, SLOTS, Binding, Layer, Macro, Origin, Reference, Scope, Scopes, Table, kind, layered, mapped,
+    references, short,
+)  # fmt: skip
+from lpa3bench.typecheck import advice
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A parameter's value with macros put in."""
+
+    value: Any
+    """Literals and `Reference`, each with the scope its object stands in."""
+    origin: Origin
+
+
+@dataclass(frozen=True)
+class Node:
+    """An object of the experiment: a plugin in a scope. The same plugin in another scope is another one."""
+
+    scope: Scope
+    target: str
+    origin: Origin
+    """Of the reference that first asked for it."""
+    bound: dict[str, Bound] = field(default_factory=dict)
+
+    def covers(self, binding: Binding, kept: Scope) -> bool:
+        """Whether the binding, with these kept scopes, speaks of this object."""
+        return binding.target == self.target and self.scope[: len(kept)] == kept
+
+
+class Tree:
+    """Everything that can be reached from `run`."""
+
+    def __init__(self, table: Table, origin: Origin) -> None:
+        """Walk it. `origin` stands for the config as a whole.
+
+        Raises:
+            ConfigError: a macro is not defined or an object refers to itself.
+        """
+        self.nodes: dict[tuple[Scope, str], Node] = {}
+        self.used: list[Binding] = []
+        """The bindings that decided a value, macros among them."""
+        self._table = table
+        self._visit((), RUN, origin, ())
+
+    @property
+    def run(self) -> Node:
+        """The root."""
+        return self.nodes[(), RUN]
+
+    def augmenters(self) -> frozenset[str]:
+        """Lower-case names of the augmenters, in whatever slot or inside whatever other."""
+        return frozenset(
+            short(n.target).lower() for n in self.nodes.values() if kind(n.target) == "augmenters"
+        )
+
+    def slots(self) -> dict[str, Reference]:
+        """What is bound in the slots."""
+        values = {slot: self.run.bound[slot].value for slot in SLOTS if slot in self.run.bound}
+        return {slot: value for slot, value in values.items() if isinstance(value, Reference)}
+
+    def _visit(self, scope: Scope, target: str, origin: Origin, above: Sequence[tuple[Scope, str]]) -> None:
+        if (scope, target) in above:
+            raise origin.error(f"{short(target)} refers to itself")
+        if (scope, target) in self.nodes:
+            return
+        node = self.nodes[scope, target] = Node(scope, target, origin)
+        for parameter, binding in self._table.lookup(target, scope).items():
+            self.used.append(binding)
+            value, place = self._expanded(binding, ())
+            # An object stands in the scope of its reference, else in the slot, else where its owner stands.
+            around = (parameter,) if target == RUN and parameter in SLOTS else scope
+            value = mapped(value, lambda leaf, around=around: _placed(leaf, around))
+            node.bound[parameter] = Bound(value, place)
+            for reference in references(value):
+                self._visit(reference.scopes, reference.target, place, (*above, (scope, target)))
+
+    def _expanded(self, binding: Binding, above: tuple[str, ...]) -> tuple[Any, Origin]:
+        """The binding's value without macros. One that is a macro as a whole comes from the macro's line."""
+        if isinstance(binding.value, Macro):
+            return self._macro(binding.value.name, binding.origin, above)
+
+        def expand(leaf: Any) -> Any:
+            return self._macro(leaf.name, binding.origin, above)[0] if isinstance(leaf, Macro) else leaf
+
+        return mapped(binding.value, expand), binding.origin
+
+    def _macro(self, name: str, user: Origin, above: tuple[str, ...]) -> tuple[Any, Origin]:
+        macros = self._table.lookup(MACRO, ())
+        if name in above:
+            raise user.error(f"%{name} refers to itself")
+        if name not in macros:
+            raise user.error(f"%{name} is not defined; {advice(name, macros, 'macros')}")
+        self.used.append(macros[name])
+        return self._expanded(macros[name], (*above, name))
+
+
+def _placed(leaf: Any, scope: Scope) -> Any:
+    return replace(leaf, scopes=scope) if isinstance(leaf, Reference) and not leaf.scopes else leaf
+
+
+def resolve(
+    layers: Sequence[Layer], scopes: Scopes, setting: str | None, origin: Origin
+) -> tuple[Tree, Scopes]:
+    """The tree with this setting, and the scopes as they were chosen for it.
+
+    Which augmenters are bound chooses their scopes, and lines under those scopes may bring other augmenters
+    in (inside Compose), so this goes on until nothing changes.
+
+    Raises:
+        ConfigError: as `Tree`; or nothing comes to rest, because augmenters bring each other in and out.
+    """
+    own = frozenset() if setting is None else frozenset({setting})
+    bound: frozenset[str] = frozenset()
+    seen: set[frozenset[str]] = set()
+    while bound not in seen:
+        seen.add(bound)
+        scopes = replace(scopes, chosen=own | bound)
+        tree = Tree(layered(layers, scopes), origin)
+        if tree.augmenters() == bound:
+            return tree, scopes
+        bound = tree.augmenters()
+    raise origin.error(
+        f"lines scoped by {', '.join(sorted(bound))} bring these augmenters in and out for ever"
+    )
+
+
+def dormant(bindings: Iterable[Binding], tree: Tree, scopes: Scopes) -> list[tuple[Binding, str]]:
+    """The bindings that have no say, each with the reason. One that another overrides is not among them."""
+    found = []
+    for binding in bindings:
+        selecting, kept = scopes.split(binding.scopes)
+        if missing := sorted(selecting - scopes.chosen):
+            verb = "is not chosen" if missing[0] in scopes.settings else "is in no slot"
+            found.append((binding, f"{missing[0]} {verb}"))
+        elif binding.target == MACRO:
+            if not any(_macro_name(used, scopes) == _macro_name(binding, scopes) for used in tree.used):
+                found.append((binding, f"nothing uses %{_macro_name(binding, scopes)}"))
+        elif not any(node.covers(binding, kept) for node in tree.nodes.values()):
+            bound = any(node.target == binding.target for node in tree.nodes.values())
+            where = f" in {'/'.join(kept)}" if bound else ""
+            found.append((binding, f"{short(binding.target)} is not bound{where}"))
+    return found
+
+
+def _macro_name(binding: Binding, scopes: Scopes) -> str | None:
+    if binding.target != MACRO:
+        return None
+    return "/".join((*scopes.split(binding.scopes)[1], binding.parameter))

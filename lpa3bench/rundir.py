@@ -1,0 +1,75 @@
+"""The directory of one run: which files it holds, who may write to it, and whether it is finished."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from lpa3bench.errors import RunFailed
+from lpa3bench.state import Checkpoints, write_atomically
+
+
+class RunDirectory:
+    """`<out>/<run id>/`. `result.json` is written last, so it is the mark of a finished run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.gin"
+        self.operative = path / "operative.gin"
+        self.env = path / "env.json"
+        self.labels = path / "labels.npz"
+        self.metrics = path / "metrics.jsonl"
+        self.best = path / "best.pt"
+        self.predictions = path / "predictions.npz"
+        self.result = path / "result.json"
+        self.checkpoints = Checkpoints(path)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Make the directory and keep other processes out; a process that dies leaves no lock behind.
+
+        Raises:
+            RunFailed: another process is at work here, or the directory cannot be made.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            file = (self.path / ".lock").open("a")
+        except OSError as error:
+            raise RunFailed(
+                f"{self.path}: cannot be written to ({error.strerror}); choose another --out"
+            ) from error
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise RunFailed(f"{self.path}: another process is working on this run") from error
+            yield
+
+    def record(self) -> dict[str, Any] | None:
+        """The record of the finished run; None while there is none."""
+        if not self.result.exists():
+            return None
+        try:
+            record: dict[str, Any] = json.loads(self.result.read_text())
+        except ValueError as error:
+            raise RunFailed(f"{self.result}: damaged ({error}); start over with --fresh") from error
+        return record
+
+    def clear(self) -> None:
+        """Remove what an earlier run left, the record first so that nobody takes the rest for finished."""
+        files = (self.result, self.env, self.metrics, self.best, self.predictions, self.labels)
+        for file in files:
+            file.unlink(missing_ok=True)
+        self.checkpoints.clear()
+
+    def write_text(self, path: Path, text: str) -> None:
+        """Write a text file, all or nothing."""
+        write_atomically(path, lambda temporary: temporary.write_text(text))
+
+    def write_json(self, path: Path, value: Any) -> None:
+        """Write a JSON file, all or nothing."""
+        self.write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")

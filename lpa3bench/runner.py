@@ -1,0 +1,241 @@
+"""The one training loop: from a config to a record on the disk."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from lpa3bench import device as devices
+from lpa3bench import identity as identities
+from lpa3bench import records
+from lpa3bench.api import SLOTS, Step, Task
+from lpa3bench.cell import describe
+from lpa3bench.environment import Environment
+from lpa3bench.evaluate import evaluate, per_class
+from lpa3bench.interrupts import Interrupts
+from lpa3bench.job import Job, Plan, plan
+from lpa3bench.ledger import Ledger, Means
+from lpa3bench.rundir import RunDirectory
+from lpa3bench.sinks import RunInfo, Sink
+from lpa3bench.sinks.jsonl import JsonLines, cut_back
+from lpa3bench.state import write_atomically
+
+CHECK_EVERY = 50
+"""Steps between two looks at the device's flags."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished run."""
+
+    folder: Path
+    record: dict[str, Any]
+    already_done: bool
+
+
+def run(job: Job, sinks: Sequence[Sink] = ()) -> Outcome:
+    """Train one experiment with one seed, or go on where an earlier process stopped.
+
+    A finished run is not run again. An interrupted one goes on from its last checkpoint and ends with the
+    same bits (on a CPU) as if nothing had happened.
+
+    Raises:
+        BenchError: the config, the data or the run is wrong; the message is one line.
+        Stopped: a signal came; the last checkpoint is on the disk.
+    """
+    # ------------------------------------------------------------------------------ what is to be done
+    planned = plan(job)
+    experiment, data, folder, device = planned.experiment, planned.data, planned.folder, planned.device
+
+    with folder.locked(), Interrupts() as interrupts:
+        # --------------------------------------------------------------------- finished, begun or new?
+        if job.fresh:
+            folder.clear()
+        if (record := folder.record()) is not None:
+            return Outcome(folder.path, record, already_done=True)
+        checkpoint = folder.checkpoints.load()
+        if checkpoint is not None:
+            # One and two threads add in another order, so a run keeps the number it began with.
+            torch.set_num_threads(checkpoint["threads"])
+
+        # ---------------------------------------------------------------------------------- building
+        task: Task = experiment.task
+        ledger = Ledger()
+        env = Environment(
+            experiment, spec=data.spec, store=data.store, labels=data.labels, seed=job.seed, device=device
+        )
+        task.setup(env)
+        if checkpoint is not None:
+            env.load_state_dict(checkpoint["env"])
+            task.load_state_dict(checkpoint["task"])
+            ledger.load_state_dict(checkpoint["ledger"])
+            ledger.resumed_from.append(len(ledger.curve))
+        else:
+            _write_start(job, planned)
+            _save(folder, env, task, ledger)  # so that a stop in the first epoch leaves one too
+        cut_back(folder.metrics, len(ledger.curve))
+        told = (JsonLines(folder.metrics), *sinks)
+        info = RunInfo(
+            run_id=folder.path.name,
+            folder=folder.path,
+            epochs=experiment.epochs,
+            epochs_done=len(ledger.curve),
+            phases=task.phases(experiment.epochs),
+        )
+        for sink in told:
+            sink.start(info)
+
+        try:
+            # ------------------------------------------------------------------------------ training
+            scores = None
+            for epoch in range(len(ledger.curve), experiment.epochs):
+                env.clock.epoch = epoch
+                env.views.begin_epoch(epoch)
+                task.begin_epoch(epoch)
+                means = Means()
+                mark = time.perf_counter()
+                for step in task.batches(epoch):
+                    logs = _update(task, env, step, ledger)
+                    means.add(logs)
+                    broken = f"the loss is NaN or infinite (phase {step.phase})"
+                    env.alarm.note(broken, ~torch.isfinite(logs["loss"]), env.clock.step)
+                    env.clock.step += 1
+                    mark = ledger.spend(step.phase, since=mark)
+                    for sink in told:
+                        sink.step(step.phase)
+                    if env.clock.step % CHECK_EVERY == 0:
+                        env.alarm.check()
+                    interrupts.check(f"epoch {epoch} given up; the same command goes on from its start")
+                task.end_epoch(epoch)
+                env.alarm.check()
+                devices.synchronise(device)
+
+                # ---------------------------------------------------------------------------- scoring
+                mark = time.perf_counter()
+                scores = {split: evaluate(task, env, scored) for split, scored in data.scored.items()}
+                ledger.spend("evaluation", since=mark)
+                row: dict[str, Any] = {"epoch": epoch, **{s: score.accuracy for s, score in scores.items()}}
+                row |= {"step": env.clock.step, "passes": env.passes.total(), **means.read()}
+                ledger.curve.append(row | {"seconds": ledger.training_seconds})
+                if ledger.is_best(epoch, row.get("val")):
+                    _save_weights(folder, env, epoch)
+                for sink in told:
+                    sink.epoch(row)
+                _save(folder, env, task, ledger)
+
+            # ---------------------------------------------------------------------------- the record
+            if scores is None:  # stopped between the last checkpoint and the record
+                scores = {split: evaluate(task, env, scored) for split, scored in data.scored.items()}
+            test = scores["test"]
+            predictions = {"probs": test.probs.half().numpy(), "correct": test.correct.numpy()}
+            write_atomically(folder.predictions, lambda path: _savez(path, predictions))
+            record = records.compose(
+                cell=describe(experiment, identities.short_hash(planned.identity)),
+                seed=job.seed,
+                curve=ledger.curve,
+                correct=test.correct.tolist(),
+                per_class=per_class(test.correct, data.scored["test"].labels.cpu(), data.spec.num_classes),
+                cost=_cost(ledger, env),
+                labels={**data.label_set.info, "sha256": data.label_hash, "training_images": env.size},
+                protocol={
+                    "selection": "val" if "val" in data.scored else None,
+                    "holdout": experiment.holdout,
+                    "limit": job.limit,
+                    "changed": list(job.config.changed),
+                },
+                provenance=_provenance(job, planned),
+                resumed_from=ledger.resumed_from,
+            )
+            folder.write_json(folder.result, record)
+            for sink in told:
+                sink.finish(record)
+        finally:
+            for sink in told:
+                sink.close()
+    return Outcome(folder.path, record, already_done=False)
+
+
+def _update(task: Task, env: Environment, step: Step, ledger: Ledger) -> dict[str, Tensor]:
+    """One step of the task; the first of each phase has its floating-point operations counted."""
+    ledger.count(step.phase, sum(len(batch.index) for batch in step.batches))
+    if step.phase in ledger.flops:
+        return task.update(step, env.views)
+    with FlopCounterMode(display=False) as counter:
+        logs = task.update(step, env.views)
+    ledger.flops[step.phase] = counter.get_total_flops()
+    return logs
+
+
+# -------------------------------------------------------------------------------------- files of a run
+def _write_start(job: Job, planned: Plan) -> None:
+    """What is known before the first step."""
+    folder, made = planned.folder, planned.data.label_set
+    folder.clear()
+    folder.write_text(folder.config, job.config.source)
+    folder.write_text(folder.operative, job.config.operative)
+    provenance = identities.provenance(job.config.plugins)
+    folder.write_json(folder.env, {"identity": planned.identity, "seed": job.seed, "provenance": provenance})
+    labels = {
+        "given": made.given.numpy(),
+        "labelled": made.labelled.numpy(),
+        "index": planned.data.index.numpy(),
+    }
+    write_atomically(folder.labels, lambda path: _savez(path, labels))
+
+
+def _savez(path: Path, arrays: dict[str, Any]) -> None:
+    """Arrays in a file of exactly this name (NumPy would append .npz to it)."""
+    with path.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+
+
+def _save(folder: RunDirectory, env: Environment, task: Task, ledger: Ledger) -> None:
+    """A checkpoint at the end of an epoch."""
+    state = {
+        "env": env.state_dict(),
+        "task": task.state_dict(),
+        "ledger": ledger.state_dict(),
+        "threads": torch.get_num_threads(),
+    }
+    folder.checkpoints.save(len(ledger.curve), state)
+
+
+def _save_weights(folder: RunDirectory, env: Environment, epoch: int) -> None:
+    """The weights of the best epoch by validation."""
+    state = {"epoch": epoch, "models": {name: model.state_dict() for name, model in env.models.items()}}
+    write_atomically(folder.best, lambda path: torch.save(state, path))
+
+
+# ------------------------------------------------------------------------------------- parts of a record
+def _cost(ledger: Ledger, env: Environment) -> dict[str, Any]:
+    """What the run took. The augmenter's share is that of its own passes and of the auxiliary branch's."""
+    total = env.passes.total()
+    return {
+        **ledger.as_record(),
+        "passes": env.passes.as_record(),
+        "forward_equivalents": total,
+        "augmenter_share": env.passes.total(*SLOTS, "aux") / total if total else None,
+        "peak_memory_bytes": devices.peak_memory(env.device),
+    }
+
+
+def _provenance(job: Job, planned: Plan) -> dict[str, Any]:
+    """Where the numbers come from."""
+    distributions = {entry.name: entry.distribution for entry in job.registry.entries}
+    return {
+        **identities.provenance(job.config.plugins),
+        "distributions": {name: distributions.get(name, "?") for name in job.config.plugins},
+        "data_sha256": planned.identity["data"],
+        "engine": planned.identity["engine"],
+        "device": planned.device.type,
+        "hardware": devices.describe(planned.device),
+        "threads": torch.get_num_threads(),
+    }

@@ -1,0 +1,199 @@
+"""How far a run is, on stderr: a bar on a terminal, now and then a plain line anywhere else."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TextIO
+
+from lpa3bench.sinks import RunInfo, Sink
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from lpa3bench.api import Phase
+
+REDRAW_SECONDS = 0.2
+LINE_SECONDS = 5.0
+COUNTS = ("epoch", "step", "passes")
+"""Columns of a row that say how far the run is, not how good."""
+
+
+def progress(stream: TextIO | None = None) -> Sink:
+    """The sink that suits the stream (None: stderr)."""
+    stream = stream or sys.stderr
+    return Bar(stream) if draws_bars(stream) else Lines(stream)
+
+
+def draws_bars(stream: TextIO) -> bool:
+    """Whether colour and moving bars are welcome: a terminal, and nothing in the environment against it."""
+    unwelcome = os.environ.get("NO_COLOR") or os.environ.get("CI") or os.environ.get("TERM") == "dumb"
+    return stream.isatty() and not unwelcome
+
+
+def steps_in(phases: Iterable[Phase], epoch: int) -> int:
+    """Steps that are planned for an epoch; see `lpa3bench.api.Phase` for when a phase runs."""
+    ordered = list(phases)
+    steps = 0
+    for phase, following in zip(ordered, [*ordered[1:], None], strict=True):
+        last = epoch if following is None else max(following.first_epoch - 1, phase.first_epoch)
+        if phase.first_epoch <= epoch <= last:
+            steps += phase.steps_per_epoch
+    return steps
+
+
+class Pace:
+    """Counts steps against the plan. The speed is that of the phase under way: phases differ in cost."""
+
+    def __init__(self, info: RunInfo) -> None:
+        self.epochs = info.epochs
+        self.epochs_done = info.epochs_done
+        self.phase = ""
+        self._before = [0]
+        """Steps planned before each epoch, and in all."""
+        for epoch in range(info.epochs):
+            self._before.append(self._before[-1] + steps_in(info.phases, epoch))
+        self._in_epoch = 0
+        self._timed = 0
+        self._since = time.monotonic()
+
+    def step(self, phase: str) -> None:
+        """One more step is done. The first of a phase only starts the clock."""
+        if phase != self.phase:
+            self.phase = phase
+            self._timed = 0
+            self._since = time.monotonic()
+        else:
+            self._timed += 1
+        self._in_epoch += 1
+
+    def epoch(self) -> None:
+        """One more epoch, however many steps it took."""
+        self.epochs_done += 1
+        self._in_epoch = 0
+
+    @property
+    def total(self) -> int:
+        """Steps planned in all."""
+        return self._before[-1]
+
+    @property
+    def done(self) -> int:
+        """Steps of the plan that are done. An epoch that takes more than planned waits at its end."""
+        if self.epochs_done >= self.epochs:
+            return self.total
+        before, after = self._before[self.epochs_done : self.epochs_done + 2]
+        return min(before + self._in_epoch, after)
+
+    @property
+    def headline(self) -> str:
+        """Where the run is: "epoch 3/60  semi-supervised  12.5 steps/s  0:01:30 left"."""
+        under_way = min(self.epochs_done + (self._in_epoch > 0), self.epochs)
+        parts = [f"epoch {under_way}/{self.epochs}", self.phase]
+        seconds = time.monotonic() - self._since
+        left = self.total - self.done
+        if self._timed and seconds > 0:
+            speed = self._timed / seconds
+            parts.append(f"{speed:.3g} steps/s")
+            if left:
+                parts.append(f"{timedelta(seconds=round(left / speed))} left")
+        return "  ".join(filter(None, parts))
+
+
+class Lines(Sink):
+    """One plain line for an epoch, at most every few seconds, and always for the last.
+
+    A stream that was closed silences it: that must not end a run that has trained for hours.
+    """
+
+    pace: Pace
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+        self._next = 0.0
+
+    def start(self, info: RunInfo) -> None:
+        self.pace = Pace(info)
+
+    def step(self, phase: str) -> None:
+        self.pace.step(phase)
+
+    def epoch(self, row: Mapping[str, Any]) -> None:
+        self.pace.epoch()
+        now = time.monotonic()
+        if now < self._next and self.pace.epochs_done < self.pace.epochs:
+            return
+        self._next = now + LINE_SECONDS
+        with suppress(OSError):
+            self.stream.write(f"{self.pace.headline}  {numbers(row)}".rstrip() + "\n")
+            self.stream.flush()
+
+
+class Bar(Sink):
+    """A bar of rich's, drawn a few times a second from within the steps: no thread beside the training.
+
+    A terminal that was closed silences it, as above.
+    """
+
+    pace: Pace
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+        self._next = 0.0
+        self._numbers = ""
+        self._bar: Progress | None = None
+
+    def start(self, info: RunInfo) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        self.pace = Pace(info)
+        self._bar = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=20),
+            TextColumn("{task.fields[numbers]}", markup=False),
+            console=Console(file=self.stream),
+            auto_refresh=False,
+            redirect_stdout=False,
+        )
+        self._bar.add_task(self.pace.headline, total=self.pace.total, numbers="")
+        with suppress(OSError):
+            self._bar.start()
+
+    def step(self, phase: str) -> None:
+        self.pace.step(phase)
+        if time.monotonic() >= self._next:
+            self._draw()
+
+    def epoch(self, row: Mapping[str, Any]) -> None:
+        self.pace.epoch()
+        self._numbers = numbers(row)
+        self._draw()
+
+    def close(self) -> None:
+        if self._bar is not None:
+            with suppress(OSError):
+                self._bar.stop()
+            self._bar = None
+
+    def _draw(self) -> None:
+        self._next = time.monotonic() + REDRAW_SECONDS
+        if self._bar is not None:
+            with suppress(OSError):
+                self._bar.update(
+                    self._bar.task_ids[0],
+                    completed=self.pace.done,
+                    description=self.pace.headline,
+                    numbers=self._numbers,
+                    refresh=True,
+                )
+
+
+def numbers(row: Mapping[str, Any], most: int = 4) -> str:
+    """The first few results in a row: "test 0.915  loss 0.231"."""
+    results = {name: value for name, value in row.items() if name not in COUNTS and isinstance(value, float)}
+    return "  ".join(f"{name} {value:.4g}" for name, value in [*results.items()][:most])

@@ -1,0 +1,249 @@
+"""Values against annotations, and the names that a misspelt one may have meant. Imports no torch.
+
+`fit` also gives each value one form (an int becomes a float where a float is wanted, a list a tuple), so
+that two ways of writing one experiment are one experiment.
+"""
+
+from __future__ import annotations
+
+import collections.abc
+import inspect
+import math
+import types
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from lpa3bench.bindings import Reference, mapped
+
+ClassOf = Callable[[Reference], type]
+"""The class that a reference names."""
+_SEQUENCES = (tuple, list, collections.abc.Sequence, collections.abc.Iterable)
+_MAPPINGS = (dict, collections.abc.Mapping)
+_SCALARS = (bool, int, float, str, bytes, type(None))
+
+
+class Mismatch(ValueError):
+    """The value does not fit; the message goes on after the parameter's name: "must be …, not …"."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a constructor."""
+
+    annotation: Any
+    required: bool
+    default: Any = None
+
+
+def parameters(cls: type, names: Mapping[str, Any] | None = None) -> dict[str, Parameter]:
+    """The parameters of a class's constructor.
+
+    `names` helps to evaluate annotations. Where they cannot be evaluated, values are not checked: an
+    annotation may name what is imported for type checkers only.
+    """
+    constructor = cls.__init__ if cls.__init__ is not object.__init__ else cls.__new__
+    try:
+        hints = get_type_hints(constructor, localns=dict(names or {}))
+    except (NameError, TypeError, AttributeError):
+        hints = {}
+    return {
+        p.name: Parameter(
+            hints.get(p.name, Any), p.default is p.empty, None if p.default is p.empty else p.default
+        )
+        for p in inspect.signature(cls).parameters.values()
+        if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+    }
+
+
+def fit(value: Any, annotation: Any, class_of: ClassOf) -> Any:
+    """The value in the form that the annotation asks for.
+
+    An int is taken for a float and a list for a tuple; a bool is no int, and None fits only where it is
+    named. An annotation that is not understood takes everything.
+
+    Raises:
+        Mismatch: it does not fit.
+    """
+    origin, args = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return fit(value, args[0], class_of)
+    if annotation is Any or isinstance(annotation, str):
+        return value
+    if origin in (Union, types.UnionType):
+        return _fit_union(value, annotation, class_of)
+    if origin is Literal:
+        return _fit_choice(value, args)
+    if isinstance(value, Reference):
+        return _fit_reference(value, annotation, class_of)
+    if (origin or annotation) in _SEQUENCES:
+        return _fit_sequence(value, annotation, class_of)
+    if (origin or annotation) in _MAPPINGS:
+        return _fit_mapping(value, annotation, class_of)
+    return _fit_scalar(value, annotation)
+
+
+def _no(value: Any, annotation: Any) -> Mismatch:
+    return Mismatch(f"must be {describe(annotation)}, not {literal(value) or repr(value)}")
+
+
+def _fit_union(value: Any, annotation: Any, class_of: ClassOf) -> Any:
+    # An int stays an int in `int | float`, whatever the order: the exact member goes first.
+    members = sorted(get_args(annotation), key=lambda member: member is not type(value))
+    reasons = []
+    for member in members:
+        try:
+            return fit(value, member, class_of)
+        except Mismatch as reason:
+            reasons.append(reason)
+    real = [m for m in members if m is not type(None)]
+    if len(real) == 1:  # `X | None`: what X has to say is more to the point
+        reason = str(reasons[members.index(real[0])])
+        raise Mismatch(reason.replace(describe(real[0]), describe(annotation), 1))
+    raise _no(value, annotation)
+
+
+def _fit_choice(value: Any, choices: tuple[Any, ...]) -> Any:
+    for choice in choices:
+        if value == choice and type(value) is type(choice):
+            return choice
+    texts = [choice for choice in choices if isinstance(choice, str)]
+    near = nearest(value, texts) if isinstance(value, str) else []
+    hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+    raise Mismatch(f"{_no(value, Literal[choices])}{hint}")
+
+
+def _fit_reference(value: Reference, annotation: Any, class_of: ClassOf) -> Reference:
+    args = get_args(annotation)
+    if get_origin(annotation) is collections.abc.Callable or annotation in (
+        collections.abc.Callable,
+        Callable,
+    ):
+        wanted, call = (args[-1] if args else Any), False
+    elif (get_origin(annotation) or annotation) is type:
+        wanted, call = (args[0] if args else Any), False
+    else:
+        wanted, call = annotation, True
+    if not isinstance(wanted, type) or wanted is object:
+        wanted = object
+    elif not issubclass(class_of(value), wanted):
+        raise _no(value, annotation)
+    if value.call != call:
+        right = Reference(value.scopes, value.target, call)
+        raise Mismatch(f"must be {right}, {'with' if call else 'without'} ()")
+    return value
+
+
+def _fit_sequence(value: Any, annotation: Any, class_of: ClassOf) -> Any:
+    if not isinstance(value, list | tuple):
+        comma = f"; write ({literal(value)},)" if isinstance(value, _SCALARS) and value is not None else ""
+        raise Mismatch(f"{_no(value, annotation)}{comma}")
+    origin, args = get_origin(annotation) or annotation, get_args(annotation)
+    if origin is tuple and args and args[-1] is not Ellipsis:
+        if len(value) != len(args):
+            raise _no(value, annotation)
+        items = list(args)
+    else:
+        items = [args[0] if args else Any] * len(value)
+    try:
+        fitted = [fit(item, wanted, class_of) for item, wanted in zip(value, items, strict=True)]
+    except Mismatch as reason:
+        raise Mismatch(f"must be {describe(annotation)}; an item {reason}") from None
+    return fitted if origin is list else tuple(fitted)
+
+
+def _fit_mapping(value: Any, annotation: Any, class_of: ClassOf) -> Any:
+    if not isinstance(value, dict):
+        raise _no(value, annotation)
+    wanted_key, wanted = get_args(annotation) or (Any, Any)
+    try:
+        return {fit(k, wanted_key, class_of): fit(v, wanted, class_of) for k, v in value.items()}
+    except Mismatch as reason:
+        raise Mismatch(f"must be {describe(annotation)}; an item {reason}") from None
+
+
+def _fit_scalar(value: Any, annotation: Any) -> Any:
+    if annotation is float and type(value) in (int, float):
+        if not math.isfinite(value):
+            raise Mismatch("must be finite")
+        return float(value)
+    if annotation in (None, type(None)):
+        if value is None:
+            return None
+        raise _no(value, annotation)
+    if annotation in _SCALARS:
+        if type(value) is annotation:
+            return value
+        raise _no(value, annotation)
+    if isinstance(annotation, type) and issubclass(annotation, Path):
+        if isinstance(value, str):  # gin has no paths; the constructor takes it from here
+            return value
+        raise _no(value, annotation)
+    if get_origin(annotation) is collections.abc.Callable or isinstance(annotation, type):
+        if isinstance(value, str):
+            raise Mismatch(f"{_no(value, annotation)}; refer to it as @{value}")
+        raise _no(value, annotation)
+    return value
+
+
+def describe(annotation: Any) -> str:
+    """An annotation in words: "a float or None", "one of 'batch', 'dataset'"."""
+    origin, args = get_origin(annotation), get_args(annotation)
+    if annotation in (None, type(None)):
+        return "None"
+    if origin in (Union, types.UnionType):
+        *rest, last = sorted(args, key=lambda a: a is type(None))
+        return f"{', '.join(map(describe, rest))} or {describe(last)}"
+    if origin is Literal:
+        return f"one of {', '.join(map(repr, args))}" if len(args) > 1 else repr(args[0])
+    if origin is collections.abc.Callable:
+        return f"{describe(args[-1])} without ()"
+    if origin in _SEQUENCES:
+        items = [describe(a) for a in args if a is not Ellipsis]
+        name = "list" if origin is list else "tuple"
+        return f"a {name} of {' and '.join(items)}"
+    name = {int: "int", float: "float", str: "str (in quotes)", bool: "bool (True or False)"}.get(annotation)
+    if name is None:
+        name = getattr(annotation, "__name__", str(annotation))
+    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
+
+
+def literal(value: Any) -> str | None:
+    """The value as gin text; None for what gin cannot write, such as a function or infinity."""
+    try:
+        return repr(mapped(value, _leaf))
+    except Mismatch:
+        return None
+
+
+class _Text(str):
+    """Text that stands for itself inside a container's `repr`."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def _leaf(value: Any) -> Any:
+    if isinstance(value, Reference):
+        return _Text(value)
+    if type(value) not in _SCALARS or (type(value) is float and not math.isfinite(value)):
+        raise Mismatch
+    return value
+
+
+def nearest(name: str, names: Iterable[str]) -> list[str]:
+    """The names that look most like `name`, at most three, the likeliest first."""
+    by_lower = {other.lower(): other for other in names}
+    return [by_lower[match] for match in get_close_matches(name.lower(), by_lower, n=3, cutoff=0.5)]
+
+
+def advice(name: str, names: Iterable[str], what: str) -> str:
+    """What to write instead: "did you mean margin?", or the whole list where nothing looks alike."""
+    names = sorted(names)
+    if near := nearest(name, names):
+        return f"did you mean {' or '.join(near)}?"
+    return f"{what} are {', '.join(names)}" if names else f"there are no {what}"

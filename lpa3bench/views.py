@@ -1,0 +1,192 @@
+"""The guard between tasks and augmenters: the only way in which a task gets a view."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lpa3bench.alarm import Alarm
+from lpa3bench.api import Augmenter, Context, DatasetSpec, Model, Slot, View
+from lpa3bench.device import full_precision
+from lpa3bench.errors import BenchError, PluginError
+from lpa3bench.model import Classifier
+from lpa3bench.nn.batchnorm import bn_domain, frozen_statistics
+from lpa3bench.nn.freeze import frozen
+from lpa3bench.passes import Passes
+from lpa3bench.seeding import Draws
+
+
+class Clock:
+    """Where the run is; shared by whoever has to know."""
+
+    def __init__(self) -> None:
+        self.epoch = 0
+        self.step = 0
+
+
+class _NoModel:
+    """Stands where an augmenter that has not asked for the model would find it."""
+
+    def __init__(self, owner: str) -> None:
+        self._owner = owner
+
+    def __call__(self, *_: Any) -> Any:
+        raise PluginError(f"{self._owner} calls the model but does not say so; set needs_model = True")
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self.__call__
+
+
+class Views:
+    """Calls the augmenter that is bound in a slot, and sees to it that it leaves nothing behind.
+
+    Around `generate` the model's parameters are frozen, its BatchNorm is switched to the augmenter's domain,
+    the main running statistics stand still, and mixed precision is off; all of that is put back even when
+    the augmenter raises. What it returns is checked: shape and dtype at once, range, finiteness and rows by
+    flags on the device that the alarm reads later.
+
+    Each (slot, model) has its own copy of the augmenter, so memories never mix.
+    """
+
+    def __init__(
+        self,
+        slots: Mapping[str, Augmenter],
+        models: Mapping[str, Classifier],
+        *,
+        spec: DatasetSpec,
+        draws: Callable[[str], Draws],
+        clock: Clock,
+        alarm: Alarm,
+        passes: Passes,
+        soft_slots: tuple[str, ...] = (),
+    ) -> None:
+        self._bound = {(slot, name): copy.deepcopy(a) for slot, a in slots.items() for name in models}
+        self._spec = spec
+        self._draws = draws
+        self._clock = clock
+        self._alarm = alarm
+        self._passes = passes
+        self._soft_slots = soft_slots
+
+    def setup(self, env: Any) -> None:
+        """Let every augmenter allocate what the run needs."""
+        for augmenter in self._bound.values():
+            augmenter.setup(env)
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Tell every augmenter."""
+        for augmenter in self._bound.values():
+            augmenter.begin_epoch(epoch)
+
+    def __call__(
+        self,
+        slot: Slot,
+        model: Model,
+        x: Tensor,
+        *,
+        index: Tensor | None,
+        target: Tensor | None,
+        copies: int = 1,
+        pass_no: int = 0,
+    ) -> View | None:
+        """Views of x from the augmenter in `slot`; None where the slot is empty.
+
+        Args:
+            slot: "view", "strong" or "positives".
+            model: the network that is being trained on them.
+            x: [B, C, H, W] in [0, 1]; `copies` views of the same samples stacked copy by copy.
+            index: int64 [B], places in the training set, repeated per copy; None for images outside it.
+            target: [B, K], what is known of the labels.
+            pass_no: passes begun over the data that the batch was drawn from (`Batch.pass_no`).
+
+        Raises:
+            PluginError: the augmenter raised, or returned something of the wrong shape or dtype.
+        """
+        augmenter = self._bound.get((slot, model.name))
+        if augmenter is None:
+            return None
+        name = f"{type(augmenter).__name__} in slot {slot}"
+        inner: Any = model if augmenter.needs_model else _NoModel(name)
+        ctx = Context(
+            model=inner,
+            logits=inner,
+            index=index,
+            target=target,
+            copies=copies,
+            spec=self._spec,
+            epoch=self._clock.epoch,
+            step=self._clock.step,
+            pass_no=pass_no,
+            draws=self._draws(f"augment/{slot}/{model.name}"),
+        )
+        try:
+            with self._guard(augmenter, model, slot):
+                view = augmenter.generate(x.detach(), ctx)
+        except (BenchError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:  # a plugin may fail in any way; the user needs to know which one did
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            raise PluginError(f"step {self._clock.step}: {name} failed ({reason})") from error
+        self._check(view, x, slot, name)
+        target_out = None if view.target is None else view.target.detach()
+        return View(view.x.detach(), view.rows, view.info, target_out, augmenter.bn_domain)
+
+    @contextmanager
+    def _guard(self, augmenter: Augmenter, model: Any, slot: Slot) -> Iterator[None]:
+        if not augmenter.needs_model:
+            yield
+            return
+        with (
+            frozen(model),
+            frozen_statistics(model),
+            bn_domain(model, augmenter.bn_domain),
+            full_precision(model.mean.device),
+            self._passes.at(slot),
+        ):
+            yield
+
+    def _check(self, view: View, x: Tensor, slot: Slot, name: str) -> None:
+        """Shape and dtype now, values later."""
+
+        def refuse(what: str) -> None:
+            raise PluginError(f"step {self._clock.step}: {name} returned {what}")
+
+        if not isinstance(view, View):
+            refuse(f"a {type(view).__name__}, not a View")
+        if view.x.shape[1:] != x.shape[1:] or view.x.dtype != x.dtype:
+            refuse(
+                f"images {list(view.x.shape)} {view.x.dtype}, not [M, {', '.join(map(str, x.shape[1:]))}] {x.dtype}"
+            )
+        if view.rows.shape != view.x.shape[:1] or view.rows.dtype != torch.int64:
+            refuse(f"rows {list(view.rows.shape)} {view.rows.dtype}, not [{len(view.x)}] torch.int64")
+        if slot != "positives" and len(view.x) != len(x):
+            refuse(f"{len(view.x)} views of {len(x)} images; this slot needs one of each, in order")
+        if view.target is not None and slot not in self._soft_slots:
+            refuse("a target of its own, which this task cannot use in this slot")
+        if view.target is not None and view.target.shape != (len(view.x), self._spec.num_classes):
+            refuse(f"a target {list(view.target.shape)}, not [{len(view.x)}, {self._spec.num_classes}]")
+        if len(view.x) == 0:
+            return
+        step = self._clock.step
+        low, high = view.x.detach().aminmax()  # NaN fails both comparisons
+        self._alarm.note(f"{name} returned images outside [0, 1]", ~((low >= 0) & (high <= 1)), step)
+        if slot == "positives":
+            lowest, highest = view.rows[0], view.rows[-1]
+            wrong = (view.rows.diff() < 0).any() | (lowest < 0) | (highest >= len(x))
+        else:
+            wrong = (view.rows != torch.arange(len(x), device=view.rows.device)).any()
+        self._alarm.note(f"{name} returned rows that are not ascending places in the batch", wrong, step)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {f"{slot}/{name}": a.state_dict() for (slot, name), a in self._bound.items()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for (slot, name), augmenter in self._bound.items():
+            augmenter.load_state_dict(state[f"{slot}/{name}"])

@@ -1,0 +1,177 @@
+"""LP-A3 (label-preserving adversarial auto-augment; Yang et al., NeurIPS 2022): selection, then the search."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from lpa3bench import attack
+from lpa3bench.api import Augmenter, Context, DatasetSpec, Domain, Env, Slot, View
+from lpa3bench.nn.bank import ConsistencyBank, lowest
+
+
+class LPA3(Augmenter):
+    """Views that the model sees as different as it can, while it still gives them the same label.
+
+    One pass over the whole batch tells what the model makes of the images, the least consistent share of
+    them is selected, and the search of `lpa3bench.attack` moves those: 2·iterations further passes and
+    `iterations` backward passes to the image.
+
+    Args:
+        margin: σ, by how much the log-probability of the label may fall. Published runs: 0.02 (CIFAR-100 and
+            PES on CIFAR-10), 0.002 (FixMatch on CIFAR-10 and STL-10, PES on CIFAR-10 at 90 % noise).
+        step_size: scale of the steps, in log-probability; None: the margin, as released.
+        iterations: K. 0 leaves the start noise alone, x' = x + noise: a control that tells LP-A3 from an
+            extra loss term through a second BatchNorm.
+        lam: λ, the multiplier that the hinge's weight grows towards.
+        ratio: τ, the share that is selected; 0: nothing, and the model is not called at all.
+        select: "batch": the lowest scores of each batch, as in the paper's Algorithm 1; with ratio 1 there is
+            no selection and no memory. "dataset": scores below one threshold for the whole data set, as
+            released; the number varies from batch to batch, and ratio 1 leaves one sample out.
+        tcs: how consistency is measured: "lpa3" as released, or "tcssl" as in the work it comes from.
+        label: what is to be preserved: "model", the model's own prediction in the augmenter's BatchNorm
+            domain, as released; "given", the arg max of the task's target where there is one, as the paper
+            says of labelled data.
+        warmup_steps: until that many steps are done predictions are remembered, but nothing is selected.
+        temperature: T of the soft-max, in the search and in the memory.
+        start: the search starts from uniform noise in −start … start, in normalised units.
+        probe: how far the finite difference that sets the step's length looks ahead.
+        floor: added to the measured slope; part of the method (see `attack.Options`).
+        domain: which BatchNorm the passes use and the views are trained through. The released networks
+            have an auxiliary one ("aux"), which the paper does not mention.
+
+    The defaults of margin, lam, iterations and ratio are those of the published commands, not those of the
+    released scripts' options (0.1, 0.1, 5 and 0.1), which no published run used.
+    """
+
+    needs_model = True
+    saved = ("bank", "pass_no")
+
+    def __init__(
+        self,
+        *,
+        margin: float = 0.02,
+        step_size: float | None = None,
+        iterations: int = 5,
+        lam: float = 1.0,
+        ratio: float = 0.9,
+        select: Literal["batch", "dataset"] = "batch",
+        tcs: Literal["lpa3", "tcssl"] = "lpa3",
+        label: Literal["model", "given"] = "model",
+        warmup_steps: int = 0,
+        temperature: float = 1.0,
+        start: float = 0.01,
+        probe: float = 0.1,
+        floor: float = 1e-4,
+        domain: Domain = "aux",
+    ) -> None:
+        if not 0 <= ratio <= 1:
+            raise ValueError(f"ratio: must be in [0, 1], not {ratio}")
+        if warmup_steps < 0:
+            raise ValueError(f"warmup_steps: must be >= 0, not {warmup_steps}")
+        for name, value, choices in (
+            ("select", select, ("batch", "dataset")),
+            ("tcs", tcs, ("lpa3", "tcssl")),
+            ("label", label, ("model", "given")),
+            ("domain", domain, ("aux", "main")),
+        ):
+            if value not in choices:
+                raise ValueError(f"{name}: must be {choices[0]!r} or {choices[1]!r}, not {value!r}")
+        self.options = attack.Options(
+            margin=margin,
+            step_size=step_size,
+            iterations=iterations,
+            lam=lam,
+            temperature=temperature,
+            start=start,
+            probe=probe,
+            floor=floor,
+        )
+        self.ratio = ratio
+        self.select = select
+        self.tcs = tcs
+        self.label = label
+        self.warmup_steps = warmup_steps
+        self.bn_domain = domain
+        self.bank: ConsistencyBank | None = None
+        self.pass_no = 0
+
+    @property
+    def _selects(self) -> bool:
+        """Whether it can leave images out."""
+        return self.ratio < 1 or self.select == "dataset" or self.warmup_steps > 0
+
+    def setup(self, env: Env) -> None:
+        """Allocate the memory, where the selection needs one."""
+        if self.ratio > 0 and (self.ratio < 1 or self.select == "dataset"):
+            self.bank = ConsistencyBank(env.size, env.spec.num_classes, flavour=self.tcs, device=env.device)
+
+    def unsupported(self, spec: DatasetSpec, slot: Slot) -> str | None:
+        """Slots that need a view of every image take only an LP-A3 that leaves none out."""
+        if slot == "positives":
+            return None
+        if self._selects:
+            return (
+                f"slot {slot} needs a view of every image, and LPA3 selects; "
+                "set ratio = 1, select = 'batch' and warmup_steps = 0"
+            )
+        if slot == "view" and self.bn_domain == "aux":
+            return "slot view would never train the main BatchNorm, which predicts; set domain = 'main'"
+        return None
+
+    def generate(self, x: Tensor, ctx: Context) -> View:
+        """Views of the selected images."""
+        if self.ratio == 0:
+            return _nothing(x)
+        model = ctx.model
+        z = model.normalise(x)
+        with torch.no_grad():
+            output = model.from_normalised(z)
+        rows = self._select(output.logits, ctx)
+        if ctx.step < self.warmup_steps or (rows is not None and len(rows) == 0):
+            return _nothing(x)
+        given = self.label == "given" and ctx.target is not None
+        label = ctx.target.argmax(dim=1) if given and ctx.target is not None else None
+        reference = attack.make_reference(output, label, self.options.temperature)
+        if rows is None:
+            rows = torch.arange(len(x), device=x.device)
+        else:
+            x, z, reference = x[rows], z[rows], reference.rows(rows)
+        noise = ctx.draws.uniform(z.shape, -self.options.start, self.options.start, like=z)
+        delta, last = attack.search(
+            model.from_normalised,
+            z,
+            noise,
+            reference,
+            box=attack.Box.of(model.mean, model.std),
+            options=self.options,
+        )
+        info: dict[str, float | Tensor] = {"selected": len(rows) / len(output.logits)}
+        if last is not None:
+            info |= {"distance": last.distance.mean(), "logp_drop": last.gap.mean()}
+        return View(attack.perturbed(x, delta, model.std), rows, info)
+
+    def _select(self, logits: Tensor, ctx: Context) -> Tensor | None:
+        """The rows to work on, by scores from before this batch, which is then remembered; None: all."""
+        if self.bank is None or ctx.index is None:
+            return None
+        samples = len(logits) // ctx.copies
+        if ctx.pass_no != self.pass_no:
+            self.bank.refresh(self.ratio)
+            self.pass_no = ctx.pass_no
+        index = ctx.index[:samples]
+        if self.select == "batch":
+            chosen = lowest(self.bank.scores(index), round(self.ratio * samples))
+        else:  # how many there are is known only on the device: this waits for it, once per step
+            chosen = self.bank.below(index).nonzero().squeeze(1)
+        logits = logits.to(self.bank.probabilities.dtype) / self.options.temperature
+        self.bank.update(ctx.index, logits.softmax(dim=1))
+        copies = torch.arange(ctx.copies, device=chosen.device) * samples
+        return (copies.unsqueeze(1) + chosen).flatten()
+
+
+def _nothing(x: Tensor) -> View:
+    """No view at all."""
+    return View(x[:0], torch.zeros(0, dtype=torch.int64, device=x.device), {"selected": 0.0})

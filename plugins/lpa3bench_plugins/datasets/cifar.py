@@ -1,0 +1,164 @@
+"""CIFAR-10 and CIFAR-100 (Krizhevsky, 2009), read from the files of the "python version"."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from lpa3bench.api import Dataset, DatasetSpec, Split, WeakView
+from lpa3bench_plugins.datasets.files import check_md5, check_normalisation, damaged, fetching, missing
+
+SIDE = 32
+BYTES = 3 * SIDE * SIDE
+
+
+class _Unpickler(pickle.Unpickler):
+    """Reads numpy arrays and plain values, which is all that CIFAR's files hold.
+
+    A pickle can name any function to be called; whatever else one names is refused, so a file from somewhere
+    else can do no harm.
+    """
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module in ("numpy.core.multiarray", "numpy._core.multiarray") and name == "_reconstruct":
+            return np.empty(0).__reduce__()[0]  # the function, wherever this version of numpy keeps it
+        if module == "numpy" and name in ("ndarray", "dtype"):
+            return getattr(np, name)
+        raise pickle.UnpicklingError(f"it calls for {module}.{name}, which has no business there")
+
+
+class _CIFAR(Dataset):
+    """What the two have in common: 32×32 colour images, 50,000 for training and 10,000 for testing."""
+
+    name: ClassVar[str]
+    num_classes: ClassVar[int]
+    folder: ClassVar[str]
+    files: ClassVar[dict[str, dict[str, int]]]
+    """By split, the files and how many images each holds."""
+    label_key: ClassVar[bytes]
+
+    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+        check_normalisation(mean, std, channels=3)
+        self.mean = tuple(mean)
+        self.std = tuple(std)
+
+    @property
+    def spec(self) -> DatasetSpec:
+        return DatasetSpec(
+            name=self.name,
+            num_classes=self.num_classes,
+            channels=3,
+            size=SIDE,
+            mean=self.mean,
+            std=self.std,
+            weak=WeakView(flip=True, pad=4, mode="reflect"),
+        )
+
+    def load(self, root: Path) -> dict[str, Split]:
+        splits = {}
+        for split, files in self.files.items():
+            parts = [self._read(root, file, count) for file, count in files.items()]
+            images = np.concatenate([images for images, _ in parts]).reshape(-1, 3, SIDE, SIDE)
+            labels = np.concatenate([labels for _, labels in parts])
+            splits[split] = Split(torch.from_numpy(images), torch.from_numpy(labels))
+        return splits
+
+    def verify(self, root: Path) -> dict[str, int]:
+        """Check the MD5 of every file against the official ones, and count."""
+        official = self._official()
+        checksums = dict([*official.train_list, *official.test_list])
+        checksums[official.meta["filename"]] = official.meta["md5"]
+        for file, checksum in checksums.items():
+            check_md5(self.name, root / self.folder / file, root, checksum)
+        return super().verify(root)
+
+    def download(self, root: Path) -> None:
+        """By torchvision: the archive into `root`, unpacked there."""
+        official = self._official()
+        with fetching(self.name, root):
+            official(str(root), download=True)
+
+    def _official(self) -> Any:
+        """torchvision's class, which knows where to get the files and their checksums."""
+        from torchvision import datasets
+
+        return getattr(datasets, self.name)
+
+    def _read(self, root: Path, file: str, count: int) -> tuple[Any, Any]:
+        """One file: images uint8 [count, 3072] and labels int64 [count]."""
+        path = root / self.folder / file
+        if not path.is_file():
+            raise missing(self.name, f"{self.folder}/{file}", root)
+        try:
+            with path.open("rb") as stream:
+                content = _Unpickler(stream, encoding="bytes").load()
+            images, labels = content[b"data"], np.asarray(content[self.label_key], dtype=np.int64)
+        except Exception as error:  # bytes that are not what they should be fail in any way
+            raise damaged(self.name, path, root, " ".join(str(error).split())) from error
+        if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.shape != (count, BYTES):
+            found = (
+                f"{images.dtype} {images.shape}" if isinstance(images, np.ndarray) else type(images).__name__
+            )
+            raise damaged(self.name, path, root, f"its images are {found}, not uint8 {(count, BYTES)}")
+        if labels.shape != (count,) or labels.min() < 0 or labels.max() >= self.num_classes:
+            raise damaged(
+                self.name, path, root, f"its labels are not {count} numbers from 0 to {self.num_classes - 1}"
+            )
+        return images, labels
+
+
+class CIFAR10(_CIFAR):
+    """Ten classes of objects and animals; files in `cifar-10-batches-py`.
+
+    The weak view is FixMatch's (flip, reflection by 4 pixels); noisy-label methods pad with zeros.
+
+    Args:
+        mean: of images in [0, 1]; the default is FixMatch's and DivideMix's.
+        std: as `mean`. This common value is a mean over images of each image's own deviation.
+    """
+
+    name = "CIFAR10"
+    num_classes = 10
+    folder = "cifar-10-batches-py"
+    files: ClassVar[dict[str, dict[str, int]]] = {
+        "train": {f"data_batch_{i}": 10_000 for i in range(1, 6)},
+        "test": {"test_batch": 10_000},
+    }
+    label_key = b"labels"
+
+    def __init__(
+        self,
+        *,
+        mean: tuple[float, ...] = (0.4914, 0.4822, 0.4465),
+        std: tuple[float, ...] = (0.2023, 0.1994, 0.2010),
+    ) -> None:
+        super().__init__(mean, std)
+
+
+class CIFAR100(_CIFAR):
+    """A hundred classes in twenty superclasses; the fine labels; files in `cifar-100-python`.
+
+    The weak view is FixMatch's (flip, reflection by 4 pixels); noisy-label methods pad with zeros.
+
+    Args:
+        mean: of images in [0, 1]; the default is FixMatch's. DivideMix and PES have (.507, .487, .441).
+        std: as `mean`; DivideMix and PES have (.267, .256, .276).
+    """
+
+    name = "CIFAR100"
+    num_classes = 100
+    folder = "cifar-100-python"
+    files: ClassVar[dict[str, dict[str, int]]] = {"train": {"train": 50_000}, "test": {"test": 10_000}}
+    label_key = b"fine_labels"
+
+    def __init__(
+        self,
+        *,
+        mean: tuple[float, ...] = (0.5071, 0.4867, 0.4408),
+        std: tuple[float, ...] = (0.2675, 0.2565, 0.2761),
+    ) -> None:
+        super().__init__(mean, std)

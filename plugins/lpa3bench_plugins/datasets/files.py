@@ -1,0 +1,73 @@
+"""What data sets on the disk have in common: how a fault is reported, checksums, and downloads."""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+import sys
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from http.client import HTTPException
+from pathlib import Path
+
+from lpa3bench.errors import DataError
+
+
+def missing(name: str, file: str, root: Path) -> DataError:
+    """The error for a file of the data set `name` that is not in the data folder `root`."""
+    return DataError(f"{name}: {file} is not in {root}; get it with: {_command(name, root)}")
+
+
+def damaged(name: str, path: Path, root: Path, fault: str) -> DataError:
+    """The error for a file that is there but not what it should be."""
+    return DataError(
+        f"{name}: {path} is damaged ({fault}); delete it and get it again: {_command(name, root)}"
+    )
+
+
+def _command(name: str, root: Path) -> str:
+    return f"lpa3bench data get {name} --data {shlex.quote(str(root))}"
+
+
+def md5(path: Path) -> str:
+    """MD5 of a file's contents, which is what the data sets' owners publish."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def check_md5(name: str, path: Path, root: Path, expected: str) -> None:
+    """Raises DataError where the file is missing or its MD5 is not the expected one."""
+    if not path.is_file():
+        raise missing(name, str(path.relative_to(root)), root)
+    if (found := md5(path)) != expected:
+        raise damaged(name, path, root, f"MD5 {found}, not {expected}")
+
+
+@contextmanager
+def fetching(name: str, root: Path) -> Iterator[None]:
+    """Make the data folder, and turn what a library's download can raise into one line.
+
+    What the library prints goes to stderr, because stdout is for results.
+
+    Raises:
+        DataError: the download failed.
+    """
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with redirect_stdout(sys.stderr):
+            yield
+    except (OSError, RuntimeError, HTTPException, EOFError, tarfile.TarError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(
+            f"{name}: the download into {root} failed ({reason}); check network and disk, then try again"
+        ) from error
+
+
+def check_normalisation(mean: tuple[float, ...], std: tuple[float, ...], channels: int) -> None:
+    """Raises ValueError unless there is a mean and a positive standard deviation for each channel."""
+    for parameter, values in (("mean", mean), ("std", std)):
+        if len(values) != channels:
+            raise ValueError(f"{parameter}: needs one number per channel, {channels} in all, not {values}")
+    if min(std) <= 0:
+        raise ValueError(f"std: must be > 0, not {std}")

@@ -1,0 +1,185 @@
+"""The single-label 2-D sets of MedMNIST v2 (Yang et al., 2023).
+
+Classes, counts, addresses and checksums come from the medmnist package. It is read, not imported: importing
+it makes a folder in the user's home.
+"""
+
+from __future__ import annotations
+
+import ast
+import zipfile
+import zlib
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from lpa3bench.api import Dataset, DatasetSpec, Split, WeakView
+from lpa3bench_plugins.datasets.files import check_md5, check_normalisation, damaged, fetching, missing
+
+
+@cache
+def catalogue() -> dict[str, dict[str, Any]]:
+    """medmnist's `INFO`: by lower-case name, what each set is.
+
+    Raises:
+        ModuleNotFoundError: medmnist is not installed, or does not keep `INFO` where it used to.
+    """
+    package = find_spec("medmnist")
+    for folder in (package and package.submodule_search_locations) or ():
+        for statement in ast.parse((Path(folder) / "info.py").read_text(encoding="utf-8")).body:
+            if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "INFO":
+                found: dict[str, dict[str, Any]] = ast.literal_eval(statement.value)
+                return found
+    raise ModuleNotFoundError("no table INFO in medmnist/info.py; is medmnist installed?", name="medmnist")
+
+
+class MedMNIST(Dataset):
+    """What the sets have in common; the class of a set is its name. Official train, val and test splits.
+
+    The file is `<name>.npz` in the data folder, `<name>_64.npz` and so on for larger images. The published
+    protocol has no weak view and normalises by (x − 0.5)/0.5.
+
+    Args:
+        size: side of the images. All of them are held in memory: the larger versions of the larger sets take
+            gigabytes.
+        as_rgb: make three equal channels of a grey one, as MedMNIST's published baselines do.
+        mean: of images in [0, 1]; None: 0.5 for each channel.
+        std: as `mean`.
+    """
+
+    def __init__(
+        self,
+        *,
+        size: Literal[28, 64, 128, 224] = 28,
+        as_rgb: bool = True,
+        mean: tuple[float, ...] | None = None,
+        std: tuple[float, ...] | None = None,
+    ) -> None:
+        if size not in (28, 64, 128, 224):
+            raise ValueError(f"size: must be 28, 64, 128 or 224, not {size}")
+        self.name = type(self).__name__
+        self.info = catalogue()[self.name.lower()]
+        self.size = size
+        self.channels = 3 if as_rgb else int(self.info["n_channels"])
+        self.mean = (0.5,) * self.channels if mean is None else tuple(mean)
+        self.std = (0.5,) * self.channels if std is None else tuple(std)
+        check_normalisation(self.mean, self.std, self.channels)
+        self._suffix = "" if size == 28 else f"_{size}"
+
+    @property
+    def spec(self) -> DatasetSpec:
+        return DatasetSpec(
+            name=self.name,
+            num_classes=len(self.info["label"]),
+            channels=self.channels,
+            size=self.size,
+            mean=self.mean,
+            std=self.std,
+            label_kind=self.info["task"],
+            weak=WeakView(flip=False, pad=0, mode="constant"),
+        )
+
+    def load(self, root: Path) -> dict[str, Split]:
+        path = self._path(root)
+        if not path.is_file():
+            raise missing(self.name, path.name, root)
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                return {split: self._split(arrays, split) for split in self.info["n_samples"]}
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            raise damaged(self.name, path, root, " ".join(str(error).split())) from error
+
+    def verify(self, root: Path) -> dict[str, int]:
+        """Check the MD5 of the file against the official one, and count."""
+        check_md5(self.name, self._path(root), root, self.info[f"MD5{self._suffix}"])
+        return super().verify(root)
+
+    def download(self, root: Path) -> None:
+        """By the call that the medmnist package makes, with its address and checksum."""
+        from torchvision.datasets.utils import download_url
+
+        with fetching(self.name, root):
+            download_url(
+                self.info[f"url{self._suffix}"],
+                str(root),
+                filename=self._path(root).name,
+                md5=self.info[f"MD5{self._suffix}"],
+            )
+
+    def _path(self, root: Path) -> Path:
+        return root / f"{self.name.lower()}{self._suffix}.npz"
+
+    def _split(self, arrays: Any, split: str) -> Split:
+        """One split; ValueError where it is not what the catalogue says."""
+        count, channels = self.info["n_samples"][split], self.info["n_channels"]
+        images, labels = arrays[f"{split}_images"], arrays[f"{split}_labels"]
+        shape = (count, self.size, self.size, *((3,) if channels == 3 else ()))
+        if images.dtype != np.uint8 or images.shape != shape:
+            raise ValueError(f"{split}_images is {images.dtype} {images.shape}, not uint8 {shape}")
+        if labels.shape != (count, 1) or labels.min() < 0 or labels.max() >= len(self.info["label"]):
+            raise ValueError(f"{split}_labels is not {count} classes")
+        pixels = torch.from_numpy(images.reshape(count, self.size, self.size, channels)).permute(0, 3, 1, 2)
+        pixels = pixels.expand(-1, self.channels, -1, -1).contiguous()
+        return Split(pixels, torch.from_numpy(labels[:, 0].astype(np.int64)))
+
+
+class PathMNIST(MedMNIST):
+    """Nine kinds of tissue in colon pathology; colour."""
+
+
+class DermaMNIST(MedMNIST):
+    """Seven kinds of pigmented skin lesion under the dermatoscope; colour."""
+
+
+class OCTMNIST(MedMNIST):
+    """Four diagnoses in retinal optical coherence tomography; grey. Its test split has 1,000 images."""
+
+
+class PneumoniaMNIST(MedMNIST):
+    """Pneumonia or not, in chest X-rays of children; grey, two classes."""
+
+
+class RetinaMNIST(MedMNIST):
+    """Five grades of diabetic retinopathy in fundus photographs; colour, the classes are ordered."""
+
+
+class BreastMNIST(MedMNIST):
+    """Malignant or not, in breast ultrasound; grey, two classes."""
+
+
+class BloodMNIST(MedMNIST):
+    """Eight kinds of blood cell under the microscope; colour."""
+
+
+class TissueMNIST(MedMNIST):
+    """Eight kinds of kidney cortex cell under the microscope; grey."""
+
+
+class OrganAMNIST(MedMNIST):
+    """Eleven organs in axial CT slices; grey."""
+
+
+class OrganCMNIST(MedMNIST):
+    """Eleven organs in coronal CT slices; grey."""
+
+
+class OrganSMNIST(MedMNIST):
+    """Eleven organs in sagittal CT slices; grey."""
+
+
+class ChestMNIST(MedMNIST):
+    """Known by name, so that whoever asks for it is told why it is not here.
+
+    Raises:
+        ValueError: always.
+    """
+
+    def __init__(self) -> None:
+        raise ValueError(
+            "ChestMNIST is multi-label (14 findings, any of which an image may show), and every task here gives "
+            "an image one class; choose another MedMNIST set"
+        )

@@ -1,0 +1,39 @@
+"""What labels that were made differ in from the clean ones: numbers for the record."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+UNLABELLED = -1
+"""Stands where an image has no label: using it fails, instead of giving a label away."""
+
+
+def describe(
+    clean: Tensor, given: Tensor, labelled: Tensor, *, num_classes: int, nominal_rate: float | None
+) -> dict[str, Any]:
+    """How wrong the labels are that images have.
+
+    Args:
+        clean: int64 [N].
+        given: int64 [N]; read where `labelled` is true.
+        labelled: bool [N].
+        num_classes: K.
+        nominal_rate: the rate that was asked for; None where none was.
+
+    Returns:
+        `labelled`, the images that have a label; `nominal_rate`; `realised_rate`, the share of wrong labels
+        among them (None where there are none); `confusion`, K×K counts by clean (row) and given (column)
+        class.
+    """
+    pairs = clean[labelled] * num_classes + given[labelled]
+    confusion = torch.bincount(pairs, minlength=num_classes**2).view(num_classes, num_classes)
+    count = int(confusion.sum())
+    return {
+        "labelled": count,
+        "nominal_rate": nominal_rate,
+        "realised_rate": 1 - int(confusion.trace()) / count if count else None,
+        "confusion": confusion.tolist(),
+    }

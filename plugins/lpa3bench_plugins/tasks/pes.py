@@ -1,0 +1,377 @@
+"""PES, progressive early stopping for noisy labels (Bai et al., NeurIPS 2021), semi-supervised variant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lpa3bench.api import Env, Model, Phase, Step, Task, ViewFunction
+from lpa3bench.data.sampler import Batch
+from lpa3bench.nn.reset import reset_parameters
+from lpa3bench.ops import (
+    cosine,
+    linear_ramp,
+    mix,
+    one_hot,
+    probabilities,
+    sharpen,
+    soft_cross_entropy,
+    squared_error,
+)
+
+WARM_UP, HEAD, MIXMATCH = "warm-up", "head", "mixmatch"
+
+
+def confident(mean_probs: Tensor, given: Tensor) -> Tensor:
+    """Where the predicted class is the given label: bool [N] from [N, K] and int64 [N]."""
+    return mean_probs.argmax(1) == given
+
+
+def class_weights(given: Tensor, num_classes: int, cap: float) -> Tensor:
+    """Weights that even out the classes among the confident samples: float32 [K].
+
+    The mean count of the classes that occur, over the count of each; at most `cap`, and 0 for a class that
+    does not occur.
+    """
+    counts = torch.bincount(given, minlength=num_classes).double()
+    occurring = (counts > 0).sum().clamp(min=1)
+    weights = (counts.sum() / occurring) / counts
+    return torch.where(counts > 0, weights.clamp(max=cap), 0.0).float()
+
+
+def batch_shares(confident_count: int, unconfident_count: int, batch_size: int) -> tuple[int, int]:
+    """How many (confident, unconfident) samples make a batch: half each where the unconfident are more,
+    else by their shares."""
+    if unconfident_count > confident_count:
+        unconfident = batch_size // 2
+    else:
+        unconfident = int(unconfident_count / (confident_count + unconfident_count) * batch_size)
+    return batch_size - unconfident, unconfident
+
+
+class PES(Task):
+    """Train early and stop, renew the head, then MixMatch on the samples whose labels are believed.
+
+    Epochs before `warmup_epochs` are plain cross-entropy on all given labels. Then, once, the head is
+    renewed and trained alone for `head_epochs` passes. From there on each epoch predicts the training set,
+    calls a sample confident where the prediction is its given label, and runs MixMatch with the confident
+    samples as labelled and the others as unlabelled. With `positives` the views of the unlabelled images are
+    mixed with the same partners and coefficient and pulled towards the same targets.
+
+    Defaults are the released semi-supervised script's for CIFAR-10.
+
+    Args:
+        batch_size: images per step, confident and unconfident together.
+        lr, momentum, weight_decay: of SGD; the rate falls by a half cosine wave to `lr · lr_min_ratio`.
+        lr_min_ratio: see `lr`.
+        warmup_epochs: T1.
+        head_epochs: T2, passes over the data for the renewed head.
+        head_lr: of Adam on the renewed head.
+        frozen_head: as released, the head stays as those passes left it: the script built its optimiser
+            before it renewed the head, so the new one is in no optimiser. False trains it on, as the paper
+            describes.
+        temperature: the sharpening of pseudo targets.
+        alpha, alpha_late: both parameters of the mixing coefficient's Beta distribution, before and from
+            epoch `late_epoch` on.
+        late_epoch: see `alpha`.
+        lambda_u: weight of the unlabelled loss, reached `ramp_epochs` after T1.
+        ramp_epochs: see `lambda_u`.
+        max_class_weight: cap of the class weights.
+
+    Raises:
+        ValueError: a value is out of range.
+    """
+
+    slots = ("view", "positives")
+    saved = ("sgd", "head_is_frozen")
+
+    def __init__(
+        self,
+        *,
+        batch_size: int = 128,
+        lr: float = 0.02,
+        momentum: float = 0.9,
+        weight_decay: float = 5e-4,
+        lr_min_ratio: float = 0.01,
+        warmup_epochs: int = 20,
+        head_epochs: int = 5,
+        head_lr: float = 1e-4,
+        frozen_head: bool = True,
+        temperature: float = 0.5,
+        alpha: float = 4.0,
+        alpha_late: float = 0.75,
+        late_epoch: int = 150,
+        lambda_u: float = 25.0,
+        ramp_epochs: int = 16,
+        max_class_weight: float = 3.0,
+    ) -> None:
+        positive = {
+            "lr": lr, "head_lr": head_lr, "temperature": temperature, "alpha": alpha,
+            "alpha_late": alpha_late, "ramp_epochs": ramp_epochs, "max_class_weight": max_class_weight,
+        }  # fmt: skip
+        not_negative = {
+            "weight_decay": weight_decay, "warmup_epochs": warmup_epochs, "head_epochs": head_epochs,
+            "late_epoch": late_epoch, "lambda_u": lambda_u,
+        }  # fmt: skip
+        for name, value in positive.items():
+            if value <= 0:
+                raise ValueError(f"{name}: must be > 0, not {value}")
+        for name, value in not_negative.items():
+            if value < 0:
+                raise ValueError(f"{name}: must be >= 0, not {value}")
+        if batch_size < 4:
+            raise ValueError(f"batch_size: must be >= 4, not {batch_size}")
+        if not 0 <= momentum < 1:
+            raise ValueError(f"momentum: must be in [0, 1), not {momentum}")
+        if not 0 <= lr_min_ratio <= 1:
+            raise ValueError(f"lr_min_ratio: must be in [0, 1], not {lr_min_ratio}")
+        self.batch_size = batch_size
+        self.lr = lr
+        self.momentum = momentum
+        self.weight_decay = weight_decay
+        self.lr_min_ratio = lr_min_ratio
+        self.warmup_epochs = warmup_epochs
+        self.head_epochs = head_epochs
+        self.head_lr = head_lr
+        self.frozen_head = frozen_head
+        self.temperature = temperature
+        self.alpha = alpha
+        self.alpha_late = alpha_late
+        self.late_epoch = late_epoch
+        self.lambda_u = lambda_u
+        self.ramp_epochs = ramp_epochs
+        self.max_class_weight = max_class_weight
+        self.head_is_frozen = False
+        self.env: Env
+        self.net: Model
+        self.sgd: torch.optim.SGD
+        self.adam: torch.optim.Adam
+        self.weights: Tensor
+
+    def unsupported(self, spec: Any, labels: Any) -> str | None:
+        """PES splits all training images by their given labels, so all must have one."""
+        if type(labels).__name__ == "FewLabels":
+            return "PES needs a label, right or wrong, on every training image"
+        return None
+
+    # ------------------------------------------------------------------------------------------- set-up
+    def setup(self, env: Env) -> None:
+        """Build the optimiser of all phases but the head's."""
+        self.env = env
+        self.net = env.model("net")
+        self.sgd = torch.optim.SGD(
+            self.net.parameters(), self.lr, self.momentum, weight_decay=self.weight_decay, foreach=True
+        )
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Also take a frozen head out of training again."""
+        super().load_state_dict(state)
+        self._head().requires_grad_(not self.head_is_frozen)
+
+    def phases(self, epochs: int) -> tuple[Phase, ...]:
+        """Warm-up, the renewed head within epoch T1, MixMatch."""
+        steps = self._steps()
+        phases = (
+            Phase(WARM_UP, 0, steps),
+            Phase(HEAD, self.warmup_epochs, self.head_epochs * steps),
+            Phase(MIXMATCH, self.warmup_epochs, steps),
+        )
+        return tuple(p for p in phases if p.first_epoch < epochs and p.steps_per_epoch > 0)
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Set the epoch's learning rate; the head's passes do not advance it."""
+        lr = cosine(epoch, self.env.epochs, self.lr, self.lr * self.lr_min_ratio)
+        for group in self.sgd.param_groups:
+            group["lr"] = lr
+
+    # ---------------------------------------------------------------------------------- order of the work
+    def batches(self, epoch: int) -> Iterator[Step]:
+        """The steps of an epoch; at T1 the head's come first, and the split is made after them."""
+        if epoch < self.warmup_epochs:
+            yield from self._passes(WARM_UP, epoch, 1)
+            return
+        if epoch == self.warmup_epochs:
+            self._renew_head()
+            yield from self._passes(HEAD, epoch, self.head_epochs)
+            self._release_body()
+        steps = self._steps()
+        labelled, unlabelled = self._split()
+        for i in range(steps):
+            sides = (labelled.next() if labelled else None, unlabelled.next() if unlabelled else None)
+            yield Step(MIXMATCH, tuple(self._or_nothing(side) for side in sides), epoch + i / steps)
+
+    def _passes(self, phase: str, epoch: int, count: int) -> Iterator[Step]:
+        """Whole passes over the training set."""
+        sampler = self.env.sampler("all", self.batch_size)
+        for _ in range(count):
+            for i, batch in enumerate(sampler.one_pass()):
+                yield Step(phase, (batch,), epoch + i / len(sampler))
+
+    def _steps(self) -> int:
+        return max(self.env.size // self.batch_size, 1)
+
+    def _or_nothing(self, batch: Batch | None) -> Batch:
+        return batch or Batch(self.env.labels.given[:0], 0)
+
+    def _renew_head(self) -> None:
+        """A fresh head, and nothing else trained."""
+        head = self._head()
+        reset_parameters(head, self.env.draws("pes/head").child())
+        for parameter in self.net.parameters():
+            parameter.requires_grad_(False)
+        head.requires_grad_(True)
+        for parameter in head.parameters():
+            self.sgd.state.pop(parameter, None)  # momentum of the head that is gone
+        self.adam = torch.optim.Adam(head.parameters(), self.head_lr, fused=True)
+
+    def _release_body(self) -> None:
+        """Train the body again, and the head only if it is not to stay frozen."""
+        for parameter in self.net.parameters():
+            parameter.requires_grad_(True)
+        self.head_is_frozen = self.frozen_head
+        self._head().requires_grad_(not self.head_is_frozen)
+
+    def _head(self) -> nn.Module:
+        return self.net.backbone.stages()[-1]
+
+    def _split(self) -> tuple[Any, Any]:
+        """Samplers of the confident and the unconfident samples (None for an empty side), and the weights."""
+        env, given = self.env, self.env.labels.given
+        everything = torch.arange(env.size, device=env.device)
+        probs = []
+        with env.evaluating(self.net):
+            for index in torch.split(everything, 4 * self.batch_size):
+                one, two = (self.predict(self._training_view(index, env.views)) for _ in range(2))
+                probs.append((one + two) / 2)
+        believed = confident(torch.cat(probs), given)
+        yes, no = believed.nonzero().flatten(), (~believed).nonzero().flatten()
+        self.weights = class_weights(given[yes], env.spec.num_classes, self.max_class_weight)
+        sizes = batch_shares(len(yes), len(no), self.batch_size)
+        # The release cannot handle a side that is empty or gets no place in the batch; here it is left out.
+        labelled, unlabelled = (
+            env.sampler(name, size, side) if size and len(side) else None
+            for name, size, side in zip(("confident", "unconfident"), sizes, (yes, no), strict=True)
+        )
+        return labelled, unlabelled
+
+    def _training_view(self, index: Tensor, views: ViewFunction, pass_no: int = 0) -> Tensor:
+        """The weak view, through the augmenter in slot `view` where there is one."""
+        x = self.env.weak(index)
+        viewed = views("view", self.net, x, index=index, target=None, pass_no=pass_no)
+        return x if viewed is None else viewed.x
+
+    # ----------------------------------------------------------------------------------------- one step
+    def update(self, step: Step, views: ViewFunction) -> dict[str, Tensor]:
+        """One step of the phase it belongs to."""
+        if step.phase == MIXMATCH:
+            return self._mixmatch(step, views)
+        (batch,) = step.batches
+        x = self._training_view(batch.index, views, batch.pass_no)
+        loss = F.cross_entropy(self.env.logits(self.net, x).logits, self.env.labels.given[batch.index])
+        return self._descend(self.adam if step.phase == HEAD else self.sgd, loss, {})
+
+    def _mixmatch(self, step: Step, views: ViewFunction) -> dict[str, Tensor]:
+        labelled, unlabelled = step.batches
+        late = step.time >= self.late_epoch
+        alpha = self.alpha_late if late else self.alpha
+        draws = self.env.draws("pes/mix")
+        share = draws.beta(alpha, alpha)
+        share = max(share, 1 - share)
+        order = draws.permutation(2 * (len(labelled.index) + len(unlabelled.index))).to(self.env.device)
+        pairs = [
+            [self._training_view(side.index, views, side.pass_no) for _ in range(2)] for side in step.batches
+        ]
+        losses = self.losses(
+            torch.cat(pairs[0]),
+            torch.cat(pairs[1]),
+            one_hot(self.env.labels.given[labelled.index], self.env.spec.num_classes),
+            self.weights,
+            share=share,
+            order=order,
+            views=views,
+            unlabelled=unlabelled,
+        )
+        ramp = self.lambda_u * linear_ramp(step.time, self.warmup_epochs, self.ramp_epochs)
+        unsupervised = [losses[name] for name in ("unlabelled_loss", "positives_loss") if name in losses]
+        loss = losses["labelled_loss"] + ramp * sum(unsupervised)
+        return self._descend(self.sgd, loss, losses)
+
+    def losses(
+        self,
+        x: Tensor,
+        u: Tensor,
+        target_x: Tensor,
+        weights: Tensor,
+        *,
+        share: float,
+        order: Tensor,
+        views: ViewFunction,
+        unlabelled: Batch,
+    ) -> dict[str, Tensor]:
+        """MixMatch's losses on two views of each image, stacked view by view, before the ramp.
+
+        Args:
+            x: [2·Bx, C, H, W], the confident images.
+            u: [2·Bu, C, H, W], the unconfident ones.
+            target_x: [Bx, K], the given labels.
+            weights: [K], of the classes among the confident samples.
+            share: the mixing coefficient, at least 1/2.
+            order: int64 [2·(Bx + Bu)], every row's partner.
+            views: for the slot `positives`.
+            unlabelled: where u was drawn from.
+
+        Returns:
+            0-d tensors: "labelled_loss", "unlabelled_loss", and "positives_loss" where there are positives.
+        """
+        env, net = self.env, self.net
+        targets = target_x.repeat(2, 1)
+        if len(u):
+            with torch.no_grad():  # in training mode, one pass per view, as released
+                one, two = (probabilities(env.logits(net, view).logits) for view in u.chunk(2))
+            target_u = sharpen((one + two) / 2, self.temperature)
+            targets = torch.cat([targets, target_u.repeat(2, 1)])
+        clean = torch.cat([x, u])
+        mixed_target = mix(targets, order, share)
+        losses = {}
+        hard = None
+        if len(u):
+            hard = views(
+                "positives",
+                net,
+                u,
+                index=unlabelled.index.repeat(2),
+                target=targets[len(x) :],
+                copies=2,
+                pass_no=unlabelled.pass_no,
+            )
+        if hard is not None and len(hard.x):
+            # All partners are taken from the batch with its unlabelled images replaced, as released; a view
+            # that selects leaves the other images as they are, and the loss is over the selected rows.
+            places = len(x) + hard.rows
+            replaced = clean.index_copy(0, places, hard.x)
+            mixed = share * replaced[places] + (1 - share) * replaced[order[places]]
+            hard_logits = env.logits(net, mixed, hard.domain).logits
+            losses["positives_loss"] = squared_error(hard_logits, mixed_target[places])
+        logits = env.logits(net, mix(clean, order, share)).logits
+        losses["labelled_loss"] = soft_cross_entropy(logits[: len(x)], mixed_target[: len(x)], weights)
+        if not len(x):
+            losses["labelled_loss"] = logits.sum() * 0
+        if len(u):
+            losses["unlabelled_loss"] = squared_error(logits[len(x) :], mixed_target[len(x) :])
+        return losses
+
+    def _descend(
+        self, optimiser: torch.optim.Optimizer, loss: Tensor, logs: dict[str, Tensor]
+    ) -> dict[str, Tensor]:
+        optimiser.zero_grad()
+        self.env.backward(loss)
+        optimiser.step()
+        return {"loss": loss.detach()} | {name: value.detach() for name, value in logs.items()}
+
+    def predict(self, x: Tensor) -> Tensor:
+        """Soft-max of the network's main branch: [B, K]."""
+        return probabilities(self.env.logits(self.net, x).logits)

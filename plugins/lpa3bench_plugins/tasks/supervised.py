@@ -1,0 +1,161 @@
+"""Supervised training, with LP-A3's Algorithm 1 where the slot `positives` is bound."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from lpa3bench.api import Env, Model, Phase, Step, Task, ViewFunction
+from lpa3bench.ops import one_hot, probabilities, soft_cross_entropy
+
+
+def step_decay(epoch: int, epochs: int, lr: float, milestones: tuple[float, ...], gamma: float) -> float:
+    """The learning rate of an epoch: times `gamma` for every share of the epochs that has passed."""
+    return lr * gamma ** sum(epoch >= share * epochs for share in milestones)
+
+
+class Supervised(Task):
+    """Cross-entropy on the labelled images; with `positives`, plus that on their hard positives.
+
+    The loss is L(B) + w · L(A), A being what the augmenter in `positives` makes of the training view, each
+    with the label of its image (paper, Algorithm 1, where w = 1). Defaults are MedMNIST v2's protocol: Adam,
+    learning rate 1e-3 divided by ten at one half and at three quarters of the epochs, batches of 128.
+
+    Args:
+        batch_size: images per step; the last, smaller batch of a pass is used too.
+        optimizer: "adam", or "sgd" with `momentum` and `nesterov`.
+        lr: learning rate at the start.
+        momentum, nesterov: of SGD.
+        weight_decay: of every parameter.
+        milestones: shares of the epochs, ascending, after which `lr` is multiplied by `gamma`.
+        gamma: see `milestones`.
+        positives_weight: w.
+
+    Raises:
+        ValueError: a value is out of range.
+    """
+
+    slots = ("view", "positives")
+    soft_slots = ("view", "positives")
+    saved = ("optimiser", "sampler")
+
+    def __init__(
+        self,
+        *,
+        batch_size: int = 128,
+        optimizer: Literal["adam", "sgd"] = "adam",
+        lr: float = 1e-3,
+        momentum: float = 0.9,
+        nesterov: bool = False,
+        weight_decay: float = 0.0,
+        milestones: tuple[float, ...] = (0.5, 0.75),
+        gamma: float = 0.1,
+        positives_weight: float = 1.0,
+    ) -> None:
+        if batch_size < 2:
+            raise ValueError(f"batch_size: must be >= 2 (BatchNorm needs two images), not {batch_size}")
+        if lr <= 0:
+            raise ValueError(f"lr: must be > 0, not {lr}")
+        if not 0 <= momentum < 1:
+            raise ValueError(f"momentum: must be in [0, 1), not {momentum}")
+        if nesterov and (optimizer != "sgd" or momentum == 0):
+            raise ValueError("nesterov: needs optimizer 'sgd' with momentum > 0")
+        if weight_decay < 0:
+            raise ValueError(f"weight_decay: must be >= 0, not {weight_decay}")
+        if any(not 0 < share < 1 for share in milestones) or list(milestones) != sorted(milestones):
+            raise ValueError(f"milestones: must ascend between 0 and 1, not {milestones}")
+        if gamma <= 0:
+            raise ValueError(f"gamma: must be > 0, not {gamma}")
+        if positives_weight < 0:
+            raise ValueError(f"positives_weight: must be >= 0, not {positives_weight}")
+        self.batch_size = batch_size
+        self.optimizer = optimizer
+        self.lr = lr
+        self.momentum = momentum
+        self.nesterov = nesterov
+        self.weight_decay = weight_decay
+        self.milestones = milestones
+        self.gamma = gamma
+        self.positives_weight = positives_weight
+        self.env: Env
+        self.net: Model
+        self.optimiser: torch.optim.Optimizer
+
+    def setup(self, env: Env) -> None:
+        """Build the optimiser."""
+        self.env = env
+        self.net = env.model("net")
+        parameters = list(self.net.parameters())
+        if self.optimizer == "adam":
+            self.optimiser = torch.optim.Adam(parameters, self.lr, weight_decay=self.weight_decay, fused=True)
+        else:
+            self.optimiser = torch.optim.SGD(
+                parameters,
+                self.lr,
+                self.momentum,
+                weight_decay=self.weight_decay,
+                nesterov=self.nesterov,
+                # fused SGD fails where a parameter gets its first gradient later than the others, as those
+                # of the auxiliary BatchNorm do after a warm-up
+                foreach=True,
+            )
+        self.sampler = env.sampler(
+            "train", self.batch_size, env.labels.labelled.nonzero().flatten(), drop_last=False
+        )
+
+    def phases(self, epochs: int) -> tuple[Phase, ...]:
+        """One phase."""
+        return (Phase("train", 0, len(self.sampler)),)
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Set the epoch's learning rate."""
+        lr = step_decay(epoch, self.env.epochs, self.lr, self.milestones, self.gamma)
+        for group in self.optimiser.param_groups:
+            group["lr"] = lr
+
+    def batches(self, epoch: int) -> Iterator[Step]:
+        """One pass over the labelled images."""
+        steps = len(self.sampler)
+        for i, batch in enumerate(self.sampler.one_pass()):
+            yield Step("train", (batch,), epoch + i / steps)
+
+    def update(self, step: Step, views: ViewFunction) -> dict[str, Tensor]:
+        """One step of Algorithm 1."""
+        (batch,) = step.batches
+        env, net, index = self.env, self.net, batch.index
+        target = one_hot(env.labels.given[index], env.spec.num_classes)
+        x = env.weak(index)
+        viewed = views("view", net, x, index=index, target=target, pass_no=batch.pass_no)
+        if viewed is not None:
+            x, target = viewed.x, target if viewed.target is None else viewed.target
+        hard = views("positives", net, x, index=index, target=target, pass_no=batch.pass_no)
+
+        logits = env.logits(net, x).logits
+        loss = soft_cross_entropy(logits, target)
+        logs = {"loss": loss.detach(), "train_accuracy": _agreement(logits, target)}
+        if hard is not None and len(hard.x):
+            hard_target = target[hard.rows] if hard.target is None else hard.target
+            hard_logits = env.logits(net, hard.x, hard.domain).logits
+            hard_loss = soft_cross_entropy(hard_logits, hard_target)
+            loss = loss + self.positives_weight * hard_loss
+            logs |= {
+                "loss": loss.detach(),
+                "positives_loss": hard_loss.detach(),
+                "positives_accuracy": _agreement(hard_logits, hard_target),
+            }
+        self.optimiser.zero_grad()
+        env.backward(loss)
+        self.optimiser.step()
+        return logs
+
+    def predict(self, x: Tensor) -> Tensor:
+        """Soft-max of the network's main branch: [B, K]."""
+        return probabilities(self.env.logits(self.net, x).logits)
+
+
+def _agreement(logits: Tensor, target: Tensor) -> Tensor:
+    """Share of rows whose largest logit is the target's largest class."""
+    return (logits.detach().argmax(1) == target.argmax(1)).float().mean()

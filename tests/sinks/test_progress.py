@@ -1,0 +1,160 @@
+"""What a run shows while it trains."""
+
+from __future__ import annotations
+
+import errno
+import io
+from pathlib import Path
+
+import pytest
+
+from lpa3bench.api import Phase
+from lpa3bench.sinks import RunInfo, Sink
+from lpa3bench.sinks import progress as display
+from lpa3bench.sinks.progress import Bar, Lines, Pace, draws_bars, progress, steps_in
+
+PHASES = (Phase("warm-up", 0, 10), Phase("heads", 2, 4), Phase("semi-supervised", 2, 7))
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+class Gone(Terminal):
+    """A terminal whose window was closed."""
+
+    def write(self, text: str) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture(autouse=True)
+def _ordinary_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NO_COLOR", "CI"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(display, "time", clock)
+    return clock
+
+
+def info(epochs: int = 4, epochs_done: int = 0) -> RunInfo:
+    return RunInfo(run_id="r", folder=Path(), epochs=epochs, epochs_done=epochs_done, phases=PHASES)
+
+
+def train(sink: Sink, clock: Clock, *, seconds_per_step: float, epochs_done: int = 0) -> None:
+    epochs = 4
+    sink.start(info(epochs, epochs_done))
+    for epoch in range(epochs_done, epochs):
+        for step in range(steps_in(PHASES, epoch)):
+            clock.now += seconds_per_step
+            sink.step("warm-up" if epoch < 2 else "heads" if epoch == 2 and step < 4 else "semi-supervised")
+        sink.epoch({"epoch": epoch, "passes": 1e6, "test": 0.91237, "loss": 0.5, "phase": "x"})
+    sink.finish({})
+    sink.close()
+    sink.close()
+
+
+def test_a_phase_that_shares_its_first_epoch_runs_in_that_epoch_alone() -> None:
+    assert [steps_in(PHASES, epoch) for epoch in range(4)] == [10, 10, 11, 7]
+
+
+@pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("CI", "true"), ("TERM", "dumb")])
+def test_the_environment_can_refuse_bars(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    assert draws_bars(Terminal())
+    monkeypatch.setenv(name, value)
+    assert not draws_bars(Terminal())
+    assert isinstance(progress(Terminal()), Lines)
+
+
+def test_bars_are_for_terminals() -> None:
+    assert isinstance(progress(Terminal()), Bar)
+    assert isinstance(progress(io.StringIO()), Lines)
+
+
+def test_the_pace_follows_the_plan(clock: Clock) -> None:
+    pace = Pace(info())
+    assert (pace.done, pace.total) == (0, 38)
+    for _ in range(12):  # two more than planned
+        pace.step("warm-up")
+    assert pace.done == 10
+    pace.epoch()
+    assert pace.done == 10
+    pace.step("warm-up")
+    assert pace.done == 11
+    for _ in range(3):
+        pace.epoch()
+    assert pace.done == pace.total
+
+
+def test_the_headline_tells_place_speed_and_time_to_go(clock: Clock) -> None:
+    pace = Pace(info())
+    for _ in range(4):
+        clock.now += 0.5
+        pace.step("warm-up")
+    assert pace.headline == "epoch 1/4  warm-up  2 steps/s  0:00:17 left"
+    pace = Pace(info(epochs_done=2))
+    assert pace.headline == "epoch 2/4"
+    clock.now += 100
+    pace.step("heads")  # a new phase has a speed of its own
+    clock.now += 1
+    pace.step("heads")
+    assert pace.headline == "epoch 3/4  heads  2 steps/s  0:00:08 left"
+
+
+def test_slow_epochs_get_a_line_each(clock: Clock) -> None:
+    stream = io.StringIO()
+    train(Lines(stream), clock, seconds_per_step=1)
+    lines = stream.getvalue().splitlines()
+    assert [line.split("  ")[0] for line in lines] == ["epoch 1/4", "epoch 2/4", "epoch 3/4", "epoch 4/4"]
+    assert all(line.endswith("test 0.9124  loss 0.5") for line in lines)
+    assert "passes" not in stream.getvalue()
+    assert "\x1b" not in stream.getvalue()
+    assert "\r" not in stream.getvalue()
+
+
+def test_quick_epochs_share_a_line_and_the_last_always_has_one(clock: Clock) -> None:
+    stream = io.StringIO()
+    train(Lines(stream), clock, seconds_per_step=0.001)
+    assert [line.split("  ")[0] for line in stream.getvalue().splitlines()] == ["epoch 1/4", "epoch 4/4"]
+
+
+def test_the_bar_reaches_its_end(clock: Clock) -> None:
+    stream = Terminal()
+    train(Bar(stream), clock, seconds_per_step=1, epochs_done=1)
+    assert "epoch 2/4" in stream.getvalue()
+    last = stream.getvalue().split("\r")[-2]
+    assert "epoch 4/4  semi-supervised  1 steps/s" in last
+    assert "left" not in last
+    assert "test 0.9124  loss 0.5" in last
+
+
+@pytest.mark.parametrize("kind", [Lines, Bar])
+def test_a_closed_terminal_does_not_end_the_run(kind: type[Lines] | type[Bar], clock: Clock) -> None:
+    train(kind(Gone()), clock, seconds_per_step=1)
+
+
+@pytest.mark.parametrize("kind", [Lines, Bar])
+def test_nothing_goes_to_stdout(
+    kind: type[Lines] | type[Bar], clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(kind(Terminal()), clock, seconds_per_step=1)
+    assert capsys.readouterr().out == ""
+
+
+def test_a_sink_may_be_closed_before_it_was_started() -> None:
+    Bar(Terminal()).close()
+    Lines(Terminal()).close()

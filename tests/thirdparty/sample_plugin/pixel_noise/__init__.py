@@ -1,0 +1,1 @@
+"""Pixel noise, as an augmenter for lpa3bench."""
