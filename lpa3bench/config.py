@@ -2,9 +2,9 @@
 
 gin gives the language: its parser reads the lines, and in the end it builds the objects. What lies between
 is ours, because gin knows no settings, layers or origins: `bindings` (which line wins), `resolution` (what
-can be reached from `run`), `catalogue` and `lint` (names and types). What gin gets to build from is the
-operative config, the very text that a record keeps, so a record cannot tell of another experiment than the
-one that was run.
+can be reached from `run`), `catalogue` and `lint` (names and types), `operative` (what it adds up to). gin
+builds from the operative config, the very text that a record keeps, so no record can tell of another
+experiment than the one that was run.
 
 gin's config is global to the process: it is filled, used and cleared under a lock.
 """
@@ -18,7 +18,7 @@ import tokenize
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any
@@ -27,22 +27,26 @@ import gin
 from gin import config_parser
 
 from lpa3bench.bindings import (
-    MACRO, RUN, SETTINGS, SLOTS, Binding, Layer, Macro, Origin, Reference, Scopes, kind, mapped, qualified,
-    repeated, short,
+    MACRO, RUN, Binding, Layer, Macro, Origin, Reference, Scopes, kind, mapped, qualified, repeated, short,
 )  # fmt: skip
 from lpa3bench.catalogue import Catalogue
 from lpa3bench.errors import BenchError, ConfigError
 from lpa3bench.experiment import Experiment
 from lpa3bench.lint import name_errors, scope_errors, value_errors
+from lpa3bench.operative import (
+    Change, Dormant, Value, changes, check_params_used, check_slots, choose_setting, lying_dormant, values,
+)  # fmt: skip
 from lpa3bench.paths import gin_root
-from lpa3bench.registry import Registry
-from lpa3bench.resolution import Node, Tree, dormant, resolve
-from lpa3bench.typecheck import Mismatch, advice, fit, literal, nearest
+from lpa3bench.registry import Entry, Registry
+from lpa3bench.resolution import Tree, resolve
+from lpa3bench.typecheck import nearest
 
 if TYPE_CHECKING:
     from lpa3bench.api import Backbone
 
-_GIN = RLock()
+_LOCK = RLock()
+_HOME = "lpa3bench"
+"""gin's module for `run` and `WeakView`; that of a plugin is its kind."""
 
 
 # -------------------------------------------------------------------------------------------------- reading
@@ -66,27 +70,315 @@ def _statements(text: str, place: Callable[[int], Origin]) -> Iterator[Any]:
     try:
         yield from config_parser.ConfigParser(text, _Words())
     except SyntaxError as error:
-        raise place(error.lineno or 1).error(_complaint(error)) from None
+        origin = place(error.lineno or 1)
+        raise origin.error(_complaint(error, origin)) from None
     except tokenize.TokenError as error:
-        line = min(error.args[1][0], text.count("\n") + 1)
-        raise place(line).error("a bracket or a quote is not closed") from None
-    except (TypeError, ValueError, RecursionError) as error:
+        origin = place(min(error.args[1][0], len(text.splitlines())))
+        raise origin.error("a bracket or a quote is not closed") from None
+    except (TypeError, ValueError, RecursionError) as error:  # {[1]: 2} is one: a list cannot be a key
         raise place(1).error(f"cannot be read: {error}") from None
 
 
-def _complaint(error: SyntaxError) -> str:
+def _complaint(error: SyntaxError, origin: Origin) -> str:
     """gin's syntax error in one clear line."""
-    line, message = (error.text or "").strip(), str(error.msg)
-    found = re.search(r"Failed to parse token '(.*)'$", message)
+    line, message = (error.text or "").strip(), str(error.msg).splitlines()
+    rest = (error.text or "")[error.offset or 0 :].strip()
+    if message[0].startswith("Expected newline"):
+        return f"unexpected {rest!r}; a value is one literal, without arithmetic"
+    found = re.search(r"Failed to parse token '(.*)'$", message[-1])
     if found is None:
-        rest = (error.text or "")[error.offset or 0 :].strip()
-        if message.startswith("Expected newline"):
-            return f"unexpected {rest!r}; a value is one literal, without arithmetic"
-        return message.splitlines()[0].rstrip(".").lower() + (f" at {rest!r}" if rest else f" in {line!r}" if line else "")
-    token = found[1]
-    if token.capitalize() in ("True", "False", "None"):
-        return f"{token} is written {token.capitalize()}"
-    key, _, raw = line.partition("=")
-    if re.fullmatch(r"[\w./:+-]+", raw.strip()):
-        return f'strings need quotes: {key}="{raw.strip()}"' if "= " not in line else f'strings need quotes: {key}= "{raw.strip()}"'
-    return f"{token} is no literal; strings need quotes"
+        return f"{message[0].rstrip('.')} (at {rest!r})" if rest else message[0].rstrip(".")
+    if found[1].capitalize() in ("True", "False", "None"):
+        return f"{found[1]} is written {found[1].capitalize()}"
+    key, _, raw = (part.strip() for part in line.partition("="))
+    if not re.fullmatch(r"[\w./:+-]+", raw):
+        return f"{found[1]} is no literal; strings need quotes"
+    return "strings need quotes: " + (f"-p '{key}=\"{raw}\"'" if origin.is_param else f'{key} = "{raw}"')
+
+
+class _Reader:
+    """Makes layers of files and options. What is wrong is collected, so that all of it can be told."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.catalogue = catalogue
+        self.layers: list[Layer] = []
+        self.errors: list[BenchError] = []
+        self._open: list[Path] = []
+        self._done: set[Path] = set()
+
+    @property
+    def bindings(self) -> list[Binding]:
+        """Those of all layers."""
+        return [binding for layer in self.layers for binding in layer.bindings]
+
+    def file(self, path: Path, *, published: bool) -> None:
+        """Add a file, after those that it includes. One that was included before is not read again."""
+        self._open.append(path.resolve())
+        place = partial(Origin, str(path))
+        bindings: list[Binding] = []
+        text = ""
+        try:
+            text = path.read_text(encoding="utf-8")
+            for statement in _statements(text, place):
+                origin = place(statement.location.line_num)
+                if isinstance(statement, config_parser.IncludeStatement):
+                    self._include(path, statement.filename, origin, published)
+                elif isinstance(statement, config_parser.ImportStatement):
+                    self.errors.append(origin.error("import lines are refused; plugins are known by name"))
+                elif isinstance(statement, config_parser.BindingStatement):
+                    self._bind(statement, origin, bindings)
+        except OSError as error:
+            self.errors.append(place(1).error(f"cannot be read: {error.strerror}"))
+        except UnicodeDecodeError:
+            self.errors.append(place(1).error("cannot be read: it is not UTF-8 text"))
+        except ConfigError as error:
+            self.errors.append(error)
+        self.errors.extend(repeated(bindings))
+        self.layers.append(Layer(tuple(bindings), str(path), text, published))
+        self._done.add(self._open.pop())
+
+    def param(self, text: str) -> None:
+        """Add a `-p`."""
+        origin = Origin(f"-p '{text}'")
+        bindings: list[Binding] = []
+        try:
+            match [*_statements(text, lambda _: origin)]:
+                case [config_parser.BindingStatement() as statement]:
+                    self._bind(statement, origin, bindings)
+                case _:
+                    self.errors.append(origin.error("must be one binding, as in LPA3.margin=0.02"))
+        except ConfigError as error:
+            self.errors.append(error)
+        self.layers.append(Layer(tuple(bindings), "-p", text))
+
+    def setting(self, name: str) -> None:
+        """Add a `--setting`."""
+        binding = Binding((), RUN, "setting", name, Origin(f"--setting {name}"))
+        self.layers.append(Layer((binding,), "--setting", f"run.setting = {name!r}"))
+
+    def _bind(self, statement: Any, origin: Origin, bindings: list[Binding]) -> None:
+        def named(leaf: Any) -> Any:
+            if isinstance(leaf, Reference):
+                return replace(leaf, target=self.catalogue.target(leaf.target, origin))
+            return leaf
+
+        try:
+            scopes = tuple(statement.scope.split("/")) if statement.scope else ()
+            target, parameter = statement.selector, statement.arg_name
+            if parameter:
+                target = self.catalogue.target(target, origin)
+            else:  # `name = value`
+                target, parameter = MACRO, target
+            bindings.append(Binding(scopes, target, parameter, mapped(statement.value, named), origin))
+        except BenchError as error:
+            self.errors.append(error)
+
+    def _include(self, path: Path, name: str, origin: Origin, published: bool) -> None:
+        root = next((p for p in path.absolute().parents if (p / "base").is_dir()), gin_root())
+        target = root / name
+        relative = Path(os.path.relpath(target))
+        shown = target if ".." in relative.parts else relative
+        if not target.is_file():
+            near = nearest(target.name, [p.name for p in target.parent.glob("*.gin")])
+            hint = f"; did you mean {Path(name).parent / near[0]}?" if near else ""
+            self.errors.append(origin.error(f"there is no {name} in {root}{hint}"))
+        elif target.resolve() in self._open:
+            self.errors.append(origin.error(f"{name} includes itself"))
+        elif target.resolve() not in self._done:
+            self.file(shown, published=published)
+
+
+# -------------------------------------------------------------------------------------------------- loading
+def load(
+    files: Sequence[Path], *, setting: str | None = None, bindings: Sequence[str] = (), registry: Registry
+) -> Config:
+    """Read a config and everything it needs, and check all of it but the ranges of values.
+
+    Args:
+        files: the config itself, then overlays; later ones win.
+        setting: one of `run.settings`; None takes `run.setting`.
+        bindings: the texts of `-p` options; they win over all files, a later one over an earlier.
+        registry: the plugins there are. Those that the config names are imported.
+
+    Raises:
+        ConfigError: something is wrong; the message opens with `file:line: ` or `-p 'text': `.
+        PluginError: a plugin that is needed is broken.
+    """
+    reader = _Reader(Catalogue(registry))
+    for path in files:
+        reader.file(path, published=path is files[0])
+    if setting is not None:
+        reader.setting(setting)
+    for text in bindings:
+        reader.param(text)
+    _raise_first(reader.errors)
+    return _settled(reader, tuple(files))
+
+
+def _raise_first(errors: Sequence[BenchError]) -> None:
+    for error in errors:
+        raise error
+
+
+def _settled(reader: _Reader, files: tuple[Path, ...]) -> Config:
+    catalogue, layers, whole = reader.catalogue, reader.layers, Origin(str(files[0]), 1)
+    choice = choose_setting(layers, catalogue.augmenters, whole)
+    scopes = Scopes(frozenset(choice.offered), catalogue.augmenters)
+    _raise_first([*scope_errors(reader.bindings, scopes), *name_errors(reader.bindings, catalogue)])
+    tree, scopes = resolve(layers, scopes, choice.chosen, whole)
+    needed = frozenset(node.target for node in tree.nodes.values())
+    _raise_first([*value_errors(reader.bindings, catalogue, needed)])
+    found = values(tree, choice, catalogue)
+    check_slots(tree, catalogue)
+    check_params_used(layers, tree, scopes)
+    return Config(
+        files=files,
+        setting=choice.chosen,
+        settings=choice.offered,
+        slots={slot: short(reference.target) for slot, reference in tree.slots().items()},
+        values=tuple(found),
+        dormant=tuple(lying_dormant(layers, tree, scopes)),
+        changed=tuple(changes(found, layers, choice, scopes, catalogue, whole)),
+        source="\n".join(f"# {layer.heading}\n{layer.text.rstrip()}\n" for layer in layers),
+        _tree=tree,
+        _catalogue=catalogue,
+    )
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What `check_files` found out about a file."""
+
+    file: Path
+    settings: tuple[str, ...]
+    overlay: bool
+    """It binds no task, so its names and types were checked and nothing was put together."""
+    errors: tuple[BenchError, ...]
+
+
+def check_files(files: Sequence[Path], registry: Registry) -> list[Checked]:
+    """Check each file by itself, a whole config in each of its settings, and collect all errors.
+
+    Plugins are imported only where a first pass over all names of the file finds nothing.
+    """
+    return [_check_file(path, registry) for path in files]
+
+
+def _check_file(path: Path, registry: Registry) -> Checked:
+    reader = _Reader(Catalogue(registry))
+    reader.file(path, published=True)
+    errors, catalogue, bindings = reader.errors, reader.catalogue, reader.bindings
+    overlay = not any(b.target == RUN and b.parameter == "task" for b in bindings)
+    settings: tuple[str, ...] = ()
+    try:
+        offered = [b for b in bindings if b.target == RUN and b.parameter == "settings"]
+        settings = offered[-1].value if offered else ()
+        scopes = Scopes(frozenset(settings), catalogue.augmenters)
+        errors += [*scope_errors(bindings, scopes, overlay=overlay), *name_errors(bindings, catalogue)]
+    except ConfigError as error:
+        errors.append(error)
+    errors = errors or [*value_errors(bindings, catalogue, None)]
+    for setting in () if errors or overlay else settings or (None,):
+        try:
+            load([path], setting=setting, registry=registry).network()
+        except BenchError as error:
+            errors.append(error)
+    once = {str(error): error for error in errors}
+    return Checked(path, settings, overlay, tuple(once.values()))
+
+
+# ------------------------------------------------------------------------------------------------- building
+@dataclass(frozen=True)
+class Config:
+    """A config that was read, checked and settled."""
+
+    files: tuple[Path, ...]
+    setting: str | None
+    """The chosen one."""
+    settings: tuple[str, ...]
+    """Those the config offers."""
+    slots: dict[str, str]
+    """The slots that are bound, with the name of their augmenter."""
+    values: tuple[Value, ...]
+    """Every parameter of everything that can be reached from `run`."""
+    dormant: tuple[Dormant, ...]
+    """Lines that have no say now."""
+    changed: tuple[Change, ...]
+    """What overlays and `-p` changed from the published setting, other than what the slots hold."""
+    source: str
+    """The files as they were read, in their order of precedence, and the options."""
+    _tree: Tree
+    _catalogue: Catalogue
+
+    @property
+    def operative(self) -> str:
+        """The canonical gin text: every value that gin can write, sorted. Loading it gives the same text."""
+        return "".join(f"{line}\n" for line in sorted(v.line for v in self.values if v.line is not None))
+
+    @property
+    def plugins(self) -> tuple[Entry, ...]:
+        """The plugins that the experiment is made of."""
+        names = {short(node.target) for node in self._tree.nodes.values()}
+        return tuple(entry for entry in self._catalogue.registry.entries if entry.name in names)
+
+    def experiment(self) -> Experiment:
+        """Build it, with fresh objects at each call.
+
+        Raises:
+            ConfigError: a value is out of range, as its constructor says.
+        """
+        with self._gin():
+            experiment: Experiment = gin.get_configurable(f"{_HOME}.{RUN}")()
+        # The backbone is built later, when gin holds nothing or somebody else's config.
+        return replace(experiment, backbone=partial(self._call, experiment.backbone))
+
+    def network(self) -> Backbone:
+        """One network of the experiment without memory for its weights, to check and to count.
+
+        Raises:
+            ConfigError: as `experiment`.
+        """
+        import torch
+
+        experiment = self.experiment()
+        spec = experiment.dataset.spec
+        with torch.device("meta"):
+            return experiment.backbone(num_classes=spec.num_classes, in_channels=spec.channels)
+
+    def _call(self, factory: Callable[..., Backbone], **given: Any) -> Backbone:
+        with self._gin():
+            return factory(**given)
+
+    @contextmanager
+    def _gin(self) -> Iterator[None]:
+        """Inside the block gin holds this config."""
+        with _LOCK:
+            gin.clear_config()
+            with gin.config.interactive_mode():  # a name may be registered anew, with another class
+                for target in {node.target for node in self._tree.nodes.values()}:
+                    cls = self._catalogue.load(target)
+                    gin.external_configurable(cls, name=short(target), module=kind(target) or _HOME)
+            gin.parse_config(self.operative)
+            try:
+                yield
+            except ValueError as error:
+                raise self._located(error) from error
+            finally:
+                gin.clear_config()
+
+    def _located(self, error: ValueError) -> Exception:
+        """A constructor's complaint, with the line that bound the parameter it names."""
+        # gin says in which call it happened, the innermost first.
+        call = re.search(
+            r"In call to configurable '(\w+)' .*?(?: in scope '([^']*)')?$", str(error), re.MULTILINE
+        )
+        if call is None:
+            return error
+        scope = tuple(call[2].split("/")) if call[2] else ()
+        node = next(n for n in self._tree.nodes.values() if n.scope == scope and short(n.target) == call[1])
+        complaint = str(error).splitlines()[0]
+        parameter, _, rest = complaint.partition(": ")
+        if parameter not in self._catalogue.names(node.target):
+            return node.origin.error(f"{call[1]}: {complaint}")
+        origin = node.bound[parameter].origin if parameter in node.bound else node.origin
+        return origin.error(f"{qualified(scope, node.target, parameter)} {rest}")

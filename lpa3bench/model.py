@@ -30,8 +30,9 @@ class Classifier(nn.Module):
         self.passes = passes
         self.mean: Tensor
         self.std: Tensor
-        self.register_buffer("mean", torch.tensor(spec.mean).view(-1, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(spec.std).view(-1, 1, 1), persistent=False)
+        dtype = next(backbone.parameters()).dtype
+        for statistic, values in (("mean", spec.mean), ("std", spec.std)):
+            self.register_buffer(statistic, torch.tensor(values, dtype=dtype).view(-1, 1, 1), persistent=False)
 
     def normalise(self, x: Tensor) -> Tensor:
         """(x − mean)/std of images [B, C, H, W]."""

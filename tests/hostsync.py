@@ -4,28 +4,36 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch.utils._python_dispatch import TorchDispatchMode
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
-WAITING = ("_local_scalar_dense", "nonzero", "masked_select", "equal", "unique", "_to_cpu", "bincount")
+WAITING = frozenset(
+    (
+        "item", "tolist", "numpy", "cpu", "__bool__", "__int__", "__float__", "__index__", "__contains__",
+        "__array__", "nonzero", "argwhere", "masked_select", "equal", "allclose", "unique",
+        "unique_consecutive", "bincount", "is_nonzero",
+    )
+)  # fmt: skip
 
 
-class HostSyncs(TorchDispatchMode):
-    """Inside the block, operations whose result (or its size) the host has to know are listed in `found`.
+class HostSyncs(TorchFunctionMode):
+    """Inside the block, calls whose result (or its size) the host has to know are listed in `found`.
 
-    `.item()`, `float(t)`, `if t:` and printing read a scalar; a boolean mask as an index asks for its
-    non-zero places.
+    `.item()`, `float(t)` and `if t:` read a value; a boolean mask as an index asks for its non-zero places.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.found: list[str] = []
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        name = func.overloadpacket.__name__
-        masks = name.startswith("index") and any(
-            getattr(i, "dtype", None) is not None and str(i.dtype) == "torch.bool"
-            for i in (args[1] if len(args) > 1 and isinstance(args[1], (list, tuple)) else ())
-        )
-        if masks or any(name.startswith(waiting) for waiting in WAITING):
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = getattr(func, "__name__", "")
+        if name in WAITING or (name in ("__getitem__", "__setitem__") and _has_mask(args[1])):
             self.found.append(name)
         return func(*args, **(kwargs or {}))
+
+
+def _has_mask(index: Any) -> bool:
+    parts = index if isinstance(index, tuple) else (index,)
+    return any(isinstance(part, Tensor) and part.dtype == torch.bool for part in parts)

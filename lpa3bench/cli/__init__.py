@@ -23,7 +23,7 @@ VERBS = {
     "check": "Check gin files without training.",
     "show": "Show what gin files add up to, and what it will cost.",
     "list": "List the plugins, kind by kind.",
-    "data": "Get, verify and list data sets.",
+    "data": "Get data sets, verify them, and list what is here.",
     "version": "Print the versions that a bug report needs.",
     "completion": "Print the completion script of a shell.",
 }

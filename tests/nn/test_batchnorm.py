@@ -135,7 +135,7 @@ class TestConversion:
 
     @pytest.mark.parametrize("momentum", [0.0, -0.1, 1.5])
     def test_refuses_a_momentum_out_of_range(self, momentum: float) -> None:
-        with pytest.raises(ValueError, match="^momentum: must be in"):
+        with pytest.raises(ValueError, match=r"^momentum: must be in"):
             add_auxiliary(small(), momentum)
 
 
@@ -265,7 +265,7 @@ class TestSwitch:
     def test_refuses_an_unknown_name(self) -> None:
         model = small()
         add_auxiliary(model)
-        with pytest.raises(ValueError, match="^name: must be 'main' or 'aux', not 'adv'"):
+        with pytest.raises(ValueError, match=r"^name: must be 'main' or 'aux', not 'adv'"):
             bn_domain(model, "adv")  # type: ignore[arg-type]
 
 

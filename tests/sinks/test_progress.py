@@ -112,7 +112,7 @@ def test_the_headline_tells_place_speed_and_time_to_go(clock: Clock) -> None:
     pace.step("heads")  # a new phase has a speed of its own
     clock.now += 1
     pace.step("heads")
-    assert pace.headline == "epoch 3/4  heads  2 steps/s  0:00:08 left"
+    assert pace.headline == "epoch 3/4  heads  1 steps/s  0:00:16 left"
 
 
 def test_slow_epochs_get_a_line_each(clock: Clock) -> None:

@@ -180,6 +180,6 @@ class ChestMNIST(MedMNIST):
 
     def __init__(self) -> None:
         raise ValueError(
-            "ChestMNIST is multi-label (14 findings, any of which an image may show), and every task here gives "
-            "an image one class; choose another MedMNIST set"
+            "ChestMNIST is multi-label (14 findings, any of which an image may show), and every task here "
+            "gives an image one class; choose another MedMNIST set"
         )

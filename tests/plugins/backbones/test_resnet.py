@@ -79,5 +79,5 @@ def test_equals_torchvision(network: Any, theirs: Callable[..., Any], stem: str)
 
 @pytest.mark.parametrize("network", [ResNet18, ResNet50])
 def test_refuses_an_unknown_stem(network: Any) -> None:
-    with pytest.raises(ValueError, match="^stem: must be 'cifar28' or 'imagenet224', not 'cifar'"):
+    with pytest.raises(ValueError, match=r"^stem: must be 'cifar28' or 'imagenet224', not 'cifar'"):
         network(num_classes=9, in_channels=3, stem="cifar")

@@ -44,7 +44,7 @@ def test_takes_tiny_images(size: int) -> None:
 
 
 def test_refuses_a_width_out_of_range() -> None:
-    with pytest.raises(ValueError, match="^width: must be >= 1, not 0"):
+    with pytest.raises(ValueError, match=r"^width: must be >= 1, not 0"):
         SmallNet(num_classes=10, in_channels=1, width=0)
 
 

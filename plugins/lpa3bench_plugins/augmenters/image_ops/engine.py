@@ -16,6 +16,7 @@ from torch import Tensor
 from lpa3bench.seeding import Draws
 from lpa3bench_plugins.augmenters.image_ops import cutout
 from lpa3bench_plugins.augmenters.image_ops.catalogue import OPERATORS, Kernel
+from lpa3bench_plugins.augmenters.image_ops.photometric import to_bytes
 from lpa3bench_plugins.augmenters.image_ops.recipes import Recipe
 
 CHUNK = 448
@@ -74,7 +75,7 @@ def augment(x: Tensor, recipe: Recipe, choices: Choices, chunk: int = CHUNK) -> 
     out = torch.empty_like(x, memory_format=torch.contiguous_format)
     for start in range(0, len(x), chunk):
         part = slice(start, start + chunk)
-        images = x[part].mul(255).round_().to(torch.uint8).contiguous()
+        images = to_bytes(x[part].mul(255).round_()).contiguous()
         torch.div(apply_recipe(images, recipe, choices[part]), 255, out=out[part])
     return out
 
@@ -84,9 +85,10 @@ def apply_recipe(images: Tensor, recipe: Recipe, choices: Choices) -> Tensor:
     height, width = images.shape[-2:]
     program = _compile(recipe, height, width)
     centre = choices.centre * torch.tensor([width, height])
-    images = images.clone()
+    place = torch.arange(len(images))  # which image each row holds
     for layer in range(choices.op.shape[1]):
-        _apply_layer(images, program, choices, layer, centre[:, layer])
+        images, place = _apply_layer(images, place, program, choices, centre, layer)
+    images = images.index_select(0, place.argsort().to(images.device, non_blocking=True))
     side = recipe.cutout_side(height, width)
     if side:
         box = cutout.boxes(centre[:, -1], torch.full((len(images),), side), height, width)
@@ -124,16 +126,19 @@ def _compile(recipe: Recipe, height: int, width: int) -> _Program:
     return _Program(tuple(kernels), kernel, numbers)
 
 
-def _apply_layer(images: Tensor, program: _Program, choices: Choices, layer: int, centre: Tensor) -> None:
-    """One operator for every image, in place; the images of one kernel are gathered and handled together."""
-    op, level, negative = choices.op[:, layer], choices.level[:, layer], choices.negative[:, layer].long()
-    kernel = program.kernel[op] * choices.applied[:, layer]
+def _apply_layer(
+    images: Tensor, place: Tensor, program: _Program, choices: Choices, centre: Tensor, layer: int
+) -> tuple[Tensor, Tensor]:
+    """One operator for every image: sort the rows by kernel, then run each kernel on its slice."""
+    kernel = program.kernel[choices.op[place, layer]] * choices.applied[place, layer]
     order = kernel.argsort(stable=True)
-    untouched, *sizes = kernel.bincount(minlength=1 + len(program.kernels)).tolist()
-    numbers = torch.cat((program.numbers[op, level, negative], centre), dim=1)[order]
-    # One transfer each for the whole layer; the groups are slices of it.
-    places = order[untouched:].to(images.device, non_blocking=True).split(sizes)
-    parameters = numbers[untouched:].to(images.device, non_blocking=True).split(sizes)
-    for run, rows, own in zip(program.kernels, places, parameters, strict=True):
-        if len(rows):
-            images.index_copy_(0, rows, run(images.index_select(0, rows), own))
+    place = place[order]
+    drawn = choices.op[place, layer], choices.level[place, layer], choices.negative[place, layer].long()
+    numbers = torch.cat((program.numbers[drawn], centre[place, layer]), dim=1)
+    sizes = kernel.bincount(minlength=1 + len(program.kernels)).tolist()
+    images = images.index_select(0, order.to(images.device, non_blocking=True))
+    parameters = numbers.to(images.device, non_blocking=True).split(sizes)
+    for run, rows, own in zip((None, *program.kernels), images.split(sizes), parameters, strict=True):
+        if run is not None and len(rows):
+            rows.copy_(run(rows, own))
+    return images, place

@@ -78,11 +78,12 @@ def warp(images: Tensor, matrix: Tensor) -> Tensor:
         uint8 [G, C, H, W].
     """
     height, width = images.shape[-2:]
-    a, b, c, d, e, f = matrix[:, :, None, None].unbind(1)
-    column = torch.arange(width, device=images.device)
-    row = torch.arange(height, device=images.device)[:, None]
+    small = max(height, width) < 1 << 12  # positions then fit 32 bits, which a CPU handles twice as fast
+    a, b, c, d, e, f = matrix.to(torch.int32 if small else torch.int64)[:, :, None, None].unbind(1)
+    column = torch.arange(width, device=images.device, dtype=a.dtype)
+    row = torch.arange(height, device=images.device, dtype=a.dtype)[:, None]
     # A black frame of one pixel stands for everything outside; positions are counted from its corner.
     x = ((a * column + c + ONE) + b * row).bitwise_right_shift_(16).clamp_(0, width + 1)
     y = ((d * column + f + ONE) + e * row).bitwise_right_shift_(16).clamp_(0, height + 1)
-    place = y.mul_(width + 2).add_(x).flatten(1)[:, None].expand(-1, images.shape[1], -1)
+    place = y.mul_(width + 2).add_(x).long().flatten(1)[:, None].expand(-1, images.shape[1], -1)
     return F.pad(images, (1, 1, 1, 1)).flatten(2).gather(2, place).view_as(images)

@@ -1,0 +1,170 @@
+"""LP-A3's search against its own floor, and its memory against the number of iterations. Run by hand:
+
+    python benchmarks/attack.py [--net wrn-28-2] [--net preactresnet18] [--batch 64] [--iterations 5] [--rounds 9]
+
+The floor of K iterations is what no implementation can do without: K times a forward pass, a backward pass
+to the image (parameters frozen, plain cross-entropy) and a second forward pass without gradient. Both run in
+the auxiliary BatchNorm in train mode, float32, channels_last, on one thread. Each round runs both once, the
+order rotates, and the ratio is taken of the medians; the spread is that of the rounds' own ratios. CPU time
+of the process is the measure, as other programs cannot blur it; wall time stands beside it.
+
+Peak memory is measured in processes of their own, one per number of iterations.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lpa3bench import attack
+from lpa3bench.api import Backbone
+from lpa3bench.nn.batchnorm import add_auxiliary, bn_domain
+from lpa3bench.nn.freeze import frozen
+from lpa3bench_plugins.backbones.preactresnet import PreActResNet18
+from lpa3bench_plugins.backbones.wideresnet import WideResNet
+
+NETS: dict[str, Callable[[], Backbone]] = {
+    "wrn-28-2": lambda: WideResNet(num_classes=10, in_channels=3),
+    "preactresnet18": lambda: PreActResNet18(num_classes=10, in_channels=3),
+}
+AIM, LIMIT = 1.03, 1.08
+
+
+class Setup(NamedTuple):
+    """A network and a batch to work on."""
+
+    net: Backbone
+    z: Tensor
+    noise: Tensor
+    label: Tensor
+    box: attack.Box
+    reference: attack.Reference
+
+
+def prepare(name: str, batch: int) -> Setup:
+    """Random weights and images; neither changes what a pass costs."""
+    torch.manual_seed(0)
+    net = NETS[name]()
+    add_auxiliary(net)
+    net = net.to(memory_format=torch.channels_last).train()
+    mean, std = torch.full((3, 1, 1), 0.5), torch.full((3, 1, 1), 0.25)
+    z = ((torch.rand(batch, 3, 32, 32) - mean) / std).contiguous(memory_format=torch.channels_last)
+    noise = torch.empty(z.shape).uniform_(-0.01, 0.01)
+    with torch.no_grad():
+        reference = attack.make_reference(net(z))
+    return Setup(net, z, noise, reference.label, attack.Box.of(mean, std), reference)
+
+
+def search(setup: Setup, iterations: int) -> None:
+    """The loop as the augmenter runs it."""
+    options = attack.Options(margin=0.002, iterations=iterations)
+    attack.search(setup.net, setup.z, setup.noise, setup.reference, box=setup.box, options=options)
+
+
+def floor(setup: Setup, iterations: int) -> None:
+    """The passes alone."""
+    for _ in range(iterations):
+        image = setup.z.detach().requires_grad_()
+        loss = F.cross_entropy(setup.net(image).logits, setup.label)
+        torch.autograd.grad(loss, image)
+        with torch.no_grad():
+            setup.net(setup.z)
+
+
+class Times(NamedTuple):
+    """Seconds of each round."""
+
+    cpu: list[float]
+    wall: list[float]
+
+
+def interleaved(variants: dict[str, Callable[[], None]], rounds: int) -> dict[str, Times]:
+    """Each round runs every variant once, beginning with another one each time; one round goes before."""
+    names = list(variants)
+    times = {name: Times([], []) for name in names}
+    for turn in range(rounds + 1):
+        shift = turn % len(names)
+        for name in names[shift:] + names[:shift]:
+            wall, cpu = time.perf_counter(), time.process_time()
+            variants[name]()
+            cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+            if turn > 0:
+                times[name].cpu.append(cpu)
+                times[name].wall.append(wall)
+    return times
+
+
+def compare(name: str, batch: int, iterations: int, rounds: int) -> bool:
+    """Print one network's comparison; whether it keeps below the limit."""
+    setup = prepare(name, batch)
+    with frozen(setup.net), bn_domain(setup.net, "aux"):
+        times = interleaved(
+            {"search": lambda: search(setup, iterations), "floor": lambda: floor(setup, iterations)}, rounds
+        )
+    ratios = {}
+    for clock in ("cpu", "wall"):
+        ours, least = (getattr(times[key], clock) for key in ("search", "floor"))
+        ratios[clock] = statistics.median(ours) / statistics.median(least)
+        paired = sorted(a / b for a, b in zip(ours, least, strict=True))
+        print(
+            f"{name:16} B={batch} K={iterations} {clock:4}  search {statistics.median(ours) * 1e3:8.1f} ms  "
+            f"floor {statistics.median(least) * 1e3:8.1f} ms  ratio {ratios[clock]:.3f}  "
+            f"paired {statistics.median(paired):.3f} ({paired[0]:.3f} to {paired[-1]:.3f})  n={rounds}"
+        )
+    return ratios["cpu"] <= LIMIT
+
+
+def peak(name: str, batch: int, iterations: int) -> None:
+    """Print how far the resident peak rises while the search runs, in MiB; for a process of its own."""
+    setup = prepare(name, batch)
+    scale = 1024 if sys.platform != "darwin" else 1024**2
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with frozen(setup.net), bn_domain(setup.net, "aux"):
+        search(setup, iterations)
+    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / scale)
+
+
+def memory(name: str, batch: int) -> None:
+    """Print the search's peak for growing numbers of iterations."""
+    rises = {}
+    for iterations in (1, 5, 10):
+        command = [sys.executable, __file__, "--net", name, "--batch", str(batch), "--peak", str(iterations)]
+        rises[iterations] = float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    told = ", ".join(f"K={iterations}: {rise:.0f} MiB" for iterations, rise in rises.items())
+    print(f"{name:16} B={batch} peak over start  {told}  (10 over 1: {rises[10] / rises[1]:.2f})")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--net", action="append", choices=list(NETS))
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--iterations", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--peak", type=int, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    nets = given.net or list(NETS)
+    if given.peak:
+        peak(nets[0], given.batch, given.peak)
+        return 0
+    print(f"torch {torch.__version__}, {platform.processor() or platform.machine()}, 1 thread, float32")
+    kept = [compare(name, given.batch, given.iterations, given.rounds) for name in nets]
+    for name in nets:
+        memory(name, given.batch)
+    print(f"aim {AIM}, limit {LIMIT} (CPU time): {'kept' if all(kept) else 'MISSED'}")
+    return 0 if all(kept) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

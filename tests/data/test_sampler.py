@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lpa3bench.data.sampler import Sampler
+from lpa3bench.seeding import Draws
+
+sizes = st.integers(1, 40)
+batch_sizes = st.integers(1, 50)
+
+
+def places(n: int) -> torch.Tensor:
+    """Samples that are not simply 0 … n−1."""
+    return torch.arange(n) * 3 + 5
+
+
+@given(sizes, batch_sizes, st.integers(1, 3))
+def test_every_pass_has_every_sample_once(n: int, batch_size: int, passes: int) -> None:
+    sampler = Sampler(places(n), batch_size, Draws(0), drop_last=False)
+    for number in range(passes):
+        batches = list(sampler.one_pass())
+        assert [batch.pass_no for batch in batches] == [number] * len(sampler)
+        assert torch.equal(torch.cat([batch.index for batch in batches]).sort().values, places(n))
+
+
+@given(sizes, batch_sizes)
+def test_dropping_the_last_leaves_full_batches_without_repeats(n: int, batch_size: int) -> None:
+    sampler = Sampler(places(n), batch_size, Draws(0))
+    batches = list(sampler.one_pass())
+    assert {len(batch.index) for batch in batches} == {min(batch_size, n)}
+    assert len(batches) == len(sampler) == n // min(batch_size, n)
+    drawn = torch.cat([batch.index for batch in batches])
+    assert len(drawn.unique()) == len(drawn)
+    assert torch.isin(drawn, places(n)).all()
+
+
+@given(sizes, batch_sizes, st.integers(0, 30), st.booleans())
+def test_it_goes_on_where_it_was(n: int, batch_size: int, done: int, drop_last: bool) -> None:
+    first = Sampler(places(n), batch_size, Draws(7), drop_last=drop_last)
+    for _ in range(done):
+        first.next()
+    draws = Draws(0)
+    draws.load_state_dict(first.draws.state_dict())
+    second = Sampler(places(n), batch_size, draws, drop_last=drop_last)
+    second.load_state_dict(first.state_dict())
+    for _ in range(12):
+        expected, found = first.next(), second.next()
+        assert torch.equal(expected.index, found.index)
+        assert expected.pass_no == found.pass_no
+
+
+def test_orders_differ_between_passes_and_seeds_alone() -> None:
+    def orders(seed: int) -> list[list[int]]:
+        sampler = Sampler(torch.arange(100), 100, Draws(seed))
+        return [sampler.next().index.tolist() for _ in range(2)]
+
+    first, second = orders(1)
+    assert first != second
+    assert orders(1) == [first, second]
+    assert orders(2)[0] != first
+
+
+@pytest.mark.parametrize(("n", "batch_size", "name"), [(0, 1, "subset"), (3, 0, "batch_size")])
+def test_nothing_to_draw(n: int, batch_size: int, name: str) -> None:
+    with pytest.raises(ValueError, match=f"^{name}: "):
+        Sampler(torch.arange(n), batch_size, Draws(0))

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from lpa3bench.api import LabelSet
+from lpa3bench.errors import DataError
+from lpa3bench.seeding import Draws
+from lpa3bench_plugins.labels.fromfile import FromFile
+
+CLEAN = torch.tensor([0, 1, 2, 2, 1, 0])
+OWN = [0, 2, 2, -1, 1, -1]
+
+
+def read(path: Path, key: str | None = None) -> LabelSet:
+    return FromFile(path=str(path), key=key).apply(CLEAN, num_classes=3, draws=Draws(0))
+
+
+def write(folder: Path, name: str) -> Path:
+    path = folder / name
+    if path.suffix == ".npy":
+        np.save(path, np.array(OWN, dtype=np.int8))
+    elif path.suffix == ".npz":
+        np.savez(path, worse=np.array(OWN))
+    elif name == "headed.csv":
+        path.write_text("image,worse\n" + "".join(f"{i}.png,{y}\n" for i, y in enumerate(OWN)))
+    else:
+        path.write_text("\n".join(map(str, OWN)) + "\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [("a.npy", None), ("a.npz", None), ("a.npz", "worse"), ("a.csv", None), ("headed.csv", "worse"), ("a.txt", None)],
+)
+def test_every_format_reads_alike(tmp_path: Path, name: str, key: str | None) -> None:
+    made = read(write(tmp_path, name), key)
+    assert made.given.tolist() == OWN
+    assert made.labelled.tolist() == [True, True, True, False, True, False]
+    assert made.info["confusion"] == [[1, 0, 0], [0, 1, 1], [0, 0, 1]]
+    assert made.info["realised_rate"] == 0.25
+    assert made.info["nominal_rate"] is None
+    assert made.info["file"] == name
+
+
+def test_unsigned_bytes_are_classes(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", CLEAN.numpy().astype(np.uint8))
+    assert read(tmp_path / "a.npy").info["realised_rate"] == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.txt", "0 1 2", r"holds \[3\] labels, the training set 6 images"),
+        ("a.txt", "0 1 2 3 1 0", r"label 3 \(counted from 0\) is 3.0; labels are 0 … 2, or -1 for none"),
+        ("a.txt", "0 1 -2 2 1 0", r"label 2 .* is -2"),
+        ("a.txt", "0 1 2 2 0.5 0", r"label 4 .* is 0.5"),
+        ("a.txt", "0 1 2 2 nan 0", r"label 4 .* is nan"),
+        ("a.txt", "0 1 2 two 1 0", r"could not convert string to float: 'two'"),
+        ("a.csv", "0,1\n2,2\n1,0\n", r"several columns need a header"),
+        ("a.csv", "good,bad\n0,1\n", r"FromFile.key must be one of good, bad; it is None"),
+        ("a.csv", "", r"holds \[0\] labels"),
+        ("a.npy", "no array", r"a\.npy: "),
+        ("a.npz", "no archive", r"a\.npz: "),
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_what_is_wrong_is_said(tmp_path: Path, name: str, content: str, message: str) -> None:
+    path = tmp_path / name
+    path.write_text(content)
+    with pytest.raises(DataError, match=message) as caught:
+        read(path)
+    assert str(caught.value).startswith("FromFile.path: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_pickled_objects_are_not_read(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.array([0, 1, 2, 2, 1, 0], dtype=object), allow_pickle=True)
+    with pytest.raises(DataError, match="allow_pickle"):
+        read(tmp_path / "a.npy")
+
+
+def test_a_key_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="FromFile.key must be one of worse; it is 'aggre'"):
+        read(write(tmp_path, "a.npz"), "aggre")
+    with pytest.raises(DataError, match="no header"):
+        read(write(tmp_path, "a.csv"), "aggre")
+
+
+def test_no_file(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=f"there is no file {tmp_path}/a.npy"):
+        read(tmp_path / "a.npy")
+
+
+def test_parameters() -> None:
+    with pytest.raises(ValueError, match=r"^path: must end in \.npy, \.npz, \.csv, \.txt"):
+        FromFile(path="labels.pt")
+    with pytest.raises(ValueError, match=r"^key: "):
+        FromFile(path="labels.npy", key="worse")

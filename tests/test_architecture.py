@@ -1,0 +1,271 @@
+"""Who may know whom: read from the source, without importing it."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+
+import pytest
+
+from lpa3bench import hookspecs
+
+ROOT = Path(__file__).parents[1]
+ENGINE = ROOT / "lpa3bench"
+PLUGINS = ROOT / "plugins" / "lpa3bench_plugins"
+
+LONGEST_FILE = 400
+ONLY_IN = {
+    "gin": ("lpa3bench.config",),
+    "pluggy": ("lpa3bench.hookspecs", "lpa3bench.registry"),
+    "rich": ("lpa3bench.sinks.progress",),
+    "wandb": ("lpa3bench.sinks.wandb",),
+    "click": ("lpa3bench.cli",),
+}
+"""Libraries that one place hides from everybody else."""
+OPEN_TO_PLUGINS = ("api", "attack", "nn", "data", "ops", "errors")
+BOARDS = ("report", "leaderboard", "stats", "records")
+"""Each may know the ones after it, and nothing else of ours but the errors; none of them knows torch."""
+ABOVE_THE_RUNNER = ("cli", "__main__", "suite", "engines", "probe", "report", "leaderboard", "stats")
+HEAVY = ("torch", "torchvision", "gin", "rich", "numpy", "sklearn", "medmnist")
+TORCH_FREE = ("hookspecs", "registry", "errors", "paths", "device", "experiment", "cli", *BOARDS)
+
+
+@dataclass(frozen=True)
+class Import:
+    """One name imported: `from a.b import c` imports `a.b.c`."""
+
+    name: str
+    line: int
+    at_import_time: bool
+    for_types_only: bool
+
+    def of(self, package: str) -> bool:
+        return self.name == package or self.name.startswith(package + ".")
+
+
+@dataclass(frozen=True)
+class Module:
+    path: Path
+    name: str
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        return ast.parse(self.path.read_text(), self.path)
+
+    @cached_property
+    def imports(self) -> list[Import]:
+        return [*_imports(self.tree, at_import_time=True, for_types_only=False)]
+
+    def within(self, *packages: str) -> bool:
+        return any(self.name == p or self.name.startswith(p + ".") for p in packages)
+
+    def __str__(self) -> str:
+        return self.path.relative_to(ROOT).as_posix()
+
+
+def _imports(node: ast.AST, *, at_import_time: bool, for_types_only: bool) -> Iterator[Import]:
+    for child in ast.iter_child_nodes(node):
+        now, types = at_import_time, for_types_only
+        if isinstance(child, ast.Import):
+            for alias in child.names:
+                yield Import(alias.name, child.lineno, now, types)
+        elif isinstance(child, ast.ImportFrom):
+            assert child.level == 0, f"line {child.lineno}: imports are written out in full"
+            for alias in child.names:
+                yield Import(f"{child.module}.{alias.name}", child.lineno, now, types)
+        elif isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            now = False
+        elif isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
+            types = True
+        yield from _imports(child, at_import_time=now, for_types_only=types)
+
+
+@cache
+def modules(root: Path) -> tuple[Module, ...]:
+    found = []
+    for path in sorted(root.rglob("*.py")):
+        parts = path.relative_to(root.parent).with_suffix("").parts
+        found.append(Module(path, ".".join(parts[:-1] if parts[-1] == "__init__" else parts)))
+    return tuple(found)
+
+
+def everything() -> tuple[Module, ...]:
+    return modules(ENGINE) + modules(PLUGINS)
+
+
+def offences(found: Iterator[tuple[Module, Import]]) -> list[str]:
+    return [f"{module}:{item.line} imports {item.name}" for module, item in found]
+
+
+def pairs(chosen: tuple[Module, ...], *, types_too: bool = False) -> Iterator[tuple[Module, Import]]:
+    return ((m, i) for m in chosen for i in m.imports if types_too or not i.for_types_only)
+
+
+# ------------------------------------------------------------------------------------------- who knows whom
+def test_the_reader_sees_imports_wherever_they_stand() -> None:
+    source = (
+        "from typing import TYPE_CHECKING\nimport a.b\nif TYPE_CHECKING:\n    import c\n"
+        "def f():\n    from d import e\nclass G:\n    import h\n"
+    )
+    found = [*_imports(ast.parse(source), at_import_time=True, for_types_only=False)]
+    assert [(i.name, i.at_import_time, i.for_types_only) for i in found] == [
+        ("typing.TYPE_CHECKING", True, False),
+        ("a.b", True, False),
+        ("c", True, True),
+        ("d.e", False, False),
+        ("h", True, False),
+    ]
+    assert len(modules(ENGINE)) > 20
+    assert len(modules(PLUGINS)) > 5
+
+
+def test_the_engine_knows_no_plugin() -> None:
+    found = pairs(modules(ENGINE), types_too=True)
+    assert offences((m, i) for m, i in found if i.of("lpa3bench_plugins")) == []
+
+
+@pytest.mark.parametrize("library", ONLY_IN)
+def test_a_library_is_hidden_behind_one_place(library: str) -> None:
+    found = pairs(everything())
+    assert offences((m, i) for m, i in found if i.of(library) and not m.within(*ONLY_IN[library])) == []
+
+
+def test_device_names_live_in_one_file() -> None:
+    """So that another kind of device is one file's business."""
+    word = re.compile("cuda", re.IGNORECASE)
+    files = [*(m.path for m in everything()), *(ROOT / "gin").rglob("*.gin")]
+    lines = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in files
+        if path != ENGINE / "device.py"
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if word.search(line)
+    ]
+    assert lines == []
+
+
+def test_plugins_know_only_the_open_part_of_the_engine() -> None:
+    allowed = [f"lpa3bench.{name}" for name in OPEN_TO_PLUGINS]
+    public = {"lpa3bench.hookimpl", "lpa3bench.hookspecs.Register"}
+
+    def is_allowed(module: Module, item: Import) -> bool:
+        if not item.of("lpa3bench") or any(item.of(name) for name in allowed):
+            return True
+        return module.name == "lpa3bench_plugins.plugin" and item.name in public
+
+    found = pairs(modules(PLUGINS), types_too=True)
+    assert offences((m, i) for m, i in found if not is_allowed(m, i)) == []
+
+
+@pytest.mark.parametrize("kind", hookspecs.KINDS)
+def test_plugins_of_one_kind_know_no_other_kind(kind: str) -> None:
+    others = [f"lpa3bench_plugins.{other}" for other in hookspecs.KINDS if other != kind]
+    mine = tuple(m for m in modules(PLUGINS) if m.within(f"lpa3bench_plugins.{kind}"))
+    assert mine
+    found = pairs(mine, types_too=True)
+    assert offences((m, i) for m, i in found if any(i.of(other) for other in others)) == []
+
+
+def test_what_trains_knows_nothing_of_what_is_above_it() -> None:
+    above = [f"lpa3bench.{name}" for name in ABOVE_THE_RUNNER]
+    below = tuple(m for m in modules(ENGINE) if not m.within(*above))
+    assert offences((m, i) for m, i in pairs(below) if any(i.of(name) for name in above)) == []
+
+
+@pytest.mark.parametrize("part", BOARDS)
+def test_boards_know_only_what_comes_before_them(part: str) -> None:
+    mine = tuple(m for m in modules(ENGINE) if m.within(f"lpa3bench.{part}"))
+    if not mine:
+        pytest.skip(f"lpa3bench/{part} is not written yet")
+    allowed = [f"lpa3bench.{name}" for name in (*BOARDS[BOARDS.index(part) :], "errors", "_version")]
+    found = pairs(mine, types_too=True)
+    strays = ((m, i) for m, i in found if i.of("lpa3bench") and not any(i.of(name) for name in allowed))
+    assert offences(strays) == []
+    assert offences((m, i) for m, i in pairs(mine) if i.of("torch")) == []
+
+
+def test_verbs_import_nothing_heavy_before_they_are_called() -> None:
+    verbs = tuple(m for m in modules(ENGINE) if m.within("lpa3bench.cli"))
+    found = ((m, i) for m, i in pairs(verbs) if i.at_import_time)
+    assert offences((m, i) for m, i in found if any(i.of(library) for library in HEAVY)) == []
+
+
+def test_these_modules_import_no_torch() -> None:
+    """Nor does anything that they import: seen in a process of its own."""
+    names = [
+        "lpa3bench",
+        *(m.name for m in modules(ENGINE) if m.within(*(f"lpa3bench.{n}" for n in TORCH_FREE))),
+    ]
+    names = [name for name in names if name != "lpa3bench.__main__"]
+    assert {"lpa3bench.device", "lpa3bench.registry", "lpa3bench.cli.list"} <= {*names}
+    code = (
+        "import importlib, sys\n"
+        f"for name in {names!r}:\n"
+        "    importlib.import_module(name)\n"
+        "    assert 'torch' not in sys.modules, name"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr.splitlines()[-1]
+
+
+# ----------------------------------------------------------------------------------------------- the house
+def test_no_module_hides_the_function_lpa3() -> None:
+    assert [str(m) for m in modules(ENGINE) if m.name == "lpa3bench.lpa3"] == []
+
+
+def test_the_folder_of_gin_files_is_no_package() -> None:
+    """Started from the root of a checkout, a package there would hide gin-config."""
+    assert (ROOT / "gin").is_dir()
+    assert [*(ROOT / "gin").rglob("*.py")] == []
+
+
+@pytest.mark.parametrize("module", everything(), ids=str)
+def test_a_module_only_defines(module: Module) -> None:
+    """No statement runs at import but definitions: no call for its effect, no assignment to others' things."""
+    strays = [node.lineno for node in module.tree.body if not _defines(node)]
+    assert strays == []
+    assert len(module.path.read_text().splitlines()) <= LONGEST_FILE
+
+
+def _defines(node: ast.stmt) -> bool:
+    match node:
+        case ast.Import() | ast.ImportFrom() | ast.FunctionDef() | ast.ClassDef():
+            return True
+        case ast.Expr(value=ast.Constant(value=str())):
+            return True
+        case ast.Assign(targets=targets):
+            return all(isinstance(target, ast.Name) for target in targets)
+        case ast.AnnAssign(target=ast.Name()):
+            return True
+        case ast.If(test=test, orelse=[]):
+            return ast.unparse(test) in ("TYPE_CHECKING", "__name__ == '__main__'")
+    return False
+
+
+@pytest.mark.parametrize("module", everything(), ids=str)
+def test_a_module_says_what_it_is_for(module: Module) -> None:
+    if module.path.name != "_version.py":
+        assert ast.get_docstring(module.tree)
+
+
+# ------------------------------------------------------------------------------------------------ the hooks
+@pytest.mark.parametrize("kind", hookspecs.KINDS)
+def test_every_hook_is_documented_and_tested(kind: str) -> None:
+    hook = f"register_{kind}"
+    specification = getattr(hookspecs, hook)
+    assert inspect.getdoc(specification)
+    assert [*inspect.signature(specification).parameters] == ["register"]
+    assert f"def {hook}(register)" in (ROOT / "CONTRIBUTING.md").read_text()
+    assert hook in (ROOT / "tests" / "test_registry.py").read_text()
+
+
+def test_every_hook_is_of_a_kind() -> None:
+    hooks = [name for name in vars(hookspecs) if name.startswith("register_")]
+    assert hooks == [f"register_{kind}" for kind in hookspecs.KINDS]
