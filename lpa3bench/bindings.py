@@ -156,7 +156,7 @@ class Scopes:
     def split(self, scopes: Scope) -> tuple[frozenset[str], Scope]:
         """The selecting ones, and the kept ones in order."""
         selecting = frozenset(
-            s for s in scopes if s in self.settings or s in self.augmenters and s not in SLOTS
+            s for s in scopes if s in self.settings or (s in self.augmenters and s not in SLOTS)
         )
         return selecting, tuple(s for s in scopes if s not in selecting)
 
@@ -212,11 +212,10 @@ def _winners(layer: Layer, scopes: Scopes) -> dict[tuple[str, str, Scope], Bindi
     for binding in layer.bindings:
         selecting, kept = scopes.split(binding.scopes)
         if selecting <= scopes.chosen:
+            parameter = binding.parameter
             if binding.target == MACRO:  # gin's `%a/b` is a name of its own, and inherits nothing
-                key = (MACRO, "/".join((*kept, binding.parameter)), ())
-            else:
-                key = (binding.target, binding.parameter, kept)
-            ranked[key].append((len(selecting), binding))
+                parameter, kept = "/".join((*kept, parameter)), ()
+            ranked[binding.target, parameter, kept].append((len(selecting), binding))
     winners = {}
     for key, lines in ranked.items():
         most = max(count for count, _ in lines)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from lpa3bench.api import SLOTS, Task
 from lpa3bench.errors import ConfigError
 from lpa3bench.experiment import Experiment
+from lpa3bench.registry import Entry
 
 
 def refuse_nonsense(experiment: Experiment) -> None:
@@ -50,14 +52,15 @@ def cell_name(experiment: Experiment) -> str:
     return "-".join(parts).lower()
 
 
-def describe(experiment: Experiment, identity: str) -> dict[str, Any]:
+def describe(experiment: Experiment, plugins: Iterable[Entry], identity: str) -> dict[str, Any]:
     """The cell, for the record; `identity` is the short hash of what defines the run."""
+    backbones = [entry.name for entry in plugins if entry.kind == "backbones"]
     return {
         "name": cell_name(experiment),
         "task": type(experiment.task).__name__,
         "dataset": experiment.dataset.spec.name,
         "labels": type(experiment.labels).__name__ if experiment.labels else "Clean",
-        "backbone": getattr(experiment.backbone, "__name__", type(experiment.backbone).__name__),
+        "backbone": backbones[0] if backbones else "?",
         "slots": {slot: type(augmenter).__name__ for slot, augmenter in experiment.slots().items()},
         "setting": experiment.setting,
         "epochs": experiment.epochs,

@@ -1,10 +1,10 @@
 """Reads gin files, and builds what they describe.
 
 gin gives the language: its parser reads the lines, and in the end it builds the objects. What lies between
-is ours, because gin knows no settings, layers or origins: `bindings` (which line wins), `resolution` (what
-can be reached from `run`), `catalogue` and `lint` (names and types), `operative` (what it adds up to). gin
-builds from the operative config, the very text that a record keeps, so no record can tell of another
-experiment than the one that was run.
+is ours, because gin knows no settings, layers or origins: `reading` (files and options as layers),
+`bindings` (which line wins), `resolution` (what can be reached from `run`), `catalogue` and `lint` (names
+and types), `operative` (what it adds up to). gin builds from the operative config, the very text that a
+record keeps, so no record can tell of another experiment than the one that was run.
 
 gin's config is global to the process: it is filled, used and cleared under a lock.
 """
@@ -12,7 +12,6 @@ gin's config is global to the process: it is filled, used and cleared under a lo
 from __future__ import annotations
 
 import importlib.util  # noqa: F401  gin uses it without importing it
-import os
 import re
 import tokenize
 from collections.abc import Callable, Iterator, Sequence
@@ -25,21 +24,16 @@ from typing import TYPE_CHECKING, Any
 
 import gin
 from gin import config_parser
-
-from lpa3bench.bindings import (
-    MACRO, RUN, Binding, Layer, Macro, Origin, Reference, Scopes, kind, mapped, qualified, repeated, short,
-)  # fmt: skip
+from lpa3bench import operative
+from lpa3bench.bindings import MACRO, RUN, Binding, Macro, Origin, Reference, Scopes, kind, qualified, short
 from lpa3bench.catalogue import Catalogue
 from lpa3bench.errors import BenchError, ConfigError
 from lpa3bench.experiment import Experiment
 from lpa3bench.lint import name_errors, scope_errors, value_errors
-from lpa3bench.operative import (
-    Change, Dormant, Value, changes, check_params_used, check_slots, choose_setting, lying_dormant, values,
-)  # fmt: skip
-from lpa3bench.paths import gin_root
+from lpa3bench.operative import Change, Dormant, Value
+from lpa3bench.reading import Import, Include, Reader, Statement
 from lpa3bench.registry import Entry, Registry
 from lpa3bench.resolution import Tree, resolve
-from lpa3bench.typecheck import nearest
 
 if TYPE_CHECKING:
     from lpa3bench.api import Backbone
@@ -49,7 +43,7 @@ _HOME = "lpa3bench"
 """gin's module for `run` and `WeakView`; that of a plugin is its kind."""
 
 
-# -------------------------------------------------------------------------------------------------- reading
+# -------------------------------------------------------------------------------------------------- parsing
 class _Words(config_parser.ParserDelegate):  # type: ignore[misc]  # gin has no types
     """Turns what gin's parser finds into plain data, and looks nothing up."""
 
@@ -61,14 +55,26 @@ class _Words(config_parser.ParserDelegate):  # type: ignore[misc]  # gin has no 
         return Macro(macro_name)
 
 
-def _statements(text: str, place: Callable[[int], Origin]) -> Iterator[Any]:
-    """gin's statements, one by one.
+def parse(text: str, place: Callable[[int], Origin]) -> Iterator[Statement]:
+    """The statements of a gin text, with names as they were written.
 
     Raises:
         ConfigError: the text is no gin.
     """
     try:
-        yield from config_parser.ConfigParser(text, _Words())
+        for statement in config_parser.ConfigParser(text, _Words()):
+            origin = place(statement.location.line_num)
+            match statement:
+                case config_parser.BindingStatement(scope, selector, parameter, value):
+                    scopes = tuple(scope.split("/")) if scope else ()
+                    if parameter:
+                        yield Binding(scopes, selector, parameter, value, origin)
+                    else:  # `name = value`
+                        yield Binding(scopes, MACRO, selector, value, origin)
+                case config_parser.IncludeStatement(name):
+                    yield Include(name, origin)
+                case config_parser.ImportStatement():
+                    yield Import(origin)
     except SyntaxError as error:
         origin = place(error.lineno or 1)
         raise origin.error(_complaint(error, origin)) from None
@@ -96,98 +102,6 @@ def _complaint(error: SyntaxError, origin: Origin) -> str:
     return "strings need quotes: " + (f"-p '{key}=\"{raw}\"'" if origin.is_param else f'{key} = "{raw}"')
 
 
-class _Reader:
-    """Makes layers of files and options. What is wrong is collected, so that all of it can be told."""
-
-    def __init__(self, catalogue: Catalogue) -> None:
-        self.catalogue = catalogue
-        self.layers: list[Layer] = []
-        self.errors: list[BenchError] = []
-        self._open: list[Path] = []
-        self._done: set[Path] = set()
-
-    @property
-    def bindings(self) -> list[Binding]:
-        """Those of all layers."""
-        return [binding for layer in self.layers for binding in layer.bindings]
-
-    def file(self, path: Path, *, published: bool) -> None:
-        """Add a file, after those that it includes. One that was included before is not read again."""
-        self._open.append(path.resolve())
-        place = partial(Origin, str(path))
-        bindings: list[Binding] = []
-        text = ""
-        try:
-            text = path.read_text(encoding="utf-8")
-            for statement in _statements(text, place):
-                origin = place(statement.location.line_num)
-                if isinstance(statement, config_parser.IncludeStatement):
-                    self._include(path, statement.filename, origin, published)
-                elif isinstance(statement, config_parser.ImportStatement):
-                    self.errors.append(origin.error("import lines are refused; plugins are known by name"))
-                elif isinstance(statement, config_parser.BindingStatement):
-                    self._bind(statement, origin, bindings)
-        except OSError as error:
-            self.errors.append(place(1).error(f"cannot be read: {error.strerror}"))
-        except UnicodeDecodeError:
-            self.errors.append(place(1).error("cannot be read: it is not UTF-8 text"))
-        except ConfigError as error:
-            self.errors.append(error)
-        self.errors.extend(repeated(bindings))
-        self.layers.append(Layer(tuple(bindings), str(path), text, published))
-        self._done.add(self._open.pop())
-
-    def param(self, text: str) -> None:
-        """Add a `-p`."""
-        origin = Origin(f"-p '{text}'")
-        bindings: list[Binding] = []
-        try:
-            match [*_statements(text, lambda _: origin)]:
-                case [config_parser.BindingStatement() as statement]:
-                    self._bind(statement, origin, bindings)
-                case _:
-                    self.errors.append(origin.error("must be one binding, as in LPA3.margin=0.02"))
-        except ConfigError as error:
-            self.errors.append(error)
-        self.layers.append(Layer(tuple(bindings), "-p", text))
-
-    def setting(self, name: str) -> None:
-        """Add a `--setting`."""
-        binding = Binding((), RUN, "setting", name, Origin(f"--setting {name}"))
-        self.layers.append(Layer((binding,), "--setting", f"run.setting = {name!r}"))
-
-    def _bind(self, statement: Any, origin: Origin, bindings: list[Binding]) -> None:
-        def named(leaf: Any) -> Any:
-            if isinstance(leaf, Reference):
-                return replace(leaf, target=self.catalogue.target(leaf.target, origin))
-            return leaf
-
-        try:
-            scopes = tuple(statement.scope.split("/")) if statement.scope else ()
-            target, parameter = statement.selector, statement.arg_name
-            if parameter:
-                target = self.catalogue.target(target, origin)
-            else:  # `name = value`
-                target, parameter = MACRO, target
-            bindings.append(Binding(scopes, target, parameter, mapped(statement.value, named), origin))
-        except BenchError as error:
-            self.errors.append(error)
-
-    def _include(self, path: Path, name: str, origin: Origin, published: bool) -> None:
-        root = next((p for p in path.absolute().parents if (p / "base").is_dir()), gin_root())
-        target = root / name
-        relative = Path(os.path.relpath(target))
-        shown = target if ".." in relative.parts else relative
-        if not target.is_file():
-            near = nearest(target.name, [p.name for p in target.parent.glob("*.gin")])
-            hint = f"; did you mean {Path(name).parent / near[0]}?" if near else ""
-            self.errors.append(origin.error(f"there is no {name} in {root}{hint}"))
-        elif target.resolve() in self._open:
-            self.errors.append(origin.error(f"{name} includes itself"))
-        elif target.resolve() not in self._done:
-            self.file(shown, published=published)
-
-
 # -------------------------------------------------------------------------------------------------- loading
 def load(
     files: Sequence[Path], *, setting: str | None = None, bindings: Sequence[str] = (), registry: Registry
@@ -204,7 +118,7 @@ def load(
         ConfigError: something is wrong; the message opens with `file:line: ` or `-p 'text': `.
         PluginError: a plugin that is needed is broken.
     """
-    reader = _Reader(Catalogue(registry))
+    reader = Reader(Catalogue(registry), parse)
     for path in files:
         reader.file(path, published=path is files[0])
     if setting is not None:
@@ -220,25 +134,25 @@ def _raise_first(errors: Sequence[BenchError]) -> None:
         raise error
 
 
-def _settled(reader: _Reader, files: tuple[Path, ...]) -> Config:
+def _settled(reader: Reader, files: tuple[Path, ...]) -> Config:
     catalogue, layers, whole = reader.catalogue, reader.layers, Origin(str(files[0]), 1)
-    choice = choose_setting(layers, catalogue.augmenters, whole)
+    choice = operative.choose_setting(layers, catalogue.augmenters, whole)
     scopes = Scopes(frozenset(choice.offered), catalogue.augmenters)
     _raise_first([*scope_errors(reader.bindings, scopes), *name_errors(reader.bindings, catalogue)])
     tree, scopes = resolve(layers, scopes, choice.chosen, whole)
     needed = frozenset(node.target for node in tree.nodes.values())
     _raise_first([*value_errors(reader.bindings, catalogue, needed)])
-    found = values(tree, choice, catalogue)
-    check_slots(tree, catalogue)
-    check_params_used(layers, tree, scopes)
+    found = operative.values(tree, choice, catalogue)
+    operative.check_slots(tree, catalogue)
+    operative.check_params_used(layers, tree, scopes)
     return Config(
         files=files,
         setting=choice.chosen,
         settings=choice.offered,
         slots={slot: short(reference.target) for slot, reference in tree.slots().items()},
         values=tuple(found),
-        dormant=tuple(lying_dormant(layers, tree, scopes)),
-        changed=tuple(changes(found, layers, choice, scopes, catalogue, whole)),
+        dormant=tuple(operative.lying_dormant(layers, tree, scopes)),
+        changed=tuple(operative.changes(found, layers, choice, scopes, catalogue, whole)),
         source="\n".join(f"# {layer.heading}\n{layer.text.rstrip()}\n" for layer in layers),
         _tree=tree,
         _catalogue=catalogue,
@@ -265,7 +179,7 @@ def check_files(files: Sequence[Path], registry: Registry) -> list[Checked]:
 
 
 def _check_file(path: Path, registry: Registry) -> Checked:
-    reader = _Reader(Catalogue(registry))
+    reader = Reader(Catalogue(registry), parse)
     reader.file(path, published=True)
     errors, catalogue, bindings = reader.errors, reader.catalogue, reader.bindings
     overlay = not any(b.target == RUN and b.parameter == "task" for b in bindings)

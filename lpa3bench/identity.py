@@ -10,10 +10,12 @@ import json
 import platform
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from lpa3bench.registry import Entry
 
 PACKAGE = Path(__file__).parent
 # The engine's modules that can change a number; a change to any other one leaves finished runs valid.
@@ -70,15 +72,21 @@ def _follow(path: Path, root: str, seen: dict[Path, bytes]) -> None:
                     _follow(Path(module.__file__), root, seen)
 
 
-def identity(*, operative: str, plugins: Iterable[type], data_hash: str, limit: int | None) -> dict[str, Any]:
+def identity(
+    *, operative: str, plugins: Iterable[Entry], data_hash: str, limit: int | None
+) -> dict[str, Any]:
     """What defines a run beside its seed. Library versions are provenance, not identity."""
     return {
         "config": sorted(line for line in operative.splitlines() if line and not line.startswith("#")),
         "data": data_hash,
         "engine": engine_digest(),
         "limit": limit,
-        "plugins": {p.__name__: plugin_digest(p) for p in sorted(plugins, key=lambda p: p.__name__)},
+        "plugins": _sources(plugins),
     }
+
+
+def _sources(plugins: Iterable[Entry]) -> dict[str, str]:
+    return {entry.name: plugin_digest(entry.load()) for entry in sorted(plugins, key=lambda e: e.name)}
 
 
 def short_hash(parts: dict[str, Any]) -> str:
@@ -99,7 +107,7 @@ def differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
     return lines
 
 
-def provenance(plugins: Mapping[str, type]) -> dict[str, Any]:
+def provenance(plugins: Sequence[Entry]) -> dict[str, Any]:
     """Versions, sources and command of this process, for the record."""
     versions = {"python": platform.python_version()}
     for name in ("lpa3bench", *LIBRARIES):
@@ -109,7 +117,8 @@ def provenance(plugins: Mapping[str, type]) -> dict[str, Any]:
             versions[name] = "not installed"
     return {
         "versions": versions,
-        "plugin_sources": {name: plugin_digest(plugin) for name, plugin in plugins.items()},
+        "plugins": {entry.name: entry.distribution for entry in plugins},
+        "plugin_sources": _sources(plugins),
         "platform": platform.platform(),
         "git_commit": _git_commit(),
         "command": sys.argv,

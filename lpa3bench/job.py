@@ -12,7 +12,6 @@ from lpa3bench.cell import cell_name, refuse_nonsense
 from lpa3bench.config import Config
 from lpa3bench.data.training import TrainingData, prepare
 from lpa3bench.experiment import Experiment
-from lpa3bench.registry import Registry
 from lpa3bench.rundir import RunDirectory
 
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ class Job:
     """What to run."""
 
     config: Config
-    registry: Registry
     seed: int = 0
     device: str = "auto"
     data: Path
@@ -63,7 +61,7 @@ def plan(job: Job) -> Plan:
     data = prepare(experiment, root=job.data, seed=job.seed, device=device, limit_to=job.limit)
     identity = identities.identity(
         operative=job.config.operative,
-        plugins=job.config.plugins.values(),
+        plugins=job.config.plugins,
         data_hash=data.data_hash,
         limit=job.limit,
     )

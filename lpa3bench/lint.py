@@ -115,7 +115,7 @@ def value_errors(
 
 
 def check_value(binding: Binding, catalogue: Catalogue) -> None:
-    """Raises ConfigError where a line's parameter does not exist or its value, without macros, does not fit."""
+    """Raises ConfigError where there is no such parameter or the value, if it has no macros, does not fit."""
     catalogue.check_name(binding.target, binding.parameter, binding.origin)
     if any(isinstance(leaf, Macro) for leaf in leaves(binding.value)):
         return

@@ -32,7 +32,9 @@ class Classifier(nn.Module):
         self.std: Tensor
         dtype = next(backbone.parameters()).dtype
         for statistic, values in (("mean", spec.mean), ("std", spec.std)):
-            self.register_buffer(statistic, torch.tensor(values, dtype=dtype).view(-1, 1, 1), persistent=False)
+            self.register_buffer(
+                statistic, torch.tensor(values, dtype=dtype).view(-1, 1, 1), persistent=False
+            )
 
     def normalise(self, x: Tensor) -> Tensor:
         """(x − mean)/std of images [B, C, H, W]."""

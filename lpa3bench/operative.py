@@ -9,9 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lpa3bench.bindings import (
-    RUN, SETTINGS, SLOTS, Binding, Layer, Origin, Scope, Scopes, kind, qualified, short,
-)  # fmt: skip
+from lpa3bench.bindings import RUN, SETTINGS, SLOTS, Binding, Layer, Origin, Scopes, qualified, short
 from lpa3bench.catalogue import Catalogue
 from lpa3bench.errors import ConfigError
 from lpa3bench.resolution import Node, Tree, dormant, resolve

@@ -8,11 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from lpa3bench.bindings import (
-    MACRO, RUN, SLOTS, Binding, Layer, Macro, Origin, Reference, Scope, Scopes, Table, kind, layered, mapped,
-    references, short,
+    MACRO,
+    RUN,
+    SLOTS,
+    Binding,
+    Layer,
+    Macro,
+    Origin,
+    Reference,
+    Scope,
+    Scopes,
+    Table,
+    kind,
+    layered,
+    mapped,
+    references,
+    short,
 )  # fmt: skip
 from lpa3bench.typecheck import advice
 
@@ -83,7 +98,7 @@ class Tree:
             value, place = self._expanded(binding, ())
             # An object stands in the scope of its reference, else in the slot, else where its owner stands.
             around = (parameter,) if target == RUN and parameter in SLOTS else scope
-            value = mapped(value, lambda leaf, around=around: _placed(leaf, around))
+            value = mapped(value, partial(_placed, scope=around))
             node.bound[parameter] = Bound(value, place)
             for reference in references(value):
                 self._visit(reference.scopes, reference.target, place, (*above, (scope, target)))

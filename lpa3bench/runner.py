@@ -138,7 +138,7 @@ def run(job: Job, sinks: Sequence[Sink] = ()) -> Outcome:
             predictions = {"probs": test.probs.half().numpy(), "correct": test.correct.numpy()}
             write_atomically(folder.predictions, lambda path: _savez(path, predictions))
             record = records.compose(
-                cell=describe(experiment, identities.short_hash(planned.identity)),
+                cell=describe(experiment, job.config.plugins, identities.short_hash(planned.identity)),
                 seed=job.seed,
                 curve=ledger.curve,
                 correct=test.correct.tolist(),
@@ -149,7 +149,7 @@ def run(job: Job, sinks: Sequence[Sink] = ()) -> Outcome:
                     "selection": "val" if "val" in data.scored else None,
                     "holdout": experiment.holdout,
                     "limit": job.limit,
-                    "changed": list(job.config.changed),
+                    "changed": [change.name for change in job.config.changed],
                 },
                 provenance=_provenance(job, planned),
                 resumed_from=ledger.resumed_from,
@@ -229,10 +229,8 @@ def _cost(ledger: Ledger, env: Environment) -> dict[str, Any]:
 
 def _provenance(job: Job, planned: Plan) -> dict[str, Any]:
     """Where the numbers come from."""
-    distributions = {entry.name: entry.distribution for entry in job.registry.entries}
     return {
         **identities.provenance(job.config.plugins),
-        "distributions": {name: distributions.get(name, "?") for name in job.config.plugins},
         "data_sha256": planned.identity["data"],
         "engine": planned.identity["engine"],
         "device": planned.device.type,

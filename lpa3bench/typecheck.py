@@ -44,7 +44,7 @@ def parameters(cls: type, names: Mapping[str, Any] | None = None) -> dict[str, P
     `names` helps to evaluate annotations. Where they cannot be evaluated, values are not checked: an
     annotation may name what is imported for type checkers only.
     """
-    constructor = cls.__init__ if cls.__init__ is not object.__init__ else cls.__new__
+    constructor: Any = cls.__init__  # type: ignore[misc]  # it is looked at, not called
     try:
         hints = get_type_hints(constructor, localns=dict(names or {}))
     except (NameError, TypeError, AttributeError):
@@ -100,8 +100,8 @@ def _fit_union(value: Any, annotation: Any, class_of: ClassOf) -> Any:
             reasons.append(reason)
     real = [m for m in members if m is not type(None)]
     if len(real) == 1:  # `X | None`: what X has to say is more to the point
-        reason = str(reasons[members.index(real[0])])
-        raise Mismatch(reason.replace(describe(real[0]), describe(annotation), 1))
+        text = str(reasons[members.index(real[0])])
+        raise Mismatch(text.replace(describe(real[0]), describe(annotation), 1))
     raise _no(value, annotation)
 
 
@@ -204,10 +204,9 @@ def describe(annotation: Any) -> str:
         items = [describe(a) for a in args if a is not Ellipsis]
         name = "list" if origin is list else "tuple"
         return f"a {name} of {' and '.join(items)}"
-    name = {int: "int", float: "float", str: "str (in quotes)", bool: "bool (True or False)"}.get(annotation)
-    if name is None:
-        name = getattr(annotation, "__name__", str(annotation))
-    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
+    words = {str: "str (in quotes)", bool: "bool (True or False)"}
+    word: str = words.get(annotation) or getattr(annotation, "__name__", str(annotation))
+    return f"{'an' if word[0] in 'aeiouAEIOU' else 'a'} {word}"
 
 
 def literal(value: Any) -> str | None:

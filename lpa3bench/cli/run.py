@@ -70,7 +70,6 @@ def command(
 
     job = Job(
         config=config,
-        registry=registry,
         seed=seed,
         device=device,
         data=data_root(data),

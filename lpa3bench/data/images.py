@@ -122,5 +122,5 @@ class ImageStore:
         # tensors, which goes byte by byte.
         line = index.to(self.device, non_blocking=True)[:, None] * self._size[0] + rows
         place = (line * self._size[1])[:, :, None] + columns[:, None, :]
-        bytes_ = self._pixels.index_select(0, place.view(-1)).view(*place.shape, -1)
-        return bytes_.to(torch.float32).div_(255).permute(0, 3, 1, 2)
+        pixels = self._pixels.index_select(0, place.view(-1)).view(*place.shape, self.shape[0])
+        return pixels.to(torch.float32).div_(255).permute(0, 3, 1, 2)

@@ -37,7 +37,8 @@ def test_another_seed_labels_others() -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "message"), [(40, "must be a multiple of the 7 classes"), (406, "58 images of each class; class 1")]
+    ("count", "message"),
+    [(40, "must be a multiple of the 7 classes"), (406, "58 images of each class; class 1")],
 )
 def test_what_a_data_set_cannot_give(count: int, message: str) -> None:
     with pytest.raises(ValueError, match=f"^count: .*{message}"):

@@ -34,7 +34,14 @@ def write(folder: Path, name: str) -> Path:
 
 @pytest.mark.parametrize(
     ("name", "key"),
-    [("a.npy", None), ("a.npz", None), ("a.npz", "worse"), ("a.csv", None), ("headed.csv", "worse"), ("a.txt", None)],
+    [
+        ("a.npy", None),
+        ("a.npz", None),
+        ("a.npz", "worse"),
+        ("a.csv", None),
+        ("headed.csv", "worse"),
+        ("a.txt", None),
+    ],
 )
 def test_every_format_reads_alike(tmp_path: Path, name: str, key: str | None) -> None:
     made = read(write(tmp_path, name), key)

@@ -95,7 +95,12 @@ def test_a_higher_rate_touches_the_same_images_and_more(seed: int) -> None:
 
 @pytest.mark.parametrize(
     "plugin",
-    [SymmetricNoise(rate=0.4), PairflipNoise(rate=0.4), AsymmetricNoise(rate=0.4, mapping="cifar10"), Clean()],
+    [
+        SymmetricNoise(rate=0.4),
+        PairflipNoise(rate=0.4),
+        AsymmetricNoise(rate=0.4, mapping="cifar10"),
+        Clean(),
+    ],
 )
 def test_labels_depend_on_the_draws_alone_and_leave_the_clean_ones(plugin: Labels) -> None:
     clean = labels(300, 10)

@@ -45,8 +45,9 @@ def paint(images: Tensor, box: Tensor, colour: Colour) -> Tensor:
     left, top, right, bottom = box[:, :, None].unbind(1)
     column = torch.arange(images.shape[3], device=images.device)
     row = torch.arange(images.shape[2], device=images.device)
-    inside = ((row >= top) & (row <= bottom))[:, :, None] & ((column >= left) & (column <= right))[:, None, :]
-    mask = inside.to(torch.uint8).mul_(255)[:, None]
+    columns = ((column >= left) & (column <= right)).to(torch.uint8).mul_(255)
+    rows = ((row >= top) & (row <= bottom)).to(torch.uint8).mul_(255)
+    mask = (rows[:, :, None] & columns[:, None, :])[:, None]
     values = colour if images.shape[1] == 3 else (luma(*colour),)
     paint_ = torch.tensor(values, dtype=torch.uint8).to(images.device, non_blocking=True)[:, None, None]
     return (images & ~mask).bitwise_or_(mask & paint_)

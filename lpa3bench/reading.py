@@ -1,0 +1,128 @@
+"""Files and options as layers of bindings, with every name given in full.
+
+What is wrong is collected, not raised, so that all of it can be told at once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from lpa3bench.bindings import MACRO, RUN, Binding, Layer, Origin, Reference, mapped, repeated
+from lpa3bench.catalogue import Catalogue
+from lpa3bench.errors import BenchError, ConfigError
+from lpa3bench.paths import gin_root
+from lpa3bench.typecheck import nearest
+
+
+@dataclass(frozen=True)
+class Include:
+    """`include 'base/pes.gin'`"""
+
+    name: str
+    origin: Origin
+
+
+@dataclass(frozen=True)
+class Import:
+    """`import …`, which gin would run."""
+
+    origin: Origin
+
+
+Statement = Binding | Include | Import
+Parse = Callable[[str, Callable[[int], Origin]], Iterator[Statement]]
+"""From a text and the place of each of its lines to statements, with names as they were written."""
+
+
+class Reader:
+    """Makes layers of files and options."""
+
+    def __init__(self, catalogue: Catalogue, parse: Parse) -> None:
+        self.catalogue = catalogue
+        self.layers: list[Layer] = []
+        self.errors: list[BenchError] = []
+        self._parse = parse
+        self._open: list[Path] = []
+        self._done: set[Path] = set()
+
+    @property
+    def bindings(self) -> list[Binding]:
+        """Those of all layers."""
+        return [binding for layer in self.layers for binding in layer.bindings]
+
+    def file(self, path: Path, *, published: bool) -> None:
+        """Add a file, after those that it includes. One that was included before is not read again."""
+        self._open.append(path.resolve())
+        place = partial(Origin, str(path))
+        bindings: list[Binding] = []
+        text = ""
+        try:
+            text = path.read_text(encoding="utf-8")
+            for statement in self._parse(text, place):
+                match statement:
+                    case Binding():
+                        self._bind(statement, bindings)
+                    case Include(name, origin):
+                        self._include(path, name, origin, published)
+                    case Import(origin):
+                        self.errors.append(origin.error("import is refused; plugins are known by name"))
+        except OSError as error:
+            self.errors.append(place(1).error(f"cannot be read: {error.strerror}"))
+        except UnicodeDecodeError:
+            self.errors.append(place(1).error("cannot be read: it is not UTF-8 text"))
+        except ConfigError as error:
+            self.errors.append(error)
+        self.errors.extend(repeated(bindings))
+        self.layers.append(Layer(tuple(bindings), str(path), text, published))
+        self._done.add(self._open.pop())
+
+    def param(self, text: str) -> None:
+        """Add a `-p`."""
+        origin = Origin(f"-p '{' '.join(text.split())}'")
+        bindings: list[Binding] = []
+        try:
+            match [*self._parse(text, lambda _: origin)]:
+                case [Binding() as binding]:
+                    self._bind(binding, bindings)
+                case _:
+                    self.errors.append(origin.error("must be one binding, as in LPA3.margin=0.02"))
+        except ConfigError as error:
+            self.errors.append(error)
+        self.layers.append(Layer(tuple(bindings), "-p", text))
+
+    def setting(self, name: str) -> None:
+        """Add a `--setting`."""
+        binding = Binding((), RUN, "setting", name, Origin(f"--setting {name}"))
+        self.layers.append(Layer((binding,), "--setting", f"run.setting = {name!r}"))
+
+    def _bind(self, raw: Binding, bindings: list[Binding]) -> None:
+        """Add a binding with all names in full."""
+
+        def in_full(leaf: Any) -> Any:
+            if isinstance(leaf, Reference):
+                return replace(leaf, target=self.catalogue.target(leaf.target, raw.origin))
+            return leaf
+
+        try:
+            target = MACRO if raw.target == MACRO else self.catalogue.target(raw.target, raw.origin)
+            bindings.append(replace(raw, target=target, value=mapped(raw.value, in_full)))
+        except BenchError as error:
+            self.errors.append(error)
+
+    def _include(self, path: Path, name: str, origin: Origin, published: bool) -> None:
+        root = next((p for p in path.absolute().parents if (p / "base").is_dir()), gin_root())
+        target = root / name
+        if not target.is_file():
+            near = nearest(target.name, [p.name for p in target.parent.glob("*.gin")])
+            hint = f"; did you mean {Path(name).parent / near[0]}?" if near else ""
+            self.errors.append(origin.error(f"there is no {name} in {root}{hint}"))
+        elif target.resolve() in self._open:
+            self.errors.append(origin.error(f"{name} includes itself"))
+        elif target.resolve() not in self._done:
+            relative = Path(os.path.relpath(target))
+            self.file(target if ".." in relative.parts else relative, published=published)

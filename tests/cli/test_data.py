@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from lpa3bench.cli import main
+from lpa3bench.errors import DataError
+from lpa3bench_plugins.datasets.cifar import CIFAR10
+from lpa3bench_plugins.datasets.digits import Digits
+from lpa3bench_plugins.datasets.medmnist import BreastMNIST
+
+PLUGIN = """
+from lpa3bench import Dataset, DatasetSpec, hookimpl
+
+
+class Mine(Dataset):
+    def __init__(self, *, path: str) -> None:
+        self.path = path
+
+    @property
+    def spec(self) -> DatasetSpec:
+        return DatasetSpec(name="Mine", num_classes=2, channels=1, size=4, mean=(0.5,), std=(0.5,))
+
+    def load(self, root):
+        return {}
+
+
+class Faulty(Mine):
+    def __init__(self) -> None:
+        super().__init__(path="")
+
+    def load(self, root):
+        return {}["train"]
+
+
+@hookimpl
+def register_datasets(register):
+    register("Mine", Mine)
+    register("Faulty", Faulty)
+"""
+
+
+def call(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, ["data", *map(str, arguments)])
+
+
+@pytest.fixture
+def plugin(tmp_path: Path) -> Path:
+    path = tmp_path / "mine.py"
+    path.write_text(PLUGIN)
+    return path
+
+
+def test_list_says_what_is_here_and_where_it_looked(tmp_path: Path) -> None:
+    result = call("list", "--data", tmp_path)
+    assert result.exit_code == 0
+    lines = dict(line.split(maxsplit=1) for line in result.output.splitlines() if line)
+    assert lines["Digits"] == "train 901, val 179, test 717"
+    assert lines["CIFAR10"] == f"cifar-10-batches-py/data_batch_1 is not in {tmp_path}"
+    assert lines["ChestMNIST"].startswith("ChestMNIST is multi-label")
+    assert lines["looked"].startswith(f"in {tmp_path}; get a data set with: lpa3bench data get NAME")
+
+
+def test_list_as_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LPA3BENCH_DATA", str(tmp_path))
+    found = json.loads(call("list", "--json").output)
+    assert found["folder"] == str(tmp_path)
+    assert found["datasets"]["Digits"] == {"splits": {"train": 901, "val": 179, "test": 717}, "problem": None}
+    missing = found["datasets"]["BreastMNIST"]
+    assert missing["splits"] is None
+    assert missing["problem"].endswith(f"lpa3bench data get BreastMNIST --data {tmp_path}")
+
+
+def test_list_survives_other_peoples_plugins(tmp_path: Path, plugin: Path) -> None:
+    result = call("list", "--data", tmp_path, "--plugin", plugin)
+    lines = dict(line.split(maxsplit=1) for line in result.output.splitlines() if line)
+    assert lines["Faulty"] == f"Faulty ({plugin}) is broken: KeyError('train')"
+    assert "path" in lines["Mine"]
+    assert lines["Digits"].startswith("train 901")
+
+
+def test_verify(tmp_path: Path) -> None:
+    result = call("verify", "Digits", "Synthetic", "--data", tmp_path)
+    assert result.exit_code == 0
+    assert result.output.splitlines() == [
+        "Digits          train 901, val 179, test 717",
+        "Synthetic       train 1000, test 200",
+    ]
+
+
+def test_verify_goes_on_after_a_failure_and_names_every_one(tmp_path: Path) -> None:
+    path = tmp_path / "breastmnist.npz"
+    np.savez(path, train_images=np.zeros(3))
+    result = call("verify", "CIFAR100", "BreastMNIST", "Digits", "--data", tmp_path)
+    assert result.exit_code == 4
+    assert result.stdout == "Digits          train 901, val 179, test 717\n"
+    missing, damaged = result.stderr.splitlines()
+    assert missing.startswith("error: CIFAR100: cifar-100-python/")
+    assert damaged.startswith(f"error: BreastMNIST: {path} is damaged (MD5 ")
+
+
+def test_get_downloads_what_is_not_here_and_verifies_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+
+    def verify(self: Any, root: Path) -> dict[str, int]:
+        calls.append("verify")
+        if "download" not in calls:
+            raise DataError("not here")
+        return {"train": 546}
+
+    monkeypatch.setattr(BreastMNIST, "verify", verify)
+    monkeypatch.setattr(BreastMNIST, "download", lambda self, root: calls.append("download"))
+    result = call("get", "BreastMNIST", "--data", tmp_path)
+    assert result.exit_code == 0
+    assert calls == ["verify", "download", "verify"]
+    assert result.stdout == "BreastMNIST     train 546\n"
+    assert result.stderr == f"getting BreastMNIST into {tmp_path}\n"
+
+    calls[:] = ["download"]
+    assert call("get", "BreastMNIST", "--data", tmp_path).exit_code == 0
+    assert calls == ["download", "verify"]
+
+
+def test_get_without_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_network(*args: Any, **kwargs: Any) -> None:
+        raise OSError("Name or service not known")
+
+    monkeypatch.setattr("torchvision.datasets.utils.download_url", no_network)
+    result = call("get", "BreastMNIST", "Digits", "--data", tmp_path)
+    assert result.exit_code == 4
+    assert result.stdout.startswith("Digits ")
+    assert result.stderr.splitlines()[-1] == (
+        f"error: BreastMNIST: the download into {tmp_path} failed (Name or service not known); "
+        "check network and disk, then try again"
+    )
+
+
+def test_a_set_without_a_source_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(CIFAR10.__mro__[1], "download")
+    result = call("get", "CIFAR10", "--data", tmp_path)
+    assert result.exit_code == 4
+    assert "CIFAR10 has no download; its files must be put into" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("CIFAR11", "there is no data set 'CIFAR11'; did you mean CIFAR10 or CIFAR100?"),
+        ("PES", "there is no data set 'PES'"),
+        ("ChestMNIST", "ChestMNIST cannot be used: ChestMNIST is multi-label"),
+    ],
+)
+def test_names_that_cannot_be_had(tmp_path: Path, name: str, message: str) -> None:
+    result = call("verify", "Digits", name, "--data", tmp_path)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert result.stdout == ""
+
+
+def test_a_set_that_needs_parameters(tmp_path: Path, plugin: Path) -> None:
+    result = call("verify", "Mine", "--data", tmp_path, "--plugin", plugin)
+    assert result.exit_code == 2
+    assert "Mine cannot be used: " in result.stderr
+    assert "'path'" in result.stderr
+
+
+def test_nothing_is_named() -> None:
+    assert call("get").exit_code == 2
+
+
+def test_digits_is_what_the_registry_has() -> None:
+    """The counts above are those of the plugin, not of a stand-in."""
+    assert Digits().verify(Path("nowhere")) == {"train": 901, "val": 179, "test": 717}

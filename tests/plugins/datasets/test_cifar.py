@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import torch
+from torchvision import datasets as official
+
+from lpa3bench.errors import DataError
+from lpa3bench_plugins.datasets.cifar import BYTES, CIFAR10, CIFAR100, _Unpickler
+from lpa3bench_plugins.labels.noise import CIFAR100_SUPERCLASS
+
+
+class Small10(CIFAR10):
+    """CIFAR-10 with seven images in all."""
+
+    files: ClassVar[dict[str, dict[str, int]]] = {
+        "train": {"data_batch_1": 3, "data_batch_2": 2},
+        "test": {"test_batch": 2},
+    }
+
+
+class Small100(CIFAR100):
+    files: ClassVar[dict[str, dict[str, int]]] = {"train": {"train": 4}, "test": {"test": 2}}
+
+
+def content(dataset: type[CIFAR10] | type[CIFAR100], count: int, start: int = 0) -> dict[bytes, Any]:
+    """What a file of that many images holds; image i is filled with start + i."""
+    images = np.repeat(np.arange(start, start + count, dtype=np.uint8)[:, None], BYTES, axis=1)
+    return {
+        b"data": images,
+        dataset.label_key: [(start + i) % 10 for i in range(count)],
+        b"batch_label": b"x",
+    }
+
+
+def write(root: Path, dataset: type[CIFAR10] | type[CIFAR100]) -> Path:
+    """A small set in `root`; the folder of its files."""
+    folder = root / dataset.folder
+    folder.mkdir(parents=True)
+    start = 0
+    for files in dataset.files.values():
+        for name, count in files.items():
+            (folder / name).write_bytes(pickle.dumps(content(dataset, count, start)))
+            start += count
+    return folder
+
+
+@pytest.mark.parametrize("dataset", [Small10, Small100])
+def test_files_become_tensors_in_order(tmp_path: Path, dataset: type[CIFAR10] | type[CIFAR100]) -> None:
+    write(tmp_path, dataset)
+    splits = dataset().load(tmp_path)
+    assert list(splits) == ["train", "test"]
+    train, test = splits["train"], splits["test"]
+    assert train.images.dtype == torch.uint8
+    assert train.labels.dtype == torch.int64
+    assert train.images.shape == (len(train.labels), 3, 32, 32)
+    assert train.images[:, 2, 31, 0].tolist() == train.labels.tolist() == list(range(len(train.labels)))
+    assert test.labels.tolist() == [len(train.labels), len(train.labels) + 1]
+
+
+def test_pixels_lie_by_channel_row_and_column(tmp_path: Path) -> None:
+    folder = write(tmp_path, Small10)
+    batch = content(Small10, 2)
+    batch[b"data"] = (np.arange(2 * BYTES) % 251).astype(np.uint8).reshape(2, BYTES)
+    (folder / "test_batch").write_bytes(pickle.dumps(batch))
+    image = Small10().load(tmp_path)["test"].images[1]
+    assert image[2, 5, 7] == (BYTES + 2 * 1024 + 5 * 32 + 7) % 251
+
+
+def test_a_missing_file_is_named_with_folder_and_command(tmp_path: Path) -> None:
+    folder = write(tmp_path, Small10)
+    (folder / "data_batch_2").unlink()
+    with pytest.raises(DataError) as caught:
+        Small10().load(tmp_path)
+    assert str(caught.value) == (
+        f"CIFAR10: cifar-10-batches-py/data_batch_2 is not in {tmp_path}; "
+        f"get it with: lpa3bench data get CIFAR10 --data {tmp_path}"
+    )
+    assert caught.value.exit_code == 4
+
+
+def damage(batch: dict[bytes, Any], kind: str) -> bytes:
+    data, labels = batch[b"data"], batch[b"labels"]
+    changes: dict[str, dict[bytes, Any]] = {
+        "count": content(Small10, 3),
+        "width": {**batch, b"data": data[:, 1:]},
+        "type": {**batch, b"data": data.astype(np.int64)},
+        "list": {**batch, b"data": data.tolist()},
+        "fewer labels": {**batch, b"labels": labels[1:]},
+        "label": {**batch, b"labels": [0, 10]},
+        "no labels": {b"data": data},
+    }
+    whole = pickle.dumps(changes.get(kind, batch))
+    return {"torn": whole[: len(whole) // 2], "empty": b"", "junk": b"<html>no such page</html>"}.get(
+        kind, whole
+    )
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["count", "width", "type", "list", "fewer labels", "label", "no labels", "torn", "empty", "junk"],
+)
+def test_a_damaged_file_is_named(tmp_path: Path, kind: str) -> None:
+    path = write(tmp_path, Small10) / "test_batch"
+    path.write_bytes(damage(content(Small10, 2), kind))
+    with pytest.raises(DataError) as caught:
+        Small10().load(tmp_path)
+    message = str(caught.value)
+    assert message.startswith(f"CIFAR10: {path} is damaged (")
+    assert message.endswith(f"); delete it and get it again: lpa3bench data get CIFAR10 --data {tmp_path}")
+    assert "\n" not in message
+
+
+class Attack:
+    """Unpickles by calling a function, as a file from a stranger may."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.path),)
+
+
+def test_a_file_can_call_nothing(tmp_path: Path) -> None:
+    path = write(tmp_path, Small10) / "test_batch"
+    harmful = pickle.dumps({**content(Small10, 2), b"filenames": Attack(tmp_path / "made")})
+    path.write_bytes(harmful)
+    with pytest.raises(DataError, match="it calls for posix.mkdir, which has no business there"):
+        Small10().load(tmp_path)
+    assert not (tmp_path / "made").exists()
+    pickle.loads(harmful)  # the file does do harm to who trusts it
+    assert (tmp_path / "made").exists()
+
+
+def test_verify_compares_with_the_official_checksums(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write(tmp_path, Small10)
+    (folder / "batches.meta").write_bytes(b"names")
+    sums = {path.name: hashlib.md5(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+    with pytest.raises(DataError, match=f"data_batch_1 is damaged .MD5 {sums['data_batch_1']}, not c99cafc"):
+        Small10().verify(tmp_path)
+
+    monkeypatch.setattr(official.CIFAR10, "train_list", [[f, sums[f]] for f in Small10.files["train"]])
+    monkeypatch.setattr(official.CIFAR10, "test_list", [["test_batch", sums["test_batch"]]])
+    monkeypatch.setattr(
+        official.CIFAR10, "meta", {"filename": "batches.meta", "md5": sums["batches.meta"], "key": ""}
+    )
+    assert Small10().verify(tmp_path) == {"train": 5, "test": 2}
+
+    (folder / "batches.meta").unlink()
+    with pytest.raises(DataError, match=r"batches\.meta is not in"):
+        Small10().verify(tmp_path)
+
+
+def test_a_download_without_network_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_network(*args: Any, **kwargs: Any) -> None:
+        raise OSError("<urlopen error\n [Errno -2] Name or service not known>")
+
+    monkeypatch.setattr(official.CIFAR10, "download", no_network)
+    with pytest.raises(DataError) as caught:
+        CIFAR10().download(tmp_path / "new")
+    assert str(caught.value) == (
+        f"CIFAR10: the download into {tmp_path}/new failed "
+        "(<urlopen error [Errno -2] Name or service not known>); check network and disk, then try again"
+    )
+
+
+def test_normalisation_can_be_bound() -> None:
+    spec = CIFAR100(mean=(0.507, 0.487, 0.441), std=(0.267, 0.256, 0.276)).spec
+    assert spec.mean == (0.507, 0.487, 0.441)
+    assert CIFAR100().spec.mean == (0.5071, 0.4867, 0.4408)
+    with pytest.raises(ValueError, match=r"^mean: needs one number per channel, 3 in all"):
+        CIFAR10(mean=(0.5,))
+    with pytest.raises(ValueError, match=r"^std: must be > 0"):
+        CIFAR10(std=(0.2, 0.0, 0.2))
+
+
+@pytest.mark.parametrize(("dataset", "each"), [(CIFAR10, 5000), (CIFAR100, 500)])
+def test_the_real_set(real: Callable[..., Path], dataset: type[CIFAR10] | type[CIFAR100], each: int) -> None:
+    root = real(dataset.folder)
+    assert dataset().verify(root) == {"train": 50_000, "test": 10_000}
+    train, test = dataset().load(root).values()
+    assert train.labels.bincount().tolist() == [each] * dataset.num_classes
+    assert test.labels.bincount().tolist() == [each // 5] * dataset.num_classes
+    mean = train.images.double().mean((0, 2, 3)) / 255
+    assert mean.tolist() == pytest.approx(dataset().spec.mean, abs=1e-3)
+
+
+def test_the_superclasses_are_the_real_sets(real: Callable[..., Path]) -> None:
+    with (real(CIFAR100.folder) / CIFAR100.folder / "test").open("rb") as file:
+        batch = _Unpickler(file, encoding="bytes").load()
+    pairs = set(zip(batch[b"fine_labels"], batch[b"coarse_labels"], strict=True))
+    assert pairs == set(enumerate(CIFAR100_SUPERCLASS))

@@ -1,0 +1,45 @@
+"""Asking for a data set that is not here leaves no trace, and imports no library that is not needed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from lpa3bench.errors import DataError
+from lpa3bench.registry import load
+
+refused = []
+for entry in load().kind("datasets"):
+    try:
+        dataset = entry.load()()
+        assert dataset.spec.name == entry.name
+        heavy = {"sklearn", "torchvision", "medmnist"} & set(sys.modules)
+        if entry.name not in ("Digits", "Synthetic"):
+            dataset.load(Path("data"))
+    except (DataError, ValueError) as error:
+        refused.append(entry.name)
+    else:
+        assert entry.name in ("Digits", "Synthetic"), entry.name
+    assert not heavy, heavy
+assert len(refused) == 15, refused
+print("done")
+"""
+
+
+def test_loading_leaves_no_trace(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    here = tmp_path / "here"
+    home.mkdir()
+    here.mkdir()
+    environment = {**os.environ, "HOME": str(home), "XDG_CACHE_HOME": "", "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT], cwd=here, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.stdout == "done\n", done.stderr
+    assert list(home.iterdir()) == []
+    assert list(here.iterdir()) == []
