@@ -36,6 +36,8 @@ FEATURE_EPSILON = 1e-10
 """Added to the norm of a feature vector, after the square root."""
 GRADIENT_EPSILON = 1e-8
 """Added to the norm of an image's gradient."""
+BLOCK = 2**17
+"""Elements of a feature map that are worked on at once on a CPU."""
 DECADE = 0.1
 """The steps shrink, and the multiplier grows, towards this factor over the iterations."""
 
@@ -139,34 +141,48 @@ def unit(features: Sequence[Tensor]) -> tuple[Tensor, ...]:
     return tuple(_scaled(_wide(f))[0] for f in features)
 
 
+def _blocks(*maps: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Maps [B, …] image by image in blocks that a core's cache holds; on other devices the whole batch."""
+    images = len(maps[0])
+    if maps[0].device.type == "cpu":
+        images = max(1, BLOCK // maps[0][0].numel())
+    return zip(*(m.split(images) for m in maps), strict=True)
+
+
 class _SquaredDistance(torch.autograd.Function):
     """‖φ(f) − r‖² per image, of one layer.
 
-    Written by hand because autograd would keep and walk six maps of the layer's size where two suffice, and
-    because at a vector of zeros its gradient is NaN: the derivative there grows without bound as 1/‖f‖, and
-    is set to zero (deviation: the released code returns NaN).
+    Written by hand because autograd would keep and walk six maps of the layer's size where this keeps none
+    of its own, and because at a vector of zeros its gradient is NaN: the derivative there grows without
+    bound as 1/‖f‖, and is set to zero (deviation: the released code returns NaN).
     """
 
     @staticmethod
     def forward(ctx: Any, feature: Tensor, reference: Tensor) -> Tensor:
-        gap, norm, factor = _scaled(_wide(feature))
-        gap -= reference
-        ctx.save_for_backward(feature, gap, norm, factor)
-        squared: Tensor = torch.linalg.vector_norm(gap, dim=(1, 2, 3)).square_()
-        return squared
+        ctx.save_for_backward(feature, reference)
+        return torch.cat(
+            [
+                torch.linalg.vector_norm(_scaled(_wide(f))[0].sub_(r), dim=(1, 2, 3)).square_()
+                for f, r in _blocks(feature, reference)
+            ]
+        )
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         # With u = f·s, s = 1/((n + ε)√(HW)):  ∂‖u − r‖²/∂f = 2s·(w − f·(f·w)/(n(n + ε))),  w = u − r.
-        feature, gap, norm, factor = ctx.saved_tensors
-        wide = _wide(feature)
-        alive = norm > 0
-        factor = torch.where(alive, factor, 0) * (2 * grad).view(-1, 1, 1, 1)
-        along = torch.linalg.vecdot(wide, gap, dim=1).unsqueeze(1)
-        along = torch.where(alive, along / (norm * (norm + FEATURE_EPSILON)), 0)
-        result = torch.addcmul(gap * factor, wide, factor * along, value=-1)
-        return result.to(feature.dtype), None
+        feature, reference = ctx.saved_tensors
+        result = torch.empty_like(feature)
+        for f, r, g, out in _blocks(feature, reference, grad.view(-1, 1, 1, 1), result):
+            f = _wide(f)
+            gap, norm, factor = _scaled(f)
+            gap -= r
+            alive = norm > 0
+            factor = torch.where(alive, factor, 0) * (2 * g)
+            along = torch.linalg.vecdot(f, gap, dim=1).unsqueeze(1)
+            along = torch.where(alive, along / (norm * (norm + FEATURE_EPSILON)), 0)
+            out.copy_(gap.mul_(factor).addcmul_(f, factor * along, value=-1))
+        return result, None
 
 
 def distance(features: Sequence[Tensor], reference: Sequence[Tensor]) -> Tensor:

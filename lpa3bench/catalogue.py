@@ -6,14 +6,13 @@ Telling names apart needs no plugin code; a class is imported when its parameter
 from __future__ import annotations
 
 from importlib import import_module
-from inspect import signature
 
 from lpa3bench.bindings import RUN, Origin, Reference, kind, short
 from lpa3bench.errors import PluginError
 from lpa3bench.experiment import Experiment
 from lpa3bench.hookspecs import KINDS
 from lpa3bench.registry import Registry
-from lpa3bench.typecheck import Parameter, advice, nearest, parameters
+from lpa3bench.typecheck import Parameter, advice, nearest, parameter_names, parameters
 
 WEAK_VIEW = "WeakView"
 RUN_KINDS = {
@@ -78,14 +77,14 @@ class Catalogue:
     def names(self, target: str) -> list[str]:
         """The names of the parameters that a config can bind. For `run` this imports no torch."""
         from_engine = _FROM_ENGINE.get(kind(target), ())
-        return [name for name in signature(self.load(target)).parameters if name not in from_engine]
+        return [name for name in parameter_names(self.load(target)) if name not in from_engine]
 
     def parameters(self, target: str) -> dict[str, Parameter]:
         """The parameters that a config can bind, in the order of the constructor."""
         if target not in self._taken:
             # Annotations name the interfaces, which are often imported for type checkers only.
             found = parameters(self.load(target), vars(import_module("lpa3bench.api")))
-            self._taken[target] = {name: found[name] for name in self.names(target) if name in found}
+            self._taken[target] = {name: found[name] for name in self.names(target)}
         return self._taken[target]
 
     def check_name(self, target: str, parameter: str, origin: Origin) -> None:

@@ -27,7 +27,7 @@ from gin import config_parser
 from lpa3bench import operative
 from lpa3bench.bindings import MACRO, RUN, Binding, Macro, Origin, Reference, Scopes, kind, qualified, short
 from lpa3bench.catalogue import Catalogue
-from lpa3bench.errors import BenchError, ConfigError
+from lpa3bench.errors import BenchError, ConfigError, PluginError
 from lpa3bench.experiment import Experiment
 from lpa3bench.lint import name_errors, scope_errors, value_errors
 from lpa3bench.operative import Change, Dormant, Value
@@ -136,25 +136,28 @@ def _raise_first(errors: Sequence[BenchError]) -> None:
 
 def _settled(reader: Reader, files: tuple[Path, ...]) -> Config:
     catalogue, layers, whole = reader.catalogue, reader.layers, Origin(str(files[0]), 1)
-    choice = operative.choose_setting(layers, catalogue.augmenters, whole)
-    scopes = Scopes(frozenset(choice.offered), catalogue.augmenters)
+    offered = operative.offered_settings(layers, catalogue.augmenters)
+    setting = operative.choose_setting(layers, offered, whole)
+    scopes = Scopes(frozenset(offered), catalogue.augmenters)
     _raise_first([*scope_errors(reader.bindings, scopes), *name_errors(reader.bindings, catalogue)])
-    tree, scopes = resolve(layers, scopes, choice.chosen, whole)
-    needed = frozenset(node.target for node in tree.nodes.values())
-    _raise_first([*value_errors(reader.bindings, catalogue, needed)])
-    found = operative.values(tree, choice, catalogue)
-    operative.check_slots(tree, catalogue)
-    operative.check_params_used(layers, tree, scopes)
+    resolved = resolve(layers, scopes, setting, whole)
+    for node in resolved.tree.nodes.values():
+        catalogue.load(node.target)
+    # A plugin that could not be imported would have been heard of just now, if it were needed.
+    _raise_first([e for e in value_errors(reader.bindings, catalogue) if not isinstance(e, PluginError)])
+    values = operative.values(resolved, catalogue)
+    operative.check_slots(resolved, catalogue)
+    operative.check_params_used(resolved)
     return Config(
         files=files,
-        setting=choice.chosen,
-        settings=choice.offered,
-        slots={slot: short(reference.target) for slot, reference in tree.slots().items()},
-        values=tuple(found),
-        dormant=tuple(operative.lying_dormant(layers, tree, scopes)),
-        changed=tuple(operative.changes(found, layers, choice, scopes, catalogue, whole)),
+        setting=setting,
+        settings=offered,
+        slots={slot: short(reference.target) for slot, reference in resolved.tree.slots().items()},
+        values=tuple(values),
+        dormant=tuple(operative.lying_dormant(resolved)),
+        changed=tuple(operative.changes(values, resolved, catalogue)),
         source="\n".join(f"# {layer.heading}\n{layer.text.rstrip()}\n" for layer in layers),
-        _tree=tree,
+        _tree=resolved.tree,
         _catalogue=catalogue,
     )
 
@@ -185,16 +188,16 @@ def _check_file(path: Path, registry: Registry) -> Checked:
     overlay = not any(b.target == RUN and b.parameter == "task" for b in bindings)
     settings: tuple[str, ...] = ()
     try:
-        offered = [b for b in bindings if b.target == RUN and b.parameter == "settings"]
-        settings = offered[-1].value if offered else ()
+        settings = operative.offered_settings(reader.layers, catalogue.augmenters)
         scopes = Scopes(frozenset(settings), catalogue.augmenters)
-        errors += [*scope_errors(bindings, scopes, overlay=overlay), *name_errors(bindings, catalogue)]
+        errors += scope_errors(bindings, scopes, overlay=overlay)
     except ConfigError as error:
         errors.append(error)
-    errors = errors or [*value_errors(bindings, catalogue, None)]
+    errors += name_errors(bindings, catalogue)
+    errors = errors or [*value_errors(bindings, catalogue)]
     for setting in () if errors or overlay else settings or (None,):
         try:
-            load([path], setting=setting, registry=registry).network()
+            load([path], setting=setting, registry=registry).try_out()
         except BenchError as error:
             errors.append(error)
     once = {str(error): error for error in errors}
@@ -246,18 +249,30 @@ class Config:
         # The backbone is built later, when gin holds nothing or somebody else's config.
         return replace(experiment, backbone=partial(self._call, experiment.backbone))
 
-    def network(self) -> Backbone:
-        """One network of the experiment without memory for its weights, to check and to count.
+    def try_out(self) -> Backbone:
+        """Build everything once, the network without memory for its weights, and return the network.
 
         Raises:
-            ConfigError: as `experiment`.
+            ConfigError: a value is out of range, or the plugins do not go together.
         """
         import torch
 
+        from lpa3bench.cell import refuse_nonsense
+
         experiment = self.experiment()
+        try:
+            refuse_nonsense(experiment)
+        except ConfigError as error:  # "run.view: ..."
+            raise ConfigError(f"{self.place(str(error).partition(':')[0])}: {error}") from None
         spec = experiment.dataset.spec
         with torch.device("meta"):
             return experiment.backbone(num_classes=spec.num_classes, in_channels=spec.channels)
+
+    def place(self, name: str) -> str:
+        """Where the parameter of that name got its value; a default stands for the config as a whole."""
+        origins = {value.name: value.origin for value in self.values}
+        origin = origins.get(name, operative.DEFAULT)
+        return f"{self.files[0]}:1" if origin == operative.DEFAULT else origin
 
     def _call(self, factory: Callable[..., Backbone], **given: Any) -> Backbone:
         with self._gin():

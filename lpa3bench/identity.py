@@ -77,7 +77,8 @@ def identity(
 ) -> dict[str, Any]:
     """What defines a run beside its seed. Library versions are provenance, not identity."""
     return {
-        "config": sorted(line for line in operative.splitlines() if line and not line.startswith("#")),
+        # Which settings a file offers, and the chosen one's name, change no number; what it sets does.
+        "config": [line for line in operative.splitlines() if line and not line.startswith("run.setting")],
         "data": data_hash,
         "engine": engine_digest(),
         "limit": limit,

@@ -95,22 +95,14 @@ def name_errors(bindings: Iterable[Binding], catalogue: Catalogue) -> Iterator[C
                 )
 
 
-def value_errors(
-    bindings: Iterable[Binding], catalogue: Catalogue, needed: frozenset[str] | None
-) -> Iterator[BenchError]:
-    """Parameters that a class lacks, and values that do not fit. Imports the plugins.
-
-    A plugin that cannot be imported is an error only where its target is `needed` (None: they all are).
-    """
+def value_errors(bindings: Iterable[Binding], catalogue: Catalogue) -> Iterator[BenchError]:
+    """Parameters that a class lacks, values that do not fit, and plugins that cannot be imported."""
     for binding in bindings:
         if binding.target == MACRO:
             continue
         try:
             check_value(binding, catalogue)
-        except PluginError as error:
-            if needed is None or binding.target in needed:
-                yield error
-        except ConfigError as error:
+        except (ConfigError, PluginError) as error:
             yield error
 
 

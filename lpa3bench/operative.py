@@ -9,10 +9,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lpa3bench.bindings import RUN, SETTINGS, SLOTS, Binding, Layer, Origin, Scopes, qualified, short
+from lpa3bench.bindings import (
+    RUN,
+    SETTINGS,
+    SLOTS,
+    Binding,
+    Layer,
+    Macro,
+    Origin,
+    Scope,
+    leaves,
+    qualified,
+    short,
+)
 from lpa3bench.catalogue import Catalogue
 from lpa3bench.errors import ConfigError
-from lpa3bench.resolution import Node, Tree, dormant, resolve
+from lpa3bench.resolution import Node, Resolved, resolve
 from lpa3bench.typecheck import Mismatch, advice, fit, literal
 
 DEFAULT = "default"
@@ -52,51 +64,59 @@ class Change:
     origin: str
 
 
-@dataclass(frozen=True)
-class Choice:
-    """The settings that a config offers, and the chosen one."""
-
-    offered: tuple[str, ...]
-    chosen: str | None
-
-
-def choose_setting(layers: Sequence[Layer], augmenters: frozenset[str], whole: Origin) -> Choice:
-    """Read `run.settings` and `run.setting`. `whole` stands for the config as a whole.
+def offered_settings(layers: Sequence[Layer], augmenters: frozenset[str]) -> tuple[str, ...]:
+    """Read `run.settings`.
 
     Raises:
-        ConfigError: a setting is unknown or missing, or its name would also mean something else.
+        ConfigError: it is no tuple of names, or a name would also mean something else.
     """
-    last = {b.parameter: b for layer in layers for b in layer.bindings if b.target == RUN and not b.scopes}
-    offered: tuple[str, ...] = _plain(last.get("settings"), tuple[str, ...]) or ()
-    chosen: str | None = _plain(last.get("setting"), str | None)
-    place = last["settings"].origin if "settings" in last else whole
+    binding = _last(layers, "settings")
+    if binding is None:
+        return ()
+    offered: tuple[str, ...] = _plain(binding, tuple[str, ...])
     for name in offered:
         if not name.isidentifier():
-            raise place.error(f"{name!r} cannot be a setting: it is no name")
+            raise binding.origin.error(f"{name!r} cannot be a setting: it is no name")
         if name in SLOTS or name in augmenters:
             what = "a slot" if name in SLOTS else "an augmenter"
-            raise place.error(f"{name} cannot be a setting: it is the name of {what}")
-    if chosen is None:
-        if offered:
-            raise place.error(f"choose a setting by --setting or run.setting: {', '.join(offered)}")
-    elif chosen not in offered:
-        origin = last["setting"].origin
+            raise binding.origin.error(f"{name} cannot be a setting: it is the name of {what}")
+    return offered
+
+
+def choose_setting(layers: Sequence[Layer], offered: tuple[str, ...], whole: Origin) -> str | None:
+    """Read `run.setting`. `whole` stands for the config as a whole.
+
+    Raises:
+        ConfigError: it is none of those offered, or there is none.
+    """
+    settings, setting = _last(layers, "settings"), _last(layers, "setting")
+    place = settings.origin if settings else whole
+    chosen: str | None = _plain(setting, str | None) if setting else None
+    if chosen is None and offered:
+        raise place.error(f"choose a setting by --setting or run.setting: {', '.join(offered)}")
+    if setting and chosen is not None and chosen not in offered:
         text = f"there is no setting {chosen}; {advice(chosen, offered, 'settings')}"
-        raise (origin if origin.brief != "--setting" else place).error(text)
-    return Choice(offered, chosen)
+        raise (place if setting.origin.brief == "--setting" else setting.origin).error(text)
+    return chosen
 
 
-def _plain(binding: Binding | None, annotation: Any) -> Any:
+def _last(layers: Sequence[Layer], parameter: str) -> Binding | None:
+    """The binding of a parameter of `run` that wins where nothing is chosen yet."""
+    found = [b for b in _bindings(layers) if (b.target, b.parameter, b.scopes) == (RUN, parameter, ())]
+    return found[-1] if found else None
+
+
+def _plain(binding: Binding, annotation: Any) -> Any:
     """The binding's value, which has to be written out."""
-    if binding is None:
-        return None
+    if any(isinstance(leaf, Macro) for leaf in leaves(binding.value)):
+        raise binding.origin.error(f"{binding} must be written out, without macros")
     try:
         return fit(binding.value, annotation, lambda _: object)
     except Mismatch as reason:
         raise binding.origin.error(f"{binding} {reason}") from None
 
 
-def values(tree: Tree, choice: Choice, catalogue: Catalogue, *, lenient: bool = False) -> list[Value]:
+def values(resolved: Resolved, catalogue: Catalogue, *, lenient: bool = False) -> list[Value]:
     """Every parameter of every object that can be reached from `run`, defaults included.
 
     `run.settings` keeps the chosen one alone: whatever the others said is no longer in these values.
@@ -106,30 +126,31 @@ def values(tree: Tree, choice: Choice, catalogue: Catalogue, *, lenient: bool = 
         ConfigError: a value does not fit, or one without a default is not bound.
         PluginError: a plugin cannot be imported.
     """
-    return [v for node in tree.nodes.values() for v in _of_node(node, choice, catalogue, lenient)]
+    found = [v for node in resolved.tree.nodes.values() for v in _of_node(node, catalogue, lenient)]
+    chosen = () if resolved.setting is None else (resolved.setting,)
+    return [_value(RUN, (), "settings", chosen, v.origin) if v.name == "run.settings" else v for v in found]
 
 
-def _of_node(node: Node, choice: Choice, catalogue: Catalogue, lenient: bool) -> Iterator[Value]:
+def _of_node(node: Node, catalogue: Catalogue, lenient: bool) -> Iterator[Value]:
     for name, parameter in catalogue.parameters(node.target).items():
-        shown = qualified(node.scope, node.target, name)
         if name in node.bound:
             bound = node.bound[name]
-            origin = bound.origin.brief
             try:
                 value = fit(bound.value, parameter.annotation, catalogue.class_of)
             except Mismatch as reason:
+                shown = qualified(node.scope, node.target, name)
                 raise bound.origin.error(f"{shown} {reason}") from None
-        elif parameter.required and lenient:
-            continue
-        elif parameter.required:
+            yield _value(node.target, node.scope, name, value, bound.origin.brief)
+        elif not parameter.required:
+            yield _value(node.target, node.scope, name, parameter.default, DEFAULT)
+        elif not lenient:
             raise node.origin.error(_missing(node.target, name))
-        else:
-            value, origin = parameter.default, DEFAULT
-        if (node.target, name) == (RUN, "settings"):
-            value = () if choice.chosen is None else (choice.chosen,)
-        text = literal(value)
-        line = None if text is None else f"{'/'.join((*node.scope, node.target))}.{name} = {text}"
-        yield Value(shown, repr(value) if text is None else text, origin, line)
+
+
+def _value(target: str, scope: Scope, name: str, value: Any, origin: str) -> Value:
+    text = literal(value)
+    line = None if text is None else f"{'/'.join((*scope, target))}.{name} = {text}"
+    return Value(qualified(scope, target, name), repr(value) if text is None else text, origin, line)
 
 
 def _missing(target: str, name: str) -> str:
@@ -138,48 +159,38 @@ def _missing(target: str, name: str) -> str:
     return f"{short(target)} needs {name}; bind {short(target)}.{name}"
 
 
-def check_slots(tree: Tree, catalogue: Catalogue) -> None:
+def check_slots(resolved: Resolved, catalogue: Catalogue) -> None:
     """Raises ConfigError where something is bound in a slot that the task lacks."""
-    task = tree.run.bound["task"].value
+    run = resolved.tree.run
+    task = run.bound["task"].value
     slots = getattr(catalogue.class_of(task), "slots", ())
-    for slot in tree.slots():
+    for slot in resolved.tree.slots():
         if slot not in slots:
-            has = ", ".join(slots) if slots else "none"
-            raise tree.run.bound[slot].origin.error(
-                f"{short(task.target)} has no slot {slot}; its slots: {has}. Bind run.{slot} = None"
-            )
+            has = f"it has {', '.join(slots)}" if slots else "it has none"
+            raise run.bound[slot].origin.error(f"{short(task.target)} has no slot {slot}; {has}")
 
 
-def check_params_used(layers: Sequence[Layer], tree: Tree, scopes: Scopes) -> None:
+def check_params_used(resolved: Resolved) -> None:
     """Raises ConfigError for a `-p` that nothing uses. One that a later `-p` overrides is no mistake."""
-    idle = {binding.origin: reason for binding, reason in dormant(_bindings(layers), tree, scopes)}
-    for layer in layers:
-        for binding in layer.bindings:
-            if binding.origin.is_param and binding.origin in idle:
-                raise binding.origin.error(f"nothing uses it: {idle[binding.origin]}")
+    for binding, reason in resolved.dormant():
+        if binding.origin.is_param:
+            raise binding.origin.error(f"nothing uses it: {reason}")
 
 
-def lying_dormant(layers: Sequence[Layer], tree: Tree, scopes: Scopes) -> list[Dormant]:
+def lying_dormant(resolved: Resolved) -> list[Dormant]:
     """The lines that have no say, in the order they were read."""
-    return [Dormant(str(b), b.origin.brief, why) for b, why in dormant(_bindings(layers), tree, scopes)]
+    return [Dormant(str(binding), binding.origin.brief, why) for binding, why in resolved.dormant()]
 
 
-def changes(
-    found: Sequence[Value],
-    layers: Sequence[Layer],
-    choice: Choice,
-    scopes: Scopes,
-    catalogue: Catalogue,
-    whole: Origin,
-) -> list[Change]:
+def changes(found: Sequence[Value], resolved: Resolved, catalogue: Catalogue) -> list[Change]:
     """What later layers bind otherwise than the first file does for the same setting and slots."""
-    published = [layer if layer.published else _slots_only(layer) for layer in layers]
+    published = [layer if layer.published else _slots_only(layer) for layer in resolved.layers]
     try:
-        tree, _ = resolve(published, scopes, choice.chosen, whole)
-        before = {value.name: value.text for value in values(tree, choice, catalogue, lenient=True)}
+        first = resolve(published, resolved.scopes, resolved.setting, resolved.tree.run.origin)
+        before = {value.name: value.text for value in values(first, catalogue, lenient=True)}
     except ConfigError:  # a macro comes from an overlay: there is no published experiment
         before = {}
-    later = {b.origin.brief for layer in layers if not layer.published for b in layer.bindings}
+    later = {b.origin.brief for layer in resolved.layers if not layer.published for b in layer.bindings}
     own = {f"{RUN}.{name}" for name in (*SETTINGS, *SLOTS)}
     return [
         Change(value.name, before.get(value.name), value.text, value.origin)

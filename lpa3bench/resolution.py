@@ -6,7 +6,7 @@ imported or built.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -51,10 +51,6 @@ class Node:
     """Of the reference that first asked for it."""
     bound: dict[str, Bound] = field(default_factory=dict)
 
-    def covers(self, binding: Binding, kept: Scope) -> bool:
-        """Whether the binding, with these kept scopes, speaks of this object."""
-        return binding.target == self.target and self.scope[: len(kept)] == kept
-
 
 class Tree:
     """Everything that can be reached from `run`."""
@@ -66,8 +62,8 @@ class Tree:
             ConfigError: a macro is not defined or an object refers to itself.
         """
         self.nodes: dict[tuple[Scope, str], Node] = {}
-        self.used: list[Binding] = []
-        """The bindings that decided a value, macros among them."""
+        self.macros: set[str] = set()
+        """Those that are used."""
         self._table = table
         self._visit((), RUN, origin, ())
 
@@ -94,7 +90,6 @@ class Tree:
             return
         node = self.nodes[scope, target] = Node(scope, target, origin)
         for parameter, binding in self._table.lookup(target, scope).items():
-            self.used.append(binding)
             value, place = self._expanded(binding, ())
             # An object stands in the scope of its reference, else in the slot, else where its owner stands.
             around = (parameter,) if target == RUN and parameter in SLOTS else scope
@@ -119,7 +114,7 @@ class Tree:
             raise user.error(f"%{name} refers to itself")
         if name not in macros:
             raise user.error(f"%{name} is not defined; {advice(name, macros, 'macros')}")
-        self.used.append(macros[name])
+        self.macros.add(name)
         return self._expanded(macros[name], (*above, name))
 
 
@@ -127,10 +122,46 @@ def _placed(leaf: Any, scope: Scope) -> Any:
     return replace(leaf, scopes=scope) if isinstance(leaf, Reference) and not leaf.scopes else leaf
 
 
-def resolve(
-    layers: Sequence[Layer], scopes: Scopes, setting: str | None, origin: Origin
-) -> tuple[Tree, Scopes]:
-    """The tree with this setting, and the scopes as they were chosen for it.
+@dataclass(frozen=True)
+class Resolved:
+    """A config with everything chosen."""
+
+    layers: tuple[Layer, ...]
+    setting: str | None
+    scopes: Scopes
+    tree: Tree
+
+    @property
+    def bindings(self) -> list[Binding]:
+        """Those of all layers."""
+        return [binding for layer in self.layers for binding in layer.bindings]
+
+    def dormant(self) -> list[tuple[Binding, str]]:
+        """The bindings that have no say, each with the reason.
+
+        A line that another one overrides is not among them.
+        """
+        found = ((binding, self._idle(binding)) for binding in self.bindings)
+        return [(binding, reason) for binding, reason in found if reason]
+
+    def _idle(self, binding: Binding) -> str | None:
+        """Why a binding has no say."""
+        selecting, kept = self.scopes.split(binding.scopes)
+        if missing := sorted(selecting - self.scopes.chosen):
+            return (
+                f"{missing[0]} {'is not chosen' if missing[0] in self.scopes.settings else 'is in no slot'}"
+            )
+        if binding.target == MACRO:
+            name = "/".join((*kept, binding.parameter))
+            return None if name in self.tree.macros else f"nothing uses %{name}"
+        nodes = [node for node in self.tree.nodes.values() if node.target == binding.target]
+        if any(node.scope[: len(kept)] == kept for node in nodes):
+            return None
+        return f"{short(binding.target)} is not bound{' in ' + '/'.join(kept) if nodes else ''}"
+
+
+def resolve(layers: Sequence[Layer], scopes: Scopes, setting: str | None, origin: Origin) -> Resolved:
+    """The config with this setting. `origin` stands for the config as a whole.
 
     Which augmenters are bound chooses their scopes, and lines under those scopes may bring other augmenters
     in (inside Compose), so this goes on until nothing changes.
@@ -146,32 +177,7 @@ def resolve(
         scopes = replace(scopes, chosen=own | bound)
         tree = Tree(layered(layers, scopes), origin)
         if tree.augmenters() == bound:
-            return tree, scopes
+            return Resolved(tuple(layers), setting, scopes, tree)
         bound = tree.augmenters()
-    raise origin.error(
-        f"lines scoped by {', '.join(sorted(bound))} bring these augmenters in and out for ever"
-    )
-
-
-def dormant(bindings: Iterable[Binding], tree: Tree, scopes: Scopes) -> list[tuple[Binding, str]]:
-    """The bindings that have no say, each with the reason. One that another overrides is not among them."""
-    found = []
-    for binding in bindings:
-        selecting, kept = scopes.split(binding.scopes)
-        if missing := sorted(selecting - scopes.chosen):
-            verb = "is not chosen" if missing[0] in scopes.settings else "is in no slot"
-            found.append((binding, f"{missing[0]} {verb}"))
-        elif binding.target == MACRO:
-            if not any(_macro_name(used, scopes) == _macro_name(binding, scopes) for used in tree.used):
-                found.append((binding, f"nothing uses %{_macro_name(binding, scopes)}"))
-        elif not any(node.covers(binding, kept) for node in tree.nodes.values()):
-            bound = any(node.target == binding.target for node in tree.nodes.values())
-            where = f" in {'/'.join(kept)}" if bound else ""
-            found.append((binding, f"{short(binding.target)} is not bound{where}"))
-    return found
-
-
-def _macro_name(binding: Binding, scopes: Scopes) -> str | None:
-    if binding.target != MACRO:
-        return None
-    return "/".join((*scopes.split(binding.scopes)[1], binding.parameter))
+    names = ", ".join(sorted(bound | seen.pop()))
+    raise origin.error(f"lines scoped by {names} bring these augmenters in and out for ever")

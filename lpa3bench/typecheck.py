@@ -35,7 +35,7 @@ class Parameter:
 
     annotation: Any
     required: bool
-    default: Any = None
+    default: Any
 
 
 def parameters(cls: type, names: Mapping[str, Any] | None = None) -> dict[str, Parameter]:
@@ -49,13 +49,17 @@ def parameters(cls: type, names: Mapping[str, Any] | None = None) -> dict[str, P
         hints = get_type_hints(constructor, localns=dict(names or {}))
     except (NameError, TypeError, AttributeError):
         hints = {}
+    taken = {name: inspect.signature(cls).parameters[name] for name in parameter_names(cls)}
     return {
-        p.name: Parameter(
-            hints.get(p.name, Any), p.default is p.empty, None if p.default is p.empty else p.default
-        )
-        for p in inspect.signature(cls).parameters.values()
-        if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+        name: Parameter(hints.get(name, Any), required=p.default is p.empty, default=p.default)
+        for name, p in taken.items()
     }
+
+
+def parameter_names(cls: type) -> list[str]:
+    """Their names, without those that a class collects by * or **."""
+    found = inspect.signature(cls).parameters.values()
+    return [p.name for p in found if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
 
 
 def fit(value: Any, annotation: Any, class_of: ClassOf) -> Any:
@@ -205,7 +209,7 @@ def describe(annotation: Any) -> str:
         name = "list" if origin is list else "tuple"
         return f"a {name} of {' and '.join(items)}"
     words = {str: "str (in quotes)", bool: "bool (True or False)"}
-    word: str = words.get(annotation) or getattr(annotation, "__name__", str(annotation))
+    word = words.get(annotation) or str(getattr(annotation, "__name__", annotation))
     return f"{'an' if word[0] in 'aeiouAEIOU' else 'a'} {word}"
 
 

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import hypothesis
 import pytest
+from console import Cli
 
 from lpa3bench import registry
 from lpa3bench.hookspecs import GROUP
-
-Cli = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -46,10 +43,10 @@ def _only_our_plugins(_foreign: frozenset[str], monkeypatch: pytest.MonkeyPatch)
     everything = importlib.metadata.entry_points
 
     def without_foreign(**selection: Any) -> Any:
-        found = everything(**selection)
-        if selection.get("group") != GROUP:  # others ask too, torch among them
+        found: Any = everything(**selection)
+        if selection.get("group") != GROUP:
             return found
-        return importlib.metadata.EntryPoints(p for p in found if not (p.dist and p.dist.name in _foreign))
+        return [point for point in found if not (point.dist and point.dist.name in _foreign)]
 
     monkeypatch.setattr(importlib.metadata, "entry_points", without_foreign)
     registry.load.cache_clear()
@@ -59,26 +56,5 @@ def _only_our_plugins(_foreign: frozenset[str], monkeypatch: pytest.MonkeyPatch)
 
 @pytest.fixture(scope="session")
 def cli(tmp_path_factory: pytest.TempPathFactory) -> Cli:
-    """`cli("run", "quickstart", …)`: the real command in a process of its own, outside the repository.
-
-    Returns its `returncode`, `stdout` and `stderr`. `env` adds to the environment, from which everything is
-    taken that changes what the command prints or reads; `cwd` is an empty folder unless given.
-    """
-    outside = tmp_path_factory.mktemp("outside")
-    hidden = ("LPA3BENCH_", "XDG_", "CI", "NO_COLOR", "TERM", "COLUMNS", "PYTHONWARNINGS")
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
-
-    def call(
-        *arguments: str | Path, env: dict[str, str] | None = None, cwd: Path = outside, timeout: float = 300
-    ) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "lpa3bench", *map(str, arguments)],
-            cwd=cwd,
-            env=inherited | (env or {}),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-        )
-
-    return call
+    """The real command, started outside the repository."""
+    return Cli(tmp_path_factory.mktemp("outside"))

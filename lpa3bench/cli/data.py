@@ -115,8 +115,10 @@ def _build(entry: Entry) -> Dataset:
     """
     try:
         dataset: Dataset = entry.load()()
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"{entry.name} cannot be used: {error}") from error
+    except TypeError as error:
+        raise UsageError(f"{entry.name}: needs parameters, so it can only be named in a gin file") from error
+    except ValueError as error:
+        raise UsageError(str(error) if entry.name in str(error) else f"{entry.name}: {error}") from error
     return dataset
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner, Result
-from conftest import Cli
+from console import Cli
 
 import lpa3bench
 from lpa3bench import cli as shell

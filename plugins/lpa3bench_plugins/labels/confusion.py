@@ -34,6 +34,6 @@ def describe(
     return {
         "labelled": count,
         "nominal_rate": nominal_rate,
-        "realised_rate": 1 - int(confusion.trace()) / count if count else None,
+        "realised_rate": (count - int(confusion.trace())) / count if count else None,
         "confusion": confusion.tolist(),
     }

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
@@ -132,7 +133,7 @@ def test_a_file_can_call_nothing(tmp_path: Path) -> None:
     path = write(tmp_path, Small10) / "test_batch"
     harmful = pickle.dumps({**content(Small10, 2), b"filenames": Attack(tmp_path / "made")})
     path.write_bytes(harmful)
-    with pytest.raises(DataError, match="it calls for posix.mkdir, which has no business there"):
+    with pytest.raises(DataError, match=r"it calls for posix\.mkdir, which has no business there"):
         Small10().load(tmp_path)
     assert not (tmp_path / "made").exists()
     pickle.loads(harmful)  # the file does do harm to who trusts it
@@ -143,7 +144,7 @@ def test_verify_compares_with_the_official_checksums(tmp_path: Path, monkeypatch
     folder = write(tmp_path, Small10)
     (folder / "batches.meta").write_bytes(b"names")
     sums = {path.name: hashlib.md5(path.read_bytes()).hexdigest() for path in folder.iterdir()}
-    with pytest.raises(DataError, match=f"data_batch_1 is damaged .MD5 {sums['data_batch_1']}, not c99cafc"):
+    with pytest.raises(DataError, match=re.escape(f"1 is damaged (MD5 {sums['data_batch_1']}, not c99")):
         Small10().verify(tmp_path)
 
     monkeypatch.setattr(official.CIFAR10, "train_list", [[f, sums[f]] for f in Small10.files["train"]])

@@ -91,7 +91,7 @@ def test_pickled_objects_are_not_read(tmp_path: Path) -> None:
 
 
 def test_a_key_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="FromFile.key must be one of worse; it is 'aggre'"):
+    with pytest.raises(DataError, match=r"FromFile\.key must be one of worse; it is 'aggre'"):
         read(write(tmp_path, "a.npz"), "aggre")
     with pytest.raises(DataError, match="no header"):
         read(write(tmp_path, "a.csv"), "aggre")

@@ -1,4 +1,4 @@
-"""Cutout: a box of one colour at a random place (DeVries & Taylor 2017), in the released FixMatch form."""
+"""Cutout: a box of one colour at a random place (DeVries & Taylor 2017), in FixMatch's released form."""
 
 from __future__ import annotations
 
@@ -11,24 +11,21 @@ Colour = tuple[int, int, int]
 """RGB, 0 … 255. Images without three channels get its luma in every channel."""
 
 
-def boxes(centre: Tensor, side: Tensor, height: int, width: int) -> Tensor:
+def boxes(centre: Tensor, side: Tensor) -> Tensor:
     """The boxes around drawn centres.
 
     Args:
-        centre: float64 [B, 2], x in [0, width) and y in [0, height), in pixels.
-        side: float64 [B], in pixels.
-        height: of the images.
-        width: of the images.
+        centre: float64 [G, 2], x in [0, width) and y in [0, height), in pixels.
+        side: float64 [G], in pixels.
 
     Returns:
-        int64 [B, 4]: first column, first row, last column, last row, **all included**. A box is therefore
-        side + 1 pixels wide unless the right or lower edge cuts it off. It is never cut off at the left or
-        top: its corner is moved into the image first and its far end counted from there.
+        int64 [G, 4]: first column, first row, last column, last row, **all included**. A box is therefore
+        side + 1 pixels wide unless the right or lower edge cuts it off; there its far end may lie outside.
+        The left and upper edges never cut it off: its corner is moved into the image first, and its far end
+        counted from there.
     """
-    first = (centre - side[:, None] / 2).clamp_(min=0).trunc_()
-    last = (first + side[:, None]).trunc_()
-    # The far end may lie one past the last pixel, or further: painting stops at the edge anyway.
-    return torch.cat((first, last), dim=1).long()
+    corner = (centre - side[:, None] / 2).clamp_(min=0).trunc_()
+    return torch.cat((corner, (corner + side[:, None]).trunc_()), dim=1).long()
 
 
 def paint(images: Tensor, box: Tensor, colour: Colour) -> Tensor:
@@ -37,7 +34,7 @@ def paint(images: Tensor, box: Tensor, colour: Colour) -> Tensor:
     Args:
         images: uint8 [G, C, H, W].
         box: int64 [G, 4] as `boxes` returns it.
-        colour: of the box.
+        colour: of all boxes.
 
     Returns:
         uint8 [G, C, H, W].
@@ -47,7 +44,7 @@ def paint(images: Tensor, box: Tensor, colour: Colour) -> Tensor:
     row = torch.arange(images.shape[2], device=images.device)
     columns = ((column >= left) & (column <= right)).to(torch.uint8).mul_(255)
     rows = ((row >= top) & (row <= bottom)).to(torch.uint8).mul_(255)
-    mask = (rows[:, :, None] & columns[:, None, :])[:, None]
+    mask = (rows[:, :, None] & columns[:, None, :])[:, None]  # bytes: a CPU is far slower with booleans
     values = colour if images.shape[1] == 3 else (luma(*colour),)
-    paint_ = torch.tensor(values, dtype=torch.uint8).to(images.device, non_blocking=True)[:, None, None]
-    return (images & ~mask).bitwise_or_(mask & paint_)
+    inside = torch.tensor(values, dtype=torch.uint8).to(images.device, non_blocking=True)[:, None, None]
+    return (images & ~mask).bitwise_or_(mask & inside)

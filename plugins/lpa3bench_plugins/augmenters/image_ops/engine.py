@@ -1,7 +1,7 @@
 """Draws what a recipe leaves open, on the host, and applies it to a batch, on the device.
 
-The two steps are apart so that runs on different hardware make the same choices, so that no step waits for the
-device, and so that recorded choices go through the very code that trains. A policy that chooses otherwise
+The two steps are apart so that runs on different hardware make the same choices, so that no step waits for
+the device, and so that recorded choices go through the very code that trains. A policy that chooses otherwise
 (AutoAugment's pairs of operators, say) needs only another way to make `Choices`.
 """
 
@@ -9,18 +9,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from lpa3bench.seeding import Draws
 from lpa3bench_plugins.augmenters.image_ops import cutout
 from lpa3bench_plugins.augmenters.image_ops.catalogue import OPERATORS, Kernel
 from lpa3bench_plugins.augmenters.image_ops.photometric import to_bytes
 from lpa3bench_plugins.augmenters.image_ops.recipes import Recipe
 
-CHUNK = 448
-"""Images augmented at a time: CIFAR-sized ones then stay in a CPU's cache, and groups are still large enough."""
+if TYPE_CHECKING:
+    from lpa3bench.seeding import Draws
+
+CHUNK = 1 << 21
+"""Values (B·C·H·W) augmented at a time on a CPU, where both smaller and larger calls are slower (the first
+for the number of calls, the second for the cache): 682 images of 3×32×32, 75 of 3×96×96."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +40,8 @@ class Choices:
     negative: Tensor
     """bool [B, L], the signs; without meaning for operators that have none."""
     centre: Tensor
-    """float64 [B, L + 1, 2], x and y of the centres of boxes in [0, 1), as shares of the width and the height.
-    The last is that of the box at the end."""
+    """float64 [B, L + 1, 2], x and y of the centres of boxes, as shares of width and height in [0, 1). The
+    last is that of the box at the end."""
 
     def __getitem__(self, images: slice) -> Choices:
         """The choices for a part of the batch."""
@@ -60,18 +64,20 @@ def choose(recipe: Recipe, count: int, draws: Draws) -> Choices:
     return Choices(op, level, chance < probability[op], negative, centre)
 
 
-def augment(x: Tensor, recipe: Recipe, choices: Choices, chunk: int = CHUNK) -> Tensor:
+def augment(x: Tensor, recipe: Recipe, choices: Choices, chunk: int | None = None) -> Tensor:
     """Augment float images.
 
     Args:
         x: [B, C, H, W] in [0, 1]; rounded to 256 levels, the ones that images read from bytes have.
         recipe: what is done.
         choices: what was drawn for the B images.
-        chunk: images at a time; the result does not depend on it.
+        chunk: images at a time, on which the result does not depend; None: whatever is fast.
 
     Returns:
         [B, C, H, W] in [0, 1], contiguous, of x's dtype.
     """
+    if chunk is None:
+        chunk = max(1, CHUNK // x[0].numel()) if x.device.type == "cpu" and len(x) else max(1, len(x))
     out = torch.empty_like(x, memory_format=torch.contiguous_format)
     for start in range(0, len(x), chunk):
         part = slice(start, start + chunk)
@@ -83,22 +89,22 @@ def augment(x: Tensor, recipe: Recipe, choices: Choices, chunk: int = CHUNK) -> 
 def apply_recipe(images: Tensor, recipe: Recipe, choices: Choices) -> Tensor:
     """Apply what was drawn to bytes: uint8 [B, C, H, W] to new ones of that shape."""
     height, width = images.shape[-2:]
-    program = _compile(recipe, height, width)
+    tables = _tables(recipe, height, width)
     centre = choices.centre * torch.tensor([width, height])
-    place = torch.arange(len(images))  # which image each row holds
-    for layer in range(choices.op.shape[1]):
-        images, place = _apply_layer(images, place, program, choices, centre, layer)
+    place = torch.arange(len(images))  # the image that each row holds
+    for layer in range(recipe.layers):
+        images, place = _apply_layer(images, place, tables, choices, centre, layer)
     images = images.index_select(0, place.argsort().to(images.device, non_blocking=True))
     side = recipe.cutout_side(height, width)
     if side:
-        box = cutout.boxes(centre[:, -1], torch.full((len(images),), side), height, width)
-        images = cutout.paint(images, box.to(images.device, non_blocking=True), recipe.fill)
+        box = cutout.boxes(centre[:, -1], torch.full((len(images),), side))
+        images = cutout.paint(images, box.to(images.device, non_blocking=True), recipe.colour)
     return images
 
 
 @dataclass(frozen=True)
-class _Program:
-    """A recipe for one image size, as tables on the host. P operators, S levels."""
+class _Tables:
+    """A recipe for one size of images, on the host. P operators, S levels."""
 
     kernels: tuple[Kernel, ...]
     """All that can happen to an image in a layer."""
@@ -109,7 +115,7 @@ class _Program:
 
 
 @lru_cache(maxsize=32)
-def _compile(recipe: Recipe, height: int, width: int) -> _Program:
+def _tables(recipe: Recipe, height: int, width: int) -> _Tables:
     kernels: list[Kernel] = []
     kernel = torch.zeros(len(recipe.pool), dtype=torch.int64)
     numbers = torch.zeros((len(recipe.pool), recipe.levels, 2, 6), dtype=torch.float64)
@@ -121,24 +127,28 @@ def _compile(recipe: Recipe, height: int, width: int) -> _Program:
             kernel[place] = 1 + kernels.index(operator.kernel)
         for sign, values in enumerate((entry.values, entry.mirrored or entry.values)):
             for level, value in enumerate(values):
-                row = operator.numbers(value, height, width)
-                numbers[place, level, sign, : len(row)] = torch.tensor(row, dtype=torch.float64)
-    return _Program(tuple(kernels), kernel, numbers)
+                own = operator.numbers(value, height, width)
+                numbers[place, level, sign, : len(own)] = torch.tensor(own, dtype=torch.float64)
+    return _Tables(tuple(kernels), kernel, numbers)
 
 
 def _apply_layer(
-    images: Tensor, place: Tensor, program: _Program, choices: Choices, centre: Tensor, layer: int
+    images: Tensor, place: Tensor, tables: _Tables, choices: Choices, centre: Tensor, layer: int
 ) -> tuple[Tensor, Tensor]:
-    """One operator for every image: sort the rows by kernel, then run each kernel on its slice."""
-    kernel = program.kernel[choices.op[place, layer]] * choices.applied[place, layer]
+    """One operator for each image: bring the rows of one kernel together and run it on its slice of them.
+
+    The rows stay in that order, since the next layer would undo any other; `place` follows them.
+    """
+    kernel = tables.kernel[choices.op[place, layer]] * choices.applied[place, layer]
+    sizes = kernel.bincount(minlength=1 + len(tables.kernels)).tolist()
     order = kernel.argsort(stable=True)
     place = place[order]
-    drawn = choices.op[place, layer], choices.level[place, layer], choices.negative[place, layer].long()
-    numbers = torch.cat((program.numbers[drawn], centre[place, layer]), dim=1)
-    sizes = kernel.bincount(minlength=1 + len(program.kernels)).tolist()
+    op, level, sign = (drawn[place, layer] for drawn in (choices.op, choices.level, choices.negative.long()))
+    numbers = torch.cat((tables.numbers[op, level, sign], centre[place, layer]), dim=1)
     images = images.index_select(0, order.to(images.device, non_blocking=True))
-    parameters = numbers.to(images.device, non_blocking=True).split(sizes)
-    for run, rows, own in zip((None, *program.kernels), images.split(sizes), parameters, strict=True):
-        if run is not None and len(rows):
-            rows.copy_(run(rows, own))
+    _, *slices = torch.split(images, sizes)
+    _, *parameters = torch.split(numbers.to(images.device, non_blocking=True), sizes)
+    for run, part, own in zip(tables.kernels, slices, parameters, strict=True):
+        if len(part):
+            part.copy_(run(part, own))
     return images, place

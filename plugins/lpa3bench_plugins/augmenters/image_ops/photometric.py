@@ -38,7 +38,7 @@ def color(images: Tensor, factor: Tensor) -> Tensor:
 
 
 def contrast(images: Tensor, factor: Tensor) -> Tensor:
-    """A blend of a constant grey (factor 0) and the image (1): the mean of the grey version, rounded half up."""
+    """A blend of a constant (factor 0; the mean of the grey version, rounded half up) and the image (1)."""
     x = images.float()
     grey = _grey(x)
     # Row by row in float32, which is exact there, then in float64, which is exact for any image.
@@ -57,7 +57,7 @@ def sharpness(images: Tensor, factor: Tensor) -> Tensor:
     columns = x[:, :, :-2] + x[:, :, 1:-1] + x[:, :, 2:]
     centre = x[:, :, 1:-1, 1:-1]
     smooth = (columns[..., :-2] + columns[..., 1:-1]).add_(columns[..., 2:]).add_(centre, alpha=4)
-    smooth.add_(6.5).div_(13).floor_()  # of (2n + 13)/26, never whole: the rounding of the division is harmless
+    smooth.add_(6.5).div_(13).floor_()  # (2n + 13)/26 is never whole, so rounding is harmless
     result = images.clone()
     result[:, :, 1:-1, 1:-1] = _blend(smooth, centre, factor)
     return result
@@ -124,7 +124,7 @@ def to_bytes(values: Tensor) -> Tensor:
 
 
 def _look_up(table: Tensor, images: Tensor, *, kept: Tensor) -> Tensor:
-    """Send every value through its channel's table, uint8 [G, C, 256], but for the channels `kept`: [G, C, 1]."""
+    """Send values through their channel's table, uint8 [G, C, 256]; `kept`: bool [G, C, 1], as they are."""
     table = torch.where(kept, torch.arange(256, dtype=torch.uint8, device=table.device), table)
     return table.gather(2, images.flatten(2).long()).view_as(images)
 

@@ -1,0 +1,171 @@
+"""`lpa3bench show`: what gin files add up to, where each value comes from, and what the run will cost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lpa3bench.cli.options import config_options, data_option, device_option, json_option
+from lpa3bench.paths import data_root
+
+if TYPE_CHECKING:
+    from lpa3bench.config import Config
+
+
+@click.command()
+@config_options
+@device_option
+@data_option
+@click.option(
+    "--no-forecast", is_flag=True, help="Leave out the forecast, which takes a few steps of training."
+)
+@json_option
+def command(
+    files: tuple[Path, ...],
+    setting: str | None,
+    bindings: tuple[str, ...],
+    plugins: tuple[Path, ...],
+    device: str,
+    data: Path | None,
+    no_forecast: bool,
+    as_json: bool,
+) -> None:
+    """Show what gin files add up to, and what it will cost.
+
+    Every value with the line that it comes from, what lies dormant, what differs from the published setting,
+    the size of the network, and a forecast of time and memory from a few timed steps on made-up images.
+    """
+    from lpa3bench.config import load
+    from lpa3bench.registry import load as load_plugins
+
+    config = load(files, setting=setting, bindings=bindings, registry=load_plugins(plugins))
+    shown = description(config)
+    if not no_forecast:
+        from lpa3bench.rehearsal import forecast
+
+        shown["forecast"] = forecast(config, root=data_root(data), device=device)
+    click.echo(json.dumps(shown, indent=1) if as_json else text(shown))
+
+
+def description(config: Config) -> dict[str, Any]:
+    """Everything but the forecast, as plain data."""
+    return {
+        "files": [str(path) for path in config.files],
+        "setting": config.setting,
+        "settings": list(config.settings),
+        "slots": config.slots,
+        "parameters": count_parameters(config),
+        "values": [{"name": v.name, "value": v.text, "origin": v.origin} for v in config.values],
+        "changed": [
+            {"name": c.name, "published": c.published, "value": c.text, "origin": c.origin}
+            for c in config.changed
+        ],
+        "dormant": [{"name": d.name, "origin": d.origin, "reason": d.reason} for d in config.dormant],
+        "operative": config.operative,
+    }
+
+
+def count_parameters(config: Config) -> dict[str, int]:
+    """Parameters of one network, those that auxiliary BatchNorm would add to it, and how many networks."""
+    from lpa3bench.nn.batchnorm import add_auxiliary
+
+    network = config.try_out()
+    plain = sum(p.numel() for p in network.parameters())
+    experiment = config.experiment()
+    auxiliary = 0
+    if any(augmenter.bn_domain == "aux" for augmenter in experiment.slots().values()):
+        add_auxiliary(network)
+        auxiliary = sum(p.numel() for p in network.parameters()) - plain
+    return {"network": plain, "auxiliary": auxiliary, "networks": len(experiment.task.models)}
+
+
+def text(shown: dict[str, Any]) -> str:
+    """The description for people."""
+    offered = [name for name in shown["settings"] if name != shown["setting"]]
+    sections = [
+        _table(
+            [
+                (
+                    "setting",
+                    f"{shown['setting'] or 'none'}{f' (also: {", ".join(offered)})' if offered else ''}",
+                ),
+                ("slots", ", ".join(f"{s} = {name}" for s, name in shown["slots"].items()) or "none bound"),
+                ("parameters", _size(shown["parameters"])),
+            ]
+        ),
+        *_values(shown["values"]),
+        _section(
+            "differs from the published setting",
+            [
+                (c["name"], f"{c['published'] or 'not bound'} → {c['value']}", c["origin"])
+                for c in shown["changed"]
+            ],
+        ),
+        _section("dormant", [(d["name"], d["origin"], d["reason"]) for d in shown["dormant"]]),
+    ]
+    if "forecast" in shown:
+        sections.append(_forecast(shown["forecast"]))
+    return "\n\n".join(sections)
+
+
+def _size(parameters: dict[str, int]) -> str:
+    size = f"{parameters['network']:,}"
+    if parameters["auxiliary"]:
+        size += f", and {parameters['auxiliary']:,} of auxiliary BatchNorm"
+    return f"{parameters['networks']} networks of {size}" if parameters["networks"] > 1 else size
+
+
+def _values(values: Sequence[dict[str, str]]) -> list[str]:
+    """A section for each object."""
+    rows = [(value["name"].rpartition("."), value) for value in values]
+    return [
+        _section(owner, [(name, v["value"], v["origin"]) for (_, _, name), v in group])
+        for owner, group in groupby(rows, key=lambda row: row[0][0])
+    ]
+
+
+def _forecast(forecast: dict[str, Any]) -> str:
+    rows = [
+        (
+            phase["name"],
+            f"{phase['seconds_per_step']:.3g} s a step",
+            f"{phase['forward_equivalents_per_step']:,.0f} image passes",
+            "" if phase["steps"] is None else f"{phase['steps']:,} steps",
+        )
+        for phase in forecast["phases"]
+    ]
+    hours = forecast["hours"]
+    rows.append(("in all", "unknown: the data set is not here" if hours is None else _duration(hours)))
+    rows.append(("memory", f"{forecast['peak_memory_bytes'] / 2**30:.2f} GiB at the batch that was timed"))
+    if forecast["scaled_from"]:
+        rows.append(("scaled", f"from {forecast['scaled_from']}"))
+    return _section("forecast", rows)
+
+
+def _duration(hours: float) -> str:
+    if hours < 1 / 60:
+        return f"{hours * 3600:.0f} s"
+    return f"{hours * 60:.0f} min" if hours < 2 else f"{hours:.1f} h"
+
+
+def _section(heading: str, rows: Sequence[tuple[str, ...]]) -> str:
+    return f"{heading}\n{_table(rows, indent='  ') if rows else '  nothing'}"
+
+
+def _table(rows: Sequence[tuple[str, ...]], indent: str = "") -> str:
+    """Columns as wide as their widest entry."""
+    widths = [max(map(len, column)) for column in zip(*(_padded(row, rows) for row in rows), strict=True)]
+    lines = (
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(_padded(row, rows), widths, strict=True))
+        for row in rows
+    )
+    return "\n".join(indent + line.rstrip() for line in lines)
+
+
+def _padded(row: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    return (*row, *[""] * (max(map(len, rows)) - len(row)))

@@ -1,0 +1,111 @@
+"""Every registered plugin of ours passes the conformance kit."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lpa3bench import registry, testing
+from lpa3bench.api import Slot, Task
+from lpa3bench.errors import DataError
+
+REGISTRY = registry.load()
+ALL_SLOTS: tuple[Slot, ...] = ("view", "strong", "positives")
+# Arguments with which a plugin is small enough, where its defaults are not or it has none.
+SMALL: dict[str, dict[str, Any]] = {
+    "PES": {"warmup_epochs": 1, "head_epochs": 1, "batch_size": 16},
+    "Supervised": {"batch_size": 16},
+    "SymmetricNoise": {"rate": 0.4},
+    "PairflipNoise": {"rate": 0.4},
+    "AsymmetricNoise": {"rate": 0.4, "mapping": "cifar10"},
+    "FewLabels": {"count": 20},
+}
+
+
+def names(kind: str) -> list[str]:
+    return [entry.name for entry in REGISTRY.kind(kind)]
+
+
+def make(name: str, **more: Any) -> Any:
+    entry = REGISTRY.get(name)
+    assert entry is not None
+    return entry.load()(**(SMALL.get(name, {}) | more))
+
+
+@pytest.mark.parametrize("slot", ALL_SLOTS)
+@pytest.mark.parametrize("name", names("augmenters"))
+def test_augmenter(name: str, slot: Slot) -> None:
+    if reason := make(name).unsupported(testing.SPEC, slot):
+        pytest.skip(f"{name} is not for this slot: {reason}")
+    testing.check_augmenter(lambda: make(name), slot)
+
+
+@pytest.mark.parametrize("name", names("backbones"))
+def test_backbone(name: str) -> None:
+    testing.check_backbone(lambda **given: make(name, **given))
+
+
+@pytest.mark.parametrize("name", names("tasks"))
+def test_task(name: str) -> None:
+    testing.check_task(lambda: make(name))
+
+
+@pytest.mark.parametrize("name", names("labels"))
+def test_labels(name: str, tmp_path: Path) -> None:
+    given = {}
+    if name == "FromFile":
+        np.save(tmp_path / "labels.npy", np.arange(200) % 7)
+        given = {"path": str(tmp_path / "labels.npy")}
+    testing.check_labels(lambda: make(name, **given))
+
+
+@pytest.mark.parametrize("name", names("datasets"))
+def test_dataset(name: str, tmp_path: Path) -> None:
+    root = Path(os.environ.get("LPA3BENCH_DATA", tmp_path))
+    if name == "ChestMNIST":
+        with pytest.raises(ValueError, match="multi-label"):
+            make(name)
+        return
+    dataset = make(name)
+    try:
+        dataset.load(root)
+    except DataError as error:
+        assert f"lpa3bench data get {name}" in str(error)
+        pytest.skip(f"{name} is not in the folder that LPA3BENCH_DATA names")
+    testing.check_dataset(dataset, root)
+
+
+@pytest.mark.parametrize("kind", ["tasks", "augmenters", "backbones", "datasets", "labels"])
+def test_something_is_registered(kind: str) -> None:
+    assert names(kind)
+
+
+def test_the_kit_finds_an_augmenter_that_uses_global_randomness() -> None:
+    import torch
+
+    from lpa3bench.api import Augmenter, Context, View
+
+    class Careless(Augmenter):
+        def generate(self, x: torch.Tensor, ctx: Context) -> View:
+            return View(torch.rand_like(x), torch.arange(len(x)))
+
+    with pytest.raises(AssertionError, match="torch's global random generator"):
+        testing.check_augmenter(Careless, "view")
+
+
+def test_the_kit_finds_a_task_that_trains_nothing() -> None:
+    class Idle(REGISTRY.get("Supervised").load()):  # type: ignore[misc, union-attr]
+        def update(self, step: Any, views: Any) -> Any:
+            import torch
+
+            return {"loss": torch.tensor(0.0)}
+
+    def make_idle() -> Task:
+        return Idle(batch_size=16)
+
+    with pytest.raises(AssertionError, match="nothing was trained"):
+        testing.check_task(make_idle)
