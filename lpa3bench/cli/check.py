@@ -6,29 +6,41 @@ from pathlib import Path
 
 import click
 
-from lpa3bench.cli.options import GinFile, plugin_option
+from lpa3bench.cli.options import config_options
 
 
 @click.command()
-@click.argument("files", metavar="FILE…", type=GinFile(), nargs=-1, required=True)
-@plugin_option
+@config_options
 @click.pass_context
-def command(ctx: click.Context, files: tuple[Path, ...], plugins: tuple[Path, ...]) -> None:
+def command(
+    ctx: click.Context,
+    files: tuple[Path, ...],
+    setting: str | None,
+    bindings: tuple[str, ...],
+    plugins: tuple[Path, ...],
+) -> None:
     """Check gin files without training.
 
     Each FILE is checked by itself: a whole config in each of its settings, down to the ranges of values; an
-    overlay (a file that binds no task) for its syntax, names and types. All errors are listed.
+    overlay (a file that binds no task) for its syntax, names and types. All errors are listed. With --setting
+    or -p the files are taken together instead, as `run` would take them.
     """
-    from lpa3bench.config import Checked, check_files
-    from lpa3bench.registry import load
+    from lpa3bench.config import check_files, load
+    from lpa3bench.registry import load as load_plugins
 
-    found: list[Checked] = check_files(files, load(plugins))
-    for checked in found:
+    registry = load_plugins(plugins)
+    if setting is not None or bindings:
+        load(files, setting=setting, bindings=bindings, registry=registry).try_out()
+        click.echo(f"{' '.join(map(str, files))}: ok")
+        return
+    exit_code = 0
+    for checked in check_files(files, registry):
         if not checked.errors:
             click.echo(f"{checked.file}: ok ({_what(checked.overlay, checked.settings)})")
         for error in checked.errors:
             click.echo(f"error: {error}", err=True)
-    ctx.exit(max((error.exit_code for checked in found for error in checked.errors), default=0))
+            exit_code = max(exit_code, error.exit_code)
+    ctx.exit(exit_code)
 
 
 def _what(overlay: bool, settings: tuple[str, ...]) -> str:

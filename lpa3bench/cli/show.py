@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from lpa3bench.config import Config
 
 
+Row = tuple[str, ...]
+
+
 @click.command()
 @config_options
 @device_option
@@ -86,27 +89,23 @@ def count_parameters(config: Config) -> dict[str, int]:
 
 def text(shown: dict[str, Any]) -> str:
     """The description for people."""
-    offered = [name for name in shown["settings"] if name != shown["setting"]]
+    others = [name for name in shown["settings"] if name != shown["setting"]]
+    also = f" (also: {', '.join(others)})" if others else ""
+    slots = ", ".join(f"{slot} = {name}" for slot, name in shown["slots"].items())
+    head: list[Row] = [
+        ("setting", f"{shown['setting'] or 'none'}{also}"),
+        ("slots", slots or "none bound"),
+        ("parameters", _size(shown["parameters"])),
+    ]
+    changed: list[Row] = [
+        (c["name"], f"{c['published'] or 'not bound'} → {c['value']}", c["origin"]) for c in shown["changed"]
+    ]
+    dormant: list[Row] = [(d["name"], d["origin"], d["reason"]) for d in shown["dormant"]]
     sections = [
-        _table(
-            [
-                (
-                    "setting",
-                    f"{shown['setting'] or 'none'}{f' (also: {", ".join(offered)})' if offered else ''}",
-                ),
-                ("slots", ", ".join(f"{s} = {name}" for s, name in shown["slots"].items()) or "none bound"),
-                ("parameters", _size(shown["parameters"])),
-            ]
-        ),
+        _table(head),
         *_values(shown["values"]),
-        _section(
-            "differs from the published setting",
-            [
-                (c["name"], f"{c['published'] or 'not bound'} → {c['value']}", c["origin"])
-                for c in shown["changed"]
-            ],
-        ),
-        _section("dormant", [(d["name"], d["origin"], d["reason"]) for d in shown["dormant"]]),
+        _section("differs from the published setting", changed),
+        _section("dormant", dormant),
     ]
     if "forecast" in shown:
         sections.append(_forecast(shown["forecast"]))
@@ -130,7 +129,7 @@ def _values(values: Sequence[dict[str, str]]) -> list[str]:
 
 
 def _forecast(forecast: dict[str, Any]) -> str:
-    rows = [
+    rows: list[Row] = [
         (
             phase["name"],
             f"{phase['seconds_per_step']:.3g} s a step",
@@ -153,19 +152,15 @@ def _duration(hours: float) -> str:
     return f"{hours * 60:.0f} min" if hours < 2 else f"{hours:.1f} h"
 
 
-def _section(heading: str, rows: Sequence[tuple[str, ...]]) -> str:
+def _section(heading: str, rows: Sequence[Row]) -> str:
     return f"{heading}\n{_table(rows, indent='  ') if rows else '  nothing'}"
 
 
-def _table(rows: Sequence[tuple[str, ...]], indent: str = "") -> str:
-    """Columns as wide as their widest entry."""
-    widths = [max(map(len, column)) for column in zip(*(_padded(row, rows) for row in rows), strict=True)]
-    lines = (
-        "  ".join(f"{cell:<{width}}" for cell, width in zip(_padded(row, rows), widths, strict=True))
-        for row in rows
-    )
+def _table(rows: Sequence[Row], indent: str = "") -> str:
+    """Columns as wide as their widest cell; the last cell of a row runs on."""
+    widths = [0] * max(map(len, rows))
+    for row in rows:
+        for column, cell in enumerate(row[:-1]):
+            widths[column] = max(widths[column], len(cell))
+    lines = ("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)) for row in rows)
     return "\n".join(indent + line.rstrip() for line in lines)
-
-
-def _padded(row: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
-    return (*row, *[""] * (max(map(len, rows)) - len(row)))
