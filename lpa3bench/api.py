@@ -221,6 +221,10 @@ class Dataset(ABC):
 class Labels(ABC):
     """What the training labels are."""
 
+    def content(self) -> bytes:
+        """What it reads beside its parameters, such as a file of labels: a part of what defines a run."""
+        return b""
+
     @abstractmethod
     def apply(self, clean: Tensor, *, num_classes: int, draws: Draws) -> LabelSet:
         """Make the labels of a run. `clean`: int64 [N]."""

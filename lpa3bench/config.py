@@ -16,7 +16,7 @@ import re
 import tokenize
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from threading import RLock
@@ -162,48 +162,6 @@ def _settled(reader: Reader, files: tuple[Path, ...]) -> Config:
     )
 
 
-@dataclass(frozen=True)
-class Checked:
-    """What `check_files` found out about a file."""
-
-    file: Path
-    settings: tuple[str, ...]
-    overlay: bool
-    """It binds no task, so its names and types were checked and nothing was put together."""
-    errors: tuple[BenchError, ...]
-
-
-def check_files(files: Sequence[Path], registry: Registry) -> list[Checked]:
-    """Check each file by itself, a whole config in each of its settings, and collect all errors.
-
-    Plugins are imported only where a first pass over all names of the file finds nothing.
-    """
-    return [_check_file(path, registry) for path in files]
-
-
-def _check_file(path: Path, registry: Registry) -> Checked:
-    reader = Reader(Catalogue(registry), parse)
-    reader.file(path, published=True)
-    errors, catalogue, bindings = reader.errors, reader.catalogue, reader.bindings
-    overlay = not any(b.target == RUN and b.parameter == "task" for b in bindings)
-    settings: tuple[str, ...] = ()
-    try:
-        settings = operative.offered_settings(reader.layers, catalogue.augmenters)
-        scopes = Scopes(frozenset(settings), catalogue.augmenters)
-        errors += scope_errors(bindings, scopes, overlay=overlay)
-    except ConfigError as error:
-        errors.append(error)
-    errors += name_errors(bindings, catalogue)
-    errors = errors or [*value_errors(bindings, catalogue)]
-    for setting in () if errors or overlay else settings or (None,):
-        try:
-            load([path], setting=setting, registry=registry).try_out()
-        except BenchError as error:
-            errors.append(error)
-    once = {str(error): error for error in errors}
-    return Checked(path, settings, overlay, tuple(once.values()))
-
-
 # ------------------------------------------------------------------------------------------------- building
 @dataclass(frozen=True)
 class Config:
@@ -216,16 +174,16 @@ class Config:
     """Those the config offers."""
     slots: dict[str, str]
     """The slots that are bound, with the name of their augmenter."""
-    values: tuple[Value, ...]
+    values: tuple[Value, ...] = field(repr=False)
     """Every parameter of everything that can be reached from `run`."""
-    dormant: tuple[Dormant, ...]
+    dormant: tuple[Dormant, ...] = field(repr=False)
     """Lines that have no say now."""
-    changed: tuple[Change, ...]
+    changed: tuple[Change, ...] = field(repr=False)
     """What overlays and `-p` changed from the published setting, other than what the slots hold."""
-    source: str
+    source: str = field(repr=False)
     """The files as they were read, in their order of precedence, and the options."""
-    _tree: Tree
-    _catalogue: Catalogue
+    _tree: Tree = field(repr=False)
+    _catalogue: Catalogue = field(repr=False)
 
     @property
     def operative(self) -> str:
@@ -263,16 +221,18 @@ class Config:
         try:
             refuse_nonsense(experiment)
         except ConfigError as error:  # "run.view: ..."
-            raise ConfigError(f"{self.place(str(error).partition(':')[0])}: {error}") from None
+            raise self.place(str(error).partition(": ")[0]).error(str(error)) from None
         spec = experiment.dataset.spec
         with torch.device("meta"):
             return experiment.backbone(num_classes=spec.num_classes, in_channels=spec.channels)
 
-    def place(self, name: str) -> str:
-        """Where the parameter of that name got its value; a default stands for the config as a whole."""
-        origins = {value.name: value.origin for value in self.values}
-        origin = origins.get(name, operative.DEFAULT)
-        return f"{self.files[0]}:1" if origin == operative.DEFAULT else origin
+    def place(self, name: str) -> Origin:
+        """Where the parameter of that name was bound; the config as a whole where it is a default."""
+        for node in self._tree.nodes.values():
+            for parameter, bound in node.bound.items():
+                if qualified(node.scope, node.target, parameter) == name:
+                    return bound.origin
+        return self._tree.run.origin
 
     def _call(self, factory: Callable[..., Backbone], **given: Any) -> Backbone:
         with self._gin():

@@ -73,13 +73,14 @@ def _follow(path: Path, root: str, seen: dict[Path, bytes]) -> None:
 
 
 def identity(
-    *, operative: str, plugins: Iterable[Entry], data_hash: str, limit: int | None
+    *, operative: str, plugins: Iterable[Entry], data_hash: str, label_content: bytes = b"", limit: int | None
 ) -> dict[str, Any]:
     """What defines a run beside its seed. Library versions are provenance, not identity."""
     return {
         # Which settings a file offers, and the chosen one's name, change no number; what it sets does.
         "config": [line for line in operative.splitlines() if line and not line.startswith("run.setting")],
         "data": data_hash,
+        "labels": digest(label_content) if label_content else None,
         "engine": engine_digest(),
         "limit": limit,
         "plugins": _sources(plugins),
@@ -102,9 +103,15 @@ def differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
     for name in sorted(one["plugins"].keys() & other["plugins"].keys()):
         if one["plugins"][name] != other["plugins"][name]:
             lines.append(f"the source of {name} has changed")
-    for part, what in (("data", "the data"), ("engine", "the engine's source"), ("limit", "--limit")):
-        if one[part] != other[part]:
-            lines.append(f"{what}: {one[part]} → {other[part]}")
+    single = {
+        "data": "the data",
+        "labels": "the label file",
+        "engine": "the engine's source",
+        "limit": "--limit",
+    }
+    for part, what in single.items():
+        if one.get(part) != other.get(part):
+            lines.append(f"{what}: {one.get(part)} → {other.get(part)}")
     return lines
 
 

@@ -63,6 +63,7 @@ def plan(job: Job) -> Plan:
         operative=job.config.operative,
         plugins=job.config.plugins,
         data_hash=data.data_hash,
+        label_content=experiment.labels.content() if experiment.labels else b"",
         limit=job.limit,
     )
     cell = cell_name(experiment)

@@ -45,7 +45,7 @@ def scope_errors(
                     f"{scope} is no setting, augmenter or slot, and no reference carries it; {hint}"
                 )
         for reference in references(binding.value):
-            for scope in scopes.split(reference.scopes)[0]:
+            for scope in sorted(scopes.split(reference.scopes)[0]):
                 what = "a setting" if scope in scopes.settings else "an augmenter"
                 yield binding.origin.error(f"{scope} is the name of {what}; give {reference} another scope")
         yield from _misplaced(binding, scopes)

@@ -46,7 +46,7 @@ class Entry:
         module, _, attribute = self.target.partition(":")
         try:
             found = getattr(importlib.import_module(module), attribute)
-        except Exception as error:  # anything can go wrong in somebody else's module
+        except (Exception, SystemExit) as error:  # anything can go wrong in somebody else's module
             raise PluginError(
                 f"{self.name} ({self.distribution}): {self.target} cannot be imported: {_reason(error)}"
             ) from error
@@ -85,9 +85,9 @@ class Registry:
 
 
 def _reason(error: BaseException) -> str:
-    """The first line of an exception, with its type."""
-    text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
+    """An exception as one line, with its type: pluggy says what is wrong in the third line of its message."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 class _Collector:
@@ -113,7 +113,7 @@ class _Collector:
                         found.append(Entry(kind, name, plugin, distribution))
 
                     implementation.function(register)
-        except Exception as error:  # a plugin may fail in any way, and must not take the others down
+        except (Exception, SystemExit) as error:  # in any way, and not taking others down
             self.broken.append(Broken(distribution, _reason(error)))
             return
         if not found:
@@ -162,7 +162,7 @@ def load(files: Sequence[Path] = ()) -> Registry:
         distribution = f"{point.dist.name} {point.dist.version}" if point.dist else point.name
         try:
             module = importlib.import_module(point.value)
-        except Exception as error:  # as above
+        except (Exception, SystemExit) as error:  # as above
             collector.broken.append(Broken(distribution, f"{point.value}: {_reason(error)}"))
             continue
         collector.add(module, distribution)
@@ -171,7 +171,7 @@ def load(files: Sequence[Path] = ()) -> Registry:
             raise UsageError(f"--plugin {path}: no such file")
         try:
             module = _module_from(path.resolve())
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             collector.broken.append(Broken(str(path), _reason(error)))
             continue
         collector.add(module, str(path))

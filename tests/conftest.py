@@ -13,6 +13,7 @@ import pytest
 from console import Cli
 
 from lpa3bench import registry
+from lpa3bench.device import choose
 from lpa3bench.hookspecs import GROUP
 
 
@@ -21,6 +22,13 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
     hypothesis.settings.register_profile("lpa3bench", deadline=None, derandomize=True)
     hypothesis.settings.load_profile("lpa3bench")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    on_gpu = [item for item in items if item.get_closest_marker("gpu")]
+    if on_gpu and choose("auto").type == "cpu":
+        for item in on_gpu:
+            item.add_marker(pytest.mark.skip(reason="PyTorch sees no GPU here"))
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -136,9 +136,7 @@ def orders(monkeypatch: pytest.MonkeyPatch, made: Job) -> tuple[list[list[int]],
 def test_binding_an_augmenter_moves_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slots: str
 ) -> None:
-    plain, bound = (
-        job(tmp_path / name, TASKS["Supervised"] + SLOTS[name]) for name in ("none", slots)
-    )
+    plain, bound = (job(tmp_path / name, TASKS["Supervised"] + SLOTS[name]) for name in ("none", slots))
     one, weights = orders(monkeypatch, plain)
     other, more_weights = orders(monkeypatch, bound)
     assert one == other
@@ -203,8 +201,8 @@ def test_the_record_is_complete(tmp_path: Path) -> None:
     assert all(flops > 0 for flops in record["cost"]["flops_of_first_step"].values())
     files = {path.name for path in outcome.folder.iterdir()}
     assert {
-        "config.gin", "operative.gin", "env.json", "labels.npz", "metrics.jsonl", "best.pt", "predictions.npz",
-        "result.json", "checkpoint-00002.pt", "checkpoint-00003.pt",
+        "config.gin", "operative.gin", "env.json", "labels.npz", "metrics.jsonl", "best.pt",
+        "predictions.npz", "result.json", "checkpoint-00002.pt", "checkpoint-00003.pt",
     } <= files  # fmt: skip
     with np.load(outcome.folder / "labels.npz") as labels:
         assert len(labels["index"]) == 64
@@ -297,9 +295,7 @@ def test_nonsense_is_refused_with_the_reason(tmp_path: Path, text: str, said: st
         ("raise KeyError('oh')", PluginError, "Broken in slot view failed .KeyError"),
     ],
 )
-def test_a_broken_augmenter_is_named(
-    tmp_path: Path, body: str, error: type[Exception], said: str
-) -> None:
+def test_a_broken_augmenter_is_named(tmp_path: Path, body: str, error: type[Exception], said: str) -> None:
     plugin = tmp_path / "broken.py"
     plugin.write_text(
         "import torch\nfrom lpa3bench import Augmenter, View, hookimpl\n"
@@ -314,3 +310,21 @@ def test_a_broken_augmenter_is_named(
         run(Job(config=loaded, device="cpu", data=tmp_path, out=tmp_path / "runs"))
 
 
+def test_another_label_file_is_another_run(tmp_path: Path) -> None:
+    text = TASKS["Supervised"] + f'run.labels = @labels.FromFile()\nFromFile.path = "{tmp_path}/y.npy"\n'
+    names = []
+    for shift in (0, 1):
+        np.save(tmp_path / "y.npy", (np.arange(96) + shift) % 4)
+        names.append(plan(job(tmp_path, text)).folder.path.name)
+    assert names[0] != names[1]
+
+
+def test_explain_names_the_difference(tmp_path: Path) -> None:
+    from lpa3bench.explain import explain
+
+    run(job(tmp_path, TASKS["Supervised"]))
+    lines = explain(job(tmp_path, TASKS["Supervised"], "Supervised.lr = 0.01"))
+    assert "not there yet" in lines[0]
+    assert "  - tasks.Supervised.lr = 0.001" in lines
+    assert "  + tasks.Supervised.lr = 0.01" in lines
+    assert "finished" in explain(job(tmp_path, TASKS["Supervised"]))[0]

@@ -76,6 +76,8 @@ def prepare(
         scored["val"] = Split(train.images[held], label_set.given[held])
     if limit_to is not None:
         index = index[limit(len(index), limit_to, Draws(derive(seed, "limit")))]
+    if not bool(label_set.labelled[index].any()):
+        raise ConfigError(f"--limit {limit_to}: leaves no labelled image; take a larger one")
     return TrainingData(
         spec=spec,
         store=ImageStore(train.images[index], spec.weak, device),

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 REDRAW_SECONDS = 0.2
 LINE_SECONDS = 5.0
+LINE_ROOM = 60
+"""Characters of a line that results may fill."""
+BAR_WIDTH = 20
 COUNTS = ("epoch", "step", "passes")
 """Columns of a row that say how far the run is, not how good."""
 
@@ -129,7 +132,7 @@ class Lines(Sink):
             return
         self._next = now + LINE_SECONDS
         with suppress(OSError):
-            self.stream.write(f"{self.pace.headline}  {numbers(row)}".rstrip() + "\n")
+            self.stream.write(f"{self.pace.headline}  {numbers(row, LINE_ROOM)}".rstrip() + "\n")
             self.stream.flush()
 
 
@@ -144,7 +147,7 @@ class Bar(Sink):
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
         self._next = 0.0
-        self._numbers = ""
+        self._row: Mapping[str, Any] = {}
         self._bar: Progress | None = None
 
     def start(self, info: RunInfo) -> None:
@@ -154,7 +157,7 @@ class Bar(Sink):
         self.pace = Pace(info)
         self._bar = Progress(
             TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=20),
+            BarColumn(BAR_WIDTH),
             TextColumn("{task.fields[numbers]}", markup=False),
             console=Console(file=self.stream),
             auto_refresh=False,
@@ -171,7 +174,7 @@ class Bar(Sink):
 
     def epoch(self, row: Mapping[str, Any]) -> None:
         self.pace.epoch()
-        self._numbers = numbers(row)
+        self._row = row
         self._draw()
 
     def close(self) -> None:
@@ -182,18 +185,27 @@ class Bar(Sink):
 
     def _draw(self) -> None:
         self._next = time.monotonic() + REDRAW_SECONDS
-        if self._bar is not None:
-            with suppress(OSError):
-                self._bar.update(
-                    self._bar.task_ids[0],
-                    completed=self.pace.done,
-                    description=self.pace.headline,
-                    numbers=self._numbers,
-                    refresh=True,
-                )
+        if self._bar is None:
+            return
+        headline = self.pace.headline
+        room = self._bar.console.width - len(headline) - BAR_WIDTH - 2
+        with suppress(OSError):
+            self._bar.update(
+                self._bar.task_ids[0],
+                completed=self.pace.done,
+                description=headline,
+                numbers=numbers(self._row, room),
+                refresh=True,
+            )
 
 
-def numbers(row: Mapping[str, Any], most: int = 4) -> str:
-    """The first few results in a row: "test 0.915  loss 0.231"."""
-    results = {name: value for name, value in row.items() if name not in COUNTS and isinstance(value, float)}
-    return "  ".join(f"{name} {value:.4g}" for name, value in [*results.items()][:most])
+def numbers(row: Mapping[str, Any], room: int) -> str:
+    """The first results in a row, as many as fit into `room` characters: "test 0.915  loss 0.231"."""
+    text = ""
+    for name, value in row.items():
+        if name not in COUNTS and isinstance(value, float):
+            longer = f"{text}  {name} {value:.4g}".strip()
+            if len(longer) > room:
+                break
+            text = longer
+    return text

@@ -115,6 +115,13 @@ def test_the_headline_tells_place_speed_and_time_to_go(clock: Clock) -> None:
     assert pace.headline == "epoch 3/4  heads  1 steps/s  0:00:16 left"
 
 
+def test_results_are_shown_as_far_as_there_is_room() -> None:
+    row = {"epoch": 3, "passes": 1e6, "test": 0.91237, "phase": "x", "loss": 0.5}
+    assert display.numbers(row, 23) == "test 0.9124  loss 0.5"
+    assert display.numbers(row, 20) == "test 0.9124"
+    assert display.numbers(row, 3) == ""
+
+
 def test_slow_epochs_get_a_line_each(clock: Clock) -> None:
     stream = io.StringIO()
     train(Lines(stream), clock, seconds_per_step=1)

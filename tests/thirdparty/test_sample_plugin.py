@@ -56,23 +56,12 @@ def test_listing_does_not_import_it(installed: Path, monkeypatch: pytest.MonkeyP
 def test_it_runs_in_the_quickstart(installed: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.syspath_prepend(installed)
     monkeypatch.chdir(tmp_path)
-    words = [
-        "run",
-        "quickstart",
-        str(OVERLAY),
-        "-p",
-        "run.epochs=1",
-        "--limit",
-        "200",
-        "--device",
-        "cpu",
-        "--json",
-    ]
+    words = ["run", "quickstart", str(OVERLAY), "-p", "run.epochs=1", "--limit", "200", "--json"]
     result = CliRunner().invoke(main, words, catch_exceptions=False)
     assert result.exit_code == 0, result.stderr
     record = json.loads(result.stdout)
     assert record["status"] == "ok"
-    assert record["provenance"]["distributions"]["PixelNoise"] == "lpa3bench-pixel-noise 1.2.3"
+    assert record["provenance"]["plugins"]["PixelNoise"] == "lpa3bench-pixel-noise 1.2.3"
     assert "PixelNoise.sigma = 0.02" in (Path(record["folder"]) / "operative.gin").read_text()
 
 
@@ -84,4 +73,5 @@ def test_its_mistakes_are_config_errors_with_file_and_line(
     wrong.write_text("run.view = @augmenters.PixelNoise()\nPixelNoise.sigma = -1.0\n")
     result = CliRunner().invoke(main, ["run", "quickstart", str(wrong), "--dry-run"], catch_exceptions=False)
     assert result.exit_code == 3
-    assert result.stderr == f"error: {wrong}:2: PixelNoise.sigma: must be >= 0, not -1.0\n"
+    assert result.stderr.startswith(f"error: {wrong}:2: ")
+    assert result.stderr.endswith("PixelNoise.sigma must be >= 0, not -1.0\n")

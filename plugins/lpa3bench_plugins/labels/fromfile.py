@@ -39,6 +39,11 @@ class FromFile(Labels):
         self.path = path
         self.key = key
 
+    def content(self) -> bytes:
+        """The file itself: other labels under the same name make another run."""
+        path = Path(self.path).expanduser()
+        return path.read_bytes() if path.is_file() else b""
+
     def apply(self, clean: Tensor, *, num_classes: int, draws: Draws) -> LabelSet:
         """Raises DataError where the file is missing, cannot be read or does not fit the data set."""
         given = self._read(len(clean), num_classes)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import struct
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Literal, get_args
@@ -191,9 +192,8 @@ def _torchvision_pool(magnitude: int) -> tuple[Entry, ...]:
     def pair(op: str, positive: float, negative: float) -> Entry:
         return Entry(op=op, values=(positive,), mirrored=(negative,))
 
-    shear = magnitude * 0.3 / STRONGEST
+    shear, change = _single_step(0.3, magnitude), _single_step(0.9, magnitude)
     shift = magnitude * (150 / 331) / STRONGEST
-    change = magnitude * 0.9 / STRONGEST
     return (
         entry("Identity"),
         pair("ShearX", shear, -shear),
@@ -210,6 +210,24 @@ def _torchvision_pool(magnitude: int) -> tuple[Entry, ...]:
         entry("AutoContrast"),
         entry("Equalize"),
     )
+
+
+def _single_step(most: float, magnitude: int) -> float:
+    """`torch.linspace(0, most, 31)[magnitude]`, from which torchvision takes magnitudes, on any hardware.
+
+    Single precision, counted from the nearer end. A magnitude off by one rounding would change a byte here
+    and there.
+    """
+    step = _single(_single(most) / STRONGEST)
+    if magnitude <= STRONGEST // 2 - 1:
+        return _single(step * magnitude)
+    return _single(_single(most) - step * (STRONGEST - magnitude))
+
+
+def _single(value: float) -> float:
+    """Rounded to single precision."""
+    rounded: float = struct.unpack("f", struct.pack("f", value))[0]
+    return rounded
 
 
 def _opposite(values: tuple[float, ...]) -> tuple[float, ...]:
