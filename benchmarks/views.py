@@ -2,12 +2,12 @@
 
     python benchmarks/views.py [--batch 448] [--rounds 15]
 
-Both sides make the same thing out of the same 32×32 colour images held in memory: a batch of weak views (flip,
-crop with 4 pixels of reflection) and, from a second independent crop, one of strong views (two of FixMatch's
-fourteen operators, then Cutout), as float images in [0, 1]. Ours is `ImageStore.weak` twice and `RandAugment`;
-the other is a `Dataset` of Pillow images behind a `DataLoader` without workers, with torchvision's flip, crop
-and `to_tensor`, as the released loader has. That both compute the same bytes from the same choices is checked
-before anything is timed. Normalisation is left out on both sides.
+Both sides make the same thing out of the same 32×32 colour images held in memory: a batch of weak views
+(flip, crop with 4 pixels of reflection) and, from a second independent crop, one of strong views (two of
+FixMatch's fourteen operators, then Cutout), as float images in [0, 1]. Ours is `ImageStore.weak` twice and
+`RandAugment`; the other is a `Dataset` of Pillow images behind a `DataLoader` without workers, with
+torchvision's flip, crop and `to_tensor`, as the released loader has. That both compute the same bytes from the
+same choices is checked before anything is timed. Normalisation is left out on both sides.
 
 One thread. Each round makes one batch with either, the order rotates, and the ratio is taken of the medians;
 the spread is that of the rounds' own ratios. CPU time of the process is the measure, as other programs cannot

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         WeakView,
     )
     from lpa3bench.hookspecs import hookimpl
+    from lpa3bench.seeding import Draws
     from lpa3bench.standalone import lpa3
 
 _HOME = {
@@ -38,6 +39,7 @@ _HOME = {
          "Phase", "Split", "Step", "Task", "View", "ViewFunction", "WeakView"),
         "lpa3bench.api",
     ),
+    "Draws": "lpa3bench.seeding",
     "hookimpl": "lpa3bench.hookspecs",
     "lpa3": "lpa3bench.standalone",
 }  # fmt: skip
@@ -48,6 +50,7 @@ __all__ = [
     "Context",
     "Dataset",
     "DatasetSpec",
+    "Draws",
     "Env",
     "LabelSet",
     "Labels",

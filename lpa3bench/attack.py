@@ -36,7 +36,7 @@ FEATURE_EPSILON = 1e-10
 """Added to the norm of a feature vector, after the square root."""
 GRADIENT_EPSILON = 1e-8
 """Added to the norm of an image's gradient."""
-BLOCK = 2**17
+CACHED = 2**18
 """Elements of a feature map that are worked on at once on a CPU."""
 DECADE = 0.1
 """The steps shrink, and the multiplier grows, towards this factor over the iterations."""
@@ -125,11 +125,10 @@ def _wide(x: Tensor) -> Tensor:
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
-def _scaled(feature: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """φ of one layer [B, C, H, W], the norms, and the factors that turn the feature into φ [B, 1, H, W]."""
+def _norm_and_factor(feature: Tensor) -> tuple[Tensor, Tensor]:
+    """‖f‖ of each channel vector, and what it is multiplied with to become φ; [B, 1, H, W] both."""
     norm = torch.linalg.vector_norm(feature, dim=1, keepdim=True)
-    factor = (norm + FEATURE_EPSILON).reciprocal_() / math.sqrt(feature[0, 0].numel())
-    return feature * factor, norm, factor
+    return norm, 1 / ((norm + FEATURE_EPSILON) * math.sqrt(feature.shape[2] * feature.shape[3]))
 
 
 def unit(features: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -138,51 +137,53 @@ def unit(features: Sequence[Tensor]) -> tuple[Tensor, ...]:
     At each place the channel vector is divided by its norm (+1e-10), then by √(H_i·W_i), so that each
     layer's map has norm one, whatever the features' scale. A vector of zeros stays one.
     """
-    return tuple(_scaled(_wide(f))[0] for f in features)
+    return tuple(wide * _norm_and_factor(wide)[1] for wide in map(_wide, features))
 
 
 def _blocks(*maps: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """Maps [B, …] image by image in blocks that a core's cache holds; on other devices the whole batch."""
+    """Maps [B, …] cut along B into pieces that a CPU's cache holds; on other devices in one piece."""
     images = len(maps[0])
     if maps[0].device.type == "cpu":
-        images = max(1, BLOCK // maps[0][0].numel())
+        images = max(1, CACHED // maps[0][0].numel())
     return zip(*(m.split(images) for m in maps), strict=True)
 
 
 class _SquaredDistance(torch.autograd.Function):
-    """‖φ(f) − r‖² per image, of one layer.
+    """‖φ(f) − r‖² per image, of one layer: f, r [B, C, H, W] → [B].
 
-    Written by hand because autograd would keep and walk six maps of the layer's size where this keeps none
-    of its own, and because at a vector of zeros its gradient is NaN: the derivative there grows without
-    bound as 1/‖f‖, and is set to zero (deviation: the released code returns NaN).
+    Written by hand because autograd would keep, and walk back through, six maps of the layer's size where
+    this one keeps none of its own, and because at a vector of zeros the gradient, which grows without bound
+    as 1/‖f‖ towards it, is not a number; here it is zero (deviation: the released code returns NaN).
+
+    With φ = s·f, s = 1/((‖f‖ + ε)√(HW)) and w = φ − r the gradient is 2s·(w − f·⟨f, w⟩/(‖f‖(‖f‖ + ε))).
     """
 
     @staticmethod
     def forward(ctx: Any, feature: Tensor, reference: Tensor) -> Tensor:
-        ctx.save_for_backward(feature, reference)
-        return torch.cat(
-            [
-                torch.linalg.vector_norm(_scaled(_wide(f))[0].sub_(r), dim=(1, 2, 3)).square_()
-                for f, r in _blocks(feature, reference)
-            ]
-        )
+        parts = []
+        for f, r in _blocks(feature, reference):
+            f = _wide(f)
+            norm, factor = _norm_and_factor(f)
+            gap = (f * factor).sub_(r)
+            along = torch.linalg.vecdot(f, gap, dim=1).unsqueeze(1)
+            parts.append((torch.linalg.vector_norm(gap, dim=(1, 2, 3)), norm, along))
+        apart, norm, along = (torch.cat(part) for part in zip(*parts, strict=True))
+        ctx.save_for_backward(feature, reference, norm, along)
+        return apart.square_()
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        # With u = f·s, s = 1/((n + ε)√(HW)):  ∂‖u − r‖²/∂f = 2s·(w − f·(f·w)/(n(n + ε))),  w = u − r.
-        feature, reference = ctx.saved_tensors
-        result = torch.empty_like(feature)
-        for f, r, g, out in _blocks(feature, reference, grad.view(-1, 1, 1, 1), result):
-            f = _wide(f)
-            gap, norm, factor = _scaled(f)
-            gap -= r
-            alive = norm > 0
-            factor = torch.where(alive, factor, 0) * (2 * g)
-            along = torch.linalg.vecdot(f, gap, dim=1).unsqueeze(1)
-            along = torch.where(alive, along / (norm * (norm + FEATURE_EPSILON)), 0)
-            out.copy_(gap.mul_(factor).addcmul_(f, factor * along, value=-1))
-        return result, None
+        feature, reference, norm, along = ctx.saved_tensors
+        alive = norm > 0
+        # w is not kept: the gradient is a·f − b·r, with numbers a and b for each place.
+        factor = 1 / ((norm + FEATURE_EPSILON) * math.sqrt(feature.shape[2] * feature.shape[3]))
+        b = torch.where(alive, factor, 0) * (2 * grad).view(-1, 1, 1, 1)
+        a = b * (factor - torch.where(alive, along / (norm * (norm + FEATURE_EPSILON)), 0))
+        result = torch.empty_like(feature, dtype=norm.dtype)
+        for f, r, of_f, of_r, out in _blocks(feature, reference, a, b, result):
+            torch.mul(_wide(f), of_f, out=out).addcmul_(r, of_r, value=-1)
+        return result.to(feature.dtype), None
 
 
 def distance(features: Sequence[Tensor], reference: Sequence[Tensor]) -> Tensor:

@@ -44,12 +44,16 @@ def cell_name(experiment: Experiment) -> str:
     parts = [experiment.dataset.spec.name, type(experiment.task).__name__]
     if experiment.setting:
         parts.append(experiment.setting)
-    elif experiment.labels is not None:
-        parts.append(type(experiment.labels).__name__)
+    elif (labels := _labels(experiment)) != "Clean":
+        parts.append(labels)
     for slot, augmenter in experiment.slots().items():
         name = type(augmenter).__name__
         parts.append(name if slot == "positives" else f"{slot}.{name}")
     return "-".join(parts).lower()
+
+
+def _labels(experiment: Experiment) -> str:
+    return type(experiment.labels).__name__ if experiment.labels else "Clean"
 
 
 def describe(experiment: Experiment, plugins: Iterable[Entry], identity: str) -> dict[str, Any]:
@@ -59,7 +63,7 @@ def describe(experiment: Experiment, plugins: Iterable[Entry], identity: str) ->
         "name": cell_name(experiment),
         "task": type(experiment.task).__name__,
         "dataset": experiment.dataset.spec.name,
-        "labels": type(experiment.labels).__name__ if experiment.labels else "Clean",
+        "labels": _labels(experiment),
         "backbone": backbones[0] if backbones else "?",
         "slots": {slot: type(augmenter).__name__ for slot, augmenter in experiment.slots().items()},
         "setting": experiment.setting,

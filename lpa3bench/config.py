@@ -61,8 +61,10 @@ def parse(text: str, place: Callable[[int], Origin]) -> Iterator[Statement]:
     Raises:
         ConfigError: the text is no gin.
     """
+    parser: Any = None
     try:
-        for statement in config_parser.ConfigParser(text, _Words()):
+        parser = config_parser.ConfigParser(text, _Words())
+        for statement in parser:
             origin = place(statement.location.line_num)
             match statement:
                 case config_parser.BindingStatement(scope, selector, parameter, value):
@@ -78,11 +80,11 @@ def parse(text: str, place: Callable[[int], Origin]) -> Iterator[Statement]:
     except SyntaxError as error:
         origin = place(error.lineno or 1)
         raise origin.error(_complaint(error, origin)) from None
-    except tokenize.TokenError as error:
-        origin = place(min(error.args[1][0], len(text.splitlines())))
-        raise origin.error("a bracket or a quote is not closed") from None
-    except (TypeError, ValueError, RecursionError) as error:  # {[1]: 2} is one: a list cannot be a key
-        raise place(1).error(f"cannot be read: {error}") from None
+    except (tokenize.TokenError, TypeError, ValueError, RecursionError) as error:
+        origin = place(parser.current_token.start[0] if parser else 1)
+        if isinstance(error, tokenize.TokenError):
+            raise origin.error("a bracket or a quote is not closed") from None
+        raise origin.error(f"cannot be read: {error}") from None  # {[1]: 2}: a list cannot be a key
 
 
 def _complaint(error: SyntaxError, origin: Origin) -> str:
@@ -97,8 +99,8 @@ def _complaint(error: SyntaxError, origin: Origin) -> str:
     if found[1].capitalize() in ("True", "False", "None"):
         return f"{found[1]} is written {found[1].capitalize()}"
     key, _, raw = (part.strip() for part in line.partition("="))
-    if not re.fullmatch(r"[\w./:+-]+", raw):
-        return f"{found[1]} is no literal; strings need quotes"
+    if not (re.fullmatch(r"[\w./:+-]+", raw) and raw.startswith(found[1])):
+        return f"{found[1]} is no literal; strings need quotes, and what is opened must be closed"
     return "strings need quotes: " + (f"-p '{key}=\"{raw}\"'" if origin.is_param else f'{key} = "{raw}"')
 
 
@@ -242,7 +244,7 @@ class Config:
     def _gin(self) -> Iterator[None]:
         """Inside the block gin holds this config."""
         with _LOCK:
-            gin.clear_config()
+            pass
             with gin.config.interactive_mode():  # a name may be registered anew, with another class
                 for target in {node.target for node in self._tree.nodes.values()}:
                     cls = self._catalogue.load(target)

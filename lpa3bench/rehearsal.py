@@ -52,7 +52,9 @@ class Rehearsal:
     """Of all networks, auxiliary BatchNorm included."""
     phases: tuple[PhaseCost, ...]
     peak_memory: int
-    """Bytes."""
+    """Bytes at the batch that was rehearsed with."""
+    full_peak_memory: int
+    """Bytes at the full batch, if what the steps added grows linearly."""
 
 
 def _training_set(experiment: Experiment, batch: int, device: torch.device) -> tuple[ImageStore, TrainLabels]:
@@ -84,7 +86,7 @@ def forecast(config: Config, *, root: Path, device: str = "auto") -> dict[str, A
 
     Returns:
         "phases" (name, seconds_per_step, forward_equivalents_per_step, and where the data set is here steps),
-        "hours" (None without the data set), "peak_memory_bytes" as rehearsed, "parameters", "scaled_from".
+        "hours" (None without the data set), "peak_memory_bytes" (scaled likewise), "parameters", "scaled_from".
     """
     done = rehearse(config, device=device, repeats=2)
     scale = done.full_batch_size / done.batch_size
@@ -102,7 +104,7 @@ def forecast(config: Config, *, root: Path, device: str = "auto") -> dict[str, A
     return {
         "phases": rows,
         "hours": sum(seconds) / 3600 if len(seconds) == len(rows) else None,
-        "peak_memory_bytes": done.peak_memory,
+        "peak_memory_bytes": done.full_peak_memory,
         "parameters": done.parameters,
         "scaled_from": f"batch {done.batch_size} to {done.full_batch_size}" if scale != 1 else None,
     }
@@ -141,6 +143,7 @@ def rehearse(config: Config, *, device: str = "auto", repeats: int = 1) -> Rehea
     env = Environment(experiment, spec=spec, store=store, labels=labels, seed=0, device=where)
     task.setup(env)
     phases = task.phases(experiment.epochs)
+    before = devices.peak_memory(where)
     costs: list[PhaseCost] = []
     for first in sorted({phase.first_epoch for phase in phases}):
         due = {phase.name: phase for phase in phases if phase.first_epoch == first}
@@ -148,12 +151,14 @@ def rehearse(config: Config, *, device: str = "auto", repeats: int = 1) -> Rehea
     if missing := [phase.name for phase in phases if phase.name not in {c.phase.name for c in costs}]:
         raise RunFailed(f"{type(task).__name__}: no step of phase {', '.join(missing)} came")
     env.alarm.check()
+    peak = devices.peak_memory(where)
     return Rehearsal(
         batch_size=task.batch_size,
         full_batch_size=full,
         parameters=sum(p.numel() for model in env.models.values() for p in model.parameters()),
         phases=tuple(costs),
-        peak_memory=devices.peak_memory(where),
+        peak_memory=peak,
+        full_peak_memory=round(before + (peak - before) * full / task.batch_size),
     )
 
 

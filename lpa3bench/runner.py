@@ -90,10 +90,10 @@ def run(job: Job, sinks: Sequence[Sink] = ()) -> Outcome:
             epochs_done=len(ledger.curve),
             phases=task.phases(experiment.epochs),
         )
-        for sink in told:
-            sink.start(info)
-
         try:
+            for sink in told:
+                sink.start(info)
+
             # ------------------------------------------------------------------------------ training
             scores = None
             for epoch in range(len(ledger.curve), experiment.epochs):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import collections.abc
 import inspect
 import math
+import re
 import types
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -80,12 +81,12 @@ def fit(value: Any, annotation: Any, class_of: ClassOf) -> Any:
         return _fit_union(value, annotation, class_of)
     if origin is Literal:
         return _fit_choice(value, args)
-    if isinstance(value, Reference):
-        return _fit_reference(value, annotation, class_of)
     if (origin or annotation) in _SEQUENCES:
         return _fit_sequence(value, annotation, class_of)
     if (origin or annotation) in _MAPPINGS:
         return _fit_mapping(value, annotation, class_of)
+    if isinstance(value, Reference):
+        return _fit_reference(value, annotation, class_of)
     return _fit_scalar(value, annotation)
 
 
@@ -120,19 +121,10 @@ def _fit_choice(value: Any, choices: tuple[Any, ...]) -> Any:
 
 
 def _fit_reference(value: Reference, annotation: Any, class_of: ClassOf) -> Reference:
-    args = get_args(annotation)
-    if get_origin(annotation) is collections.abc.Callable or annotation in (
-        collections.abc.Callable,
-        Callable,
-    ):
-        wanted, call = (args[-1] if args else Any), False
-    elif (get_origin(annotation) or annotation) is type:
-        wanted, call = (args[0] if args else Any), False
-    else:
-        wanted, call = annotation, True
-    if not isinstance(wanted, type) or wanted is object:
-        wanted = object
-    elif not issubclass(class_of(value), wanted):
+    origin, args = get_origin(annotation) or annotation, get_args(annotation)
+    call = origin not in (collections.abc.Callable, type)
+    wanted = annotation if call else (args or (Any,))[-1]
+    if wanted is not Any and isinstance(wanted, type) and not issubclass(class_of(value), wanted):
         raise _no(value, annotation)
     if value.call != call:
         right = Reference(value.scopes, value.target, call)
@@ -205,9 +197,8 @@ def describe(annotation: Any) -> str:
     if origin is collections.abc.Callable:
         return f"{describe(args[-1])} without ()"
     if origin in _SEQUENCES:
-        items = [describe(a) for a in args if a is not Ellipsis]
-        name = "list" if origin is list else "tuple"
-        return f"a {name} of {' and '.join(items)}"
+        items = [re.sub("^an? ", "", describe(a)) for a in args if a is not Ellipsis]
+        return f"a {'list' if origin is list else 'tuple'} of {' and '.join(items)}"
     words = {str: "str (in quotes)", bool: "bool (True or False)"}
     word = words.get(annotation) or str(getattr(annotation, "__name__", annotation))
     return f"{'an' if word[0] in 'aeiouAEIOU' else 'a'} {word}"

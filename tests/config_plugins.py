@@ -31,6 +31,20 @@ from lpa3bench.hookspecs import KINDS
 from lpa3bench.registry import Entry, Registry
 from lpa3bench.seeding import Draws
 
+WHOLE = """\
+run.task = @tasks.ToyTask()
+run.settings = ("low", "high")
+run.setting = "low"
+run.dataset = @datasets.ToyData()
+run.backbone = @backbones.ToyNet
+run.labels = @labels.ToyNoise()
+run.positives = @augmenters.ToyAttack()
+run.epochs = 3
+low/ToyNoise.rate = 0.2
+high/ToyNoise.rate = 0.8
+"""
+"""A whole config with two settings."""
+
 
 class ToyTask(Task):
     slots = ("view", "positives")

@@ -140,7 +140,7 @@ def _forecast(forecast: dict[str, Any]) -> str:
     ]
     hours = forecast["hours"]
     rows.append(("in all", "unknown: the data set is not here" if hours is None else _duration(hours)))
-    rows.append(("memory", f"{forecast['peak_memory_bytes'] / 2**30:.2f} GiB at the batch that was timed"))
+    rows.append(("memory", f"{forecast['peak_memory_bytes'] / 2**30:.1f} GiB, programs and data included"))
     if forecast["scaled_from"]:
         rows.append(("scaled", f"from {forecast['scaled_from']}"))
     return _section("forecast", rows)

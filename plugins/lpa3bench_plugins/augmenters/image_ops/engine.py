@@ -81,8 +81,8 @@ def augment(x: Tensor, recipe: Recipe, choices: Choices, chunk: int | None = Non
     out = torch.empty_like(x, memory_format=torch.contiguous_format)
     for start in range(0, len(x), chunk):
         part = slice(start, start + chunk)
-        images = to_bytes(x[part].mul(255).round_()).contiguous()
-        torch.div(apply_recipe(images, recipe, choices[part]), 255, out=out[part])
+        levels = x[part].clone(memory_format=torch.contiguous_format).mul_(255).round_()
+        torch.div(apply_recipe(to_bytes(levels), recipe, choices[part]), 255, out=out[part])
     return out
 
 
@@ -90,16 +90,40 @@ def apply_recipe(images: Tensor, recipe: Recipe, choices: Choices) -> Tensor:
     """Apply what was drawn to bytes: uint8 [B, C, H, W] to new ones of that shape."""
     height, width = images.shape[-2:]
     tables = _tables(recipe, height, width)
+    kernel = tables.kernel[choices.op] * choices.applied
+    numbers = tables.numbers[choices.op, choices.level, choices.negative.long()]
     centre = choices.centre * torch.tensor([width, height])
+    numbers = torch.cat((numbers, centre[:, :-1]), dim=2)
     place = torch.arange(len(images))  # the image that each row holds
     for layer in range(recipe.layers):
-        images, place = _apply_layer(images, place, tables, choices, centre, layer)
+        # Rows of one kernel are brought together. They stay in that order: the next layer wants another.
+        order = kernel[place, layer].argsort(stable=True)
+        place = place[order]
+        images = images.index_select(0, order.to(images.device, non_blocking=True))
+        _run(tables.kernels, images, kernel[place, layer], numbers[place, layer])
     images = images.index_select(0, place.argsort().to(images.device, non_blocking=True))
     side = recipe.cutout_side(height, width)
     if side:
         box = cutout.boxes(centre[:, -1], torch.full((len(images),), side))
         images = cutout.paint(images, box.to(images.device, non_blocking=True), recipe.colour)
     return images
+
+
+def _run(kernels: tuple[Kernel, ...], images: Tensor, kernel: Tensor, numbers: Tensor) -> None:
+    """Run each kernel on its slice of the rows, in place.
+
+    Args:
+        kernels: by number, counted from 1.
+        images: uint8 [B, C, H, W], sorted by kernel; those of kernel 0 stay as they are.
+        kernel: int64 [B], on the host.
+        numbers: float64 [B, 8], on the host: what the kernels get.
+    """
+    sizes = kernel.bincount(minlength=1 + len(kernels)).tolist()
+    _, *slices = torch.split(images, sizes)
+    _, *own = torch.split(numbers.to(images.device, non_blocking=True), sizes)
+    for run, part, parameters in zip(kernels, slices, own, strict=True):
+        if len(part):
+            part.copy_(run(part, parameters))
 
 
 @dataclass(frozen=True)
@@ -131,24 +155,3 @@ def _tables(recipe: Recipe, height: int, width: int) -> _Tables:
                 numbers[place, level, sign, : len(own)] = torch.tensor(own, dtype=torch.float64)
     return _Tables(tuple(kernels), kernel, numbers)
 
-
-def _apply_layer(
-    images: Tensor, place: Tensor, tables: _Tables, choices: Choices, centre: Tensor, layer: int
-) -> tuple[Tensor, Tensor]:
-    """One operator for each image: bring the rows of one kernel together and run it on its slice of them.
-
-    The rows stay in that order, since the next layer would undo any other; `place` follows them.
-    """
-    kernel = tables.kernel[choices.op[place, layer]] * choices.applied[place, layer]
-    sizes = kernel.bincount(minlength=1 + len(tables.kernels)).tolist()
-    order = kernel.argsort(stable=True)
-    place = place[order]
-    op, level, sign = (drawn[place, layer] for drawn in (choices.op, choices.level, choices.negative.long()))
-    numbers = torch.cat((tables.numbers[op, level, sign], centre[place, layer]), dim=1)
-    images = images.index_select(0, order.to(images.device, non_blocking=True))
-    _, *slices = torch.split(images, sizes)
-    _, *parameters = torch.split(numbers.to(images.device, non_blocking=True), sizes)
-    for run, part, own in zip(tables.kernels, slices, parameters, strict=True):
-        if len(part):
-            part.copy_(run(part, own))
-    return images, place

@@ -53,13 +53,22 @@ def sharpness(images: Tensor, factor: Tensor) -> Tensor:
     Smoothed by a 3×3 kernel of ones with 5 in the centre, over 13, rounded half up; the outermost pixels have
     no full neighbourhood and stay as they are.
     """
+    height, width = images.shape[-2:]
+    if min(height, width) < 3:
+        return images.clone()
     x = images.float()
-    columns = x[:, :, :-2] + x[:, :, 1:-1] + x[:, :, 2:]
-    centre = x[:, :, 1:-1, 1:-1]
-    smooth = (columns[..., :-2] + columns[..., 1:-1]).add_(columns[..., 2:]).add_(centre, alpha=4)
-    smooth.add_(6.5).div_(13).floor_()  # (2n + 13)/26 is never whole, so rounding is harmless
-    result = images.clone()
-    result[:, :, 1:-1, 1:-1] = _blend(smooth, centre, factor)
+    # In one flat row, where neighbours are 1 and `width` apart: several times faster than slices of slices.
+    # Across the border that mixes pixels which are no neighbours; the border is put back below.
+    flat = x.flatten()
+    three = flat[:-2] + flat[1:-1] + flat[2:]
+    nine = (three[: -2 * width] + three[width:-width]).add_(three[2 * width :])
+    nine.add_(flat[width + 1 : -width - 1], alpha=4).add_(6.5)
+    smooth = torch.zeros_like(x)
+    smooth.view(-1)[width + 1 : -width - 1] = nine.div_(13).floor_()  # n/26 with n odd: rounding is harmless
+    result = _blend(smooth, x, factor)
+    for edge in (0, -1):
+        result[:, :, edge] = images[:, :, edge]
+        result[..., edge] = images[..., edge]
     return result
 
 
@@ -71,7 +80,7 @@ def posterize(images: Tensor, bits: Tensor) -> Tensor:
 
 def solarize(images: Tensor, threshold: Tensor) -> Tensor:
     """Invert the values that are ≥ threshold."""
-    return images ^ (images >= threshold).to(torch.uint8).mul_(255)
+    return images ^ (images.float() >= threshold).to(torch.uint8).mul_(255)
 
 
 def solarize_add(images: Tensor, amount: Tensor) -> Tensor:
@@ -94,11 +103,10 @@ def auto_contrast(images: Tensor, _: Tensor) -> Tensor:
     flat = images.flatten(2)
     low = flat.amin(2, keepdim=True).double()
     high = flat.amax(2, keepdim=True).double()
-    # Infinite for a channel of one value, which the last line puts right. A tensor above the line, because
-    # torch works out number / tensor as number · (1 / tensor).
-    scale = torch.full_like(low, 255) / (high - low)
+    # A tensor above the line, because torch works out number / tensor as number · (1 / tensor).
+    scale = torch.full_like(low, 255) / (high - low).clamp_(min=1)
     table = torch.arange(256, device=images.device) * scale + (-low * scale)
-    return _look_up(to_bytes(table.nan_to_num_(0)), images, kept=high <= low)
+    return _look_up(table, images, kept=high <= low)
 
 
 def equalize(images: Tensor, _: Tensor) -> Tensor:
@@ -115,18 +123,22 @@ def equalize(images: Tensor, _: Tensor) -> Tensor:
     step = ((flat.shape[2] - brightest) / one.mul(255)).floor_()
     below = count.cumsum(2).sub_(count)
     table = below.add_((step / 2).floor_()).div_(step.clamp(min=1)).floor_()
-    return _look_up(to_bytes(table), images, kept=step == 0)
+    return _look_up(table, images, kept=step == 0)
 
 
 def to_bytes(values: Tensor) -> Tensor:
     """Limit to 0 … 255 and drop the fraction, in place: float [...] to uint8 [...]."""
-    return values.clamp_(0, 255).to(torch.int16).to(torch.uint8)  # on a CPU three times as fast as directly
+    return values.clamp_(0, 255).to(torch.int16).to(torch.uint8)  # on a CPU faster than directly
 
 
 def _look_up(table: Tensor, images: Tensor, *, kept: Tensor) -> Tensor:
-    """Send values through their channel's table, uint8 [G, C, 256]; `kept`: bool [G, C, 1], as they are."""
-    table = torch.where(kept, torch.arange(256, dtype=torch.uint8, device=table.device), table)
-    return table.gather(2, images.flatten(2).long()).view_as(images)
+    """Send values through their channel's table, float64 [G, C, 256], but for channels that are `kept`.
+
+    kept: bool [G, C, 1]. The weights being 0 and 1, `lerp` chooses between the table and what is there.
+    """
+    unchanged = torch.arange(256, dtype=table.dtype, device=table.device)
+    table.lerp_(unchanged, kept.to(table.dtype))
+    return to_bytes(table).gather(2, images.flatten(2).long()).view_as(images)
 
 
 def _grey(x: Tensor) -> Tensor:
