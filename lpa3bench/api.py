@@ -221,6 +221,9 @@ class Dataset(ABC):
 class Labels(ABC):
     """What the training labels are."""
 
+    partial: bool = False
+    """Whether it leaves most images without a label, by design."""
+
     def content(self) -> bytes:
         """What it reads beside its parameters, such as a file of labels: a part of what defines a run."""
         return b""

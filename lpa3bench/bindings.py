@@ -160,9 +160,9 @@ class Scopes:
         )
         return selecting, tuple(s for s in scopes if s not in selecting)
 
-    def hold(self, binding: Binding) -> bool:
-        """Whether everything is chosen that the binding asks for."""
-        return self.split(binding.scopes)[0] <= self.chosen
+    def macro_name(self, binding: Binding) -> str:
+        """What a macro is called: gin's `%a/b` is a name of its own, and inherits nothing."""
+        return "/".join((*self.split(binding.scopes)[1], binding.parameter))
 
 
 class Table:
@@ -213,8 +213,8 @@ def _winners(layer: Layer, scopes: Scopes) -> dict[tuple[str, str, Scope], Bindi
         selecting, kept = scopes.split(binding.scopes)
         if selecting <= scopes.chosen:
             parameter = binding.parameter
-            if binding.target == MACRO:  # gin's `%a/b` is a name of its own, and inherits nothing
-                parameter, kept = "/".join((*kept, parameter)), ()
+            if binding.target == MACRO:
+                parameter, kept = scopes.macro_name(binding), ()
             ranked[binding.target, parameter, kept].append((len(selecting), binding))
     winners = {}
     for key, lines in ranked.items():

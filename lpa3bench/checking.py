@@ -10,7 +10,7 @@ from lpa3bench.bindings import RUN, Scopes
 from lpa3bench.catalogue import Catalogue
 from lpa3bench.config import load, parse
 from lpa3bench.errors import BenchError, ConfigError
-from lpa3bench.lint import name_errors, scope_errors, value_errors
+from lpa3bench.lint import macro_errors, name_errors, scope_errors, value_errors
 from lpa3bench.operative import offered_settings
 from lpa3bench.reading import Reader
 from lpa3bench.registry import Registry
@@ -46,6 +46,7 @@ def _check_file(path: Path, registry: Registry) -> Checked:
         settings = offered_settings(reader.layers, catalogue.augmenters)
         scopes = Scopes(frozenset(settings), catalogue.augmenters)
         errors += scope_errors(bindings, scopes, overlay=overlay)
+        errors += () if overlay else macro_errors(bindings, scopes)
     except ConfigError as error:
         errors.append(error)
     errors += name_errors(bindings, catalogue)

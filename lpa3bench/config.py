@@ -29,7 +29,7 @@ from lpa3bench.bindings import MACRO, RUN, Binding, Macro, Origin, Reference, Sc
 from lpa3bench.catalogue import Catalogue
 from lpa3bench.errors import BenchError, ConfigError, PluginError
 from lpa3bench.experiment import Experiment
-from lpa3bench.lint import name_errors, scope_errors, value_errors
+from lpa3bench.lint import macro_errors, name_errors, scope_errors, value_errors
 from lpa3bench.operative import Change, Dormant, Value
 from lpa3bench.reading import Import, Include, Reader, Statement
 from lpa3bench.registry import Entry, Registry
@@ -93,6 +93,10 @@ def _complaint(error: SyntaxError, origin: Origin) -> str:
     rest = (error.text or "")[error.offset or 0 :].strip()
     if message[0].startswith("Expected newline"):
         return f"unexpected {rest!r}; a value is one literal, without arithmetic"
+    if message[0].startswith("Unable to parse value"):
+        return f"{rest!r} is no value; quotes and brackets must be closed" if rest else "a value is missing"
+    if message[0].startswith("Couldn't parse statement"):
+        return f"{line or 'this'!r} is no binding; one is written Name.parameter = value"
     found = re.search(r"Failed to parse token '(.*)'$", message[-1])
     if found is None:
         return f"{message[0].rstrip('.')} (at {rest!r})" if rest else message[0].rstrip(".")
@@ -121,8 +125,8 @@ def load(
         PluginError: a plugin that is needed is broken.
     """
     reader = Reader(Catalogue(registry), parse)
-    for path in files:
-        reader.file(path, published=path is files[0])
+    for place, path in enumerate(files):
+        reader.file(path, published=place == 0)
     if setting is not None:
         reader.setting(setting)
     for text in bindings:
@@ -141,7 +145,8 @@ def _settled(reader: Reader, files: tuple[Path, ...]) -> Config:
     offered = operative.offered_settings(layers, catalogue.augmenters)
     setting = operative.choose_setting(layers, offered, whole)
     scopes = Scopes(frozenset(offered), catalogue.augmenters)
-    _raise_first([*scope_errors(reader.bindings, scopes), *name_errors(reader.bindings, catalogue)])
+    _raise_first([*scope_errors(reader.bindings, scopes), *macro_errors(reader.bindings, scopes)])
+    _raise_first([*name_errors(reader.bindings, catalogue)])
     resolved = resolve(layers, scopes, setting, whole)
     for node in resolved.tree.nodes.values():
         catalogue.load(node.target)
@@ -202,10 +207,16 @@ class Config:
         """Build it, with fresh objects at each call.
 
         Raises:
-            ConfigError: a value is out of range, as its constructor says.
+            ConfigError: a value is out of range, as its constructor says, or the plugins do not go together.
         """
+        from lpa3bench.cell import refuse_nonsense
+
         with self._gin():
             experiment: Experiment = gin.get_configurable(f"{_HOME}.{RUN}")()
+        try:
+            refuse_nonsense(experiment)
+        except ConfigError as error:  # "run.view: ..."
+            raise self.place(str(error).partition(": ")[0]).error(str(error)) from None
         # The backbone is built later, when gin holds nothing or somebody else's config.
         return replace(experiment, backbone=partial(self._call, experiment.backbone))
 
@@ -213,17 +224,11 @@ class Config:
         """Build everything once, the network without memory for its weights, and return the network.
 
         Raises:
-            ConfigError: a value is out of range, or the plugins do not go together.
+            ConfigError: as `experiment`, or the network's constructor refuses a value.
         """
         import torch
 
-        from lpa3bench.cell import refuse_nonsense
-
         experiment = self.experiment()
-        try:
-            refuse_nonsense(experiment)
-        except ConfigError as error:  # "run.view: ..."
-            raise self.place(str(error).partition(": ")[0]).error(str(error)) from None
         spec = experiment.dataset.spec
         with torch.device("meta"):
             return experiment.backbone(num_classes=spec.num_classes, in_channels=spec.channels)
@@ -244,7 +249,7 @@ class Config:
     def _gin(self) -> Iterator[None]:
         """Inside the block gin holds this config."""
         with _LOCK:
-            pass
+            gin.clear_config()
             with gin.config.interactive_mode():  # a name may be registered anew, with another class
                 for target in {node.target for node in self._tree.nodes.values()}:
                     cls = self._catalogue.load(target)

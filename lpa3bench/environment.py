@@ -17,6 +17,7 @@ from lpa3bench.data.sampler import Sampler
 from lpa3bench.experiment import Experiment
 from lpa3bench.model import build
 from lpa3bench.nn.batchnorm import bn_domain
+from lpa3bench.nn.mode import kept_mode
 from lpa3bench.passes import Passes
 from lpa3bench.seeding import Draws, derive
 from lpa3bench.views import Clock, Views
@@ -121,15 +122,10 @@ class Environment:
     def evaluating(self, *models: Model) -> Iterator[None]:
         """Eval mode and no gradient inside, what was before after it; all networks where none is given."""
         networks: Any = models or tuple(self.models.values())
-        modes = [network.training for network in networks]
-        try:
-            with torch.no_grad():
-                for network in networks:
-                    network.eval()
-                yield
-        finally:
-            for network, mode in zip(networks, modes, strict=True):
-                network.train(mode)
+        with kept_mode(*networks), torch.no_grad():
+            for network in networks:
+                network.eval()
+            yield
 
     def gather(self, x: Tensor) -> Tensor:
         """The rows of all processes; here there is one."""

@@ -19,7 +19,8 @@ def explain(job: Job) -> list[str]:
         lines = [f"{folder.path}: begun, goes on from {paths[-1].name}"]
     else:
         lines = [f"{folder.path}: not there yet, starts from the beginning"]
-    for other in sorted(job.out.glob(f"{planned.cell}-*-s{job.seed}")):
+    # Eight digits of identity, so that no cell is taken whose name goes on where this one's ends.
+    for other in sorted(job.out.glob(f"{planned.cell}-{'[0-9a-f]' * 8}-s{job.seed}")):
         known = RunDirectory(other)
         if other != folder.path and known.env.exists():
             before = json.loads(known.env.read_text())["identity"]

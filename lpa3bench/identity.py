@@ -10,7 +10,7 @@ import json
 import platform
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,8 @@ from lpa3bench.registry import Entry
 
 PACKAGE = Path(__file__).parent
 # The engine's modules that can change a number; a change to any other one leaves finished runs valid.
-NUMERIC = ("alarm.py", "attack.py", "data", "environment.py", "evaluate.py", "model.py", "nn", "ops.py",
-           "runner.py", "seeding.py", "views.py")  # fmt: skip
+NUMERIC = ("alarm.py", "attack.py", "data", "device.py", "environment.py", "evaluate.py", "model.py", "nn",
+           "ops.py", "runner.py", "seeding.py", "views.py")  # fmt: skip
 LIBRARIES = ("gin-config", "medmnist", "numpy", "pluggy", "scikit-learn", "torch", "torchvision")
 
 
@@ -55,21 +55,32 @@ def plugin_digest(plugin: type) -> str:
 
 
 def _follow(path: Path, root: str, seen: dict[Path, bytes]) -> None:
-    """Collect a source and, below the package `root`, what it imports."""
+    """Collect a source and, below the package `root`, what it imports; what was not imported yet as well."""
     if path in seen or not path.is_file():
         return
     seen[path] = path.read_bytes()
     for node in ast.walk(ast.parse(seen[path])):
-        names: list[str] = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        for name in names:
-            if name.partition(".")[0] == root:
-                module = sys.modules.get(name)
-                if module is not None and module.__file__:
-                    _follow(Path(module.__file__), root, seen)
+        for place in _imported(node, path, root):
+            _follow(place.with_name(f"{place.name}.py"), root, seen)
+            _follow(place / "__init__.py", root, seen)
+
+
+def _imported(node: ast.AST, path: Path, root: str) -> Iterator[Path]:
+    """Where the modules below `root` lie, without ".py", that a statement of the file `path` may import."""
+    if isinstance(node, ast.Import):
+        for alias in node.names:
+            yield from _below(root, *alias.name.split("."))
+    elif isinstance(node, ast.ImportFrom):
+        parts = (node.module or "").split(".")
+        places = [path.parents[node.level - 1].joinpath(*parts)] if node.level else _below(root, *parts)
+        for place in places:
+            yield from (place, *(place / alias.name for alias in node.names))
+
+
+def _below(root: str, head: str, *rest: str) -> list[Path]:
+    """Where the module `head.rest…` lies, without ".py"; nowhere where it is not below `root`."""
+    folders = getattr(sys.modules.get(root), "__path__", ()) if head == root else ()
+    return [Path(folder, *rest) for folder in folders]
 
 
 def identity(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import defaultdict
 from collections.abc import Mapping
@@ -27,12 +28,15 @@ class Means:
             self._sums[name] = self._sums[name] + value if name in self._sums else value
             self._counts[name] += 1
 
-    def read(self) -> dict[str, float]:
-        """The means, by name."""
+    def read(self) -> dict[str, float | None]:
+        """The means, by name; None for one that is NaN or infinite, which a record cannot hold."""
         if not self._sums:
             return {}
         sums = torch.stack(list(self._sums.values())).tolist()
-        return {name: total / self._counts[name] for name, total in zip(self._sums, sums, strict=True)}
+        return {
+            name: total / self._counts[name] if math.isfinite(total) else None
+            for name, total in zip(self._sums, sums, strict=True)
+        }
 
 
 class Ledger(Stateful):

@@ -76,6 +76,17 @@ def _misplaced(binding: Binding, scopes: Scopes) -> Iterator[ConfigError]:
         yield binding.origin.error(f"{binding}: what a slot holds cannot depend on an augmenter ({by[0]}/)")
 
 
+def macro_errors(bindings: Sequence[Binding], scopes: Scopes) -> Iterator[ConfigError]:
+    """Macros that no line defines, whatever is chosen."""
+    defined = {scopes.macro_name(binding) for binding in bindings if binding.target == MACRO}
+    for binding in bindings:
+        for leaf in leaves(binding.value):
+            if isinstance(leaf, Macro) and leaf.name not in defined:
+                yield binding.origin.error(
+                    f"%{leaf.name} is not defined; {advice(leaf.name, defined, 'macros')}"
+                )
+
+
 def name_errors(bindings: Iterable[Binding], catalogue: Catalogue) -> Iterator[ConfigError]:
     """Parameters that `run` lacks, and plugins of the wrong kind in those it has. Imports no plugin."""
     for binding in bindings:

@@ -66,7 +66,7 @@ def _training_set(experiment: Experiment, batch: int, device: torch.device) -> t
     images = draws.integers(shape, 0, 256).to(torch.uint8)
     given = torch.arange(count) % spec.num_classes
     labelled = torch.ones(count, dtype=torch.bool)
-    if experiment.labels is not None and type(experiment.labels).__name__ == "FewLabels":
+    if experiment.labels is not None and experiment.labels.partial:
         labelled[count // 2 :] = False
     weak = experiment.weak or spec.weak
     return ImageStore(images, weak, device), TrainLabels(given.to(device), labelled.to(device))
@@ -86,7 +86,8 @@ def forecast(config: Config, *, root: Path, device: str = "auto") -> dict[str, A
 
     Returns:
         "phases" (name, seconds_per_step, forward_equivalents_per_step, and where the data set is here steps),
-        "hours" (None without the data set), "peak_memory_bytes" (scaled likewise), "parameters", "scaled_from".
+        "hours" (None without the data set), "peak_memory_bytes" (scaled likewise), "parameters" and
+        "scaled_from".
     """
     done = rehearse(config, device=device, repeats=2)
     scale = done.full_batch_size / done.batch_size

@@ -28,7 +28,7 @@ from lpa3bench.bindings import (
     mapped,
     references,
     short,
-)  # fmt: skip
+)
 from lpa3bench.typecheck import advice
 
 
@@ -148,11 +148,10 @@ class Resolved:
         """Why a binding has no say."""
         selecting, kept = self.scopes.split(binding.scopes)
         if missing := sorted(selecting - self.scopes.chosen):
-            return (
-                f"{missing[0]} {'is not chosen' if missing[0] in self.scopes.settings else 'is in no slot'}"
-            )
+            why = "is not chosen" if missing[0] in self.scopes.settings else "is in no slot"
+            return f"{missing[0]} {why}"
         if binding.target == MACRO:
-            name = "/".join((*kept, binding.parameter))
+            name = self.scopes.macro_name(binding)
             return None if name in self.tree.macros else f"nothing uses %{name}"
         nodes = [node for node in self.tree.nodes.values() if node.target == binding.target]
         if any(node.scope[: len(kept)] == kept for node in nodes):

@@ -103,5 +103,5 @@ def seeded(seed: int) -> Iterator[None]:
     For library code that takes no generator (`reset_parameters`, module constructors).
     """
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed GPUs too
         yield

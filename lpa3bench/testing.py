@@ -68,8 +68,8 @@ class TinyNet(Backbone):
 
     def __init__(self, *, num_classes: int, in_channels: int) -> None:
         super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(in_channels, 8, 3, padding=1), nn.BatchNorm2d(8), nn.LeakyReLU(0.1))
-        self.body = nn.Sequential(nn.Conv2d(8, 16, 3, 2, padding=1), nn.BatchNorm2d(16), nn.LeakyReLU(0.1))
+        self.stem = self._stage(in_channels, 8, stride=1)
+        self.body = self._stage(8, 16, stride=2)
         self.head = nn.Linear(16, num_classes)
 
     def forward(self, x: Tensor) -> Output:
@@ -79,6 +79,11 @@ class TinyNet(Backbone):
 
     def stages(self) -> list[nn.Module]:
         return [self.stem, self.body, self.head]
+
+    @staticmethod
+    def _stage(in_channels: int, channels: int, stride: int) -> nn.Module:
+        conv = nn.Conv2d(in_channels, channels, 3, stride, padding=1)
+        return nn.Sequential(conv, nn.BatchNorm2d(channels), nn.LeakyReLU(0.1))
 
 
 class Bystander(Task):
@@ -158,9 +163,8 @@ def assert_same(one: Any, other: Any, where: str = "") -> None:
 # ------------------------------------------------------------------------------------------- augmenters
 def views_of(make: Callable[[], Augmenter], slot: Slot, seed: int = 0, calls: int = 3) -> list[View]:
     """What a fresh augmenter makes of the first batches, through the real guard, which checks it."""
-    experiment = Experiment(
-        task=Bystander(), dataset=TinySet(), backbone=TinyNet, epochs=1, **{slot: make()}
-    )
+    bound: dict[str, Any] = {slot: make()}
+    experiment = Experiment(task=Bystander(), dataset=TinySet(), backbone=TinyNet, epochs=1, **bound)
     env = environment(experiment, seed)
     net = env.models["net"]
     target = nn.functional.one_hot(env.labels.given, SPEC.num_classes).float()
@@ -223,7 +227,7 @@ def check_dataset(dataset: Dataset, root: Path) -> None:
         assert split.images.dtype == torch.uint8, f"{name}: images are bytes"
         assert split.images.shape == shape, f"{name}: {list(split.images.shape)}, not {list(shape)}"
         assert split.labels.dtype == torch.int64, f"{name}: labels are int64"
-        assert 0 <= int(split.labels.min()), f"{name}: a negative label"
+        assert int(split.labels.min()) >= 0, f"{name}: a negative label"
         assert int(split.labels.max()) < spec.num_classes, f"{name}: a label beyond the classes"
         assert_same(tuple(split), tuple(again[name]), name)
 

@@ -17,6 +17,7 @@ from lpa3bench.errors import BenchError, PluginError
 from lpa3bench.model import Classifier
 from lpa3bench.nn.batchnorm import bn_domain, frozen_statistics
 from lpa3bench.nn.freeze import frozen
+from lpa3bench.nn.mode import kept_mode
 from lpa3bench.passes import Passes
 from lpa3bench.seeding import Draws
 
@@ -48,9 +49,9 @@ class Views:
     """Calls the augmenter that is bound in a slot, and sees to it that it leaves nothing behind.
 
     Around `generate` the model's parameters are frozen, its BatchNorm is switched to the augmenter's domain,
-    the main running statistics stand still, and mixed precision is off; all of that is put back even when
-    the augmenter raises. What it returns is checked: shape and dtype at once, range, finiteness and rows by
-    flags on the device that the alarm reads later.
+    the main running statistics stand still, and mixed precision is off; all of that, and train or eval mode,
+    is put back even when the augmenter raises. What it returns is checked: shape and dtype at once, range,
+    finiteness and rows by flags on the device that the alarm reads later.
 
     Each (slot, model) has its own copy of the augmenter, so memories never mix.
     """
@@ -144,6 +145,7 @@ class Views:
             yield
             return
         with (
+            kept_mode(model),
             frozen(model),
             frozen_statistics(model),
             bn_domain(model, augmenter.bn_domain),
@@ -160,10 +162,12 @@ class Views:
 
         if not isinstance(view, View):
             refuse(f"a {type(view).__name__}, not a View")
+        for field, value in (("x", view.x), ("rows", view.rows), ("target", view.target)):
+            if not isinstance(value, Tensor) and (field != "target" or value is not None):
+                refuse(f"a View whose {field} is a {type(value).__name__}, not a Tensor")
         if view.x.shape[1:] != x.shape[1:] or view.x.dtype != x.dtype:
-            refuse(
-                f"images {list(view.x.shape)} {view.x.dtype}, not [M, {', '.join(map(str, x.shape[1:]))}] {x.dtype}"
-            )
+            wanted = f"[M, {', '.join(map(str, x.shape[1:]))}] {x.dtype}"
+            refuse(f"images {list(view.x.shape)} {view.x.dtype}, not {wanted}")
         if view.rows.shape != view.x.shape[:1] or view.rows.dtype != torch.int64:
             refuse(f"rows {list(view.rows.shape)} {view.rows.dtype}, not [{len(view.x)}] torch.int64")
         if slot != "positives" and len(view.x) != len(x):

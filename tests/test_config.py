@@ -43,7 +43,8 @@ def origins(config: Config, folder: Path) -> dict[str, str]:
 
 # ---------------------------------------------------------------------------------------------- what is built
 def test_the_objects_hold_what_the_lines_say(tmp_path: Path) -> None:
-    lines = "ToyTask.lr = 0.5\nToyTask.milestones = [0.1]\nrun.weak = @WeakView()\nWeakView.pad = 2\nToyNet.width = 5"
+    lines = "ToyTask.lr = 0.5\nToyTask.milestones = [0.1]\nToyNet.width = 5\n"
+    lines += "run.weak = @WeakView()\nWeakView.pad = 2"
     experiment = loaded(tmp_path, lines).experiment()
     task, labels, positives = experiment.task, experiment.labels, experiment.positives
     assert type(task) is ToyTask
@@ -137,7 +138,8 @@ def test_later_files_win_and_params_win_over_all(tmp_path: Path) -> None:
 
 
 def test_a_param_beats_the_deepest_scope_of_a_file(tmp_path: Path) -> None:
-    lines = "low/toyattack/ToyTask.weight = 1\npositives/ToyAttack.margin = 0.5\nlow/positives/ToyAttack.margin = 0.6"
+    lines = "low/toyattack/ToyTask.weight = 1\npositives/ToyAttack.margin = 0.5\n"
+    lines += "low/positives/ToyAttack.margin = 0.6"
     config = loaded(tmp_path, lines, params=("ToyTask.weight=2", "ToyAttack.margin=0.7"))
     assert values(config)["ToyTask.weight"] == "2.0"
     assert values(config)["positives/ToyAttack.margin"] == "0.7"
@@ -218,8 +220,9 @@ def test_the_operative_config_offers_the_chosen_setting_alone(tmp_path: Path) ->
 
 def test_an_augmenter_inside_another_chooses_its_scope_too(tmp_path: Path) -> None:
     lines = (
-        "run.view = @ToyChain()\nToyChain.parts = ()\ntoychain/ToyChain.parts = (@ToyJitter(), @b/ToyJitter())\n"
-        "toyjitter/ToyTask.lr = 0.7\nb/ToyJitter.strength = 0.9\nview/ToyJitter.strength = 0.8\nToyJitter.strength = 0.1"
+        "run.view = @ToyChain()\nToyChain.parts = ()\n"
+        "toychain/ToyChain.parts = (@ToyJitter(), @b/ToyJitter())\ntoyjitter/ToyTask.lr = 0.7\n"
+        "ToyJitter.strength = 0.1\nview/ToyJitter.strength = 0.8\nb/ToyJitter.strength = 0.9"
     )
     config = loaded(tmp_path, lines)
     chain = config.experiment().view
@@ -229,7 +232,7 @@ def test_an_augmenter_inside_another_chooses_its_scope_too(tmp_path: Path) -> No
     assert config.slots == {"view": "ToyChain", "positives": "ToyAttack"}
 
 
-# ------------------------------------------------------------------------------------- slots, macros, includes
+# ------------------------------------------------------------------------------------ slots, macros, includes
 def test_a_slot_configures_its_augmenter_apart_from_another_of_the_class(tmp_path: Path) -> None:
     lines = (
         "run.view = @ToyJitter()\nToyJitter.strength = 0.3\nToyJitter.recipe = 'small'\n"
@@ -254,7 +257,10 @@ def test_a_reference_with_a_scope_of_its_own_keeps_gins_meaning(tmp_path: Path) 
 
 
 def test_macros(tmp_path: Path) -> None:
-    lines = "rate = 0.4\nlow/width = 6\nhigh/width = 9\nToyTask.lr = %rate\nToyTask.milestones = (%rate, %a/rate)\na/rate = %rate\nToyNet.width = %width"
+    lines = (
+        "rate = 0.4\nlow/width = 6\nhigh/width = 9\nToyTask.lr = %rate\n"
+        "ToyTask.milestones = (%rate, %a/rate)\na/rate = %rate\nToyNet.width = %width"
+    )
     config = loaded(tmp_path, lines)
     assert values(config)["ToyTask.lr"] == "0.4"
     assert values(config)["ToyTask.milestones"] == "(0.4, 0.4)"
@@ -382,7 +388,8 @@ def test_gin_itself_reads_a_config_without_settings_as_we_do(
     gin = pytest.importorskip("gin")
     lines = [
         *(f"{name} = {value!r}" for name, value in params.items()),
-        "a/ToyJitter.strength = 0.25\na/b/ToyJitter.recipe = 'large'\nb/ToyAttack.iterations = %count\ncount = 7",
+        "a/ToyJitter.strength = 0.25\na/b/ToyJitter.recipe = 'large'",
+        "count = 7\nb/ToyAttack.iterations = %count",
         "ToyChain.parts = (@ToyJitter(), @a/ToyJitter(), @b/ToyAttack())\na/ToyChain.parts = [@ToyJitter()]",
         f"run.view = @view/{views[0]}()" if views[0] == "ToyChain" else f"run.view = @{views[0]}()",
         "run.positives = @positives/ToyAttack()",

@@ -19,6 +19,7 @@ from lpa3bench.registry import Broken, Entry, Registry
 
 LINES = len(WHOLE.splitlines())
 """Of the config that every case adds its lines to, so that theirs begin with LINES + 1."""
+WHOLE_FILE = 0
 
 
 @dataclass(frozen=True)
@@ -26,119 +27,172 @@ class Wrong:
     """A wrong input, and what its error has to say."""
 
     kind: str
+    place: str
+    says: tuple[str, ...]
     lines: str = ""
     """Added to a whole config."""
-    params: tuple[str, ...] = ()
-    setting: str | None = None
     overlay: str | None = None
-    place: str = f"a.gin:{LINES + 1}"
-    says: tuple[str, ...] = ()
+    setting: str | None = None
+    params: tuple[str, ...] = ()
+
+
+def line(kind: str, lines: str, *says: str, at: int = 1) -> Wrong:
+    """Lines in the config itself; the error is in their `at`-th."""
+    return Wrong(kind, "a.gin:1" if at == WHOLE_FILE else f"a.gin:{LINES + at}", says, lines=lines)
+
+
+def overlay(kind: str, text: str, *says: str, place: str = "b.gin:1") -> Wrong:
+    return Wrong(kind, place, says, overlay=text)
+
+
+def param(kind: str, text: str, *says: str) -> Wrong:
+    return Wrong(kind, f"-p '{' '.join(text.split())}'", says, params=(text,))
 
 
 WRONG = [
     # names
-    Wrong("unknown plugin", "ToyTusk.lr = 1.0", says=("no ToyTusk", "did you mean ToyTask")),
-    Wrong("unknown plugin of a kind", "tasks.ToyData.mean = 1", says=("did you mean datasets.ToyData?",)),
-    Wrong("unknown plugin in a reference", "run.view = @augmenters.ToyJiter()", says=("did you mean ToyJitter",)),
-    Wrong("unknown plugin inside a container", "ToyChain.parts = (@Toyjitter2(),)", says=("ToyJitter",)),
-    Wrong("nothing that looks like it", "zzz.x = 1", says=("no zzz", "registered names are", "ToyTask")),
-    Wrong("unknown parameter", "ToyTask.wieght = 1.0", says=("no parameter wieght", "did you mean weight?")),
-    Wrong("unknown parameter of what is not bound", "ToyJitter.strenght = 1.0", says=("did you mean strength?",)),
-    Wrong("unknown parameter of run", "run.epoch = 3", says=("run has no parameter epoch", "epochs")),
-    Wrong("unknown slot", "run.positive = @ToyAttack()", says=("did you mean positives?",)),
-    Wrong("parameter that the data set decides", "ToyNet.num_classes = 3", says=("set from the data set",)),
-    Wrong("undefined macro", "ToyTask.lr = %leraning_rate\nlearning_rate = 0.1", says=("did you mean learning_rate",)),
-    Wrong("macro of itself", "one = %two\ntwo = %one\nToyTask.lr = %one", place=f"a.gin:{LINES + 2}", says=("refers to itself",)),
+    line("unknown plugin", "ToyTusk.lr = 1.0", "no ToyTusk", "did you mean ToyTask"),
+    line("unknown plugin of a kind", "tasks.ToyData.mean = 1", "did you mean datasets.ToyData?"),
+    line("unknown plugin in a reference", "run.view = @augmenters.ToyJiter()", "did you mean ToyJitter"),
+    line("unknown plugin inside a container", "ToyChain.parts = (@Toyjitter2(),)", "ToyJitter"),
+    line("nothing that looks like it", "zzz.x = 1", "no zzz", "registered names are", "ToyTask"),
+    line("unknown parameter", "ToyTask.wieght = 1.0", "no parameter wieght", "did you mean weight?"),
+    line("unknown parameter of what is not bound", "ToyJitter.strenght = 1.0", "did you mean strength?"),
+    line("unknown parameter of run", "run.epoch = 3", "run has no parameter epoch", "epochs"),
+    line("unknown slot", "run.positive = @ToyAttack()", "did you mean positives?"),
+    line("parameter that the data set decides", "ToyNet.num_classes = 3", "set from the data set"),
+    line("undefined macro", "ToyTask.lr = %leraning_rate\nlearning_rate = 0.1", "did you mean learning_rate"),
+    line("undefined macro where nothing is bound", "ToyJitter.strength = %rate", "%rate is not defined"),
+    line("macro of another setting", "ToyTask.lr = %rate\nhigh/rate = 0.1", "%rate is not defined"),
+    line("macro of itself", "one = %two\ntwo = %one\nToyTask.lr = %one", "refers to itself", at=2),
     # kinds and types
-    Wrong("wrong kind", "high/run.task = @augmenters.ToyAttack()", says=("run.task takes one of tasks", "ToyStrong")),
-    Wrong("wrong kind in a slot", "run.view = @tasks.ToyTask()", says=("one of augmenters", "one of tasks")),
-    Wrong("text for a plugin", 'run.view = "ToyJitter"', says=("refer to it as @ToyJitter",)),
-    Wrong("factory for an object", "run.view = @augmenters.ToyJitter", says=("@augmenters.ToyJitter(), with ()",)),
-    Wrong("object for a factory", "high/run.backbone = @backbones.ToyNet()", says=("without ()",)),
-    Wrong("text for a number", 'ToyTask.lr = "0.1"', says=("ToyTask.lr must be a float, not '0.1'",)),
-    Wrong("bool for an int", "ToyTask.batch_size = True", says=("must be an int, not True",)),
-    Wrong("float for an int", "ToyTask.batch_size = 8.0", says=("must be an int, not 8.0",)),
-    Wrong("int for a bool", "ToyTask.frozen = 1", says=("must be a bool (True or False), not 1",)),
-    Wrong("None for a number", "ToyTask.lr = None", says=("must be a float, not None",)),
-    Wrong("no such choice", 'ToyTask.optimizer = "sdg"', says=("one of 'adam', 'sgd'", "did you mean 'sgd'?")),
-    Wrong("number for a tuple", "ToyTask.milestones = 0.5", says=("must be a tuple of float", "(0.5,)")),
-    Wrong("wrong item", 'ToyTask.milestones = (0.5, "x")', says=("an item must be a float, not 'x'",)),
-    Wrong("wrong length", "ToyData.mean = (0.5, 0.5)", says=("must be a tuple",)),
-    Wrong("wrong dict", 'ToyTask.notes = {"a": "b"}', says=("an item must be a float",)),
-    Wrong("infinite", "ToyTask.lr = 1e999", says=("must be finite",)),
-    Wrong("wrong type of what is not bound", "ToyJitter.strength = 'x'", says=("must be a float",)),
-    Wrong("wrong type in a macro", "rate = 'x'\nToyTask.lr = %rate", says=("ToyTask.lr must be a float",)),
+    line("wrong kind", "high/run.task = @augmenters.ToyAttack()", "run.task takes one of tasks", "ToyStrong"),
+    line("wrong kind in a slot", "run.view = @tasks.ToyTask()", "one of augmenters", "one of tasks"),
+    line("text for a plugin", 'run.view = "ToyJitter"', "refer to it as @ToyJitter"),
+    line("factory for an object", "run.view = @augmenters.ToyJitter", "@augmenters.ToyJitter(), with ()"),
+    line("object for a factory", "high/run.backbone = @backbones.ToyNet()", "without ()"),
+    line("text for a number", 'ToyTask.lr = "0.1"', "ToyTask.lr must be a float, not '0.1'"),
+    line("bool for an int", "ToyTask.batch_size = True", "must be an int, not True"),
+    line("float for an int", "ToyTask.batch_size = 8.0", "must be an int, not 8.0"),
+    line("int for a bool", "ToyTask.frozen = 1", "must be a bool (True or False), not 1"),
+    line("None for a number", "ToyTask.lr = None", "must be a float, not None"),
+    line("no such choice", 'ToyTask.optimizer = "sdg"', "one of 'adam', 'sgd'", "did you mean 'sgd'?"),
+    line("number for a tuple", "ToyTask.milestones = 0.5", "must be a tuple of float", "(0.5,)"),
+    line("wrong item", 'ToyTask.milestones = (0.5, "x")', "an item must be a float, not 'x'"),
+    line("wrong length", "ToyData.mean = (0.5, 0.5)", "must be a tuple"),
+    line("wrong dict", 'ToyTask.notes = {"a": "b"}', "an item must be a float"),
+    line("infinite", "ToyTask.lr = 1e999", "must be finite"),
+    line("wrong type of what is not bound", "ToyJitter.strength = 'x'", "must be a float"),
+    line("wrong type in a macro", "rate = 'x'\nToyTask.lr = %rate", "ToyTask.lr must be a float"),
     # ranges
-    Wrong("out of range", "ToyTask.lr = -1.0", says=("ToyTask.lr must be > 0, not -1.0",)),
-    Wrong("out of range in a slot", "positives/ToyAttack.margin = 0.0", says=("positives/ToyAttack.margin must be",)),
-    Wrong("out of range in the factory", "ToyNet.width = 0", says=("ToyNet.width must be >= 1, not 0",)),
-    Wrong("out of range for run", "high/run.epochs = 0\nlow/run.epochs = 0", place=f"a.gin:{LINES + 2}", says=("run.epochs must be >= 1",)),
-    Wrong("refused as a whole", "ToyTask.milestones = (1, 2, 3, 4)", place="a.gin:1", says=("ToyTask: more than three",)),
+    line("out of range", "ToyTask.lr = -1.0", "ToyTask.lr must be > 0, not -1.0"),
+    line("out of range in a slot", "positives/ToyAttack.margin = 0.0", "positives/ToyAttack.margin must be"),
+    line("out of range in the factory", "ToyNet.width = 0", "ToyNet.width must be >= 1, not 0"),
+    line("out of range for run", "high/run.epochs = 0\nlow/run.epochs = 0", "run.epochs must be >= 1", at=2),
+    line(
+        "refused as a whole", "ToyTask.milestones = (1, 2, 3, 4)", "ToyTask: more than three", at=WHOLE_FILE
+    ),
     # syntax
-    Wrong("bare word", "ToyJitter.recipe = large", says=('strings need quotes: ToyJitter.recipe = "large"',)),
-    Wrong("true", "ToyTask.frozen = true", says=("true is written True",)),
-    Wrong("arithmetic", "ToyTask.lr = 8/255", says=("unexpected '/255'", "without arithmetic")),
-    Wrong("unclosed bracket", "ToyTask.milestones = (0.5,\n", place=f"a.gin:{LINES + 2}", says=("not closed",)),
-    Wrong("unclosed bracket before a line", "ToyTask.milestones = (0.5,\nToyTask.lr = 1", place=f"a.gin:{LINES + 2}", says=("must be closed",)),
-    Wrong("unclosed quote", 'ToyTask.optimizer = "sgd', says=("Unable to parse value",)),
-    Wrong("no value", "ToyTask.lr =", says=("Unable to parse value",)),
-    Wrong("no sense", "This is prose.", says=("Couldn't parse statement",)),
-    Wrong("list as a key", "ToyTask.notes = {[1]: 2}", says=("unhashable",)),
-    Wrong("import", "import os", says=("import is refused",)),
-    Wrong("from import", "from os import path", says=("import is refused",)),
+    line("bare word", "ToyJitter.recipe = large", 'strings need quotes: ToyJitter.recipe = "large"'),
+    line("true", "ToyTask.frozen = true", "true is written True"),
+    line("arithmetic", "ToyTask.lr = 8/255", "unexpected '/255'", "without arithmetic"),
+    line("unclosed bracket", "ToyTask.milestones = (0.5,\n", "not closed", at=2),
+    line(
+        "unclosed bracket before a line", "ToyTask.milestones = (0.5,\nToyTask.lr = 1", "must be closed", at=2
+    ),
+    line("unclosed quote", 'ToyTask.optimizer = "sgd', "quotes and brackets must be closed"),
+    line("no value", "ToyTask.lr =", "a value is missing"),
+    line("no sense", "This is prose.", "'This is prose.' is no binding"),
+    line("list as a key", "ToyTask.notes = {[1]: 2}", "unhashable"),
+    line("import", "import os", "import is refused"),
+    line("from import", "from os import path", "import is refused"),
     # lines that contradict
-    Wrong("bound twice", "ToyTask.lr = 1.0\ntasks.ToyTask.lr = 2.0", place=f"a.gin:{LINES + 2}", says=(f"first in line {LINES + 1}",)),
-    Wrong("bound twice by swapped scopes", "low/toyattack/ToyTask.lr = 1.0\ntoyattack/low/ToyTask.lr = 1.0", place=f"a.gin:{LINES + 2}", says=("bound twice",)),
-    Wrong("a tie", "low/ToyTask.lr = 1.0\ntoyattack/ToyTask.lr = 2.0", place=f"a.gin:{LINES + 2}", says=("low/toyattack/ToyTask.lr",)),
-    Wrong("itself inside itself", "run.view = @ToyChain()\nToyChain.parts = (@ToyChain(),)", place=f"a.gin:{LINES + 2}", says=("ToyChain refers to itself",)),
-    Wrong("augmenters for ever", "run.view = @ToyChain()\nToyChain.parts = (@ToyJitter(),)\ntoyjitter/ToyChain.parts = ()", place="a.gin:1", says=("toyjitter", "for ever")),
+    line("bound twice", "ToyTask.lr = 1.0\ntasks.ToyTask.lr = 2.0", "first in line 11", at=2),
+    line(
+        "bound twice by swapped scopes",
+        "low/toyattack/ToyTask.lr = 1.0\ntoyattack/low/ToyTask.lr = 1.0",
+        "bound twice",
+        at=2,
+    ),
+    line("a tie", "low/ToyTask.lr = 1.0\ntoyattack/ToyTask.lr = 2.0", "low/toyattack/ToyTask.lr", at=2),
+    line(
+        "itself inside itself",
+        "run.view = @ToyChain()\nToyChain.parts = (@ToyChain(),)",
+        "ToyChain refers to itself",
+        at=2,
+    ),
+    line(
+        "augmenters for ever",
+        "run.view = @ToyChain()\nToyChain.parts = (@ToyJitter(),)\ntoyjitter/ToyChain.parts = ()",
+        "toyjitter",
+        "for ever",
+        at=WHOLE_FILE,
+    ),
     # scopes
-    Wrong("misspelt setting", "loww/ToyTask.lr = 1.0", says=("loww is no setting", "did you mean low?")),
-    Wrong("misspelt augmenter", "toyatack/ToyTask.lr = 1.0", says=("toyattack",)),
-    Wrong("misspelt slot", "positive/ToyAttack.margin = 1.0", says=("positives",)),
-    Wrong("two settings at once", "low/high/ToyTask.lr = 1.0", says=("high and low are never chosen together",)),
-    Wrong("slot before what is in none", "view/ToyTask.lr = 1.0", says=("ToyTask is in no slot",)),
-    Wrong("slot before run", "view/run.epochs = 1", says=("run is in no slot",)),
-    Wrong("slot that depends on an augmenter", "toyattack/run.view = @ToyJitter()", says=("cannot depend on an augmenter",)),
-    Wrong("settings that depend on one", 'low/run.setting = "high"', says=("cannot depend on what is chosen",)),
-    Wrong("reference under a setting's name", "run.view = @low/ToyJitter()", says=("low is the name of a setting",)),
-    Wrong("reference under an augmenter's name", "run.view = @toyattack/ToyJitter()", says=("name of an augmenter",)),
+    line("misspelt setting", "loww/ToyTask.lr = 1.0", "loww is no setting", "did you mean low?"),
+    line("misspelt augmenter", "toyatack/ToyTask.lr = 1.0", "toyattack"),
+    line("misspelt slot", "positive/ToyAttack.margin = 1.0", "positives"),
+    line("two settings at once", "low/high/ToyTask.lr = 1.0", "high and low are never chosen together"),
+    line("slot before what is in none", "view/ToyTask.lr = 1.0", "ToyTask is in no slot"),
+    line("slot before run", "view/run.epochs = 1", "run is in no slot"),
+    line(
+        "slot that depends on an augmenter",
+        "toyattack/run.view = @ToyJitter()",
+        "cannot depend on an augmenter",
+    ),
+    line("settings that depend on one", 'low/run.setting = "high"', "cannot depend on what is chosen"),
+    line("reference under a setting's name", "run.view = @low/ToyJitter()", "low is the name of a setting"),
+    line("reference under an augmenter's name", "run.view = @toyattack/ToyJitter()", "name of an augmenter"),
     # settings
-    Wrong("unknown setting", setting="lwo", place="a.gin:2", says=("no setting lwo", "did you mean low?")),
-    Wrong("unknown default setting", overlay='run.setting = "lwo"', place="b.gin:1", says=("did you mean low?",)),
-    Wrong("no setting chosen", overlay="run.setting = None", place="a.gin:2", says=("choose a setting", "low, high")),
-    Wrong("settings that are one text", overlay='run.settings = ("low")', place="b.gin:1", says=("('low',)",)),
-    Wrong("setting that is no name", overlay='run.settings = ("50 %",)', place="b.gin:1", says=("it is no name",)),
-    Wrong("setting called as a slot", overlay='run.settings = ("low", "view")', place="b.gin:1", says=("a slot",)),
-    Wrong("setting called as an augmenter", overlay='run.settings = ("low", "toychain")', place="b.gin:1", says=("an augmenter",)),
-    Wrong("setting by macro", overlay="run.setting = %m\nm = 'low'", place="b.gin:1", says=("written out",)),
+    Wrong(
+        "unknown setting",
+        setting="lwo",
+        place="a.gin:2",
+        says=("no setting lwo", "did you mean low?"),
+    ),
+    overlay("unknown default setting", 'run.setting = "lwo"', "did you mean low?"),
+    overlay("no setting chosen", "run.setting = None", "choose a setting", "low, high", place="a.gin:2"),
+    overlay("settings that are one text", 'run.settings = ("low")', "('low',)"),
+    overlay("setting that is no name", 'run.settings = ("50 %",)', "it is no name"),
+    overlay("setting called as a slot", 'run.settings = ("low", "view")', "a slot"),
+    overlay("setting called as an augmenter", 'run.settings = ("low", "toychain")', "an augmenter"),
+    overlay("setting by macro", "run.setting = %m\nm = 'low'", "written out"),
     # what is missing
-    Wrong("slot that the task lacks", "run.strong = @ToyJitter()", says=("ToyTask has no slot strong", "view, positives")),
-    Wrong("slot that the overlay's task lacks", overlay="run.task = @ToyStrong()", place="a.gin:7", says=("no slot positives",)),
-    Wrong("augmenter that the slot refuses", "run.view = @ToyAttack()", says=("run.view", "auxiliary BatchNorm")),
-    Wrong("parameter without a value", "run.view = @ToyChain()", says=("ToyChain needs parts", "bind ToyChain.parts")),
-    Wrong("task unbound", overlay="run.task = None", place="b.gin:1", says=("must be a Task, not None",)),
-    Wrong("file to include", 'include "base/nothing.gin"', says=("no base/nothing.gin", "base/something.gin")),
+    line(
+        "slot that the task lacks",
+        "run.strong = @ToyJitter()",
+        "ToyTask has no slot strong",
+        "view, positives",
+    ),
+    overlay(
+        "slot that the overlay's task lacks", "run.task = @ToyStrong()", "no slot positives", place="a.gin:7"
+    ),
+    line("augmenter that the slot refuses", "run.view = @ToyAttack()", "run.view", "auxiliary BatchNorm"),
+    line(
+        "parameter without a value", "run.view = @ToyChain()", "ToyChain needs parts", "bind ToyChain.parts"
+    ),
+    overlay("task unbound", "run.task = None", "must be a Task, not None"),
+    line("file to include", 'include "base/nothing.gin"', "no base/nothing.gin", "base/something.gin"),
     # -p
-    Wrong("-p of an unknown parameter", params=("ToyTask.wieght=1",), place="-p 'ToyTask.wieght=1'", says=("weight",)),
-    Wrong("-p without quotes", params=("ToyJitter.recipe=large",), place="-p 'ToyJitter.recipe=large'", says=("-p 'ToyJitter.recipe=\"large\"'",)),
-    Wrong("-p with a path without quotes", params=("ToyData.root=a/b.npy",), place="-p 'ToyData.root=a/b.npy'", says=('ToyData.root="a/b.npy"',)),
-    Wrong("-p that nothing uses", params=("ToyJitter.strength=1",), place="-p 'ToyJitter.strength=1'", says=("ToyJitter is not bound",)),
-    Wrong("-p in another slot", params=("view/ToyAttack.margin=1",), place="-p 'view/ToyAttack.margin=1'", says=("not bound in view",)),
-    Wrong("-p for another setting", params=("high/ToyTask.lr=1",), place="-p 'high/ToyTask.lr=1'", says=("high is not chosen",)),
-    Wrong("-p for an augmenter that is not bound", params=("toyjitter/ToyTask.lr=1",), place="-p 'toyjitter/ToyTask.lr=1'", says=("toyjitter is in no slot",)),
-    Wrong("-p of an unused macro", params=("m=1",), place="-p 'm=1'", says=("nothing uses %m",)),
-    Wrong("-p with two bindings", params=("ToyTask.lr=1.0\nToyTask.weight=1.0",), place="-p 'ToyTask.lr=1.0 ToyTask.weight=1.0'", says=("one binding",)),
-    Wrong("-p with nothing", params=("",), place="-p ''", says=("one binding",)),
-    Wrong("-p that imports", params=("import os",), place="-p 'import os'", says=("one binding",)),
-    Wrong("-p that includes", params=("include 'a.gin'",), place="-p 'include 'a.gin''", says=("one binding",)),
-    Wrong("-p without a value", params=("ToyTask.lr",), place="-p 'ToyTask.lr'", says=("expected",)),
-    Wrong("-p out of range", params=("ToyTask.lr=-1",), place="-p 'ToyTask.lr=-1'", says=("must be > 0",)),
-    Wrong("-p of a wrong type", params=("ToyTask.steps=1.5",), place="-p 'ToyTask.steps=1.5'", says=("an int or None",)),
-    Wrong("-p of the wrong kind", params=("run.labels=@ToyNet()",), place="-p 'run.labels=@ToyNet()'", says=("labels",)),
-    Wrong("-p of a slot the task lacks", params=("run.strong=@ToyJitter()",), place="-p 'run.strong=@ToyJitter()'", says=("no slot strong",)),
-    Wrong("-p of an unknown setting", params=('run.setting="lwo"',), place="-p 'run.setting=\"lwo\"'", says=("low",)),
-]  # fmt: skip
+    param("-p of an unknown parameter", "ToyTask.wieght=1", "weight"),
+    param("-p without quotes", "ToyJitter.recipe=large", "-p 'ToyJitter.recipe=\"large\"'"),
+    param("-p with a path without quotes", "ToyData.root=a/b.npy", 'ToyData.root="a/b.npy"'),
+    param("-p that nothing uses", "ToyJitter.strength=1", "ToyJitter is not bound"),
+    param("-p in another slot", "view/ToyAttack.margin=1", "not bound in view"),
+    param("-p for another setting", "high/ToyTask.lr=1", "high is not chosen"),
+    param("-p for an augmenter that is not bound", "toyjitter/ToyTask.lr=1", "toyjitter is in no slot"),
+    param("-p of an unused macro", "m=1", "nothing uses %m"),
+    param("-p with two bindings", "ToyTask.lr=1.0\nToyTask.weight=1.0", "one binding"),
+    param("-p with nothing", "", "one binding"),
+    param("-p that imports", "import os", "one binding"),
+    param("-p that includes", "include 'a.gin'", "one binding"),
+    param("-p without a value", "ToyTask.lr", "is no binding"),
+    param("-p out of range", "ToyTask.lr=-1", "must be > 0"),
+    param("-p of a wrong type", "ToyTask.steps=1.5", "an int or None"),
+    param("-p of the wrong kind", "run.labels=@ToyNet()", "labels"),
+    param("-p of a slot the task lacks", "run.strong=@ToyJitter()", "no slot strong"),
+    param("-p of an unknown setting", 'run.setting="lwo"', "low"),
+]
 
 
 def written(wrong: Wrong, folder: Path) -> list[Path]:
@@ -154,7 +208,7 @@ def written(wrong: Wrong, folder: Path) -> list[Path]:
 
 def test_the_config_that_the_cases_spoil_is_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    files = written(Wrong("nothing"), tmp_path)
+    files = written(Wrong("nothing", "", ()), tmp_path)
     for setting in (None, "low", "high"):
         load(files, setting=setting, registry=config_plugins.registry()).try_out()
 

@@ -24,6 +24,8 @@ class FewLabels(Labels):
         count: labelled images in all; a multiple of the number of classes.
     """
 
+    partial = True
+
     def __init__(self, *, count: int) -> None:
         if count < 1:
             raise ValueError(f"count: must be >= 1, not {count}")

@@ -9,8 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lpa3bench.api import Env, Model, Phase, Step, Task, ViewFunction
-from lpa3bench.data.sampler import Batch
+from lpa3bench.api import DatasetSpec, Env, Labels, Model, Phase, Step, Task, ViewFunction
+from lpa3bench.data.sampler import Batch, Sampler
+from lpa3bench.errors import ConfigError
 from lpa3bench.nn.reset import reset_parameters
 from lpa3bench.ops import (
     cosine,
@@ -24,6 +25,7 @@ from lpa3bench.ops import (
 )
 
 WARM_UP, HEAD, MIXMATCH = "warm-up", "head", "mixmatch"
+NEEDS_ALL = "PES needs a label, right or wrong, on every training image"
 
 
 def confident(mean_probs: Tensor, given: Tensor) -> Tensor:
@@ -152,15 +154,19 @@ class PES(Task):
         self.adam: torch.optim.Adam
         self.weights: Tensor
 
-    def unsupported(self, spec: Any, labels: Any) -> str | None:
+    def unsupported(self, spec: DatasetSpec, labels: Labels) -> str | None:
         """PES splits all training images by their given labels, so all must have one."""
-        if type(labels).__name__ == "FewLabels":
-            return "PES needs a label, right or wrong, on every training image"
-        return None
+        return NEEDS_ALL if labels.partial else None
 
     # ------------------------------------------------------------------------------------------- set-up
     def setup(self, env: Env) -> None:
-        """Build the optimiser of all phases but the head's."""
+        """Build the optimiser of all phases but the head's.
+
+        Raises:
+            ConfigError: some image has no label.
+        """
+        if not bool(env.labels.labelled.all()):
+            raise ConfigError(NEEDS_ALL)
         self.env = env
         self.net = env.model("net")
         self.sgd = torch.optim.SGD(
@@ -176,7 +182,7 @@ class PES(Task):
         """Warm-up, the renewed head within epoch T1, MixMatch."""
         steps = self._steps()
         phases = (
-            Phase(WARM_UP, 0, steps),
+            Phase(WARM_UP, 0, steps if self.warmup_epochs else 0),
             Phase(HEAD, self.warmup_epochs, self.head_epochs * steps),
             Phase(MIXMATCH, self.warmup_epochs, steps),
         )
@@ -199,10 +205,11 @@ class PES(Task):
             yield from self._passes(HEAD, epoch, self.head_epochs)
             self._release_body()
         steps = self._steps()
-        labelled, unlabelled = self._split()
+        sides = self._split()
         for i in range(steps):
-            sides = (labelled.next() if labelled else None, unlabelled.next() if unlabelled else None)
-            yield Step(MIXMATCH, tuple(self._or_nothing(side) for side in sides), epoch + i / steps)
+            # Each epoch splits anew, so for a memory the pass over either side is the epoch.
+            batches = [Batch(self._next(side), epoch - self.warmup_epochs) for side in sides]
+            yield Step(MIXMATCH, tuple(batches), epoch + i / steps)
 
     def _passes(self, phase: str, epoch: int, count: int) -> Iterator[Step]:
         """Whole passes over the training set."""
@@ -214,8 +221,9 @@ class PES(Task):
     def _steps(self) -> int:
         return max(self.env.size // self.batch_size, 1)
 
-    def _or_nothing(self, batch: Batch | None) -> Batch:
-        return batch or Batch(self.env.labels.given[:0], 0)
+    def _next(self, side: Sampler | None) -> Tensor:
+        """int64 [B], the next samples of a side; none of an empty one."""
+        return self.env.labels.given[:0] if side is None else side.next().index
 
     def _renew_head(self) -> None:
         """A fresh head, and nothing else trained."""
@@ -238,7 +246,7 @@ class PES(Task):
     def _head(self) -> nn.Module:
         return self.net.backbone.stages()[-1]
 
-    def _split(self) -> tuple[Any, Any]:
+    def _split(self) -> tuple[Sampler | None, Sampler | None]:
         """Samplers of the confident and the unconfident samples (None for an empty side), and the weights."""
         env, given = self.env, self.env.labels.given
         everything = torch.arange(env.size, device=env.device)

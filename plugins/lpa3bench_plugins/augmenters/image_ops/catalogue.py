@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from torch import Tensor
 
 from lpa3bench_plugins.augmenters.image_ops import cutout, geometric, photometric
 
-Kernel = Callable[[Tensor, Tensor], Tensor]
-"""`kernel(images, numbers)`: new images uint8 [G, C, H, W] from old ones and what belongs to each of them,
-float64 [G, 8]: six numbers of the operator's own, and a drawn centre x, y in pixels."""
+
+class Own(NamedTuple):
+    """What belongs to each of G images in one layer."""
+
+    magnitude: Tensor
+    """float32 [G, 1, 1, 1]"""
+    matrix: Tensor
+    """int64 [G, 6], where pixels are read (see `geometric`)."""
+    centre: Tensor
+    """float64 [G, 2], x and y of a box in pixels."""
+
+
+Kernel = Callable[[Tensor, Own], Tensor]
+"""Makes new images uint8 [G, C, H, W] out of old ones."""
 
 BOX_COLOUR: cutout.Colour = (125, 123, 114)
 """Of CutoutAbs: about the mean of natural images."""
@@ -22,34 +34,27 @@ class Operator:
     """What happens to an image, and what the magnitude means."""
 
     kernel: Kernel | None
-    """None: nothing happens. Operators that differ in their numbers alone share one."""
-    numbers: Callable[[float, int, int], tuple[float, ...]]
-    """The kernel's numbers, six at most, from magnitude, height and width."""
+    """None: nothing happens. Operators may share one."""
     unit: str = ""
     """What the magnitude is; empty where there is none."""
-
-
-def _magnitude(magnitude: float, height: int, width: int) -> tuple[float, ...]:
-    return (magnitude,)
+    matrix: Callable[[float, int, int], geometric.Matrix] | None = None
+    """Of an operator that moves pixels, from magnitude, height and width."""
 
 
 def _photometric(apply: Callable[[Tensor, Tensor], Tensor], unit: str = "") -> Operator:
-    def kernel(images: Tensor, numbers: Tensor) -> Tensor:
-        return apply(images, numbers[:, 0, None, None, None].float())
-
-    return Operator(kernel, _magnitude, unit)
+    return Operator(lambda images, own: apply(images, own.magnitude), unit)
 
 
-def _warp(images: Tensor, numbers: Tensor) -> Tensor:
-    return geometric.warp(images, numbers[:, :6].long())
+def _warp(images: Tensor, own: Own) -> Tensor:
+    return geometric.warp(images, own.matrix)
 
 
-def _box(images: Tensor, numbers: Tensor) -> Tensor:
-    return cutout.paint(images, cutout.boxes(numbers[:, 6:], numbers[:, 0]), BOX_COLOUR)
+def _box(images: Tensor, own: Own) -> Tensor:
+    return cutout.paint(images, cutout.boxes(own.centre, own.magnitude.flatten().double()), BOX_COLOUR)
 
 
 OPERATORS: dict[str, Operator] = {
-    "Identity": Operator(None, _magnitude),
+    "Identity": Operator(None),
     "AutoContrast": _photometric(photometric.auto_contrast),
     "Brightness": _photometric(photometric.brightness, "factor"),
     "Color": _photometric(photometric.color, "factor"),
@@ -60,12 +65,12 @@ OPERATORS: dict[str, Operator] = {
     "Sharpness": _photometric(photometric.sharpness, "factor"),
     "Solarize": _photometric(photometric.solarize, "threshold"),
     "SolarizeAdd": _photometric(photometric.solarize_add, "amount added"),
-    "CutoutAbs": Operator(_box, _magnitude, "side in pixels"),
-    "Rotate": Operator(_warp, geometric.rotate, "degrees"),
-    "ShearX": Operator(_warp, geometric.shear_x, "columns per row"),
-    "ShearY": Operator(_warp, geometric.shear_y, "rows per column"),
-    "TranslateX": Operator(_warp, geometric.translate_x_relative, "share of the width"),
-    "TranslateY": Operator(_warp, geometric.translate_y_relative, "share of the height"),
-    "TranslateXabs": Operator(_warp, geometric.translate_x, "pixels"),
-    "TranslateYabs": Operator(_warp, geometric.translate_y, "pixels"),
+    "CutoutAbs": Operator(_box, "side in pixels"),
+    "Rotate": Operator(_warp, "degrees", geometric.rotate),
+    "ShearX": Operator(_warp, "columns per row", geometric.shear_x),
+    "ShearY": Operator(_warp, "rows per column", geometric.shear_y),
+    "TranslateX": Operator(_warp, "share of the width", geometric.translate_x_relative),
+    "TranslateY": Operator(_warp, "share of the height", geometric.translate_y_relative),
+    "TranslateXabs": Operator(_warp, "pixels", geometric.translate_x),
+    "TranslateYabs": Operator(_warp, "pixels", geometric.translate_y),
 }

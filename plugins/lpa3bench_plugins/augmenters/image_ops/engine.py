@@ -7,6 +7,7 @@ the device, and so that recorded choices go through the very code that trains. A
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor
 
 from lpa3bench_plugins.augmenters.image_ops import cutout
-from lpa3bench_plugins.augmenters.image_ops.catalogue import OPERATORS, Kernel
+from lpa3bench_plugins.augmenters.image_ops.catalogue import OPERATORS, Kernel, Own
 from lpa3bench_plugins.augmenters.image_ops.photometric import to_bytes
 from lpa3bench_plugins.augmenters.image_ops.recipes import Recipe
 
@@ -76,31 +77,46 @@ def augment(x: Tensor, recipe: Recipe, choices: Choices, chunk: int | None = Non
     Returns:
         [B, C, H, W] in [0, 1], contiguous, of x's dtype.
     """
-    if chunk is None:
-        chunk = max(1, CHUNK // x[0].numel()) if x.device.type == "cpu" and len(x) else max(1, len(x))
     out = torch.empty_like(x, memory_format=torch.contiguous_format)
-    for start in range(0, len(x), chunk):
-        part = slice(start, start + chunk)
-        levels = x[part].clone(memory_format=torch.contiguous_format).mul_(255).round_()
-        torch.div(apply_recipe(to_bytes(levels), recipe, choices[part]), 255, out=out[part])
+    for part in _parts(x, CHUNK, chunk):
+        torch.div(apply_recipe(_levels(x[part]), recipe, choices[part]), 255, out=out[part])
     return out
+
+
+def _levels(x: Tensor) -> Tensor:
+    """Float images to bytes: [B, C, H, W] in [0, 1] to uint8 of that shape, contiguous."""
+    levels = torch.empty_like(x, dtype=torch.uint8, memory_format=torch.contiguous_format)
+    for part in _parts(x, CHUNK // 8):
+        levels[part] = to_bytes(x[part].mul(255).round_())
+    return levels
+
+
+def _parts(x: Tensor, values: int, count: int | None = None) -> Iterator[slice]:
+    """Slices of the batch: of `count` images, or of so many that they have `values` values on a CPU.
+
+    Other devices have no cache to mind and are slowed down by many small calls.
+    """
+    if count is None:
+        per_image = x[:1].numel()
+        count = max(1, values // max(1, per_image)) if x.device.type == "cpu" else max(1, len(x))
+    for start in range(0, len(x), count):
+        yield slice(start, start + count)
 
 
 def apply_recipe(images: Tensor, recipe: Recipe, choices: Choices) -> Tensor:
     """Apply what was drawn to bytes: uint8 [B, C, H, W] to new ones of that shape."""
     height, width = images.shape[-2:]
     tables = _tables(recipe, height, width)
+    drawn = (choices.op * recipe.levels + choices.level) * 2 + choices.negative
     kernel = tables.kernel[choices.op] * choices.applied
-    numbers = tables.numbers[choices.op, choices.level, choices.negative.long()]
     centre = choices.centre * torch.tensor([width, height])
-    numbers = torch.cat((numbers, centre[:, :-1]), dim=2)
     place = torch.arange(len(images))  # the image that each row holds
     for layer in range(recipe.layers):
         # Rows of one kernel are brought together. They stay in that order: the next layer wants another.
-        order = kernel[place, layer].argsort(stable=True)
-        place = place[order]
+        order = kernel[:, layer].index_select(0, place).argsort(stable=True)
+        place = place.index_select(0, order)
         images = images.index_select(0, order.to(images.device, non_blocking=True))
-        _run(tables.kernels, images, kernel[place, layer], numbers[place, layer])
+        _run(images, tables, kernel[:, layer], drawn[place, layer], centre[place, layer])
     images = images.index_select(0, place.argsort().to(images.device, non_blocking=True))
     side = recipe.cutout_side(height, width)
     if side:
@@ -109,40 +125,26 @@ def apply_recipe(images: Tensor, recipe: Recipe, choices: Choices) -> Tensor:
     return images
 
 
-def _run(kernels: tuple[Kernel, ...], images: Tensor, kernel: Tensor, numbers: Tensor) -> None:
-    """Run each kernel on its slice of the rows, in place.
-
-    Args:
-        kernels: by number, counted from 1.
-        images: uint8 [B, C, H, W], sorted by kernel; those of kernel 0 stay as they are.
-        kernel: int64 [B], on the host.
-        numbers: float64 [B, 8], on the host: what the kernels get.
-    """
-    sizes = kernel.bincount(minlength=1 + len(kernels)).tolist()
-    _, *slices = torch.split(images, sizes)
-    _, *own = torch.split(numbers.to(images.device, non_blocking=True), sizes)
-    for run, part, parameters in zip(kernels, slices, own, strict=True):
-        if len(part):
-            part.copy_(run(part, parameters))
-
-
 @dataclass(frozen=True)
 class _Tables:
-    """A recipe for one size of images, on the host. P operators, S levels."""
+    """A recipe for one size of images, on the host. P operators, R rows: operators × levels × signs."""
 
     kernels: tuple[Kernel, ...]
     """All that can happen to an image in a layer."""
     kernel: Tensor
     """int64 [P], which of them belongs to each operator, counted from 1; 0: nothing happens."""
-    numbers: Tensor
-    """float64 [P, S, 2, 6]: what the kernel gets for each operator, level and sign."""
+    magnitude: Tensor
+    """float32 [R, 1, 1, 1]"""
+    matrix: Tensor
+    """int64 [R, 6]"""
 
 
 @lru_cache(maxsize=32)
 def _tables(recipe: Recipe, height: int, width: int) -> _Tables:
     kernels: list[Kernel] = []
     kernel = torch.zeros(len(recipe.pool), dtype=torch.int64)
-    numbers = torch.zeros((len(recipe.pool), recipe.levels, 2, 6), dtype=torch.float64)
+    magnitude = torch.zeros(len(recipe.pool), recipe.levels, 2)
+    matrix = torch.zeros((*magnitude.shape, 6), dtype=torch.int64)
     for place, entry in enumerate(recipe.pool):
         operator = OPERATORS[entry.op]
         if operator.kernel is not None:
@@ -151,7 +153,26 @@ def _tables(recipe: Recipe, height: int, width: int) -> _Tables:
             kernel[place] = 1 + kernels.index(operator.kernel)
         for sign, values in enumerate((entry.values, entry.mirrored or entry.values)):
             for level, value in enumerate(values):
-                own = operator.numbers(value, height, width)
-                numbers[place, level, sign, : len(own)] = torch.tensor(own, dtype=torch.float64)
-    return _Tables(tuple(kernels), kernel, numbers)
+                magnitude[place, level, sign] = value
+                if operator.matrix is not None:
+                    matrix[place, level, sign] = torch.tensor(operator.matrix(value, height, width))
+    return _Tables(tuple(kernels), kernel, magnitude.view(-1, 1, 1, 1), matrix.view(-1, 6))
 
+
+def _run(images: Tensor, tables: _Tables, kernel: Tensor, row: Tensor, centre: Tensor) -> None:
+    """Run each kernel on its slice of the images, in place.
+
+    Args:
+        images: uint8 [B, C, H, W], sorted by kernel; those of kernel 0 stay as they are.
+        tables: of the recipe.
+        kernel: int64 [B] on the host, in any order: only their numbers count.
+        row: int64 [B] on the host, the row of each image in the tables.
+        centre: float64 [B, 2] on the host, in pixels.
+    """
+    sizes = kernel.bincount(minlength=1 + len(tables.kernels)).tolist()
+    parts = torch.split(images, sizes)
+    own = (tables.magnitude.index_select(0, row), tables.matrix.index_select(0, row), centre)
+    own_parts = (torch.split(each.to(images.device, non_blocking=True), sizes) for each in own)
+    for run, part, *owned in zip((None, *tables.kernels), parts, *own_parts, strict=True):
+        if run is not None and len(part):
+            part.copy_(run(part, Own(*owned)))

@@ -53,22 +53,13 @@ def sharpness(images: Tensor, factor: Tensor) -> Tensor:
     Smoothed by a 3×3 kernel of ones with 5 in the centre, over 13, rounded half up; the outermost pixels have
     no full neighbourhood and stay as they are.
     """
-    height, width = images.shape[-2:]
-    if min(height, width) < 3:
-        return images.clone()
     x = images.float()
-    # In one flat row, where neighbours are 1 and `width` apart: several times faster than slices of slices.
-    # Across the border that mixes pixels which are no neighbours; the border is put back below.
-    flat = x.flatten()
-    three = flat[:-2] + flat[1:-1] + flat[2:]
-    nine = (three[: -2 * width] + three[width:-width]).add_(three[2 * width :])
-    nine.add_(flat[width + 1 : -width - 1], alpha=4).add_(6.5)
-    smooth = torch.zeros_like(x)
-    smooth.view(-1)[width + 1 : -width - 1] = nine.div_(13).floor_()  # n/26 with n odd: rounding is harmless
-    result = _blend(smooth, x, factor)
-    for edge in (0, -1):
-        result[:, :, edge] = images[:, :, edge]
-        result[..., edge] = images[..., edge]
+    columns = x[:, :, :-2] + x[:, :, 1:-1] + x[:, :, 2:]
+    centre = x[:, :, 1:-1, 1:-1]
+    smooth = (columns[..., :-2] + columns[..., 1:-1]).add_(columns[..., 2:]).add_(centre, alpha=4)
+    smooth.add_(6.5).div_(13).floor_()  # (2n + 13)/26 is never whole, so rounding is harmless
+    result = images.clone()
+    result[:, :, 1:-1, 1:-1] = _blend(smooth, centre, factor)
     return result
 
 

@@ -1,0 +1,191 @@
+"""`lpa3bench show`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import config_plugins
+import pytest
+from click.testing import CliRunner, Result
+from config_plugins import WHOLE
+from console import Cli
+
+from lpa3bench.cli import main, show
+
+LINES = len(WHOLE.splitlines())
+EXTRA = """\
+ToyTask.weight = 75
+high/ToyTask.weight = 100
+positives/ToyAttack.margin = 0.5
+ToyJitter.strength = 0.1
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.chdir(tmp_path)
+    Path("a.gin").write_text(WHOLE + EXTRA)
+    return "a.gin"
+
+
+def shown(*arguments: str, forecast: bool = False) -> Result:
+    options = ["--plugin", config_plugins.__file__, *([] if forecast else ["--no-forecast"])]
+    return CliRunner().invoke(main, ["show", *arguments, *options], catch_exceptions=False)
+
+
+def section(text: str, heading: str) -> list[list[str]]:
+    """The rows below a heading, cell by cell."""
+    (block,) = [block for block in text.split("\n\n") if block.splitlines()[0] == heading]
+    return [[cell for cell in line.split("  ") if cell] for line in block.splitlines()[1:]]
+
+
+def test_every_value_and_where_it_comes_from(path: str) -> None:
+    text = shown(path, "-p", "ToyTask.lr=0.5", "--setting", "high").stdout
+    task = {row[0]: [cell.strip() for cell in row[1:]] for row in section(text, "ToyTask")}
+    assert task["lr"] == ["0.5", "-p"]
+    assert task["weight"] == ["100.0", f"a.gin:{LINES + 2}"]
+    assert task["batch_size"] == ["8", "default"]
+    run = {row[0]: [cell.strip() for cell in row[1:]] for row in section(text, "run")}
+    assert run["task"] == ["@tasks.ToyTask()", "a.gin:1"]
+    assert run["setting"] == ["'high'", "--setting"]
+    attack = {
+        row[0].strip(): [cell.strip() for cell in row[1:]] for row in section(text, "positives/ToyAttack")
+    }
+    assert attack["margin"] == ["0.5", f"a.gin:{LINES + 3}"]
+    assert text.splitlines()[:3] == [
+        "setting     high (also: low)",
+        "slots       positives = ToyAttack",
+        "parameters  283, and 14 of auxiliary BatchNorm",
+    ]
+
+
+def test_what_is_dormant_and_what_differs(path: str) -> None:
+    text = shown(path, "-p", "ToyAttack.margin=0.1").stdout
+    dormant = section(text, "dormant")
+    assert [row[0].strip() for row in dormant] == [
+        "high/ToyNoise.rate",
+        "high/ToyTask.weight",
+        "ToyJitter.strength",
+    ]
+    assert dormant[-1][-1].strip() == "ToyJitter is not bound"
+    (row,) = section(text, "differs from the published setting")
+    assert [cell.strip() for cell in row] == ["positives/ToyAttack.margin", "0.5 → 0.1", "-p"]
+
+
+def test_nothing_is_said_to_be_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    lines = [
+        line.removeprefix("low/")
+        for line in WHOLE.splitlines()
+        if "setting" not in line and "high" not in line
+    ]
+    Path("a.gin").write_text("\n".join(line for line in lines if "positives" not in line))
+    text = shown("a.gin").stdout
+    assert text.splitlines()[:3] == ["setting     none", "slots       none bound", "parameters  283"]
+    assert section(text, "dormant") == section(text, "differs from the published setting") == [["nothing"]]
+
+
+def test_json(path: str) -> None:
+    found = json.loads(shown(path, "-p", "ToyAttack.margin=0.1", "--json").stdout)
+    assert found["files"] == ["a.gin"]
+    assert (found["setting"], found["settings"], found["slots"]) == (
+        "low",
+        ["low", "high"],
+        {"positives": "ToyAttack"},
+    )
+    assert found["parameters"] == {"network": 283, "auxiliary": 14, "networks": 1}
+    assert {"name": "ToyTask.weight", "value": "75.0", "origin": f"a.gin:{LINES + 1}"} in found["values"]
+    assert found["changed"] == [
+        {"name": "positives/ToyAttack.margin", "published": "0.5", "value": "0.1", "origin": "-p"}
+    ]
+    assert found["dormant"][0]["reason"] == "high is not chosen"
+    assert "tasks.ToyTask.weight = 75.0\n" in found["operative"]
+    assert "forecast" not in found
+
+
+def test_the_operative_config_can_be_shown_again(path: str) -> None:
+    """What `show --json` gives is a config of its own."""
+    first = json.loads(shown(path, "--json").stdout)
+    Path("operative.gin").write_text(first["operative"])
+    assert json.loads(shown("operative.gin", "--json").stdout)["operative"] == first["operative"]
+
+
+def test_a_value_out_of_range_is_exit_3(path: str) -> None:
+    result = shown(path, "-p", "ToyNet.width=0")
+    assert result.exit_code == 3
+    assert result.stderr == "error: -p 'ToyNet.width=0': ToyNet.width must be >= 1, not 0\n"
+
+
+FORECAST: dict[str, Any] = {
+    "phases": [
+        {"name": "warm-up", "seconds_per_step": 0.25, "forward_equivalents_per_step": 384.0, "steps": 7800},
+        {
+            "name": "mixmatch",
+            "seconds_per_step": 1.5,
+            "forward_equivalents_per_step": 1024.0,
+            "steps": 109_200,
+        },
+    ],
+    "hours": 46.04,
+    "peak_memory_bytes": 3 * 2**29,
+    "parameters": 283,
+    "scaled_from": "batch 8 to 128",
+}
+
+
+def test_the_forecast(path: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from lpa3bench import rehearsal
+
+    asked: dict[str, Any] = {}
+
+    def forecast(config: Any, **options: Any) -> dict[str, Any]:
+        asked.update(options, setting=config.setting)
+        return FORECAST
+
+    monkeypatch.setattr(rehearsal, "forecast", forecast)
+    text = shown(path, "--device", "cpu", "--data", str(tmp_path), forecast=True).stdout
+    assert asked == {"root": tmp_path, "device": "cpu", "setting": "low"}
+    rows = [[cell.strip() for cell in row] for row in section(text, "forecast")]
+    assert rows == [
+        ["warm-up", "0.25 s a step", "384 image passes", "7,800 steps"],
+        ["mixmatch", "1.5 s a step", "1,024 image passes", "109,200 steps"],
+        ["in all", "46.0 h"],
+        ["memory", "1.5 GiB, programs and data included"],
+        ["scaled", "from batch 8 to 128"],
+    ]
+
+
+def test_a_forecast_without_the_data_set(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from lpa3bench import rehearsal
+
+    phases = [{**phase, "steps": None} for phase in FORECAST["phases"]]
+    unknown = {**FORECAST, "phases": phases, "hours": None, "scaled_from": None}
+    monkeypatch.setattr(rehearsal, "forecast", lambda config, **options: unknown)
+    rows = section(shown(path, forecast=True).stdout, "forecast")
+    assert [cell.strip() for cell in rows[0]] == ["warm-up", "0.25 s a step", "384 image passes"]
+    assert "the data set is not here" in rows[2][1]
+    assert len(rows) == 4
+
+
+@pytest.mark.parametrize(
+    ("hours", "words"), [(0.001, "4 s"), (0.5, "30 min"), (1.99, "119 min"), (2.5, "2.5 h")]
+)
+def test_durations(hours: float, words: str) -> None:
+    lists: dict[str, Any] = {"settings": [], "values": [], "changed": [], "dormant": []}
+    sizes = {"network": 1, "auxiliary": 0, "networks": 2}
+    forecast = {**FORECAST, "hours": hours}
+    text = show.text({**lists, "setting": None, "slots": {}, "parameters": sizes, "forecast": forecast})
+    assert f"  in all    {words}\n" in text
+    assert "parameters  2 networks of 1\n" in text
+
+
+def test_through_the_real_command(cli: Cli) -> None:
+    """With the real forecast, of a shipped config."""
+    done = cli("show", "quickstart", "--json", "--device", "cpu")
+    assert (done.returncode, done.stderr) == (0, "")
+    found = json.loads(done.stdout)
+    assert found["parameters"]["network"] == 24_058
+    assert [phase["name"] for phase in found["forecast"]["phases"]] == ["train"]
+    assert found["forecast"]["hours"] > 0

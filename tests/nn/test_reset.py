@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from lpa3bench.nn.reset import reset_parameters
+from lpa3bench.seeding import seeded
+from lpa3bench.testing import no_global_randomness
+
+
+def head() -> nn.Sequential:
+    """With parts in parts, a frozen parameter and one layer that has nothing to reset."""
+    model = nn.Sequential(nn.Sequential(nn.Linear(5, 4), nn.ReLU()), nn.Linear(4, 3, bias=False))
+    for parameter in model.parameters():
+        nn.init.constant_(parameter, 7.0)
+    model[1].weight.requires_grad_(False)
+    return model
+
+
+def weights(model: nn.Module) -> list[Tensor]:
+    return [parameter.detach().clone() for parameter in model.parameters()]
+
+
+def test_one_seed_gives_one_set_of_weights_whatever_was_there() -> None:
+    one, other, third = head(), head(), head()
+    for parameter in other.parameters():
+        nn.init.constant_(parameter, -1.0)
+    with no_global_randomness():
+        reset_parameters(one, 5)
+        reset_parameters(other, 5)
+        reset_parameters(third, 6)
+    for first, second, different in zip(weights(one), weights(other), weights(third), strict=True):
+        assert torch.equal(first, second)
+        assert not torch.equal(first, different)
+        assert first.abs().max() < 1
+    reset_parameters(one, 5)
+    assert all(torch.equal(*pair) for pair in zip(weights(one), weights(other), strict=True))
+
+
+def test_the_layers_own_defaults_decide() -> None:
+    model, fresh = nn.Linear(5, 4), nn.Linear(5, 4)
+    reset_parameters(model, 5)
+    with seeded(5):
+        fresh.reset_parameters()
+    assert all(torch.equal(*pair) for pair in zip(weights(model), weights(fresh), strict=True))
+
+
+def test_parameters_stay_the_same_objects() -> None:
+    model = head()
+    before = [(id(p), p.data_ptr(), p.requires_grad) for p in model.parameters()]
+    for parameter in model.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    reset_parameters(model, 5)
+    assert [(id(p), p.data_ptr(), p.requires_grad) for p in model.parameters()] == before
+    assert all(torch.equal(p.grad, torch.ones_like(p)) for p in model.parameters() if p.grad is not None)
+    assert {flag for *_, flag in before} == {True, False}

@@ -1,0 +1,115 @@
+"""Whether a combination makes sense, and what it is called."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from lpa3bench.api import Augmenter, Context, DatasetSpec, Labels, LabelSet, Slot, View
+from lpa3bench.cell import cell_name, describe, refuse_nonsense
+from lpa3bench.errors import ConfigError
+from lpa3bench.experiment import Experiment
+from lpa3bench.registry import Entry
+from lpa3bench.testing import Bystander, TinyNet, TinySet
+
+
+class Still(Augmenter):
+    def generate(self, x: Tensor, ctx: Context) -> View:
+        return View(x, torch.arange(len(x)))
+
+
+class Picky(Still):
+    def unsupported(self, spec: DatasetSpec, slot: Slot) -> str | None:
+        return f"{spec.name} is too small for slot {slot}"
+
+
+class Auxiliary(Still):
+    bn_domain = "aux"
+
+
+class Odd(Labels):
+    def apply(self, clean: Tensor, **_: Any) -> LabelSet:
+        return LabelSet(clean, torch.ones_like(clean, dtype=torch.bool), {})
+
+
+class Choosy(Bystander):
+    slots = ("view", "positives")
+
+    def unsupported(self, spec: DatasetSpec, labels: Labels) -> str | None:
+        return f"needs other labels than {type(labels).__name__} on {spec.name}"
+
+
+def experiment(**changed: Any) -> Experiment:
+    return replace(
+        Experiment(task=Bystander(), dataset=TinySet(), backbone=TinyNet, epochs=7), **changed
+    )
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"labels": Odd()},
+        {"view": Still(), "strong": Auxiliary(), "positives": Auxiliary()},
+        {"task": Choosy()},  # without labels there is nothing to object to
+    ],
+)
+def test_what_makes_sense_passes(changed: dict[str, Any]) -> None:
+    refuse_nonsense(experiment(**changed))
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"task": Choosy(), "labels": Odd()}, "^run.task: needs other labels than Odd on Tiny$"),
+        (
+            {"task": Choosy(), "strong": Still()},
+            "^run.strong: Choosy has no such slot; it has view, positives$",
+        ),
+        ({"view": Auxiliary()}, "^run.view: Auxiliary works in the auxiliary BatchNorm; bind it to run.pos"),
+        ({"positives": Picky()}, "^run.positives: Picky: Tiny is too small for slot positives$"),
+        (
+            {"task": Choosy(), "labels": Odd(), "view": Picky(), "strong": Picky()},
+            "^run.task: .*; run.view: Picky: .*; run.strong: Choosy has no such slot",
+        ),
+    ],
+)
+def test_nonsense_is_refused_with_every_reason(changed: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        refuse_nonsense(experiment(**changed))
+
+
+@pytest.mark.parametrize(
+    ("changed", "name"),
+    [
+        ({}, "tiny-bystander"),
+        ({"labels": Odd()}, "tiny-bystander-odd"),
+        ({"labels": Odd(), "settings": ("sym50",), "setting": "sym50"}, "tiny-bystander-sym50"),
+        ({"positives": Still()}, "tiny-bystander-still"),
+        ({"view": Still(), "positives": Auxiliary()}, "tiny-bystander-view.still-auxiliary"),
+        ({"strong": Still()}, "tiny-bystander-strong.still"),
+    ],
+)
+def test_the_name_tells_cells_apart(changed: dict[str, Any], name: str) -> None:
+    assert cell_name(experiment(**changed)) == name
+
+
+def test_the_description_is_whole() -> None:
+    plugins = [Entry("tasks", "Bystander", Bystander, "x"), Entry("backbones", "TinyNet", TinyNet, "x")]
+    cell = describe(experiment(labels=Odd(), view=Still()), plugins, "0123abcd")
+    assert json.loads(json.dumps(cell)) == cell == {
+        "name": "tiny-bystander-odd-view.still",
+        "task": "Bystander",
+        "dataset": "Tiny",
+        "labels": "Odd",
+        "backbone": "TinyNet",
+        "slots": {"view": "Still"},
+        "setting": None,
+        "epochs": 7,
+        "identity": "0123abcd",
+    }  # fmt: skip

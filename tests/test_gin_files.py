@@ -1,0 +1,212 @@
+"""The shipped gin files: they are whole, say what they cost, and hold what was published."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from lpa3bench import registry
+from lpa3bench.checking import check_files
+from lpa3bench.config import Config, load
+from lpa3bench.paths import config_names, gin_root, resolve_config
+
+FILES = sorted(gin_root().rglob("*.gin"))
+SHIPPED = config_names()
+OVERLAYS = [name for name in SHIPPED if name.startswith("augmenters/")]
+WHOLE = [name for name in SHIPPED if "/" not in name]
+PES = ["cifar10_pes", "cifar100_pes"]
+SETTINGS = ["sym50", "sym80", "sym90"]
+
+
+@cache
+def loaded(*names: str, setting: str | None = None) -> Config:
+    return load([resolve_config(name) for name in names], setting=setting, registry=registry.load())
+
+
+def value(config: Config, name: str) -> str:
+    (found,) = [v.text for v in config.values if v.name == name]
+    return found
+
+
+def test_there_are_some() -> None:
+    assert {"quickstart", *PES} <= {*WHOLE}
+    assert {"augmenters/lpa3", "augmenters/randaugment", "augmenters/none"} <= {*OVERLAYS}
+    assert {name: (gin_root() / f"{name}.gin") in FILES for name in SHIPPED} == dict.fromkeys(SHIPPED, True)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(gin_root())))
+def test_each_is_right_in_every_setting(path: Path) -> None:
+    (checked,) = check_files([path], registry.load())
+    assert checked.errors == ()
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_each_opens_with_its_command_its_cost_and_its_published_score(name: str) -> None:
+    lines = (gin_root() / f"{name}.gin").read_text().splitlines()
+    head = "\n".join(lines[: next(i for i, line in enumerate(lines) if not line.startswith("#"))])
+    assert re.search(rf"^#   lpa3bench run .*\b{name}\b", head, re.MULTILINE)
+    assert re.search(r"^# Cost: ", head, re.MULTILINE)
+    assert "Published" in head
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_commands_in_its_head_can_be_run(name: str) -> None:
+    text = (gin_root() / f"{name}.gin").read_text()
+    commands = re.findall(r"^#   lpa3bench run (.*?)(?:   .*)?$", text, re.MULTILINE)
+    assert commands
+    for command in commands:
+        files, _, setting = command.partition(" --setting ")
+        loaded(*files.split(), setting=setting or None).try_out()
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_overlays_bind_slots_only(overlay: str) -> None:
+    text = (gin_root() / f"{overlay}.gin").read_text()
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    assert lines
+    assert [line for line in lines if not re.match(r"run\.(view|strong|positives) = ", line)] == []
+
+
+@pytest.mark.parametrize("name", WHOLE)
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_every_overlay_goes_over_every_config(name: str, overlay: str) -> None:
+    config = loaded(name, overlay)
+    assert config.changed == ()
+    config.try_out()
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_what_is_bound_is_what_the_overlay_says(name: str) -> None:
+    assert loaded(name, "augmenters/none").slots == {}
+    assert loaded(name, "augmenters/none", "augmenters/lpa3").slots == {"positives": "LPA3"}
+    assert loaded(name, "augmenters/none", "augmenters/randaugment").slots == {"view": "RandAugment"}
+
+
+# ----------------------------------------------------------------------------------------- what was published
+def test_the_setting_by_default() -> None:
+    for name in PES:
+        config = loaded(name)
+        assert (config.setting, config.settings, config.slots) == ("sym90", tuple(SETTINGS), {})
+
+
+LAMBDA_U = {
+    ("cifar10_pes", False): ("15.0", "25.0", "25.0"),
+    ("cifar10_pes", True): ("7.5", "25.0", "25.0"),
+    ("cifar100_pes", False): ("75.0", "100.0", "100.0"),
+    ("cifar100_pes", True): ("37.5", "100.0", "100.0"),
+}
+MARGIN = {"cifar10_pes": ("0.02", "0.02", "0.002"), "cifar100_pes": ("0.02", "0.02", "0.02")}
+
+
+@pytest.mark.parametrize("name", PES)
+def test_what_depends_on_the_setting(name: str) -> None:
+    for place, setting in enumerate(SETTINGS):
+        plain = loaded(name, setting=setting)
+        attacked = loaded(name, "augmenters/lpa3", setting=setting)
+        assert value(plain, "SymmetricNoise.rate") == f"0.{setting[3]}"
+        assert value(plain, "PES.lambda_u") == LAMBDA_U[name, False][place]
+        assert value(attacked, "PES.lambda_u") == LAMBDA_U[name, True][place]
+        assert value(attacked, "positives/LPA3.margin") == MARGIN[name][place]
+        # Half the weight at 50 %, because LP-A3 adds a second term of the same kind.
+        ratio = float(value(attacked, "PES.lambda_u")) / float(value(plain, "PES.lambda_u"))
+        assert ratio == (0.5 if setting == "sym50" else 1.0)
+
+
+def test_another_augmenter_leaves_the_weight_of_the_method_alone() -> None:
+    assert value(loaded("cifar100_pes", "augmenters/randaugment", setting="sym50"), "PES.lambda_u") == "75.0"
+
+
+PUBLISHED = {
+    "run.epochs": "300",
+    "run.backbone": "@backbones.PreActResNet18",
+    "run.labels": "@labels.SymmetricNoise()",
+    "WeakView.flip": "True",
+    "WeakView.pad": "4",
+    "WeakView.mode": "'constant'",
+    "WeakView.crop": "None",
+    "PES.batch_size": "128",
+    "PES.lr": "0.02",
+    "PES.momentum": "0.9",
+    "PES.weight_decay": "0.0005",
+    "PES.lr_min_ratio": "0.01",
+    "PES.head_epochs": "5",
+    "PES.head_lr": "0.0001",
+    "PES.frozen_head": "True",
+    "PES.temperature": "0.5",
+    "PES.alpha": "4.0",
+    "PES.alpha_late": "0.75",
+    "PES.late_epoch": "150",
+    "PES.ramp_epochs": "16",
+    "PES.max_class_weight": "3.0",
+    "positives/LPA3.ratio": "1.0",
+    "positives/LPA3.iterations": "5",
+    "positives/LPA3.lam": "1.0",
+    "positives/LPA3.step_size": "None",
+    "positives/LPA3.start": "0.01",
+    "positives/LPA3.probe": "0.1",
+    "positives/LPA3.floor": "0.0001",
+    "positives/LPA3.label": "'model'",
+    "positives/LPA3.temperature": "1.0",
+    "positives/LPA3.warmup_steps": "0",
+    "positives/LPA3.domain": "'aux'",
+}
+OWN = {
+    "cifar10_pes": {
+        "run.dataset": "@datasets.CIFAR10()",
+        "CIFAR10.mean": "(0.4914, 0.4822, 0.4465)",
+        "CIFAR10.std": "(0.2023, 0.1994, 0.201)",
+        "PES.warmup_epochs": "20",
+    },
+    "cifar100_pes": {
+        "run.dataset": "@datasets.CIFAR100()",
+        "CIFAR100.mean": "(0.507, 0.487, 0.441)",
+        "CIFAR100.std": "(0.267, 0.256, 0.276)",
+        "PES.warmup_epochs": "35",
+    },
+}
+
+
+@pytest.mark.parametrize("name", PES)
+def test_what_does_not(name: str) -> None:
+    config = loaded(name, "augmenters/lpa3")
+    for parameter, text in {**PUBLISHED, **OWN[name]}.items():
+        assert (parameter, value(config, parameter)) == (parameter, text)
+
+
+@pytest.mark.parametrize("name", PES)
+def test_nothing_that_was_published_is_left_to_a_default(name: str) -> None:
+    """A default may change; what was published does not."""
+    config = loaded(name, "augmenters/lpa3")
+    free = {"run.view", "run.strong", "run.holdout", "run.precision", "WeakView.crop"}
+    unused = {"positives/LPA3.select", "positives/LPA3.tcs"}  # nothing is selected at ratio 1
+    defaults = {v.name for v in config.values if v.origin == "default"}
+    assert defaults <= free | unused
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        (
+            "cifar10_pes",
+            {
+                "PES": "94.89 ± 0.12   92.15 ± 0.23   84.98 ± 0.36",
+                "PES + LP-A3": "95.10 ± 0.14   93.26 ± 0.21   87.71 ± 0.36",
+            },
+        ),
+        (
+            "cifar100_pes",
+            {
+                "PES": "74.19 ± 0.23   61.47 ± 0.38   21.15 ± 3.15",
+                "PES + LP-A3": "74.57 ± 0.25   62.98 ± 0.49   40.61 ± 1.10",
+            },
+        ),
+    ],
+)
+def test_the_published_scores_in_the_heads(name: str, rows: dict[str, str]) -> None:
+    text = (gin_root() / f"{name}.gin").read_text()
+    assert "best epoch on the test set" in text
+    for method, scores in rows.items():
+        assert re.search(rf"^#   {re.escape(method)} +{re.escape(scores)}$", text, re.MULTILINE)

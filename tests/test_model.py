@@ -1,0 +1,129 @@
+"""The classifier: normalisation in front, passes counted."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from lpa3bench.api import Output
+from lpa3bench.model import Classifier, build
+from lpa3bench.nn.batchnorm import add_auxiliary
+from lpa3bench.nn.freeze import frozen
+from lpa3bench.passes import Passes
+from lpa3bench.testing import SPEC, TinyNet, no_global_randomness, weights_of
+
+X = torch.rand(6, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+
+
+class Plain(TinyNet):
+    """Shows no features."""
+
+    def forward(self, x: Tensor) -> Output:
+        return Output(super().forward(x).logits, ())
+
+
+def classifier(kind: type[TinyNet] = TinyNet, dtype: torch.dtype = torch.float32) -> Classifier:
+    network = kind(num_classes=SPEC.num_classes, in_channels=SPEC.channels).to(dtype)
+    return Classifier("net", network, SPEC, Passes())
+
+
+def counted(model: Classifier) -> list[int]:
+    return model.passes.counts["main"]
+
+
+def test_it_normalises_as_the_data_set_says() -> None:
+    model = classifier().eval()
+    expected = torch.stack([(X[:, c] - SPEC.mean[c]) / SPEC.std[c] for c in range(3)], dim=1)
+    torch.testing.assert_close(model.normalise(X), expected)
+    assert torch.equal(model(X).logits, model.backbone(model.normalise(X)).logits)
+    assert torch.equal(model(X).logits, model.from_normalised(model.normalise(X)).logits)
+
+
+def test_mean_and_std_are_the_data_sets_and_not_saved() -> None:
+    model = classifier(dtype=torch.float64)
+    assert model.mean.dtype == torch.float64
+    assert model.mean.shape == (3, 1, 1)
+    assert set(model.state_dict()) == {f"backbone.{name}" for name in model.backbone.state_dict()}
+
+
+@pytest.mark.parametrize("kind", [TinyNet, Plain])
+def test_passes_are_counted_by_what_they_compute(kind: type[TinyNet]) -> None:
+    model = classifier(kind)
+    with torch.no_grad():
+        model(X)
+    assert counted(model) == [6, 0, 0]
+    model(X[:4]).logits.sum().backward()
+    assert counted(model) == [10, 4, 0]
+    with frozen(model):
+        z = model.normalise(X[:2]).requires_grad_()
+        torch.autograd.grad(model.from_normalised(z).logits.sum(), z)
+    assert counted(model) == [12, 4, 2]
+
+
+def test_a_loss_on_all_features_is_one_backward_pass() -> None:
+    model = classifier()
+    logits, features = model(X)
+    (logits.sum() + sum(f.square().sum() for f in features)).backward()
+    assert counted(model) == [6, 6, 0]
+
+
+def test_training_the_head_alone_goes_back_through_no_body() -> None:
+    model = classifier()
+    for parameter in model.parameters():
+        parameter.requires_grad_(False)
+    model.backbone.stages()[-1].requires_grad_(True)
+    model(X).logits.sum().backward()
+    assert counted(model) == [6, 0, 0]
+
+
+def test_a_backward_pass_is_counted_where_its_forward_pass_was() -> None:
+    model = classifier()
+    with model.passes.at("aux"):
+        loss = model(X).logits.sum()
+    with model.passes.at("positives"):
+        loss.backward()
+    assert model.passes.counts == {"aux": [6, 6, 0]}
+
+
+# ----------------------------------------------------------------------------------------------- build
+def networks(*names: str, seed: int = 0, auxiliary: bool = False) -> dict[str, Classifier]:
+    with no_global_randomness():
+        return build(
+            names,
+            TinyNet,
+            SPEC,
+            seed=seed,
+            device=torch.device("cpu"),
+            auxiliary=auxiliary,
+            passes=Passes(),
+        )
+
+
+def alike(one: nn.Module, other: nn.Module) -> bool:
+    weights = weights_of(other)
+    return all(torch.equal(v, weights[name]) for name, v in weights_of(one).items() if ".aux." not in name)
+
+
+def test_each_network_starts_from_its_name_and_the_seed() -> None:
+    pair, swapped, alone = networks("one", "two"), networks("two", "one"), networks("two")
+    assert list(pair) == ["one", "two"]
+    assert pair["one"].name == "one"
+    assert not alike(pair["one"], pair["two"])
+    assert alike(pair["one"], swapped["one"])
+    assert alike(pair["two"], alone["two"])
+    assert not alike(pair["two"], networks("two", seed=1)["two"])
+
+
+def test_the_auxiliary_batchnorm_moves_no_weight() -> None:
+    plain, dual = networks("net")["net"], networks("net", auxiliary=True)["net"]
+    assert alike(plain, dual)
+    assert sum(".aux." in name for name in weights_of(dual)) == 2 * 5
+    assert add_auxiliary(dual) == 2
+
+
+def test_weights_lie_channels_last() -> None:
+    (net,) = networks("net").values()
+    weight = net.backbone.body[0].weight  # type: ignore[union-attr, index]
+    assert weight.is_contiguous(memory_format=torch.channels_last)
+    assert not weight.is_contiguous()

@@ -1,0 +1,90 @@
+"""The record of a finished run."""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lpa3bench.records import compose, metrics, pack, unpack
+
+shares = st.integers(0, 20).map(lambda k: k / 20)
+"""Few values, so that epochs are often equally good."""
+curves = st.lists(st.tuples(shares, shares), min_size=1, max_size=45)
+
+
+@given(st.lists(st.booleans(), max_size=70))
+def test_bits_come_back_as_they_went_in(correct: list[bool]) -> None:
+    packed = json.loads(json.dumps(pack(correct)))
+    assert unpack(packed) == correct
+    # what a reader without this package would do
+    octets = zlib.decompress(base64.b64decode(packed["bits"]))
+    assert octets == np.packbits(np.array(correct, dtype=bool)).tobytes()
+
+
+@given(curves)
+def test_metrics_of_any_curve(curve: list[tuple[float, float]]) -> None:
+    tests, vals = zip(*curve, strict=True)
+    found, flags = metrics([{"test": test, "val": val} for test, val in curve])
+    assert list(found) == ["last", "mean_last_20", "val_selected", "oracle_best"]
+    assert found["last"] == tests[-1]
+    assert found["oracle_best"] == max(tests)
+    assert found["val_selected"] == tests[vals.index(max(vals))], "the first of equals"
+    if len(curve) >= 20:
+        assert found["mean_last_20"] == pytest.approx(float(np.mean(tests[-20:])))
+        assert flags == []
+    else:
+        assert found["mean_last_20"] is None
+        assert flags == [f"mean_last_20 is null: the run has only {len(curve)} epochs"]
+
+
+@given(curves, st.data())
+def test_without_validation_nothing_is_selected_and_a_flag_says_so(
+    curve: list[tuple[float, float]], data: st.DataObject
+) -> None:
+    rows: list[dict[str, Any]] = [{"test": test, "val": val} for test, val in curve]
+    del rows[data.draw(st.integers(0, len(rows) - 1))]["val"]
+    found, flags = metrics(rows)
+    assert found["val_selected"] is None
+    assert any(flag.startswith("val_selected is null") for flag in flags)
+    complete, _ = metrics([{"test": test, "val": val} for test, val in curve])
+    assert {**found, "val_selected": 0} == {**complete, "val_selected": 0}
+
+
+def test_a_curve_without_epochs_is_refused() -> None:
+    with pytest.raises(ValueError, match="^curve: "):
+        metrics([])
+
+
+def record(limit: int | None = None) -> dict[str, Any]:
+    return compose(
+        cell={"name": "tiny-supervised"},
+        seed=3,
+        curve=[{"epoch": 0, "test": 0.5}],
+        correct=[True, False, True],
+        per_class=[None, 2 / 3],
+        cost={},
+        labels={"training_images": 64},
+        protocol={"limit": limit},
+        provenance={"device": "cpu"},
+        resumed_from=[],
+    )
+
+
+def test_a_record_is_plain_json() -> None:
+    made = record()
+    assert json.loads(json.dumps(made, allow_nan=False)) == made
+    assert unpack(made["correct"]) == [True, False, True]
+    assert made["provenance"]["device"] == "cpu"
+    assert made["status"] == "ok"
+    assert not any("--limit" in flag for flag in made["flags"])
+
+
+def test_a_limited_run_is_flagged_first() -> None:
+    assert record(limit=64)["flags"][0] == "not a result: only 64 training images (--limit)"

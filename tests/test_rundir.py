@@ -1,0 +1,70 @@
+"""The directory of one run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lpa3bench.errors import RunFailed
+from lpa3bench.rundir import RunDirectory
+
+
+def test_it_is_made_and_locked(tmp_path: Path) -> None:
+    folder = RunDirectory(tmp_path / "runs" / "cell" / "run")
+    with folder.locked():
+        assert folder.path.is_dir()
+        with pytest.raises(RunFailed, match="run: another process is working on this run"), folder.locked():
+            pass
+    with pytest.raises(KeyError), folder.locked():
+        raise KeyError
+    with folder.locked():
+        pass
+
+
+def test_a_place_that_cannot_be_written_to(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("a file")
+    with pytest.raises(RunFailed, match="cannot be written to .*; choose another --out"):
+        with RunDirectory(tmp_path / "runs" / "run").locked():
+            pass
+
+
+def test_the_record_is_the_mark_of_a_finished_run(tmp_path: Path) -> None:
+    folder = RunDirectory(tmp_path)
+    assert folder.record() is None
+    folder.write_json(folder.result, {"seed": 3})
+    assert folder.record() == {"seed": 3}
+    folder.result.write_text('{"seed": ')
+    with pytest.raises(RunFailed, match=r"result\.json: damaged .*--fresh"):
+        folder.record()
+
+
+def test_numbers_that_json_lacks_leave_the_old_file(tmp_path: Path) -> None:
+    folder = RunDirectory(tmp_path)
+    folder.write_json(folder.result, {"last": 0.5})
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        folder.write_json(folder.result, {"last": float("nan")})
+    assert json.loads(folder.result.read_text()) == {"last": 0.5}
+
+
+def test_clearing_begins_with_the_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = RunDirectory(tmp_path)
+    files = [folder.result, folder.env, folder.metrics, folder.best, folder.predictions, folder.labels]
+    checkpoints = [tmp_path / f"checkpoint-0000{k}.pt" for k in (1, 2)]
+    for file in (*files, *checkpoints):
+        file.write_text("x")
+    (tmp_path / "notes.txt").write_text("the user's own")
+    removed = []
+    real = Path.unlink
+
+    def spy(self: Path, missing_ok: bool = False) -> None:
+        removed.append(self)
+        real(self, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", spy)
+    folder.clear()
+    assert removed[0] == folder.result, "a record beside missing files would pass for a finished run"
+    assert set(removed) == {*files, *checkpoints}
+    assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
+    folder.clear()  # an empty one too
