@@ -1,0 +1,208 @@
+"""From a data set and labels to what a run trains and is scored on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from lpa3bench.api import Augmenter, Context, Labels, LabelSet, Split, View, WeakView
+from lpa3bench.data.training import TrainingData, prepare
+from lpa3bench.errors import ConfigError, DataError
+from lpa3bench.experiment import Experiment
+from lpa3bench.seeding import Draws
+from lpa3bench.testing import COUNT, SPEC, Bystander, TinyNet, TinySet
+
+CPU = torch.device("cpu")
+EVERYTHING = torch.arange(COUNT)
+
+
+class Shuffled(Labels):
+    """Labels that tell which image they belong to no more."""
+
+    def apply(self, clean: Tensor, *, num_classes: int, draws: Draws) -> LabelSet:
+        given = clean[draws.permutation(len(clean))]
+        clean.fill_(0)  # a plugin's own copy, to spoil as it likes
+        return LabelSet(given, torch.ones_like(given, dtype=torch.bool), {"kind": "Shuffled"})
+
+
+class Half(Labels):
+    def apply(self, clean: Tensor, *, num_classes: int, draws: Draws) -> LabelSet:
+        return LabelSet(clean, torch.arange(len(clean)) < len(clean) // 2, {})
+
+
+class Made(Labels):
+    """Returns what it is told to, or raises it."""
+
+    def __init__(self, made: Any) -> None:
+        self.made = made
+
+    def apply(self, clean: Tensor, *, num_classes: int, draws: Draws) -> LabelSet:
+        if isinstance(self.made, Exception):
+            raise self.made
+        given, labelled = self.made
+        return LabelSet(given, labelled, {})
+
+
+class Still(Augmenter):
+    def generate(self, x: Tensor, ctx: Context) -> View:
+        return View(x, torch.arange(len(x)))
+
+
+class OtherTask(Bystander):
+    slots = ("view",)
+
+
+class WithVal(TinySet):
+    def load(self, root: Path) -> dict[str, Split]:
+        return super().load(root) | {"val": self._split(7)}
+
+
+class Damaged(TinySet):
+    def __init__(self, **splits: Split) -> None:
+        self.splits = splits
+
+    def load(self, root: Path) -> dict[str, Split]:
+        return super().load(root) | self.splits
+
+
+def prepared(*, seed: int = 0, limit: int | None = None, **changed: Any) -> TrainingData:
+    experiment = Experiment(task=Bystander(), dataset=TinySet(), backbone=TinyNet, epochs=1)
+    return prepare(replace(experiment, **changed), root=Path(), seed=seed, device=CPU, limit_to=limit)
+
+
+def images(data: TrainingData, split: str | None = None) -> Tensor:
+    store = data.scored[split].images if split else data.store
+    return (store.plain(torch.arange(len(store))) * 255).round().to(torch.uint8)
+
+
+@given(st.integers(0, 3), st.integers(0, COUNT - 1), st.one_of(st.none(), st.integers(1, COUNT)))
+@settings(max_examples=25)
+def test_every_image_keeps_its_label_wherever_it_goes(seed: int, holdout: int, limit: int | None) -> None:
+    train, test = TinySet().load(Path()).values()
+    data = prepared(seed=seed, limit=limit, holdout=holdout, labels=Shuffled())
+    given = data.label_set.given
+    assert len(given) == COUNT, "labels are made for the whole training split"
+    assert torch.equal(images(data), train.images[data.index])
+    assert torch.equal(data.labels.given, given[data.index])
+    assert torch.equal(images(data, "test"), test.images)
+    assert torch.equal(data.scored["test"].labels, test.labels)
+    assert set(data.scored) == ({"test", "val"} if holdout else {"test"})
+    if holdout:
+        held = [(train.images == image).flatten(1).all(1).nonzero().item() for image in images(data, "val")]
+        assert len(held) == holdout
+        assert not set(held) & set(data.index.tolist())
+        assert torch.equal(data.scored["val"].labels, given[held]), "with the given labels, not the clean"
+    left = COUNT - holdout
+    assert len(data.index) == (left if limit is None else min(limit, left))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"task": OtherTask()},
+        {"task": OtherTask(batch_size=4), "view": Still()},
+        {"positives": Still(), "epochs": 9, "weak": WeakView(flip=False, pad=2)},
+    ],
+)
+def test_every_method_gets_the_same(changed: dict[str, Any]) -> None:
+    given = {"holdout": 9, "limit": 20, "labels": Shuffled()}
+    one, other = prepared(**given), prepared(**given, **changed)
+    assert torch.equal(one.index, other.index)
+    assert torch.equal(one.label_set.given, other.label_set.given)
+    assert torch.equal(images(one, "val"), images(other, "val"))
+    assert (one.data_hash, one.label_hash) == (other.data_hash, other.label_hash)
+    another = prepared(**given, seed=1)
+    assert another.data_hash == one.data_hash
+    assert another.label_hash != one.label_hash
+    assert not torch.equal(another.index, one.index)
+
+
+def test_labels_do_not_depend_on_what_is_set_apart() -> None:
+    plain, parted = prepared(labels=Shuffled()), prepared(labels=Shuffled(), holdout=9, limit=20)
+    assert torch.equal(plain.label_set.given, parted.label_set.given)
+    assert plain.label_hash != parted.label_hash, "what is trained on belongs to it"
+
+
+def test_without_labels_the_data_sets_own_are_taken() -> None:
+    data = prepared()
+    assert torch.equal(data.labels.given, TinySet().load(Path())["train"].labels)
+    assert bool(data.labels.labelled.all())
+    assert torch.equal(data.index, EVERYTHING)
+
+
+def test_the_weak_view_in_force_is_the_configs() -> None:
+    weak = WeakView(flip=False, pad=2, mode="constant")
+    data = prepared(weak=weak)
+    assert data.spec.weak == weak == data.store.weak_view
+    assert prepared().spec.weak == SPEC.weak
+    assert data.scored["test"].images.weak_view.pad == 0
+
+
+def test_a_validation_split_of_its_own_is_scored_and_not_carved_twice() -> None:
+    data = prepared(dataset=WithVal())
+    assert torch.equal(images(data, "val"), TinySet()._split(7).images)
+    with pytest.raises(ConfigError, match="^run.holdout: Tiny has a validation split of its own"):
+        prepared(dataset=WithVal(), holdout=5)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"holdout": COUNT}, "^run.holdout: Tiny has only 48 training images"),
+        ({"holdout": 30, "labels": Half()}, "^run.holdout: needs labels on all training images"),
+        ({"labels": Made(ValueError("rate: must be < 1"))}, "^Made on Tiny: rate: must be < 1"),
+        ({"labels": Made((EVERYTHING[:5], EVERYTHING[:5] > 0))}, "^Made on Tiny: made 5 labels for 48"),
+        ({"labels": Made((EVERYTHING, EVERYTHING < 0))}, "^Made on Tiny: leaves no image labelled"),
+        ({"labels": Made((EVERYTHING, EVERYTHING >= 0))}, "^Made on Tiny: labels must lie in 0 … 2"),
+        ({"labels": Made((-EVERYTHING, EVERYTHING < 2))}, "^Made on Tiny: labels must lie in 0 … 2"),
+    ],
+)
+def test_what_does_not_fit_is_refused_in_one_line(changed: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        prepared(**changed)
+
+
+def test_labels_of_unlabelled_images_mean_nothing() -> None:
+    data = prepared(labels=Made((EVERYTHING.where(EVERYTHING < 2, -1), EVERYTHING < 2)))
+    assert int(data.labels.labelled.sum()) == 2
+
+
+def test_a_limit_that_leaves_no_labelled_image_is_refused() -> None:
+    """Of 48 images one has a label; some seeds leave it out."""
+    refused = 0
+    for seed in range(5):
+        try:
+            data = prepared(seed=seed, limit=24, labels=Made((EVERYTHING % 3, EVERYTHING == 7)))
+            assert 7 in data.index
+        except ConfigError as error:
+            refused += 1
+            assert str(error) == "--limit 24: leaves no labelled image; take a larger one"
+    assert 0 < refused < 5
+
+
+@pytest.mark.parametrize(
+    ("split", "said"),
+    [
+        (Split(torch.zeros(4, 3, 8, 8), EVERYTHING[:4] % 3), r"Tiny: test images are torch.float32 \[4, 3"),
+        (Split(torch.zeros(4, 3, 9, 9).byte(), EVERYTHING[:4] % 3), r"\[4, 3, 9, 9\], not .* \[4, 3, 8, 8\]"),
+        (Split(torch.zeros(5, 3, 8, 8).byte(), EVERYTHING[:4] % 3), r"\[5, 3, 8, 8\], not .* \[4, 3, 8, 8\]"),
+        (Split(torch.zeros(4, 3, 8, 8).byte(), EVERYTHING[:4]), r"Tiny: test labels do not lie in 0 … 2"),
+        (Split(torch.zeros(4, 3, 8, 8).byte(), -EVERYTHING[:4]), r"Tiny: test labels do not lie in 0 … 2"),
+    ],
+)
+def test_a_data_set_that_is_not_what_it_says_is_found(split: Split, said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        prepared(dataset=Damaged(test=split))
+
+
+def test_the_hash_is_of_all_splits() -> None:
+    other = TinySet()._split(9)
+    hashes = {prepared(dataset=Damaged(**{name: other})).data_hash for name in ("train", "test", "val")}
+    assert len(hashes | {prepared().data_hash}) == 4

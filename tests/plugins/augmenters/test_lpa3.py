@@ -1,0 +1,268 @@
+"""The LP-A3 augmenter: what it selects, remembers, preserves and refuses. Its numbers are golden file A's."""
+
+from __future__ import annotations
+
+import copy
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from hostsync import HostSyncs
+from torch import Tensor, nn
+
+from lpa3bench import attack
+from lpa3bench.api import DatasetSpec, Output, View
+from lpa3bench.nn.batchnorm import add_auxiliary, bn_domain
+from lpa3bench.nn.freeze import frozen
+from lpa3bench.seeding import Draws
+from lpa3bench_plugins.augmenters.lpa3 import LPA3
+from lpa3bench_plugins.backbones.smallnet import SmallNet
+
+SIZE, CLASSES = 20, 4
+SPEC = DatasetSpec(name="Tiny", num_classes=CLASSES, channels=3, size=8, mean=(0.5,) * 3, std=(0.25,) * 3)
+
+
+class Model(nn.Module):
+    """What an augmenter knows of a model; counts its calls."""
+
+    name = "net"
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.backbone = SmallNet(num_classes=CLASSES, in_channels=3, width=4)
+        self.backbone.head.weight.data.mul_(20)  # predictions that differ
+        add_auxiliary(self.backbone)
+        self.mean = torch.tensor(SPEC.mean).view(3, 1, 1)
+        self.std = torch.tensor(SPEC.std).view(3, 1, 1)
+        self.calls = 0
+
+    def normalise(self, x: Tensor) -> Tensor:
+        return (x - self.mean) / self.std
+
+    def forward(self, x: Tensor) -> Output:
+        return self.from_normalised(self.normalise(x))
+
+    def from_normalised(self, z: Tensor) -> Output:
+        self.calls += 1
+        return self.backbone(z)
+
+
+class Bench:
+    """Calls one augmenter as the engine's guard does."""
+
+    def __init__(self, **options: Any) -> None:
+        self.model = Model()
+        self.draws = Draws(1)
+        self.lpa3 = LPA3(**options)
+        self.lpa3.setup(SimpleNamespace(size=SIZE, spec=SPEC, device=torch.device("cpu")))  # type: ignore[arg-type]
+
+    def __call__(self, x: Tensor, index: Tensor | None, **context: Any) -> View:
+        given = {"target": None, "copies": 1, "epoch": 0, "step": 0, "pass_no": 0} | context
+        ctx = SimpleNamespace(model=self.model, logits=self.model, index=index, spec=SPEC, draws=self.draws)
+        ctx.__dict__.update(given)
+        with frozen(self.model), bn_domain(self.model, self.lpa3.bn_domain):
+            view = self.lpa3.generate(x, ctx)  # type: ignore[arg-type]
+        assert view.rows.dtype == torch.int64
+        assert len(view.x) == len(view.rows)
+        assert (view.rows.diff() > 0).all()
+        assert ((view.x >= 0) & (view.x <= 1)).all()
+        assert not view.x.requires_grad
+        return view
+
+
+def images(seed: int = 5, count: int = 10) -> Tensor:
+    return torch.rand(count, 3, 8, 8, generator=torch.Generator().manual_seed(seed))
+
+
+FIRST = torch.arange(10)
+
+
+def test_all_rows_at_ratio_one() -> None:
+    bench = Bench(ratio=1.0)
+    x = images()
+    view = bench(x, FIRST)
+    assert bench.lpa3.bank is None
+    assert view.rows.tolist() == list(range(10))
+    assert ((view.x - x).flatten(1).abs().max(1).values > 1e-3).all()
+    assert bench.model.calls == 1 + 2 * 5
+    assert view.info["selected"] == 1.0
+    assert float(view.info["distance"]) > 0
+    assert view.info["logp_drop"].shape == ()
+
+
+def test_nothing_at_ratio_zero() -> None:
+    """A run with it draws, computes and trains as one without."""
+    bench = Bench(ratio=0.0)
+    before = bench.draws.state_dict()
+    view = bench(images(), FIRST)
+    assert view.x.shape == (0, 3, 8, 8)
+    assert view.info == {"selected": 0.0}
+    assert bench.model.calls == 0
+    assert torch.equal(bench.draws.state_dict()["host"], before["host"])
+    assert bench.draws.state_dict()["device"] is None
+
+
+def test_selects_the_least_consistent_by_scores_from_before_this_batch() -> None:
+    bench = Bench(ratio=0.3)
+    assert bench(images(), FIRST).rows.tolist() == [0, 1, 2]  # all scores equal: the first of the batch
+    bench.lpa3.bank.load_state_dict(Bench(ratio=0.3).lpa3.bank.state_dict())
+    for sample, prediction in ((7, 0), (7, 1), (2, 0), (2, 1), (4, 0), (4, 1)):
+        bench.lpa3.bank.update(torch.tensor([sample]), torch.eye(CLASSES)[[prediction]])
+    order = torch.tensor([9, 7, 1, 4, 0, 2, 3, 5, 6, 8])
+    before = bench.lpa3.bank.scores()
+    view = bench(images(), order)
+    assert order[view.rows].sort().values.tolist() == [2, 4, 7]
+    assert view.info["selected"] == pytest.approx(0.3)
+    after = bench.lpa3.bank.scores()
+    assert (after[:10] != before[:10]).all()
+    assert torch.equal(after[10:], before[10:])
+
+
+@pytest.mark.parametrize(("ratio", "count", "expected"), [(0.9, 10, 9), (0.25, 10, 2), (0.01, 10, 0)])
+def test_count_is_fixed(ratio: float, count: int, expected: int) -> None:
+    assert len(Bench(ratio=ratio)(images(count=count), FIRST[:count]).rows) == expected
+
+
+def test_copies_are_one_sample() -> None:
+    """Both views of a selected sample are treated, and the memory takes their mean."""
+    bench, twin = Bench(ratio=0.4), Bench(ratio=0.4)
+    x = images()
+    index = FIRST[:5].repeat(2)
+    view = bench(x, index, copies=2)
+    assert view.rows.tolist() == [0, 1, 5, 6]
+    with bn_domain(twin.model, "aux"):
+        mean = twin.model(x).logits.softmax(1).view(2, 5, CLASSES).mean(0)
+    torch.testing.assert_close(bench.lpa3.bank.probabilities[:5], mean)
+
+
+def test_no_index_no_memory() -> None:
+    bench = Bench(ratio=0.5)
+    view = bench(images(), None)
+    assert len(view.rows) == 10
+    assert not bench.lpa3.bank.scores().any()
+
+
+def test_data_set_wide_threshold_moves_with_the_pass() -> None:
+    bench = Bench(ratio=0.5, select="dataset")
+    halves = (torch.arange(10), torch.arange(10, 20))
+    for half in halves:  # the first pass takes everything
+        assert len(bench(images(int(half[0])), half, pass_no=0).rows) == 10
+    scores = bench.lpa3.bank.scores()
+    lowest = set(scores.argsort()[:9].tolist())  # 20 - trunc(0.5 * 20) - 1
+    found: set[int] = set()
+    for half in halves:
+        rows = bench(images(int(half[0])), half, pass_no=1).rows
+        found |= set(half[rows].tolist())
+    assert found == lowest
+    bench.lpa3.bank.threshold.fill_(-100)
+    assert bench(images(), FIRST, pass_no=1).x.shape == (0, 3, 8, 8)  # none may qualify
+
+
+def test_warm_up_remembers_and_selects_nothing() -> None:
+    bench = Bench(ratio=0.5, warmup_steps=3)
+    assert len(bench(images(), FIRST, step=2).rows) == 0
+    assert bench.lpa3.bank.scores()[:10].all()
+    assert bench.model.calls == 1
+    assert len(bench(images(), FIRST, step=3).rows) == 5
+
+
+def by_hand(bench: Bench, x: Tensor, rows: Tensor, label: Tensor | None) -> Tensor:
+    """The reference of the whole batch, then the search on the rows alone, noise drawn for these."""
+    model, options = bench.model, bench.lpa3.options
+    with frozen(model), bn_domain(model, bench.lpa3.bn_domain):
+        z = model.normalise(x)
+        reference = attack.make_reference(model.from_normalised(z), label, options.temperature).rows(rows)
+        noise = bench.draws.uniform((len(rows), 3, 8, 8), -options.start, options.start, like=z)
+        box = attack.Box.of(model.mean, model.std)
+        delta, _ = attack.search(model.from_normalised, z[rows], noise, reference, box=box, options=options)
+    return (x[rows] + delta * model.std).clamp(0, 1)
+
+
+@pytest.mark.parametrize("label", ["model", "given"])
+@pytest.mark.parametrize("domain", ["aux", "main"])
+def test_is_the_search_on_the_selected_rows(label: str, domain: str) -> None:
+    options = {"ratio": 0.4, "label": label, "domain": domain, "margin": 0.1, "lam": 5.0, "temperature": 0.5}
+    bench, twin = Bench(**options), Bench(**options)
+    x = images()
+    labels = torch.arange(10) % CLASSES
+    view = bench(x, FIRST, target=torch.eye(CLASSES)[labels])
+    expected = by_hand(twin, x, torch.arange(4), labels if label == "given" else None)
+    torch.testing.assert_close(view.x, expected, rtol=0, atol=1e-6)
+    assert bench.lpa3.bn_domain == domain
+
+
+def test_given_labels_matter_and_need_a_target() -> None:
+    target = torch.eye(CLASSES)[torch.arange(10) % CLASSES]
+    given = Bench(ratio=1.0, label="given")(images(), FIRST, target=target).x
+    own = Bench(ratio=1.0)(images(), FIRST, target=target).x
+    none = Bench(ratio=1.0, label="given")(images(), FIRST).x
+    assert not torch.equal(given, own)
+    assert torch.equal(none, own)
+
+
+def test_without_iterations_the_start_noise_is_left() -> None:
+    bench = Bench(ratio=1.0, iterations=0, start=0.02)
+    x = images() * 0.9 + 0.05
+    view = bench(x, FIRST)
+    moved = (view.x - x).abs()
+    assert moved.max() <= 0.02 * 0.25 + 1e-6
+    assert moved.mean() == pytest.approx(0.01 * 0.25, rel=0.1)
+    assert bench.model.calls == 1
+    assert set(view.info) == {"selected"}
+
+
+@pytest.mark.parametrize("select", ["batch", "dataset"])
+def test_resumes_bit_for_bit(select: str) -> None:
+    def steps(bench: Bench, numbers: range) -> list[View]:
+        return [bench(images(k), FIRST + 10 * (k % 2), step=k, pass_no=k // 2) for k in numbers]
+
+    whole = Bench(ratio=0.5, select=select)
+    expected = steps(whole, range(6))[-1]
+    first, second = (Bench(ratio=0.5, select=select) for _ in range(2))
+    steps(first, range(5))
+    second.lpa3.load_state_dict(copy.deepcopy(first.lpa3.state_dict()))
+    second.draws.load_state_dict(first.draws.state_dict())
+    second.model.load_state_dict(first.model.state_dict())
+    found = steps(second, range(5, 6))[0]
+    assert torch.equal(found.rows, expected.rows)
+    assert torch.equal(found.x, expected.x)
+    assert len(found.rows) < 10
+
+
+def test_nothing_waits_for_the_device_in_batch_mode() -> None:
+    bench = Bench(ratio=0.5)
+    x = images()
+    ctx = SimpleNamespace(
+        model=bench.model, index=FIRST, target=None, copies=1, step=0, pass_no=1, draws=bench.draws
+    )
+    with frozen(bench.model), HostSyncs() as syncs:
+        bench.lpa3.generate(x, ctx)  # type: ignore[arg-type]
+    assert syncs.found == []
+
+
+def test_where_it_makes_no_sense() -> None:
+    def reason(slot: str, **options: Any) -> str | None:
+        return LPA3(**options).unsupported(SPEC, slot)  # type: ignore[arg-type]
+
+    assert reason("positives") is None
+    assert "ratio" in (reason("view", domain="main") or "")
+    assert "ratio" in (reason("strong", select="dataset", ratio=1.0) or "")
+    assert "warmup_steps" in (reason("strong", warmup_steps=1, ratio=1.0) or "")
+    assert "domain" in (reason("view", ratio=1.0) or "")
+    assert reason("view", ratio=1.0, domain="main") is None
+    assert reason("strong", ratio=1.0) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("margin", -1), ("margin", 0), ("step_size", 0), ("iterations", -1), ("lam", -1), ("ratio", 1.1),
+        ("ratio", -0.1), ("select", "epoch"), ("tcs", "kl"), ("label", "true"), ("warmup_steps", -1),
+        ("temperature", 0), ("start", -1), ("probe", 0), ("floor", 0), ("domain", "both"),
+    ],
+)  # fmt: skip
+def test_values_out_of_range(name: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=f"^{name}: must be"):
+        LPA3(**{name: value})

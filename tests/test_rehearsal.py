@@ -1,0 +1,126 @@
+"""A rehearsal goes through every phase, on made-up images, and touches no disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from lpa3bench import registry
+from lpa3bench.api import Phase
+from lpa3bench.config import Config, load
+from lpa3bench.errors import ConfigError, RunFailed
+from lpa3bench.rehearsal import phase_epochs, rehearse
+from lpa3bench.testing import no_global_randomness
+
+BASE = """
+run.dataset = @datasets.CIFAR10()
+run.backbone = @backbones.SmallNet
+SmallNet.width = 4
+run.positives = @augmenters.LPA3()
+LPA3.iterations = 2
+LPA3.ratio = 1.0
+run.epochs = 4
+"""
+SUPERVISED = "run.task = @tasks.Supervised()\n"
+PES = "run.task = @tasks.PES()\nPES.warmup_epochs = 2\nPES.head_epochs = 1\n"
+
+
+def config(folder: Path, text: str, *bindings: str) -> Config:
+    path = folder / "test.gin"
+    path.write_text(BASE + text)
+    return load([path], bindings=bindings, registry=registry.load())
+
+
+def test_nothing_is_read_or_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CIFAR-10 is not there, and need not be."""
+    made = config(tmp_path, PES)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    monkeypatch.chdir(empty)
+    monkeypatch.setenv("HOME", str(empty))
+    monkeypatch.setenv("LPA3BENCH_DATA", str(empty))
+    with no_global_randomness():
+        rehearse(made, device="cpu")
+    assert [*empty.rglob("*")] == []
+
+
+def test_every_phase_does_a_step_at_a_small_batch(tmp_path: Path) -> None:
+    done = rehearse(config(tmp_path, PES), device="cpu")
+    assert [cost.phase.name for cost in done.phases] == ["warm-up", "head", "mixmatch"]
+    assert [cost.phase.first_epoch for cost in done.phases] == [0, 2, 2]
+    assert (done.batch_size, done.full_batch_size) == (8, 128)
+    warm_up, head, mixmatch = (cost.passes for cost in done.phases)
+    assert warm_up == 8 * 3
+    assert head == 8, "nothing goes back through the body"
+    assert mixmatch > warm_up
+    assert all(cost.loss >= 0 for cost in done.phases)
+    assert done.parameters > 0
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("PES.warmup_epochs = 0\n", ["head", "mixmatch"]),
+        ("PES.head_epochs = 0\n", ["warm-up", "mixmatch"]),
+        ("PES.warmup_epochs = 4\n", ["warm-up"]),
+        ("PES.warmup_epochs = 3\n", ["warm-up", "head", "mixmatch"]),
+    ],
+)
+def test_phases_that_a_config_leaves_out_are_not_waited_for(
+    tmp_path: Path, text: str, names: list[str]
+) -> None:
+    lines = [line for line in PES.splitlines() if line.split(" =")[0] not in text]
+    done = rehearse(config(tmp_path, "\n".join(lines) + "\n" + text), device="cpu")
+    assert [cost.phase.name for cost in done.phases] == names
+
+
+def test_the_cost_of_a_step_is_counted_exactly(tmp_path: Path) -> None:
+    (cost,) = rehearse(config(tmp_path, SUPERVISED), device="cpu", repeats=2).phases
+    own, search = 3 + 3, 1 + 2 * 2 + 2
+    assert cost.passes == 8 * (own + search)
+
+
+def test_it_repeats_with_the_same_numbers(tmp_path: Path) -> None:
+    one, other = (rehearse(config(tmp_path, PES), device="cpu") for _ in range(2))
+    assert [cost.loss for cost in one.phases] == [cost.loss for cost in other.phases]
+
+
+def test_partial_labels_are_rehearsed_as_such(tmp_path: Path) -> None:
+    few = "run.labels = @labels.FewLabels()\nFewLabels.count = 40\n"
+    (cost,) = rehearse(config(tmp_path, SUPERVISED + few), device="cpu").phases
+    assert cost.phase.steps_per_epoch == 2, "half of the four made-up batches have labels"
+
+
+def test_a_loss_that_is_no_number_is_found_with_its_phase(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lpa3bench_plugins.tasks.supervised import Supervised
+
+    made = config(tmp_path, SUPERVISED)
+    monkeypatch.setattr(Supervised, "update", lambda *_: {"loss": torch.tensor(float("nan"))})
+    with pytest.raises(RunFailed, match="^phase train: the loss of its first step is nan"):
+        rehearse(made, device="cpu")
+
+
+def test_a_phase_that_never_comes_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from lpa3bench_plugins.tasks.supervised import Supervised
+
+    made = config(tmp_path, SUPERVISED)
+    phases = (Phase("train", 0, 2), Phase("fine-tune", 3, 2))
+    monkeypatch.setattr(Supervised, "phases", lambda *_: phases)
+    with pytest.raises(RunFailed, match="^Supervised: no step of phase fine-tune came"):
+        rehearse(made, device="cpu")
+
+
+def test_nonsense_is_refused_before_anything_is_done(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="run.view: LPA3"):
+        rehearse(config(tmp_path, SUPERVISED, "run.view = @augmenters.LPA3()"), device="cpu")
+
+
+def test_each_phase_has_its_epochs() -> None:
+    warm_up, head, rest = Phase("warm-up", 0, 5), Phase("head", 20, 25), Phase("mixmatch", 20, 5)
+    assert phase_epochs((warm_up, head, rest), 300) == [20, 1, 280]
+    assert phase_epochs((warm_up,), 7) == [7]
+    assert phase_epochs((warm_up, rest), 21) == [20, 1]
