@@ -67,7 +67,7 @@ def main() -> None:
     parser.add_argument("--out", default="runs", metavar="DIR")
     options = parser.parse_args()
     lines = [
-        "| augmenter | test accuracy, last epoch, % | against none, paired | n | seconds | forward equivalents |",
+        "| augmenter | last epoch, % of the test set | against none | n | seconds | forward equivalents |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     baseline: list[float] = []

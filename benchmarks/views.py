@@ -4,10 +4,11 @@
 
 Both sides make the same thing out of the same 32×32 colour images held in memory: a batch of weak views
 (flip, crop with 4 pixels of reflection) and, from a second independent crop, one of strong views (two of
-FixMatch's fourteen operators, then Cutout), normalised, in float32. Ours is `ImageStore.weak` twice,
-`RandAugment` and the normalisation that the model does; the other is a `Dataset` of Pillow images behind a
-`DataLoader` without workers, with torchvision's flip, crop, `to_tensor` and `normalize`, as the released loader
-has. That both compute the same bytes from the same choices is checked before anything is timed.
+FixMatch's fourteen operators, then Cutout), as float32 images in [0, 1]. Ours is `ImageStore.weak` twice and
+`RandAugment`; the other is a `Dataset` of Pillow images behind a `DataLoader` without workers, with
+torchvision's flip, crop and `to_tensor`, as the released loader has. That both compute the same bytes from the
+same choices is checked before anything is timed. Normalisation, the model's business here, is left out on both
+sides.
 
 One thread. Each round makes one batch with either, the order rotates, and the ratio is taken of the medians;
 the spread is that of the rounds' own ratios. CPU time of the process is the measure, as other programs cannot
@@ -33,7 +34,7 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
-from torchvision.transforms.functional import normalize, to_tensor
+from torchvision.transforms.functional import to_tensor
 
 from lpa3bench.api import WeakView
 from lpa3bench.data.images import ImageStore
@@ -42,7 +43,6 @@ from lpa3bench_plugins.augmenters.image_ops import engine
 from lpa3bench_plugins.augmenters.randaugment import RandAugment
 
 SIDE, IMAGES, CUTOUT = 32, 10_000, 16
-MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2471, 0.2435, 0.2616)
 LARGEST_KEPT = 31 << 20
 AIM = 15
 Pictures = npt.NDArray[np.uint8]
@@ -98,8 +98,7 @@ class PillowViews(Dataset[tuple[Tensor, Tensor]]):
 
     def __getitem__(self, place: int) -> tuple[Tensor, Tensor]:
         image = Image.fromarray(self._pictures[place])
-        weak, strong = self._weak(image), self._strong(self._weak(image))
-        return normalize(to_tensor(weak), MEAN, STD), normalize(to_tensor(strong), MEAN, STD)
+        return to_tensor(self._weak(image)), to_tensor(self._strong(self._weak(image)))
 
     def _strong(self, image: Image.Image) -> Image.Image:
         draw = self._random
@@ -136,14 +135,12 @@ def batched(pictures: Pictures, batch: int) -> Iterator[tuple[Tensor, Tensor]]:
     store = ImageStore(images, WeakView(flip=True, pad=4, mode="reflect"), "cpu")
     order, weak, strong, augment = Draws(1), Draws(2), Draws(3), Draws(4)
     recipe = RandAugment().recipe
-    mean, std = torch.tensor(MEAN)[:, None, None], torch.tensor(STD)[:, None, None]
     while True:
         for index in order.permutation(len(store)).split(batch):
             if len(index) == batch:
                 begun = store.weak(index, strong)
                 drawn = engine.choose(recipe, batch, augment)
-                plain, strong_view = store.weak(index, weak), engine.augment(begun, recipe, drawn)
-                yield plain.sub_(mean).div_(std), strong_view.sub_(mean).div_(std)
+                yield store.weak(index, weak), engine.augment(begun, recipe, drawn)
 
 
 def one_by_one(pictures: Pictures, batch: int) -> Iterator[tuple[Tensor, Tensor]]:

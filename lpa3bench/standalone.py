@@ -163,6 +163,8 @@ class _Network:
         self._modules = dict(model.named_modules())
         self._taps: list[tuple[str, int]] | None = None
         """What is read: a module's name and which of its calls in a forward pass."""
+        self._own = False
+        """Whether the model hands out features itself."""
         if layers is not None:
             names = [layers] if isinstance(layers, str) else list(layers)
             self._taps = [(self._known(name), _LAST) for name in names]
@@ -174,6 +176,8 @@ class _Network:
             mean, std = self._normalisation
             z = torch.addcmul(mean, z, std)
         image = z.to(self._dtype)
+        if self._own:
+            return self._model(image)  # type: ignore[no-any-return]
         if self._taps is None:
             return self._first_call(image)
         outputs: dict[tuple[str, int], Any] = {}
@@ -197,6 +201,7 @@ class _Network:
         with _hooked(self._modules, saw):
             raw = self._model(image)
         if isinstance(raw, Output) and raw.features:
+            self._own = True
             return raw
         last.pop(torch.Size((1, 1)), None)  # global pooling: the features' mean, not a place
         if not last:

@@ -22,7 +22,7 @@ PLUGINS = ROOT / "plugins" / "lpa3bench_plugins"
 
 LONGEST_FILE = 400
 ONLY_IN = {
-    "gin": ("lpa3bench.config",),
+    "gin": ("lpa3bench.config.loading",),
     "pluggy": ("lpa3bench.hookspecs", "lpa3bench.registry"),
     "rich": ("lpa3bench.sinks.progress",),
     "wandb": ("lpa3bench.sinks.wandb",),

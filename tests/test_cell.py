@@ -45,9 +45,7 @@ class Choosy(Bystander):
 
 
 def experiment(**changed: Any) -> Experiment:
-    return replace(
-        Experiment(task=Bystander(), dataset=TinySet(), backbone=TinyNet, epochs=7), **changed
-    )
+    return replace(Experiment(task=Bystander(), dataset=TinySet(), backbone=TinyNet, epochs=7), **changed)
 
 
 @pytest.mark.parametrize(

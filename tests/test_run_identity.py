@@ -177,7 +177,9 @@ def test_another_run_has_another_name_and_its_difference_is_told(
     assert all(line.startswith(start) for line, start in zip(found, told, strict=True))
 
 
-@pytest.mark.parametrize(("part", "told"), [("plugins", "the source of One"), ("engine", "the engine's source")])
+@pytest.mark.parametrize(
+    ("part", "told"), [("plugins", "the source of One"), ("engine", "the engine's source")]
+)
 def test_another_source_is_told(part: str, told: str) -> None:
     one = identity()
     other = one | {part: one["plugins"] | {"One": "changed"} if part == "plugins" else "changed"}

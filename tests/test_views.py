@@ -182,9 +182,7 @@ def test_errors_that_speak_for_themselves_pass_through(error: Exception) -> None
     assert flags(env) == before
 
 
-@pytest.mark.parametrize(
-    "use", [lambda c: c.logits(0), lambda c: c.model(0), lambda c: c.model.normalise(0)]
-)
+@pytest.mark.parametrize("use", [lambda c: c.logits(0), lambda c: c.model(0), lambda c: c.model.normalise(0)])
 def test_who_has_not_asked_for_the_model_does_not_get_it(use: Callable[[Context], Any]) -> None:
     env = around(Made(lambda x, ctx: use(ctx), needs_model=False))
     with pytest.raises(PluginError, match="Made in slot positives calls the model .* needs_model = True"):
@@ -300,9 +298,7 @@ def test_the_context_says_where_the_run_is() -> None:
 def test_each_slot_and_network_has_a_copy_of_its_own() -> None:
     bound = Counting()
     env = environment(
-        Experiment(
-            task=TwoNets(), dataset=TinySet(), backbone=TinyNet, epochs=1, view=bound, positives=bound
-        )
+        Experiment(task=TwoNets(), dataset=TinySet(), backbone=TinyNet, epochs=1, view=bound, positives=bound)
     )
     env.views.begin_epoch(3)
     for times, (slot, net) in enumerate(

@@ -25,8 +25,7 @@ def command(
     overlay (a file that binds no task) for its syntax, names and types. All errors are listed. With --setting
     or -p the files are taken together instead, as `run` would take them.
     """
-    from lpa3bench.checking import check_files
-    from lpa3bench.config import load
+    from lpa3bench.config import check_files, load
     from lpa3bench.registry import load as load_plugins
 
     registry = load_plugins(plugins)

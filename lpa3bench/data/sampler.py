@@ -27,9 +27,10 @@ class Sampler:
 
     Args:
         subset: int64 [n], the samples.
-        batch_size: samples per batch. A set smaller than that makes one batch of all its samples.
+        batch_size: samples per batch.
         draws: where the orders come from.
-        drop_last: leave out the last, smaller batch of a pass.
+        drop_last: every batch is full: the last, smaller one of a pass is left out, and a set smaller than a
+            batch is repeated, in orders of its own, until it fills one. False: that smaller batch is used.
 
     Raises:
         ValueError: there is no sample.
@@ -41,7 +42,7 @@ class Sampler:
         if batch_size < 1:
             raise ValueError(f"batch_size: must be >= 1, not {batch_size}")
         self.subset = subset
-        self.batch_size = min(batch_size, len(subset))
+        self.batch_size = batch_size
         self.draws = draws
         self.drop_last = drop_last
         self.pass_no = -1
@@ -50,13 +51,16 @@ class Sampler:
 
     def __len__(self) -> int:
         """Batches in a pass."""
-        n = len(self.subset)
-        return n // self.batch_size if self.drop_last else -(-n // self.batch_size)
+        full, rest = divmod(len(self.subset), self.batch_size)
+        return max(full, 1) if self.drop_last else full + (rest > 0)
 
     def next(self) -> Batch:
         """The next batch, of a new pass where the last one is over."""
         if self.pass_no < 0 or self._cursor >= len(self):
-            self._order = self.subset[self.draws.permutation(len(self.subset)).to(self.subset.device)]
+            n = len(self.subset)
+            repeats = -(-self.batch_size // n) if self.drop_last and n < self.batch_size else 1
+            order = torch.cat([self.draws.permutation(n) for _ in range(repeats)])
+            self._order = self.subset[order.to(self.subset.device)]
             self._cursor = 0
             self.pass_no += 1
         start = self._cursor * self.batch_size

@@ -50,7 +50,12 @@ class Shell:
 
     def start(self, **options: Any) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            self.command, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
+            self.command,
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            **options,
         )
 
     def finish(self) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -11,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lpa3bench.nn.bank import ConsistencyBank, divergence_lpa3, divergence_tcssl, lowest
+
+Divergence = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 def distributions(seed: int, count: int, classes: int = 4) -> torch.Tensor:
@@ -37,7 +40,7 @@ def test_divergences_by_hand() -> None:
 
 
 @pytest.mark.parametrize("divergence", [divergence_lpa3, divergence_tcssl])
-def test_divergence_of_an_unchanged_prediction_is_zero(divergence: object) -> None:
+def test_divergence_of_an_unchanged_prediction_is_zero(divergence: Divergence) -> None:
     p = distributions(0, 5)
     assert torch.equal(divergence(p, p), torch.zeros(5, dtype=torch.float64))
     assert (divergence(p, distributions(1, 5)) > 0).all()
@@ -133,5 +136,5 @@ def test_nothing_waits_for_the_device() -> None:
 
 
 def test_unknown_flavour() -> None:
-    with pytest.raises(ValueError, match="^flavour: must be 'lpa3' or 'tcssl', not 'kl'"):
+    with pytest.raises(ValueError, match=r"^flavour: must be 'lpa3' or 'tcssl', not 'kl'"):
         ConsistencyBank(2, 2, flavour="kl")  # type: ignore[arg-type]

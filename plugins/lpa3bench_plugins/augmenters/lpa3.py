@@ -132,8 +132,9 @@ class LPA3(Augmenter):
         rows = self._select(output.logits, ctx)
         if ctx.step < self.warmup_steps or (rows is not None and len(rows) == 0):
             return _nothing(x)
-        given = self.label == "given" and ctx.target is not None
-        label = ctx.target.argmax(dim=1) if given and ctx.target is not None else None
+        label = None
+        if self.label == "given" and ctx.target is not None:
+            label = ctx.target.argmax(dim=1)
         reference = attack.make_reference(output, label, self.options.temperature)
         if rows is None:
             rows = torch.arange(len(x), device=x.device)

@@ -14,7 +14,8 @@ from lpa3bench.ops import one_hot, probabilities, soft_cross_entropy
 
 def step_decay(epoch: int, epochs: int, lr: float, milestones: tuple[float, ...], gamma: float) -> float:
     """The learning rate of an epoch: times `gamma` for every share of the epochs that has passed."""
-    return lr * gamma ** sum(epoch >= share * epochs for share in milestones)
+    # Not epoch >= share · epochs: 0.55 · 100 is a little more than 55.
+    return lr * gamma ** sum(epoch / epochs >= share for share in milestones)
 
 
 class Supervised(Task):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from lpa3bench.bindings import (
+from lpa3bench.config.bindings import (
     MACRO,
     RUN,
     SLOTS,
@@ -29,7 +29,7 @@ from lpa3bench.bindings import (
     references,
     short,
 )
-from lpa3bench.typecheck import advice
+from lpa3bench.config.typecheck import advice
 
 
 @dataclass(frozen=True)

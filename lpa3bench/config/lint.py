@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from lpa3bench.bindings import (
+from lpa3bench.config.bindings import (
     MACRO,
     RUN,
     SETTINGS,
@@ -20,9 +20,9 @@ from lpa3bench.bindings import (
     references,
     short,
 )
-from lpa3bench.catalogue import RUN_KINDS, Catalogue
+from lpa3bench.config.catalogue import RUN_KINDS, Catalogue
+from lpa3bench.config.typecheck import Mismatch, advice, fit
 from lpa3bench.errors import BenchError, ConfigError, PluginError
-from lpa3bench.typecheck import Mismatch, advice, fit
 
 _NEVER_IN_SLOTS = ("tasks", "datasets", "labels")
 """Kinds of which a slot cannot hold anything, so that a slot in front of a parameter is a mistake."""

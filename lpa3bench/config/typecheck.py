@@ -17,7 +17,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from lpa3bench.bindings import Reference, mapped
+from lpa3bench.config.bindings import Reference, mapped
 
 ClassOf = Callable[[Reference], type]
 """The class that a reference names."""

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from lpa3bench import bindings as b
-from lpa3bench.bindings import Binding, Layer, Macro, Origin, Reference, Scopes
+from lpa3bench.config import bindings as b
+from lpa3bench.config.bindings import Binding, Layer, Macro, Origin, Reference, Scopes
 from lpa3bench.errors import ConfigError
 
 SCOPES = Scopes(

@@ -12,7 +12,7 @@ from console import Cli
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lpa3bench import config
+from lpa3bench.config import loading
 from lpa3bench.config import load
 from lpa3bench.errors import ConfigError, PluginError
 from lpa3bench.registry import Broken, Entry, Registry
@@ -343,4 +343,4 @@ def test_nothing_is_left_in_gin(tmp_path: Path) -> None:
     for _ in range(2):
         with pytest.raises(ConfigError, match="width must be"):
             loaded.try_out()
-    assert config.gin.config_str() == ""
+    assert loading.gin.config_str() == ""

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from lpa3bench import registry
-from lpa3bench.checking import check_files
 from lpa3bench.config import Config, load
+from lpa3bench.config.checking import check_files
 from lpa3bench.paths import config_names, gin_root, resolve_config
 
 FILES = sorted(gin_root().rglob("*.gin"))

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lpa3bench.bindings import (
+from lpa3bench.config.bindings import (
     RUN,
     SETTINGS,
     SLOTS,
@@ -22,10 +22,10 @@ from lpa3bench.bindings import (
     qualified,
     short,
 )
-from lpa3bench.catalogue import Catalogue
+from lpa3bench.config.catalogue import Catalogue
+from lpa3bench.config.resolution import Node, Resolved, resolve
+from lpa3bench.config.typecheck import Mismatch, advice, fit, literal
 from lpa3bench.errors import ConfigError
-from lpa3bench.resolution import Node, Resolved, resolve
-from lpa3bench.typecheck import Mismatch, advice, fit, literal
 
 DEFAULT = "default"
 

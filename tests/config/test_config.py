@@ -114,7 +114,7 @@ def test_the_network_to_count_takes_no_memory(tmp_path: Path) -> None:
 
 
 def test_loading_wrong_or_right_asks_for_no_gpu_and_no_torch_before_plugins_are_needed() -> None:
-    code = "import sys, lpa3bench.config, lpa3bench.checking; print('torch' in sys.modules)"
+    code = "import sys, lpa3bench.config, lpa3bench.config.checking; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lpa3bench.bindings import Macro, Origin, Reference
-from lpa3bench.config import parse
-from lpa3bench.typecheck import Mismatch, advice, describe, fit, literal, nearest, parameters
+from lpa3bench.config.bindings import Macro, Origin, Reference
+from lpa3bench.config.loading import parse
+from lpa3bench.config.typecheck import Mismatch, advice, describe, fit, literal, nearest, parameters
 
 
 class Animal: ...

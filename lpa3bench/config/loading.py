@@ -24,16 +24,28 @@ from typing import TYPE_CHECKING, Any
 
 import gin
 from gin import config_parser
-from lpa3bench import operative
-from lpa3bench.bindings import MACRO, RUN, Binding, Macro, Origin, Reference, Scopes, kind, qualified, short
-from lpa3bench.catalogue import Catalogue
+
+from lpa3bench.config import operative
+from lpa3bench.config.bindings import (
+    MACRO,
+    RUN,
+    Binding,
+    Macro,
+    Origin,
+    Reference,
+    Scopes,
+    kind,
+    qualified,
+    short,
+)
+from lpa3bench.config.catalogue import Catalogue
+from lpa3bench.config.lint import macro_errors, name_errors, scope_errors, value_errors
+from lpa3bench.config.operative import Change, Dormant, Value
+from lpa3bench.config.reading import Import, Include, Reader, Statement
+from lpa3bench.config.resolution import Tree, resolve
 from lpa3bench.errors import BenchError, ConfigError, PluginError
 from lpa3bench.experiment import Experiment
-from lpa3bench.lint import macro_errors, name_errors, scope_errors, value_errors
-from lpa3bench.operative import Change, Dormant, Value
-from lpa3bench.reading import Import, Include, Reader, Statement
 from lpa3bench.registry import Entry, Registry
-from lpa3bench.resolution import Tree, resolve
 
 if TYPE_CHECKING:
     from lpa3bench.api import Backbone

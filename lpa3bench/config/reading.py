@@ -12,11 +12,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lpa3bench.bindings import MACRO, RUN, Binding, Layer, Origin, Reference, mapped, repeated
-from lpa3bench.catalogue import Catalogue
+from lpa3bench.config.bindings import MACRO, RUN, Binding, Layer, Origin, Reference, mapped, repeated
+from lpa3bench.config.catalogue import Catalogue
+from lpa3bench.config.typecheck import nearest
 from lpa3bench.errors import BenchError, ConfigError
 from lpa3bench.paths import gin_root
-from lpa3bench.typecheck import nearest
 
 
 @dataclass(frozen=True)

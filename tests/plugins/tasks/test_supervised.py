@@ -1,0 +1,219 @@
+"""Supervised training and the paper's Algorithm 1."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from smallruns import begin, train
+from torch import Tensor
+
+from lpa3bench.api import Augmenter, Context, Domain, TrainLabels, View
+from lpa3bench.environment import Environment
+from lpa3bench.ops import one_hot, soft_cross_entropy
+from lpa3bench.testing import COUNT, weights_of
+from lpa3bench_plugins.augmenters.identity import Identity
+from lpa3bench_plugins.augmenters.lpa3 import LPA3
+from lpa3bench_plugins.tasks.supervised import Supervised, step_decay
+
+ROWS = torch.tensor([1, 3])
+
+
+class Some(Augmenter):
+    """The second and the fourth image of a batch, through the auxiliary BatchNorm, perhaps with a target."""
+
+    bn_domain = "aux"
+
+    def __init__(self, target: Tensor | None = None) -> None:
+        self.target = target
+
+    def generate(self, x: Tensor, ctx: Context) -> View:
+        return View(x[ROWS], ROWS, target=self.target)
+
+
+class Renamed(Augmenter):
+    """Every image as it is, called class 2."""
+
+    def generate(self, x: Tensor, ctx: Context) -> View:
+        return View(x, torch.arange(len(x)), target=class_two(x))
+
+
+def class_two(x: Tensor) -> Tensor:
+    return one_hot(torch.full((len(x),), 2), 3)
+
+
+# --------------------------------------------------------------------------------------------- schedule
+@given(st.integers(2, 400), st.data())
+def test_the_rate_falls_exactly_where_a_milestone_is(epochs: int, data: st.DataObject) -> None:
+    first = data.draw(st.integers(1, epochs - 1))
+    second = data.draw(st.integers(first, epochs - 1))
+    milestones = (first / epochs, second / epochs)
+    for epoch in range(epochs):
+        passed = (epoch >= first) + (epoch >= second)
+        assert step_decay(epoch, epochs, 0.1, milestones, 0.2) == pytest.approx(0.1 * 0.2**passed)
+
+
+def test_the_schedule_of_medmnist() -> None:
+    rates = [step_decay(epoch, 100, 1e-3, (0.5, 0.75), 0.1) for epoch in (0, 49, 50, 74, 75, 99)]
+    assert rates == pytest.approx([1e-3, 1e-3, 1e-4, 1e-4, 1e-5, 1e-5])
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_the_optimiser_follows_the_schedule(optimizer: Any) -> None:
+    task = Supervised(optimizer=optimizer, lr=0.01, milestones=(0.5,), weight_decay=0.02, momentum=0.8)
+    env = begin(task, epochs=2)
+    assert isinstance(task.optimiser, torch.optim.Adam if optimizer == "adam" else torch.optim.SGD)
+    for epoch, lr in ((0, 0.01), (1, 0.001)):
+        train(task, env, [epoch])
+        (group,) = task.optimiser.param_groups
+        assert group["lr"] == pytest.approx(lr)
+        assert group["weight_decay"] == 0.02
+        assert optimizer == "adam" or group["momentum"] == 0.8
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("batch_size", {"batch_size": 1}),
+        ("lr", {"lr": 0.0}),
+        ("momentum", {"momentum": 1.0}),
+        ("nesterov", {"nesterov": True}),
+        ("nesterov", {"nesterov": True, "optimizer": "sgd", "momentum": 0.0}),
+        ("weight_decay", {"weight_decay": -0.1}),
+        ("milestones", {"milestones": (0.7, 0.3)}),
+        ("milestones", {"milestones": (0.0,)}),
+        ("gamma", {"gamma": 0.0}),
+        ("positives_weight", {"positives_weight": -1.0}),
+    ],
+)
+def test_values_out_of_range_are_refused_by_name(name: str, given: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=f"^{name}: "):
+        Supervised(**given)
+
+
+# ------------------------------------------------------------------------------------------------- data
+def test_a_pass_is_over_all_images_the_last_smaller_batch_too() -> None:
+    task = Supervised(batch_size=20)
+    env = begin(task)
+    for epoch in range(2):
+        batches = [step.batches[0] for step, _ in train(task, env, [epoch])]
+        assert [len(batch.index) for batch in batches] == [20, 20, 8]
+        assert {batch.pass_no for batch in batches} == {epoch}
+        assert torch.cat([batch.index for batch in batches]).sort().values.tolist() == [*range(COUNT)]
+    (phase,) = task.phases(3)
+    assert phase.steps_per_epoch == 3
+
+
+def test_images_without_a_label_are_never_trained_on() -> None:
+    labelled = torch.arange(COUNT) % 5 == 0
+    labels = TrainLabels(torch.where(labelled, torch.arange(COUNT) % 3, -1), labelled)
+    task = Supervised(batch_size=4)
+    env = begin(task, labels=labels, positives=Identity())
+    done = train(task, env, range(3))
+    seen = torch.cat([step.batches[0].index for step, _ in done])
+    assert seen.unique().tolist() == labelled.nonzero().flatten().tolist()
+    assert len(seen) == 3 * int(labelled.sum())
+    assert all(bool(torch.isfinite(logs["loss"])) for _, logs in done)
+
+
+# ----------------------------------------------------------------------------------------- Algorithm 1
+def first_step(task: Supervised, **slots: Augmenter) -> tuple[Environment, Tensor, Tensor, dict[str, Tensor]]:
+    """One step on plain images: the environment, the images and their target, the logs."""
+    env = begin(task, **slots)
+    env.weak = env.images  # type: ignore[method-assign]
+    (step, *_) = task.batches(0)
+    index = step.batches[0].index
+    logs = task.update(step, env.views)
+    return env, env.images(index), one_hot(env.labels.given[index], 3), logs
+
+
+def loss_before(x: Tensor, target: Tensor, domain: Domain = "main") -> Tensor:
+    """What the network, as a run begins with it, loses on a batch."""
+    env = begin(Supervised(), positives=Some())
+    return soft_cross_entropy(env.logits(env.models["net"], x, domain).logits.detach(), target)
+
+
+def test_without_positives_the_loss_is_cross_entropy() -> None:
+    _, x, target, logs = first_step(Supervised(batch_size=16))
+    torch.testing.assert_close(logs["loss"], loss_before(x, target))
+    assert set(logs) == {"loss", "train_accuracy"}
+
+
+@pytest.mark.parametrize("weight", [0.0, 1.0, 2.5])
+def test_positives_add_their_loss_with_the_label_of_their_image(weight: float) -> None:
+    _, x, target, logs = first_step(Supervised(batch_size=16, positives_weight=weight), positives=Some())
+    added = loss_before(x[ROWS], target[ROWS], "aux")
+    torch.testing.assert_close(logs["positives_loss"], added)
+    torch.testing.assert_close(logs["loss"], loss_before(x, target) + weight * added)
+    assert not any(value.requires_grad for value in logs.values())
+
+
+def test_positives_may_bring_a_target_of_their_own() -> None:
+    own = one_hot(torch.tensor([2, 0]), 3)
+    _, x, target, logs = first_step(Supervised(batch_size=16), positives=Some(own))
+    torch.testing.assert_close(logs["positives_loss"], loss_before(x[ROWS], own, "aux"))
+    assert not torch.equal(own, target[ROWS])
+
+
+def test_a_target_of_the_view_is_that_of_the_positives_too() -> None:
+    _, x, _, logs = first_step(Supervised(batch_size=16), view=Renamed(), positives=Identity())
+    renamed = loss_before(x, class_two(x))
+    torch.testing.assert_close(logs["positives_loss"], renamed)
+    torch.testing.assert_close(logs["loss"], 2 * renamed)
+
+
+def parts(env: Environment) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]]:
+    """Main running statistics, everything auxiliary, and the other weights."""
+    state = weights_of(env.models["net"])
+    aux = {name: value for name, value in state.items() if ".aux." in name}
+    main = {n: v for n, v in state.items() if n not in aux and ("running" in n or "num_batches" in n)}
+    return main, aux, {n: v for n, v in state.items() if n not in aux and n not in main}
+
+
+def test_the_auxiliary_branch_trains_its_batchnorm_and_leaves_the_main_statistics_alone() -> None:
+    plain = parts(first_step(Supervised(batch_size=16))[0])
+    main, aux, weights = parts(first_step(Supervised(batch_size=16), positives=Identity(domain="aux"))[0])
+    assert all(torch.equal(main[name], plain[0][name]) for name in main)
+    fresh = parts(begin(Supervised(), positives=Identity(domain="aux")))[1]
+    assert all(not torch.equal(aux[name], fresh[name]) for name in aux), "trained, and its statistics moved"
+    assert any(not torch.equal(weights[name], plain[2][name]) for name in weights), "the trunk learns from it"
+    shared = parts(first_step(Supervised(batch_size=16), positives=Identity())[0])[0]
+    assert any(not torch.equal(shared[name], plain[0][name]) for name in shared)
+
+
+def test_weightless_positives_in_the_auxiliary_branch_change_nothing() -> None:
+    plain, weightless = Supervised(batch_size=16), Supervised(batch_size=16, positives_weight=0.0)
+    one, other = begin(plain), begin(weightless, positives=Identity(domain="aux"))
+    train(plain, one, range(2))
+    train(weightless, other, range(2))
+    after = weights_of(other.models["net"])
+    for name, value in weights_of(one.models["net"]).items():
+        assert torch.equal(value, after[name]), name
+
+
+@pytest.mark.parametrize(("iterations", "ratio"), [(1, 1.0), (3, 1.0), (3, 0.5)])
+def test_passes_are_counted_where_they_happen(iterations: int, ratio: float) -> None:
+    task = Supervised(batch_size=16)
+    env = begin(task, positives=LPA3(iterations=iterations, ratio=ratio))
+    train(task, env, range(2))
+    images, chosen = 2 * COUNT, int(2 * COUNT * ratio)
+    assert env.passes.as_record() == {
+        "main": {"forward": images, "backward_weights": images, "backward_image": 0},
+        "aux": {"forward": chosen, "backward_weights": chosen, "backward_image": 0},
+        "positives": {
+            "forward": images + 2 * iterations * chosen,
+            "backward_weights": 0,
+            "backward_image": iterations * chosen,
+        },
+    }
+
+
+def test_it_learns() -> None:
+    task = Supervised(batch_size=16, lr=0.01, milestones=())
+    done = train(task, begin(task, epochs=15), range(15))
+    accuracies = [float(logs["train_accuracy"]) for _, logs in done]
+    assert sum(accuracies[:3]) / 3 < 0.8
+    assert sum(accuracies[-3:]) / 3 > 0.95
