@@ -1,6 +1,6 @@
 """LP-A3's search against its own floor, and its memory against the number of iterations. Run by hand:
 
-    python benchmarks/attack.py [--net wrn-28-2] [--net preactresnet18] [--batch 64] [--iterations 5] [--rounds 9]
+    python benchmarks/attack.py [--net wrn-28-2] [--batch 64] [--iterations 5] [--rounds 9]
 
 The floor of K iterations is what no implementation can do without: K times a forward pass, a backward pass
 to the image (parameters frozen, plain cross-entropy) and a second forward pass without gradient. Both run in
@@ -15,12 +15,12 @@ from __future__ import annotations
 
 import argparse
 import platform
-import resource
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -125,14 +125,19 @@ def compare(name: str, batch: int, iterations: int, rounds: int) -> bool:
     return ratios["cpu"] <= LIMIT
 
 
+def high_water() -> float:
+    """The largest resident size of this process so far, in MiB (Linux)."""
+    status = Path("/proc/self/status").read_text()
+    return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))) / 1024
+
+
 def peak(name: str, batch: int, iterations: int) -> None:
-    """Print how far the resident peak rises while the search runs, in MiB; for a process of its own."""
+    """Print by how many MiB the search raises the resident peak; for a process of its own."""
     setup = prepare(name, batch)
-    scale = 1024 if sys.platform != "darwin" else 1024**2
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = high_water()
     with frozen(setup.net), bn_domain(setup.net, "aux"):
         search(setup, iterations)
-    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / scale)
+    print(high_water() - before)
 
 
 def memory(name: str, batch: int) -> None:

@@ -6,9 +6,9 @@ Both sides make the same thing out of the same 32×32 colour images held in memo
 (flip, crop with 4 pixels of reflection) and, from a second independent crop, one of strong views (two of
 FixMatch's fourteen operators, then Cutout), as float32 images in [0, 1]. Ours is `ImageStore.weak` twice and
 `RandAugment`; the other is a `Dataset` of Pillow images behind a `DataLoader` without workers, with
-torchvision's flip, crop and `to_tensor`, as the released loader has. That both compute the same bytes from the
-same choices is checked before anything is timed. Normalisation, the model's business here, is left out on both
-sides.
+torchvision's flip, crop and `to_tensor`, as the released loader has. That both compute the same bytes from
+the same choices is checked before anything is timed. Normalisation, here the model's business, is left out
+on both sides.
 
 One thread. Each round makes one batch with either, the order rotates, and the ratio is taken of the medians;
 the spread is that of the rounds' own ratios. CPU time of the process is the measure, as other programs cannot
@@ -173,7 +173,7 @@ def main() -> int:
         paired = sorted(a / b for a, b in zip(slow, fast, strict=True))
         rate, peer = (given.batch / statistics.median(seconds) for seconds in (fast, slow))
         print(
-            f"B={given.batch} {clock:4}  ours {rate:6.0f} images/s  Pillow and DataLoader {peer:5.0f} images/s  "
+            f"B={given.batch} {clock:4}  ours {rate:6.0f} images/s  Pillow, DataLoader {peer:5.0f} images/s  "
             f"ratio {reached:.1f} ({paired[0]:.1f} to {paired[-1]:.1f})  n={given.rounds}"
         )
     print(f"aim {AIM} (CPU time): {'kept' if reached >= AIM else 'MISSED'}")

@@ -125,10 +125,15 @@ def _wide(x: Tensor) -> Tensor:
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
-def _norm_and_factor(feature: Tensor) -> tuple[Tensor, Tensor]:
-    """‖f‖ of each channel vector, and what it is multiplied with to become φ; [B, 1, H, W] both."""
-    norm = torch.linalg.vector_norm(feature, dim=1, keepdim=True)
-    return norm, 1 / ((norm + FEATURE_EPSILON) * math.sqrt(feature.shape[2] * feature.shape[3]))
+def _norm(feature: Tensor) -> Tensor:
+    """Length of each channel vector: [B, C, H, W] → [B, 1, H, W]."""
+    norm: Tensor = torch.linalg.vector_norm(feature, dim=1, keepdim=True)
+    return norm
+
+
+def _factor(norm: Tensor) -> Tensor:
+    """What makes φ of a feature, from its `_norm`: 1/((‖f‖ + ε)√(HW))."""
+    return 1 / ((norm + FEATURE_EPSILON) * math.sqrt(norm.shape[2] * norm.shape[3]))
 
 
 def unit(features: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -137,7 +142,7 @@ def unit(features: Sequence[Tensor]) -> tuple[Tensor, ...]:
     At each place the channel vector is divided by its norm (+1e-10), then by √(H_i·W_i), so that each
     layer's map has norm one, whatever the features' scale. A vector of zeros stays one.
     """
-    return tuple(wide * _norm_and_factor(wide)[1] for wide in map(_wide, features))
+    return tuple(wide * _factor(_norm(wide)) for wide in map(_wide, features))
 
 
 def _blocks(*maps: Tensor) -> Iterator[tuple[Tensor, ...]]:
@@ -145,7 +150,7 @@ def _blocks(*maps: Tensor) -> Iterator[tuple[Tensor, ...]]:
     images = len(maps[0])
     if maps[0].device.type == "cpu":
         images = max(1, CACHED // maps[0][0].numel())
-    return zip(*(m.split(images) for m in maps), strict=True)
+    return zip(*(torch.split(m, images) for m in maps), strict=True)
 
 
 class _SquaredDistance(torch.autograd.Function):
@@ -163,8 +168,8 @@ class _SquaredDistance(torch.autograd.Function):
         parts = []
         for f, r in _blocks(feature, reference):
             f = _wide(f)
-            norm, factor = _norm_and_factor(f)
-            gap = (f * factor).sub_(r)
+            norm = _norm(f)
+            gap = (f * _factor(norm)).sub_(r)
             along = torch.linalg.vecdot(f, gap, dim=1).unsqueeze(1)
             parts.append((torch.linalg.vector_norm(gap, dim=(1, 2, 3)), norm, along))
         apart, norm, along = (torch.cat(part) for part in zip(*parts, strict=True))
@@ -175,9 +180,8 @@ class _SquaredDistance(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         feature, reference, norm, along = ctx.saved_tensors
-        alive = norm > 0
+        alive, factor = norm > 0, _factor(norm)
         # w is not kept: the gradient is a·f − b·r, with numbers a and b for each place.
-        factor = 1 / ((norm + FEATURE_EPSILON) * math.sqrt(feature.shape[2] * feature.shape[3]))
         b = torch.where(alive, factor, 0) * (2 * grad).view(-1, 1, 1, 1)
         a = b * (factor - torch.where(alive, along / (norm * (norm + FEATURE_EPSILON)), 0))
         result = torch.empty_like(feature, dtype=norm.dtype)

@@ -18,7 +18,7 @@ from lpa3bench.api import DatasetSpec, Phase, Step, Task, TrainLabels
 from lpa3bench.cell import refuse_nonsense
 from lpa3bench.config import Config
 from lpa3bench.data.images import ImageStore
-from lpa3bench.data.training import prepare
+from lpa3bench.data.training import prepare, spec_in_force, training_store
 from lpa3bench.environment import Environment
 from lpa3bench.errors import DataError, RunFailed
 from lpa3bench.experiment import Experiment
@@ -57,9 +57,10 @@ class Rehearsal:
     """Bytes at the full batch, if what the steps added grows linearly."""
 
 
-def _training_set(experiment: Experiment, batch: int, device: torch.device) -> tuple[ImageStore, TrainLabels]:
+def _training_set(
+    experiment: Experiment, spec: DatasetSpec, batch: int, device: torch.device
+) -> tuple[ImageStore, TrainLabels]:
     """A few batches of noise with labels of the kind that the experiment asks for."""
-    spec: DatasetSpec = experiment.dataset.spec
     count = max(BATCHES * batch, 2 * spec.num_classes)
     draws = Draws(0)
     shape = (count, spec.channels, spec.size, spec.size)
@@ -68,8 +69,7 @@ def _training_set(experiment: Experiment, batch: int, device: torch.device) -> t
     labelled = torch.ones(count, dtype=torch.bool)
     if experiment.labels is not None and experiment.labels.partial:
         labelled[count // 2 :] = False
-    weak = experiment.weak or spec.weak
-    return ImageStore(images, weak, device), TrainLabels(given.to(device), labelled.to(device))
+    return training_store(images, spec, device), TrainLabels(given.to(device), labelled.to(device))
 
 
 def phase_epochs(phases: tuple[Phase, ...], epochs: int) -> list[int]:
@@ -139,8 +139,8 @@ def rehearse(config: Config, *, device: str = "auto", repeats: int = 1) -> Rehea
     full = task.batch_size
     if where.type == "cpu":
         task.batch_size = min(full, CPU_BATCH)
-    store, labels = _training_set(experiment, task.batch_size, where)
-    spec = experiment.dataset.spec
+    spec = spec_in_force(experiment)
+    store, labels = _training_set(experiment, spec, task.batch_size, where)
     env = Environment(experiment, spec=spec, store=store, labels=labels, seed=0, device=where)
     task.setup(env)
     phases = task.phases(experiment.epochs)

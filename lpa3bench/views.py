@@ -180,7 +180,8 @@ class Views:
             return
         step = self._clock.step
         low, high = view.x.detach().aminmax()  # NaN fails both comparisons
-        self._alarm.note(f"{name} returned images outside [0, 1]", ~((low >= 0) & (high <= 1)), step)
+        what = f"{name} returned images outside [0, 1] or NaN (as where the network has diverged)"
+        self._alarm.note(what, ~((low >= 0) & (high <= 1)), step)
         if slot == "positives":
             lowest, highest = view.rows[0], view.rows[-1]
             wrong = (view.rows.diff() < 0).any() | (lowest < 0) | (highest >= len(x))

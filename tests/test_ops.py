@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -49,7 +50,7 @@ def test_a_cosine_falls_from_high_to_low(total: int, high: float, ratio: float) 
     assert curve[0] == pytest.approx(high)
     assert curve[-1] == pytest.approx(low)
     assert all(low - 1e-12 <= rate <= high + 1e-12 for rate in curve)
-    assert all(later <= earlier + 1e-12 for earlier, later in zip(curve, curve[1:], strict=False))
+    assert all(later <= earlier + 1e-12 for earlier, later in pairwise(curve))
     if total % 2 == 0:
         assert curve[total // 2] == pytest.approx((high + low) / 2)
 

@@ -25,9 +25,9 @@ def test_it_is_made_and_locked(tmp_path: Path) -> None:
 
 def test_a_place_that_cannot_be_written_to(tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("a file")
-    with pytest.raises(RunFailed, match="cannot be written to .*; choose another --out"):
-        with RunDirectory(tmp_path / "runs" / "run").locked():
-            pass
+    folder = RunDirectory(tmp_path / "runs" / "run")
+    with pytest.raises(RunFailed, match="cannot be written to .*; choose another --out"), folder.locked():
+        pass
 
 
 def test_the_record_is_the_mark_of_a_finished_run(tmp_path: Path) -> None:

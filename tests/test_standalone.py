@@ -170,6 +170,10 @@ def test_default_layers_of_a_torchvision_network() -> None:
         default = augmented(model, x, iterations=2)
     assert torch.equal(default, augmented(model, x, iterations=2, layers=named))
     assert not torch.equal(default, augmented(model, x, iterations=2, layers="layer4"))
+    inside = Normalised(model, x.dtype).eval()  # its image at 64 pixels is no feature
+    default = augmented(inside, x, iterations=2, normalises=True)
+    named = [f"body.{name}" for name in named]
+    assert torch.equal(default, augmented(inside, x, iterations=2, normalises=True, layers=named))
 
 
 @pytest.mark.parametrize("outer", [torch.no_grad, torch.inference_mode, torch.enable_grad])

@@ -48,11 +48,14 @@ class Catalogue:
         if entry is not None:
             raise origin.error(f"there is no {selector}; did you mean {entry.kind}.{name}?")
         names = [RUN, WEAK_VIEW, *(e.name for e in self.registry.entries if before in ("", e.kind))]
-        if self.registry.broken and not nearest(name, names):
+        hint = advice(name, names, before if before in KINDS else "registered names")
+        if self.registry.broken:
             broken = "; ".join(f"{b.distribution}: {b.error}" for b in self.registry.broken)
-            raise PluginError(f"{origin}: there is no {selector}, but a plugin module is broken ({broken})")
-        what = before if before in KINDS else "registered names"
-        raise origin.error(f"there is no {selector}; {advice(name, names, what)}")
+            if not nearest(name, names):
+                why = f"there is no {selector}, but a plugin module is broken ({broken})"
+                raise PluginError(f"{origin}: {why}")
+            hint += f" Or is it in a plugin module that is broken ({broken})?"
+        raise origin.error(f"there is no {selector}; {hint}")
 
     def load(self, target: str) -> type:
         """The class itself.

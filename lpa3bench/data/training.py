@@ -54,10 +54,10 @@ def prepare(
 
     Raises:
         DataError: the data set is missing, damaged, or not what its spec says.
-        ConfigError: the labels or `run.holdout` do not fit the data set.
+        ConfigError: the labels, the weak view or `run.holdout` do not fit the data set.
     """
     dataset = experiment.dataset
-    spec = dataset.spec if experiment.weak is None else replace(dataset.spec, weak=experiment.weak)
+    spec = spec_in_force(experiment)
     splits = dataset.load(root)
     for name, split in splits.items():
         _check(spec, name, split)
@@ -80,7 +80,7 @@ def prepare(
         raise ConfigError(f"--limit {limit_to}: leaves no labelled image; take a larger one")
     return TrainingData(
         spec=spec,
-        store=ImageStore(train.images[index], spec.weak, device),
+        store=training_store(train.images[index], spec, device),
         labels=TrainLabels(label_set.given[index].to(device), label_set.labelled[index].to(device)),
         label_set=label_set,
         index=index,
@@ -91,6 +91,24 @@ def prepare(
         data_hash=fingerprint([t for name in sorted(splits) for t in splits[name]]),
         label_hash=fingerprint([label_set.given, label_set.labelled, index]),
     )
+
+
+def spec_in_force(experiment: Experiment) -> DatasetSpec:
+    """The data set's, with the weak view that the experiment gives it."""
+    spec = experiment.dataset.spec
+    return spec if experiment.weak is None else replace(spec, weak=experiment.weak)
+
+
+def training_store(images: Tensor, spec: DatasetSpec, device: torch.device) -> ImageStore:
+    """The training images with the weak view in force.
+
+    Raises:
+        ConfigError: the weak view does not fit the images.
+    """
+    try:
+        return ImageStore(images, spec.weak, device)
+    except ValueError as error:
+        raise ConfigError(f"WeakView on {spec.name}: {error}") from error
 
 
 def _labels(experiment: Experiment, clean: Tensor, spec: DatasetSpec, draws: Draws) -> LabelSet:

@@ -1,4 +1,4 @@
-"""LP-A3 (label-preserving adversarial auto-augment; Yang et al., NeurIPS 2022): selection, then the search."""
+"""LP-A3, label-preserving adversarial auto-augment (Yang et al., NeurIPS 2022): selection, then search."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageEnhance, ImageOps
 from torch import Tensor
 
+from lpa3bench import device
 from lpa3bench.seeding import Draws
 from lpa3bench_plugins.augmenters.image_ops import cutout, engine, photometric, recipes
 from lpa3bench_plugins.augmenters.image_ops.catalogue import OPERATORS
@@ -220,6 +221,19 @@ def test_the_host_never_looks_at_an_image(name: str) -> None:
     recipe = RECIPES[name]
     x = torch.empty(64, 3, 16, 16, device="meta")
     assert engine.augment(x, recipe, engine.choose(recipe, 64, Draws(0))).shape == x.shape
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", RECIPES)
+def test_devices_agree(name: str) -> None:
+    there = device.choose("auto")
+    if there.type == "cpu":
+        pytest.skip("PyTorch sees no GPU here")
+    recipe = RECIPES[name]
+    images = pictures(448, 3, 32, 32, 7)
+    drawn = engine.choose(recipe, 448, Draws(7))
+    out = engine.apply_recipe(images.to(there), recipe, drawn)
+    assert torch.equal(out.cpu(), engine.apply_recipe(images, recipe, drawn))
 
 
 def test_large_images_are_warped_in_whole() -> None:

@@ -228,6 +228,8 @@ def test_resumes_bit_for_bit(select: str) -> None:
     found = steps(second, range(5, 6))[0]
     assert torch.equal(found.rows, expected.rows)
     assert torch.equal(found.x, expected.x)
+    for name, value in whole.lpa3.state_dict()["bank"].items():
+        assert torch.equal(second.lpa3.state_dict()["bank"][name], value), name
     assert len(found.rows) < 10
 
 

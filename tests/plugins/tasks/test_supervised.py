@@ -152,7 +152,7 @@ def test_positives_add_their_loss_with_the_label_of_their_image(weight: float) -
 
 
 def test_positives_may_bring_a_target_of_their_own() -> None:
-    own = one_hot(torch.tensor([2, 0]), 3)
+    own = one_hot(torch.tensor([1, 1]), 3)
     _, x, target, logs = first_step(Supervised(batch_size=16), positives=Some(own))
     torch.testing.assert_close(logs["positives_loss"], loss_before(x[ROWS], own, "aux"))
     assert not torch.equal(own, target[ROWS])

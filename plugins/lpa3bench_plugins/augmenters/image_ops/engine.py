@@ -78,9 +78,8 @@ def augment(x: Tensor, recipe: Recipe, choices: Choices, chunk: int | None = Non
         [B, C, H, W] in [0, 1], contiguous, of x's dtype.
     """
     out = torch.empty_like(x, memory_format=torch.contiguous_format)
-    with (
-        torch.inference_mode()
-    ):  # hundreds of small calls, each a little shorter; `out` stays an ordinary tensor
+    # Shortens each of hundreds of small calls. `out` was made outside and is an ordinary tensor.
+    with torch.inference_mode():
         for part in _parts(x, CHUNK, chunk):
             torch.div(apply_recipe(_levels(x[part]), recipe, choices[part]), 255, out=out[part])
     return out

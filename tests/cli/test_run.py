@@ -1,0 +1,259 @@
+"""`lpa3bench run`, as a user meets it."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from console import Cli
+
+from lpa3bench.cli import main
+from lpa3bench.device import choose
+
+CONFIG = """\
+run.task = @tasks.Supervised()
+run.dataset = @datasets.Synthetic()
+run.backbone = @backbones.SmallNet
+run.positives = @augmenters.LPA3()
+run.epochs = 2
+run.settings = ("slow", "fast")
+run.setting = "slow"
+fast/Supervised.lr = 0.01
+Supervised.batch_size = 16
+Synthetic.size = 8
+Synthetic.train = 64
+Synthetic.val = 16
+Synthetic.test = 40
+SmallNet.width = 4
+LPA3.iterations = 1
+"""
+BROKEN = """
+import torch
+from lpa3bench import Augmenter, View, hookimpl
+
+class Wavy(Augmenter):
+    def generate(self, x, ctx):
+        return View({returned}, torch.arange(len(x)))
+
+@hookimpl
+def register_augmenters(register):
+    register("Wavy", {registered})
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder that every command starts in."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LPA3BENCH_DATA", str(tmp_path / "data"))
+    (tmp_path / "test.gin").write_text(CONFIG)
+    return tmp_path
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["run", *arguments, "--device", "cpu"], catch_exceptions=False)
+
+
+def refused(code: int, *arguments: str) -> str:
+    """The one line that a command fails with."""
+    result = run(*arguments)
+    assert result.exit_code == code, result.output
+    assert result.stdout == ""
+    (line,) = [line for line in result.stderr.splitlines() if line.startswith(("error:", "Error:"))]
+    assert result.stderr.splitlines()[-1] == line
+    return line
+
+
+def files(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
+
+
+def test_the_summary_is_on_stdout_and_the_progress_on_stderr(cli: Cli, folder: Path) -> None:
+    done = cli("run", "test.gin", "--device", "cpu", "--seed", "3", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    lines = {line[:14].strip(): line[15:] for line in done.stdout.splitlines()}
+    (record_path,) = (folder / "runs").glob("*-s3/result.json")
+    record = json.loads(record_path.read_text())
+    assert done.stdout.splitlines()[0] == "synthetic-supervised-slow-lpa3  seed 3"
+    for name, metric in (
+        ("last", "last"),
+        ("val-selected", "val_selected"),
+        ("best-on-test", "oracle_best"),
+    ):
+        assert f"{100 * record['metrics'][metric]:.2f}%" in lines[name]
+    assert "not an accuracy to report" in lines["best-on-test"]
+    # 64 images, twice; 0.9 of each batch of 16 is 14 images, searched with one iteration
+    assert lines["image passes"].startswith("592 forward, 240 backward to the weights, 112 to the image")
+    assert lines["note"].startswith("mean_last_20 is null")
+    assert Path(lines["record"]).resolve() == record_path.relative_to(folder).resolve()
+    assert "epoch 2/2" in done.stderr
+    assert "epoch" not in done.stdout.replace("epoch by validation", "").replace("last epoch", "").replace(
+        "only 2 epochs", ""
+    )
+    assert "Traceback" not in done.stderr
+
+
+def test_a_finished_run_is_not_run_again(folder: Path) -> None:
+    first, again = run("test.gin"), run("test.gin")
+    assert (first.exit_code, again.exit_code) == (0, 0)
+    assert again.stderr == "this run is finished; --fresh runs it again\n"
+    assert again.stdout == first.stdout, "it is told all the same"
+    (result,) = folder.glob("runs/*/result.json")
+    before = result.stat().st_mtime_ns
+    assert "finished" not in run("test.gin", "--fresh").stderr
+    assert result.stat().st_mtime_ns > before
+    assert len([*folder.glob("runs/*")]) == 1
+    assert run("test.gin", "--seed", "1", "--out", "elsewhere").exit_code == 0
+    assert len([*folder.glob("elsewhere/*-s1/result.json")]) == 1
+
+
+def test_json_is_the_record(folder: Path) -> None:
+    result = run("test.gin", "--json")
+    printed = json.loads(result.stdout)
+    written = json.loads((Path(printed.pop("folder")) / "result.json").read_text())
+    assert printed == written
+    assert written["provenance"]["device"] == "cpu"
+    again = json.loads(run("test.gin", "--json").stdout)
+    again.pop("folder")
+    assert again == written
+
+
+def test_a_limited_run_is_flagged_and_another_run(folder: Path) -> None:
+    shown = run("test.gin", "--limit", "32").stdout
+    flag = "not a result: only 32 training images (--limit)"
+    assert f"note           {flag}" in shown
+    run("test.gin")
+    records = [json.loads(path.read_text()) for path in folder.glob("runs/*/result.json")]
+    assert sorted(flag in record["flags"] for record in records) == [False, True]
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_a_dry_run_writes_nothing(folder: Path, options: list[str]) -> None:
+    before = files(folder)
+    result = run("test.gin", "--dry-run", "--out", "elsewhere", "-p", "run.dataset = @CIFAR10()", *options)
+    assert result.exit_code == 0, result.output
+    assert files(folder) == before
+    if options:
+        found: dict[str, Any] = json.loads(result.stdout)
+        assert (found["batch_size"], found["full_batch_size"]) == (8, 16)
+        assert len(found["phases"]) == 1
+    else:
+        rows = result.stdout.splitlines()
+        assert rows[0].split() == ["phase", "seconds", "passes", "loss"]
+        assert rows[1].split()[0] == "train"
+        assert "nothing was written" in rows[-1]
+
+
+def test_explain_says_what_would_happen_and_does_not_do_it(folder: Path) -> None:
+    fresh = run("test.gin", "--explain")
+    assert fresh.exit_code == 0
+    assert "not there yet, starts from the beginning" in fresh.stdout
+    assert not (folder / "runs").exists()
+    run("test.gin", "--setting", "fast")
+    run("test.gin")
+    assert "finished, so not run again" in run("test.gin", "--explain").stdout
+    (result,) = folder.glob("runs/*slow*/result.json")
+    result.unlink()
+    assert "begun, goes on from checkpoint-00002.pt" in run("test.gin", "--explain").stdout
+    lines = run("test.gin", "--explain", "-p", "LPA3.margin=0.03").stdout.splitlines()
+    assert lines[1].endswith(": another run")
+    minus, plus = lines[2:]
+    assert minus.startswith("  - ")
+    assert minus.endswith("LPA3.margin = 0.02")
+    assert plus == f"  +{minus[3:-1]}3"
+    other_cell = run("test.gin", "--explain", "-p", "run.positives = None").stdout.splitlines()
+    assert len(other_cell) == 1, "a cell whose name goes on is another cell"
+
+
+# ---------------------------------------------------------------------------------- what goes wrong, and how
+def test_missing_data_name_the_folder_and_the_command(folder: Path) -> None:
+    line = refused(4, "test.gin", "-p", "run.dataset = @CIFAR10()")
+    assert str(folder / "data") in line
+    assert "lpa3bench data get CIFAR10" in line
+    other = refused(4, "test.gin", "-p", "run.dataset = @CIFAR10()", "--data", str(folder / "other"))
+    assert str(folder / "other") in other
+    assert not (folder / "runs").exists()
+
+
+def test_a_device_that_is_not_there(folder: Path) -> None:
+    result = CliRunner().invoke(main, ["run", "test.gin", "--device", "tpu"])
+    assert result.exit_code == 2
+    assert "'tpu' is not one of 'auto', 'cpu', 'cuda'" in result.stderr
+    if choose("auto").type == "cpu":
+        result = CliRunner().invoke(main, ["run", "test.gin", "--device", "cuda"])
+        assert result.exit_code == 2
+        assert result.stderr == ("error: --device cuda: PyTorch sees no GPU here; use --device cpu or auto\n")
+
+
+def test_a_misspelt_setting_names_the_others() -> None:
+    line = refused(3, "test.gin", "--setting", "fsat")
+    assert "there is no setting fsat" in line
+    assert "fast" in line
+
+
+@pytest.mark.parametrize(
+    ("binding", "said"),
+    [
+        ("Supervised.lr = -1", "Supervised.lr must be > 0, not -1"),
+        ("Supervised.rate = 1", "rate"),
+        ("run.holdout = 8", "has a validation split of its own"),
+        ("run.view = @LPA3()", "run.view: LPA3"),
+        ("WeakView.pad = 99", "WeakView on Synthetic: pad: must be < 8"),
+    ],
+)
+def test_a_config_that_makes_no_sense(folder: Path, binding: str, said: str) -> None:
+    extra = ["-p", "run.weak = @WeakView()"] if "WeakView" in binding else []
+    assert said in refused(3, "test.gin", "-p", binding, *extra)
+    assert not (folder / "runs").exists()
+
+
+def test_a_plugin_that_cannot_be_imported(folder: Path) -> None:
+    (folder / "wavy.py").write_text("import no_such_library\n")
+    reason = "wavy.py: ModuleNotFoundError: No module named 'no_such_library'"
+    assert reason in refused(5, "test.gin", "--plugin", "wavy.py", "-p", "run.positives = @Zigzag()")
+    near = refused(3, "test.gin", "--plugin", "wavy.py", "-p", "run.positives = @Wavy()")
+    assert "did you mean WeakView?" in near
+    assert reason in near, "what looks like a slip may be a name that the broken module has"
+    assert run("test.gin", "--plugin", "wavy.py").exit_code == 0, "only where the command needs it"
+
+
+def test_a_registered_class_that_is_not_there(folder: Path) -> None:
+    (folder / "wavy.py").write_text(BROKEN.format(returned="x", registered="'no_such_module:Wavy'"))
+    line = refused(5, "test.gin", "--plugin", "wavy.py", "-p", "run.positives = @Wavy()")
+    assert "wavy.py" in line
+    assert "no_such_module" in line
+
+
+def test_a_plugin_that_fails_in_the_middle_is_named(folder: Path) -> None:
+    (folder / "wavy.py").write_text(BROKEN.format(returned="x[:, :1]", registered="Wavy"))
+    line = refused(5, "test.gin", "--plugin", "wavy.py", "-p", "run.positives = @Wavy()")
+    assert line.startswith("error: step 0: Wavy in slot positives returned images [16, 1, 8, 8]")
+
+
+def test_a_loss_that_is_no_number_names_the_step(folder: Path) -> None:
+    none = ["-p", "run.positives = None"]
+    line = refused(1, "test.gin", "-p", "Supervised.lr = 1e30", *none)
+    assert re.fullmatch(r"error: step \d+: the loss is NaN or infinite \(phase train\).*", line)
+    with_lpa3 = refused(1, "test.gin", "-p", "Supervised.lr = 1e30")
+    assert re.match(r"error: step \d+: LPA3 in slot positives returned .* NaN .*diverged", with_lpa3)
+    assert not [*folder.glob("runs/*/result.json")]
+
+
+def test_a_place_that_cannot_be_written_to(folder: Path) -> None:
+    (folder / "taken").write_text("")
+    assert "choose another --out" in refused(1, "test.gin", "--out", "taken")
+
+
+@pytest.mark.parametrize("option", [("--limit", "0"), ("--seed", "-1"), ("--epochs", "3")])
+def test_options_that_make_no_sense(option: tuple[str, str]) -> None:
+    assert run("test.gin", *option).exit_code == 2
+
+
+def test_download_fetches_only_what_is_not_there(folder: Path) -> None:
+    result = run("test.gin", "--download")
+    assert result.exit_code == 0
+    assert "fetching" not in result.stderr
