@@ -38,8 +38,9 @@ def _padded(images: Tensor, weak: WeakView) -> Tensor:
 class ImageStore:
     """A data set's images on the device, padded once, from which batches of training views are cut.
 
-    A pixel's channels lie side by side, and a view is made by looking up the place of each of its pixels:
-    flip and crop together are one `index_select` per batch, and the result is channels_last without a copy.
+    A pixel's channels lie side by side, so that a row of a view is one stretch of memory, and a batch of
+    views is one `index_select` over all stretches of that length; those to be flipped are flipped after it.
+    The result is channels_last without a copy.
 
     Args:
         images: uint8 [N, C, H, W].
@@ -66,7 +67,7 @@ class ImageStore:
         padded = _padded(images.to(self.device), weak)
         self._size = padded.shape[1:3]
         self._crop = crop
-        self._pixels = padded.view(-1, channels)
+        self._bytes = padded.view(-1)
         self._count = len(images)
 
     def __len__(self) -> int:
@@ -91,12 +92,20 @@ class ImageStore:
         flip = draws.integers((count,), 0, 2)
         top = draws.integers((count,), 0, self._size[0] - self._crop[0] + 1)
         left = draws.integers((count,), 0, self._size[1] - self._crop[1] + 1)
-        flip, top, left = torch.stack((flip, top, left)).to(self.device, non_blocking=True)[:, :, None]
-        rows = top + torch.arange(self._crop[0], device=self.device)
-        columns = left + torch.arange(self._crop[1], device=self.device)
-        if self.weak_view.flip:
-            columns = torch.where(flip == 1, self._size[1] - 1 - columns, columns)
-        return self._look_up(index, rows, columns)
+        if not self.weak_view.flip:
+            flip = torch.zeros_like(flip)
+        # In the flipped image the crop lies as far from the right as it would from the left.
+        left = torch.where(flip == 1, self._size[1] - self._crop[1] - left, left)
+        order = flip.argsort(stable=True)  # those to be flipped come last, so that they are one slice
+        straight = count - int(flip.sum())
+        top, left, order, back = torch.stack((top, left, order, order.argsort())).to(
+            self.device, non_blocking=True
+        )
+        index = index.to(self.device, non_blocking=True)
+        pixels = self._cut(index[order], top[order], left[order], self._crop)
+        flipped = pixels[straight:].permute(0, 3, 1, 2)  # channels_last, for which torch has a fast flip
+        flipped.copy_(flipped.flip(3))
+        return _as_images(pixels.index_select(0, back))
 
     def plain(self, index: Tensor) -> Tensor:
         """The images at `index` as they are.
@@ -108,19 +117,24 @@ class ImageStore:
             float32 [B, C, H, W] in [0, 1], channels_last; the whole image, also where the training view is a
             smaller crop.
         """
-        _, height, width = self.shape
-        rows = torch.arange(height, device=self.device)[None] + self.weak_view.pad
-        columns = torch.arange(width, device=self.device)[None] + self.weak_view.pad
-        return self._look_up(index, rows, columns)
+        corner = torch.full_like(index, self.weak_view.pad, device=self.device)
+        return _as_images(self._cut(index.to(self.device, non_blocking=True), corner, corner, self.shape[1:]))
 
-    def _look_up(self, index: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-        """Pixels at rows × columns of the padded images at `index`.
+    def _cut(self, index: Tensor, top: Tensor, left: Tensor, size: tuple[int, int]) -> Tensor:
+        """The part of that size of each padded image at `index` whose corner is at `top`, `left`.
 
-        index: int64 [B]; rows, columns: int64 [B or 1, h] and [B or 1, w]. float32 [B, C, h, w] in [0, 1].
+        index, top, left: int64 [B], on the device. uint8 [B, h, w, C].
         """
-        # Places of whole pixels in a flat table: on a CPU about three times as fast as indexing with three
-        # tensors, which goes byte by byte.
-        line = index.to(self.device, non_blocking=True)[:, None] * self._size[0] + rows
-        place = (line * self._size[1])[:, :, None] + columns[:, None, :]
-        pixels = self._pixels.index_select(0, place.view(-1)).view(*place.shape, self.shape[0])
-        return pixels.to(torch.float32).div_(255).permute(0, 3, 1, 2)
+        channels, (height, width) = self.shape[0], size
+        stretch = width * channels
+        # Every stretch of one row of a view that the bytes hold, as overlapping rows of a table: on a CPU
+        # copying 32 pixels at a time is more than three times as fast as one by one.
+        table = self._bytes.as_strided(((len(self._bytes) - stretch) // channels + 1, stretch), (channels, 1))
+        first = (index * self._size[0] + top) * self._size[1] + left
+        places = first[:, None] + torch.arange(height, device=self.device) * self._size[1]
+        return table.index_select(0, places.view(-1)).view(-1, height, width, channels)
+
+
+def _as_images(pixels: Tensor) -> Tensor:
+    """uint8 [B, H, W, C] to float32 [B, C, H, W] in [0, 1], channels_last."""
+    return pixels.to(torch.float32).div_(255).permute(0, 3, 1, 2)
