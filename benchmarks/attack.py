@@ -8,12 +8,18 @@ the auxiliary BatchNorm in train mode, float32, channels_last, on one thread. Ea
 order rotates, and the ratio is taken of the medians; the spread is that of the rounds' own ratios. CPU time
 of the process is the measure, as other programs cannot blur it; wall time stands beside it.
 
-Peak memory is measured in processes of their own, one per number of iterations.
+The C library gives freed memory back to the system and faults it in again, now in one of the two and now in
+the other; on large maps that is a per cent or two of either. This takes it out of both:
+
+    MALLOC_TRIM_THRESHOLD_=8000000000 MALLOC_MMAP_THRESHOLD_=4000000000 python benchmarks/attack.py
+
+Peak memory is measured in processes of their own, one per number of iterations (Linux).
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import platform
 import statistics
 import subprocess
@@ -163,7 +169,9 @@ def main() -> int:
     if given.peak:
         peak(nets[0], given.batch, given.peak)
         return 0
-    print(f"torch {torch.__version__}, {platform.processor() or platform.machine()}, 1 thread, float32")
+    kept_memory = "kept" if "MALLOC_TRIM_THRESHOLD_" in os.environ else "given back"
+    machine = platform.processor() or platform.machine()
+    print(f"torch {torch.__version__}, {machine}, 1 thread, float32, freed memory {kept_memory}")
     kept = [compare(name, given.batch, given.iterations, given.rounds) for name in nets]
     for name in nets:
         memory(name, given.batch)

@@ -21,12 +21,12 @@ import torch
 from torch import Tensor, nn
 
 from lpa3bench.data.sampler import Batch, Sampler
+from lpa3bench.experiment import SLOTS as SLOTS
+from lpa3bench.experiment import Slot as Slot
 from lpa3bench.seeding import Draws
 from lpa3bench.state import Stateful
 
 Domain = Literal["main", "aux"]
-Slot = Literal["view", "strong", "positives"]
-SLOTS: tuple[Slot, ...] = ("view", "strong", "positives")
 
 
 # ---------------------------------------------------------------------------------------------- data types
@@ -105,9 +105,9 @@ class View:
     x: Tensor
     """[M, C, H, W] in [0, 1]"""
     rows: Tensor
-    """int64 [M], ascending positions in the batch that was handed in."""
+    """int64 [M], places in the batch that was handed in, strictly ascending: one view of a row at most."""
     info: dict[str, Any] = field(default_factory=dict)
-    """0-d tensors or numbers worth logging."""
+    """0-d tensors or numbers worth logging; the metrics have them as `<slot>/<name>`."""
     target: Tensor | None = None
     """[M, K], where the augmenter changes the label (CutMix); None: the label of the row."""
     domain: Domain = "main"
@@ -262,6 +262,10 @@ class Augmenter(Stateful, ABC):
     def begin_epoch(self, epoch: int) -> None:
         """Called before each epoch."""
 
+    def describe(self) -> str:
+        """What a reader of a config should know beyond the parameters, in lines; `show` prints it."""
+        return ""
+
     def unsupported(self, spec: DatasetSpec, slot: Slot) -> str | None:
         """Why it makes no sense for this data set in this slot; None where it does."""
         return None
@@ -330,8 +334,11 @@ class Env(Protocol):
     ) -> Sampler:
         """Shuffled passes over the training set or a subset of it, in the order named `name`."""
 
-    def logits(self, model: Model, x: Tensor, domain: Domain = "main") -> Output:
-        """One forward pass in one BatchNorm domain, in the run's precision."""
+    def logits(self, model: Model, x: Tensor, domain: Domain = "main", *, slot: Slot | None = None) -> Output:
+        """One forward pass in one BatchNorm domain, in the run's precision.
+
+        `slot`: whose views these are, where it is a pass that the slot adds; it is then counted there.
+        """
 
     def draws(self, name: str) -> Draws:
         """The random numbers of the component `name`; the same object at every call."""

@@ -170,7 +170,7 @@ class _SquaredDistance(torch.autograd.Function):
             f = _wide(f)
             norm = _norm(f)
             gap = (f * _factor(norm)).sub_(r)
-            along = torch.linalg.vecdot(f, gap, dim=1).unsqueeze(1)
+            along = (f * gap).sum(dim=1, keepdim=True)  # not vecdot, which autocast would do in half
             parts.append((torch.linalg.vector_norm(gap, dim=(1, 2, 3)), norm, along))
         apart, norm, along = (torch.cat(part) for part in zip(*parts, strict=True))
         ctx.save_for_backward(feature, reference, norm, along)
@@ -238,7 +238,12 @@ def make_reference(output: Output, label: Tensor | None = None, temperature: flo
         label: int64 [B]; None: the arg max (the first on ties), as released. The paper (section 5.2) takes
             the true label where there is one.
         temperature: T of the soft-max.
+
+    Raises:
+        ValueError: the network hands out no features, so there is nothing to measure a distance by.
     """
+    if not output.features:
+        raise ValueError("output: has no features; LP-A3 needs a network that returns feature maps")
     logits = output.logits.detach()
     label = logits.argmax(dim=1) if label is None else label
     phi = unit([feature.detach() for feature in output.features])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import resource
+import sys
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +50,32 @@ def full_precision(device: torch.device) -> AbstractContextManager[Any]:
     return torch.autocast(device.type, enabled=False)
 
 
+def seed_generators(device: torch.device, seed: int) -> None:
+    """Seed torch's global generators, which drop-out and the like draw from."""
+    import torch
+
+    torch.default_generator.manual_seed(seed)
+    if device.type != "cpu":
+        torch.cuda.manual_seed(seed)
+
+
+def generators(device: torch.device) -> list[torch.Tensor]:
+    """The states of torch's global generators: the CPU's, and the device's where it is another one."""
+    import torch
+
+    states = [torch.get_rng_state()]
+    return states if device.type == "cpu" else [*states, torch.cuda.get_rng_state(device)]
+
+
+def set_generators(device: torch.device, states: list[torch.Tensor]) -> None:
+    """Put back what `generators` returned."""
+    import torch
+
+    torch.set_rng_state(states[0])
+    if device.type != "cpu":
+        torch.cuda.set_rng_state(states[1], device)
+
+
 def synchronise(device: torch.device) -> None:
     """Wait until the device has done what it was given; call it before reading a clock."""
     if device.type != "cpu":
@@ -61,7 +87,9 @@ def synchronise(device: torch.device) -> None:
 def peak_memory(device: torch.device) -> int:
     """Most bytes held so far: of the device, or of the process on a CPU."""
     if device.type == "cpu":
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        import resource  # not on every system that can show --help
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     import torch
 
     return torch.cuda.max_memory_allocated(device)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lpa3bench import device as devices
 from lpa3bench.alarm import Alarm
-from lpa3bench.api import Augmenter, DatasetSpec, Domain, Model, Output, Task, TrainLabels
+from lpa3bench.api import DatasetSpec, Domain, Model, Output, Slot, Task, TrainLabels
 from lpa3bench.data.images import ImageStore
 from lpa3bench.data.sampler import Sampler
 from lpa3bench.experiment import Experiment
@@ -58,7 +58,7 @@ class Environment:
         self._precision = experiment.precision
         self._draws: dict[str, Draws] = {}
         task: Task = experiment.task
-        slots: Mapping[str, Augmenter] = experiment.slots()
+        slots = experiment.slots()
         self.models = build(
             task.models,
             experiment.backbone,
@@ -106,12 +106,12 @@ class Environment:
         samples = everything if subset is None else subset
         return Sampler(samples, batch_size, self.draws(f"order/{name}"), drop_last=drop_last)
 
-    def logits(self, model: Model, x: Tensor, domain: Domain = "main") -> Output:
-        """One forward pass in one BatchNorm domain, in the run's precision."""
+    def logits(self, model: Model, x: Tensor, domain: Domain = "main", *, slot: Slot | None = None) -> Output:
+        """One forward pass in one BatchNorm domain, in the run's precision; counted with `slot` if given."""
         network: Any = model
         with bn_domain(network, domain), self.autocast(), ExitStack() as places:
-            if domain == "aux":
-                places.enter_context(self.passes.at("aux"))
+            if slot is not None:
+                places.enter_context(self.passes.at(f"{slot}/loss"))
             return model(x)
 
     def autocast(self) -> AbstractContextManager[Any]:
@@ -136,8 +136,9 @@ class Environment:
         loss.backward()  # type: ignore[no-untyped-call]
 
     def state_dict(self) -> dict[str, Any]:
-        """Networks, augmenters, draws, counters and the clock."""
+        """Networks, augmenters, draws, counters, the clock, and the global generators (for drop-out)."""
         return {
+            "global": devices.generators(self.device),
             "models": {name: model.state_dict() for name, model in self.models.items()},
             "views": self.views.state_dict(),
             "draws": {name: draws.state_dict() for name, draws in self._draws.items()},
@@ -153,3 +154,4 @@ class Environment:
             self.draws(name).load_state_dict(saved)
         self.passes.load_state_dict(state["passes"])
         self.clock.step = state["step"]
+        devices.set_generators(self.device, state["global"])

@@ -6,6 +6,9 @@ Anything else that escapes is a bug and keeps its traceback.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class BenchError(Exception):
     """A failure with one line that says what is wrong, where, and what to do."""
@@ -49,3 +52,23 @@ class Stopped(BenchError):
     def __init__(self, message: str, signal_number: int) -> None:
         super().__init__(message)
         self.exit_code = 128 + signal_number
+
+
+@contextmanager
+def blamed(who: str) -> Iterator[None]:
+    """What a plugin's code raises inside the block becomes one line that names it.
+
+    Raises:
+        PluginError: the code raised something; a `BenchError` passes as it is.
+        RunFailed: the device's memory is full.
+    """
+    try:
+        yield
+    except BenchError:
+        raise
+    except Exception as error:
+        text = str(error).splitlines()
+        reason = f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
+        if type(error).__name__ == "OutOfMemoryError":  # torch's own; this file imports no torch
+            raise RunFailed(f"{who}: out of memory on the device; take a smaller batch_size") from error
+        raise PluginError(f"{who} failed ({reason}); LPA3BENCH_TRACEBACK=1 shows where") from error

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from lpa3bench.api import Augmenter, Backbone, Dataset, Labels, Task, WeakView
+    from lpa3bench.api import Augmenter, Backbone, Dataset, DatasetSpec, Labels, Task, WeakView
+
+Slot = Literal["view", "strong", "positives"]
+SLOTS: tuple[Slot, ...] = ("view", "strong", "positives")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +39,7 @@ class Experiment:
     holdout: int = 0
     """Training images set apart for validation, with the given labels."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Of training; auto: float32 on a CPU, bfloat16 where the device is fast at it."""
+    """Of the task's passes, in training and in scoring; auto: float32 on a CPU, bfloat16 on a GPU."""
     settings: tuple[str, ...] = ()
     """Names of the settings that the file offers."""
     setting: str | None = None
@@ -50,7 +53,12 @@ class Experiment:
         if self.precision not in ("auto", "float32", "bfloat16"):
             raise ValueError(f"precision: must be auto, float32 or bfloat16, not {self.precision!r}")
 
-    def slots(self) -> dict[str, Augmenter]:
+    @property
+    def spec(self) -> DatasetSpec:
+        """The data set's, with the weak view in force."""
+        spec = self.dataset.spec
+        return spec if self.weak is None else replace(spec, weak=self.weak)
+
+    def slots(self) -> dict[Slot, Augmenter]:
         """The slots that are bound."""
-        bound = {"view": self.view, "strong": self.strong, "positives": self.positives}
-        return {slot: augmenter for slot, augmenter in bound.items() if augmenter is not None}
+        return {slot: augmenter for slot in SLOTS if (augmenter := getattr(self, slot)) is not None}

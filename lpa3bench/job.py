@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from lpa3bench import device as devices
 from lpa3bench import identity as identities
-from lpa3bench.cell import cell_name, refuse_nonsense
+from lpa3bench.cell import cell_name
 from lpa3bench.config import Config
 from lpa3bench.data.training import TrainingData, prepare
+from lpa3bench.errors import ConfigError
 from lpa3bench.experiment import Experiment
 from lpa3bench.rundir import RunDirectory
 
@@ -56,9 +57,11 @@ def plan(job: Job) -> Plan:
         UsageError: the device is not there.
     """
     experiment = job.config.experiment()
-    refuse_nonsense(experiment)
     device = devices.choose(job.device)
-    data = prepare(experiment, root=job.data, seed=job.seed, device=device, limit_to=job.limit)
+    try:
+        data = prepare(experiment, root=job.data, seed=job.seed, device=device, limit_to=job.limit)
+    except ConfigError as error:
+        raise job.config.located(error) from error
     identity = identities.identity(
         operative=job.config.operative,
         plugins=job.config.plugins,
@@ -66,7 +69,7 @@ def plan(job: Job) -> Plan:
         label_content=experiment.labels.content() if experiment.labels else b"",
         limit=job.limit,
     )
-    cell = cell_name(experiment)
+    cell = cell_name(job.config.names, experiment.setting)
     name = f"{cell}-{identities.short_hash(identity)}-s{job.seed}"
     return Plan(
         experiment=experiment,

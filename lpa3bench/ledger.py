@@ -18,31 +18,29 @@ class Means:
     """Means over the steps of an epoch, summed on the device and read once."""
 
     def __init__(self) -> None:
-        self._sums: dict[str, Tensor] = {}
+        self._sums: dict[str, Tensor | float] = {}
         self._counts: dict[str, int] = defaultdict(int)
 
-    def add(self, logs: Mapping[str, Tensor]) -> None:
-        """Take the 0-d tensors of one step."""
+    def add(self, logs: Mapping[str, Tensor | float]) -> None:
+        """Take the 0-d tensors and numbers of one step."""
         for name, value in logs.items():
-            value = value.detach().double()
+            value = value.detach().double() if isinstance(value, Tensor) else float(value)
             self._sums[name] = self._sums[name] + value if name in self._sums else value
             self._counts[name] += 1
 
     def read(self) -> dict[str, float | None]:
         """The means, by name; None for one that is NaN or infinite, which a record cannot hold."""
-        if not self._sums:
-            return {}
-        sums = torch.stack(list(self._sums.values())).tolist()
-        return {
-            name: total / self._counts[name] if math.isfinite(total) else None
-            for name, total in zip(self._sums, sums, strict=True)
-        }
+        tensors = {name: total for name, total in self._sums.items() if isinstance(total, Tensor)}
+        waited = torch.stack(list(tensors.values())).tolist() if tensors else []
+        sums = self._sums | dict(zip(tensors, waited, strict=True))
+        means = {name: float(total) / self._counts[name] for name, total in sums.items()}
+        return {name: mean if math.isfinite(mean) else None for name, mean in means.items()}
 
 
 class Ledger(Stateful):
     """The curve of a run and its cost; it goes into every checkpoint."""
 
-    saved = ("curve", "seconds", "steps", "images", "flops", "best_epoch", "best_val", "resumed_from")
+    saved = ("curve", "seconds", "steps", "images", "flops", "resumed_from")
 
     def __init__(self) -> None:
         self.curve: list[dict[str, Any]] = []
@@ -54,8 +52,6 @@ class Ledger(Stateful):
         """Training images handed to `update`."""
         self.flops: dict[str, int] = {}
         """Floating-point operations of the first step of each phase."""
-        self.best_epoch: int | None = None
-        self.best_val: float | None = None
         self.resumed_from: list[int] = []
         """Epochs that were done each time the run was taken up again."""
 
@@ -75,12 +71,10 @@ class Ledger(Stateful):
         """Wall-clock seconds of training, evaluation excluded."""
         return sum(s for what, s in self.seconds.items() if what != "evaluation")
 
-    def is_best(self, epoch: int, val: float | None) -> bool:
-        """Whether the epoch has the best validation accuracy so far (the first one, of equals)."""
-        if val is None or (self.best_val is not None and val <= self.best_val):
-            return False
-        self.best_epoch, self.best_val = epoch, val
-        return True
+    def is_best(self) -> bool:
+        """Whether the last epoch has the best validation accuracy so far, and no earlier one equals it."""
+        *before, last = (row.get("val") for row in self.curve)
+        return last is not None and all(val < last for val in before)
 
     def as_record(self) -> dict[str, Any]:
         """For `result.json`."""

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from lpa3bench.api import Backbone, DatasetSpec, Output
+from lpa3bench.errors import blamed
 from lpa3bench.nn.batchnorm import add_auxiliary
 from lpa3bench.passes import BACKWARD_IMAGE, BACKWARD_WEIGHTS, FORWARD, Passes
 from lpa3bench.seeding import derive, seeded
@@ -46,7 +47,8 @@ class Classifier(nn.Module):
 
     def from_normalised(self, z: Tensor) -> Output:
         """The backbone's output for an already normalised batch, its passes counted."""
-        output: Output = self.backbone(z)
+        with blamed(f"{type(self.backbone).__name__}.forward"):
+            output: Output = self.backbone(z)
         place, images = self.passes.place, len(z)
         self.passes.add(place, FORWARD, images)
         # The last feature map lies between the loss and all of the body: its gradient is computed once in

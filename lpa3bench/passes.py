@@ -12,13 +12,13 @@ FORWARD, BACKWARD_WEIGHTS, BACKWARD_IMAGE = range(3)
 class Passes:
     """Images that went forward and backward, by where in the run it happened.
 
-    Places are "main" and "aux" (the task's own passes in either BatchNorm domain), a slot's name (inside its
-    augmenter) and "evaluation".
+    Places are "task" (the task's own passes), "<slot>/search" (inside that slot's augmenter), "<slot>/loss"
+    (the task's passes over the views that the slot adds) and "evaluation".
     """
 
     def __init__(self) -> None:
         self.counts: dict[str, list[int]] = {}
-        self.place = "main"
+        self.place = "task"
 
     @contextmanager
     def at(self, place: str) -> Iterator[None]:
@@ -33,15 +33,20 @@ class Passes:
         """Count `images` in one direction."""
         self.counts.setdefault(place, [0, 0, 0])[direction] += images
 
-    def total(self, *places: str) -> float:
-        """Forward equivalents at the given places (all but evaluation where none is given).
+    def total(self) -> int:
+        """Forward equivalents of training, evaluation left out.
 
         A backward pass to the image alone counts as one forward, one to the weights as two.
         """
-        rows = [
-            self.counts.get(p, [0, 0, 0]) for p in places or (p for p in self.counts if p != "evaluation")
-        ]
-        return sum(f + 2 * weights + image for f, weights, image in rows)
+        return sum(self._weighed(place) for place in self.counts if place != "evaluation")
+
+    def of_slots(self) -> int:
+        """Those among them that the slots' augmenters and the losses they add take."""
+        return sum(self._weighed(place) for place in self.counts if "/" in place)
+
+    def _weighed(self, place: str) -> int:
+        forward, weights, image = self.counts[place]
+        return forward + 2 * weights + image
 
     def as_record(self) -> dict[str, dict[str, int]]:
         """For `result.json`."""

@@ -36,7 +36,7 @@ def metrics(curve: list[dict[str, Any]]) -> tuple[dict[str, float | None], list[
     if len(test) >= LAST:
         tail = sum(test[-LAST:]) / LAST
     else:
-        flags.append(f"mean_last_{LAST} is null: the run has only {len(test)} epochs")
+        flags.append(f"mean_last_{LAST} is null: the run has fewer than {LAST} epochs")
     selected = None
     val = [row.get("val") for row in curve]
     if all(v is not None for v in val):

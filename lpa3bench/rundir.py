@@ -67,8 +67,8 @@ class RunDirectory:
         self.checkpoints.clear()
 
     def write_text(self, path: Path, text: str) -> None:
-        """Write a text file, all or nothing."""
-        write_atomically(path, lambda temporary: temporary.write_text(text))
+        """Write a text file, all or nothing; in UTF-8, whatever the locale."""
+        write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
     def write_json(self, path: Path, value: Any) -> None:
         """Write a JSON file, all or nothing."""

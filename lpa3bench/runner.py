@@ -3,33 +3,38 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from lpa3bench import device as devices
 from lpa3bench import identity as identities
 from lpa3bench import records
-from lpa3bench.api import SLOTS, Step, Task
+from lpa3bench.api import Step, Task
 from lpa3bench.cell import describe
 from lpa3bench.environment import Environment
+from lpa3bench.errors import PluginError, RunFailed, blamed
 from lpa3bench.evaluate import evaluate, per_class
 from lpa3bench.interrupts import Interrupts
 from lpa3bench.job import Job, Plan, plan
 from lpa3bench.ledger import Ledger, Means
 from lpa3bench.rundir import RunDirectory
+from lpa3bench.seeding import derive
 from lpa3bench.sinks import RunInfo, Sink
 from lpa3bench.sinks.jsonl import JsonLines, cut_back
 from lpa3bench.state import write_atomically
 
 CHECK_EVERY = 50
 """Steps between two looks at the device's flags."""
+RESERVED = frozenset({"epoch", "step", "passes", "seconds", "train", "val", "test"})
+"""Names in a row of the curve that no task may log under."""
 
 
 @dataclass(frozen=True)
@@ -63,16 +68,23 @@ def run(job: Job, sinks: Sequence[Sink] = ()) -> Outcome:
             return Outcome(folder.path, record, already_done=True)
         checkpoint = folder.checkpoints.load()
         if checkpoint is not None:
+            if checkpoint["device"] != device.type:
+                began = checkpoint["device"]
+                raise RunFailed(
+                    f"{folder.path}: began with --device {began}; take that, or start over with --fresh"
+                )
             # One and two threads add in another order, so a run keeps the number it began with.
             torch.set_num_threads(checkpoint["threads"])
 
         # ---------------------------------------------------------------------------------- building
         task: Task = experiment.task
         ledger = Ledger()
+        devices.seed_generators(device, derive(job.seed, "global"))
         env = Environment(
             experiment, spec=data.spec, store=data.store, labels=data.labels, seed=job.seed, device=device
         )
-        task.setup(env)
+        with blamed(f"{type(task).__name__}.setup"):
+            task.setup(env)
         if checkpoint is not None:
             env.load_state_dict(checkpoint["env"])
             task.load_state_dict(checkpoint["task"])
@@ -100,11 +112,11 @@ def run(job: Job, sinks: Sequence[Sink] = ()) -> Outcome:
                 env.clock.epoch = epoch
                 env.views.begin_epoch(epoch)
                 task.begin_epoch(epoch)
-                means = Means()
+                means: dict[str, Means] = defaultdict(Means)
                 mark = time.perf_counter()
                 for step in task.batches(epoch):
                     logs = _update(task, env, step, ledger)
-                    means.add(logs)
+                    means[step.phase].add(logs)
                     broken = f"the loss is NaN or infinite (phase {step.phase})"
                     env.alarm.note(broken, ~torch.isfinite(logs["loss"]), env.clock.step)
                     env.clock.step += 1
@@ -117,15 +129,20 @@ def run(job: Job, sinks: Sequence[Sink] = ()) -> Outcome:
                 task.end_epoch(epoch)
                 env.alarm.check()
                 devices.synchronise(device)
+                mark = ledger.spend(step.phase, since=mark)
 
                 # ---------------------------------------------------------------------------- scoring
-                mark = time.perf_counter()
                 scores = {split: evaluate(task, env, scored) for split, scored in data.scored.items()}
                 ledger.spend("evaluation", since=mark)
-                row: dict[str, Any] = {"epoch": epoch, **{s: score.accuracy for s, score in scores.items()}}
-                row |= {"step": env.clock.step, "passes": env.passes.total(), **means.read()}
+                row = {
+                    "epoch": epoch,
+                    **{split: score.accuracy for split, score in scores.items()},
+                    "step": env.clock.step,
+                    "passes": env.passes.total(),
+                    **_read(means, last=step.phase),
+                }
                 ledger.curve.append(row | {"seconds": ledger.training_seconds})
-                if ledger.is_best(epoch, row.get("val")):
+                if ledger.is_best():
                     _save_weights(folder, env, epoch)
                 for sink in told:
                     sink.epoch(row)
@@ -138,7 +155,7 @@ def run(job: Job, sinks: Sequence[Sink] = ()) -> Outcome:
             predictions = {"probs": test.probs.half().numpy(), "correct": test.correct.numpy()}
             write_atomically(folder.predictions, lambda path: _savez(path, predictions))
             record = records.compose(
-                cell=describe(experiment, job.config.plugins, identities.short_hash(planned.identity)),
+                cell=describe(experiment, job.config.names, identities.short_hash(planned.identity)),
                 seed=job.seed,
                 curve=ledger.curve,
                 correct=test.correct.tolist(),
@@ -163,15 +180,33 @@ def run(job: Job, sinks: Sequence[Sink] = ()) -> Outcome:
     return Outcome(folder.path, record, already_done=False)
 
 
-def _update(task: Task, env: Environment, step: Step, ledger: Ledger) -> dict[str, Tensor]:
-    """One step of the task; the first of each phase has its floating-point operations counted."""
+def _update(task: Task, env: Environment, step: Step, ledger: Ledger) -> dict[str, Any]:
+    """One step of the task, and what there is to log of it.
+
+    The first step of each phase has its floating-point operations counted.
+    """
     ledger.count(step.phase, sum(len(batch.index) for batch in step.batches))
-    if step.phase in ledger.flops:
-        return task.update(step, env.views)
-    with FlopCounterMode(display=False) as counter:
+    counter = None if step.phase in ledger.flops else FlopCounterMode(display=False)
+    env.views.info.clear()
+    with blamed(f"step {env.clock.step}: {type(task).__name__}.update"), counter or nullcontext():
         logs = task.update(step, env.views)
-    ledger.flops[step.phase] = counter.get_total_flops()
-    return logs
+    if counter is not None:
+        ledger.flops[step.phase] = counter.get_total_flops()
+    if "loss" not in logs or (taken := RESERVED & logs.keys()):
+        wrong = (
+            f"logs {', '.join(sorted(taken))}, a name of the engine's" if "loss" in logs else "logs no loss"
+        )
+        raise PluginError(f"{type(task).__name__}.update {wrong}")
+    return logs | env.views.info
+
+
+def _read(means: Mapping[str, Means], *, last: str) -> dict[str, float | None]:
+    """The means of an epoch: plain names for its last phase, `<phase>/<name>` for those before."""
+    return {
+        name if phase == last else f"{phase}/{name}": value
+        for phase, logged in means.items()
+        for name, value in logged.read().items()
+    }
 
 
 # -------------------------------------------------------------------------------------- files of a run
@@ -204,6 +239,7 @@ def _save(folder: RunDirectory, env: Environment, task: Task, ledger: Ledger) ->
         "task": task.state_dict(),
         "ledger": ledger.state_dict(),
         "threads": torch.get_num_threads(),
+        "device": env.device.type,
     }
     folder.checkpoints.save(len(ledger.curve), state)
 
@@ -216,13 +252,13 @@ def _save_weights(folder: RunDirectory, env: Environment, epoch: int) -> None:
 
 # ------------------------------------------------------------------------------------- parts of a record
 def _cost(ledger: Ledger, env: Environment) -> dict[str, Any]:
-    """What the run took. The augmenter's share is that of its own passes and of the auxiliary branch's."""
+    """What the run took. The augmenters' share is that of their own passes and of the losses they add."""
     total = env.passes.total()
     return {
         **ledger.as_record(),
         "passes": env.passes.as_record(),
         "forward_equivalents": total,
-        "augmenter_share": env.passes.total(*SLOTS, "aux") / total if total else None,
+        "augmenter_share": env.passes.of_slots() / total if total else None,
         "peak_memory_bytes": devices.peak_memory(env.device),
     }
 
@@ -234,6 +270,7 @@ def _provenance(job: Job, planned: Plan) -> dict[str, Any]:
         "data_sha256": planned.identity["data"],
         "engine": planned.identity["engine"],
         "device": planned.device.type,
+        "precision": planned.experiment.precision,
         "hardware": devices.describe(planned.device),
         "threads": torch.get_num_threads(),
     }

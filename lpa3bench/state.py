@@ -36,8 +36,10 @@ class Stateful:
             held = getattr(self, name)
             if hasattr(held, "load_state_dict"):
                 held.load_state_dict(state[name])
-            else:
-                setattr(self, name, state[name])
+            else:  # checkpoints are read to the CPU; a tensor goes where the one it replaces lives
+                value = state[name]
+                both = isinstance(held, torch.Tensor) and isinstance(value, torch.Tensor)
+                setattr(self, name, value.to(held.device) if both else value)
 
 
 def write_atomically(path: Path, write: Any) -> None:

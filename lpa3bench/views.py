@@ -13,7 +13,7 @@ from torch import Tensor
 from lpa3bench.alarm import Alarm
 from lpa3bench.api import Augmenter, Context, DatasetSpec, Model, Slot, View
 from lpa3bench.device import full_precision
-from lpa3bench.errors import BenchError, PluginError
+from lpa3bench.errors import PluginError, blamed
 from lpa3bench.model import Classifier
 from lpa3bench.nn.batchnorm import bn_domain, frozen_statistics
 from lpa3bench.nn.freeze import frozen
@@ -42,7 +42,7 @@ class _NoModel:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        return self.__call__
+        return self()
 
 
 class Views:
@@ -58,7 +58,7 @@ class Views:
 
     def __init__(
         self,
-        slots: Mapping[str, Augmenter],
+        slots: Mapping[Slot, Augmenter],
         models: Mapping[str, Classifier],
         *,
         spec: DatasetSpec,
@@ -75,16 +75,20 @@ class Views:
         self._alarm = alarm
         self._passes = passes
         self._soft_slots = soft_slots
+        self.info: dict[str, Any] = {}
+        """What the augmenters have said of their last views, as `<slot>/<name>`."""
 
     def setup(self, env: Any) -> None:
         """Let every augmenter allocate what the run needs."""
-        for augmenter in self._bound.values():
-            augmenter.setup(env)
+        for (slot, _), augmenter in self._bound.items():
+            with blamed(f"{type(augmenter).__name__} in slot {slot}: setup"):
+                augmenter.setup(env)
 
     def begin_epoch(self, epoch: int) -> None:
         """Tell every augmenter."""
-        for augmenter in self._bound.values():
-            augmenter.begin_epoch(epoch)
+        for (slot, _), augmenter in self._bound.items():
+            with blamed(f"{type(augmenter).__name__} in slot {slot}: begin_epoch"):
+                augmenter.begin_epoch(epoch)
 
     def __call__(
         self,
@@ -127,15 +131,10 @@ class Views:
             pass_no=pass_no,
             draws=self._draws(f"augment/{slot}/{model.name}"),
         )
-        try:
-            with self._guard(augmenter, model, slot):
-                view = augmenter.generate(x.detach(), ctx)
-        except (BenchError, torch.OutOfMemoryError):
-            raise
-        except Exception as error:  # a plugin may fail in any way; the user needs to know which one did
-            reason = f"{type(error).__name__}: {error}".splitlines()[0]
-            raise PluginError(f"step {self._clock.step}: {name} failed ({reason})") from error
+        with blamed(f"step {self._clock.step}: {name}"), self._guard(augmenter, model, slot):
+            view = augmenter.generate(x.detach(), ctx)
         self._check(view, x, slot, name)
+        self.info |= {f"{slot}/{key}": value for key, value in view.info.items()}
         target_out = None if view.target is None else view.target.detach()
         return View(view.x.detach(), view.rows, view.info, target_out, augmenter.bn_domain)
 
@@ -150,7 +149,7 @@ class Views:
             frozen_statistics(model),
             bn_domain(model, augmenter.bn_domain),
             full_precision(model.mean.device),
-            self._passes.at(slot),
+            self._passes.at(f"{slot}/search"),
         ):
             yield
 
@@ -184,7 +183,7 @@ class Views:
         self._alarm.note(what, ~((low >= 0) & (high <= 1)), step)
         if slot == "positives":
             lowest, highest = view.rows[0], view.rows[-1]
-            wrong = (view.rows.diff() < 0).any() | (lowest < 0) | (highest >= len(x))
+            wrong = (view.rows.diff() <= 0).any() | (lowest < 0) | (highest >= len(x))
         else:
             wrong = (view.rows != torch.arange(len(x), device=view.rows.device)).any()
         self._alarm.note(f"{name} returned rows that are not ascending places in the batch", wrong, step)

@@ -167,6 +167,19 @@ def test_half_precision_features_are_measured_in_single() -> None:
     assert gradient.dtype == torch.float16
 
 
+def test_autocast_does_not_reach_the_distance() -> None:
+    def measure() -> tuple[Tensor, Tensor]:
+        moving = features(0)[0].float().requires_grad_()
+        apart = attack.distance([moving], attack.unit([features(1)[0].float()]))
+        return apart.detach(), torch.autograd.grad(apart.sum(), moving)[0]
+
+    plain = measure()
+    with torch.autocast("cpu", torch.bfloat16):
+        cast = measure()
+    for before, after in zip(plain, cast, strict=True):
+        assert torch.equal(before, after)
+
+
 def test_label_logp_survives_underflow() -> None:
     logits = torch.tensor([[0.0, 200.0], [5.0, 5.0]]).half()
     found = attack.label_logp(logits, torch.tensor([0, 1]), temperature=0.5)
@@ -300,6 +313,11 @@ def test_reference_rows(net: Net) -> None:
     assert [layer.shape[0] for layer in some.phi] == [3, 3]
     assert torch.equal(some.phi[1], whole.phi[1][rows])
     assert not some.logp.requires_grad
+
+
+def test_a_network_without_features_is_refused(net: Net) -> None:
+    with pytest.raises(ValueError, match="^output: has no features"):
+        attack.make_reference(Output(net(images()).logits, ()))
 
 
 def test_nothing_waits_for_the_device(net: Net) -> None:

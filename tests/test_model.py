@@ -75,6 +75,9 @@ def test_training_the_head_alone_goes_back_through_no_body() -> None:
     model.backbone.stages()[-1].requires_grad_(True)
     model(X).logits.sum().backward()
     assert counted(model) == [6, 0, 0]
+    model.backbone.stages()[-2].requires_grad_(True)
+    model(X).logits.sum().backward()
+    assert counted(model) == [12, 6, 0], "but through a part of it all the same"
 
 
 def test_a_backward_pass_is_counted_where_its_forward_pass_was() -> None:

@@ -192,11 +192,12 @@ def test_the_record_is_complete(tmp_path: Path) -> None:
     passes = record["cost"]["passes"]
     # 64 images: two views each, in batches of 16 of which half or less are unlabelled; K = 2 iterations on
     # half of them: a reference pass for all, and two passes and a backward pass to the image per iteration.
-    assert set(passes) == {"main", "aux", "positives", "evaluation"}
-    searched = passes["aux"]["forward"]
-    assert passes["aux"]["backward_weights"] == searched > 0
-    assert passes["positives"]["backward_image"] == 2 * searched
-    assert passes["positives"]["backward_weights"] == 0
+    assert set(passes) == {"task", "positives/search", "positives/loss", "evaluation"}
+    searched = passes["positives/loss"]["forward"]
+    assert passes["positives/loss"]["backward_weights"] == searched > 0
+    assert passes["positives/search"]["backward_image"] == 2 * searched
+    assert passes["positives/search"]["backward_weights"] == 0
+    assert {"positives/distance", "positives/logp_drop", "positives/selected"} <= record["curve"][-1].keys()
     assert set(record["cost"]["flops_of_first_step"]) == {"warm-up", "head", "mixmatch"}
     assert all(flops > 0 for flops in record["cost"]["flops_of_first_step"].values())
     files = {path.name for path in outcome.folder.iterdir()}
@@ -328,3 +329,57 @@ def test_explain_names_the_difference(tmp_path: Path) -> None:
     assert "  - tasks.Supervised.lr = 0.001" in lines
     assert "  + tasks.Supervised.lr = 0.01" in lines
     assert "finished" in explain(job(tmp_path, TASKS["Supervised"]))[0]
+
+
+def test_a_network_with_drop_out_resumes_to_the_same_bits(tmp_path: Path) -> None:
+    plugin = tmp_path / "dropping.py"
+    plugin.write_text(
+        "from torch import nn\nfrom lpa3bench import hookimpl\nfrom lpa3bench.testing import TinyNet\n"
+        "class Dropping(TinyNet):\n    def __init__(self, *, num_classes: int, in_channels: int):\n"
+        "        super().__init__(num_classes=num_classes, in_channels=in_channels)\n"
+        "        self.body.append(nn.Dropout(0.5))\n"
+        "@hookimpl\ndef register_backbones(register):\n    register('Dropping', Dropping)\n"
+    )
+    states = []
+    for name, kills in (("one", ()), ("two", (0, 1))):
+        folder = tmp_path / name
+        folder.mkdir()
+        file = folder / "test.gin"
+        text = BASE.replace("@backbones.SmallNet", "@backbones.Dropping") + TASKS["Supervised"]
+        file.write_text(text + SLOTS["positives-LPA3"])
+        loaded = config.load([file], registry=registry.load((plugin,)))
+        made = Job(config=loaded, device="cpu", data=folder, out=folder / "runs")
+        for epoch in kills:
+            with pytest.raises(Killed):
+                run(made, [KillAfter(epoch)])
+            torch.rand(100)  # whatever else draws from the global generator between two processes
+        states.append(last_state(run(made)))
+    assert_same(*states)
+
+
+def test_a_task_cannot_log_under_a_name_of_the_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lpa3bench_plugins.tasks.supervised import Supervised
+
+    real = Supervised.update
+    monkeypatch.setattr(Supervised, "update", lambda *a: real(*a) | {"test": torch.tensor(0.999)})
+    with pytest.raises(PluginError, match="Supervised.update logs test, a name of the engine's"):
+        run(job(tmp_path, TASKS["Supervised"]))
+
+
+def test_phases_of_one_epoch_are_logged_apart(tmp_path: Path) -> None:
+    row = run(job(tmp_path, TASKS["PES"])).record["curve"][1]
+    assert row["head/loss"] != row["loss"]
+    assert "labelled_loss" in row
+    assert "head/labelled_loss" not in row
+
+
+def test_a_run_is_not_taken_up_on_another_device(tmp_path: Path) -> None:
+    made = job(tmp_path, TASKS["Supervised"])
+    with pytest.raises(Killed):
+        run(made, [KillAfter(1)])
+    for path in plan(made).folder.checkpoints.paths():
+        torch.save(torch.load(path, weights_only=True) | {"device": "elsewhere"}, path)
+    with pytest.raises(RunFailed, match="began with --device elsewhere"):
+        run(made)

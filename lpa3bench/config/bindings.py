@@ -17,12 +17,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lpa3bench.errors import ConfigError
+from lpa3bench.experiment import SLOTS as SLOTS
 
 RUN = "run"
 """The experiment itself, the root of everything."""
 MACRO = "%"
 """The target of `name = value`, a value that others use as `%name`."""
-SLOTS = ("view", "strong", "positives")
 SETTINGS = ("settings", "setting")
 """The parameters of `run` that name the settings, and so cannot depend on them."""
 

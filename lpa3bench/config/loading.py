@@ -245,6 +245,17 @@ class Config:
         with torch.device("meta"):
             return experiment.backbone(num_classes=spec.num_classes, in_channels=spec.channels)
 
+    @property
+    def names(self) -> dict[str, str]:
+        """The registered names of what `run` is made of, by parameter: `{"task": "PES", "view": …}`."""
+        values = {parameter: bound.value for parameter, bound in self._tree.run.bound.items()}
+        return {p: short(value.target) for p, value in values.items() if isinstance(value, Reference)}
+
+    def located(self, error: ConfigError) -> ConfigError:
+        """The error with file and line in front, where it opens with a parameter: "run.holdout: …"."""
+        name, colon, _ = str(error).partition(": ")
+        return self.place(name).error(str(error)) if colon and name.startswith("run.") else error
+
     def place(self, name: str) -> Origin:
         """Where the parameter of that name was bound; the config as a whole where it is a default."""
         for node in self._tree.nodes.values():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 from lpa3bench.api import DatasetSpec, LabelSet, Split, TrainLabels, WeakView
 from lpa3bench.data.images import ImageStore
 from lpa3bench.data.splits import fingerprint, hold_out, limit
-from lpa3bench.errors import ConfigError, DataError
+from lpa3bench.errors import ConfigError, DataError, PluginError, blamed
 from lpa3bench.experiment import Experiment
 from lpa3bench.seeding import Draws, derive
 
@@ -56,9 +56,11 @@ def prepare(
         DataError: the data set is missing, damaged, or not what its spec says.
         ConfigError: the labels, the weak view or `run.holdout` do not fit the data set.
     """
-    dataset = experiment.dataset
-    spec = spec_in_force(experiment)
-    splits = dataset.load(root)
+    spec = experiment.spec
+    with blamed(f"{spec.name}.load"):
+        splits = experiment.dataset.load(root)
+    if missing := {"train", "test"} - splits.keys():
+        raise DataError(f"{spec.name}: there is no {' and no '.join(sorted(missing))} split")
     for name, split in splits.items():
         _check(spec, name, split)
     train = splits["train"]
@@ -93,12 +95,6 @@ def prepare(
     )
 
 
-def spec_in_force(experiment: Experiment) -> DatasetSpec:
-    """The data set's, with the weak view that the experiment gives it."""
-    spec = experiment.dataset.spec
-    return spec if experiment.weak is None else replace(spec, weak=experiment.weak)
-
-
 def training_store(images: Tensor, spec: DatasetSpec, device: torch.device) -> ImageStore:
     """The training images with the weak view in force.
 
@@ -108,7 +104,7 @@ def training_store(images: Tensor, spec: DatasetSpec, device: torch.device) -> I
     try:
         return ImageStore(images, spec.weak, device)
     except ValueError as error:
-        raise ConfigError(f"WeakView on {spec.name}: {error}") from error
+        raise ConfigError(f"run.weak: WeakView on {spec.name}: {error}") from error
 
 
 def _labels(experiment: Experiment, clean: Tensor, spec: DatasetSpec, draws: Draws) -> LabelSet:
@@ -116,16 +112,21 @@ def _labels(experiment: Experiment, clean: Tensor, spec: DatasetSpec, draws: Dra
         return LabelSet(clean.clone(), torch.ones_like(clean, dtype=torch.bool), {"kind": "Clean"})
     name = type(experiment.labels).__name__
     try:
-        made = experiment.labels.apply(clean.clone(), num_classes=spec.num_classes, draws=draws)
-    except ValueError as error:
-        raise ConfigError(f"{name} on {spec.name}: {error}") from error
+        with blamed(f"{name}.apply"):
+            made = experiment.labels.apply(clean.clone(), num_classes=spec.num_classes, draws=draws)
+    except PluginError as error:
+        if isinstance(error.__cause__, ValueError):  # how a plugin says that it does not fit
+            raise ConfigError(f"run.labels: {name} on {spec.name}: {error.__cause__}") from error
+        raise
     if made.given.shape != clean.shape or made.labelled.shape != clean.shape:
-        raise ConfigError(f"{name} on {spec.name}: made {len(made.given)} labels for {len(clean)} images")
+        raise ConfigError(
+            f"run.labels: {name} on {spec.name}: made {len(made.given)} labels for {len(clean)} images"
+        )
     if not bool(made.labelled.any()):
-        raise ConfigError(f"{name} on {spec.name}: leaves no image labelled")
+        raise ConfigError(f"run.labels: {name} on {spec.name}: leaves no image labelled")
     known = made.given[made.labelled]
     if int(known.min()) < 0 or int(known.max()) >= spec.num_classes:
-        raise ConfigError(f"{name} on {spec.name}: labels must lie in 0 … {spec.num_classes - 1}")
+        raise ConfigError(f"run.labels: {name} on {spec.name}: labels must lie in 0 … {spec.num_classes - 1}")
     return made
 
 

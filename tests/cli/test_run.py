@@ -97,6 +97,15 @@ def test_the_summary_is_on_stdout_and_the_progress_on_stderr(cli: Cli, folder: P
     assert "Traceback" not in done.stderr
 
 
+def test_a_locale_without_unicode_is_no_trouble(cli: Cli, folder: Path) -> None:
+    (folder / "test.gin").write_text(f"# 94.89 ± 0.12\n{CONFIG}", encoding="utf-8")
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = cli("run", "test.gin", "--device", "cpu", cwd=folder, env=plain)
+    assert done.returncode == 0, done.stderr
+    (written,) = folder.glob("runs/*/config.gin")
+    assert "# 94.89 ± 0.12" in written.read_text(encoding="utf-8")
+
+
 def test_a_finished_run_is_not_run_again(folder: Path) -> None:
     first, again = run("test.gin"), run("test.gin")
     assert (first.exit_code, again.exit_code) == (0, 0)

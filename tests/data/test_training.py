@@ -119,9 +119,10 @@ def test_every_method_gets_the_same(changed: dict[str, Any]) -> None:
     assert torch.equal(images(one, "val"), images(other, "val"))
     assert (one.data_hash, one.label_hash) == (other.data_hash, other.label_hash)
     another = prepared(**given, seed=1)
-    assert another.data_hash == one.data_hash
+    assert another.data_hash == one.data_hash == prepared().data_hash
     assert another.label_hash != one.label_hash
-    assert not torch.equal(another.index, one.index)
+    assert not torch.equal(images(another, "val"), images(one, "val"))
+    assert not torch.equal(prepared(limit=20).index, prepared(limit=20, seed=1).index)
 
 
 def test_labels_do_not_depend_on_what_is_set_apart() -> None:

@@ -71,7 +71,7 @@ class PES(Task):
         lr, momentum, weight_decay: of SGD; the rate falls by a half cosine wave to `lr · lr_min_ratio`.
         lr_min_ratio: see `lr`.
         warmup_epochs: T1.
-        head_epochs: T2, passes over the data for the renewed head.
+        head_epochs: T2, passes over the data for the renewed head; 0: the head is not renewed at all.
         head_lr: of Adam on the renewed head.
         frozen_head: as released, the head stays as those passes left it: the script built its optimiser
             before it renewed the head, so the new one is in no optimiser. False trains it on, as the paper
@@ -200,7 +200,7 @@ class PES(Task):
         if epoch < self.warmup_epochs:
             yield from self._passes(WARM_UP, epoch, 1)
             return
-        if epoch == self.warmup_epochs:
+        if epoch == self.warmup_epochs and self.head_epochs:
             self._renew_head()
             yield from self._passes(HEAD, epoch, self.head_epochs)
             self._release_body()
@@ -214,9 +214,9 @@ class PES(Task):
     def _passes(self, phase: str, epoch: int, count: int) -> Iterator[Step]:
         """Whole passes over the training set."""
         sampler = self.env.sampler("all", self.batch_size)
-        for _ in range(count):
+        for number in range(count):
             for i, batch in enumerate(sampler.one_pass()):
-                yield Step(phase, (batch,), epoch + i / len(sampler))
+                yield Step(phase, (Batch(batch.index, epoch + number),), epoch + i / len(sampler))
 
     def _steps(self) -> int:
         return max(self.env.size // self.batch_size, 1)
@@ -289,7 +289,9 @@ class PES(Task):
         draws = self.env.draws("pes/mix")
         share = draws.beta(alpha, alpha)
         share = max(share, 1 - share)
-        order = draws.permutation(2 * (len(labelled.index) + len(unlabelled.index))).to(self.env.device)
+        order = draws.permutation(2 * (len(labelled.index) + len(unlabelled.index))).to(
+            self.env.device, non_blocking=True
+        )
         pairs = [
             [self._training_view(side.index, views, side.pass_no) for _ in range(2)] for side in step.batches
         ]
@@ -362,7 +364,7 @@ class PES(Task):
             places = len(x) + hard.rows
             replaced = clean.index_copy(0, places, hard.x)
             mixed = share * replaced[places] + (1 - share) * replaced[order[places]]
-            hard_logits = env.logits(net, mixed, hard.domain).logits
+            hard_logits = env.logits(net, mixed, hard.domain, slot="positives").logits
             losses["positives_loss"] = squared_error(hard_logits, mixed_target[places])
         logits = env.logits(net, mix(clean, order, share)).logits
         losses["labelled_loss"] = soft_cross_entropy(logits[: len(x)], mixed_target[: len(x)], weights)

@@ -139,7 +139,7 @@ class Supervised(Task):
         logs = {"loss": loss.detach(), "train_accuracy": _agreement(logits, target)}
         if hard is not None and len(hard.x):
             hard_target = target[hard.rows] if hard.target is None else hard.target
-            hard_logits = env.logits(net, hard.x, hard.domain).logits
+            hard_logits = env.logits(net, hard.x, hard.domain, slot="positives").logits
             hard_loss = soft_cross_entropy(hard_logits, hard_target)
             loss = loss + self.positives_weight * hard_loss
             logs |= {

@@ -165,6 +165,21 @@ def test_a_target_of_the_view_is_that_of_the_positives_too() -> None:
     torch.testing.assert_close(logs["loss"], 2 * renamed)
 
 
+def test_a_step_goes_down_the_gradient_of_its_own_batch() -> None:
+    """Nothing adds up from one step to the next."""
+    task = Supervised(batch_size=16, optimizer="sgd", lr=1e-12)
+    env = begin(task)
+    env.weak = env.images  # type: ignore[method-assign]
+    (step, *_) = task.batches(0)
+    gradients = []
+    for _ in range(2):
+        task.update(step, env.views)
+        gradients.append([p.grad.clone() for p in env.models["net"].parameters() if p.grad is not None])
+    for one, again in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, again)
+        assert one.abs().max() > 0
+
+
 def parts(env: Environment) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]]:
     """Main running statistics, everything auxiliary, and the other weights."""
     state = weights_of(env.models["net"])
