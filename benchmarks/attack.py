@@ -24,13 +24,13 @@ import platform
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
+from timing import interleaved
 from torch import Tensor
 
 from lpa3bench import attack
@@ -86,29 +86,6 @@ def floor(setup: Setup, iterations: int) -> None:
         torch.autograd.grad(loss, image)
         with torch.no_grad():
             setup.net(setup.z)
-
-
-class Times(NamedTuple):
-    """Seconds of each round."""
-
-    cpu: list[float]
-    wall: list[float]
-
-
-def interleaved(variants: dict[str, Callable[[], None]], rounds: int) -> dict[str, Times]:
-    """Each round runs every variant once, beginning with another one each time; one round goes before."""
-    names = list(variants)
-    times = {name: Times([], []) for name in names}
-    for turn in range(rounds + 1):
-        shift = turn % len(names)
-        for name in names[shift:] + names[:shift]:
-            wall, cpu = time.perf_counter(), time.process_time()
-            variants[name]()
-            cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-            if turn > 0:
-                times[name].cpu.append(cpu)
-                times[name].wall.append(wall)
-    return times
 
 
 def compare(name: str, batch: int, iterations: int, rounds: int) -> bool:

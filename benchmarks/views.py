@@ -29,8 +29,8 @@ import numpy.typing as npt
 import PIL
 import torch
 import torchvision
-from attack import interleaved
 from PIL import Image, ImageDraw, ImageEnhance, ImageOps
+from timing import interleaved
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from lpa3bench.data.sampler import Batch, Sampler
 from lpa3bench.experiment import SLOTS as SLOTS
 from lpa3bench.experiment import Slot as Slot
+from lpa3bench.phases import Phase as Phase
 from lpa3bench.seeding import Draws
 from lpa3bench.state import Stateful
 
@@ -112,18 +113,6 @@ class View:
     """[M, K], where the augmenter changes the label (CutMix); None: the label of the row."""
     domain: Domain = "main"
     """Which BatchNorm the view is to be trained through. The guard around `generate` sets it."""
-
-
-class Phase(NamedTuple):
-    """A stretch of a task's training.
-
-    A phase runs from its first epoch up to the next phase's first; one that shares its first epoch with the
-    next runs in that epoch alone, before it.
-    """
-
-    name: str
-    first_epoch: int
-    steps_per_epoch: int
 
 
 class Step(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from types import FrameType, TracebackType
@@ -31,6 +32,7 @@ class Interrupts:
     def _note(self, number: int, _: FrameType | None) -> None:
         self.received = number
         self._restore()
+        os.write(2, b"stopping after this step; once more stops at once\n")  # print may be under way already
 
     def _restore(self) -> None:
         while self._before:

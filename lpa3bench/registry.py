@@ -24,6 +24,8 @@ from lpa3bench import hookspecs
 from lpa3bench.errors import PluginError, UsageError
 from lpa3bench.hookspecs import GROUP, KINDS
 
+HOOKS = ", ".join(f"register_{kind}" for kind in KINDS)
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -114,14 +116,13 @@ class _Collector:
 
                     implementation.function(register)
         except (Exception, SystemExit) as error:  # in any way, and not taking others down
-            self.broken.append(Broken(distribution, _reason(error)))
+            reason = _reason(error)
+            if "unknown hook" in reason:
+                reason += f"; hooks are {HOOKS}"
+            self.broken.append(Broken(distribution, reason))
             return
         if not found:
-            self.broken.append(
-                Broken(
-                    distribution, f"registers nothing; hooks are {', '.join('register_' + k for k in KINDS)}"
-                )
-            )
+            self.broken.append(Broken(distribution, f"registers nothing; hooks are {HOOKS}"))
         self.entries += found
 
     def registry(self) -> Registry:

@@ -21,6 +21,7 @@ from lpa3bench.data.training import prepare, training_store
 from lpa3bench.environment import Environment
 from lpa3bench.errors import DataError, RunFailed
 from lpa3bench.experiment import Experiment
+from lpa3bench.phases import spans
 from lpa3bench.seeding import Draws
 
 CPU_BATCH = 8
@@ -73,12 +74,6 @@ def _training_set(
     return training_store(images, spec, device), TrainLabels(given.to(device), labelled.to(device))
 
 
-def phase_epochs(phases: tuple[Phase, ...], epochs: int) -> list[int]:
-    """In how many of the run's epochs each phase takes place (see `api.Phase`)."""
-    ends = [*(phase.first_epoch for phase in phases[1:]), epochs]
-    return [max(end - phase.first_epoch, 1) for phase, end in zip(phases, ends, strict=True)]
-
-
 def forecast(config: Config, *, root: Path, device: str = "auto") -> dict[str, Any]:
     """Time and memory that the whole run will take, from a few timed steps of each phase.
 
@@ -87,7 +82,7 @@ def forecast(config: Config, *, root: Path, device: str = "auto") -> dict[str, A
 
     Returns:
         "phases" (name, seconds_per_step, forward_equivalents_per_step, and where the data set is here steps),
-        "hours" (None without the data set), "peak_memory_bytes" (scaled likewise), "parameters" and
+        "hours" of these steps (scoring and predictions between them are not in it; None without the data), "peak_memory_bytes" (scaled likewise), "parameters" and
         "scaled_from".
     """
     done = rehearse(config, device=device, repeats=2)
@@ -122,8 +117,8 @@ def _steps(config: Config, root: Path, device: str) -> dict[str, int]:
     env = Environment(experiment, spec=data.spec, store=data.store, labels=data.labels, seed=0, device=where)
     experiment.task.setup(env)
     phases = experiment.task.phases(experiment.epochs)
-    epochs = phase_epochs(phases, experiment.epochs)
-    return {phase.name: phase.steps_per_epoch * n for phase, n in zip(phases, epochs, strict=True)}
+    epochs = spans(phases, experiment.epochs)
+    return {phase.name: phase.steps_per_epoch * len(span) for phase, span in zip(phases, epochs, strict=True)}
 
 
 def rehearse(config: Config, *, device: str = "auto", repeats: int = 1) -> Rehearsal:

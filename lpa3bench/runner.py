@@ -214,7 +214,8 @@ def _write_start(job: Job, planned: Plan) -> None:
     """What is known before the first step."""
     folder, made = planned.folder, planned.data.label_set
     folder.clear()
-    folder.write_text(folder.config, job.config.source)
+    heading = "# The files as they were given; operative.gin is the one to run again.\n"
+    folder.write_text(folder.config, heading + job.config.source)
     folder.write_text(folder.operative, job.config.operative)
     provenance = identities.provenance(job.config.plugins)
     folder.write_json(folder.env, {"identity": planned.identity, "seed": job.seed, "provenance": provenance})

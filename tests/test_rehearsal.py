@@ -11,7 +11,7 @@ from lpa3bench import registry
 from lpa3bench.api import Phase
 from lpa3bench.config import Config, load
 from lpa3bench.errors import ConfigError, RunFailed
-from lpa3bench.rehearsal import phase_epochs, rehearse
+from lpa3bench.rehearsal import rehearse
 from lpa3bench.testing import no_global_randomness
 
 BASE = """
@@ -117,10 +117,3 @@ def test_a_phase_that_never_comes_is_found(tmp_path: Path, monkeypatch: pytest.M
 def test_nonsense_is_refused_before_anything_is_done(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="run.view: LPA3"):
         rehearse(config(tmp_path, SUPERVISED, "run.view = @augmenters.LPA3()"), device="cpu")
-
-
-def test_each_phase_has_its_epochs() -> None:
-    warm_up, head, rest = Phase("warm-up", 0, 5), Phase("head", 20, 25), Phase("mixmatch", 20, 5)
-    assert phase_epochs((warm_up, head, rest), 300) == [20, 1, 280]
-    assert phase_epochs((warm_up,), 7) == [7]
-    assert phase_epochs((warm_up, rest), 21) == [20, 1]

@@ -69,6 +69,11 @@ def description(config: Config) -> dict[str, Any]:
             for c in config.changed
         ],
         "dormant": [{"name": d.name, "origin": d.origin, "reason": d.reason} for d in config.dormant],
+        "augmenters": {
+            slot: augmenter.describe().splitlines()
+            for slot, augmenter in config.experiment().slots().items()
+            if augmenter.describe()
+        },
         "operative": config.operative,
     }
 
@@ -104,6 +109,7 @@ def text(shown: dict[str, Any]) -> str:
     sections = [
         _table(head),
         *_values(shown["values"]),
+        *(_section(f"{slot} does", [(line,) for line in said]) for slot, said in shown["augmenters"].items()),
         _section("differs from the published setting", changed),
         _section("dormant", dormant),
     ]
@@ -139,7 +145,7 @@ def _forecast(forecast: dict[str, Any]) -> str:
         for phase in forecast["phases"]
     ]
     hours = forecast["hours"]
-    rows.append(("in all", "unknown: the data set is not here" if hours is None else _duration(hours)))
+    rows.append(("all steps", "unknown: the data set is not here" if hours is None else _duration(hours)))
     rows.append(("memory", f"{forecast['peak_memory_bytes'] / 2**30:.1f} GiB, programs and data included"))
     if forecast["scaled_from"]:
         rows.append(("scaled", f"from {forecast['scaled_from']}"))

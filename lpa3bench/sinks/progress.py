@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TextIO
 
+from lpa3bench.phases import steps_in
 from lpa3bench.sinks import RunInfo, Sink
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from lpa3bench.api import Phase
 
 REDRAW_SECONDS = 0.2
 LINE_SECONDS = 5.0
@@ -38,17 +38,6 @@ def draws_bars(stream: TextIO) -> bool:
     return stream.isatty() and not unwelcome
 
 
-def steps_in(phases: Iterable[Phase], epoch: int) -> int:
-    """Steps that are planned for an epoch; see `lpa3bench.api.Phase` for when a phase runs."""
-    ordered = list(phases)
-    steps = 0
-    for phase, following in zip(ordered, [*ordered[1:], None], strict=True):
-        last = epoch if following is None else max(following.first_epoch - 1, phase.first_epoch)
-        if phase.first_epoch <= epoch <= last:
-            steps += phase.steps_per_epoch
-    return steps
-
-
 class Pace:
     """Counts steps against the plan. The speed is that of the phase under way: phases differ in cost."""
 
@@ -56,6 +45,7 @@ class Pace:
         self.epochs = info.epochs
         self.epochs_done = info.epochs_done
         self.phase = ""
+        self._last_phase = info.phases[-1].name
         self._before = [0]
         """Steps planned before each epoch, and in all."""
         for epoch in range(info.epochs):
@@ -102,7 +92,7 @@ class Pace:
         if self._timed and seconds > 0:
             speed = self._timed / seconds
             parts.append(f"{speed:.3g} steps/s")
-            if left:
+            if left and self.phase == self._last_phase:  # a later phase may be many times as slow
                 parts.append(f"{timedelta(seconds=round(left / speed))} left")
         return "  ".join(filter(None, parts))
 
@@ -121,6 +111,8 @@ class Lines(Sink):
 
     def start(self, info: RunInfo) -> None:
         self.pace = Pace(info)
+        begun = f", goes on after epoch {info.epochs_done}" if info.epochs_done else ""
+        self._write(f"{info.run_id}: {info.epochs} epochs{begun}")
 
     def step(self, phase: str) -> None:
         self.pace.step(phase)
@@ -128,11 +120,13 @@ class Lines(Sink):
     def epoch(self, row: Mapping[str, Any]) -> None:
         self.pace.epoch()
         now = time.monotonic()
-        if now < self._next and self.pace.epochs_done < self.pace.epochs:
-            return
-        self._next = now + LINE_SECONDS
+        if now >= self._next or self.pace.epochs_done == self.pace.epochs:
+            self._next = now + LINE_SECONDS
+            self._write(f"{self.pace.headline}  {numbers(row, LINE_ROOM)}".rstrip())
+
+    def _write(self, line: str) -> None:
         with suppress(OSError):
-            self.stream.write(f"{self.pace.headline}  {numbers(row, LINE_ROOM)}".rstrip() + "\n")
+            self.stream.write(f"{line}\n")
             self.stream.flush()
 
 

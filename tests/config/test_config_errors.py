@@ -12,8 +12,7 @@ from console import Cli
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lpa3bench.config import loading
-from lpa3bench.config import load
+from lpa3bench.config import load, loading
 from lpa3bench.errors import ConfigError, PluginError
 from lpa3bench.registry import Broken, Entry, Registry
 
@@ -298,7 +297,7 @@ def test_no_text_whatever_gets_anything_but_a_config_error(tmp_path: Path, text:
     try:
         load([path], bindings=(text,), registry=config_plugins.registry())
     except ConfigError as error:
-        assert "\n" not in str(error)  # noqa: PT017
+        assert "\n" not in str(error)
 
 
 # -------------------------------------------------------------------------------------------- broken plugins

@@ -1,0 +1,26 @@
+"""In which epochs a phase takes place."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lpa3bench.phases import Phase, spans, steps_in
+
+WARM_UP, HEAD, REST = Phase("warm-up", 0, 390), Phase("head", 20, 1950), Phase("mixmatch", 20, 390)
+
+
+def test_a_phase_that_shares_its_first_epoch_runs_in_that_one_alone() -> None:
+    assert spans((WARM_UP, HEAD, REST), 300) == [range(20), range(20, 21), range(20, 300)]
+    assert spans((WARM_UP,), 7) == [range(7)]
+    assert [steps_in((WARM_UP, HEAD, REST), epoch) for epoch in (0, 19, 20, 21)] == [390, 390, 2340, 390]
+
+
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=4), st.integers(1, 30))
+def test_every_epoch_belongs_to_some_phase(gaps: list[int], more: int) -> None:
+    starts = [0, *(sum(gaps[: i + 1]) for i in range(len(gaps)))]
+    phases = [Phase(str(start), start, 1) for start in starts]
+    epochs = starts[-1] + more
+    covered = [epoch for span in spans(phases, epochs) for epoch in span]
+    assert set(covered) == set(range(epochs))
+    assert sum(steps_in(phases, epoch) for epoch in range(epochs)) == len(covered)
