@@ -82,8 +82,8 @@ def forecast(config: Config, *, root: Path, device: str = "auto") -> dict[str, A
 
     Returns:
         "phases" (name, seconds_per_step, forward_equivalents_per_step, and where the data set is here steps),
-        "hours" of these steps (scoring and predictions between them are not in it; None without the data), "peak_memory_bytes" (scaled likewise), "parameters" and
-        "scaled_from".
+        "hours" of these steps (what a task or the scoring does between steps is not in it; None without the
+        data set), "peak_memory_bytes" (scaled likewise), "parameters" and "scaled_from".
     """
     done = rehearse(config, device=device, repeats=2)
     scale = done.full_batch_size / done.batch_size

@@ -14,7 +14,6 @@ from lpa3bench.api import Augmenter, Context, DatasetSpec, Labels, LabelSet, Slo
 from lpa3bench.cell import cell_name, describe, refuse_nonsense
 from lpa3bench.errors import ConfigError
 from lpa3bench.experiment import Experiment
-from lpa3bench.registry import Entry
 from lpa3bench.testing import Bystander, TinyNet, TinySet
 
 
@@ -82,31 +81,36 @@ def test_nonsense_is_refused_with_every_reason(changed: dict[str, Any], said: st
         refuse_nonsense(experiment(**changed))
 
 
+NAMES = {"task": "PES", "dataset": "CIFAR100", "backbone": "ResNet18"}
+
+
 @pytest.mark.parametrize(
-    ("changed", "name"),
+    ("names", "setting", "name"),
     [
-        ({}, "tiny-bystander"),
-        ({"labels": Odd()}, "tiny-bystander-odd"),
-        ({"labels": Odd(), "settings": ("sym50",), "setting": "sym50"}, "tiny-bystander-sym50"),
-        ({"positives": Still()}, "tiny-bystander-still"),
-        ({"view": Still(), "positives": Auxiliary()}, "tiny-bystander-view.still-auxiliary"),
-        ({"strong": Still()}, "tiny-bystander-strong.still"),
+        ({}, None, "cifar100-pes"),
+        ({"labels": "Clean"}, None, "cifar100-pes"),
+        ({"labels": "SymmetricNoise"}, None, "cifar100-pes-symmetricnoise"),
+        ({"labels": "SymmetricNoise"}, "sym50", "cifar100-pes-sym50"),
+        ({"positives": "LPA3"}, None, "cifar100-pes-lpa3"),
+        ({"positives": "LPA3", "view": "RandAugment"}, None, "cifar100-pes-view.randaugment-lpa3"),
+        ({"strong": "LPA3"}, None, "cifar100-pes-strong.lpa3"),
+        ({"positives": "../Mine *"}, None, "cifar100-pes-mine"),
     ],
 )
-def test_the_name_tells_cells_apart(changed: dict[str, Any], name: str) -> None:
-    assert cell_name(experiment(**changed)) == name
+def test_the_name_tells_cells_apart(names: dict[str, str], setting: str | None, name: str) -> None:
+    assert cell_name(NAMES | names, setting) == name
 
 
 def test_the_description_is_whole() -> None:
-    plugins = [Entry("tasks", "Bystander", Bystander, "x"), Entry("backbones", "TinyNet", TinyNet, "x")]
-    cell = describe(experiment(labels=Odd(), view=Still()), plugins, "0123abcd")
+    names = NAMES | {"labels": "SymmetricNoise", "view": "RandAugment"}
+    cell = describe(experiment(), names, "0123abcd")
     assert json.loads(json.dumps(cell)) == cell == {
-        "name": "tiny-bystander-odd-view.still",
-        "task": "Bystander",
-        "dataset": "Tiny",
-        "labels": "Odd",
-        "backbone": "TinyNet",
-        "slots": {"view": "Still"},
+        "name": "cifar100-pes-symmetricnoise-view.randaugment",
+        "task": "PES",
+        "dataset": "CIFAR100",
+        "labels": "SymmetricNoise",
+        "backbone": "ResNet18",
+        "slots": {"view": "RandAugment"},
         "setting": None,
         "epochs": 7,
         "identity": "0123abcd",

@@ -19,8 +19,9 @@ def test_means_are_over_the_steps_that_have_the_number() -> None:
     assert means.read() == {}
     means.add({"loss": torch.tensor(1.0)})
     means.add({"loss": torch.tensor(2.0, requires_grad=True), "positives_loss": torch.tensor(5)})
-    means.add({"loss": torch.tensor(6.0, dtype=torch.bfloat16)})
-    assert means.read() == {"loss": 3.0, "positives_loss": 5.0}
+    means.add({"loss": torch.tensor(6.0, dtype=torch.bfloat16), "selected": 0.5})
+    means.add({"loss": 3, "selected": 0.25})
+    assert means.read() == {"loss": 3.0, "positives_loss": 5.0, "selected": 0.375}
 
 
 def test_means_of_many_steps_keep_their_digits() -> None:
@@ -47,12 +48,17 @@ def test_adding_does_not_wait_for_the_device() -> None:
 
 
 def test_the_best_epoch_is_the_first_of_equals() -> None:
+    ledger, found = Ledger(), []
+    for val in (0.0, 0.0, 0.4, 0.3, 0.4, 0.5):
+        ledger.curve.append({"test": 1 - val, "val": val})
+        found.append(ledger.is_best())
+    assert found == [True, False, True, False, False, True]
+
+
+def test_without_validation_no_epoch_is_the_best() -> None:
     ledger = Ledger()
-    scores = [None, 0.0, 0.0, 0.4, 0.3, 0.4, 0.5]
-    assert [ledger.is_best(*pair) for pair in enumerate(scores)] == [
-        False, True, False, True, False, False, True,
-    ]  # fmt: skip
-    assert (ledger.best_epoch, ledger.best_val) == (6, 0.5)
+    ledger.curve.append({"test": 0.5})
+    assert not ledger.is_best()
 
 
 def test_time_is_booked_where_it_was_spent(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,7 +89,6 @@ def test_saved_and_loaded() -> None:
     one.spend("train", since=time.perf_counter() - 1)
     one.count("train", 8)
     one.flops["train"] = 10**12
-    one.is_best(0, 0.5)
     one.resumed_from.append(0)
     untouched = Ledger().state_dict()
     assert all(one.state_dict()[name] != untouched[name] for name in Ledger.saved)
@@ -92,4 +97,3 @@ def test_saved_and_loaded() -> None:
     file.seek(0)
     other.load_state_dict(torch.load(file, weights_only=True))
     assert_same(one.state_dict(), other.state_dict())
-    assert not other.is_best(1, 0.5)

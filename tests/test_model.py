@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from lpa3bench.api import Output
+from lpa3bench.errors import PluginError
 from lpa3bench.model import Classifier, build
 from lpa3bench.nn.batchnorm import add_auxiliary
 from lpa3bench.nn.freeze import frozen
@@ -29,7 +30,7 @@ def classifier(kind: type[TinyNet] = TinyNet, dtype: torch.dtype = torch.float32
 
 
 def counted(model: Classifier) -> list[int]:
-    return model.passes.counts["main"]
+    return model.passes.counts["task"]
 
 
 def test_it_normalises_as_the_data_set_says() -> None:
@@ -82,11 +83,17 @@ def test_training_the_head_alone_goes_back_through_no_body() -> None:
 
 def test_a_backward_pass_is_counted_where_its_forward_pass_was() -> None:
     model = classifier()
-    with model.passes.at("aux"):
+    with model.passes.at("positives/loss"):
         loss = model(X).logits.sum()
-    with model.passes.at("positives"):
+    with model.passes.at("view/search"):
         loss.backward()
-    assert model.passes.counts == {"aux": [6, 6, 0]}
+    assert model.passes.counts == {"positives/loss": [6, 6, 0]}
+
+
+def test_a_backbone_that_fails_is_named() -> None:
+    model = classifier()
+    with pytest.raises(PluginError, match=r"^TinyNet.forward failed \(RuntimeError: "):
+        model(X[:, :0])
 
 
 # ----------------------------------------------------------------------------------------------- build

@@ -110,7 +110,7 @@ def test_inside_the_model_is_guarded(domain: Domain) -> None:
         assert torch.is_autocast_enabled("cpu")
     selected = {True} if domain == "aux" else set()  # without aux there is nothing to select
     assert seen == {
-        "frozen": True, "selected": selected, "place": "positives", "autocast": False, "leaf": True,
+        "frozen": True, "selected": selected, "place": "positives/search", "autocast": False, "leaf": True,
     }  # fmt: skip
 
 
@@ -169,16 +169,27 @@ def test_a_graph_from_before_trains_as_if_nothing_had_happened() -> None:
         assert one.abs().max() > 0
 
 
-@pytest.mark.parametrize("error", [DataError("no such file"), torch.OutOfMemoryError("too much")])
-def test_errors_that_speak_for_themselves_pass_through(error: Exception) -> None:
+@pytest.mark.parametrize(
+    ("error", "kind", "said"),
+    [
+        (DataError("no such file"), DataError, "^no such file$"),
+        (
+            torch.OutOfMemoryError("too much"),
+            RunFailed,
+            "Made in slot positives: out of memory .* batch_size",
+        ),
+        (ValueError("two\nlines"), PluginError, r"Made in slot positives failed \(ValueError: two\)"),
+        (ValueError(), PluginError, r"Made in slot positives failed \(ValueError\)"),
+    ],
+)
+def test_an_error_is_told_by_who_made_it(error: Exception, kind: type[Exception], said: str) -> None:
     def fail(x: Tensor, ctx: Context) -> View:
         raise error
 
     env = around(Made(fail))
     before = flags(env)
-    with pytest.raises(type(error)) as raised:
+    with pytest.raises(kind, match=said):
         ask(env)
-    assert raised.value is error
     assert flags(env) == before
 
 
@@ -199,10 +210,12 @@ def test_views_are_detached_and_carry_the_domain(domain: Domain, needs_model: bo
         target = torch.ones(len(x), SPEC.num_classes) * weight
         return View(x * weight, torch.arange(len(x)), {"n": 1}, target, domain=other)
 
-    view = ask(around(Made(make, domain=domain, needs_model=needs_model)))
+    env = around(Made(make, domain=domain, needs_model=needs_model))
+    view = ask(env)
     assert view is not None
     assert view.domain == domain
     assert view.info == {"n": 1}
+    assert env.views.info == {"positives/n": 1}
     assert view.target is not None
     assert not view.x.requires_grad
     assert not view.target.requires_grad
@@ -225,14 +238,14 @@ def test_no_view_at_all_is_fine_as_positives_only() -> None:
         ask(around(Made(nothing), "view"), "view")
 
 
-@pytest.mark.parametrize("rows", [[0, 3, 3, 7], [7], [*range(8)]])
+@pytest.mark.parametrize("rows", [[0, 3, 4, 7], [7], [*range(8)]])
 def test_any_ascending_selection_is_fine_as_positives(rows: list[int]) -> None:
     env = around(Made(lambda x, ctx: View(x[rows], torch.tensor(rows))))
     ask(env)
     env.alarm.check()
 
 
-@pytest.mark.parametrize("rows", [[-1, 2], [2, 8], [3, 2]])
+@pytest.mark.parametrize("rows", [[-1, 2], [2, 8], [3, 2], [3, 3]])
 def test_rows_that_are_no_ascending_places_are_found(rows: list[int]) -> None:
     env = around(Made(lambda x, ctx: View(x[: len(rows)], torch.tensor(rows))))
     env.clock.step = 4

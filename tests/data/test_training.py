@@ -14,7 +14,7 @@ from torch import Tensor
 
 from lpa3bench.api import Augmenter, Context, Labels, LabelSet, Split, View, WeakView
 from lpa3bench.data.training import TrainingData, prepare
-from lpa3bench.errors import ConfigError, DataError
+from lpa3bench.errors import ConfigError, DataError, PluginError
 from lpa3bench.experiment import Experiment
 from lpa3bench.seeding import Draws
 from lpa3bench.testing import COUNT, SPEC, Bystander, TinyNet, TinySet
@@ -158,11 +158,23 @@ def test_a_validation_split_of_its_own_is_scored_and_not_carved_twice() -> None:
     [
         ({"holdout": COUNT}, "^run.holdout: Tiny has only 48 training images"),
         ({"holdout": 30, "labels": Half()}, "^run.holdout: needs labels on all training images"),
-        ({"labels": Made(ValueError("rate: must be < 1"))}, "^Made on Tiny: rate: must be < 1"),
-        ({"labels": Made((EVERYTHING[:5], EVERYTHING[:5] > 0))}, "^Made on Tiny: made 5 labels for 48"),
-        ({"labels": Made((EVERYTHING, EVERYTHING < 0))}, "^Made on Tiny: leaves no image labelled"),
-        ({"labels": Made((EVERYTHING, EVERYTHING >= 0))}, "^Made on Tiny: labels must lie in 0 … 2"),
-        ({"labels": Made((-EVERYTHING, EVERYTHING < 2))}, "^Made on Tiny: labels must lie in 0 … 2"),
+        ({"labels": Made(ValueError("rate: must be < 1"))}, "^run.labels: Made on Tiny: rate: must be < 1"),
+        (
+            {"labels": Made((EVERYTHING[:5], EVERYTHING[:5] > 0))},
+            "^run.labels: Made on Tiny: made 5 labels for 48",
+        ),
+        (
+            {"labels": Made((EVERYTHING, EVERYTHING < 0))},
+            "^run.labels: Made on Tiny: leaves no image labelled",
+        ),
+        (
+            {"labels": Made((EVERYTHING, EVERYTHING >= 0))},
+            "^run.labels: Made on Tiny: labels must lie in 0 … 2",
+        ),
+        (
+            {"labels": Made((-EVERYTHING, EVERYTHING < 2))},
+            "^run.labels: Made on Tiny: labels must lie in 0 … 2",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused_in_one_line(changed: dict[str, Any], said: str) -> None:
@@ -201,6 +213,27 @@ def test_a_limit_that_leaves_no_labelled_image_is_refused() -> None:
 def test_a_data_set_that_is_not_what_it_says_is_found(split: Split, said: str) -> None:
     with pytest.raises(DataError, match=said):
         prepared(dataset=Damaged(test=split))
+
+
+@pytest.mark.parametrize(("missing", "said"), [("test", "no test split"), ("train", "no train split")])
+def test_a_split_that_is_missing_is_found(missing: str, said: str) -> None:
+    class Without(TinySet):
+        def load(self, root: Path) -> dict[str, Split]:
+            return {name: split for name, split in super().load(root).items() if name != missing}
+
+    with pytest.raises(DataError, match=f"^Tiny: there is {said}"):
+        prepared(dataset=Without())
+
+
+def test_plugins_that_fail_are_named() -> None:
+    class Failing(TinySet):
+        def load(self, root: Path) -> dict[str, Split]:
+            raise KeyError("pixels")
+
+    with pytest.raises(PluginError, match=r"^Tiny.load failed \(KeyError: 'pixels'\)"):
+        prepared(dataset=Failing())
+    with pytest.raises(PluginError, match=r"^Made.apply failed \(ZeroDivisionError"):
+        prepared(labels=Made(ZeroDivisionError()))
 
 
 def test_the_hash_is_of_all_splits() -> None:

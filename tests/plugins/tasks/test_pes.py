@@ -121,14 +121,14 @@ def test_the_head_is_renewed_and_then_trained_alone(monkeypatch: pytest.MonkeyPa
     net = env.models["net"]
     train(task, env, [0])
     body = [name for name, _ in net.named_parameters() if "head" not in name]
-    before, warm, backward = weights_of(net), head_of(env), env.passes.counts["main"][1]
+    before, warm, backward = weights_of(net), head_of(env), env.passes.counts["task"][1]
     known = warm
     for step, _ in steps(task, env, [1]):
         if step.phase != HEAD:
             break
         known = renewed[0] if known is warm else known
         assert all(torch.equal(weights_of(net)[name], before[name]) for name in body)
-        assert env.passes.counts["main"][1] == backward, "nothing goes back through the body"
+        assert env.passes.counts["task"][1] == backward, "nothing goes back through the body"
         for one, other in zip(head_of(env), known, strict=True):
             assert 0 < (one - other).abs().max() < 0.011, "a step of Adam from where it was"
         known = head_of(env)
@@ -263,7 +263,7 @@ def test_a_slot_that_needs_the_model_works_while_the_split_is_predicted() -> Non
     env = begin(task, view=LPA3(iterations=1, ratio=1.0, domain="main"))
     done = train(task, env, range(2))
     assert all(bool(torch.isfinite(logs["loss"])) for _, logs in done)
-    count = env.passes.as_record()["view"]
+    count = env.passes.as_record()["view/search"]
     assert count["forward"] == 3 * count["backward_image"] > 0
     assert count["backward_weights"] == 0
 
@@ -278,9 +278,9 @@ def test_passes_are_counted_where_they_happen(monkeypatch: pytest.MonkeyPatch, i
     views = 2 * 4 * STEPS  # two of each of the four unlabelled images
     assert env.passes.as_record() == {
         # the split sees two views of everything, a step guesses the unlabelled and then trains on all
-        "main": {"forward": 2 * COUNT + 3 * views, "backward_weights": 2 * views, "backward_image": 0},
-        "aux": {"forward": views, "backward_weights": views, "backward_image": 0},
-        "positives": {
+        "task": {"forward": 2 * COUNT + 3 * views, "backward_weights": 2 * views, "backward_image": 0},
+        "positives/loss": {"forward": views, "backward_weights": views, "backward_image": 0},
+        "positives/search": {
             "forward": (1 + 2 * iterations) * views,
             "backward_weights": 0,
             "backward_image": iterations * views,

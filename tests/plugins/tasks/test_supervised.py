@@ -216,9 +216,9 @@ def test_passes_are_counted_where_they_happen(iterations: int, ratio: float) -> 
     train(task, env, range(2))
     images, chosen = 2 * COUNT, int(2 * COUNT * ratio)
     assert env.passes.as_record() == {
-        "main": {"forward": images, "backward_weights": images, "backward_image": 0},
-        "aux": {"forward": chosen, "backward_weights": chosen, "backward_image": 0},
-        "positives": {
+        "task": {"forward": images, "backward_weights": images, "backward_image": 0},
+        "positives/loss": {"forward": chosen, "backward_weights": chosen, "backward_image": 0},
+        "positives/search": {
             "forward": images + 2 * iterations * chosen,
             "backward_weights": 0,
             "backward_image": iterations * chosen,
