@@ -6,7 +6,6 @@ import pytest
 
 from lpa3bench.passes import BACKWARD_IMAGE, BACKWARD_WEIGHTS, FORWARD, Passes
 
-
 PLACES = (("task", 1), ("view/search", 10), ("positives/loss", 100), ("evaluation", 1000))
 
 

@@ -176,7 +176,7 @@ def test_a_graph_from_before_trains_as_if_nothing_had_happened() -> None:
         (
             torch.OutOfMemoryError("too much"),
             RunFailed,
-            "Made in slot positives: out of memory .* batch_size",
+            "Made in slot positives: out of memory .* batch",
         ),
         (ValueError("two\nlines"), PluginError, r"Made in slot positives failed \(ValueError: two\)"),
         (ValueError(), PluginError, r"Made in slot positives failed \(ValueError\)"),

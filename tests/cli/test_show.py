@@ -151,7 +151,7 @@ def test_the_forecast(path: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     assert rows == [
         ["warm-up", "0.25 s a step", "384 image passes", "7,800 steps"],
         ["mixmatch", "1.5 s a step", "1,024 image passes", "109,200 steps"],
-        ["in all", "46.0 h"],
+        ["all steps", "46.0 h"],
         ["memory", "1.5 GiB, programs and data included"],
         ["scaled", "from batch 8 to 128"],
     ]
@@ -174,10 +174,11 @@ def test_a_forecast_without_the_data_set(path: str, monkeypatch: pytest.MonkeyPa
 )
 def test_durations(hours: float, words: str) -> None:
     lists: dict[str, Any] = {"settings": [], "values": [], "changed": [], "dormant": []}
+    lists["augmenters"] = {}
     sizes = {"network": 1, "auxiliary": 0, "networks": 2}
     forecast = {**FORECAST, "hours": hours}
     text = show.text({**lists, "setting": None, "slots": {}, "parameters": sizes, "forecast": forecast})
-    assert f"  in all    {words}\n" in text
+    assert f"  all steps  {words}\n" in text
     assert "parameters  2 networks of 1\n" in text
 
 

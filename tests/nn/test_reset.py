@@ -54,3 +54,13 @@ def test_parameters_stay_the_same_objects() -> None:
     assert [(id(p), p.data_ptr(), p.requires_grad) for p in model.parameters()] == before
     assert all(torch.equal(p.grad, torch.ones_like(p)) for p in model.parameters() if p.grad is not None)
     assert {flag for *_, flag in before} == {True, False}
+
+
+def test_running_statistics_start_anew() -> None:
+    norm = nn.BatchNorm1d(4)
+    norm(torch.randn(8, 4) + 3)
+    kept = norm.running_mean
+    reset_parameters(norm, 5)
+    assert norm.running_mean is kept
+    for one, fresh in zip(norm.state_dict().values(), nn.BatchNorm1d(4).state_dict().values(), strict=True):
+        assert torch.equal(one, fresh)

@@ -168,6 +168,17 @@ def test_a_frozen_head_stays_as_it_was_left(monkeypatch: pytest.MonkeyPatch, fro
     assert_same(env.state_dict(), other.state_dict())
 
 
+def test_without_passes_for_it_the_head_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An untrained head that nothing ever trains would be of no use."""
+    believing(monkeypatch, half)
+    task = small(head_epochs=0)
+    env = begin(task)
+    train(task, env, [0])
+    warm = head_of(env)
+    next(steps(task, env, [1]))
+    assert all(0 < (one - other).abs().max() < 0.05 for one, other in zip(head_of(env), warm, strict=True))
+
+
 @pytest.mark.parametrize("frozen_head", [True, False])
 def test_the_head_that_is_gone_leaves_no_momentum(monkeypatch: pytest.MonkeyPatch, frozen_head: bool) -> None:
     task = small(frozen_head=frozen_head)
