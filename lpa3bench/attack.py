@@ -28,6 +28,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from lpa3bench.api import Output
+from lpa3bench.ops import at_least_float32
 
 Forward = Callable[[Tensor], Output]
 """Logits and features of a normalised batch."""
@@ -120,11 +121,6 @@ class Box(NamedTuple):
 
 
 # ------------------------------------------------------------------------------- features and their distance
-def _wide(x: Tensor) -> Tensor:
-    """x in float32, or in float64 where it is that already."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))
-
-
 def _norm(feature: Tensor) -> Tensor:
     """Length of each channel vector: [B, C, H, W] → [B, 1, H, W]."""
     norm: Tensor = torch.linalg.vector_norm(feature, dim=1, keepdim=True)
@@ -142,7 +138,7 @@ def unit(features: Sequence[Tensor]) -> tuple[Tensor, ...]:
     At each place the channel vector is divided by its norm (+1e-10), then by √(H_i·W_i), so that each
     layer's map has norm one, whatever the features' scale. A vector of zeros stays one.
     """
-    return tuple(wide * _factor(_norm(wide)) for wide in map(_wide, features))
+    return tuple(wide * _factor(_norm(wide)) for wide in map(at_least_float32, features))
 
 
 def _blocks(*maps: Tensor) -> Iterator[tuple[Tensor, ...]]:
@@ -167,7 +163,7 @@ class _SquaredDistance(torch.autograd.Function):
     def forward(ctx: Any, feature: Tensor, reference: Tensor) -> Tensor:
         parts = []
         for f, r in _blocks(feature, reference):
-            f = _wide(f)
+            f = at_least_float32(f)
             norm = _norm(f)
             gap = (f * _factor(norm)).sub_(r)
             along = (f * gap).sum(dim=1, keepdim=True)  # not vecdot, which autocast would do in half
@@ -186,7 +182,7 @@ class _SquaredDistance(torch.autograd.Function):
         a = b * (factor - torch.where(alive, along / (norm * (norm + FEATURE_EPSILON)), 0))
         result = torch.empty_like(feature, dtype=norm.dtype)
         for f, r, of_f, of_r, out in _blocks(feature, reference, a, b, result):
-            torch.mul(_wide(f), of_f, out=out).addcmul_(r, of_r, value=-1)
+            torch.mul(at_least_float32(f), of_f, out=out).addcmul_(r, of_r, value=-1)
         return result.to(feature.dtype), None
 
 
@@ -210,7 +206,7 @@ def label_logp(logits: Tensor, label: Tensor, temperature: float = 1.0) -> Tenso
 
     The released code takes the log of a soft-max, which is −∞ where the probability underflows; this is not.
     """
-    logp = F.log_softmax(_wide(logits) / temperature, dim=1)
+    logp = F.log_softmax(at_least_float32(logits) / temperature, dim=1)
     return logp.gather(1, label.unsqueeze(1)).squeeze(1)
 
 

@@ -7,6 +7,7 @@ plugin, because a law often compares two of them.
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -246,6 +247,52 @@ def check_labels(make: Callable[[], Labels], num_classes: int = 10, count: int =
     assert int(known.max()) < num_classes, "a label beyond the classes"
     assert torch.equal(one.given, again.given), "the same seed gives other labels"
     assert torch.equal(one.labelled, again.labelled), "the same seed labels other images"
+
+
+def _epoch(env: Environment, task: Task, epoch: int) -> None:
+    """Train for one epoch, as the runner does."""
+    env.clock.epoch = epoch
+    env.views.begin_epoch(epoch)
+    task.begin_epoch(epoch)
+    for step in task.batches(epoch):
+        task.update(step, env.views)
+        env.clock.step += 1
+    task.end_epoch(epoch)
+    env.alarm.check()
+
+
+def check_resume(
+    make_task: Callable[[], Task],
+    make_augmenter: Callable[[], Augmenter] | None = None,
+    slot: Slot = "positives",
+    epochs: int = 3,
+) -> None:
+    """Training that is saved and loaded into fresh objects before every epoch ends with the same bits.
+
+    Raises:
+        AssertionError: something is missing in `saved`, or cannot be saved.
+    """
+
+    def fresh() -> tuple[Environment, Task]:
+        bound: dict[str, Any] = {} if make_augmenter is None else {slot: make_augmenter()}
+        experiment = Experiment(task=make_task(), dataset=TinySet(), backbone=TinyNet, epochs=epochs, **bound)
+        env = environment(experiment)
+        experiment.task.setup(env)
+        return env, experiment.task
+
+    straight, stopped = fresh(), fresh()
+    for epoch in range(epochs):
+        _epoch(*straight, epoch)
+    for epoch in range(epochs):
+        stored = io.BytesIO()
+        torch.save([part.state_dict() for part in stopped], stored)
+        stored.seek(0)
+        stopped = fresh()
+        for part, state in zip(stopped, torch.load(stored, weights_only=True), strict=True):
+            part.load_state_dict(state)
+        _epoch(*stopped, epoch)
+    for one, other, name in zip(straight, stopped, ("environment", "task"), strict=True):
+        assert_same(one.state_dict(), other.state_dict(), name)
 
 
 def check_task(make: Callable[[], Task], epochs: int = 3) -> None:

@@ -54,6 +54,18 @@ def test_task(name: str) -> None:
     testing.check_task(lambda: make(name))
 
 
+@pytest.mark.parametrize("task", names("tasks"))
+def test_every_task_resumes(task: str) -> None:
+    testing.check_resume(lambda: make(task))
+
+
+@pytest.mark.parametrize("augmenter", names("augmenters"))
+@pytest.mark.parametrize(("task", "slot"), [(t, s) for t in names("tasks") for s in make(t).slots])
+def test_every_task_resumes_with_every_augmenter(task: str, augmenter: str, slot: Slot) -> None:
+    whole = {"ratio": 1.0, "domain": "main"} if augmenter == "LPA3" and slot == "view" else {}
+    testing.check_resume(lambda: make(task), lambda: make(augmenter, **whole), slot)
+
+
 @pytest.mark.parametrize("name", names("labels"))
 def test_labels(name: str, tmp_path: Path) -> None:
     given = {}
@@ -95,6 +107,14 @@ def test_the_kit_finds_an_augmenter_that_uses_global_randomness() -> None:
 
     with pytest.raises(AssertionError, match="torch's global random generator"):
         testing.check_augmenter(Careless, "view")
+
+
+def test_the_kit_finds_a_task_that_forgets_its_optimiser() -> None:
+    class Forgetful(REGISTRY.get("Supervised").load()):  # type: ignore[misc, union-attr]
+        saved = ("sampler",)
+
+    with pytest.raises(AssertionError, match="differs"):
+        testing.check_resume(lambda: Forgetful(batch_size=16))
 
 
 def test_the_kit_finds_a_task_that_trains_nothing() -> None:
