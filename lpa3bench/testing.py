@@ -285,14 +285,15 @@ def check_resume(
         _epoch(*straight, epoch)
     for epoch in range(epochs):
         stored = io.BytesIO()
-        torch.save([part.state_dict() for part in stopped], stored)
+        torch.save([stopped[0].state_dict(), stopped[1].state_dict()], stored)
         stored.seek(0)
         stopped = fresh()
-        for part, state in zip(stopped, torch.load(stored, weights_only=True), strict=True):
-            part.load_state_dict(state)
+        env_state, task_state = torch.load(stored, weights_only=True)
+        stopped[0].load_state_dict(env_state)
+        stopped[1].load_state_dict(task_state)
         _epoch(*stopped, epoch)
-    for one, other, name in zip(straight, stopped, ("environment", "task"), strict=True):
-        assert_same(one.state_dict(), other.state_dict(), name)
+    assert_same(straight[0].state_dict(), stopped[0].state_dict(), "environment")
+    assert_same(straight[1].state_dict(), stopped[1].state_dict(), "task")
 
 
 def check_task(make: Callable[[], Task], epochs: int = 3) -> None:
