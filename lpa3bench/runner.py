@@ -117,7 +117,7 @@ def run(job: Job, sinks: Sequence[Sink] = ()) -> Outcome:
                 for step in task.batches(epoch):
                     logs = _update(task, env, step, ledger)
                     means[step.phase].add(logs)
-                    broken = f"the loss is NaN or infinite (phase {step.phase}); a lower learning rate may help"
+                    broken = f"the loss is NaN or infinite (phase {step.phase}); try a lower learning rate"
                     env.alarm.note(broken, ~torch.isfinite(logs["loss"]), env.clock.step)
                     env.clock.step += 1
                     mark = ledger.spend(step.phase, since=mark)
