@@ -53,8 +53,8 @@ def row(name: str, records: list[dict[str, Any]], baseline: list[float]) -> str:
 
 def spread(values: list[float], sign: str = "") -> str:
     """Mean ± sample standard deviation."""
-    deviation = statistics.stdev(values) if len(values) > 1 else float("nan")
-    return f"{statistics.mean(values):{sign}.2f} ± {deviation:.2f}"
+    mean = f"{statistics.mean(values):{sign}.2f}"
+    return f"{mean} ± {statistics.stdev(values):.2f}" if len(values) > 1 else mean
 
 
 def main() -> None:
@@ -66,6 +66,8 @@ def main() -> None:
     parser.add_argument("--controls", action="store_true", help="also what tells LP-A3 from its side effects")
     parser.add_argument("--out", default="runs", metavar="DIR")
     options = parser.parse_args()
+    if options.seeds < 1:
+        parser.error(f"--seeds: must be >= 1, not {options.seeds}")
     lines = [
         "| augmenter | last epoch, % of the test set | against none | n | seconds | forward equivalents |",
         "| --- | --- | --- | --- | --- | --- |",

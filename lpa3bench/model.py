@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from lpa3bench.api import Backbone, DatasetSpec, Output
-from lpa3bench.errors import blamed
+from lpa3bench.errors import PluginError, blamed
 from lpa3bench.nn.batchnorm import add_auxiliary
 from lpa3bench.passes import BACKWARD_IMAGE, BACKWARD_WEIGHTS, FORWARD, Passes
 from lpa3bench.seeding import derive, seeded
@@ -49,6 +49,9 @@ class Classifier(nn.Module):
         """The backbone's output for an already normalised batch, its passes counted."""
         with blamed(f"{type(self.backbone).__name__}.forward"):
             output: Output = self.backbone(z)
+        if not isinstance(output, Output):
+            wrong = f"{type(self.backbone).__name__}.forward must return lpa3bench.Output"
+            raise PluginError(f"{wrong}, not {type(output).__name__}")
         place, images = self.passes.place, len(z)
         self.passes.add(place, FORWARD, images)
         # The last feature map lies between the loss and all of the body: its gradient is computed once in

@@ -63,10 +63,12 @@ def compose(
     protocol: dict[str, Any],
     provenance: dict[str, Any],
     resumed_from: list[int],
+    unused: list[str],
 ) -> dict[str, Any]:
     """The record of a run that went to its end, from plain values."""
     numbers, flags = metrics(curve)
-    if protocol["limit"] is not None:
+    flags += [f"{slot} was bound and never used: the run ended before the task came to it" for slot in unused]
+    if protocol["limit"] == labels["training_images"]:
         flags.insert(0, f"not a result: only {labels['training_images']} training images (--limit)")
     return {
         "schema_version": SCHEMA_VERSION,

@@ -132,7 +132,7 @@ class _Collector:
             if other is not entry:
                 raise PluginError(
                     f"the name {entry.name} is claimed twice: by {other.distribution} ({other.kind}) and by "
-                    f"{entry.distribution} ({entry.kind}); uninstall one of them"
+                    f"{entry.distribution} ({entry.kind}); rename or uninstall one of them"
                 )
         return Registry(tuple(self.entries), tuple(self.broken))
 

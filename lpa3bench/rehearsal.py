@@ -77,25 +77,26 @@ def _training_set(
 def forecast(config: Config, *, root: Path, device: str = "auto") -> dict[str, Any]:
     """Time and memory that the whole run will take, from a few timed steps of each phase.
 
-    Steps are timed at a batch of at most 8 on a CPU and scaled up linearly, which is how they grow. How many
-    there are depends on the data set, so without it only the seconds per step are told.
+    On a CPU steps are timed at two small batches and carried on in a straight line, which is how they grow.
+    How many there are depends on the data set, so without it only the seconds per step are told.
 
     Returns:
         "phases" (name, seconds_per_step, forward_equivalents_per_step, and where the data set is here steps),
         "hours" of these steps (what a task or the scoring does between steps is not in it; None without the
         data set), "peak_memory_bytes" (scaled likewise), "parameters" and "scaled_from".
     """
-    done = rehearse(config, device=device, repeats=2)
+    small = rehearse(config, device=device, repeats=2)
+    done = rehearse(config, device=device, repeats=2, cpu_batch=2 * CPU_BATCH)
     scale = done.full_batch_size / done.batch_size
     steps = _steps(config, root, device)
     rows: list[dict[str, Any]] = [
         {
             "name": cost.phase.name,
-            "seconds_per_step": cost.seconds * scale,
+            "seconds_per_step": _line(small, done, before.seconds, cost.seconds),
             "forward_equivalents_per_step": cost.passes * scale,
             "steps": steps.get(cost.phase.name),
         }
-        for cost in done.phases
+        for before, cost in zip(small.phases, done.phases, strict=True)
     ]
     seconds = [row["seconds_per_step"] * row["steps"] for row in rows if row["steps"] is not None]
     return {
@@ -105,6 +106,14 @@ def forecast(config: Config, *, root: Path, device: str = "auto") -> dict[str, A
         "parameters": done.parameters,
         "scaled_from": f"batch {done.batch_size} to {done.full_batch_size}" if scale != 1 else None,
     }
+
+
+def _line(small: Rehearsal, large: Rehearsal, at_small: float, at_large: float) -> float:
+    """What grows linearly with the batch, at the full one; at least what was measured."""
+    if large.batch_size == small.batch_size:
+        return at_large
+    per_image = max(at_large - at_small, 0.0) / (large.batch_size - small.batch_size)
+    return at_large + per_image * (large.full_batch_size - large.batch_size)
 
 
 def _steps(config: Config, root: Path, device: str) -> dict[str, int]:
@@ -121,8 +130,10 @@ def _steps(config: Config, root: Path, device: str) -> dict[str, int]:
     return {phase.name: phase.steps_per_epoch * len(span) for phase, span in zip(phases, epochs, strict=True)}
 
 
-def rehearse(config: Config, *, device: str = "auto", repeats: int = 1) -> Rehearsal:
-    """Do `repeats` steps of every phase, each phase where it begins.
+def rehearse(
+    config: Config, *, device: str = "auto", repeats: int = 1, cpu_batch: int = CPU_BATCH
+) -> Rehearsal:
+    """Do `repeats` steps of every phase, each phase where it begins; on a CPU at no larger batch than said.
 
     Raises:
         ConfigError: the config or the combination of plugins is wrong.
@@ -133,7 +144,7 @@ def rehearse(config: Config, *, device: str = "auto", repeats: int = 1) -> Rehea
     task: Task = experiment.task
     full = task.batch_size
     if where.type == "cpu":
-        task.batch_size = min(full, CPU_BATCH)
+        task.batch_size = min(full, cpu_batch)
     spec = experiment.spec
     store, labels = _training_set(experiment, spec, task.batch_size, where)
     env = Environment(experiment, spec=spec, store=store, labels=labels, seed=0, device=where)

@@ -125,7 +125,7 @@ def run(job: Job, sinks: Sequence[Sink] = ()) -> Outcome:
                         sink.step(step.phase)
                     if env.clock.step % CHECK_EVERY == 0:
                         env.alarm.check()
-                    interrupts.check(f"epoch {epoch} given up; the same command goes on from its start")
+                    interrupts.check(f"epoch {epoch + 1} given up; the same command goes on from its start")
                 task.end_epoch(epoch)
                 env.alarm.check()
                 devices.synchronise(device)
@@ -170,6 +170,7 @@ def run(job: Job, sinks: Sequence[Sink] = ()) -> Outcome:
                 },
                 provenance=_provenance(job, planned),
                 resumed_from=ledger.resumed_from,
+                unused=env.views.unused(),
             )
             folder.write_json(folder.result, record)
             for sink in told:

@@ -59,7 +59,8 @@ def lpa3(
         margin, step_size, iterations, lam, temperature, start, probe, floor: see `attack.Options`.
         layers: names of the modules (as in `model.named_modules()`) whose outputs are the features; each must
             give [B, C, H, W]. None: a model that returns features itself (`Output`) is taken at its word;
-            of any other the last module output at each resolution is taken, global pooling excepted.
+            of any other, a convolutional network, the last module output [B, C, H, W] at each resolution is
+            taken, global pooling excepted. Name the layers of a transformer.
         normalises: whether the model takes x itself and normalises inside, rather than (x − mean)/std.
         generator: where the start noise is drawn; None: torch's global generator.
 
@@ -195,7 +196,10 @@ class _Network:
         last: dict[torch.Size, tuple[str, int, Tensor]] = {}
 
         def saw(name: str, call: int, output: Any) -> None:
-            if isinstance(output, Tensor) and output.dim() == 4 and output.shape[1:] != image.shape[1:]:
+            if not isinstance(output, Tensor) or output.dim() != 4 or output.shape[1:] == image.shape[1:]:
+                return
+            # What a layer without parts gives at 1×1 is a pooled mean or a gate; a stage's output is a map.
+            if output.shape[2:] != (1, 1) or any(True for _ in self._modules[name].children()):
                 last[output.shape[2:]] = (name, call, output)
 
         with _hooked(self._modules, saw):
@@ -203,7 +207,6 @@ class _Network:
         if isinstance(raw, Output) and raw.features:
             self._own = True
             return raw
-        last.pop(torch.Size((1, 1)), None)  # global pooling: the features' mean, not a place
         if not last:
             raise ValueError("layers: no module gives feature maps [B, C, H, W]; name those to read")
         self._taps = [(name, call) for name, call, _ in last.values()]

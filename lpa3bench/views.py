@@ -75,6 +75,7 @@ class Views:
         self._alarm = alarm
         self._passes = passes
         self._soft_slots = soft_slots
+        self._asked: set[tuple[Slot, str]] = set()
         self.info: dict[str, Any] = {}
         """What the augmenters have said of their last views, as `<slot>/<name>`."""
 
@@ -117,6 +118,7 @@ class Views:
         augmenter = self._bound.get((slot, model.name))
         if augmenter is None:
             return None
+        self._asked.add((slot, model.name))
         name = f"{type(augmenter).__name__} in slot {slot}"
         inner: Any = model if augmenter.needs_model else _NoModel(name)
         ctx = Context(
@@ -188,9 +190,19 @@ class Views:
             wrong = (view.rows != torch.arange(len(x), device=view.rows.device)).any()
         self._alarm.note(f"{name} returned rows that are not ascending places in the batch", wrong, step)
 
+    def unused(self) -> list[str]:
+        """Slots that are bound and that the task has never asked for."""
+        return sorted({f"run.{slot}" for slot, _ in self._bound.keys() - self._asked})
+
     def state_dict(self) -> dict[str, Any]:
-        return {f"{slot}/{name}": a.state_dict() for (slot, name), a in self._bound.items()}
+        """The augmenters' states by "slot/model", and which of them were asked for."""
+        return {
+            "augmenters": {f"{slot}/{name}": a.state_dict() for (slot, name), a in self._bound.items()},
+            "asked": sorted(f"{slot}/{name}" for slot, name in self._asked),
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Put back what `state_dict` returned."""
         for (slot, name), augmenter in self._bound.items():
-            augmenter.load_state_dict(state[f"{slot}/{name}"])
+            augmenter.load_state_dict(state["augmenters"][f"{slot}/{name}"])
+        self._asked = {key for key in self._bound if "/".join(key) in state["asked"]}

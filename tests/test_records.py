@@ -75,6 +75,7 @@ def record(limit: int | None = None) -> dict[str, Any]:
         protocol={"limit": limit},
         provenance={"device": "cpu"},
         resumed_from=[],
+        unused=[],
     )
 
 

@@ -263,7 +263,7 @@ def test_a_signal_stops_between_two_steps(tmp_path: Path) -> None:
             os.kill(os.getpid(), signal.SIGTERM)
 
     made = job(tmp_path, TASKS["Supervised"])
-    with pytest.raises(Stopped, match="SIGTERM received: epoch 0 given up") as stopped:
+    with pytest.raises(Stopped, match="SIGTERM received: epoch 1 given up") as stopped:
         run(made, [Interrupt()])
     assert stopped.value.exit_code == 143
     assert [p.name for p in plan(made).folder.checkpoints.paths()] == ["checkpoint-00000.pt"]
@@ -383,3 +383,10 @@ def test_a_run_is_not_taken_up_on_another_device(tmp_path: Path) -> None:
         torch.save(torch.load(path, weights_only=True) | {"device": "elsewhere"}, path)
     with pytest.raises(RunFailed, match="began with --device elsewhere"):
         run(made)
+
+
+def test_an_augmenter_that_never_came_to_work_is_flagged(tmp_path: Path) -> None:
+    outcome = run(job(tmp_path, TASKS["PES"] + SLOTS["positives-LPA3"], "PES.warmup_epochs = 3"))
+    assert any("run.positives was bound and never used" in flag for flag in outcome.record["flags"])
+    used = run(job(tmp_path, TASKS["PES"] + SLOTS["positives-LPA3"]))
+    assert not any("never used" in flag for flag in used.record["flags"])

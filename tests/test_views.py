@@ -320,7 +320,7 @@ def test_each_slot_and_network_has_a_copy_of_its_own() -> None:
         for _ in range(times):
             ask(env, slot, net)  # type: ignore[arg-type]
     state = env.views.state_dict()
-    assert {name: held["calls"] for name, held in state.items()} == {
+    assert {name: held["calls"] for name, held in state["augmenters"].items()} == {
         "view/one": 0, "view/two": 1, "positives/one": 2, "positives/two": 3,
     }  # fmt: skip
     copies = [*env.views._bound.values()]
@@ -329,7 +329,8 @@ def test_each_slot_and_network_has_a_copy_of_its_own() -> None:
 
     fresh = around(bound, task=TwoNets())
     fresh.views.load_state_dict(state)
-    assert_same(fresh.views.state_dict(), {name: state[name] for name in ("positives/one", "positives/two")})
+    kept = {name: state["augmenters"][name] for name in ("positives/one", "positives/two")}
+    assert_same(fresh.views.state_dict()["augmenters"], kept)
 
 
 def test_two_networks_draw_from_streams_of_their_own() -> None:

@@ -82,7 +82,8 @@ def command(
     if explain:
         from lpa3bench.explain import explain as explain_job
 
-        click.echo("\n".join(explain_job(job)))
+        lines = explain_job(job)
+        click.echo(json.dumps(lines, indent=1) if as_json else "\n".join(lines))
         return
     _train(job, as_json)
 

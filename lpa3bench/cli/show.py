@@ -110,7 +110,7 @@ def text(shown: dict[str, Any]) -> str:
         _table(head),
         *_values(shown["values"]),
         *(_section(f"{slot} does", [(line,) for line in said]) for slot, said in shown["augmenters"].items()),
-        _section("differs from the published setting", changed),
+        _section(f"differs from what {Path(shown['files'][0]).name} says", changed),
         _section("dormant", dormant),
     ]
     if "forecast" in shown:

@@ -47,7 +47,8 @@ class Catalogue:
             return f"{entry.kind}.{name}"
         if entry is not None:
             raise origin.error(f"there is no {selector}; did you mean {entry.kind}.{name}?")
-        names = [RUN, WEAK_VIEW, *(e.name for e in self.registry.entries if before in ("", e.kind))]
+        ours = (RUN, WEAK_VIEW) if before == "" else ()
+        names = [*ours, *(e.name for e in self.registry.entries if before in ("", e.kind))]
         hint = advice(name, names, before if before in KINDS else "registered names")
         if self.registry.broken:
             broken = "; ".join(f"{b.distribution}: {b.error}" for b in self.registry.broken)

@@ -282,6 +282,8 @@ class Config:
                 yield
             except ValueError as error:
                 raise self._located(error) from error
+            except TypeError as error:  # an abstract class, a constructor without the arguments it is given
+                raise PluginError(f"a plugin cannot be built: {str(error).splitlines()[0]}") from error
             finally:
                 gin.clear_config()
 

@@ -70,7 +70,7 @@ def test_what_is_dormant_and_what_differs(path: str) -> None:
         "ToyJitter.strength",
     ]
     assert dormant[-1][-1].strip() == "ToyJitter is not bound"
-    (row,) = section(text, "differs from the published setting")
+    (row,) = section(text, "differs from what a.gin says")
     assert [cell.strip() for cell in row] == ["positives/ToyAttack.margin", "0.5 → 0.1", "-p"]
 
 
@@ -84,7 +84,7 @@ def test_nothing_is_said_to_be_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     Path("a.gin").write_text("\n".join(line for line in lines if "positives" not in line))
     text = shown("a.gin").stdout
     assert text.splitlines()[:3] == ["setting     none", "slots       none bound", "parameters  283"]
-    assert section(text, "dormant") == section(text, "differs from the published setting") == [["nothing"]]
+    assert section(text, "dormant") == section(text, "differs from what a.gin says") == [["nothing"]]
 
 
 def test_json(path: str) -> None:
@@ -174,7 +174,7 @@ def test_a_forecast_without_the_data_set(path: str, monkeypatch: pytest.MonkeyPa
 )
 def test_durations(hours: float, words: str) -> None:
     lists: dict[str, Any] = {"settings": [], "values": [], "changed": [], "dormant": []}
-    lists["augmenters"] = {}
+    lists |= {"augmenters": {}, "files": ["a.gin"]}
     sizes = {"network": 1, "auxiliary": 0, "networks": 2}
     forecast = {**FORECAST, "hours": hours}
     text = show.text({**lists, "setting": None, "slots": {}, "parameters": sizes, "forecast": forecast})

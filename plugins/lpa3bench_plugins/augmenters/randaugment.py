@@ -71,6 +71,8 @@ class RandAugment(Augmenter):
         if self.recipe.cutout_side(side, side) >= side:
             box = f"a cutout of {self.recipe.cutout} pixels hides images of {side}×{side}"
             return f"{box}; leave RandAugment.cutout at None for one of half the side"
+        if (far := self.recipe.longest_move()) >= side:
+            return f"a translation by {far:g} pixels empties images of {side}×{side}; take another recipe"
         return None
 
     def generate(self, x: Tensor, ctx: Context) -> View:

@@ -263,7 +263,7 @@ def test_the_memory_of_a_selection_is_renewed_with_every_split(monkeypatch: pyte
         done = train(task, env, [epoch])
         passes = {batch.pass_no for step, _ in done if step.phase == MIXMATCH for batch in step.batches}
         assert passes == (set() if epoch == 0 else {epoch - 1})
-        thresholds.append(float(env.views.state_dict()["positives/net"]["bank"]["threshold"]))
+        thresholds.append(float(env.views.state_dict()["augmenters"]["positives/net"]["bank"]["threshold"]))
     assert thresholds[1] == 1.0, "nothing is known yet"
     assert len(set(thresholds[1:])) == 3
 

@@ -57,6 +57,11 @@ class Recipe:
         """Side in pixels of the box at the end; 0: none."""
         return min(height, width) // 2 if self.cutout is None else self.cutout
 
+    def longest_move(self) -> float:
+        """The farthest that an operator of the pool moves an image by a number of pixels; 0: none does."""
+        moves = [v for entry in self.pool if OPERATORS[entry.op].unit == "pixels" for v in entry.values]
+        return max((abs(value) for value in moves), default=0.0)
+
     def digest(self) -> str:
         """Twelve hexadecimal digits; recipes that differ in anything differ in them."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:12]
