@@ -21,10 +21,9 @@ import torch
 from torch import Tensor, nn
 
 from lpa3bench.data.sampler import Batch, Sampler
-from lpa3bench.experiment import SLOTS as SLOTS
-from lpa3bench.experiment import Slot as Slot
 from lpa3bench.phases import Phase as Phase
 from lpa3bench.seeding import Draws
+from lpa3bench.slots import Slot as Slot
 from lpa3bench.state import Stateful
 
 Domain = Literal["main", "aux"]

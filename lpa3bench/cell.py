@@ -8,7 +8,8 @@ from typing import Any
 
 from lpa3bench.api import Task
 from lpa3bench.errors import ConfigError
-from lpa3bench.experiment import SLOTS, Experiment
+from lpa3bench.experiment import Experiment
+from lpa3bench.slots import SLOTS
 
 
 def refuse_nonsense(experiment: Experiment) -> None:

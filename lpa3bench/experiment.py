@@ -6,11 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from lpa3bench.slots import SLOTS, Slot
+
 if TYPE_CHECKING:
     from lpa3bench.api import Augmenter, Backbone, Dataset, DatasetSpec, Labels, Task, WeakView
-
-Slot = Literal["view", "strong", "positives"]
-SLOTS: tuple[Slot, ...] = ("view", "strong", "positives")
 
 
 @dataclass(frozen=True, kw_only=True)
