@@ -27,6 +27,12 @@ def gin_root() -> Path:
     return shipped("gin")
 
 
+def called(path: Path) -> str:
+    """What messages call a gin file: a shipped one `gin/…`, wherever it lies; any other as it was given."""
+    root = gin_root()
+    return f"gin/{path.relative_to(root).as_posix()}" if path.is_relative_to(root) else str(path)
+
+
 def config_names() -> list[str]:
     """The shipped gin files that a command can be given, without ".gin": `quickstart`, `augmenters/lpa3`.
 

@@ -108,3 +108,11 @@ def test_the_data_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
     monkeypatch.setenv("LPA3BENCH_DATA", "")
     assert paths.data_root() == Path("/caches/lpa3bench/data")
     assert [*tmp_path.iterdir()] == [], "asking creates nothing"
+
+
+def test_a_shipped_file_is_called_the_same_wherever_it_lies(tmp_path: Path) -> None:
+    from lpa3bench.paths import called, gin_root
+
+    assert called(gin_root() / "base" / "pes.gin") == "gin/base/pes.gin"
+    assert called(tmp_path / "my.gin") == str(tmp_path / "my.gin")
+    assert called(Path("sub/my.gin")) == "sub/my.gin"

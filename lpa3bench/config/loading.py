@@ -45,6 +45,7 @@ from lpa3bench.config.reading import Import, Include, Reader, Statement
 from lpa3bench.config.resolution import Tree, resolve
 from lpa3bench.errors import BenchError, ConfigError, PluginError
 from lpa3bench.experiment import Experiment
+from lpa3bench.paths import called
 from lpa3bench.registry import Entry, Registry
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ def _raise_first(errors: Sequence[BenchError]) -> None:
 
 
 def _settled(reader: Reader, files: tuple[Path, ...]) -> Config:
-    catalogue, layers, whole = reader.catalogue, reader.layers, Origin(str(files[0]), 1)
+    catalogue, layers, whole = reader.catalogue, reader.layers, Origin(called(files[0]), 1)
     offered = operative.offered_settings(layers, catalogue.augmenters)
     setting = operative.choose_setting(layers, offered, whole)
     scopes = Scopes(frozenset(offered), catalogue.augmenters)

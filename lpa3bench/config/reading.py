@@ -16,7 +16,7 @@ from lpa3bench.config.bindings import MACRO, RUN, Binding, Layer, Origin, Refere
 from lpa3bench.config.catalogue import Catalogue
 from lpa3bench.config.typecheck import nearest
 from lpa3bench.errors import BenchError, ConfigError
-from lpa3bench.paths import gin_root
+from lpa3bench.paths import called, gin_root
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Reader:
     def file(self, path: Path, *, published: bool) -> None:
         """Add a file, after those that it includes. One that was included before is not read again."""
         self._open.append(path.resolve())
-        place = partial(Origin, str(path))
+        place = partial(Origin, called(path))
         bindings: list[Binding] = []
         text = ""
         try:
@@ -78,7 +78,7 @@ class Reader:
         except ConfigError as error:
             self.errors.append(error)
         self.errors.extend(repeated(bindings))
-        self.layers.append(Layer(tuple(bindings), str(path), text, published))
+        self.layers.append(Layer(tuple(bindings), called(path), text, published))
         self._done.add(self._open.pop())
 
     def param(self, text: str) -> None:

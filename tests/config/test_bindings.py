@@ -36,12 +36,6 @@ def value(layers: list[Layer], scope: tuple[str, ...] = (), parameter: str = "x"
     return found[parameter].value if parameter in found else None
 
 
-def test_the_slots_are_those_of_the_interface() -> None:
-    from lpa3bench import api
-
-    assert b.SLOTS == api.SLOTS
-
-
 @pytest.mark.parametrize(
     ("lines", "winner"),
     [
