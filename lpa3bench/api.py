@@ -74,6 +74,8 @@ class DatasetSpec:
     """Per channel, of images in [0, 1]."""
     std: tuple[float, ...]
     label_kind: Literal["multi-class", "binary-class", "ordinal-regression"] = "multi-class"
+    unlabelled: bool = False
+    """Whether some training images come without a label."""
     weak: WeakView = field(default_factory=WeakView)
 
 
@@ -83,7 +85,7 @@ class Split(NamedTuple):
     images: Tensor
     """uint8 [N, C, H, W]"""
     labels: Tensor
-    """int64 [N]"""
+    """int64 [N]; −1 in the training split for an image that comes without one."""
 
 
 @dataclass(frozen=True)
@@ -174,10 +176,13 @@ class Context:
 class Dataset(ABC):
     """A data set on the disk."""
 
+    cache: Path | None = None
+    """A folder beside the runs that `load` may make and write into; None: it must write nothing."""
+
     @property
     @abstractmethod
     def spec(self) -> DatasetSpec:
-        """What everybody may know of it, without touching the disk."""
+        """What everybody may know of it; what is measured on its images is provisional before `load`."""
 
     @abstractmethod
     def load(self, root: Path) -> dict[str, Split]:
@@ -211,6 +216,8 @@ class Labels(ABC):
 
     partial: bool = False
     """Whether it leaves most images without a label, by design."""
+    root: Path | None = None
+    """The data folder, for labels that are read from it; the engine sets it before anything is read."""
 
     def content(self) -> bytes:
         """What it reads beside its parameters, such as a file of labels: a part of what defines a run."""
@@ -218,7 +225,7 @@ class Labels(ABC):
 
     @abstractmethod
     def apply(self, clean: Tensor, *, num_classes: int, draws: Draws) -> LabelSet:
-        """Make the labels of a run. `clean`: int64 [N]."""
+        """Make the labels of a run. `clean`: int64 [N], −1 for an image that comes without a label."""
 
 
 class Backbone(nn.Module, ABC):

@@ -35,6 +35,27 @@ def evaluate(task: Task, env: Environment, split: Scored) -> Scores:
     return Scores(float(correct.double().mean()), probs.float().cpu(), correct.cpu())
 
 
+def macro_auc(probs: Tensor, labels: Tensor) -> float | None:
+    """Area under the ROC curve of each class against the rest, averaged over the classes (MedMNIST's AUC).
+
+    Args:
+        probs: [N, K].
+        labels: int64 [N].
+
+    Returns:
+        In [0, 1]; None where it is undefined, because a class has no image or every image, or a probability
+        is not finite.
+    """
+    from sklearn.metrics import roc_auc_score  # a second to import, and most runs never ask
+
+    counts = torch.bincount(labels, minlength=probs.shape[1])
+    if bool((counts == 0).any()) or int(counts.max()) == len(labels) or not bool(probs.isfinite().all()):
+        return None
+    columns = enumerate(probs.unbind(1))
+    areas = [float(roc_auc_score((labels == label).numpy(), scores.numpy())) for label, scores in columns]
+    return sum(areas) / len(areas)
+
+
 def per_class(correct: Tensor, labels: Tensor, num_classes: int) -> list[float | None]:
     """Accuracy of each class, in [0, 1]; None for a class without images."""
     counts = torch.bincount(labels, minlength=num_classes)

@@ -35,6 +35,11 @@ class Experiment:
     """Slot: the set A of the paper's Algorithm 1, an added loss term."""
     weak: WeakView | None = None
     """None: the data set's own weak view."""
+    resize: int | None = None
+    """Side to which images are resized by nearest neighbour, batch by batch, in training and in scoring."""
+    select: Literal["accuracy", "auc"] = "accuracy"
+    """What an epoch is selected by on the validation split; "auc": macro one-vs-rest AUC, which is recorded
+    then, of the test split too."""
     holdout: int = 0
     """Training images set apart for validation, with the given labels."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -49,14 +54,20 @@ class Experiment:
             raise ValueError(f"epochs: must be >= 1, not {self.epochs}")
         if self.holdout < 0:
             raise ValueError(f"holdout: must be >= 0, not {self.holdout}")
+        if self.resize is not None and self.resize < 1:
+            raise ValueError(f"resize: must be >= 1, not {self.resize}")
+        if self.select not in ("accuracy", "auc"):
+            raise ValueError(f"select: must be accuracy or auc, not {self.select!r}")
         if self.precision not in ("auto", "float32", "bfloat16"):
             raise ValueError(f"precision: must be auto, float32 or bfloat16, not {self.precision!r}")
 
     @property
     def spec(self) -> DatasetSpec:
-        """The data set's, with the weak view in force."""
+        """The data set's, with the weak view and the size in force."""
         spec = self.dataset.spec
-        return spec if self.weak is None else replace(spec, weak=self.weak)
+        weak = spec.weak if self.weak is None else self.weak
+        size = spec.size if self.resize is None else self.resize
+        return replace(spec, weak=weak, size=size)
 
     def slots(self) -> dict[Slot, Augmenter]:
         """The slots that are bound."""

@@ -58,6 +58,7 @@ def plan(job: Job) -> Plan:
     """
     experiment = job.config.experiment()
     device = devices.choose(job.device)
+    experiment.dataset.cache = job.out / ".cache"
     try:
         data = prepare(experiment, root=job.data, seed=job.seed, device=device, limit_to=job.limit)
     except ConfigError as error:

@@ -83,7 +83,7 @@ class Registry:
     def nearest(self, name: str, kind: str | None = None) -> list[str]:
         """Names that look like `name`, the likeliest first."""
         names = {e.name.lower(): e.name for e in self.entries if kind in (None, e.kind)}
-        return [names[m] for m in get_close_matches(name.lower(), names, n=3, cutoff=0.5)]
+        return [names[m] for m in get_close_matches(name.lower(), names, n=3, cutoff=0.6)]
 
 
 def _reason(error: BaseException) -> str:

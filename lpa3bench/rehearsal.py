@@ -65,13 +65,15 @@ def _training_set(
     """A few batches of noise with labels of the kind that the experiment asks for."""
     count = max(BATCHES * batch, 2 * spec.num_classes)
     draws = Draws(0)
-    shape = (count, spec.channels, spec.size, spec.size)
+    stored = experiment.dataset.spec.size
+    shape = (count, spec.channels, stored, stored)
     images = draws.integers(shape, 0, 256).to(torch.uint8)
     given = torch.arange(count) % spec.num_classes
     labelled = torch.ones(count, dtype=torch.bool)
-    if experiment.labels is not None and experiment.labels.partial:
+    if spec.unlabelled or (experiment.labels is not None and experiment.labels.partial):
         labelled[count // 2 :] = False
-    return training_store(images, spec, device), TrainLabels(given.to(device), labelled.to(device))
+    store = training_store(images, spec, device, experiment.resize)
+    return store, TrainLabels(given.to(device), labelled.to(device))
 
 
 def forecast(config: Config, *, root: Path, device: str = "auto") -> dict[str, Any]:

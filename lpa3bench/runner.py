@@ -19,9 +19,11 @@ from lpa3bench import identity as identities
 from lpa3bench import records
 from lpa3bench.api import Step, Task
 from lpa3bench.cell import describe
+from lpa3bench.data.training import TrainingData
 from lpa3bench.environment import Environment
 from lpa3bench.errors import PluginError, RunFailed, blamed
-from lpa3bench.evaluate import evaluate, per_class
+from lpa3bench.evaluate import Scores, evaluate, macro_auc, per_class
+from lpa3bench.experiment import Experiment
 from lpa3bench.interrupts import Interrupts
 from lpa3bench.job import Job, Plan, plan
 from lpa3bench.ledger import Ledger, Means
@@ -33,7 +35,7 @@ from lpa3bench.state import write_atomically
 
 CHECK_EVERY = 50
 """Steps between two looks at the device's flags."""
-RESERVED = frozenset({"epoch", "step", "passes", "seconds", "train", "val", "test"})
+RESERVED = frozenset({"epoch", "step", "passes", "seconds", "train", "val", "test", "val_auc", "test_auc"})
 """Names in a row of the curve that no task may log under."""
 
 
@@ -136,14 +138,14 @@ def run(job: Job, sinks: Sequence[Sink] = ()) -> Outcome:
                 ledger.spend("evaluation", since=mark)
                 row = {
                     "epoch": epoch,
-                    **{split: score.accuracy for split, score in scores.items()},
+                    **_scored(experiment, data, scores),
                     "step": env.clock.step,
                     "passes": env.passes.total(),
                     **_read(means, last=step.phase),
                 }
                 ledger.curve.append(row | {"seconds": ledger.training_seconds})
-                if ledger.is_best():
-                    _save_weights(folder, env, epoch)
+                if ledger.is_best(records.SELECTED_BY[experiment.select]):
+                    _save_best(folder, env, task, epoch)
                 for sink in told:
                     sink.epoch(row)
                 _save(folder, env, task, ledger)
@@ -158,12 +160,13 @@ def run(job: Job, sinks: Sequence[Sink] = ()) -> Outcome:
                 cell=describe(experiment, job.config.names, identities.short_hash(planned.identity)),
                 seed=job.seed,
                 curve=ledger.curve,
+                select=experiment.select,
                 correct=test.correct.tolist(),
                 per_class=per_class(test.correct, data.scored["test"].labels.cpu(), data.spec.num_classes),
                 cost=_cost(ledger, env),
                 labels={**data.label_set.info, "sha256": data.label_hash, "training_images": env.size},
                 protocol={
-                    "selection": "val" if "val" in data.scored else None,
+                    "selection": records.SELECTED_BY[experiment.select] if "val" in data.scored else None,
                     "holdout": experiment.holdout,
                     "limit": job.limit,
                     "changed": [change.name for change in job.config.changed],
@@ -199,6 +202,17 @@ def _update(task: Task, env: Environment, step: Step, ledger: Ledger) -> dict[st
         )
         raise PluginError(f"{type(task).__name__}.update {wrong}")
     return logs | env.views.info
+
+
+def _scored(
+    experiment: Experiment, data: TrainingData, scores: Mapping[str, Scores]
+) -> dict[str, float | None]:
+    """The scores of an epoch, for its row."""
+    row: dict[str, float | None] = {split: score.accuracy for split, score in scores.items()}
+    if experiment.select == "auc":
+        for split, score in scores.items():
+            row[f"{split}_auc"] = macro_auc(score.probs, data.scored[split].labels.cpu())
+    return row
 
 
 def _read(means: Mapping[str, Means], *, last: str) -> dict[str, float | None]:
@@ -246,9 +260,11 @@ def _save(folder: RunDirectory, env: Environment, task: Task, ledger: Ledger) ->
     folder.checkpoints.save(len(ledger.curve), state)
 
 
-def _save_weights(folder: RunDirectory, env: Environment, epoch: int) -> None:
-    """The weights of the best epoch by validation."""
-    state = {"epoch": epoch, "models": {name: model.state_dict() for name, model in env.models.items()}}
+def _save_best(folder: RunDirectory, env: Environment, task: Task, epoch: int) -> None:
+    """The best epoch by validation: weights, and the task's state, which holds an average where it predicts
+    by one."""
+    models = {name: model.state_dict() for name, model in env.models.items()}
+    state = {"epoch": epoch, "models": models, "task": task.state_dict()}
     write_atomically(folder.best, lambda path: torch.save(state, path))
 
 

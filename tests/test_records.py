@@ -33,16 +33,41 @@ def test_bits_come_back_as_they_went_in(correct: list[bool]) -> None:
 def test_metrics_of_any_curve(curve: list[tuple[float, float]]) -> None:
     tests, vals = zip(*curve, strict=True)
     found, flags = metrics([{"test": test, "val": val} for test, val in curve])
-    assert list(found) == ["last", "mean_last_20", "val_selected", "oracle_best"]
+    assert list(found) == [
+        "last", "mean_last_10", "mean_last_20", "median_last_20", "val_selected", "oracle_best",
+    ]  # fmt: skip
     assert found["last"] == tests[-1]
     assert found["oracle_best"] == max(tests)
     assert found["val_selected"] == tests[vals.index(max(vals))], "the first of equals"
-    if len(curve) >= 20:
-        assert found["mean_last_20"] == pytest.approx(float(np.mean(tests[-20:])))
-        assert flags == []
-    else:
-        assert found["mean_last_20"] is None
-        assert flags == ["mean_last_20 is null: the run has fewer than 20 epochs"]
+    averages = {"mean_last_10": np.mean, "mean_last_20": np.mean, "median_last_20": np.median}
+    for name, average in averages.items():
+        length = int(name[-2:])
+        expected = pytest.approx(float(average(tests[-length:]))) if len(curve) >= length else None
+        assert found[name] == expected
+    short = [name for name in averages if found[name] is None]
+    why = f"null because the run has only {len(curve)} epochs: "
+    assert flags == ([why + ", ".join(short)] if short else [])
+
+
+def test_selection_by_auc_takes_that_epoch_for_both_scores() -> None:
+    rows = [
+        {"test": 0.5, "val": 0.9, "test_auc": 0.6, "val_auc": 0.7},
+        {"test": 0.7, "val": 0.1, "test_auc": 0.8, "val_auc": 0.9},
+        {"test": 0.9, "val": 0.5, "test_auc": 0.9, "val_auc": 0.9},
+        {"test": 0.4, "val": 0.5, "test_auc": 0.5, "val_auc": None},
+    ]
+    found, flags = metrics(rows, "auc")
+    assert (found["val_selected"], found["auc_val_selected"]) == (0.7, 0.8)
+    assert (found["auc_last"], found["auc_oracle_best"], found["oracle_best"]) == (0.5, 0.9, 0.9)
+    assert metrics(rows)[0]["val_selected"] == 0.5
+    assert not any("AUC" in flag for flag in flags)
+
+
+def test_an_auc_that_is_undefined_is_null_and_a_flag_says_why() -> None:
+    found, flags = metrics([{"test": 0.5, "val": 0.9, "test_auc": None, "val_auc": None}], "auc")
+    assert found["val_selected"] is found["auc_val_selected"] is found["auc_oracle_best"] is None
+    assert any("validation AUC is undefined" in flag for flag in flags)
+    assert any("test AUC is null" in flag for flag in flags)
 
 
 @given(curves, st.data())
@@ -68,6 +93,7 @@ def record(limit: int | None = None) -> dict[str, Any]:
         cell={"name": "tiny-supervised"},
         seed=3,
         curve=[{"epoch": 0, "test": 0.5}],
+        select="accuracy",
         correct=[True, False, True],
         per_class=[None, 2 / 3],
         cost={},

@@ -46,13 +46,16 @@ class ImageStore:
         images: uint8 [N, C, H, W].
         weak: the training view.
         device: where the images are to live.
+        resize: side to which what is cut out is resized by nearest neighbour; None: left as it is.
 
     Raises:
         ValueError: the images are not bytes of that shape, the padding cannot be reflected or the crop does
             not fit into the padded image; the message opens with the name of the parameter at fault.
     """
 
-    def __init__(self, images: Tensor, weak: WeakView, device: torch.device | str) -> None:
+    def __init__(
+        self, images: Tensor, weak: WeakView, device: torch.device | str, *, resize: int | None = None
+    ) -> None:
         if images.dtype != torch.uint8 or images.dim() != 4:
             raise ValueError(f"images: must be uint8 [N, C, H, W], not {images.dtype} {list(images.shape)}")
         _, channels, height, width = images.shape
@@ -61,7 +64,10 @@ class ImageStore:
             raise ValueError(
                 f"crop: {weak.crop} does not fit into images of {height}×{width}, padded by {weak.pad} pixels"
             )
+        if weak.crop is not None and resize is not None:
+            raise ValueError(f"crop: {weak.crop} cannot go with run.resize = {resize}; leave one of them out")
         self.weak_view = weak
+        self.resize = resize
         self.device = torch.device(device)
         self.shape = (channels, height, width)
         padded = _padded(images.to(self.device), weak)
@@ -86,7 +92,7 @@ class ImageStore:
             draws: of the component that asks.
 
         Returns:
-            float32 [B, C, h, w] in [0, 1], channels_last.
+            float32 [B, C, h, w] in [0, 1], channels_last; h and w are the crop's, or `resize`.
         """
         count = len(index)
         flip = draws.integers((count,), 0, 2)
@@ -105,7 +111,7 @@ class ImageStore:
         pixels = self._cut(index[order], top[order], left[order], self._crop)
         flipped = pixels[straight:].permute(0, 3, 1, 2)  # channels_last, for which torch has a fast flip
         flipped.copy_(flipped.flip(3))
-        return _as_images(pixels.index_select(0, back))
+        return self._resized(_as_images(pixels.index_select(0, back)))
 
     def plain(self, index: Tensor) -> Tensor:
         """The images at `index` as they are.
@@ -115,10 +121,20 @@ class ImageStore:
 
         Returns:
             float32 [B, C, H, W] in [0, 1], channels_last; the whole image, also where the training view is a
-            smaller crop.
+            smaller crop; resized as the training views are.
         """
         corner = torch.full_like(index, self.weak_view.pad, device=self.device)
-        return _as_images(self._cut(index.to(self.device, non_blocking=True), corner, corner, self.shape[1:]))
+        pixels = self._cut(index.to(self.device, non_blocking=True), corner, corner, self.shape[1:])
+        return self._resized(_as_images(pixels))
+
+    def _resized(self, x: Tensor) -> Tensor:
+        """Nearest neighbour by pixel centres, as Pillow does."""
+        if self.resize is None or len(x) == 0:
+            return x
+        size = (self.resize, self.resize)
+        return functional.interpolate(x, size, mode="nearest-exact").contiguous(
+            memory_format=torch.channels_last
+        )
 
     def _cut(self, index: Tensor, top: Tensor, left: Tensor, size: tuple[int, int]) -> Tensor:
         """The part of that size of each padded image at `index` whose corner is at `top`, `left`.

@@ -56,15 +56,16 @@ def prepare(
         DataError: the data set is missing, damaged, or not what its spec says.
         ConfigError: the labels, the weak view or `run.holdout` do not fit the data set.
     """
-    spec = experiment.spec
-    with blamed(f"{spec.name}.load"):
+    name = type(experiment.dataset).__name__
+    with blamed(f"{name}.load"):
         splits = experiment.dataset.load(root)
+    stored, spec = experiment.dataset.spec, experiment.spec  # what is measured on the images is known now
     if missing := {"train", "test"} - splits.keys():
         raise DataError(f"{spec.name}: there is no {' and no '.join(sorted(missing))} split")
     for name, split in splits.items():
-        _check(spec, name, split)
+        _check(stored, name, split)
     train = splits["train"]
-    label_set = _labels(experiment, train.labels, spec, Draws(derive(seed, "labels")))
+    label_set = _labels(experiment, train.labels, spec, root, Draws(derive(seed, "labels")))
     index = torch.arange(len(train.labels))
     scored = {name: splits[name] for name in ("val", "test") if name in splits}
     if experiment.holdout:
@@ -82,12 +83,14 @@ def prepare(
         raise ConfigError(f"--limit {limit_to}: leaves no labelled image; take a larger one")
     return TrainingData(
         spec=spec,
-        store=training_store(train.images[index], spec, device),
+        store=training_store(train.images[index], spec, device, experiment.resize),
         labels=TrainLabels(label_set.given[index].to(device), label_set.labelled[index].to(device)),
         label_set=label_set,
         index=index,
         scored={
-            name: Scored(ImageStore(split.images, STILL, device), split.labels.to(device))
+            name: Scored(
+                ImageStore(split.images, STILL, device, resize=experiment.resize), split.labels.to(device)
+            )
             for name, split in scored.items()
         },
         data_hash=fingerprint([t for name in sorted(splits) for t in splits[name]]),
@@ -95,22 +98,25 @@ def prepare(
     )
 
 
-def training_store(images: Tensor, spec: DatasetSpec, device: torch.device) -> ImageStore:
-    """The training images with the weak view in force.
+def training_store(
+    images: Tensor, spec: DatasetSpec, device: torch.device, resize: int | None = None
+) -> ImageStore:
+    """The training images with the weak view in force, views resized to that side.
 
     Raises:
         ConfigError: the weak view does not fit the images.
     """
     try:
-        return ImageStore(images, spec.weak, device)
+        return ImageStore(images, spec.weak, device, resize=resize)
     except ValueError as error:
         raise ConfigError(f"run.weak: WeakView on {spec.name}: {error}") from error
 
 
-def _labels(experiment: Experiment, clean: Tensor, spec: DatasetSpec, draws: Draws) -> LabelSet:
+def _labels(experiment: Experiment, clean: Tensor, spec: DatasetSpec, root: Path, draws: Draws) -> LabelSet:
     if experiment.labels is None:
-        return LabelSet(clean.clone(), torch.ones_like(clean, dtype=torch.bool), {"kind": "Clean"})
+        return LabelSet(clean.clone(), clean >= 0, {"kind": "Clean"})
     name = type(experiment.labels).__name__
+    experiment.labels.root = root
     try:
         with blamed(f"{name}.apply"):
             made = experiment.labels.apply(clean.clone(), num_classes=spec.num_classes, draws=draws)
@@ -138,5 +144,6 @@ def _check(spec: DatasetSpec, name: str, split: Split) -> None:
             f"{spec.name}: {name} images are {split.images.dtype} {list(split.images.shape)}, "
             f"not torch.uint8 {list(expected)}"
         )
-    if int(split.labels.min()) < 0 or int(split.labels.max()) >= spec.num_classes:
+    lowest = -1 if spec.unlabelled and name == "train" else 0
+    if int(split.labels.min()) < lowest or int(split.labels.max()) >= spec.num_classes:
         raise DataError(f"{spec.name}: {name} labels do not lie in 0 … {spec.num_classes - 1}")

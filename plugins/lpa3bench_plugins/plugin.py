@@ -17,6 +17,11 @@ MEDMNIST = (
 @hookimpl
 def register_tasks(register: Register) -> None:
     register("Supervised", f"{HERE}.tasks.supervised:Supervised")
+    register("FixMatch", f"{HERE}.tasks.fixmatch:FixMatch")
+    register("Mixup", f"{HERE}.tasks.mixup:Mixup")
+    register("MCorrection", f"{HERE}.tasks.mcorrection:MCorrection")
+    register("PCorrection", f"{HERE}.tasks.pcorrection:PCorrection")
+    register("DivideMix", f"{HERE}.tasks.dividemix:DivideMix")
     register("PES", f"{HERE}.tasks.pes:PES")
 
 
@@ -24,6 +29,10 @@ def register_tasks(register: Register) -> None:
 def register_augmenters(register: Register) -> None:
     register("LPA3", f"{HERE}.augmenters.lpa3:LPA3")
     register("RandAugment", f"{HERE}.augmenters.randaugment:RandAugment")
+    register("InfoMinStyle", f"{HERE}.augmenters.infomin:InfoMinStyle")
+    register("Cutout", f"{HERE}.augmenters.cutout:Cutout")
+    register("CutMix", f"{HERE}.augmenters.cutmix:CutMix")
+    register("Compose", f"{HERE}.augmenters.compose:Compose")
     register("Identity", f"{HERE}.augmenters.identity:Identity")
 
 
@@ -34,6 +43,8 @@ def register_backbones(register: Register) -> None:
     register("PreActResNet18", f"{HERE}.backbones.preactresnet:PreActResNet18")
     register("ResNet18", f"{HERE}.backbones.resnet:ResNet18")
     register("ResNet50", f"{HERE}.backbones.resnet:ResNet50")
+    register("TorchvisionNet", f"{HERE}.backbones.torchvisionnet:TorchvisionNet")
+    register("TimmNet", f"{HERE}.backbones.timmnet:TimmNet")
 
 
 @hookimpl
@@ -42,6 +53,8 @@ def register_datasets(register: Register) -> None:
     register("FashionMNIST", f"{HERE}.datasets.fashion:FashionMNIST")
     register("CIFAR10", f"{HERE}.datasets.cifar:CIFAR10")
     register("CIFAR100", f"{HERE}.datasets.cifar:CIFAR100")
+    register("STL10", f"{HERE}.datasets.stl10:STL10")
+    register("Images", f"{HERE}.datasets.images:Images")
     register("Synthetic", f"{HERE}.datasets.synthetic:Synthetic")
     for name in MEDMNIST:
         register(name, f"{HERE}.datasets.medmnist:{name}")
@@ -54,4 +67,6 @@ def register_labels(register: Register) -> None:
     register("AsymmetricNoise", f"{HERE}.labels.noise:AsymmetricNoise")
     register("PairflipNoise", f"{HERE}.labels.noise:PairflipNoise")
     register("FewLabels", f"{HERE}.labels.fewlabels:FewLabels")
+    register("STL10Fold", f"{HERE}.labels.stl10fold:STL10Fold")
+    register("CIFARN", f"{HERE}.labels.cifarn:CIFARN")
     register("FromFile", f"{HERE}.labels.fromfile:FromFile")

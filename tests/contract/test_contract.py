@@ -17,6 +17,7 @@ REGISTRY = registry.load()
 ALL_SLOTS: tuple[Slot, ...] = ("view", "strong", "positives")
 # Arguments with which a plugin is small enough, where its defaults are not or it has none.
 SMALL: dict[str, dict[str, Any]] = {
+    "FixMatch": {"batch_size": 8, "mu": 2, "steps_per_epoch": 3},
     "PES": {"warmup_epochs": 1, "head_epochs": 1, "batch_size": 16},
     "Supervised": {"batch_size": 16},
     "SymmetricNoise": {"rate": 0.4},

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
@@ -124,3 +126,26 @@ def test_a_batch_of_nothing() -> None:
 def test_what_cannot_be(images: Tensor, weak: WeakView, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ImageStore(images, weak, "cpu")
+
+
+def test_resized_views_repeat_each_pixel() -> None:
+    """By nearest neighbour, as Pillow does it, in training views and whole images alike."""
+    images = pictures(3, 3, 7, 7)
+    weak = WeakView(pad=2, mode="constant")
+    plain, large = (ImageStore(images, weak, "cpu", resize=side) for side in (None, 28))
+    index = torch.tensor([2, 0])
+    for small, big in (
+        (plain.plain(index), large.plain(index)),
+        (plain.weak(index, Draws(5)), large.weak(index, Draws(5))),
+    ):
+        assert torch.equal(big, small.repeat_interleave(4, 2).repeat_interleave(4, 3))
+        assert big.is_contiguous(memory_format=torch.channels_last)
+    odd = ImageStore(images, weak, "cpu", resize=10).plain(index[:1])[0]
+    picture = Image.fromarray(images[2].permute(1, 2, 0).numpy())
+    pillow = np.asarray(picture.resize((10, 10), Image.Resampling.NEAREST))
+    assert torch.equal((odd * 255).round().byte().permute(1, 2, 0), torch.from_numpy(pillow.copy()))
+
+
+def test_a_crop_that_is_resized_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"crop: 4 cannot go with run\.resize"):
+        ImageStore(pictures(2, 3, 8, 8), WeakView(crop=4), "cpu", resize=16)

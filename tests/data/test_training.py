@@ -230,7 +230,7 @@ def test_plugins_that_fail_are_named() -> None:
         def load(self, root: Path) -> dict[str, Split]:
             raise KeyError("pixels")
 
-    with pytest.raises(PluginError, match=r"^Tiny.load failed \(KeyError: 'pixels'\)"):
+    with pytest.raises(PluginError, match=r"^Failing.load failed \(KeyError: 'pixels'\)"):
         prepared(dataset=Failing())
     with pytest.raises(PluginError, match=r"^Made.apply failed \(ZeroDivisionError"):
         prepared(labels=Made(ZeroDivisionError()))

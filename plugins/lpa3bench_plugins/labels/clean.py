@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor
 
 from lpa3bench.api import Labels, LabelSet
-from lpa3bench_plugins.labels.confusion import describe
+from lpa3bench_plugins.labels.confusion import UNLABELLED, describe
 
 if TYPE_CHECKING:
     from lpa3bench.seeding import Draws
 
 
 class Clean(Labels):
-    """All images have their own label."""
+    """All images have their own label; those that come without one stay without."""
 
     def apply(self, clean: Tensor, *, num_classes: int, draws: Draws) -> LabelSet:
-        everyone = torch.ones_like(clean, dtype=torch.bool)
-        info = describe(clean, clean, everyone, num_classes=num_classes, nominal_rate=0.0)
-        return LabelSet(clean.clone(), everyone, {"kind": "Clean", **info})
+        labelled = clean != UNLABELLED
+        info = describe(clean, clean, labelled, num_classes=num_classes, nominal_rate=0.0)
+        return LabelSet(clean.clone(), labelled, {"kind": "Clean", **info})

@@ -17,7 +17,7 @@ def describe(
     """How wrong the labels are that images have.
 
     Args:
-        clean: int64 [N].
+        clean: int64 [N]; −1 where an image came without a label: nobody knows whether a given one is right.
         given: int64 [N]; read where `labelled` is true.
         labelled: bool [N].
         num_classes: K.
@@ -25,14 +25,15 @@ def describe(
 
     Returns:
         `labelled`, the images that have a label; `nominal_rate`; `realised_rate`, the share of wrong labels
-        among them (None where there are none); `confusion`, K×K counts by clean (row) and given (column)
-        class.
+        among those whose clean one is known (None where there are none); `confusion`, K×K counts of them by
+        clean (row) and given (column) class.
     """
-    pairs = clean[labelled] * num_classes + given[labelled]
+    known = labelled & (clean != UNLABELLED)
+    pairs = clean[known] * num_classes + given[known]
     confusion = torch.bincount(pairs, minlength=num_classes**2).view(num_classes, num_classes)
     count = int(confusion.sum())
     return {
-        "labelled": count,
+        "labelled": int(labelled.sum()),
         "nominal_rate": nominal_rate,
         "realised_rate": (count - int(confusion.trace())) / count if count else None,
         "confusion": confusion.tolist(),

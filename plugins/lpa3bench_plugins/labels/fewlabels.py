@@ -18,7 +18,7 @@ class FewLabels(Labels):
     """The same number of labelled images of each class, drawn without replacement.
 
     One order of each class is drawn whatever the count is, so a larger labelled set contains a smaller one.
-    Images without a label have −1 in its place.
+    Images without a label have −1 in its place; those that come without one are never drawn.
 
     Args:
         count: labelled images in all; a multiple of the number of classes.

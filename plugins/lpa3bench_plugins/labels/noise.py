@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from lpa3bench.api import Labels, LabelSet
-from lpa3bench_plugins.labels.confusion import describe
+from lpa3bench_plugins.labels.confusion import UNLABELLED, describe
 
 if TYPE_CHECKING:
     from lpa3bench.seeding import Draws
@@ -53,6 +53,8 @@ class _Noise(Labels):
         self.rate = rate
 
     def apply(self, clean: Tensor, *, num_classes: int, draws: Draws) -> LabelSet:
+        if without := int((clean == UNLABELLED).sum()):
+            raise ValueError(f"there is no label to change on {without:,} images that come without one")
         # Of the rate as it is written: the product of floats would make 28 of 0.29 · 100.
         count = math.floor(Fraction(str(self.rate)) * len(clean))
         noisy = draws.permutation(len(clean))[:count]

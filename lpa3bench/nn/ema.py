@@ -1,0 +1,61 @@
+"""An exponential moving average of a network: what is evaluated where its own weights are too restless."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+
+from lpa3bench.api import Model
+
+
+class EMA:
+    """A copy of a network whose parameters follow the original's: e ← decay·e + (1 − decay)·w.
+
+    It starts as a copy and is not corrected for that. Buffers (BatchNorm's running statistics) are copied,
+    not averaged, as in the released FixMatch code: they are averages already. The copy stands in eval mode,
+    takes no gradient, and its passes are counted with the original's.
+
+    Args:
+        model: the original, complete: what is added to it later is not averaged.
+        decay: in [0, 1].
+
+    Raises:
+        ValueError: `decay` is out of range.
+    """
+
+    model: Model
+    """The average; `env.logits` takes it as it takes the original."""
+
+    def __init__(self, model: Model, decay: float) -> None:
+        if not 0 <= decay <= 1:
+            raise ValueError(f"decay: must be in [0, 1], not {decay}")
+        original: Any = model
+        # The counter of passes is the run's: what stands in the memo is taken over, not copied.
+        passes = getattr(original, "passes", None)
+        average = copy.deepcopy(original, {id(passes): passes})
+        average.requires_grad_(False).eval()
+        self.model = average
+        self.decay = decay
+        self._from = list(original.parameters()), list(original.buffers())
+        self._to = list(average.parameters()), list(average.buffers())
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Follow the original by one step."""
+        (parameters, buffers), (averaged, copied) = self._from, self._to
+        torch._foreach_lerp_(averaged, parameters, 1 - self.decay)
+        for here, there in zip(copied, buffers, strict=True):
+            here.copy_(there)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Parameters and buffers of the average."""
+        average: Any = self.model
+        state: dict[str, Any] = average.state_dict()
+        return state
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Put back what `state_dict` returned."""
+        average: Any = self.model
+        average.load_state_dict(state)
