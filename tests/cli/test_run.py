@@ -221,7 +221,7 @@ def test_a_config_that_makes_no_sense(folder: Path, binding: str, said: str) -> 
 def test_a_plugin_that_cannot_be_imported(folder: Path) -> None:
     (folder / "wavy.py").write_text("import no_such_library\n")
     reason = "wavy.py: ModuleNotFoundError: No module named 'no_such_library'"
-    assert reason in refused(5, "test.gin", "--plugin", "wavy.py", "-p", "run.positives = @Zigzag()")
+    assert reason in refused(5, "test.gin", "--plugin", "wavy.py", "-p", "run.positives = @Xxxxx()")
     near = refused(3, "test.gin", "--plugin", "wavy.py", "-p", "run.positives = @Wavy()")
     assert "did you mean WeakView?" in near
     assert reason in near, "what looks like a slip may be a name that the broken module has"
