@@ -10,11 +10,9 @@ last epoch, mean ± sample standard deviation (n − 1).
 from __future__ import annotations
 
 import argparse
-import json
-import statistics
-import subprocess
-import sys
 from typing import Any
+
+from paired import cost, gains, last, record, spread
 
 ARMS: dict[str, list[str]] = {
     "none": ["augmenters/none"],
@@ -30,31 +28,12 @@ CONTROLS: dict[str, list[str]] = {
 }  # fmt: skip
 
 
-def record(arm: list[str], seed: int, out: str) -> dict[str, Any]:
-    """Run one arm with one seed; its record."""
-    command = [sys.executable, "-m", "lpa3bench", "run", "quickstart", *arm]
-    command += ["--seed", str(seed), "--out", out, "--device", "cpu", "--json"]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
-    if done.returncode:
-        raise SystemExit(done.returncode)
-    result: dict[str, Any] = json.loads(done.stdout)
-    return result
-
-
 def row(name: str, records: list[dict[str, Any]], baseline: list[float]) -> str:
     """One line of the table."""
-    last = [100 * r["metrics"]["last"] for r in records]
-    gains = [one - other for one, other in zip(last, baseline, strict=True)]
-    seconds = statistics.mean(r["cost"]["training_seconds"] for r in records)
-    passes = statistics.mean(r["cost"]["forward_equivalents"] for r in records)
-    gain = "–" if last is baseline or not any(gains) else spread(gains, "+")
-    return f"| {name} | {spread(last)} | {gain} | {len(last)} | {seconds:.1f} | {passes / 1e3:,.0f} k |"
-
-
-def spread(values: list[float], sign: str = "") -> str:
-    """Mean ± sample standard deviation."""
-    mean = f"{statistics.mean(values):{sign}.2f}"
-    return f"{mean} ± {statistics.stdev(values):.2f}" if len(values) > 1 else mean
+    scores = last(records)
+    seconds, passes = cost(records)
+    gain = "–" if scores == baseline else gains(scores, baseline)
+    return f"| {name} | {spread(scores)} | {gain} | {len(scores)} | {seconds:.1f} | {passes / 1e3:,.0f} k |"
 
 
 def main() -> None:
@@ -74,8 +53,8 @@ def main() -> None:
     ]
     baseline: list[float] = []
     for name, arm in (ARMS | (CONTROLS if options.controls else {})).items():
-        records = [record(arm, seed, options.out) for seed in range(options.seeds)]
-        baseline = baseline or [100 * r["metrics"]["last"] for r in records]
+        records = [record(["quickstart", *arm], seed, options.out) for seed in range(options.seeds)]
+        baseline = baseline or last(records)
         lines.append(row(name, records, baseline))
     print("\n".join(lines))
 

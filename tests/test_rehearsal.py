@@ -11,7 +11,7 @@ from lpa3bench import registry
 from lpa3bench.api import Phase
 from lpa3bench.config import Config, load
 from lpa3bench.errors import ConfigError, RunFailed
-from lpa3bench.rehearsal import rehearse
+from lpa3bench.rehearsal import forecast, rehearse
 from lpa3bench.testing import no_global_randomness
 
 BASE = """
@@ -117,3 +117,11 @@ def test_a_phase_that_never_comes_is_found(tmp_path: Path, monkeypatch: pytest.M
 def test_nonsense_is_refused_before_anything_is_done(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="run.view: LPA3"):
         rehearse(config(tmp_path, SUPERVISED, "run.view = @augmenters.LPA3()"), device="cpu")
+
+
+def test_a_forecast_knows_the_steps_of_a_data_set_that_is_not_here(tmp_path: Path) -> None:
+    text = "run.task = @tasks.Supervised()\nrun.labels = @labels.FewLabels()\nFewLabels.count = 1000\n"
+    told = forecast(config(tmp_path, text), root=tmp_path, device="cpu")
+    (phase,) = told["phases"]
+    assert phase["steps"] == 4 * 8  # epochs of 1,000 labelled images in batches of 128
+    assert told["hours"] == pytest.approx(phase["seconds_per_step"] * 32 / 3600)

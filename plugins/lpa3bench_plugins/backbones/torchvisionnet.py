@@ -1,0 +1,66 @@
+"""Any convolutional classifier of torchvision, untrained."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+from torch import nn
+from torchvision import models
+
+from lpa3bench_plugins.backbones.adapter import Adapted
+
+
+class TorchvisionNet(Adapted):
+    """A network of `torchvision.models` with torchvision's own initialisation; nothing is downloaded.
+
+    Where images have not three channels, the first convolution is replaced by one that takes them, drawn
+    from a normal distribution as wide as the weights of the one it replaces.
+
+    Args:
+        arch: a name as in `torchvision.models.list_models()`, of a convolutional classifier for images of
+            any size that ends in a linear layer: alexnet, vgg…, resnet…, resnext…, wide_resnet…, densenet…,
+            regnet…, mobilenet…, mnasnet…, shufflenet…, efficientnet…, convnext….
+        layers: names of the modules that give the features; None: the last output at each resolution.
+
+    Raises:
+        ValueError: there is no such network or layer, or it is of a kind that cannot be adapted
+            (transformers, networks with auxiliary heads or a convolutional head).
+    """
+
+    def __init__(
+        self,
+        *,
+        num_classes: int,
+        in_channels: int,
+        arch: str = "resnet18",
+        layers: tuple[str, ...] | None = None,
+    ) -> None:
+        names = models.list_models(module=models)
+        if arch not in names:
+            near = get_close_matches(arch, names, n=3, cutoff=0.4)
+            hint = f"; did you mean {' or '.join(near)}?" if near else ""
+            raise ValueError(f"arch: must be a classifier of torchvision.models, not {arch!r}{hint}")
+        network = models.get_model(arch, weights=None, num_classes=num_classes)
+        if in_channels != 3:
+            _take_channels(network, in_channels)
+        super().__init__(network, in_channels, layers)
+
+
+def _take_channels(network: nn.Module, in_channels: int) -> None:
+    """Replace the first convolution by one for images of so many channels."""
+    name, old = next(
+        (name, module) for name, module in network.named_modules() if isinstance(module, nn.Conv2d)
+    )
+    new = nn.Conv2d(
+        in_channels,
+        old.out_channels,
+        old.kernel_size,  # type: ignore[arg-type]
+        old.stride,  # type: ignore[arg-type]
+        old.padding,  # type: ignore[arg-type]
+        bias=old.bias is not None,
+    )
+    nn.init.normal_(new.weight, std=old.weight.std().item())
+    if new.bias is not None and old.bias is not None:
+        new.bias.data.copy_(old.bias.data)
+    parent, _, child = name.rpartition(".")
+    setattr(network.get_submodule(parent), child, new)
