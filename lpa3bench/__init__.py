@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from lpa3bench.hookspecs import hookimpl
     from lpa3bench.seeding import Draws
     from lpa3bench.standalone import lpa3
+    from lpa3bench.transforms import from_transform
 
 _HOME = {
     **dict.fromkeys(
@@ -40,6 +41,7 @@ _HOME = {
         "lpa3bench.api",
     ),
     "Draws": "lpa3bench.seeding",
+    "from_transform": "lpa3bench.transforms",
     "hookimpl": "lpa3bench.hookspecs",
     "lpa3": "lpa3bench.standalone",
 }  # fmt: skip
@@ -63,6 +65,7 @@ __all__ = [
     "ViewFunction",
     "WeakView",
     "__version__",
+    "from_transform",
     "hookimpl",
     "lpa3",
 ]

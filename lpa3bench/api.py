@@ -1,4 +1,4 @@
-"""What plugins implement, and the small data types that pass between them and the engine.
+"""What plugins implement; the data types that pass between them and the engine are in `lpa3bench.values`.
 
 Letters used in shapes: N images in a data set, B in a batch, M views, K classes, C×H×W an image. Images are
 float in [0, 1] everywhere outside a data set's storage; the model normalises.
@@ -13,116 +13,27 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from lpa3bench.data.sampler import Batch, Sampler
+from lpa3bench.data.sampler import Sampler
 from lpa3bench.phases import Phase as Phase
 from lpa3bench.seeding import Draws
 from lpa3bench.slots import Slot as Slot
 from lpa3bench.state import Stateful
-
-Domain = Literal["main", "aux"]
-
-
-# ---------------------------------------------------------------------------------------------- data types
-class Output(NamedTuple):
-    """What a backbone returns."""
-
-    logits: Tensor
-    """[B, K]"""
-    features: tuple[Tensor, ...]
-    """One map [B, C_i, H_i, W_i] per stage, from stem to head."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class WeakView:
-    """A data set's ordinary training view: horizontal flip, then a random crop of the padded image.
-
-    `flip` flips with probability one half; `pad` is the padding in pixels on each side; `mode` what it is
-    filled with; `crop` the side of the crop (None: the image's own).
-    """
-
-    flip: bool = True
-    pad: int = 4
-    mode: Literal["reflect", "constant"] = "reflect"
-    crop: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.pad < 0:
-            raise ValueError(f"pad: must be >= 0, not {self.pad}")
-        if self.mode not in ("reflect", "constant"):
-            raise ValueError(f"mode: must be 'reflect' or 'constant', not {self.mode!r}")
-        if self.crop is not None and self.crop < 1:
-            raise ValueError(f"crop: must be >= 1, not {self.crop}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class DatasetSpec:
-    """What everybody may know of a data set."""
-
-    name: str
-    num_classes: int
-    channels: int
-    size: int
-    """Side of the square images, in pixels."""
-    mean: tuple[float, ...]
-    """Per channel, of images in [0, 1]."""
-    std: tuple[float, ...]
-    label_kind: Literal["multi-class", "binary-class", "ordinal-regression"] = "multi-class"
-    unlabelled: bool = False
-    """Whether some training images come without a label."""
-    weak: WeakView = field(default_factory=WeakView)
-
-
-class Split(NamedTuple):
-    """One split of a data set, on the CPU."""
-
-    images: Tensor
-    """uint8 [N, C, H, W]"""
-    labels: Tensor
-    """int64 [N]; −1 in the training split for an image that comes without one."""
-
-
-@dataclass(frozen=True)
-class LabelSet:
-    """The training labels that a run is given."""
-
-    given: Tensor
-    """int64 [N]; where `labelled` is false the value means nothing."""
-    labelled: Tensor
-    """bool [N]"""
-    info: dict[str, Any]
-    """What was done, for the record (plain numbers and strings)."""
-
-
-@dataclass
-class View:
-    """Views made by an augmenter: M of them, each naming the row of its batch that it was made from."""
-
-    x: Tensor
-    """[M, C, H, W] in [0, 1]"""
-    rows: Tensor
-    """int64 [M], places in the batch that was handed in, strictly ascending: one view of a row at most."""
-    info: dict[str, Any] = field(default_factory=dict)
-    """0-d tensors or numbers worth logging; the metrics have them as `<slot>/<name>`."""
-    target: Tensor | None = None
-    """[M, K], where the augmenter changes the label (CutMix); None: the label of the row."""
-    domain: Domain = "main"
-    """Which BatchNorm the view is to be trained through. The guard around `generate` sets it."""
-
-
-class Step(NamedTuple):
-    """What `Task.batches` yields: the work of one `update`."""
-
-    phase: str
-    batches: tuple[Batch, ...]
-    time: float
-    """Epochs done, with the fraction of this one: what ramps go by."""
+from lpa3bench.values import DatasetSpec as DatasetSpec
+from lpa3bench.values import Domain as Domain
+from lpa3bench.values import LabelSet as LabelSet
+from lpa3bench.values import Output as Output
+from lpa3bench.values import Split as Split
+from lpa3bench.values import Step as Step
+from lpa3bench.values import TrainLabels as TrainLabels
+from lpa3bench.values import View as View
+from lpa3bench.values import WeakView as WeakView
 
 
 class Model(Protocol):
@@ -178,6 +89,8 @@ class Dataset(ABC):
 
     cache: Path | None = None
     """A folder beside the runs that `load` may make and write into; None: it must write nothing."""
+    train_images: int | None = None
+    """How many training images there are, where that is known without reading them."""
 
     @property
     @abstractmethod
@@ -218,6 +131,8 @@ class Labels(ABC):
     """Whether it leaves most images without a label, by design."""
     root: Path | None = None
     """The data folder, for labels that are read from it; the engine sets it before anything is read."""
+    seed: int = 0
+    """Of the run, for labels that come as numbered trials (`draws` serves all others); set with `root`."""
 
     def content(self) -> bytes:
         """What it reads beside its parameters, such as a file of labels: a part of what defines a run."""
@@ -250,6 +165,8 @@ class Augmenter(Stateful, ABC):
     """Whether `generate` calls the model; the engine then freezes it around the call."""
     bn_domain: Domain = "main"
     """The BatchNorm that its passes use and its views are trained through."""
+    soft_targets: bool = False
+    """Whether its views bring targets of their own (`View.target`); only slots that can use them take it."""
 
     def setup(self, env: Env) -> None:
         """Allocate what a run needs. Called once per (slot, model), on a copy of the bound augmenter."""
@@ -289,15 +206,6 @@ class ViewFunction(Protocol):
         copies: int = 1,
         pass_no: int = 0,
     ) -> View | None: ...
-
-
-class TrainLabels(NamedTuple):
-    """The labels that a task may see, on the device."""
-
-    given: Tensor
-    """int64 [N]"""
-    labelled: Tensor
-    """bool [N]"""
 
 
 class Env(Protocol):

@@ -30,6 +30,9 @@ def refuse_nonsense(experiment: Experiment) -> None:
         elif slot == "view" and augmenter.bn_domain == "aux":
             # The main BatchNorm, which `predict` uses, would never be trained.
             reasons.append(f"run.view: {name} works in the auxiliary BatchNorm; bind it to run.positives")
+        elif augmenter.soft_targets and slot not in task.soft_slots:
+            what = f"makes targets of its own, which {type(task).__name__} cannot use in slot {slot}"
+            reasons.append(f"run.{slot}: {name} {what}")
         elif (why := augmenter.unsupported(experiment.spec, slot)) is not None:
             reasons.append(f"run.{slot}: {name}: {why}")
     if reasons:

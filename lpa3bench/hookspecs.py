@@ -3,6 +3,9 @@
 A distribution names one module in the entry-point group `lpa3bench`. That module marks functions with
 `@hookimpl`; each is handed `register(name, plugin)`, where `plugin` is a class or, so that nothing heavy is
 imported before a config names it, a string `"package.module:Class"`.
+
+The module says which version of this door, and of the interfaces behind it, it was made for:
+`LPA3BENCH_API = 1`. One that says nothing is taken for version 1.
 """
 
 from __future__ import annotations
@@ -12,6 +15,9 @@ from typing import Protocol
 import pluggy
 
 GROUP = "lpa3bench"
+API_VERSION = 1
+"""Raised where a plugin that was right would no longer be: a method renamed, a promise taken back. What is
+only added raises nothing. A module made for another version is refused by name."""
 KINDS = ("tasks", "augmenters", "backbones", "datasets", "labels")
 
 hookspec = pluggy.HookspecMarker(GROUP)

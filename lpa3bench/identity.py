@@ -21,9 +21,12 @@ PACKAGE = Path(__file__).parent
 # The engine's modules that can change a number; a change to any other one leaves finished runs valid.
 NUMERIC = (
     "alarm.py", "api.py", "attack.py", "data", "device.py", "environment.py", "evaluate.py", "ledger.py",
-    "model.py", "nn", "ops.py", "runner.py", "seeding.py", "state.py", "views.py",
+    "model.py", "nn", "ops.py", "runner.py", "seeding.py", "state.py", "transforms.py", "values.py",
+    "views.py",
 )  # fmt: skip
-LIBRARIES = ("gin-config", "medmnist", "numpy", "pluggy", "scikit-learn", "torch", "torchvision")
+LIBRARIES = (
+    "gin-config", "medmnist", "numpy", "pillow", "pluggy", "scikit-learn", "timm", "torch", "torchvision",
+)  # fmt: skip
 
 
 def digest(*parts: bytes) -> str:

@@ -47,8 +47,11 @@ def sharpen(probs: Tensor, temperature: float) -> Tensor:
     return powered / powered.sum(1, keepdim=True)
 
 
-def mix(x: Tensor, partner: Tensor, share: float) -> Tensor:
-    """share · x + (1 − share) · x[partner], row by row (mixup with one coefficient per batch)."""
+def mix(x: Tensor, partner: Tensor, share: float | Tensor) -> Tensor:
+    """share · x + (1 − share) · x[partner], row by row.
+
+    `share` is one number for the batch, or a tensor with one for each row that broadcasts against x.
+    """
     return share * x + (1 - share) * x[partner]
 
 
@@ -60,3 +63,19 @@ def linear_ramp(time: float, start: float, length: float) -> float:
 def cosine(epoch: int, epochs: int, high: float, low: float) -> float:
     """Half a cosine wave from `high` at epoch 0 to `low` at `epochs`."""
     return low + (high - low) * (1 + math.cos(math.pi * epoch / epochs)) / 2
+
+
+def staircase(epoch: int, high: float, milestones: tuple[int, ...]) -> float:
+    """`high`, divided by ten at each of the epochs in `milestones`."""
+    return high / 10.0 ** sum(epoch >= milestone for milestone in milestones)
+
+
+def uniform_prior_penalty(logits: Tensor) -> Tensor:
+    """KL(uniform ‖ mean prediction) = Σ_c 1/K · log((1/K) / mean_i softmax(logits_i)_c): a 0-d tensor.
+
+    Zero where the batch as a whole is predicted evenly; it keeps a network that is taught by itself from
+    calling everything one class. Finite where a class has vanished from the batch. `logits`: [B, K].
+    """
+    log_probs = F.log_softmax(at_least_float32(logits), dim=1)
+    log_mean = torch.logsumexp(log_probs, dim=0) - math.log(len(logits))
+    return -math.log(logits.shape[1]) - log_mean.mean()

@@ -34,13 +34,21 @@ def called(path: Path) -> str:
 
 
 def config_names() -> list[str]:
-    """The shipped gin files that a command can be given, without ".gin": `quickstart`, `augmenters/lpa3`.
+    """The shipped gin files that a run can be made of, without ".gin": `quickstart`, `augmenters/lpa3`.
 
-    Those in `base/` are for inclusion by others.
+    Those in `base/` are for inclusion by others; those in `suites/` list many runs (`suite_names`).
     """
+    return [name for name in _gin_names() if not name.startswith(("base/", "suites/"))]
+
+
+def suite_names() -> list[str]:
+    """The shipped suite files, without ".gin": `suites/table1`."""
+    return [name for name in _gin_names() if name.startswith("suites/")]
+
+
+def _gin_names() -> list[str]:
     root = gin_root()
-    names = (path.relative_to(root).with_suffix("").as_posix() for path in root.rglob("*.gin"))
-    return sorted(name for name in names if not name.startswith("base/"))
+    return sorted(path.relative_to(root).with_suffix("").as_posix() for path in root.rglob("*.gin"))
 
 
 def resolve_config(text: str) -> Path:
@@ -61,7 +69,7 @@ def resolve_config(text: str) -> Path:
         return candidate
     if path.is_dir():
         raise ConfigError(f"{text}: is a folder, not a gin file")
-    names = config_names()
+    names = [*config_names(), *suite_names()]
     near = get_close_matches(name, names, n=3, cutoff=0.5)
     advice = f"did you mean {' or '.join(near)}?" if near else f"shipped files are {', '.join(names)}"
     raise ConfigError(f"{text}: there is no such file, nor a shipped one of that name; {advice}")

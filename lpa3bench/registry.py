@@ -12,6 +12,7 @@ import importlib.metadata
 import importlib.util
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
@@ -21,8 +22,9 @@ from types import ModuleType
 import pluggy
 
 from lpa3bench import hookspecs
+from lpa3bench._version import __version__
 from lpa3bench.errors import PluginError, UsageError
-from lpa3bench.hookspecs import GROUP, KINDS
+from lpa3bench.hookspecs import API_VERSION, GROUP, KINDS
 
 HOOKS = ", ".join(f"register_{kind}" for kind in KINDS)
 
@@ -63,6 +65,8 @@ class Broken:
 
     distribution: str
     error: str
+    names: tuple[str, ...] = ()
+    """What it would have registered, as far as that is known."""
 
 
 @dataclass(frozen=True)
@@ -80,16 +84,41 @@ class Registry:
         """The plugin of that name, whatever its kind."""
         return next((e for e in self.entries if e.name == name), None)
 
+    def broken_with(self, name: str) -> Broken | None:
+        """The broken module that the name would have come from, where that is known."""
+        return next((b for b in self.broken if name in b.names), None)
+
     def nearest(self, name: str, kind: str | None = None) -> list[str]:
         """Names that look like `name`, the likeliest first."""
         names = {e.name.lower(): e.name for e in self.entries if kind in (None, e.kind)}
-        return [names[m] for m in get_close_matches(name.lower(), names, n=3, cutoff=0.6)]
+        return [names[m] for m in get_close_matches(name.lower(), names, n=3, cutoff=0.5)]
 
 
 def _reason(error: BaseException) -> str:
     """An exception as one line, with its type: pluggy says what is wrong in the third line of its message."""
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _wrong_version(version: object) -> str:
+    """Why a module made for another plugin API is refused, and what to do about it."""
+    what = (
+        f"made for plugin API {version!r}, and this is lpa3bench {__version__} with plugin API {API_VERSION}"
+    )
+    if not isinstance(version, int):
+        return f"{what}; LPA3BENCH_API is a whole number"
+    newer = "upgrade lpa3bench, or install an older release of the plugin"
+    older = "install a newer release of the plugin, or the lpa3bench that it was made for"
+    return f"{what}; {newer if version > API_VERSION else older}"
+
+
+def _names_of(module: ModuleType) -> tuple[str, ...]:
+    """The names that a module of another version would register, as far as it tells them."""
+    names: list[str] = []
+    for kind in KINDS:
+        with suppress(Exception, SystemExit):  # it was made for another door
+            getattr(module, f"register_{kind}")(lambda name, *_, **__: names.append(str(name)))
+    return tuple(names)
 
 
 class _Collector:
@@ -100,7 +129,12 @@ class _Collector:
         self.broken: list[Broken] = []
 
     def add(self, module: ModuleType, distribution: str) -> None:
-        """Take all of a module's plugins, or none of them where one hook fails."""
+        """Take all of a module's plugins, or none of them where one hook fails or its version is not ours."""
+        version = getattr(module, "LPA3BENCH_API", API_VERSION)
+        if version != API_VERSION:
+            names = _names_of(module)
+            self.broken.append(Broken(distribution, _wrong_version(version), names))
+            return
         manager = pluggy.PluginManager(GROUP)
         manager.add_hookspecs(hookspecs)
         found: list[Entry] = []
@@ -119,7 +153,7 @@ class _Collector:
             reason = _reason(error)
             if "unknown hook" in reason:
                 reason += f"; hooks are {HOOKS}"
-            self.broken.append(Broken(distribution, reason))
+            self.broken.append(Broken(distribution, reason, tuple(entry.name for entry in found)))
             return
         if not found:
             self.broken.append(Broken(distribution, f"registers nothing; hooks are {HOOKS}"))

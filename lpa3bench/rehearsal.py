@@ -7,6 +7,7 @@ memory from the same steps. No data set is read.
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -119,17 +120,34 @@ def _line(small: Rehearsal, large: Rehearsal, at_small: float, at_large: float) 
 
 
 def _steps(config: Config, root: Path, device: str) -> dict[str, int]:
-    """Steps of each phase over the whole run; empty where the data set is not here."""
+    """Steps of each phase over the whole run; empty where the data set is neither here nor of known size."""
     experiment, where = config.experiment(), devices.choose(device)
-    try:
-        data = prepare(experiment, root=root, seed=0, device=where)
-    except DataError:
-        return {}
-    env = Environment(experiment, spec=data.spec, store=data.store, labels=data.labels, seed=0, device=where)
+    spec, count = experiment.spec, experiment.dataset.train_images
+    store, _ = _training_set(experiment, spec, 1, where)
+    if count is not None:  # no image is looked at
+        labels = _made_up_labels(experiment, count - experiment.holdout, where)
+    else:
+        try:
+            labels = prepare(experiment, root=root, seed=0, device=where).labels
+        except DataError:
+            return {}
+    env = Environment(experiment, spec=spec, store=store, labels=labels, seed=0, device=where)
+    env.size = len(labels.given)
     experiment.task.setup(env)
     phases = experiment.task.phases(experiment.epochs)
     epochs = spans(phases, experiment.epochs)
     return {phase.name: phase.steps_per_epoch * len(span) for phase, span in zip(phases, epochs, strict=True)}
+
+
+def _made_up_labels(experiment: Experiment, count: int, device: torch.device) -> TrainLabels:
+    """Labels of so many images, as many of them labelled as the experiment's labels leave."""
+    clean = torch.arange(count) % experiment.spec.num_classes
+    labelled = torch.ones(count, dtype=torch.bool)
+    if experiment.labels is not None and experiment.labels.partial:
+        with suppress(DataError):  # labels in a file that is not here: the steps hardly depend on them
+            made = experiment.labels.apply(clean, num_classes=experiment.spec.num_classes, draws=Draws(0))
+            labelled = made.labelled
+    return TrainLabels(clean.to(device), labelled.to(device))
 
 
 def rehearse(

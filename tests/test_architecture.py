@@ -29,12 +29,12 @@ ONLY_IN = {
     "click": ("lpa3bench.cli",),
 }
 """Libraries that one place hides from everybody else."""
-OPEN_TO_PLUGINS = ("api", "attack", "nn", "data", "ops", "errors")
+OPEN_TO_PLUGINS = ("api", "attack", "nn", "data", "ops", "errors", "state")
 BOARDS = ("report", "leaderboard", "stats", "records")
 """Each may know the ones after it, and nothing else of ours but the errors; none of them knows torch."""
 ABOVE_THE_RUNNER = ("cli", "__main__", "suite", "engines", "probe", "report", "leaderboard", "stats")
 HEAVY = ("torch", "torchvision", "gin", "rich", "numpy", "sklearn", "medmnist")
-TORCH_FREE = ("hookspecs", "registry", "errors", "paths", "device", "experiment", "cli", *BOARDS)
+TORCH_FREE = ("hookspecs", "registry", "errors", "paths", "device", "experiment", "cli", "suite", *BOARDS)
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,10 @@ class Auxiliary(Still):
     bn_domain = "aux"
 
 
+class Mixing(Still):
+    soft_targets = True
+
+
 class Odd(Labels):
     def apply(self, clean: Tensor, **_: Any) -> LabelSet:
         return LabelSet(clean, torch.ones_like(clean, dtype=torch.bool), {})
@@ -38,6 +42,7 @@ class Odd(Labels):
 
 class Choosy(Bystander):
     slots = ("view", "positives")
+    soft_slots = ("view",)
 
     def unsupported(self, spec: DatasetSpec, labels: Labels) -> str | None:
         return f"needs other labels than {type(labels).__name__} on {spec.name}"
@@ -54,6 +59,7 @@ def experiment(**changed: Any) -> Experiment:
         {"labels": Odd()},
         {"view": Still(), "strong": Auxiliary(), "positives": Auxiliary()},
         {"task": Choosy()},  # without labels there is nothing to object to
+        {"task": Choosy(), "view": Mixing()},
     ],
 )
 def test_what_makes_sense_passes(changed: dict[str, Any]) -> None:
@@ -69,6 +75,10 @@ def test_what_makes_sense_passes(changed: dict[str, Any]) -> None:
             "^run.strong: Choosy has no such slot; it has view, positives$",
         ),
         ({"view": Auxiliary()}, "^run.view: Auxiliary works in the auxiliary BatchNorm; bind it to run.pos"),
+        (
+            {"task": Choosy(), "positives": Mixing()},
+            "^run.positives: Mixing makes targets of its own, which Choosy cannot use in slot positives$",
+        ),
         ({"positives": Picky()}, "^run.positives: Picky: Tiny is too small for slot positives$"),
         (
             {"task": Choosy(), "labels": Odd(), "view": Picky(), "strong": Picky()},

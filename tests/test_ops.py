@@ -135,3 +135,38 @@ def test_the_ramp_of_a_published_run() -> None:
     """PES on CIFAR-10: T1 = 20 epochs, then 16 epochs of ramp."""
     assert [ops.linear_ramp(t, 20, 16) for t in (0, 20, 24, 36, 300)] == [0, 0, 0.25, 1, 1]
     assert math.isclose(ops.cosine(150, 300, 0.02, 0.0002), 0.0101)
+
+
+def test_a_staircase_divides_by_ten_without_dropping_to_zero() -> None:
+    """PENCIL's last stage; its script divides integers there."""
+    rates = [ops.staircase(epoch, 0.2, (240, 280)) for epoch in (0, 239, 240, 279, 280, 319)]
+    assert rates == pytest.approx([0.2, 0.2, 0.02, 0.02, 0.002, 0.002], rel=1e-12)
+    assert ops.staircase(5, 0.1, ()) == 0.1
+
+
+@given(seeds)
+def test_the_prior_penalty_is_the_divergence_from_uniform(seed: int) -> None:
+    logits, _ = rows(seed)
+    mean = [sum(row[c] for row in logits.softmax(1).tolist()) / 5 for c in range(4)]
+    expected = sum(0.25 * math.log(0.25 / p) for p in mean)
+    assert float(ops.uniform_prior_penalty(logits)) == pytest.approx(expected, rel=1e-9)
+    assert expected >= 0
+
+
+def test_the_prior_penalty_is_zero_where_classes_are_even_and_finite_where_one_is_gone() -> None:
+    even = torch.eye(4, dtype=torch.float64) * 30
+    assert float(ops.uniform_prior_penalty(even)) == pytest.approx(0, abs=1e-12)
+    gone = torch.tensor([[500.0, 0.0], [400.0, 0.0]], requires_grad=True)
+    penalty = ops.uniform_prior_penalty(gone)
+    assert float(penalty.detach()) == pytest.approx(-math.log(2) + (400 + math.log(2)) / 2, rel=1e-5)
+    (gradient,) = torch.autograd.grad(penalty, gone)
+    assert bool(torch.isfinite(gradient).all())
+    assert bool((gradient[1] != 0).all())
+
+
+def test_every_row_may_have_a_share_of_its_own() -> None:
+    x, partner = torch.rand(3, 2, 4, 4), torch.tensor([2, 0, 1])
+    share = torch.tensor([0.0, 0.25, 1.0]).view(3, 1, 1, 1)
+    mixed = ops.mix(x, partner, share)
+    for row, other, part in zip(range(3), partner.tolist(), (0.0, 0.25, 1.0), strict=True):
+        torch.testing.assert_close(mixed[row], part * x[row] + (1 - part) * x[other])

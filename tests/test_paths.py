@@ -9,7 +9,7 @@ import pytest
 from lpa3bench import paths
 from lpa3bench.errors import ConfigError
 
-SHIPPED = ("quickstart", "cifar100_pes", "augmenters/lpa3", "base/pes")
+SHIPPED = ("quickstart", "cifar100_pes", "augmenters/lpa3", "base/pes", "suites/table2")
 
 
 @pytest.fixture
@@ -47,6 +47,11 @@ def test_names_leave_out_what_is_for_inclusion(checkout: Path) -> None:
     assert paths.config_names() == ["augmenters/lpa3", "cifar100_pes", "quickstart"]
 
 
+def test_suites_have_names_of_their_own(checkout: Path) -> None:
+    assert paths.suite_names() == ["suites/table2"]
+    assert paths.resolve_config("suites/table2") == checkout / "gin" / "suites" / "table2.gin"
+
+
 @pytest.mark.parametrize("text", ["quickstart", "quickstart.gin", "gin/quickstart.gin", "gin/quickstart"])
 def test_a_shipped_file_has_a_name(checkout: Path, text: str) -> None:
     assert paths.resolve_config(text) == checkout / "gin" / "quickstart.gin"
@@ -78,7 +83,8 @@ def test_an_absolute_path_is_taken_as_it_is(checkout: Path, tmp_path: Path) -> N
     [
         ("cifar100_pse", r"^cifar100_pse: there is no such file.*did you mean cifar100_pes\?"),
         ("gin/quikstart.gin", r"did you mean quickstart\?"),
-        ("nothing-like-it", r"shipped files are augmenters/lpa3, cifar100_pes, quickstart$"),
+        ("suites/tabel2", r"did you mean suites/table2\?"),
+        ("nothing-like-it", r"shipped files are augmenters/lpa3, cifar100_pes, quickstart, suites/table2$"),
     ],
 )
 def test_an_unknown_name_gets_the_nearest(checkout: Path, text: str, message: str) -> None:

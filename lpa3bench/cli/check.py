@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 
 from lpa3bench.cli.options import config_options
+from lpa3bench.errors import BenchError
+from lpa3bench.registry import Registry
 
 
 @click.command()
@@ -22,10 +24,10 @@ def command(
     """Check gin files without training.
 
     Each FILE is checked by itself: a whole config in each of its settings, down to the ranges of values; an
-    overlay (a file that binds no task) for its syntax, names and types. All errors are listed. With --setting
-    or -p the files are taken together instead, as `run` would take them.
+    overlay (a file that binds no task) for its syntax, names and types; a suite in every cell. All errors are
+    listed. With --setting or -p the files are taken together instead, as `run` would take them.
     """
-    from lpa3bench.config import check_files, load
+    from lpa3bench.config import load
     from lpa3bench.registry import load as load_plugins
 
     registry = load_plugins(plugins)
@@ -34,13 +36,26 @@ def command(
         click.echo(f"{' '.join(map(str, files))}: ok")
         return
     exit_code = 0
-    for checked in check_files(files, registry):
-        if not checked.errors:
-            click.echo(f"{checked.file}: ok ({_what(checked.overlay, checked.settings)})")
-        for error in checked.errors:
+    for path in files:
+        what, errors = _checked(path, registry)
+        if not errors:
+            click.echo(f"{path}: ok ({what})")
+        for error in errors:
             click.echo(f"error: {error}", err=True)
             exit_code = max(exit_code, error.exit_code)
     ctx.exit(exit_code)
+
+
+def _checked(path: Path, registry: Registry) -> tuple[str, tuple[BenchError, ...]]:
+    """What the file is, and what is wrong with it."""
+    from lpa3bench import suite
+    from lpa3bench.config import check_files
+
+    if suite.is_suite(path):
+        whole = suite.check(path, registry)
+        return f"suite: {whole.suite.size}", whole.errors
+    (checked,) = check_files([path], registry)
+    return _what(checked.overlay, checked.settings), checked.errors
 
 
 def _what(overlay: bool, settings: tuple[str, ...]) -> str:

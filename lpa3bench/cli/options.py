@@ -10,7 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from lpa3bench.device import DEVICES
-from lpa3bench.paths import config_names, resolve_config
+from lpa3bench.paths import config_names, resolve_config, suite_names
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -56,7 +56,8 @@ def config_options(function: F) -> F:
 
 def _complete_files(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Shipped names, and the shell's own completion of paths."""
-    names = [CompletionItem(name) for name in config_names() if name.startswith(incomplete)]
+    shipped = [*config_names(), *(suite_names() if ctx.info_name != "run" else ())]
+    names = [CompletionItem(name) for name in shipped if name.startswith(incomplete)]
     return [CompletionItem(incomplete, type="file"), *names]
 
 

@@ -15,6 +15,7 @@ from lpa3bench.paths import data_root
 
 if TYPE_CHECKING:
     from lpa3bench.config import Config
+    from lpa3bench.suite import Suite
 
 
 Row = tuple[str, ...]
@@ -41,11 +42,17 @@ def command(
     """Show what gin files add up to, and what it will cost.
 
     Every value with the line that it comes from, what lies dormant, what differs from the published setting,
-    the size of the network, and a forecast of time and memory from a few timed steps on made-up images.
+    the size of the network, and a forecast of time and memory from a few timed steps on made-up images. Of a
+    suite: its cells and seeds.
     """
     from lpa3bench.config import load
     from lpa3bench.registry import load as load_plugins
+    from lpa3bench.suite import is_suite, read
 
+    if len(files) == 1 and is_suite(files[0]) and setting is None and not bindings:
+        suite = read(files[0])
+        click.echo(json.dumps(suite_description(suite), indent=1) if as_json else suite_text(suite))
+        return
     config = load(files, setting=setting, bindings=bindings, registry=load_plugins(plugins))
     shown = description(config)
     if not no_forecast:
@@ -76,6 +83,28 @@ def description(config: Config) -> dict[str, Any]:
         },
         "operative": config.operative,
     }
+
+
+def suite_description(suite: Suite) -> dict[str, Any]:
+    """A suite as plain data; a cell is what stands after `lpa3bench run`, word by word."""
+    return {
+        "cells": [list(cell.words) for cell in suite.cells],
+        "seeds": list(suite.seeds),
+        "bindings": list(suite.bindings),
+        "threads": suite.threads,
+    }
+
+
+def suite_text(suite: Suite) -> str:
+    """A suite for people."""
+    head: list[Row] = [
+        ("runs", f"{len(suite.cells) * len(suite.seeds)}: {suite.size}"),
+        ("seeds", ", ".join(map(str, suite.seeds))),
+        ("bindings", "; ".join(suite.bindings) or "none"),
+        ("threads", str(suite.threads)),
+    ]
+    cells: list[Row] = [(str(cell),) for cell in suite.cells]
+    return "\n\n".join((_table(head), _section("cells", cells)))
 
 
 def count_parameters(config: Config) -> dict[str, int]:

@@ -9,6 +9,6 @@ and `checking` does that for every setting of a file.
 from __future__ import annotations
 
 from lpa3bench.config.checking import check_files
-from lpa3bench.config.loading import Config, load
+from lpa3bench.config.loading import Config, load, used
 
-__all__ = ["Config", "check_files", "load"]
+__all__ = ["Config", "check_files", "load", "used"]

@@ -21,6 +21,8 @@ from lpa3bench.slots import SLOTS as SLOTS
 
 RUN = "run"
 """The experiment itself, the root of everything."""
+SUITE = "suite"
+"""What a suite file binds, and nothing else does."""
 MACRO = "%"
 """The target of `name = value`, a value that others use as `%name`."""
 SETTINGS = ("settings", "setting")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from lpa3bench.config.bindings import RUN, Origin, Reference, kind, short
+from lpa3bench.config.bindings import RUN, SUITE, Origin, Reference, kind, short
 from lpa3bench.config.typecheck import Parameter, advice, nearest, parameter_names, parameters
 from lpa3bench.errors import PluginError
 from lpa3bench.experiment import Experiment
@@ -41,12 +41,19 @@ class Catalogue:
         """
         if selector in (RUN, WEAK_VIEW):
             return selector
+        if selector == SUITE:
+            raise origin.error(
+                "what has suite lines is a suite, a list of runs, and no part of a run; "
+                "`lpa3bench show` lists its cells"
+            )
         before, _, name = selector.rpartition(".")
         entry = self.registry.get(name)
         if entry is not None and before in ("", entry.kind):
             return f"{entry.kind}.{name}"
         if entry is not None:
             raise origin.error(f"there is no {selector}; did you mean {entry.kind}.{name}?")
+        if (module := self.registry.broken_with(name)) is not None:
+            raise PluginError(f"{origin}: {selector} comes from {module.distribution}, {module.error}")
         ours = (RUN, WEAK_VIEW) if before == "" else ()
         names = [*ours, *(e.name for e in self.registry.entries if before in ("", e.kind))]
         hint = advice(name, names, before if before in KINDS else "registered names")

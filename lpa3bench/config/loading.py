@@ -42,7 +42,7 @@ from lpa3bench.config.catalogue import Catalogue
 from lpa3bench.config.lint import macro_errors, name_errors, scope_errors, value_errors
 from lpa3bench.config.operative import Change, Dormant, Value
 from lpa3bench.config.reading import Import, Include, Reader, Statement
-from lpa3bench.config.resolution import Tree, resolve
+from lpa3bench.config.resolution import Resolved, Tree, resolve
 from lpa3bench.errors import BenchError, ConfigError, PluginError
 from lpa3bench.experiment import Experiment
 from lpa3bench.paths import called
@@ -137,6 +137,33 @@ def load(
         ConfigError: something is wrong; the message opens with `file:line: ` or `-p 'text': `.
         PluginError: a plugin that is needed is broken.
     """
+    return _settled(_read(files, setting, bindings, registry), tuple(files))
+
+
+def used(
+    candidates: Sequence[str],
+    files: Sequence[Path],
+    *,
+    setting: str | None = None,
+    bindings: Sequence[str] = (),
+    registry: Registry,
+) -> tuple[str, ...]:
+    """Those of the candidates, texts of `-p` options before `bindings`, that have a say in the config.
+
+    The others would be an error if they were given as `-p`: nothing uses them.
+
+    Raises:
+        ConfigError, PluginError: something else is wrong, as `load` says.
+    """
+    reader = _read(files, setting, (*candidates, *bindings), registry)
+    _, resolved = _resolved(reader, Origin(called(files[0]), 1))
+    idle = {binding for binding, _ in resolved.dormant()}
+    options = reader.layers[len(reader.layers) - len(candidates) - len(bindings) :]
+    given = zip(candidates, options[: len(candidates)], strict=True)
+    return tuple(text for text, layer in given if idle.isdisjoint(layer.bindings))
+
+
+def _read(files: Sequence[Path], setting: str | None, bindings: Sequence[str], registry: Registry) -> Reader:
     reader = Reader(Catalogue(registry), parse)
     for place, path in enumerate(files):
         reader.file(path, published=place == 0)
@@ -145,7 +172,7 @@ def load(
     for text in bindings:
         reader.param(text)
     _raise_first(reader.errors)
-    return _settled(reader, tuple(files))
+    return reader
 
 
 def _raise_first(errors: Sequence[BenchError]) -> None:
@@ -153,14 +180,20 @@ def _raise_first(errors: Sequence[BenchError]) -> None:
         raise error
 
 
-def _settled(reader: Reader, files: tuple[Path, ...]) -> Config:
-    catalogue, layers, whole = reader.catalogue, reader.layers, Origin(called(files[0]), 1)
+def _resolved(reader: Reader, whole: Origin) -> tuple[tuple[str, ...], Resolved]:
+    """The settings on offer, and the config with everything chosen."""
+    catalogue, layers = reader.catalogue, reader.layers
     offered = operative.offered_settings(layers, catalogue.augmenters)
     setting = operative.choose_setting(layers, offered, whole)
     scopes = Scopes(frozenset(offered), catalogue.augmenters)
     _raise_first([*scope_errors(reader.bindings, scopes), *macro_errors(reader.bindings, scopes)])
     _raise_first([*name_errors(reader.bindings, catalogue)])
-    resolved = resolve(layers, scopes, setting, whole)
+    return offered, resolve(layers, scopes, setting, whole)
+
+
+def _settled(reader: Reader, files: tuple[Path, ...]) -> Config:
+    catalogue = reader.catalogue
+    offered, resolved = _resolved(reader, Origin(called(files[0]), 1))
     for node in resolved.tree.nodes.values():
         catalogue.load(node.target)
     # A plugin that could not be imported would have been heard of just now, if it were needed.
@@ -170,13 +203,13 @@ def _settled(reader: Reader, files: tuple[Path, ...]) -> Config:
     operative.check_params_used(resolved)
     return Config(
         files=files,
-        setting=setting,
+        setting=resolved.setting,
         settings=offered,
         slots={slot: short(reference.target) for slot, reference in resolved.tree.slots().items()},
         values=tuple(values),
         dormant=tuple(operative.lying_dormant(resolved)),
         changed=tuple(operative.changes(values, resolved, catalogue)),
-        source="\n".join(f"# {layer.heading}\n{layer.text.rstrip()}\n" for layer in layers),
+        source="\n".join(f"# {layer.heading}\n{layer.text.rstrip()}\n" for layer in reader.layers),
         _tree=resolved.tree,
         _catalogue=catalogue,
     )

@@ -73,7 +73,7 @@ def offered_settings(layers: Sequence[Layer], augmenters: frozenset[str]) -> tup
     binding = _last(layers, "settings")
     if binding is None:
         return ()
-    offered: tuple[str, ...] = _plain(binding, tuple[str, ...])
+    offered: tuple[str, ...] = plain(binding, tuple[str, ...])
     for name in offered:
         if not name.isidentifier():
             raise binding.origin.error(f"{name!r} cannot be a setting: it is no name")
@@ -91,7 +91,7 @@ def choose_setting(layers: Sequence[Layer], offered: tuple[str, ...], whole: Ori
     """
     settings, setting = _last(layers, "settings"), _last(layers, "setting")
     place = settings.origin if settings else whole
-    chosen: str | None = _plain(setting, str | None) if setting else None
+    chosen: str | None = plain(setting, str | None) if setting else None
     if chosen is None and offered:
         raise place.error(f"choose a setting by --setting or run.setting: {', '.join(offered)}")
     if setting and chosen is not None and chosen not in offered:
@@ -106,8 +106,12 @@ def _last(layers: Sequence[Layer], parameter: str) -> Binding | None:
     return found[-1] if found else None
 
 
-def _plain(binding: Binding, annotation: Any) -> Any:
-    """The binding's value, which has to be written out."""
+def plain(binding: Binding, annotation: Any) -> Any:
+    """The binding's value in the form that the annotation asks for.
+
+    Raises:
+        ConfigError: it does not fit, or is not written out.
+    """
     if any(isinstance(leaf, Macro) for leaf in leaves(binding.value)):
         raise binding.origin.error(f"{binding} must be written out, without macros")
     try:

@@ -39,6 +39,21 @@ Parse = Callable[[str, Callable[[int], Origin]], Iterator[Statement]]
 """From a text and the place of each of its lines to statements, with names as they were written."""
 
 
+def text_of(path: Path) -> str:
+    """What the file holds.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        why = error.strerror
+    except UnicodeDecodeError:
+        why = "it is not UTF-8 text"
+    raise Origin(called(path), 1).error(f"cannot be read: {why}")
+
+
 class Reader:
     """Makes layers of files and options."""
 
@@ -62,7 +77,7 @@ class Reader:
         bindings: list[Binding] = []
         text = ""
         try:
-            text = path.read_text(encoding="utf-8")
+            text = text_of(path)
             for statement in self._parse(text, place):
                 match statement:
                     case Binding():
@@ -71,10 +86,6 @@ class Reader:
                         self._include(path, name, origin, published)
                     case Import(origin):
                         self.errors.append(origin.error("import is refused; plugins are known by name"))
-        except OSError as error:
-            self.errors.append(place(1).error(f"cannot be read: {error.strerror}"))
-        except UnicodeDecodeError:
-            self.errors.append(place(1).error("cannot be read: it is not UTF-8 text"))
         except ConfigError as error:
             self.errors.append(error)
         self.errors.extend(repeated(bindings))

@@ -232,7 +232,7 @@ def _leaf(value: Any) -> Any:
 def nearest(name: str, names: Iterable[str]) -> list[str]:
     """The names that look most like `name`, at most three, the likeliest first."""
     by_lower = {other.lower(): other for other in names}
-    return [by_lower[match] for match in get_close_matches(name.lower(), by_lower, n=3, cutoff=0.6)]
+    return [by_lower[match] for match in get_close_matches(name.lower(), by_lower, n=3, cutoff=0.5)]
 
 
 def advice(name: str, names: Iterable[str], what: str) -> str:

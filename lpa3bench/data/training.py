@@ -65,7 +65,9 @@ def prepare(
     for name, split in splits.items():
         _check(stored, name, split)
     train = splits["train"]
-    label_set = _labels(experiment, train.labels, spec, root, Draws(derive(seed, "labels")))
+    if experiment.labels is not None:
+        experiment.labels.root, experiment.labels.seed = root, seed
+    label_set = _labels(experiment, train.labels, spec, Draws(derive(seed, "labels")))
     index = torch.arange(len(train.labels))
     scored = {name: splits[name] for name in ("val", "test") if name in splits}
     if experiment.holdout:
@@ -112,11 +114,10 @@ def training_store(
         raise ConfigError(f"run.weak: WeakView on {spec.name}: {error}") from error
 
 
-def _labels(experiment: Experiment, clean: Tensor, spec: DatasetSpec, root: Path, draws: Draws) -> LabelSet:
+def _labels(experiment: Experiment, clean: Tensor, spec: DatasetSpec, draws: Draws) -> LabelSet:
     if experiment.labels is None:
         return LabelSet(clean.clone(), clean >= 0, {"kind": "Clean"})
     name = type(experiment.labels).__name__
-    experiment.labels.root = root
     try:
         with blamed(f"{name}.apply"):
             made = experiment.labels.apply(clean.clone(), num_classes=spec.num_classes, draws=draws)

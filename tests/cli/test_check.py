@@ -119,6 +119,46 @@ def test_with_a_setting_or_params_the_files_are_taken_together(write: Write) -> 
     assert checked(whole, "-p", "ToyTask.lr=-1").exit_code == 3
 
 
+SUITE = """\
+suite.cells = [
+    "a.gin",
+    "a.gin over.gin --setting high",
+]
+suite.seeds = (0, 1, 2)
+"""
+
+
+def test_a_suite_is_checked_in_every_cell(write: Write) -> None:
+    whole, overlay = write("a.gin", WHOLE), write("over.gin", "run.view = @ToyJitter()")
+    suite = write("s.gin", SUITE)
+    result = checked(whole, suite, overlay)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.splitlines()[1:] == [
+        "s.gin: ok (suite: 2 cells × 3 seeds)",
+        "over.gin: ok (overlay: syntax, names and types)",
+    ]
+    write("over.gin", "run.view = @ToyJitter()\nToyJitter.recipe = 'huge'")
+    result = checked(suite)
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert result.stderr.startswith(
+        "error: s.gin:3: a.gin over.gin --setting high: over.gin:2: ToyJitter.recipe"
+    )
+
+
+def test_a_suite_is_no_config(write: Write) -> None:
+    """Neither for `run` nor taken together with others."""
+    write("a.gin", WHOLE)
+    suite = write("s.gin", SUITE)
+    said = "what has suite lines is a suite, a list of runs, and no part of a run; "
+    said += "`lpa3bench show` lists its cells"
+    result = CliRunner().invoke(main, ["run", suite], catch_exceptions=False)
+    assert (result.exit_code, result.stderr) == (3, f"error: s.gin:1: {said}\n")
+    result = checked(suite, "--setting", "high")
+    assert (result.exit_code, result.stderr) == (3, f"error: s.gin:1: {said}\n")
+    result = checked("a.gin", "-p", "suite.seeds=(1,)")
+    assert (result.exit_code, result.stderr) == (3, f"error: -p 'suite.seeds=(1,)': {said}\n")
+
+
 def test_a_broken_plugin_is_exit_5(tmp_path: Path) -> None:
     plugin = tmp_path / "wobble.py"
     plugin.write_text(

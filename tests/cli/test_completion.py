@@ -52,3 +52,9 @@ def test_gin_files_by_name_or_by_path(monkeypatch: pytest.MonkeyPatch) -> None:
     items = offered(monkeypatch, "lpa3bench check quick")
     assert items == ["file,quick", "plain,quickstart"]
     assert "plain,augmenters/lpa3" in offered(monkeypatch, "lpa3bench run quickstart augm")
+
+
+def test_suites_where_they_can_be_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "plain,suites/table1" in offered(monkeypatch, "lpa3bench check sui")
+    assert "plain,suites/table1" in offered(monkeypatch, "lpa3bench show sui")
+    assert offered(monkeypatch, "lpa3bench run sui") == ["file,sui"]

@@ -182,6 +182,43 @@ def test_durations(hours: float, words: str) -> None:
     assert "parameters  2 networks of 1\n" in text
 
 
+SUITE = """\
+suite.cells = ["a.gin", "a.gin --setting high -p 'ToyTask.lr = 1'"]
+suite.seeds = (1, 2)
+suite.bindings = ["ToyTask.weight = 1", "ToyAttack.margin = 2"]
+"""
+
+
+def test_of_a_suite_its_cells_and_seeds(path: str) -> None:
+    Path("s.gin").write_text(SUITE)
+    assert shown("s.gin").stdout.splitlines() == [
+        "runs      4: 2 cells × 2 seeds",
+        "seeds     1, 2",
+        "bindings  ToyTask.weight = 1; ToyAttack.margin = 2",
+        "threads   1",
+        "",
+        "cells",
+        "  a.gin",
+        "  a.gin --setting high -p 'ToyTask.lr = 1'",
+    ]
+    assert json.loads(shown("s.gin", "--json").stdout) == {
+        "cells": [["a.gin"], ["a.gin", "--setting", "high", "-p", "ToyTask.lr = 1"]],
+        "seeds": [1, 2],
+        "bindings": ["ToyTask.weight = 1", "ToyAttack.margin = 2"],
+        "threads": 1,
+    }
+
+
+def test_a_suite_is_shown_by_itself(path: str) -> None:
+    Path("s.gin").write_text(SUITE)
+    for arguments in (("s.gin", "--setting", "low"), ("s.gin", "-p", "ToyTask.lr=1"), ("a.gin", "s.gin")):
+        result = shown(*arguments)
+        assert result.exit_code == 3
+        assert result.stderr.startswith("error: s.gin:1: what has suite lines is a suite, a list of runs")
+    Path("s.gin").write_text("suite.cells = []")
+    assert shown("s.gin").stderr == "error: s.gin:1: suite.cells must not be empty\n"
+
+
 def test_through_the_real_command(cli: Cli) -> None:
     """With the real forecast, of a shipped config."""
     done = cli("show", "quickstart", "--json", "--device", "cpu")

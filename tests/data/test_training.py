@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from lpa3bench.api import Augmenter, Context, Labels, LabelSet, Split, View, WeakView
+from lpa3bench.api import Augmenter, Context, DatasetSpec, Labels, LabelSet, Split, View, WeakView
 from lpa3bench.data.training import TrainingData, prepare
 from lpa3bench.errors import ConfigError, DataError, PluginError
 from lpa3bench.experiment import Experiment
@@ -240,3 +240,30 @@ def test_the_hash_is_of_all_splits() -> None:
     other = TinySet()._split(9)
     hashes = {prepared(dataset=Damaged(**{name: other})).data_hash for name in ("train", "test", "val")}
     assert len(hashes | {prepared().data_hash}) == 4
+
+
+def test_labels_are_told_the_data_folder_and_the_seed(tmp_path: Path) -> None:
+    class Told(Labels):
+        def apply(self, clean: torch.Tensor, *, num_classes: int, draws: Draws) -> LabelSet:
+            everyone = torch.ones_like(clean, dtype=torch.bool)
+            return LabelSet(clean, everyone, {"root": str(self.root), "seed": self.seed})
+
+    experiment = Experiment(task=Bystander(), dataset=TinySet(), backbone=TinyNet, epochs=1, labels=Told())
+    made = prepare(experiment, root=tmp_path, seed=7, device=torch.device("cpu"))
+    assert made.label_set.info == {"root": str(tmp_path), "seed": 7}
+
+
+def test_images_without_a_label_stay_so(tmp_path: Path) -> None:
+    class Partly(TinySet):
+        @property
+        def spec(self) -> DatasetSpec:
+            return replace(super().spec, unlabelled=True)
+
+        def load(self, root: Path) -> dict[str, Split]:
+            splits = super().load(root)
+            splits["train"].labels[:10] = -1
+            return splits
+
+    experiment = Experiment(task=Bystander(), dataset=Partly(), backbone=TinyNet, epochs=1)
+    made = prepare(experiment, root=tmp_path, seed=0, device=torch.device("cpu"))
+    assert made.labels.labelled.nonzero().flatten().tolist() == [*range(10, 48)]

@@ -1,12 +1,12 @@
-"""RandAugment (Cubuk et al., 2020) in the variants that published runs used."""
+"""RandAugment (Cubuk et al., 2020) in the variants that published runs used, and its relatives."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from lpa3bench.api import Augmenter, Context, DatasetSpec, Slot, View
-from lpa3bench_plugins.augmenters.image_ops import engine, recipes
+from lpa3bench.api import Augmenter, Context, DatasetSpec, Domain, Slot, View
+from lpa3bench_plugins.augmenters.image_ops import engine, published
 
 
 class RandAugment(Augmenter):
@@ -21,41 +21,49 @@ class RandAugment(Augmenter):
             probability one half, levels 1 … 9, then Cutout;
             "fixmatch_paper": the same, always applied;
             "generic": the 16 operators of the common stand-alone implementation;
-            "torchvision": the 14 operators of `torchvision.transforms.RandAugment`.
-        n: operators per image.
+            "torchvision": the 14 operators of `torchvision.transforms.RandAugment`;
+            "trivialaugment_wide": one of the 14 operators of `torchvision.transforms.TrivialAugmentWide`, at
+            one of 31 levels (Müller & Hutter, 2021);
+            "autoaugment_cifar10", "autoaugment_imagenet", "autoaugment_svhn": one of the 25 pairs of
+            operators of `torchvision.transforms.AutoAugment`, each operator with its own probability (Cubuk
+            et al., 2019).
+        n: operators per image; None: 2, or what TrivialAugment (one) and AutoAugment (a pair) lay down.
         magnitude: from 0 to 30, the same for all images; for "generic" and "torchvision", whose default is 9.
         cutout: side in pixels of the box at the end, which covers side + 1 pixels each way (see
-            `image_ops.cutout`); 0: none. None: none for "generic" and "torchvision"; for the others half the
-            shorter side of the image, which on 32-pixel images is the 16 of the released runs. Runs that
-            were published with 16 on images of another size bind 16.
+            `image_ops.cutout`); 0: none. None: half the shorter side of the image for "fixmatch" and
+            "fixmatch_paper", which on 32-pixel images is the 16 of the released runs, and none for the
+            others. Runs that were published with 16 on images of another size bind 16.
+        domain: the BatchNorm that the views are trained through; "aux" makes it a control for LP-A3.
 
     Raises:
-        ValueError: a parameter is out of range, or a magnitude was given to a recipe that draws its own.
+        ValueError: a parameter is out of range, or was given to a recipe that has its own.
     """
 
     def __init__(
         self,
         *,
-        recipe: recipes.Name = "fixmatch",
-        n: int = 2,
+        recipe: published.Name = "fixmatch",
+        n: int | None = None,
         magnitude: int | None = None,
         cutout: int | None = None,
+        domain: Domain = "main",
     ) -> None:
-        if recipe not in recipes.NAMES:
-            raise ValueError(f"recipe: must be one of {', '.join(recipes.NAMES)}, not {recipe!r}")
-        if n < 1:
+        if recipe not in published.NAMES:
+            raise ValueError(f"recipe: must be one of {', '.join(published.NAMES)}, not {recipe!r}")
+        if n is not None and recipe not in published.COUNTED:
+            raise ValueError(f"n: must be None for recipe {recipe!r}, which says how many there are")
+        if n is not None and n < 1:
             raise ValueError(f"n: must be >= 1, not {n}")
-        if magnitude is not None and recipe in recipes.DRAW_THEIR_MAGNITUDES:
-            raise ValueError(
-                f"magnitude: must be None for recipe {recipe!r}, which draws it for each operator"
-            )
-        if magnitude is not None and not 0 <= magnitude <= recipes.STRONGEST:
-            raise ValueError(f"magnitude: must be from 0 to {recipes.STRONGEST}, not {magnitude}")
+        if magnitude is not None and recipe not in published.GRADED:
+            raise ValueError(f"magnitude: must be None for recipe {recipe!r}, which has its own")
+        if magnitude is not None and not 0 <= magnitude <= published.STRONGEST:
+            raise ValueError(f"magnitude: must be from 0 to {published.STRONGEST}, not {magnitude}")
         if cutout is not None and cutout < 0:
             raise ValueError(f"cutout: must be >= 0, not {cutout}")
-        self.recipe = recipes.build(
-            recipe, layers=n, magnitude=9 if magnitude is None else magnitude, cutout=cutout
-        )
+        if domain not in ("main", "aux"):
+            raise ValueError(f"domain: must be 'main' or 'aux', not {domain!r}")
+        self.bn_domain = domain
+        self.recipe = published.build(recipe, layers=n, magnitude=magnitude, cutout=cutout)
 
     @property
     def recipe_hash(self) -> str:
@@ -71,8 +79,10 @@ class RandAugment(Augmenter):
         if self.recipe.cutout_side(side, side) >= side:
             box = f"a cutout of {self.recipe.cutout} pixels hides images of {side}×{side}"
             return f"{box}; leave RandAugment.cutout at None for one of half the side"
-        if (far := self.recipe.longest_move()) >= side:
-            return f"a translation by {far:g} pixels empties images of {side}×{side}; take another recipe"
+        if (far := self.recipe.usual_move()) >= side:
+            return (
+                f"translations by {far:g} pixels and more empty images of {side}×{side}; take another recipe"
+            )
         return None
 
     def generate(self, x: Tensor, ctx: Context) -> View:

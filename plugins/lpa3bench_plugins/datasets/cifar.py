@@ -40,6 +40,7 @@ class _CIFAR(Dataset):
     files: ClassVar[dict[str, dict[str, int]]]
     """By split, the files and how many images each holds."""
     label_key: ClassVar[bytes]
+    train_images = 50_000
 
     def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
         check_normalisation(mean, std, channels=3)

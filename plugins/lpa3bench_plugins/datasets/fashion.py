@@ -32,6 +32,7 @@ class FashionMNIST(Dataset):
         std: as `mean`.
     """
 
+    train_images = 60_000
     files: ClassVar[dict[str, tuple[str, int]]] = {"train": ("train", 60_000), "test": ("t10k", 10_000)}
     """By split, how its files begin and how many images there are."""
     checksums: ClassVar[dict[str, str]] = {

@@ -63,6 +63,7 @@ class MedMNIST(Dataset):
             raise ValueError(f"size: must be 28, 64, 128 or 224, not {size}")
         self.name = type(self).__name__
         self.info = catalogue()[self.name.lower()]
+        self.train_images = int(self.info["n_samples"]["train"])
         self.size = size
         self.channels = 3 if as_rgb else int(self.info["n_channels"])
         self.mean = (0.5,) * self.channels if mean is None else tuple(mean)

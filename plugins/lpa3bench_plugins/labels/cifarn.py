@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import zipfile
 import zlib
 from pathlib import Path
@@ -50,7 +51,9 @@ class CIFARN(Labels):
             17 to 18 %), "worse" (a wrong one wherever there is one, 40 %). CIFAR-100: "noisy" (40 %).
     """
 
-    def __init__(self, *, variant: Literal["aggre", "worse", "random1", "random2", "random3", "noisy"]) -> None:
+    def __init__(
+        self, *, variant: Literal["aggre", "worse", "random1", "random2", "random3", "noisy"]
+    ) -> None:
         if variant not in CLASSES:
             raise ValueError(f"variant: must be {', '.join(CLASSES)}; not {variant!r}")
         self.variant = variant
@@ -81,7 +84,9 @@ class CIFARN(Labels):
             )
         everyone = torch.ones_like(clean, dtype=torch.bool)
         info = describe(clean, given, everyone, num_classes=num_classes, nominal_rate=None)
-        return LabelSet(given, everyone, {"kind": "CIFARN", "variant": self.variant, "file": path.name, **info})
+        return LabelSet(
+            given, everyone, {"kind": "CIFARN", "variant": self.variant, "file": path.name, **info}
+        )
 
     def _names(self) -> list[str]:
         return [name.format(CLASSES[self.variant]) for name in FILES]
@@ -100,7 +105,8 @@ class CIFARN(Labels):
             arrays = READERS[path.suffix](path, keys)
             clean, given = (_labels(arrays[key], key, count, num_classes) for key in keys)
         except READING_FAILS as error:
-            why = f"there is no {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
+            said = " ".join(str(error).split()).partition(". ")[0] or type(error).__name__
+            why = f"there is no {said}" if isinstance(error, KeyError) else said
             raise DataError(f"CIFARN: {path} cannot be read: {why}") from error
         return clean, given
 
@@ -118,21 +124,28 @@ def _labels(array: Any, key: str, count: int, num_classes: int) -> Tensor:
 
 
 def _pt(path: Path, keys: tuple[str, ...]) -> Any:
-    """A pickle can name any function to be called: only what rebuilds arrays is let in."""
-    rebuild = np.empty(0).__reduce__()[0]  # the function, wherever this version of numpy keeps it
+    """A pickle can name any function to be called: only what rebuilds arrays of whole numbers is let in."""
+    rebuild: Any = np.empty(0).__reduce__()[0]  # the function, wherever this version of numpy keeps it
     allowed = [(rebuild, f"numpy.{core}.multiarray._reconstruct") for core in ("core", "_core")]
     dtypes = {type(np.dtype(kind)) for kind in ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8")}
-    with torch.serialization.safe_globals([*allowed, np.ndarray, np.dtype, *dtypes]):
-        return torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        with torch.serialization.safe_globals([*allowed, np.ndarray, np.dtype, *dtypes]):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        # torch's own words are many, and advise to load the file all the same.
+        named = re.search(r"(?:GLOBAL|global|class) ([\w.]+)", str(error))
+        what = f"calls for {named[1]}, which has no business there" if named else "is no pickle of arrays"
+        raise ValueError(f"it {what}") from error
 
 
 def _npz(path: Path, keys: tuple[str, ...]) -> Any:
-    with np.load(path, allow_pickle=False) as arrays:
+    # Not np.load, which leaves a torn file open and takes other kinds of files as well.
+    with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as arrays:
         return {key: arrays[key] for key in keys}
 
 
 READERS = {".pt": _pt, ".npz": _npz}
 READING_FAILS = (
-    OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError,
-    pickle.UnpicklingError, zipfile.BadZipFile, zlib.error,
+    OSError, ValueError, KeyError, TypeError, IndexError, EOFError, RuntimeError,
+    zipfile.BadZipFile, zlib.error,
 )  # fmt: skip

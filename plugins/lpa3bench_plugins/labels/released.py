@@ -1,8 +1,8 @@
-"""The label-noise generators released with PES and DivideMix, draw for draw.
+"""The label generators released with PES, DivideMix and FixMatch's PyTorch port, draw for draw.
 
-Not for training, where `noise.py` serves all methods alike: they are here to be compared with recorded
-labels, and to make the very labels of a published seed. Unlike there, random numbers come from seeds, because
-the releases seed NumPy's and Python's generators.
+Not for training, where `noise.py` and `fewlabels.py` serve all methods alike: they are here to be compared
+with recorded labels, and to make the very labels of a published seed. Unlike there, random numbers come from
+seeds, because the releases seed NumPy's and Python's generators.
 """
 
 from __future__ import annotations
@@ -100,3 +100,38 @@ def dividemix(
     for place in sorted(noisy):
         given[place] = generator.randint(0, num_classes - 1) if mapping is None else mapping[given[place]]
     return np.array(given, dtype=np.int64)
+
+
+def fixmatch(
+    labels: Array,
+    count: int,
+    *,
+    num_classes: int,
+    batch_size: int,
+    steps_per_epoch: int,
+    expand: bool,
+    seed: int,
+) -> Array:
+    """FixMatch's labelled images, the same number of each class, in the order that its loader is given.
+
+    Args:
+        labels: int [N], clean.
+        count: labelled images in all, a multiple of `num_classes`.
+        num_classes: K.
+        batch_size: labelled images per step.
+        steps_per_epoch: see `expand`.
+        expand: repeat them until they fill an epoch, before they are shuffled; fewer images than make a
+            batch are repeated all the same.
+        seed: of a legacy `RandomState`.
+
+    Returns:
+        int64 [count] or a multiple of that.
+    """
+    generator = np.random.RandomState(seed)
+    classes = [np.flatnonzero(np.asarray(labels) == label) for label in range(num_classes)]
+    each = count // num_classes
+    chosen = np.concatenate([generator.choice(members, each, replace=False) for members in classes])
+    if expand or count < batch_size:
+        chosen = np.tile(chosen, -(-batch_size * steps_per_epoch // count))
+    generator.shuffle(chosen)
+    return chosen

@@ -13,15 +13,17 @@ from lpa3bench.api import DatasetSpec, Env, Labels, Model, Phase, Step, Task, Vi
 from lpa3bench.data.sampler import Batch, Sampler
 from lpa3bench.errors import ConfigError
 from lpa3bench.nn.reset import reset_parameters
-from lpa3bench.ops import (
-    cosine,
-    linear_ramp,
-    mix,
-    one_hot,
-    probabilities,
-    sharpen,
-    soft_cross_entropy,
-    squared_error,
+from lpa3bench.ops import at_least_float32, cosine, linear_ramp, one_hot, probabilities, sharpen
+from lpa3bench_plugins.tasks.mixmatch import (
+    Pairs,
+    descend,
+    draw_mixing,
+    guess,
+    mixed_losses,
+    next_batch,
+    total,
+    training_pair,
+    training_view,
 )
 
 WARM_UP, HEAD, MIXMATCH = "warm-up", "head", "mixmatch"
@@ -156,7 +158,7 @@ class PES(Task):
 
     def unsupported(self, spec: DatasetSpec, labels: Labels) -> str | None:
         """PES splits all training images by their given labels, so all must have one."""
-        return NEEDS_ALL if labels.partial else None
+        return NEEDS_ALL if labels.partial or spec.unlabelled else None
 
     # ------------------------------------------------------------------------------------------- set-up
     def setup(self, env: Env) -> None:
@@ -208,7 +210,8 @@ class PES(Task):
         sides = self._split()
         for i in range(steps):
             # Each epoch splits anew, so for a memory the pass over either side is the epoch.
-            batches = [Batch(self._next(side), epoch - self.warmup_epochs) for side in sides]
+            pass_no = epoch - self.warmup_epochs
+            batches = (next_batch(side, pass_no, self.env.labels.given[:0]) for side in sides)
             yield Step(MIXMATCH, tuple(batches), epoch + i / steps)
 
     def _passes(self, phase: str, epoch: int, count: int) -> Iterator[Step]:
@@ -220,10 +223,6 @@ class PES(Task):
 
     def _steps(self) -> int:
         return max(self.env.size // self.batch_size, 1)
-
-    def _next(self, side: Sampler | None) -> Tensor:
-        """int64 [B], the next samples of a side; none of an empty one."""
-        return self.env.labels.given[:0] if side is None else side.next().index
 
     def _renew_head(self) -> None:
         """A fresh head, and nothing else trained."""
@@ -253,7 +252,7 @@ class PES(Task):
         probs = []
         with env.evaluating(self.net):
             for index in torch.split(everything, 4 * self.batch_size):
-                one, two = (self.predict(self._training_view(index, env.views)) for _ in range(2))
+                one, two = (self.predict(training_view(env, self.net, index, env.views)) for _ in range(2))
                 probs.append((one + two) / 2)
         believed = confident(torch.cat(probs), given)
         yes, no = believed.nonzero().flatten(), (~believed).nonzero().flatten()
@@ -266,121 +265,37 @@ class PES(Task):
         )
         return labelled, unlabelled
 
-    def _training_view(self, index: Tensor, views: ViewFunction, pass_no: int = 0) -> Tensor:
-        """The weak view, through the augmenter in slot `view` where there is one."""
-        x = self.env.weak(index)
-        viewed = views("view", self.net, x, index=index, target=None, pass_no=pass_no)
-        return x if viewed is None else viewed.x
-
     # ----------------------------------------------------------------------------------------- one step
     def update(self, step: Step, views: ViewFunction) -> dict[str, Tensor]:
         """One step of the phase it belongs to."""
         if step.phase == MIXMATCH:
             return self._mixmatch(step, views)
         (batch,) = step.batches
-        x = self._training_view(batch.index, views, batch.pass_no)
-        loss = F.cross_entropy(self.env.logits(self.net, x).logits, self.env.labels.given[batch.index])
-        return self._descend(self.adam if step.phase == HEAD else self.sgd, loss, {})
+        x = training_view(self.env, self.net, batch.index, views, batch.pass_no)
+        logits = at_least_float32(self.env.logits(self.net, x).logits)
+        loss = F.cross_entropy(logits, self.env.labels.given[batch.index])
+        return descend(self.env, self.adam if step.phase == HEAD else self.sgd, loss, {})
 
     def _mixmatch(self, step: Step, views: ViewFunction) -> dict[str, Tensor]:
+        env, net = self.env, self.net
         labelled, unlabelled = step.batches
         late = step.time >= self.late_epoch
+        x, u = (training_pair(env, net, side, views) for side in step.batches)
         alpha = self.alpha_late if late else self.alpha
-        draws = self.env.draws("pes/mix")
-        share = draws.beta(alpha, alpha)
-        share = max(share, 1 - share)
-        order = draws.permutation(2 * (len(labelled.index) + len(unlabelled.index))).to(
-            self.env.device, non_blocking=True
-        )
-        pairs = [
-            [self._training_view(side.index, views, side.pass_no) for _ in range(2)] for side in step.batches
-        ]
-        losses = self.losses(
-            torch.cat(pairs[0]),
-            torch.cat(pairs[1]),
-            one_hot(self.env.labels.given[labelled.index], self.env.spec.num_classes),
-            self.weights,
-            share=share,
-            order=order,
+        mixing = draw_mixing(env.draws("pes/mix"), alpha, len(x) + len(u), env.device)
+        target_x = one_hot(env.labels.given[labelled.index], env.spec.num_classes)
+        target_u = sharpen(guess(env, net, u), self.temperature)  # guessed in training mode, as released
+        losses, _ = mixed_losses(
+            env,
+            net,
+            Pairs(x, u, target_x, target_u),
+            mixing,
             views=views,
             unlabelled=unlabelled,
+            class_weight=self.weights,
         )
         ramp = self.lambda_u * linear_ramp(step.time, self.warmup_epochs, self.ramp_epochs)
-        unsupervised = [losses[name] for name in ("unlabelled_loss", "positives_loss") if name in losses]
-        loss = losses["labelled_loss"] + ramp * sum(unsupervised)
-        return self._descend(self.sgd, loss, losses)
-
-    def losses(
-        self,
-        x: Tensor,
-        u: Tensor,
-        target_x: Tensor,
-        weights: Tensor,
-        *,
-        share: float,
-        order: Tensor,
-        views: ViewFunction,
-        unlabelled: Batch,
-    ) -> dict[str, Tensor]:
-        """MixMatch's losses on two views of each image, stacked view by view, before the ramp.
-
-        Args:
-            x: [2·Bx, C, H, W], the confident images.
-            u: [2·Bu, C, H, W], the unconfident ones.
-            target_x: [Bx, K], the given labels.
-            weights: [K], of the classes among the confident samples.
-            share: the mixing coefficient, at least 1/2.
-            order: int64 [2·(Bx + Bu)], every row's partner.
-            views: for the slot `positives`.
-            unlabelled: where u was drawn from.
-
-        Returns:
-            0-d tensors: "labelled_loss", "unlabelled_loss", and "positives_loss" where there are positives.
-        """
-        env, net = self.env, self.net
-        targets = target_x.repeat(2, 1)
-        if len(u):
-            with torch.no_grad():  # in training mode, one pass per view, as released
-                one, two = (probabilities(env.logits(net, view).logits) for view in u.chunk(2))
-            target_u = sharpen((one + two) / 2, self.temperature)
-            targets = torch.cat([targets, target_u.repeat(2, 1)])
-        clean = torch.cat([x, u])
-        mixed_target = mix(targets, order, share)
-        losses = {}
-        hard = None
-        if len(u):
-            hard = views(
-                "positives",
-                net,
-                u,
-                index=unlabelled.index.repeat(2),
-                target=targets[len(x) :],
-                copies=2,
-                pass_no=unlabelled.pass_no,
-            )
-        if hard is not None and len(hard.x):
-            # All partners are taken from the batch with its unlabelled images replaced, as released; a view
-            # that selects leaves the other images as they are, and the loss is over the selected rows.
-            places = len(x) + hard.rows
-            replaced = clean.index_copy(0, places, hard.x)
-            mixed = share * replaced[places] + (1 - share) * replaced[order[places]]
-            hard_logits = env.logits(net, mixed, hard.domain, slot="positives").logits
-            losses["positives_loss"] = squared_error(hard_logits, mixed_target[places])
-        logits = env.logits(net, mix(clean, order, share)).logits
-        losses["labelled_loss"] = soft_cross_entropy(logits[: len(x)], mixed_target[: len(x)], weights)
-        if not len(x):
-            losses["labelled_loss"] = logits.sum() * 0
-        if len(u):
-            losses["unlabelled_loss"] = squared_error(logits[len(x) :], mixed_target[len(x) :])
-        return losses
-
-    def _descend(
-        self, optimiser: torch.optim.Optimizer, loss: Tensor, logs: dict[str, Tensor]
-    ) -> dict[str, Tensor]:
-        optimiser.zero_grad()
-        self.env.backward(loss)
-        optimiser.step()
-        return {"loss": loss.detach()} | {name: value.detach() for name, value in logs.items()}
+        return descend(env, self.sgd, total(losses, ramp), losses)
 
     def predict(self, x: Tensor) -> Tensor:
         """Soft-max of the network's main branch: [B, K]."""

@@ -14,13 +14,13 @@ from torch import Tensor
 
 from lpa3bench import device
 from lpa3bench.seeding import Draws
-from lpa3bench_plugins.augmenters.image_ops import cutout, engine, photometric, recipes
+from lpa3bench_plugins.augmenters.image_ops import cutout, engine, photometric, published
 from lpa3bench_plugins.augmenters.image_ops.catalogue import OPERATORS
 from lpa3bench_plugins.augmenters.image_ops.recipes import Entry, Recipe
 
 RECIPES = {
-    name: recipes.build(name, layers=2, magnitude=9, cutout=cutout)
-    for name, cutout in zip(recipes.NAMES, (None, 3, 0, 5), strict=True)
+    name: published.build(name, layers=2, magnitude=9, cutout=cutout)
+    for name, cutout in zip(published.NAMES, (None, 3, 0, 5, 0, 4, 0, None), strict=True)
 }
 
 

@@ -12,7 +12,7 @@ from torchvision.transforms import InterpolationMode, autoaugment
 
 from lpa3bench.api import Context, DatasetSpec, WeakView
 from lpa3bench.seeding import Draws
-from lpa3bench_plugins.augmenters.image_ops import engine, recipes
+from lpa3bench_plugins.augmenters.image_ops import engine, published
 from lpa3bench_plugins.augmenters.image_ops.engine import Choices
 from lpa3bench_plugins.augmenters.randaugment import RandAugment
 
@@ -30,7 +30,7 @@ def spec(size: int, crop: int | None = None) -> DatasetSpec:
     return DatasetSpec(name="x", num_classes=2, channels=1, size=size, mean=(0.5,), std=(0.5,), weak=weak)
 
 
-@pytest.mark.parametrize("name", recipes.NAMES)
+@pytest.mark.parametrize("name", published.NAMES)
 @given(shape=st.tuples(st.integers(1, 4), st.integers(1, 16), st.integers(1, 16)), seed=st.integers(0, 2**32))
 def test_one_view_of_each_image_in_order(name: Any, shape: tuple[int, int, int], seed: int) -> None:
     x = torch.rand(7, *shape, generator=torch.Generator().manual_seed(seed))
@@ -54,7 +54,7 @@ def test_the_seed_decides() -> None:
     assert not torch.equal(augmenter.generate(x, again).x, first)
 
 
-@pytest.mark.parametrize("name", recipes.NAMES)
+@pytest.mark.parametrize("name", published.NAMES)
 def test_draws_follow_the_recipe(name: Any) -> None:
     recipe = RandAugment(recipe=name).recipe
     count = 20_000
@@ -72,7 +72,11 @@ def test_draws_follow_the_recipe(name: Any) -> None:
         share(drawn.negative[here], 0.5)
         for level in range(recipe.levels):
             share(drawn.level[here] == level, 1 / recipe.levels)
-    share(drawn.op[:, 0] == drawn.op[:, 1], 1 / pool)  # with replacement, layers apart
+    groups = drawn.op.view(count, -1, recipe.together)
+    assert (groups % recipe.together == torch.arange(recipe.together)).all()
+    assert (groups // recipe.together == groups[:, :, :1] // recipe.together).all()
+    if groups.shape[1] > 1:  # with replacement, layers apart
+        share(groups[:, 0, 0] == groups[:, 1, 0], recipe.together / pool)
     assert drawn.centre.shape == (count, recipe.layers + 1, 2)
     assert (drawn.centre >= 0).all()
     assert (drawn.centre < 1).all()
@@ -105,7 +109,7 @@ def test_cutout_is_half_the_side_unless_bound(side: int, given_side: int | None,
     assert (out == 127).flatten(1).sum(1).max() == (expected + 1) ** 2  # both ends included
 
 
-@pytest.mark.parametrize("name", recipes.NAMES)
+@pytest.mark.parametrize("name", published.NAMES)
 def test_no_cutout(name: Any) -> None:
     recipe = RandAugment(recipe=name, cutout=0).recipe
     assert recipe.cutout_side(32, 32) == 0
@@ -123,6 +127,11 @@ def test_unsupported_where_the_box_hides_the_image() -> None:
     assert RandAugment(cutout=16).unsupported(spec(32, crop=12), "view") is not None
 
 
+def test_the_domain_belongs_to_the_instance() -> None:
+    assert RandAugment(domain="aux").bn_domain == "aux"
+    assert RandAugment().bn_domain == RandAugment.bn_domain == "main"
+
+
 def test_describe_lists_operators_and_magnitudes() -> None:
     text = RandAugment(n=3).describe()
     lines = text.splitlines()
@@ -135,10 +144,36 @@ def test_describe_lists_operators_and_magnitudes() -> None:
     assert "  Equalize" in RandAugment(recipe="torchvision").describe().splitlines()
 
 
+def test_describe_shortens_many_levels_and_tells_pairs() -> None:
+    wide = RandAugment(recipe="trivialaugment_wide").describe().splitlines()
+    assert wide[0] == "trivialaugment_wide: 1 of 14 operators per image, drawn with replacement"
+    assert "  Rotate         degrees 0 … 135 in 31 levels, or 0 … -135 in 31 levels" in wide
+    pairs = RandAugment(recipe="autoaugment_imagenet").describe().splitlines()
+    first = "autoaugment_imagenet: 1 of 25 sequences of 2 operators per image, drawn with replacement"
+    assert pairs[:3] == [
+        first,
+        "  Posterize          bits kept 4, with probability 0.4",
+        "  then Rotate        degrees 30, or -30, with probability 0.6",
+    ]
+    assert len(pairs) == 52
+
+
+@pytest.mark.parametrize(("size", "refused"), [(32, False), (16, False), (15, True), (8, True)])
+def test_unsupported_where_most_translations_empty_the_image(size: int, refused: bool) -> None:
+    """TrivialAugment's by up to 32 pixels are drawn on 32-pixel images too, where published runs did so."""
+    why = RandAugment(recipe="trivialaugment_wide").unsupported(spec(size), "view")
+    assert why == (
+        f"translations by 15 pixels and more empty images of {size}×{size}; take another recipe"
+        if refused
+        else None
+    )
+    assert RandAugment(recipe="autoaugment_cifar10").unsupported(spec(size), "view") is None
+
+
 def test_the_hash_tells_recipes_apart() -> None:
     several: list[dict[str, Any]] = [
-        {}, {"n": 1}, {"cutout": 0}, {"cutout": 16}, {"recipe": "fixmatch_paper"}, {"recipe": "generic"},
-        {"recipe": "generic", "magnitude": 10}, {"recipe": "torchvision"},
+        *({"recipe": name} for name in published.NAMES), {"n": 1}, {"cutout": 0}, {"cutout": 16},
+        {"recipe": "generic", "magnitude": 10}, {"recipe": "trivialaugment_wide", "cutout": 16},
     ]  # fmt: skip
     hashes = {RandAugment(**parameters).recipe_hash for parameters in several}
     assert len(hashes) == len(several)
@@ -151,10 +186,14 @@ def test_the_hash_tells_recipes_apart() -> None:
     [
         ({"recipe": "autoaugment"}, "recipe: must be one of fixmatch, fixmatch_paper, generic, torchvision"),
         ({"n": 0}, "n: must be >= 1, not 0"),
-        ({"magnitude": 9}, "magnitude: must be None for recipe 'fixmatch'"),
+        ({"recipe": "trivialaugment_wide", "n": 1}, "n: must be None for recipe 'trivialaugment_wide'"),
+        ({"recipe": "autoaugment_svhn", "n": 2}, "n: must be None for recipe 'autoaugment_svhn', which says"),
+        ({"magnitude": 9}, "magnitude: must be None for recipe 'fixmatch', which has its own"),
+        ({"recipe": "trivialaugment_wide", "magnitude": 9}, "magnitude: must be None for recipe 'trivial"),
         ({"recipe": "generic", "magnitude": 31}, "magnitude: must be from 0 to 30, not 31"),
         ({"recipe": "torchvision", "magnitude": -1}, "magnitude: must be from 0 to 30, not -1"),
         ({"cutout": -1}, "cutout: must be >= 0, not -1"),
+        ({"domain": "both"}, "domain: must be 'main' or 'aux', not 'both'"),
     ],
 )
 def test_refuses_values_out_of_range(parameters: dict[str, Any], message: str) -> None:

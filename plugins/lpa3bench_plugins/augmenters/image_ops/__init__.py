@@ -9,5 +9,6 @@ one parameter per image, never look at a value from the host, and return new ima
 - `cutout`: boxes of one colour.
 - `catalogue`: the operators by name, with the unit of their magnitude.
 - `recipes`: which operators, how strong, how often: printable data.
+- `published`: the recipes that there are, with `torchvision_pools` for those of torchvision.
 - `engine`: draws choices for a batch on the host and applies them on the device.
 """

@@ -1,4 +1,4 @@
-"""Cutout: a box of one colour at a random place (DeVries & Taylor 2017), in FixMatch's released form."""
+"""Cutout: a box of one colour at a random place (DeVries & Taylor 2017), and FixMatch's form of it."""
 
 from __future__ import annotations
 
@@ -28,6 +28,39 @@ def boxes(centre: Tensor, side: Tensor) -> Tensor:
     return torch.cat((corner, (corner + side[:, None]).trunc_()), dim=1).long()
 
 
+def centred_boxes(centre: Tensor, side: int) -> Tensor:
+    """The boxes of the original, `side` pixels wide around a drawn pixel and cut off at every edge.
+
+    An even side has one pixel more to the left of the centre and above it, as released.
+
+    Args:
+        centre: float64 [G, 2], x in [0, width) and y in [0, height), in pixels; its pixel counts.
+        side: in pixels.
+
+    Returns:
+        int64 [G, 4], as `boxes`; ends may lie outside the image.
+    """
+    corner = centre.floor().long() - side // 2
+    return torch.cat((corner, corner + side - 1), dim=1)
+
+
+def inside(box: Tensor, height: int, width: int) -> Tensor:
+    """Which pixels lie in each image's box.
+
+    Args:
+        box: int64 [G, 4] as `boxes` returns it.
+
+    Returns:
+        uint8 [G, 1, H, W], 255 inside and 0 outside.
+    """
+    left, top, right, bottom = box[:, :, None].unbind(1)
+    column = torch.arange(width, device=box.device)
+    row = torch.arange(height, device=box.device)
+    columns = ((column >= left) & (column <= right)).to(torch.uint8).mul_(255)
+    rows = ((row >= top) & (row <= bottom)).to(torch.uint8).mul_(255)
+    return (rows[:, :, None] & columns[:, None, :])[:, None]  # bytes: a CPU is far slower with booleans
+
+
 def paint(images: Tensor, box: Tensor, colour: Colour) -> Tensor:
     """Paint a box into each image.
 
@@ -39,12 +72,7 @@ def paint(images: Tensor, box: Tensor, colour: Colour) -> Tensor:
     Returns:
         uint8 [G, C, H, W].
     """
-    left, top, right, bottom = box[:, :, None].unbind(1)
-    column = torch.arange(images.shape[3], device=images.device)
-    row = torch.arange(images.shape[2], device=images.device)
-    columns = ((column >= left) & (column <= right)).to(torch.uint8).mul_(255)
-    rows = ((row >= top) & (row <= bottom)).to(torch.uint8).mul_(255)
-    mask = (rows[:, :, None] & columns[:, None, :])[:, None]  # bytes: a CPU is far slower with booleans
+    mask = inside(box, *images.shape[2:])
     values = colour if images.shape[1] == 3 else (luma(*colour),)
-    inside = torch.tensor(values, dtype=torch.uint8).to(images.device, non_blocking=True)[:, None, None]
-    return (images & ~mask).bitwise_or_(mask & inside)
+    shade = torch.tensor(values, dtype=torch.uint8).to(images.device, non_blocking=True)[:, None, None]
+    return (images & ~mask).bitwise_or_(mask & shade)

@@ -1,8 +1,7 @@
 """Draws what a recipe leaves open, on the host, and applies it to a batch, on the device.
 
 The two steps are apart so that runs on different hardware make the same choices, so that no step waits for
-the device, and so that recorded choices go through the very code that trains. A policy that chooses otherwise
-(AutoAugment's pairs of operators, say) needs only another way to make `Choices`.
+the device, and so that recorded choices go through the very code that trains.
 """
 
 from __future__ import annotations
@@ -56,7 +55,8 @@ def choose(recipe: Recipe, count: int, draws: Draws) -> Choices:
     number of layers stay paired when probability or cutout change.
     """
     shape = (count, recipe.layers)
-    op = draws.integers(shape, 0, len(recipe.pool))
+    first = draws.integers((count, recipe.layers // recipe.together), 0, len(recipe.pool) // recipe.together)
+    op = (first[:, :, None] * recipe.together + torch.arange(recipe.together)).flatten(1)
     level = draws.integers(shape, 0, recipe.levels)
     chance = draws.uniform(shape)
     negative = draws.integers(shape, 0, 2).bool()

@@ -1,4 +1,4 @@
-"""What the tests of data sets share: where real data lies."""
+"""What the tests of data sets and labels share: where real data lies."""
 
 from __future__ import annotations
 

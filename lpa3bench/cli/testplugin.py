@@ -1,0 +1,161 @@
+"""`lpa3bench test-plugin`: does a plugin keep the laws that ours keep?"""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from lpa3bench.cli.options import data_option, json_option, plugin_option
+from lpa3bench.errors import DataError, PluginError, UsageError
+from lpa3bench.registry import Entry, Registry, load
+
+if TYPE_CHECKING:
+    from lpa3bench.config.typecheck import Parameter
+
+FROM_ENGINE = ("num_classes", "in_channels")
+"""What the engine hands to a backbone."""
+Arguments = dict[str, dict[str, Any]]
+"""Those of constructors, by the plugin's name."""
+
+
+def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Registered names, and the shell's own completion of paths."""
+    names = [CompletionItem(e.name) for e in load().entries if e.name.startswith(incomplete)]
+    return [CompletionItem(incomplete, type="file"), *names]
+
+
+@click.command()
+@click.argument("plugin", metavar="NAME|FILE", shell_complete=_complete)
+@click.option(
+    "-p",
+    "--param",
+    "bindings",
+    metavar="NAME.PARAMETER=VALUE",
+    multiple=True,
+    help="Give the plugin a parameter, as in -p FewLabels.count=20. Repeatable.",
+)
+@plugin_option
+@data_option
+@json_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    plugin: str,
+    bindings: tuple[str, ...],
+    plugins: tuple[Path, ...],
+    data: Path | None,
+    as_json: bool,
+) -> None:
+    """Hold a plugin to the laws that ours keep.
+
+    NAME is a registered plugin of any kind; FILE a Python file, of which all plugins are tested. Everything
+    happens on a tiny made-up data set on the CPU, in seconds; only a data set is read from the data folder.
+    Each law gets a line: passed, FAILED or not applicable, with the reason. Exits with 5 where a law fails,
+    with 4 where a data set's files are missing.
+    """
+    from lpa3bench.paths import data_root
+    from lpa3bench.testing.verdict import examine
+
+    entries = _entries(plugin, plugins)
+    arguments = _arguments(bindings, entries)
+    verdicts = []
+    for entry in entries:
+        _check_complete(entry, arguments[entry.name])
+        verdicts.append(examine(entry, arguments[entry.name], data_root(data)))
+    if as_json:
+        click.echo(json.dumps([verdict.plain() for verdict in verdicts], indent=2))
+    else:
+        click.echo("\n\n".join("\n".join(verdict.lines()) for verdict in verdicts))
+    if any(verdict.broken for verdict in verdicts):
+        ctx.exit(PluginError.exit_code)
+    if any(verdict.data_missing for verdict in verdicts):
+        ctx.exit(DataError.exit_code)
+
+
+def _entries(plugin: str, files: tuple[Path, ...]) -> list[Entry]:
+    """The plugins that the argument means."""
+    path = Path(plugin)
+    if path.suffix == ".py":
+        registry = load(tuple(dict.fromkeys((path, *files))))
+        for module in registry.broken:
+            if module.distribution == str(path):
+                raise PluginError(f"{path}: {module.error}")
+        return [entry for entry in registry.entries if entry.distribution == str(path)]
+    registry = load(files)
+    entry = registry.get(plugin)
+    if entry is not None:
+        return [entry]
+    raise _unknown(plugin, registry)
+
+
+def _unknown(name: str, registry: Registry) -> PluginError | UsageError:
+    if (module := registry.broken_with(name)) is not None:
+        return PluginError(f"{name} comes from {module.distribution}, {module.error}")
+    near = registry.nearest(name)
+    hint = f"did you mean {' or '.join(near)}?" if near else "`lpa3bench list` shows what there is"
+    if registry.broken:
+        broken = "; ".join(f"{b.distribution}: {b.error}" for b in registry.broken)
+        hint += f" Or is it in a plugin module that is broken ({broken})?"
+    return UsageError(f"there is no plugin {name}; {hint}")
+
+
+# ---------------------------------------------------------------------------------------------- parameters
+def _arguments(bindings: Sequence[str], entries: Sequence[Entry]) -> Arguments:
+    """What the `-p` options bind."""
+    found: Arguments = {entry.name: {} for entry in entries}
+    kinds = {entry.name: entry for entry in entries}
+    for text in bindings:
+        key, equals, value = text.partition("=")
+        name, dot, parameter = key.strip().rpartition(".")
+        name = name.rpartition(".")[2]  # `augmenters.LPA3.margin` too
+        if not (equals and dot):
+            raise UsageError(f"-p {text!r}: is written NAME.parameter=value")
+        if name not in found:
+            raise UsageError(f"-p {text!r}: {name} is not tested; tested is {', '.join(found)}")
+        found[name][parameter] = _fitted(text, kinds[name], parameter, value.strip())
+    return found
+
+
+def _fitted(text: str, entry: Entry, parameter: str, value: str) -> Any:
+    """The value, in the form that the parameter's annotation asks for."""
+    from lpa3bench.config.typecheck import Mismatch, advice, fit
+
+    known = _parameters(entry)
+    if parameter not in known:
+        hint = advice(parameter, known, "its parameters")
+        raise UsageError(f"-p {text!r}: {entry.name} has no parameter {parameter}; {hint}")
+    try:
+        literal = ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        raise UsageError(f"-p {text!r}: {value!r} is no literal; strings need quotes") from None
+    try:
+        return fit(literal, known[parameter].annotation, lambda reference: object)
+    except Mismatch as reason:
+        raise UsageError(f"-p {text!r}: {entry.name}.{parameter} {reason}") from None
+
+
+def _parameters(entry: Entry) -> dict[str, Parameter]:
+    from lpa3bench import api
+    from lpa3bench.config.typecheck import parameters
+
+    found = parameters(entry.load(), vars(api))
+    return {name: p for name, p in found.items() if name not in FROM_ENGINE}
+
+
+def _check_complete(entry: Entry, given: dict[str, Any]) -> None:
+    """It is not broken because it needs to be told something, nor because it refuses what it is told."""
+    needed = [name for name, p in _parameters(entry).items() if p.required and name not in given]
+    if needed:
+        options = " ".join(f"-p {entry.name}.{name}=…" for name in needed)
+        raise UsageError(f"{entry.name} needs {' and '.join(needed)}; give {options}")
+    if given and entry.kind != "backbones":
+        try:
+            entry.load()(**given)
+        except ValueError as error:
+            raise UsageError(f"{entry.name}.{error}") from error

@@ -1,0 +1,141 @@
+"""The laws of data sets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+
+import torch
+
+from lpa3bench.api import Dataset, Split
+from lpa3bench.testing.compare import (
+    assert_same,
+    fresh_globals,
+    global_draws,
+    outcome_of,
+    refuse_global_draws,
+)
+from lpa3bench.testing.laws import Finding, Law, NotReached, hold, judge
+
+
+class Trial:
+    """A data set, read from the data folder `root`."""
+
+    def __init__(self, make: Callable[[], Dataset], root: Path) -> None:
+        self.make, self.root = make, root
+        self.global_draws: set[str] = set()
+        """Of the last reading."""
+
+    @cached_property
+    def dataset(self) -> Dataset | Exception:
+        """Built, or what building it raises."""
+        return outcome_of(self.make)
+
+    @cached_property
+    def loaded(self) -> dict[str, Split] | Exception:
+        """Its splits, or what reading them raises."""
+        return outcome_of(lambda: self.load())
+
+    @cached_property
+    def again(self) -> dict[str, Split]:
+        """Its splits, read once more."""
+        return self.load()
+
+    def load(self) -> dict[str, Split]:
+        """Read it."""
+        self.global_draws = set()
+        with fresh_globals(), global_draws(self.global_draws):
+            return self.built().load(self.root)
+
+    def built(self) -> Dataset:
+        """The data set, where there is one."""
+        if isinstance(self.dataset, Exception):
+            raise NotReached("it could not be built")
+        return self.dataset
+
+    def splits(self) -> dict[str, Split]:
+        """The splits, where they could be read."""
+        self.built()
+        if isinstance(self.loaded, Exception):
+            raise NotReached("it could not be read")
+        return self.loaded
+
+
+def initialise(trial: Trial) -> None:
+    """It can be built, and its spec is known without touching the disk."""
+    if isinstance(trial.dataset, Exception):
+        raise trial.dataset
+    spec = trial.dataset.spec
+    assert len(spec.mean) == len(spec.std) == spec.channels, "mean and std have one value per channel"
+    assert min(spec.std) > 0, "std: must be > 0"
+    assert spec.num_classes > 1, "there are fewer than two classes"
+
+
+def loads(trial: Trial) -> None:
+    """`load` returns at least the splits "train" and "test"."""
+    trial.built()
+    if isinstance(trial.loaded, Exception):
+        raise trial.loaded
+    missing = [name for name in ("train", "test") if name not in trial.loaded]
+    assert not missing, f"there is no split {missing[0]!r}"
+
+
+def shapes(trial: Trial) -> None:
+    """Images are bytes [N, C, H, W] of the spec's channels and size."""
+    for name, split in trial.splits().items():
+        spec = trial.built().spec
+        shape = [len(split.labels), spec.channels, spec.size, spec.size]
+        assert split.images.dtype == torch.uint8, f"{name}: images are {split.images.dtype}, not torch.uint8"
+        assert list(split.images.shape) == shape, f"{name}: images {list(split.images.shape)}, not {shape}"
+
+
+def labels(trial: Trial) -> None:
+    """Labels are int64 among the classes; −1 only in "train", of a set whose spec says `unlabelled`."""
+    for name, split in trial.splits().items():
+        spec = trial.built().spec
+        lowest = -1 if name == "train" and spec.unlabelled else 0
+        assert split.labels.dtype == torch.int64, f"{name}: labels are {split.labels.dtype}, not torch.int64"
+        assert int(split.labels.min()) >= lowest, f"{name}: a label below {lowest}"
+        assert int(split.labels.max()) < spec.num_classes, f"{name}: a label beyond the classes"
+
+
+def same_again(trial: Trial) -> None:
+    """Loading twice gives the same."""
+    assert_same(dict(trial.splits()), dict(trial.again), "loaded again:")
+
+
+def no_global_draws(trial: Trial) -> None:
+    """It draws from no global generator."""
+    # The first time may have imported a library that draws while it is imported.
+    assert_same(sorted(trial.splits()), sorted(trial.again), "its splits, loaded again:")
+    refuse_global_draws(trial.global_draws)
+
+
+LAWS = (
+    Law("initialise", initialise),
+    Law("loads", loads),
+    Law("shapes", shapes),
+    Law("labels", labels),
+    Law("same again", same_again),
+    Law("no global RNG", no_global_draws),
+)
+
+
+def try_dataset(make: Callable[[], Dataset], root: Path) -> list[Finding]:
+    """Every law. Where its files are not there, those that need them are not applicable."""
+    return judge("", LAWS, Trial(make, root))
+
+
+def check_dataset(dataset: Dataset, root: Path) -> None:
+    """Hold a data set to every law; its files must be in `root`.
+
+    Raises:
+        AssertionError: a law does not hold; the message names it.
+        DataError: its files are missing or damaged.
+    """
+    findings = try_dataset(lambda: dataset, root)
+    for finding in findings:
+        if finding.data_missing and finding.error is not None:
+            raise finding.error
+    hold(findings)

@@ -1,0 +1,92 @@
+"""Training on the tiny set as the runner does it, and the law that a stop leaves no trace."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lpa3bench.api import Augmenter, Backbone, Slot, Step, Task
+from lpa3bench.environment import Environment
+from lpa3bench.experiment import Experiment
+from lpa3bench.testing.compare import assert_same
+from lpa3bench.testing.tiny import TinyNet, TinySet, environment
+
+EPOCHS = 3
+
+
+def begin(
+    task: Task,
+    slots: dict[Slot, Augmenter] | None = None,
+    *,
+    seed: int = 0,
+    epochs: int = EPOCHS,
+    backbone: Callable[..., Backbone] = TinyNet,
+    **more: Any,
+) -> Environment:
+    """The environment of a task that is set up; `more` are fields of the experiment."""
+    bound: Any = {**(slots or {}), **more}
+    experiment = Experiment(task=task, dataset=TinySet(), backbone=backbone, epochs=epochs, **bound)
+    env = environment(experiment, seed)
+    task.setup(env)
+    return env
+
+
+def steps(env: Environment, task: Task, epoch: int) -> Iterator[tuple[Step, dict[str, Tensor]]]:
+    """Train for one epoch as the runner does; each step and what its update logged."""
+    env.clock.epoch = epoch
+    env.views.begin_epoch(epoch)
+    task.begin_epoch(epoch)
+    for step in task.batches(epoch):
+        logs = task.update(step, env.views)
+        env.clock.step += 1
+        yield step, logs
+    task.end_epoch(epoch)
+    env.alarm.check()
+
+
+def train_epoch(env: Environment, task: Task, epoch: int) -> None:
+    """Train for one epoch."""
+    for _ in steps(env, task, epoch):
+        pass
+
+
+def check_resume(
+    make_task: Callable[[], Task],
+    make_augmenter: Callable[[], Augmenter] | None = None,
+    slot: Slot = "positives",
+    epochs: int = EPOCHS,
+    **more: Any,
+) -> None:
+    """Training that is saved and loaded into fresh objects before every epoch ends with the same bits.
+
+    Args:
+        make_task, make_augmenter: build fresh ones; the augmenter is bound in `slot`.
+        more: fields of the experiment.
+
+    Raises:
+        AssertionError: something is missing in `saved`, or cannot be saved.
+    """
+
+    def fresh() -> tuple[Environment, Task]:
+        task = make_task()
+        slots = {} if make_augmenter is None else {slot: make_augmenter()}
+        return begin(task, slots, epochs=epochs, **more), task
+
+    straight, stopped = fresh(), fresh()
+    for epoch in range(epochs):
+        train_epoch(*straight, epoch)
+    for epoch in range(epochs):
+        stored = io.BytesIO()
+        torch.save([stopped[0].state_dict(), stopped[1].state_dict()], stored)
+        stored.seek(0)
+        stopped = fresh()
+        env_state, task_state = torch.load(stored, weights_only=True)
+        stopped[0].load_state_dict(env_state)
+        stopped[1].load_state_dict(task_state)
+        train_epoch(*stopped, epoch)
+    assert_same(straight[0].state_dict(), stopped[0].state_dict(), "environment")
+    assert_same(straight[1].state_dict(), stopped[1].state_dict(), "task")

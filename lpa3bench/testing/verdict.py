@@ -1,0 +1,128 @@
+"""One verdict for one plugin of any kind: what came of every law, and how it reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lpa3bench import api
+from lpa3bench.registry import Entry
+from lpa3bench.testing.augmenters import try_augmenter
+from lpa3bench.testing.backbones import try_backbone
+from lpa3bench.testing.datasets import try_dataset
+from lpa3bench.testing.labels import try_labels
+from lpa3bench.testing.laws import EVERY, Finding, Outcome
+from lpa3bench.testing.tasks import try_task
+
+BASES: dict[str, type] = {
+    "tasks": api.Task,
+    "augmenters": api.Augmenter,
+    "backbones": api.Backbone,
+    "datasets": api.Dataset,
+    "labels": api.Labels,
+}
+SMALL_BATCH = 16
+"""Of a task whose batch size is not given: the tiny data set has 48 images."""
+_WORST: tuple[Outcome, ...] = ("FAILED", "not reached", "passed", "not applicable")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of a plugin."""
+
+    entry: Entry
+    findings: tuple[Finding, ...]
+
+    @property
+    def broken(self) -> bool:
+        """Whether a law does not hold."""
+        return any(finding.outcome == "FAILED" for finding in self.findings)
+
+    @property
+    def data_missing(self) -> bool:
+        """Whether something could not be looked into, because its files are not there."""
+        return any(finding.data_missing for finding in self.findings)
+
+    def lines(self) -> list[str]:
+        """A line for each law, the worst of its outcomes with the reason; then the count."""
+        laws = list(dict.fromkeys(f.law for f in self.findings if f.law != EVERY))
+        width = max(map(len, laws), default=0)
+        rows = [_line(law, [f for f in self.findings if f.law == law], width) for law in laws]
+        rows += [
+            f"  {f.outcome:<14}  {f.where or EVERY}: {f.reason}" for f in self.findings if f.law == EVERY
+        ]
+        counts = {outcome: sum(f.outcome == outcome for f in self.findings) for outcome in _WORST}
+        total = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
+        head = f"{self.entry.name}, {KIND_WORDS[self.entry.kind]} of {self.entry.distribution}"
+        return [head, *rows, f"  {'BROKEN' if self.broken else 'ok'}: {total}"]
+
+    def plain(self) -> dict[str, Any]:
+        """As plain data."""
+        return {
+            "name": self.entry.name,
+            "kind": self.entry.kind,
+            "distribution": self.entry.distribution,
+            "ok": not self.broken,
+            "laws": [
+                {"where": f.where, "law": f.law, "outcome": f.outcome, "reason": f.reason}
+                for f in self.findings
+            ],
+        }
+
+
+KIND_WORDS = {
+    "tasks": "task",
+    "augmenters": "augmenter",
+    "backbones": "backbone",
+    "datasets": "data set",
+    "labels": "labels",
+}
+
+
+def _line(law: str, findings: list[Finding], width: int) -> str:
+    outcome = min((f.outcome for f in findings), key=_WORST.index)
+    reasons: dict[str, list[str]] = {}
+    for finding in findings:
+        if finding.outcome == outcome and finding.reason:
+            reasons.setdefault(finding.reason, []).append(finding.where)
+    everywhere = len({f.where for f in findings})
+    told = [
+        reason if len(wheres) == everywhere else f"{', '.join(wheres)}: {reason}"
+        for reason, wheres in reasons.items()
+    ]
+    return f"  {outcome:<14}  {law:<{width}}  {'; '.join(told)}".rstrip()
+
+
+def examine(entry: Entry, arguments: dict[str, Any], root: Path) -> Verdict:
+    """Hold a plugin to all laws of its kind.
+
+    Args:
+        entry: which.
+        arguments: of its constructor; a task that is given no `batch_size` gets a small one.
+        root: the data folder, for a data set.
+
+    Raises:
+        PluginError: it cannot be imported.
+    """
+    cls: Any = entry.load()
+    if not issubclass(cls, BASES[entry.kind]):
+        wrong = (
+            f"it is registered with register_{entry.kind} and is no lpa3bench.{BASES[entry.kind].__name__}"
+        )
+        return Verdict(entry, (Finding("", "initialise", "FAILED", wrong),))
+    if entry.kind == "tasks":
+        arguments = {"batch_size": SMALL_BATCH} | arguments
+
+    def make(**given: Any) -> Any:
+        return cls(**arguments, **given)
+
+    tries: dict[str, Callable[[], list[Finding]]] = {
+        "tasks": lambda: try_task(make),
+        "augmenters": lambda: try_augmenter(make),
+        "backbones": lambda: try_backbone(make),
+        "datasets": lambda: try_dataset(make, root),
+        "labels": lambda: try_labels(make),
+    }
+    return Verdict(entry, tuple(tries[entry.kind]()))

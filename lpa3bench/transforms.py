@@ -1,0 +1,205 @@
+"""Transforms of other libraries as augmenters: torchvision's, kornia's, albumentations', or any callable.
+
+Such transforms draw from global generators (torch's, NumPy's, Python's) or, albumentations' from version 2
+on, from one of their own. Around each call all of them are seeded from `ctx.draws` and, as far as they are
+global, put back, so that a transform keeps the laws of an augmenter: the seed alone decides, a run that is
+stopped goes on with the same bits, and nothing else in the run moves.
+"""
+
+from __future__ import annotations
+
+import inspect
+import random
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Literal, get_type_hints
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from lpa3bench import device as devices
+from lpa3bench.api import Augmenter, Context, Env, View
+
+Takes = Literal["tensor", "array", "pil"]
+ROUNDING = 1e-4
+"""By how much a transform may leave [0, 1] and be clamped: interpolation and colour spaces round."""
+
+
+def from_transform(
+    make: Callable[..., Any], *, batched: bool = False, takes: Takes = "tensor", name: str | None = None
+) -> type[Augmenter]:
+    """An augmenter class around a transform; one line of a plugin file.
+
+        Flip = from_transform(lambda *, p: float = 0.5: v2.RandomHorizontalFlip(p), name="Flip")
+
+    with `register("Flip", Flip)` in its hook. The parameters of `make` are the augmenter's (a `def` can
+    annotate them, and config then checks their types), so `Flip.p = 0.3` is bound in gin like any other.
+
+    Args:
+        make: builds the transform, once for each network and slot. It takes keyword parameters with
+            defaults, or none.
+        batched: whether the transform takes a whole batch, as kornia's do, and draws for each image of it;
+            otherwise it is called image by image.
+        takes: what it is called with. "tensor": float [C, H, W] in [0, 1], or [B, C, H, W] where batched.
+            "array": NumPy uint8 [H, W, C], as albumentations wants it: called as `transform(image=array)`,
+            which answers `{"image": array}`. "pil": a PIL image, grey or RGB.
+        name: of the class, for messages; without it `make`'s own, if it has one.
+
+    Returns:
+        A class to register. Its views are float [B, C, H, W], one of each image, in order, which must lie in
+        [0, 1]: a transform that normalises, crops to another size or mixes images is reported. Values that
+        leave the range by no more than rounding are clamped.
+
+    Raises:
+        ValueError: the arguments do not go together, or a parameter of `make` has no default.
+    """
+    if takes not in ("tensor", "array", "pil"):
+        raise ValueError(f"takes: must be 'tensor', 'array' or 'pil', not {takes!r}")
+    if batched and takes != "tensor":
+        raise ValueError(f"batched: a batch is a tensor, not {takes!r}")
+    parameters = inspect.signature(make).parameters.values()
+    if any(p.default is p.empty or p.kind is p.POSITIONAL_ONLY for p in parameters):
+        raise ValueError("make: every parameter must be a keyword with a default")
+    own = getattr(make, "__name__", "")
+    called = name or (own if own.isidentifier() else "Transform")
+    # Where the class was made, which is where its source is looked for: a run is defined by it.
+    home = sys._getframe(1).f_globals.get("__name__", __name__)
+    members = {
+        "__doc__": f"{called}, from a transform.",
+        "__module__": home,
+        "__qualname__": called,
+        "__init__": _constructor(make),
+        "_make": staticmethod(make),
+        "_batched": batched,
+        "_takes": takes,
+    }
+    return type(called, (_Transformed,), members)
+
+
+def _constructor(make: Callable[..., Any]) -> Callable[..., None]:
+    """An `__init__` with the parameters of `make`, so that config finds their names, types and defaults."""
+
+    def construct(self: Any, **given: Any) -> None:
+        inspect.signature(make).bind(**given)
+        self._given = given
+
+    taken = [p.replace(kind=p.KEYWORD_ONLY) for p in inspect.signature(make).parameters.values()]
+    first = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    construct.__signature__ = inspect.Signature([first, *taken])  # type: ignore[attr-defined]
+    hints = get_type_hints(make) if inspect.isfunction(make) else {}
+    construct.__annotations__ = {p.name: hints[p.name] for p in taken if p.name in hints}
+    return construct
+
+
+class _Transformed(Augmenter):
+    """What `from_transform` derives its classes from."""
+
+    _make: Callable[..., Any]
+    _batched: bool
+    _takes: Takes
+    _given: dict[str, Any]
+    _transform: Any
+
+    def setup(self, env: Env) -> None:
+        """Build the transform; the device is where one with tensors of its own must have them."""
+        self._transform = self._make(**self._given)
+        if isinstance(self._transform, nn.Module):
+            self._transform.to(env.device)
+
+    def describe(self) -> str:
+        """The transform as it says itself."""
+        return repr(self._make(**self._given))
+
+    @torch.no_grad()
+    def generate(self, x: Tensor, ctx: Context) -> View:
+        """One view of each image, in order."""
+        x = x.contiguous()  # the same draws, whatever the memory's order
+        with _seeded(ctx.draws.child(), x.device, self._transform):
+            out = self._of_batch(x) if self._batched else torch.stack([self._of_image(i) for i in x])
+        clamped = out.clamp(0, 1)
+        # What leaves the range by more than rounding stays as it is, and the guard reports it.
+        near = (out - clamped).abs().amax(dim=(1, 2, 3), keepdim=True) <= ROUNDING
+        return View(torch.where(near, clamped, out), torch.arange(len(x), device=x.device))
+
+    def _of_batch(self, x: Tensor) -> Tensor:
+        return _checked(self._transform(x), x)
+
+    def _of_image(self, image: Tensor) -> Tensor:
+        if self._takes == "tensor":
+            return _checked(self._transform(image), image)
+        pixels = (image * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
+        if self._takes == "array":
+            answer: Any = self._transform(image=pixels)
+            answer = answer["image"] if isinstance(answer, dict) else answer
+        else:
+            answer = self._transform(_to_pil(pixels))
+        return _from_pixels(answer, image)
+
+
+def _to_pil(pixels: np.ndarray[Any, Any]) -> Any:
+    from PIL import Image
+
+    if pixels.shape[2] not in (1, 3):
+        raise ValueError(f"takes: a PIL image has 1 or 3 channels, not {pixels.shape[2]}; use 'tensor'")
+    return Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels)
+
+
+def _from_pixels(answer: Any, like: Tensor) -> Tensor:
+    """A PIL image, an array [H, W, C] or [H, W] of bytes or floats, or a tensor, as a tensor [C, H, W]."""
+    if isinstance(answer, Tensor):  # the transform ends with ToTensor
+        return _checked(answer.to(like.device), like)
+    pixels = np.asarray(answer)
+    if pixels.ndim == 2:
+        pixels = pixels[:, :, None]
+    if pixels.dtype not in (np.uint8, np.float32):
+        raise ValueError(f"the transform returned {_described(answer)}, not an image of bytes")
+    scale = 255 if pixels.dtype == np.uint8 else 1
+    image = (
+        torch.from_numpy(np.ascontiguousarray(pixels)).to(like.device, like.dtype).permute(2, 0, 1) / scale
+    )
+    return _checked(image, like)
+
+
+def _checked(answer: Any, like: Tensor) -> Tensor:
+    """The answer, where it is a tensor like the one that went in."""
+    same = isinstance(answer, Tensor) and answer.shape == like.shape and answer.dtype == like.dtype
+    if not same:
+        wanted = f"a tensor {list(like.shape)} {like.dtype}"
+        raise ValueError(
+            f"the transform returned {_described(answer)}, not {wanted} like the one it was given"
+        )
+    tensor: Tensor = answer
+    return tensor
+
+
+def _described(answer: Any) -> str:
+    if isinstance(answer, Tensor):
+        return f"a tensor {list(answer.shape)} {answer.dtype}"
+    shape = f" {list(answer.shape)} {answer.dtype}" if isinstance(answer, np.ndarray) else ""
+    return f"a {type(answer).__name__}{shape}"
+
+
+@contextmanager
+def _seeded(seed: int, device: torch.device, transform: Any) -> Iterator[None]:
+    """Inside the block every generator that a transform may draw from starts from the seed.
+
+    The global ones are put back after it, whatever happens; a generator of the transform's own (it has
+    `set_random_seed`, as in albumentations 2) needs no putting back, because every call seeds it.
+    """
+    states = devices.generators(device), np.random.get_state(), random.getstate()
+    try:
+        if device.type == "cpu":
+            torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed GPUs too
+        else:
+            torch.manual_seed(seed)
+        np.random.seed(seed)
+        random.seed(seed)
+        if hasattr(transform, "set_random_seed"):
+            transform.set_random_seed(seed)
+        yield
+    finally:
+        devices.set_generators(device, states[0])
+        np.random.set_state(states[1])
+        random.setstate(states[2])

@@ -1,0 +1,125 @@
+"""A user's own images, without a plugin: a folder of class folders, or an npz."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import PIL
+import torch
+
+from lpa3bench.api import Dataset, DatasetSpec, Split, WeakView
+from lpa3bench_plugins.datasets.decoding import decode, in_cache, in_memory
+from lpa3bench_plugins.datasets.files import check_normalisation
+from lpa3bench_plugins.datasets.sources import count_classes, find
+
+FORMAT = "1"
+"""Changes when other bytes are made of the same images, so that what lies in a cache is made anew."""
+MIDDLE = 0.5
+"""Mean and deviation until they are measured."""
+AT_LEAST = 2
+"""Classes until they are counted."""
+
+
+class Images(Dataset):
+    """Images in `train/<class>/…`, `test/<class>/…` and, if you like, `val/<class>/…`.
+
+    That is the layout of torchvision's ImageFolder, with its kinds of files (jpg jpeg png ppm bmp pgm tif
+    tiff webp) and its order: classes and images by their names. Or an `.npz` with MedMNIST's keys
+    (`train_images`, `train_labels`, `val_…`, `test_…`).
+
+    Of each image the largest square in the middle is resized to `size`. Transparency is dropped, and a
+    camera's note on how to turn the picture (EXIF) is not heeded. All images are decoded before training, so
+    that one that cannot be read stops the run at once. The bytes are kept in `.cache` beside the runs, and
+    made anew when a file's name, size or time has changed. Nothing is written to the folder of the images.
+
+    Before the images are loaded, mean and deviation are 0.5, and where there are none, there are two classes:
+    enough to check a config or rehearse it.
+
+    The weak view flips and moves by up to an eighth of the side, filled by reflection.
+
+    Args:
+        path: the folder or the .npz file. Relative to the folder that the command is started in.
+        size: side of the images in pixels.
+        channels: 3 for colour, 1 for grey; images of the other kind are converted.
+        mean: of images in [0, 1]; None: measured on the training images.
+        std: as `mean`.
+    """
+
+    def __init__(
+        self,
+        *,
+        path: str,
+        size: int,
+        channels: Literal[1, 3] = 3,
+        mean: tuple[float, ...] | None = None,
+        std: tuple[float, ...] | None = None,
+    ) -> None:
+        if not path:
+            raise ValueError("path: must name a folder or an .npz file")
+        if size < 1:
+            raise ValueError(f"size: must be >= 1, not {size}")
+        if channels not in (1, 3):
+            raise ValueError(f"channels: must be 1 or 3, not {channels}")
+        self.path = path
+        self.size = size
+        self.channels = channels
+        self.mean = None if mean is None else tuple(mean)
+        self.std = None if std is None else tuple(std)
+        check_normalisation(
+            self._middle if mean is None else mean, self._middle if std is None else std, channels
+        )
+        self._measured: tuple[int, tuple[float, ...], tuple[float, ...]] | None = None
+
+    @property
+    def spec(self) -> DatasetSpec:
+        """The number of classes, mean and deviation are provisional before `load`."""
+        provisional = (max(count_classes(self._path) or 0, AT_LEAST), self._middle, self._middle)
+        num_classes, mean, std = self._measured or provisional
+        return DatasetSpec(
+            name="Images",
+            num_classes=num_classes,
+            channels=self.channels,
+            size=self.size,
+            mean=self.mean or mean,
+            std=self.std or std,
+            weak=WeakView(flip=True, pad=self.size // 8, mode="reflect"),
+        )
+
+    def load(self, root: Path) -> dict[str, Split]:
+        """The data folder `root` is not looked at: the images lie where `path` says."""
+        source = find(self._path)
+        counts = [len(labels) for labels in source.labels.values()]
+        shape, train = (sum(counts), self.channels, self.size, self.size), counts[0]
+
+        def chunks() -> Iterator[Any]:
+            for split in source.labels:
+                yield from decode(source.pictures(split), self.size, self.channels)
+
+        if self.cache is None:
+            decoded = in_memory(chunks(), shape, train)
+        else:
+            key = _digest(FORMAT, PIL.__version__, *source.stamp)
+            name = _digest(str(self._path.absolute()), str(self.size), str(self.channels))[:16]
+            decoded = in_cache(self.cache, f"images-{name}", key, chunks, shape, train)
+        self._measured = (source.num_classes, decoded.mean, decoded.std)
+        parts = zip(source.labels.items(), torch.split(decoded.images, counts), strict=True)
+        return {split: Split(images, torch.tensor(labels)) for (split, labels), images in parts}
+
+    def download(self, root: Path) -> None:
+        """There is nowhere to fetch it from; says what is wrong with it instead."""
+        self.load(root)
+
+    @property
+    def _path(self) -> Path:
+        return Path(self.path).expanduser()
+
+    @property
+    def _middle(self) -> tuple[float, ...]:
+        return (MIDDLE,) * self.channels
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode(errors="surrogateescape")).hexdigest()

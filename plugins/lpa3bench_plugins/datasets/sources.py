@@ -1,0 +1,244 @@
+"""Where a user's own images come from: a folder of class folders, or an npz. Looked through, not decoded.
+
+Everything that can be wrong with either is one line that names the file.
+"""
+
+from __future__ import annotations
+
+import os
+import zipfile
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from lpa3bench.errors import DataError
+
+SPLITS = ("train", "val", "test")
+OPTIONAL = "val"
+EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
+"""Those that torchvision's ImageFolder reads."""
+
+
+class Picture(NamedTuple):
+    """An image that has not been decoded."""
+
+    name: str
+    """What an error calls it."""
+    open: Callable[[], Image.Image]
+
+
+class Source(ABC):
+    """The images of a data set and their labels, in an order that is always the same."""
+
+    num_classes: int
+    labels: dict[str, list[int]]
+    """By split, "val" only where there is one."""
+    stamp: tuple[str, ...]
+    """Changes when the images do: names, sizes and times of modification of the files."""
+
+    @abstractmethod
+    def pictures(self, split: str) -> list[Picture]:
+        """The images of a split, as many as its labels."""
+
+
+def find(path: Path) -> Source:
+    """The source at `path`.
+
+    Raises:
+        DataError: it is not there, or is not what it should be.
+    """
+    if path.is_dir():
+        return Folder(path)
+    if path.suffix == ".npz" and path.is_file():
+        return Archive(path)
+    raise DataError(f"Images.path: there is no folder or .npz file {path.absolute()}")
+
+
+def count_classes(path: Path) -> int | None:
+    """The number of classes as far as it can be told at a glance; None where it cannot."""
+    try:
+        if path.is_dir():
+            return len(_class_folders(path / "train"))
+        return int(_array(path, "train_labels").max()) + 1
+    except (DataError, ValueError, TypeError):  # what is wrong is said when the data set is loaded
+        return None
+
+
+# ------------------------------------------------------------------------------------------------- a folder
+class Folder(Source):
+    """`<split>/<class>/…/<image>`, as torchvision's ImageFolder reads a split.
+
+    Classes are numbered in the order of their names. Images lie in the folder of their class or anywhere
+    below it; hidden files and folders, and files of other kinds, are passed over.
+    """
+
+    def __init__(self, path: Path) -> None:
+        folders = {split: _class_folders(path / split) for split in self._splits(path)}
+        classes = folders["train"]
+        if len(classes) < 2:
+            raise _wrong(path / "train", "there must be two or more folders in it, one for each class")
+        for split, found in folders.items():
+            for one, other, here, there in (
+                (classes, found, "train", split),
+                (found, classes, split, "train"),
+            ):
+                if extra := [name for name in one if name not in other]:
+                    raise _wrong(
+                        path, f"class {extra[0]!r} is in {here}, but there is no folder {there}/{extra[0]}"
+                    )
+        self.num_classes = len(classes)
+        self.labels, stamp = {}, []
+        self._files: dict[str, list[Path]] = {}
+        for split in folders:
+            files = [_images_below(path / split / name) for name in classes]
+            self._files[split] = [file for of_class in files for file in of_class]
+            self.labels[split] = [label for label, of_class in enumerate(files) for _ in of_class]
+            stamp += [_stamp(file, path) for file in self._files[split]]
+        self.stamp = tuple(stamp)
+
+    def pictures(self, split: str) -> list[Picture]:
+        return [Picture(str(file), partial(Image.open, file)) for file in self._files[split]]
+
+    @staticmethod
+    def _splits(path: Path) -> list[str]:
+        here = [split for split in SPLITS if (path / split).is_dir()]
+        if missing := [split for split in SPLITS if split not in here and split != OPTIONAL]:
+            raise _wrong(
+                path, f"there is no folder {missing[0]}; there must be train/<class>/… and test/<class>/…"
+            )
+        return here
+
+
+def _class_folders(path: Path) -> list[str]:
+    with _reading():
+        return sorted(place.name for place in path.iterdir() if place.is_dir() and not _hidden(place.name))
+
+
+def _images_below(folder: Path) -> list[Path]:
+    """In the order of their paths; there is at least one."""
+    found = []
+    with _reading():
+        for parent, folders, files in os.walk(folder, onerror=_raise, followlinks=True):
+            folders[:] = [name for name in folders if not _hidden(name)]
+            found += [Path(parent, f) for f in files if f.lower().endswith(EXTENSIONS) and not _hidden(f)]
+    if not found:
+        raise _wrong(folder, f"the class has no image ({' '.join(EXTENSIONS)})")
+    return sorted(found)
+
+
+def _hidden(name: str) -> bool:
+    return name.startswith(".")
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _stamp(file: Path, root: Path) -> str:
+    with _reading():
+        state = file.stat()
+    return f"{file.relative_to(root)} {state.st_size} {state.st_mtime_ns}"
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    """What the file system refuses becomes one line."""
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"Images.path: {error.filename} cannot be read ({error.strerror})") from error
+
+
+def _wrong(path: Path, fault: str) -> DataError:
+    return DataError(f"Images.path: {path}: {fault}")
+
+
+# --------------------------------------------------------------------------------------------------- an npz
+class Archive(Source):
+    """An npz with MedMNIST's keys: `<split>_images` uint8 [N, H, W] or [N, H, W, 3], `<split>_labels` [N, 1].
+
+    Labels may be [N] as well. Every class from 0 to the highest has a training image.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        keys = _keys(path)
+        splits = [split for split in SPLITS if split != OPTIONAL or f"{split}_images" in keys]
+        labels = {split: self._labels(split) for split in splits}
+        self.num_classes = int(labels["train"].max()) + 1
+        if self.num_classes < 2:
+            raise _wrong(path, "train_labels has one class only; there must be two or more")
+        if empty := set(range(self.num_classes)) - set(labels["train"].tolist()):
+            raise _wrong(path, f"no training image has label {min(empty)}")
+        for split, found in labels.items():
+            if found.max() >= self.num_classes:
+                raise _wrong(path, f"{split}_labels has {found.max()}, and no training image has that label")
+        self.labels = {split: found.tolist() for split, found in labels.items()}
+        self.stamp = (_stamp(path, path.parent),)
+
+    def pictures(self, split: str) -> list[Picture]:
+        key = f"{split}_images"
+        images = _array(self._path, key)
+        if images.ndim == 4 and images.shape[3] == 1:
+            images = images[..., 0]
+        if (
+            images.dtype != np.uint8
+            or images.ndim not in (3, 4)
+            or (images.ndim == 4 and images.shape[3] != 3)
+        ):
+            raise _wrong(
+                self._path,
+                f"{key} is {images.dtype} {list(images.shape)}, not uint8 [N, H, W] or [N, H, W, 3]",
+            )
+        if len(images) != len(self.labels[split]) or 0 in images.shape:
+            raise _wrong(
+                self._path, f"{key} is of shape {list(images.shape)} for {len(self.labels[split])} labels"
+            )
+        return [
+            Picture(f"{self._path}, {key}[{place}]", partial(Image.fromarray, image))
+            for place, image in enumerate(images)
+        ]
+
+    def _labels(self, split: str) -> Any:
+        """int64 [N], N > 0."""
+        key = f"{split}_labels"
+        labels = _array(self._path, key)
+        if labels.dtype.kind not in "iu" or labels.shape not in ((len(labels),), (len(labels), 1)):
+            raise _wrong(
+                self._path,
+                f"{key} is {labels.dtype} {list(labels.shape)}, not one whole number for each image",
+            )
+        if not len(labels):
+            raise _wrong(self._path, f"{key} is empty")
+        if labels.min() < 0:
+            raise _wrong(self._path, f"{key} has {labels.min()}; labels count from 0")
+        return labels.reshape(-1).astype(np.int64)
+
+
+def _keys(path: Path) -> set[str]:
+    with _unpacking(path) as arrays:
+        return set(arrays.files)
+
+
+def _array(path: Path, key: str) -> Any:
+    with _unpacking(path) as arrays:
+        if key not in arrays.files:
+            raise _wrong(path, f"there is no {key}; the keys are those of MedMNIST's files")
+        return np.atleast_1d(arrays[key])
+
+
+@contextmanager
+def _unpacking(path: Path) -> Iterator[Any]:
+    try:
+        # Not np.load, which leaves a torn file open and takes other kinds of files as well.
+        with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as arrays:
+            yield arrays
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise _wrong(path, f"is no whole .npz file ({' '.join(str(error).split())})") from error

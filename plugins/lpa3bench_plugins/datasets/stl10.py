@@ -1,0 +1,120 @@
+"""STL-10 (Coates, Ng and Lee, 2011), read from its binary files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lpa3bench.api import Dataset, DatasetSpec, Split, WeakView
+from lpa3bench_plugins.datasets.files import check_md5, check_normalisation, damaged, fetching, missing
+
+SIDE = 96
+BYTES = 3 * SIDE * SIDE
+FOLDER = "stl10_binary"
+UNLABELLED = -1
+CHUNK = 1000
+"""Images that are turned at a time."""
+
+
+class STL10(Dataset):
+    """Ten classes at 96×96 pixels: 5,000 labelled images, then 100,000 without a label; 8,000 to test on.
+
+    The unlabelled images are of the same and of other kinds of animals and vehicles. Together they take
+    2.9 GB of memory. `STL10Fold` leaves 1,000 of the 5,000 labels.
+
+    The weak view is that of FixMatch's original code: flip, then shift by up to 12 pixels, filled by
+    reflection. The code of LP-A3 trains on crops of 48 pixels after a padding by 6.
+
+    Args:
+        mean: of images in [0, 1]; the default is LP-A3's.
+        std: as `mean`.
+    """
+
+    train_images = 105_000
+    train_images = 105_000
+    counts: ClassVar[dict[str, int]] = {"train": 5000, "unlabeled": 100_000, "test": 8000}
+    """By the first part of a file's name, how many images it holds."""
+
+    def __init__(
+        self,
+        *,
+        mean: tuple[float, ...] = (0.4408, 0.4279, 0.3867),
+        std: tuple[float, ...] = (0.2682, 0.2610, 0.2686),
+    ) -> None:
+        check_normalisation(mean, std, channels=3)
+        self.mean = tuple(mean)
+        self.std = tuple(std)
+
+    @property
+    def spec(self) -> DatasetSpec:
+        return DatasetSpec(
+            name="STL10",
+            num_classes=10,
+            channels=3,
+            size=SIDE,
+            mean=self.mean,
+            std=self.std,
+            unlabelled=True,
+            weak=WeakView(flip=True, pad=12, mode="reflect"),
+        )
+
+    def load(self, root: Path) -> dict[str, Split]:
+        none = torch.full((self.counts["unlabeled"],), UNLABELLED)
+        labels = {"train": torch.cat((self._labels(root, "train"), none)), "test": self._labels(root, "test")}
+        images = {"train": self._images(root, "train", "unlabeled"), "test": self._images(root, "test")}
+        return {split: Split(images[split], labels[split]) for split in labels}
+
+    def verify(self, root: Path) -> dict[str, int]:
+        """Check the MD5 of every file against the official ones; they stand for the counts."""
+        official = self._official()
+        for file, checksum in (*official.train_list, *official.test_list):
+            check_md5("STL10", root / FOLDER / file, root, checksum)
+        return {"train": self.counts["train"] + self.counts["unlabeled"], "test": self.counts["test"]}
+
+    def download(self, root: Path) -> None:
+        """By torchvision: the archive of 2.6 GB into `root`, unpacked there."""
+        with fetching("STL10", root):
+            self._official()(str(root), download=True)
+
+    def _official(self) -> Any:
+        """torchvision's class, which knows where to get the files and their checksums."""
+        from torchvision import datasets
+
+        return datasets.STL10
+
+    def _file(self, root: Path, file: str, size: int) -> Path:
+        """The path of a file, which is there and has so many bytes."""
+        path = root / FOLDER / file
+        if not path.is_file():
+            raise missing("STL10", f"{FOLDER}/{file}", root)
+        if (found := path.stat().st_size) != size:
+            raise damaged("STL10", path, root, f"it has {found:,} bytes, not {size:,}")
+        return path
+
+    def _labels(self, root: Path, part: str) -> Tensor:
+        """int64 [N]; the file has classes from 1 to 10."""
+        path = self._file(root, f"{part}_y.bin", self.counts[part])
+        labels = np.fromfile(path, np.uint8).astype(np.int64) - 1
+        if labels.min() < 0 or labels.max() > 9:
+            raise damaged("STL10", path, root, "its labels are not numbers from 1 to 10")
+        return torch.from_numpy(labels)
+
+    def _images(self, root: Path, *parts: str) -> Tensor:
+        """uint8 [N, 3, 96, 96]; the files have the pixels of a channel column by column.
+
+        The result is allocated once and filled piece by piece from the mapped files: nothing is there twice.
+        """
+        paths = [self._file(root, f"{part}_X.bin", self.counts[part] * BYTES) for part in parts]
+        images = torch.empty((sum(self.counts[part] for part in parts), 3, SIDE, SIDE), dtype=torch.uint8)
+        done = 0
+        for path in paths:
+            columns = np.memmap(path, np.uint8, mode="r").reshape(-1, 3, SIDE, SIDE)
+            for start in range(0, len(columns), CHUNK):
+                piece = columns[start : start + CHUNK].transpose(0, 1, 3, 2)
+                images[done : done + len(piece)].numpy()[...] = piece
+                done += len(piece)
+        return images

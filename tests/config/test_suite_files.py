@@ -1,0 +1,182 @@
+"""The shipped suites: each is right in every cell, and holds what the paper's table or figure holds."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from lpa3bench import registry
+from lpa3bench.paths import config_names, gin_root, resolve_config, suite_names
+from lpa3bench.suite import Cell, Suite, check, is_suite, read
+
+NAMES = suite_names()
+LPA3 = "augmenters/lpa3"
+CONTROLS = ("augmenters/identity", "augmenters/lpa3_noise", "augmenters/randaugment_positives")
+TASKS = ("supervised", "fixmatch", "dividemix", "pes", "mixup", "pcorrection", "mcorrection")
+
+
+def suite(name: str) -> Suite:
+    return read(resolve_config(f"suites/{name}"))
+
+
+def arms(cells: Suite, file: str) -> dict[tuple[str, str | None], tuple[str, ...]]:
+    """The bindings of the cells of a config, by overlay and setting."""
+    return {
+        (" ".join(cell.files[1:]), cell.setting): cell.bindings
+        for cell in cells.cells
+        if cell.files[0] == file
+    }
+
+
+def test_there_are_some_and_none_is_a_config() -> None:
+    shipped = "digits fashion_mini fig4 fig5 table1 table2 table3"
+    assert [f"suites/{name}" for name in shipped.split()] == NAMES
+    assert not {*NAMES} & {*config_names()}
+    assert all(is_suite(resolve_config(name)) for name in NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_is_right_in_every_cell(name: str) -> None:
+    assert check(resolve_config(name), registry.load()).errors == ()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_opens_with_its_commands_its_cost_and_what_was_published(name: str) -> None:
+    text = (gin_root() / f"{name}.gin").read_text()
+    head = text[: text.index("\n\n")]
+    assert all(line.startswith("#") for line in head.splitlines())
+    assert f"#   lpa3bench check {name}\n" in head
+    assert "\n# Published: " in head
+    cost = re.search(r"^# Cost: (\d+) cells x (\d+) seeds", head, re.MULTILINE)
+    assert cost is not None
+    whole = read(resolve_config(name))
+    assert cost.groups() == (str(len(whole.cells)), str(len(whole.seeds)))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_cell_is_written_in_one_way(name: str) -> None:
+    """Shipped names, overlays, the setting, then `-p`: so that a cell can be found by its text."""
+    text = (gin_root() / f"{name}.gin").read_text()
+    for cell in read(resolve_config(name)).cells:
+        assert f'    "{cell}",\n' in text
+        assert all(file in config_names() for file in cell.files)
+
+
+@pytest.mark.parametrize("name", ["table1", "table2", "table3", "fig4", "fig5"])
+def test_what_the_paper_ran_three_times_runs_three_times(name: str) -> None:
+    assert suite(name).seeds == (1, 2, 3)
+
+
+def test_table_1() -> None:
+    cells = suite("table1")
+    for file, settings in (
+        ("cifar10_fixmatch", ("labels40", "labels250", "labels4000")),
+        ("cifar100_fixmatch", ("labels400", "labels2500", "labels10000")),
+    ):
+        assert [*arms(cells, file)] == [(over, setting) for setting in settings for over in ("", LPA3)]
+    stl = {*arms(cells, "stl10_fixmatch")}
+    assert stl == {(over, setting) for setting in ("stl10_paper", "stl10_code") for over in ("", LPA3)} | {
+        (f"augmenters/infomin_{space}", "stl10_paper") for space in ("rgb", "ydbdr")
+    }
+    assert len(cells.cells) == 18
+
+
+def test_table_2() -> None:
+    cells = suite("table2")
+    noise = ("sym50", "sym80", "sym90")
+    for task in ("mixup", "pcorrection", "mcorrection", "dividemix", "pes"):
+        overlays = ("", LPA3) if task in ("dividemix", "pes") else ("",)
+        for dataset in ("cifar10", "cifar100"):
+            wanted = dict.fromkeys(((over, rate) for rate in noise for over in overlays), ())
+            assert arms(cells, f"{dataset}_{task}") == wanted
+    assert len(cells.cells) == 2 * 3 * (3 + 2 + 2)
+
+
+def test_table_3() -> None:
+    cells = suite("table3")
+    wanted = {
+        (over, net) for net in ("resnet18", "resnet50") for over in ("", "augmenters/randaugment", LPA3)
+    }
+    for name in ("path", "derma", "oct", "blood", "tissue", "organa", "organc", "organs"):
+        assert {*arms(cells, f"{name}mnist_supervised")} == wanted
+    assert len(cells.cells) == 8 * len(wanted)
+
+
+def test_figure_4_is_made_of_the_tables() -> None:
+    """Runs are known by what they are, so that the same cell of two suites is run once."""
+    tables = {cell for name in ("table1", "table2", "table3") for cell in suite(name).cells}
+    cells = suite("fig4").cells
+    assert len(cells) == 8
+    assert {*cells} <= tables
+
+
+def test_figure_5_varies_one_thing_at_a_time() -> None:
+    cells = suite("fig5").cells
+    assert len(cells) == 36
+    for file, margin, ratio in (
+        ("cifar100_fixmatch", 0.02, 0.9),
+        ("cifar100_pes", 0.02, 1.0),
+        ("organcmnist_supervised", 0.02, 0.5),
+    ):
+        baseline, published, *grid = [cell for cell in cells if cell.files[0] == file]
+        assert baseline.files == (file,)
+        assert published == Cell((file, LPA3), baseline.setting)
+        bound = dict[str, set[float]]({"LPA3.margin": {margin}, "LPA3.ratio": {ratio}})
+        for cell in grid:
+            assert (cell.files, cell.setting) == (published.files, baseline.setting)
+            (text,) = cell.bindings
+            name, _, value = text.partition("=")
+            bound[name].add(float(value))
+        assert bound == {
+            "LPA3.margin": {0.0002, 0.002, 0.02, 0.1, 0.2, 1.0},
+            "LPA3.ratio": {0.1, 0.3, 0.5, 0.7, 0.9, 1.0},
+        }
+        values = {value.name: value.text for value in published.load(registry.load()).values}
+        assert values["positives/LPA3.margin"] == repr(margin)
+        assert values["positives/LPA3.ratio"] == repr(ratio)
+
+
+@pytest.mark.parametrize(
+    ("name", "files", "seeds"),
+    [
+        ("digits", [f"digits_{task}" for task in TASKS], 30),
+        ("fashion_mini", ["fashion_fixmatch", "fashion_pes"], 6),
+    ],
+)
+def test_every_task_has_its_controls(name: str, files: list[str], seeds: int) -> None:
+    cells = suite(name)
+    assert cells.seeds == tuple(range(seeds))
+    assert {cell.files[0] for cell in cells.cells} == {*files}
+    for file in files:
+        found = {*arms(cells, file)}
+        wanted = {("", None), (LPA3, None), *((over, None) for over in CONTROLS), ("", "equal_cost")}
+        assert wanted <= found
+        assert wanted == found or file == "digits_supervised"
+
+
+@pytest.mark.parametrize("name", ["digits", "fashion_mini"])
+def test_a_control_differs_from_lpa3_in_its_images_alone(name: str) -> None:
+    """Whatever the files bind for LP-A3, as half a weight for twice the terms, holds for the controls too."""
+    for cell in suite(name).cells:
+        if cell.files[1:] not in [(over,) for over in CONTROLS]:
+            continue
+        control = task_values(cell)
+        assert control == task_values(Cell((cell.files[0], LPA3), cell.setting))
+
+
+def task_values(cell: Cell) -> dict[str, str]:
+    config = cell.load(registry.load())
+    task = config.names["task"]
+    values = {value.name: value.text for value in config.values}
+    return {name: text for name, text in values.items() if name.startswith((f"{task}.", "run.epochs"))}
+
+
+def test_digits_has_every_augmenter_over_supervised() -> None:
+    """But those that refuse small grey images."""
+    overlays = {name for name in config_names() if name.startswith("augmenters/")}
+    refused = {"augmenters/none", "augmenters/trivialaugment"} | {
+        f"augmenters/infomin_{space}" for space in ("rgb", "ydbdr")
+    }
+    tried = {over for over, _ in arms(suite("digits"), "digits_supervised")} - {""}
+    assert tried == overlays - refused

@@ -1,0 +1,471 @@
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from lpa3bench import testing
+from lpa3bench.errors import DataError, RunFailed
+from lpa3bench_plugins.datasets import decoding, images
+from lpa3bench_plugins.datasets.decoding import Picture, square, statistics
+from lpa3bench_plugins.datasets.images import Images
+
+COUNTS = {"train": 3, "val": 1, "test": 2}
+"""Images of each class."""
+CLASSES = ("ant", "bee", "cat")
+
+
+def draw(path: Path, value: int, size: tuple[int, int] = (12, 12)) -> Path:
+    """A noisy image around a value."""
+    noise = np.random.default_rng(value).integers(-20, 20, (size[1], size[0], 3))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray((value + noise).clip(0, 255).astype(np.uint8)).save(path)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three classes in three splits; `train/bee/1.png` and so on."""
+    for split, count in COUNTS.items():
+        for label, name in enumerate(CLASSES):
+            for place in range(count):
+                draw(tmp_path / "mine" / split / name / f"{place}.png", 40 + 70 * label + place)
+    return tmp_path / "mine"
+
+
+def arrays(**changed: Any) -> dict[str, Any]:
+    generator = np.random.default_rng(0)
+    held = {
+        f"{split}_{what}": generator.integers(0, 256, (3 * count, 12, 12, 3), np.uint8)
+        if what == "images"
+        else (np.arange(3 * count) % 3)[:, None].astype(np.uint8)
+        for split, count in COUNTS.items()
+        for what in ("images", "labels")
+    }
+    return {key: array for key, array in (held | changed).items() if array is not None}
+
+
+def listing(folder: Path) -> dict[str, int]:
+    """All that lies in a folder, and when it was last changed."""
+    return {str(path): path.stat().st_mtime_ns for path in [folder, *folder.rglob("*")]}
+
+
+def fails(path: Path, message: str) -> None:
+    """Loading it is one line, with that in it."""
+    dataset = Images(path=str(path), size=8)
+    assert dataset.spec.num_classes >= 2  # does not raise: a config can be checked without the images
+    with pytest.raises(DataError, match=message) as caught:
+        dataset.load(Path())
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).startswith("Images")
+
+
+# ------------------------------------------------------------------------------------------- what is read
+def test_a_folder_of_class_folders(folder: Path) -> None:
+    dataset = Images(path=str(folder), size=12)
+    splits = dataset.load(Path())
+    assert list(splits) == ["train", "val", "test"]
+    assert {name: split.labels.tolist() for name, split in splits.items()} == {
+        "train": [0, 0, 0, 1, 1, 1, 2, 2, 2],
+        "val": [0, 1, 2],
+        "test": [0, 0, 1, 1, 2, 2],
+    }
+    assert dataset.verify(Path()) == {"train": 9, "val": 3, "test": 6}
+    for name, split in splits.items():
+        files = sorted((folder / name).rglob("*.png"))
+        assert len(split.images) == len(files)
+        for image, file in zip(split.images, files, strict=True):
+            assert np.array_equal(image.permute(1, 2, 0).numpy(), np.asarray(Image.open(file)))
+    testing.check_dataset(dataset, Path())
+
+
+def test_the_validation_split_may_be_left_out(folder: Path) -> None:
+    shutil.rmtree(folder / "val")
+    assert list(Images(path=str(folder), size=8).load(Path())) == ["train", "test"]
+
+
+def test_the_order_is_torchvisions(folder: Path) -> None:
+    from torchvision.datasets import ImageFolder
+
+    for name in ("B.png", "a.png", "10.png"):
+        draw(folder / "train" / "bee" / name, 99)
+    theirs = ImageFolder(str(folder / "train"))
+    ours = Images(path=str(folder), size=12).load(Path())["train"]
+    assert ours.labels.tolist() == theirs.targets
+    for image, (their_image, _) in zip(ours.images, theirs, strict=True):
+        assert np.array_equal(image.permute(1, 2, 0).numpy(), np.asarray(their_image))
+
+
+def test_what_is_passed_over(folder: Path) -> None:
+    for name in (".hidden.png", "notes.txt", ".DS_Store"):
+        (folder / "train" / "ant" / name).write_text("no image")
+    (folder / "train" / ".cache").mkdir()
+    (folder / "train" / "ant" / ".thumbnails").mkdir()
+    (folder / "train" / "ant" / ".thumbnails" / "1.png").write_text("no image")
+    (folder / "train" / "list.csv").write_text("no image")
+    draw(folder / "train" / "ant" / "deeper" / "9.PNG", 50)
+    assert Images(path=str(folder), size=8).verify(Path()) == {"train": 10, "val": 3, "test": 6}
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (3,)])
+def test_an_npz(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    held = arrays()
+    for split in COUNTS:
+        pixels = held[f"{split}_images"]
+        held[f"{split}_images"] = (
+            pixels if shape == (3,) else pixels[..., 0].reshape(*pixels.shape[:3], *shape)
+        )
+    np.savez(tmp_path / "mine.npz", **held)
+    dataset = Images(path=str(tmp_path / "mine.npz"), size=12)
+    splits = dataset.load(Path())
+    assert list(splits) == ["train", "val", "test"]
+    for name, split in splits.items():
+        assert split.labels.tolist() == held[f"{name}_labels"][:, 0].tolist()
+        pixels = held[f"{name}_images"].reshape(*held[f"{name}_images"].shape[:3], -1)
+        assert np.array_equal(
+            split.images.numpy(), np.broadcast_to(pixels.transpose(0, 3, 1, 2), split.images.shape)
+        )
+    assert dataset.spec.num_classes == 3
+
+
+def test_the_path_is_relative_to_where_the_command_starts(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(folder.parent)
+    assert Images(path="mine", size=8).verify(tmp_path / "data") == {"train": 9, "val": 3, "test": 6}
+
+
+# ------------------------------------------------------------------------------------------ how it is read
+@pytest.mark.parametrize("size", [(40, 20), (20, 40), (31, 20)])
+def test_the_middle_is_resized(tmp_path: Path, size: tuple[int, int]) -> None:
+    """As torchvision: shorter side to the size, then the middle; up to rounding."""
+    from torchvision.transforms import functional as theirs
+
+    column, row = np.meshgrid(np.arange(size[0]), np.arange(size[1]))
+    smooth = np.stack((5 * column, 5 * row, 100 + 2 * column - row), 2).astype(np.uint8)
+    path = tmp_path / "a.png"
+    Image.fromarray(smooth).save(path)
+    ours = square(Picture("a", lambda: Image.open(path)), 10, 3)
+    expected = theirs.center_crop(theirs.resize(Image.open(path), 10), 10)
+    assert ours.shape == (3, 10, 10)
+    difference = ours.transpose(1, 2, 0).astype(int) - np.asarray(expected).astype(int)
+    assert np.abs(difference).max() <= 8
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_every_kind_of_image(tmp_path: Path, mode: str, channels: int) -> None:
+    image = Image.new("RGB", (9, 7), (255, 255, 255)).convert(mode)
+    path = tmp_path / ("a.tif" if mode == "CMYK" else "a.png")
+    image.save(path)
+    pixels = square(Picture("a", lambda: Image.open(path)), 5, channels)
+    assert pixels.dtype == np.uint8
+    assert pixels.shape == (channels, 5, 5)
+    assert (pixels == 255).all()
+
+
+def test_an_image_of_sixteen_bits_is_refused(folder: Path) -> None:
+    """Converting it would make all but the darkest pixels white."""
+    path = folder / "train" / "ant" / "deep.png"
+    Image.fromarray((np.arange(64, dtype=np.uint16) * 1000).reshape(8, 8)).save(path)
+    fails(
+        folder, r"deep\.png cannot be read \(its pixels are not bytes \(mode I;16\); convert it to 8 bits\)"
+    )
+
+
+def test_what_is_measured(folder: Path) -> None:
+    dataset = Images(path=str(folder), size=12)
+    assert (dataset.spec.mean, dataset.spec.std) == ((0.5,) * 3, (0.5,) * 3)
+    train = dataset.load(Path())["train"].images.double() / 255
+    assert dataset.spec.mean == pytest.approx(train.mean((0, 2, 3)).tolist(), rel=1e-12)
+    assert dataset.spec.std == pytest.approx(train.std((0, 2, 3), correction=0).tolist(), rel=1e-12)
+
+
+def test_what_is_bound_is_not_measured(folder: Path) -> None:
+    dataset = Images(path=str(folder), size=12, channels=1, mean=(0.25,))
+    assert dataset.load(Path())["test"].images.shape == (6, 1, 12, 12)
+    assert dataset.spec.mean == (0.25,)
+    assert dataset.spec.std != (0.5,)
+
+
+def test_statistics_of_a_constant_channel() -> None:
+    pixels = torch.zeros((2, 2, 4, 4), dtype=torch.uint8)
+    pixels[0, 1] = 255
+    assert statistics(pixels) == ((0.0, 0.5), (1.0, 0.5))
+
+
+def test_what_everybody_may_know(folder: Path) -> None:
+    spec = Images(path=str(folder), size=40).spec
+    assert (spec.name, spec.num_classes, spec.channels, spec.size) == ("Images", 3, 3, 40)
+    assert (spec.weak.flip, spec.weak.pad, spec.weak.mode) == (True, 5, "reflect")
+    assert Images(path="nowhere", size=8).spec.num_classes == 2
+
+
+# ------------------------------------------------------------------------------------------- what is wrong
+@pytest.mark.parametrize("content", ["torn", "empty", "text"])
+@pytest.mark.parametrize("split", COUNTS)
+def test_an_image_that_cannot_be_read_is_named(folder: Path, split: str, content: str) -> None:
+    path = draw(folder / split / "bee" / "0.png", 90)
+    whole = path.read_bytes()
+    path.write_bytes({"torn": whole[: len(whole) // 2], "empty": b"", "text": b"no image"}[content])
+    fails(folder, f"Images: {path} cannot be read \\(.*\\); mend it or remove it")
+
+
+def test_a_torn_jpeg(folder: Path) -> None:
+    path = draw(folder / "train" / "ant" / "0.jpg", 90, (60, 60))
+    path.write_bytes(path.read_bytes()[:-400])
+    fails(folder, r"0\.jpg cannot be read \(image file is truncated")
+
+
+def test_the_first_is_named_where_there_are_several(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoding, "CHUNK", 4)
+    for name in ("cat/1.png", "bee/2.png", "cat/0.png"):
+        (folder / "train" / name).write_text("no image")
+    fails(folder, r"train/bee/2\.png cannot be read")
+
+
+def remove(folder: Path, name: str) -> None:
+    shutil.rmtree(folder / name)
+
+
+LAYOUTS: dict[str, tuple[Callable[[Path], Any], str]] = {
+    "nothing": (lambda f: remove(f, ""), r"Images\.path: there is no folder or \.npz file /.*/mine$"),
+    "no train": (
+        lambda f: remove(f, "train"),
+        r"mine: there is no folder train; there must be train/<class>/…",
+    ),
+    "no test": (lambda f: remove(f, "test"), r"mine: there is no folder test;"),
+    "no class": (
+        lambda f: [remove(f, f"train/{c}") for c in CLASSES],
+        r"train: there must be two or more folders",
+    ),
+    "one class": (
+        lambda f: [remove(f, f"train/{c}") for c in CLASSES[1:]],
+        r"train: there must be two or more",
+    ),
+    "missing in test": (
+        lambda f: remove(f, "test/bee"),
+        r"class 'bee' is in train, but .* no folder test/bee",
+    ),
+    "missing in val": (lambda f: remove(f, "val/cat"), r"class 'cat' is in train, but .* no folder val/cat"),
+    "more in test": (
+        lambda f: (f / "test/dog").mkdir(),
+        r"class 'dog' is in test, but .* no folder train/dog",
+    ),
+    "empty class": (
+        lambda f: [file.unlink() for file in (f / "train/ant").iterdir()],
+        r"train/ant: the class has no image \(\.jpg \.jpeg \.png",
+    ),
+    "broken link": (
+        lambda f: (f / "train/ant/7.png").symlink_to("gone"),
+        r"train/ant/7\.png cannot be read \(",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", LAYOUTS)
+def test_a_folder_that_is_not_as_it_should_be(folder: Path, kind: str) -> None:
+    spoil, message = LAYOUTS[kind]
+    spoil(folder)
+    fails(folder, message)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"test_images": None}, "there is no test_images"),
+        ({"train_labels": None}, "there is no train_labels"),
+        ({"val_labels": None}, "there is no val_labels"),
+        ({"train_images": np.zeros((9, 12, 12))}, r"train_images is float64 \[9, 12, 12\], not uint8"),
+        ({"train_images": np.zeros((9, 3, 12, 12), np.uint8)}, r"train_images is uint8 \[9, 3, 12, 12\]"),
+        (
+            {"test_images": np.zeros((5, 12, 12), np.uint8)},
+            r"test_images is of shape \[5, 12, 12\] for 6 labels",
+        ),
+        ({"train_labels": np.zeros((9, 2), int)}, r"train_labels is int64 \[9, 2\], not one whole number"),
+        ({"train_labels": np.zeros(9)}, r"train_labels is float64 \[9\]"),
+        ({"train_labels": np.zeros(9, int)}, "train_labels has one class only"),
+        ({"train_labels": np.arange(9) % 3 * 2}, "no training image has label 1"),
+        ({"train_labels": np.arange(9) - 1}, "train_labels has -1; labels count from 0"),
+        ({"test_labels": np.full(6, 3)}, "test_labels has 3, and no training image has that label"),
+        ({"val_labels": np.zeros(0, int)}, "val_labels is empty"),
+        ({"test_labels": np.array([{}] * 6)}, "is no whole .npz file .*allow_pickle"),
+    ],
+)
+def test_an_npz_that_is_not_as_it_should_be(tmp_path: Path, changed: dict[str, Any], message: str) -> None:
+    np.savez(tmp_path / "mine.npz", **arrays(**changed))
+    fails(tmp_path / "mine.npz", message)
+
+
+@pytest.mark.parametrize("content", ["torn", "empty", "text", "npy"])
+def test_a_file_that_is_no_npz(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "mine.npz"
+    np.savez(path, **arrays())
+    whole = path.read_bytes()
+    np.save(tmp_path / "a.npy", np.zeros(3))
+    made = {"torn": whole[:3000], "empty": b"", "text": b"no file", "npy": (tmp_path / "a.npy").read_bytes()}
+    path.write_bytes(made[content])
+    fails(path, r"mine\.npz: is no whole \.npz file \(")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"size": 0}, r"^size: must be >= 1"),
+        ({"channels": 2}, r"^channels: must be 1 or 3, not 2"),
+        ({"mean": (0.5,)}, r"^mean: needs one number per channel, 3 in all"),
+        ({"channels": 1, "std": (0.0,)}, r"^std: must be > 0"),
+        ({"path": ""}, r"^path: must name"),
+    ],
+)
+def test_parameters(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Images(**({"path": "mine", "size": 8} | given))
+
+
+def test_a_download_says_what_is_wrong(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"Images\.path: there is no folder"):
+        Images(path=str(tmp_path / "gone"), size=8).download(tmp_path)
+
+
+# ------------------------------------------------------------------------------------------- what is kept
+@pytest.fixture
+def load(folder: Path, tmp_path: Path) -> Callable[..., dict[str, torch.Tensor]]:
+    """Load with a cache; the images by split."""
+
+    def load(**more: Any) -> dict[str, torch.Tensor]:
+        dataset = Images(**{"path": str(folder), "size": 12} | more)
+        dataset.cache = tmp_path / "runs" / ".cache"
+        before = listing(folder)
+        splits = dataset.load(tmp_path / "data")
+        assert listing(folder) == before, "the user's folder is left as it is"
+        plain = Images(**{"path": str(folder), "size": 12} | more)
+        for name, split in plain.load(tmp_path / "data").items():
+            testing.assert_same(tuple(split), tuple(splits[name]), name)
+        assert plain.spec == dataset.spec
+        return {name: split.images for name, split in splits.items()}
+
+    return load
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Grows by the number of images whenever some are decoded for a cache."""
+    calls: list[int] = []
+    real = images.in_cache
+
+    def in_cache(*given: Any, **more: Any) -> Any:
+        *before, chunks, shape, train = given
+
+        def counted() -> Any:
+            calls.append(shape[0])
+            return chunks()
+
+        return real(*before, counted, shape, train, **more)
+
+    monkeypatch.setattr(images, "in_cache", in_cache)
+    return calls
+
+
+def cached(tmp_path: Path) -> list[str]:
+    return sorted(path.suffix for path in (tmp_path / "runs" / ".cache").iterdir())
+
+
+def test_images_are_decoded_once(load: Any, decoded: list[int], tmp_path: Path) -> None:
+    load()
+    load()
+    assert decoded == [18]
+    assert cached(tmp_path) == [".json", ".lock", ".npy"]
+
+
+def test_what_is_written_to_the_tensor_stays_there(load: Any, decoded: list[int]) -> None:
+    load()["train"].zero_()
+    assert load()["train"].max() > 0
+    assert decoded == [18]
+
+
+def test_an_image_that_has_changed(load: Any, decoded: list[int], folder: Path, tmp_path: Path) -> None:
+    before = load()["train"][0].clone()
+    draw(folder / "train" / "ant" / "0.png", 200)
+    assert not torch.equal(load()["train"][0], before)
+    os.utime(folder / "test" / "cat" / "1.png", ns=(1, 1))
+    load()
+    (folder / "test" / "cat" / "1.png").rename(folder / "test" / "cat" / "2.png")
+    load()
+    draw(folder / "test" / "cat" / "3.png", 200)
+    load()
+    load()
+    assert decoded == [18, 18, 18, 18, 19]
+    assert cached(tmp_path) == [".json", ".lock", ".npy"], "what is out of date is replaced"
+
+
+def test_other_parameters_are_kept_beside(load: Any, decoded: list[int], tmp_path: Path) -> None:
+    for more in ({}, {"size": 8}, {"channels": 1}):
+        load(**more)
+        load(**more)
+    load(mean=(0.1, 0.2, 0.3))
+    assert decoded == [18] * 3
+    assert cached(tmp_path) == [".json"] * 3 + [".lock"] + [".npy"] * 3
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".json"])
+@pytest.mark.parametrize("damage", ["torn", "bit", "last bit", "empty", "gone", "text"])
+def test_a_damaged_cache_is_made_anew(
+    load: Any, decoded: list[int], tmp_path: Path, suffix: str, damage: str
+) -> None:
+    load()
+    (path,) = (tmp_path / "runs" / ".cache").glob(f"*{suffix}")
+    whole = path.read_bytes()
+    middle = len(whole) // 2
+    path.write_bytes(
+        {
+            "torn": whole[:middle],
+            "bit": whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :],
+            "last bit": whole[:-3] + bytes([whole[-3] ^ 1]) + whole[-2:],  # of the .json: a digit
+            "text": b'"no such thing"',
+        }.get(damage, b"")
+    )
+    if damage == "gone":
+        path.unlink()
+    load()
+    load()
+    assert decoded == [18, 18]
+
+
+def test_an_unreadable_image_leaves_nothing_half_done(load: Any, folder: Path, tmp_path: Path) -> None:
+    path = folder / "test" / "cat" / "1.png"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:100])
+    with pytest.raises(DataError, match=r"test/cat/1\.png cannot be read"):
+        load()
+    assert cached(tmp_path) == [".lock"]
+    path.write_bytes(whole)
+    load()
+    assert cached(tmp_path) == [".json", ".lock", ".npy"]
+
+
+def test_a_cache_that_cannot_be_written(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("a file")
+    dataset = Images(path=str(folder), size=8)
+    dataset.cache = tmp_path / "runs" / ".cache"
+    with pytest.raises(RunFailed, match=r"\.cache: cannot be written to \(Not a directory\)"):
+        dataset.load(tmp_path)
+
+
+def test_a_full_disk_is_one_line(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*given: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np.lib.format, "write_array_header_2_0", full)
+    dataset = Images(path=str(folder), size=8)
+    dataset.cache = tmp_path / "cache"
+    with pytest.raises(RunFailed, match=r"\.npy: could not be written \(.*No space left"):
+        dataset.load(tmp_path)
+    assert [path.name for path in dataset.cache.iterdir()] == ["images.lock"]
