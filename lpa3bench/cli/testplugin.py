@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import json
+import os
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,7 +59,7 @@ def command(
     NAME is a registered plugin of any kind; FILE a Python file, of which all plugins are tested. Everything
     happens on a tiny made-up data set on the CPU, in seconds; only a data set is read from the data folder.
     Each law gets a line: passed, FAILED or not applicable, with the reason. Exits with 5 where a law fails,
-    with 4 where a data set's files are missing.
+    with 4 where a data set's files are missing. LPA3BENCH_TRACEBACK=1 shows where laws fail.
     """
     from lpa3bench.paths import data_root
     from lpa3bench.testing.verdict import examine
@@ -72,6 +74,9 @@ def command(
         click.echo(json.dumps([verdict.plain() for verdict in verdicts], indent=2))
     else:
         click.echo("\n\n".join("\n".join(verdict.lines()) for verdict in verdicts))
+    if os.environ.get("LPA3BENCH_TRACEBACK"):
+        for finding in (f for verdict in verdicts for f in verdict.findings if f.outcome == "FAILED"):
+            traceback.print_exception(finding.error)
     if any(verdict.broken for verdict in verdicts):
         ctx.exit(PluginError.exit_code)
     if any(verdict.data_missing for verdict in verdicts):

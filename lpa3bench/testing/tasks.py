@@ -136,7 +136,7 @@ def initialise(trial: Trial) -> None:
 def three_updates(trial: Trial) -> None:
     """It trains for three epochs of updates without raising."""
     if trial.first.raised is not None:
-        raise trial.first.raised
+        raise trial.first.raised.__cause__ or trial.first.raised
     assert trial.first.logs, "`batches` yields no step"
 
 
@@ -235,8 +235,7 @@ def alone(trial: Trial) -> Trial:
 def resume(trial: Trial) -> None:
     """Training that is stopped and goes on ends with the same bits."""
     trial.first.whole()
-    with fresh_globals():
-        check_resume(trial.make, trial.augmenter, trial.slot or "positives", labels=trial.labels)
+    check_resume(trial.make, trial.augmenter, trial.slot or "positives", labels=trial.labels)
 
 
 LAWS = (
