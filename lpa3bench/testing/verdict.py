@@ -56,7 +56,8 @@ class Verdict:
         counts = {outcome: sum(f.outcome == outcome for f in self.findings) for outcome in _WORST}
         total = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
         head = f"{self.entry.name}, {KIND_WORDS[self.entry.kind]} of {self.entry.distribution}"
-        return [head, *rows, f"  {'BROKEN' if self.broken else 'ok'}: {total}"]
+        end = "BROKEN" if self.broken else "DATA MISSING" if self.data_missing else "ok"
+        return [head, *rows, f"  {end}: {total}"]
 
     def plain(self) -> dict[str, Any]:
         """As plain data."""
@@ -101,7 +102,7 @@ def examine(entry: Entry, arguments: dict[str, Any], root: Path) -> Verdict:
     Args:
         entry: which.
         arguments: of its constructor; a task that is given no `batch_size` gets a small one.
-        root: the data folder, for a data set.
+        root: the data folder, for a data set, and for labels that are read from it.
 
     Raises:
         PluginError: it cannot be imported.
@@ -118,11 +119,16 @@ def examine(entry: Entry, arguments: dict[str, Any], root: Path) -> Verdict:
     def make(**given: Any) -> Any:
         return cls(**arguments, **given)
 
+    def make_labels() -> Any:
+        labels = make()
+        labels.root = root
+        return labels
+
     tries: dict[str, Callable[[], list[Finding]]] = {
         "tasks": lambda: try_task(make),
         "augmenters": lambda: try_augmenter(make),
         "backbones": lambda: try_backbone(make),
         "datasets": lambda: try_dataset(make, root),
-        "labels": lambda: try_labels(make),
+        "labels": lambda: try_labels(make_labels),
     }
     return Verdict(entry, tuple(tries[entry.kind]()))

@@ -221,7 +221,7 @@ class FixMatch(Task):
             on_x, on_weak = self._logits(x, weak)
             (on_strong,) = self._logits(strong, domain=domain)
 
-        guess = probabilities(on_weak.detach() / self.temperature)
+        guess = probabilities(at_least_float32(on_weak.detach()) / self.temperature)
         labelled_loss = F.cross_entropy(at_least_float32(on_x), label)
         unlabelled_loss, confident = confident_cross_entropy(on_strong, guess, self.threshold)
         loss = labelled_loss + self.lambda_u * unlabelled_loss

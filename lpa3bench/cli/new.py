@@ -1,0 +1,70 @@
+"""`lpa3bench new`: a plugin of your own to start from."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import click
+
+from lpa3bench.errors import UsageError
+from lpa3bench.registry import Registry, load
+from lpa3bench.scaffold import KINDS, Names, files, run_command
+
+WORDS = {"dataset": "data set"}
+"""What a kind is called in a sentence, where it is not what the command line calls it."""
+
+
+@click.command()
+@click.argument("kind", type=click.Choice([*KINDS]))
+@click.argument("name")
+@click.option(
+    "--into",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    default=Path(),
+    help="Where to make the plugin's folder. [default: here]",
+)
+def command(kind: str, name: str, into: Path) -> None:
+    """Write a plugin of your own to start from.
+
+    NAME is a Python name such as SoftBlur. A folder `soft-blur` is made: an installable distribution with a
+    plugin that works as it is, its test, and a gin file that binds it. Nothing that exists is touched.
+    """
+    names = Names(name)
+    folder = into / names.folder
+    _refuse_taken(names, load())
+    if folder.exists():
+        raise UsageError(f"{folder}: there is something of that name already; choose another name or --into")
+    for path, text in files(kind, names).items():
+        target = folder / path
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"{target}: cannot be written ({error.strerror})") from error
+    click.echo(f"Written: {folder}, with {WORDS.get(kind, kind)} {name}, which works as it is. Next:\n")
+    for line in next_commands(kind, names, folder):
+        click.echo(f"  {line}")
+
+
+def _refuse_taken(names: Names, registry: Registry) -> None:
+    """Names are unique over all kinds, and gin scopes are the lower-case names of augmenters."""
+    for entry in registry.entries:
+        if entry.name.lower() == names.plugin.lower():
+            raise UsageError(
+                f"the name {names.plugin} is taken: {entry.name} is registered by {entry.distribution}"
+            )
+    if find_spec(names.package) is not None:
+        raise UsageError(f"the name {names.plugin} is taken: there is a package {names.package} already")
+
+
+def next_commands(kind: str, names: Names, folder: Path) -> list[str]:
+    """What to type next: install, test, run."""
+    # "./": pip takes a bare name for a distribution to fetch.
+    place = folder if folder.is_absolute() else f"./{folder}"
+    return [
+        f"pip install -e {place}",
+        f"lpa3bench test-plugin {names.plugin}",
+        run_command(kind, f"{folder / names.snake}.gin"),
+    ]

@@ -1,0 +1,83 @@
+"""A plugin to start from: the files of a small distribution, filled in from templates that lie beside this.
+
+`common` holds what every kind has; the folder of a kind its class, the test of it and a gin file.
+"""
+
+from __future__ import annotations
+
+import keyword
+import re
+from pathlib import Path
+from string import Template
+
+from lpa3bench.errors import UsageError
+from lpa3bench.hookspecs import API_VERSION
+
+HERE = Path(__file__).parent
+KINDS = {
+    "augmenter": "augmenters",
+    "task": "tasks",
+    "backbone": "backbones",
+    "dataset": "datasets",
+    "labels": "labels",
+}
+"""The kind of one plugin, and that of its hook."""
+_RUN = {"augmenter": "quickstart augmenters/none ", "task": ""}
+"""The gin files that a kind's own goes over, where it is not the quickstart; a task's is a whole config."""
+LONGEST_NAME = 32
+
+
+class Names:
+    """What the parts of a distribution are called, after its plugin.
+
+    Raises:
+        UsageError: the name is none for a class.
+    """
+
+    def __init__(self, plugin: str) -> None:
+        if (
+            not (plugin.isascii() and plugin.isidentifier())
+            or plugin.startswith("_")
+            or keyword.iskeyword(plugin)
+        ):
+            raise UsageError(f"{plugin!r} is no name for a plugin; one is a Python name such as SoftBlur")
+        if len(plugin) > LONGEST_NAME:
+            raise UsageError(f"{plugin!r} is too long for a name; {LONGEST_NAME} letters are enough")
+        self.plugin = plugin
+        words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", plugin)
+        self.snake = re.sub("_+", "_", words.lower()).strip("_")
+        self.package = f"lpa3bench_{self.snake}"
+        self.folder = self.snake.replace("_", "-")
+        self.distribution = f"lpa3bench-{self.folder}"
+
+
+def run_command(kind: str, gin: str) -> str:
+    """What runs the plugin; `gin` is the path of its gin file."""
+    return f"lpa3bench run {_RUN.get(kind, 'quickstart ')}{gin}"
+
+
+def files(kind: str, names: Names) -> dict[str, str]:
+    """Path below the distribution's folder → text."""
+    values = {
+        "Name": names.plugin,
+        "snake": names.snake,
+        "package": names.package,
+        "folder": names.folder,
+        "distribution": names.distribution,
+        "kind": kind,
+        "kinds": KINDS[kind],
+        "run": run_command(kind, f"{names.snake}.gin"),
+        "api": str(API_VERSION),
+    }
+    templates = {
+        "pyproject.toml": "common/pyproject.toml.txt",
+        "README.md": "common/readme.md.txt",
+        f"{names.snake}.gin": f"{kind}/config.gin.txt",
+        f"{names.package}/__init__.py": "common/init.py.txt",
+        f"{names.package}/plugin.py": "common/plugin.py.txt",
+        f"{names.package}/{kind}.py": f"{kind}/class.py.txt",
+        f"tests/test_{names.snake}.py": f"{kind}/test.py.txt",
+    }
+    return {
+        path: Template((HERE / source).read_text()).substitute(values) for path, source in templates.items()
+    }
