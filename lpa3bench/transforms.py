@@ -156,9 +156,7 @@ def _from_pixels(answer: Any, like: Tensor) -> Tensor:
     if pixels.dtype not in (np.uint8, np.float32):
         raise ValueError(f"the transform returned {_described(answer)}, not an image of bytes")
     scale = 255 if pixels.dtype == np.uint8 else 1
-    image = (
-        torch.from_numpy(np.ascontiguousarray(pixels)).to(like.device, like.dtype).permute(2, 0, 1) / scale
-    )
+    image = torch.from_numpy(pixels.copy()).to(like.device, like.dtype).permute(2, 0, 1) / scale
     return _checked(image, like)
 
 

@@ -46,8 +46,8 @@ class EMA:
         """Follow the original by one step."""
         (parameters, buffers), (averaged, copied) = self._from, self._to
         torch._foreach_lerp_(averaged, parameters, 1 - self.decay)
-        for here, there in zip(copied, buffers, strict=True):
-            here.copy_(there)
+        if buffers:  # a list of none is refused
+            torch._foreach_copy_(copied, buffers)
 
     def state_dict(self) -> dict[str, Any]:
         """Parameters and buffers of the average."""

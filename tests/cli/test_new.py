@@ -1,0 +1,168 @@
+"""`lpa3bench new`: what it writes works as it is."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from lpa3bench import registry
+from lpa3bench.cli import main
+from lpa3bench.scaffold import KINDS, LONGEST_NAME, Names, files, run_command
+
+NAMES = {
+    "augmenter": "SoftBlur",
+    "task": "MyMethod",
+    "backbone": "B" + "x" * (LONGEST_NAME - 1),
+    "dataset": "HTTPBars2",
+    "labels": "next_class",
+}
+
+
+def new(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, ["new", *map(str, arguments)])
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a plugin of each kind."""
+    folder = tmp_path_factory.mktemp("new")
+    for kind, name in NAMES.items():
+        result = new(kind, name, "--into", folder)
+        assert result.exit_code == 0, result.output
+    return folder
+
+
+@pytest.fixture
+def installed(written: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The same, each on the path with the metadata that an installer would write."""
+    before = {*sys.modules}
+    for name in NAMES.values():
+        names = Names(name)
+        info = written / names.folder / f"{names.package}-0.1.0.dist-info"
+        info.mkdir(exist_ok=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {names.distribution}\nVersion: 0.1.0\n")
+        (info / "entry_points.txt").write_text(f"[lpa3bench]\n{names.snake} = {names.package}.plugin\n")
+        monkeypatch.syspath_prepend(written / names.folder)
+    registry.load.cache_clear()
+    yield written
+    for name in {*sys.modules} - before:
+        if name.startswith("lpa3bench_") and not name.startswith("lpa3bench_plugins"):
+            del sys.modules[name]
+
+
+def test_it_says_what_to_do_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = new("augmenter", "SoftBlur")
+    assert [line.strip() for line in result.stdout.splitlines() if line.startswith("  ")] == [
+        "pip install -e ./soft-blur",
+        "lpa3bench test-plugin SoftBlur",
+        "lpa3bench run quickstart augmenters/none soft-blur/soft_blur.gin",
+    ]
+    assert (tmp_path / "soft-blur" / "soft_blur.gin").is_file()
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_it_is_registered_and_keeps_the_laws(kind: str, installed: Path) -> None:
+    entry = registry.load().get(NAMES[kind])
+    assert entry is not None
+    assert entry.kind == KINDS[kind]
+    assert entry.distribution == f"{Names(NAMES[kind]).distribution} 0.1.0"
+    result = CliRunner().invoke(main, ["test-plugin", NAMES[kind], "--json"])
+    assert result.exit_code == 0, result.output
+    (verdict,) = json.loads(result.stdout)
+    assert {law["outcome"] for law in verdict["laws"]} <= {"passed", "not applicable"}
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_its_gin_file_is_right_and_runs(kind: str, installed: Path) -> None:
+    names = Names(NAMES[kind])
+    gin = str(installed / names.folder / f"{names.snake}.gin")
+    checked = CliRunner().invoke(main, ["check", gin])
+    assert checked.exit_code == 0, checked.output
+    words = run_command(kind, gin).split()[1:]
+    done = CliRunner().invoke(main, [*words, "--dry-run"])
+    assert done.exit_code == 0, done.output
+
+
+def test_its_own_tests_pass(installed: Path) -> None:
+    folders = [installed / Names(name).folder for name in NAMES.values()]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *folders],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, folders))},
+        cwd=installed,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_it_is_well_formed(written: Path) -> None:
+    if shutil.which("ruff", path=str(Path(sys.executable).parent)) is None:
+        pytest.skip("ruff is not installed; it comes with the extra dev")
+    for words in (["check"], ["format", "--check"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "ruff", *words, "--no-cache", "."],
+            cwd=written,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_is_left_to_fill_in(kind: str) -> None:
+    for path, text in files(kind, Names("SoftBlur")).items():
+        assert "$" not in path + text
+
+
+# ---------------------------------------------------------------------------------------------- refusals
+@pytest.mark.parametrize("name", ["3x", "soft blur", "soft-blur", "class", "_Hidden", "Größe", "x" * 40])
+def test_what_is_no_name_is_refused(name: str, tmp_path: Path) -> None:
+    result = new("task", name, "--into", tmp_path)
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"error: {name!r} is ")
+    assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.parametrize(("name", "why"), [("LPA3", "LPA3 is registered by lpa3bench "), ("lpa3", "LPA3 is")])
+def test_a_registered_name_is_refused(name: str, why: str, tmp_path: Path) -> None:
+    result = new("augmenter", name, "--into", tmp_path)
+    assert result.exit_code == 2
+    assert f"the name {name} is taken: {why}" in result.stderr
+
+
+def test_the_name_of_a_package_is_refused(tmp_path: Path) -> None:
+    result = new("augmenter", "Plugins", "--into", tmp_path)
+    assert result.exit_code == 2
+    assert "there is a package lpa3bench_plugins already" in result.stderr
+
+
+def test_nothing_that_exists_is_touched(tmp_path: Path) -> None:
+    (tmp_path / "soft-blur").mkdir()
+    (tmp_path / "soft-blur" / "mine.txt").write_text("mine")
+    result = new("augmenter", "SoftBlur", "--into", tmp_path)
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"error: {tmp_path / 'soft-blur'}: there is something of that name")
+    assert [path.name for path in (tmp_path / "soft-blur").iterdir()] == ["mine.txt"]
+
+
+def test_a_place_that_cannot_be_written_to_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    result = new("augmenter", "SoftBlur", "--into", tmp_path / "file")
+    assert result.exit_code == 2
+    assert "Traceback" not in result.output
+
+
+def test_an_unknown_kind_names_the_kinds() -> None:
+    result = new("sampler", "Mine")
+    assert result.exit_code == 2
+    assert "augmenter" in result.stderr

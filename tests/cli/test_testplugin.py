@@ -1,0 +1,197 @@
+"""`lpa3bench test-plugin`: what it says of good plugins and bad ones."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from lpa3bench.cli import main
+
+BAD = Path(__file__).parents[1] / "thirdparty" / "bad_plugins"
+
+FILE = """
+import torch
+from lpa3bench import Augmenter, View, hookimpl
+
+class Dim(Augmenter):
+    def __init__(self, *, low: float = 0.5) -> None:
+        if not 0 <= low <= 1:
+            raise ValueError(f"low: must be in [0, 1], not {low}")
+        self.low = low
+
+    def generate(self, x, ctx):
+        return View(x * ctx.draws.uniform((len(x), 1, 1, 1), self.low, 1.0, like=x), torch.arange(len(x)))
+
+class Needy(Dim):
+    def __init__(self, *, count: int) -> None:
+        super().__init__()
+
+@hookimpl
+def register_augmenters(register):
+    register("Dim", Dim)
+"""
+
+
+def verdict(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, ["test-plugin", *map(str, arguments)])
+
+
+def outcomes(result: Result) -> dict[str, set[str]]:
+    """Law → the outcomes of its trials."""
+    found: dict[str, set[str]] = {}
+    for law in json.loads(result.stdout)[0]["laws"]:
+        found.setdefault(law["law"], set()).add(law["outcome"])
+    return found
+
+
+@pytest.fixture
+def dim(tmp_path: Path) -> Path:
+    path = tmp_path / "dim.py"
+    path.write_text(FILE)
+    return path
+
+
+def test_a_good_file(dim: Path) -> None:
+    result = verdict(dim)
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert lines[0] == f"Dim, augmenter of {dim}"
+    assert "  passed          resume" in lines
+    assert lines[-1].startswith("  ok: ")
+    assert len(lines) < 20, "a line for each law"
+
+
+def test_a_registered_name() -> None:
+    result = verdict("LPA3")
+    assert result.exit_code == 0, result.output
+    assert "  not applicable  slot view: slot view needs a view of every image" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("file", "law", "reason"),
+    [
+        ("touches_parameters", "parameters untouched", "changes backbone.stem.0.weight"),
+        ("global_random", "no global RNG", "draws from torch's global random generator"),
+        ("wrong_shapes", "shapes", "returned images [16, 3, 6, 6]"),
+    ],
+)
+def test_each_bad_plugin_gets_a_verdict_of_its_own(file: str, law: str, reason: str) -> None:
+    result = verdict(BAD / f"{file}.py")
+    assert result.exit_code == 5
+    failed = [line for line in result.stdout.splitlines() if line.startswith("  FAILED")]
+    assert len(failed) == 1, failed
+    assert failed[0].split(maxsplit=1)[1].startswith(law)
+    assert reason in failed[0]
+    assert result.stdout.splitlines()[-1].startswith("  BROKEN: 3 FAILED")
+
+
+def test_json(dim: Path) -> None:
+    found = json.loads(verdict(dim, "--json").stdout)
+    assert [(v["name"], v["kind"], v["distribution"], v["ok"]) for v in found] == [
+        ("Dim", "augmenters", str(dim), True)
+    ]
+    assert {law["where"] for law in found[0]["laws"]} == {"slot view", "slot strong", "slot positives"}
+    assert outcomes(verdict(BAD / "wrong_shapes.py", "--json"))["shapes"] == {"FAILED"}
+
+
+def test_where_a_law_fails_can_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LPA3BENCH_TRACEBACK", "1")
+    result = verdict(BAD / "global_random.py")
+    assert result.exit_code == 5
+
+
+# ---------------------------------------------------------------------------------------------- parameters
+def test_parameters_are_given_by_p(dim: Path) -> None:
+    still = verdict(dim, "-p", "Dim.low=1", "--json")
+    assert outcomes(still)["seeds matter"] == {"not applicable"}, "every image times one"
+    assert outcomes(verdict(dim, "-p", "augmenters.Dim.low=0.2", "--json"))["seeds matter"] == {"passed"}
+
+
+@pytest.mark.parametrize(
+    ("binding", "told"),
+    [
+        ("Dim.low=2.0", "Dim.low: must be in [0, 1], not 2.0"),
+        ("Dim.low='x'", "Dim.low must be a float, not 'x'"),
+        ("Dim.low=x", "'x' is no literal; strings need quotes"),
+        ("Dim.lo=0.1", "Dim has no parameter lo; did you mean low?"),
+        ("Dimm.low=0.1", "Dimm is not tested; tested is Dim"),
+        ("low", "is written NAME.parameter=value"),
+    ],
+)
+def test_a_wrong_parameter_is_a_usage_error(dim: Path, binding: str, told: str) -> None:
+    result = verdict(dim, "-p", binding)
+    assert result.exit_code == 2
+    assert told in result.stderr
+    assert result.stdout == ""
+
+
+def test_what_a_plugin_needs_to_be_told() -> None:
+    result = verdict("FewLabels")
+    assert result.exit_code == 2
+    assert result.stderr == "error: FewLabels needs count; give -p FewLabels.count=…\n"
+    assert verdict("FewLabels", "-p", "FewLabels.count=20").exit_code == 0
+
+
+# ------------------------------------------------------------------------------------------ what is missing
+def test_data_that_are_missing_are_exit_4(tmp_path: Path) -> None:
+    result = verdict("CIFAR10", "--data", tmp_path)
+    assert result.exit_code == 4
+    assert "lpa3bench data get CIFAR10" in result.stdout
+    assert "DATA MISSING" in result.stdout
+
+
+def test_an_unknown_name_is_a_usage_error() -> None:
+    result = verdict("RandAugmnt")
+    assert result.exit_code == 2
+    assert "there is no plugin RandAugmnt; did you mean RandAugment" in result.stderr
+
+
+def test_a_file_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
+    assert verdict(tmp_path / "absent.py").exit_code == 2
+
+
+def test_a_file_that_cannot_be_imported_is_exit_5(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("import no_such_library")
+    result = verdict(tmp_path / "mine.py")
+    assert result.exit_code == 5
+    assert "no_such_library" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("source", "law", "told"),
+    [
+        (FILE.replace("self.low, 1.0", "0.0, 3.0"), "range", "returned images outside [0, 1]"),
+        (FILE.replace("View(x *", "View(x.mul_(2).clamp_(0, 1) *"), "input untouched", "work on a copy"),
+        (
+            FILE.replace("        return View", "        1 / 0\n        return View"),
+            "three batches",
+            "ZeroDivision",
+        ),
+        (FILE.replace("(Augmenter)", ""), "initialise", "is no lpa3bench.Augmenter"),
+        (FILE.replace("self.low = low", "pass"), "three batches", "has no attribute 'low'"),
+    ],
+    ids=["range", "in place", "raises", "not an augmenter", "forgets"],
+)
+def test_other_faults(source: str, law: str, told: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(source)
+    result = verdict(tmp_path / "mine.py")
+    assert result.exit_code == 5
+    (line,) = [line for line in result.stdout.splitlines() if line.startswith(f"  FAILED          {law}")]
+    assert told in line
+
+
+def offered(monkeypatch: pytest.MonkeyPatch, line: str) -> list[Any]:
+    """What bash gets for the last word."""
+    monkeypatch.setenv("COMP_WORDS", line)
+    monkeypatch.setenv("COMP_CWORD", str(len(line.split(" ")) - 1))
+    monkeypatch.setenv("_LPA3BENCH_COMPLETE", "bash_complete")
+    return CliRunner().invoke(main, prog_name="lpa3bench").stdout.splitlines()
+
+
+def test_completion(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert offered(monkeypatch, "lpa3bench test-plugin RandA") == ["file,RandA", "plain,RandAugment"]
+    assert offered(monkeypatch, "lpa3bench new aug") == ["plain,augmenter"]
