@@ -65,7 +65,9 @@ def test_the_wheel_holds_the_code_and_the_gin_files_and_nothing_else(wheel: Path
     gin = {f"lpa3bench_gin/{name}" for name in below(ROOT / "gin", "*.gin")}
     assert len(code) > 50
     assert len(gin) > 3
-    rest = {"lpa3bench/py.typed", "lpa3bench_plugins/py.typed"}
+    templates = {f"lpa3bench/scaffold/{name}" for name in below(ROOT / "lpa3bench" / "scaffold", "*.txt")}
+    assert len(templates) > 15
+    rest = {"lpa3bench/py.typed", "lpa3bench_plugins/py.typed"} | templates
     assert {name for name in names if ".dist-info/" not in name} == code | gin | rest
 
 
@@ -86,7 +88,7 @@ def test_the_sdist_holds_what_is_needed_to_test_it(sdist: Path) -> None:
     for name in ("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "docs/cli.md"):
         assert (sdist / name).is_file(), name
     for folder in ("lpa3bench", "plugins", "gin", "tests", "benchmarks"):
-        patterns = ("*.py", "*.gin", "*.npz", "*.toml")
+        patterns = ("*.py", "*.gin", "*.npz", "*.toml", "*.txt")
         assert all(below(sdist / folder, p) == below(ROOT / folder, p) for p in patterns), folder
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from click.testing import CliRunner
 
 from lpa3bench import hookspecs
+from lpa3bench.cli import main
 from lpa3bench.errors import PluginError, UsageError
 from lpa3bench.registry import Registry, load
 
@@ -135,6 +138,62 @@ def test_a_plugin_registers_all_or_nothing(install: Install) -> None:
     registry = load()
     assert registry.get("Wavy") is None
     assert [b.distribution for b in registry.broken] == ["half 1.0"]
+
+
+@pytest.mark.parametrize(
+    ("version", "told"),
+    [
+        ("2", "made for plugin API 2, and this is lpa3bench .* with plugin API 1; upgrade lpa3bench"),
+        ("0", "made for plugin API 0, .*; install a newer release of the plugin"),
+        ("'1'", "made for plugin API '1', .*; LPA3BENCH_API is a whole number"),
+    ],
+)
+def test_a_plugin_for_another_api_is_named_and_refused(install: Install, version: str, told: str) -> None:
+    install("wavy", f"LPA3BENCH_API = {version}\n{dedent(WORKING)}", version="3.1")
+    registry = load()
+    (broken,) = registry.broken
+    assert broken.distribution == "wavy 3.1"
+    assert re.search(told, broken.error)
+    assert registry.get("Wavy") is None
+    assert registry.broken_with("Wavy") is broken, "what it would have registered is known"
+    assert ours(registry) > 20
+
+
+def test_a_plugin_for_our_api_or_silent_about_it_is_taken(install: Install) -> None:
+    install("wavy", f"LPA3BENCH_API = {hookspecs.API_VERSION}\n{dedent(WORKING)}")
+    install("curly", WORKING.replace("Wavy", "Curly"))
+    assert load().broken == ()
+    assert hookspecs.API_VERSION == 1, "raised: then docs/plugins.md and CHANGELOG.md say why"
+
+
+def test_the_hooks_of_another_api_may_be_anything(install: Install) -> None:
+    strange = """
+        LPA3BENCH_API = 7
+        def register_augmenters(registry, more):
+            raise SystemExit
+        register_tasks = 3
+        def register_labels(register):
+            register("Odd", target=None, colour="blue")
+    """
+    install("strange", strange)
+    (broken,) = load().broken
+    assert broken.names == ("Odd",)
+
+
+def test_a_config_that_names_a_refused_plugin_says_so(install: Install) -> None:
+    # RandAugmented looks like RandAugment: the broken module is named, not the lookalike
+    install("wavy", "LPA3BENCH_API = 2\n" + dedent(WORKING).replace('"Wavy"', '"RandAugmented"'))
+    words = ["show", "quickstart", "-p", "run.view = @augmenters.RandAugmented()", "--no-forecast"]
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 5
+    assert "augmenters.RandAugmented comes from wavy 1.0, made for plugin API 2" in result.stderr
+    tested = CliRunner().invoke(main, ["test-plugin", "RandAugmented"])
+    assert tested.exit_code == 5
+    assert "made for plugin API 2" in tested.stderr
+    listed = CliRunner().invoke(main, ["list"])
+    assert listed.exit_code == 0
+    assert "wavy 1.0  made for plugin API 2" in listed.stdout
+    assert CliRunner().invoke(main, ["show", "quickstart", "--no-forecast"]).exit_code == 0
 
 
 def test_a_name_claimed_twice_names_both_distributions(install: Install) -> None:

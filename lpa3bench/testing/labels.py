@@ -59,8 +59,8 @@ class Trial:
 
     def whole(self) -> LabelSet:
         """The labels, where there are any."""
-        if not isinstance(self.first, LabelSet):
-            raise NotReached("it makes no labels")
+        if not isinstance(self.first, LabelSet) or self.first.given.shape != self.clean.shape:
+            raise NotReached("it makes no labels of these images")
         return self.first
 
 

@@ -120,10 +120,10 @@ class TinyLabels(Labels):
         self.partial = partial
 
     def apply(self, clean: Tensor, *, num_classes: int, draws: Draws) -> LabelSet:
-        known = (
-            torch.arange(len(clean)) % 2 == 0 if self.partial else torch.ones(len(clean), dtype=torch.bool)
-        )
-        return LabelSet(clean, known, {"kind": "TinyLabels"})
+        known = clean >= 0
+        if self.partial:
+            known &= torch.arange(len(clean)) % 2 == 0
+        return LabelSet(clean.clone(), known, {"kind": "TinyLabels"})
 
 
 def environment(experiment: Experiment, seed: int = 0) -> Environment:
@@ -194,33 +194,38 @@ class Noise(Augmenter):
 
 
 class Hard(Augmenter):
-    """A partner like LP-A3: one step along the gradient through the model, in its BatchNorm domain, of the
-    images that it remembers least of; with a memory that must survive a stop."""
+    """A partner like LP-A3: one step along the model's gradient from a random start, in its BatchNorm domain,
+    of the images that were treated least; what it remembers of them must survive a stop."""
 
     needs_model = True
-    saved = ("seen",)
+    saved = ("treated",)
 
     def __init__(self, *, share: float = 0.5, domain: Domain = "aux") -> None:
         self.share, self.bn_domain = share, domain
-        self.seen: Tensor
+        self.treated: Tensor
 
     def setup(self, env: Env) -> None:
-        self.seen = torch.zeros(env.size, device=env.device)
+        self.treated = torch.zeros(env.size, device=env.device)
 
     def generate(self, x: Tensor, ctx: Context) -> View:
-        samples = len(x) // ctx.copies
-        rows = torch.arange(len(x), device=x.device)
-        if ctx.index is not None:
-            index = ctx.index[:samples]
-            if self.share < 1:
-                chosen = self.seen[index].argsort(stable=True)[: round(self.share * samples)].sort().values
-                rows = (torch.arange(ctx.copies, device=x.device).view(-1, 1) * samples + chosen).flatten()
-            self.seen[index] += ctx.draws.uniform((samples,)).to(x.device)
-        moved = x[rows].requires_grad_()
+        rows = self._rows(x, ctx)
+        noise = ctx.draws.uniform(x[rows].shape, -0.05, 0.05, like=x)
+        start = (x[rows] + noise).clamp(0, 1).requires_grad_()
         with torch.enable_grad():  # a task may ask for views while it predicts
-            loss = ctx.logits(moved).logits.logsumexp(1).sum()
-        (gradient,) = torch.autograd.grad(loss, moved)
-        return View((moved + 0.05 * gradient.sign()).clamp(0, 1), rows)
+            loss = ctx.logits(start).logits.logsumexp(1).sum()
+        (gradient,) = torch.autograd.grad(loss, start)
+        return View((start + 0.05 * gradient.sign()).clamp(0, 1), rows)
+
+    def _rows(self, x: Tensor, ctx: Context) -> Tensor:
+        samples = len(x) // ctx.copies
+        if ctx.index is None or self.share == 1:
+            return torch.arange(len(x), device=x.device)
+        index = ctx.index[:samples]
+        order = self.treated[index].argsort(stable=True)
+        chosen = order[: round(self.share * samples)].sort().values
+        self.treated[index[chosen]] += 1
+        copies = torch.arange(ctx.copies, device=x.device) * samples
+        return (copies.view(-1, 1) + chosen).flatten()
 
 
 def hard(slot: str) -> Hard:

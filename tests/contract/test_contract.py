@@ -1,4 +1,4 @@
-"""Every registered plugin of ours keeps the laws of the conformance kit, the list that holds for anybody's."""
+"""Every registered plugin of ours keeps the laws of the conformance kit, the same as anybody's."""
 
 from __future__ import annotations
 

@@ -13,7 +13,14 @@ from torch import Tensor
 from lpa3bench.api import DatasetSpec, Env, Labels, Model, Phase, Step, Task, ViewFunction
 from lpa3bench.data.sampler import Batch
 from lpa3bench.errors import ConfigError
-from lpa3bench.ops import at_least_float32, linear_ramp, one_hot, probabilities, sharpen
+from lpa3bench.ops import (
+    at_least_float32,
+    linear_ramp,
+    one_hot,
+    probabilities,
+    sharpen,
+    uniform_prior_penalty,
+)
 from lpa3bench_plugins.tasks.codivide import clean_probability, normalised, remember
 from lpa3bench_plugins.tasks.mixmatch import (
     Pairs,
@@ -47,17 +54,6 @@ def refined(given: Tensor, clean: Tensor, predicted: Tensor) -> Tensor:
     """w · given + (1 − w) · predicted, row by row: [B, K] from [B, K], w [B] and [B, K] (equation 3)."""
     weight = clean.to(predicted.dtype).unsqueeze(1)
     return weight * given + (1 - weight) * predicted
-
-
-def prior_penalty(logits: Tensor) -> Tensor:
-    """KL divergence of the mean prediction from the uniform distribution over classes: 0-d, from [B, K].
-
-    Σ_c 1/K · ln((1/K) / mean_i p_ic), by logarithms throughout, so that a class that nobody predicts gives a
-    large number and no infinity (equation 11).
-    """
-    log_probs = F.log_softmax(at_least_float32(logits), dim=1)
-    log_mean = log_probs.logsumexp(0) - math.log(len(logits))
-    return -math.log(logits.shape[1]) - log_mean.mean()
 
 
 class Turn(NamedTuple):
@@ -293,7 +289,7 @@ class DivideMix(Task):
         )
         mixing = draw_mixing(env.draws("dividemix/mix"), self.alpha, len(x) + len(u), env.device)
         losses, logits = mixed_losses(env, net, pairs, mixing, views=views, unlabelled=unlabelled)
-        losses["prior_penalty"] = prior_penalty(logits)
+        losses["prior_penalty"] = uniform_prior_penalty(logits)
         ramp = self.lambda_u * linear_ramp(step.time, self.warmup_epochs, self.ramp_epochs)
         return descend(env, self.sgd, total(losses, ramp) + losses["prior_penalty"], losses)
 
