@@ -3,7 +3,7 @@
     python benchmarks/forecast.py [--only TEXT] [--json FILE]
 
 For each row: `lpa3bench show`'s forecast on this CPU with one thread (seconds of real steps at batches of 8
-and 16 images, carried on in a straight line to the published batch, times the published number of steps; what
+and 16 images, FixMatch 2 and 4 labelled ones, carried on in a straight line to the published batch, times the published number of steps; what
 a task does between epochs and the scoring are not in it), and the floating-point operations of the whole run,
 counted on one image, with the hours they would take at 100 TFLOP/s, an eighth of what a large bfloat16
 product reaches on an H100. Both are estimates: the first extrapolated from measured steps, the second an
@@ -63,7 +63,8 @@ def row(command: list[str]) -> dict[str, Any]:
     """The forecast of one run."""
     files, _, setting = " ".join(command).partition(" --setting ")
     config = load([resolve_config(f) for f in files.split()], setting=setting, registry=registry.load())
-    told = forecast(config, root=Path("nowhere"), device="cpu")
+    cpu_batch = 2 if "_fixmatch" in command[0] else 8  # each comes with seven unlabelled images, in two views
+    told = forecast(config, root=Path("nowhere"), device="cpu", cpu_batch=cpu_batch)
     equivalents = sum(p["steps"] * p["forward_equivalents_per_step"] for p in told["phases"])
     experiment = config.experiment()
     spec = experiment.spec

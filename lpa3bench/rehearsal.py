@@ -77,10 +77,13 @@ def _training_set(
     return store, TrainLabels(given.to(device), labelled.to(device))
 
 
-def forecast(config: Config, *, root: Path, device: str = "auto") -> dict[str, Any]:
+def forecast(
+    config: Config, *, root: Path, device: str = "auto", cpu_batch: int = CPU_BATCH
+) -> dict[str, Any]:
     """Time and memory that the whole run will take, from a few timed steps of each phase.
 
-    On a CPU steps are timed at two small batches and carried on in a straight line, which is how they grow.
+    On a CPU steps are timed at two small batches, of `cpu_batch` and twice that, and carried on in a straight
+    line, which is how they grow.
     How many there are depends on the data set, so without it only the seconds per step are told.
 
     Returns:
@@ -88,8 +91,8 @@ def forecast(config: Config, *, root: Path, device: str = "auto") -> dict[str, A
         "hours" of these steps (what a task or the scoring does between steps is not in it; None without the
         data set), "peak_memory_bytes" (scaled likewise), "parameters" and "scaled_from".
     """
-    small = rehearse(config, device=device, repeats=2)
-    done = rehearse(config, device=device, repeats=2, cpu_batch=2 * CPU_BATCH)
+    small = rehearse(config, device=device, repeats=2, cpu_batch=cpu_batch)
+    done = rehearse(config, device=device, repeats=2, cpu_batch=2 * cpu_batch)
     scale = done.full_batch_size / done.batch_size
     steps = _steps(config, root, device)
     rows: list[dict[str, Any]] = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Iterator
 
 import pytest
 
@@ -43,6 +44,15 @@ def test_the_first_is_remembered_until_somebody_asks(number: int, code: int) -> 
     assert handlers() == before
 
 
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Python's own handler: a shell starts what it puts into the background with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_a_second_one_does_not_wait() -> None:
     with pytest.raises(KeyboardInterrupt), Interrupts() as interrupts:
         os.kill(os.getpid(), signal.SIGINT)
