@@ -3,11 +3,11 @@
     python benchmarks/forecast.py [--only TEXT] [--json FILE]
 
 For each row: `lpa3bench show`'s forecast on this CPU with one thread (seconds of real steps at batches of 8
-and 16 images, FixMatch 2 and 4 labelled ones, carried on in a straight line to the published batch, times the published number of steps; what
-a task does between epochs and the scoring are not in it), and the floating-point operations of the whole run,
-counted on one image, with the hours they would take at 100 TFLOP/s, an eighth of what a large bfloat16
-product reaches on an H100. Both are estimates: the first extrapolated from measured steps, the second an
-order of magnitude.
+and 16 images, FixMatch 2 and 4 labelled ones, carried on in a straight line to the published batch, times the
+published number of steps; what a task does between epochs and the scoring are not in it), and the
+floating-point operations of the whole run, counted on one image, with the hours they would take at 100
+TFLOP/s, an eighth of what a large bfloat16 product reaches on an H100. Both are estimates: the first
+extrapolated from measured steps, the second an order of magnitude.
 """
 
 from __future__ import annotations

@@ -147,7 +147,7 @@ def _made_up_labels(experiment: Experiment, count: int, device: torch.device) ->
     clean = torch.arange(count) % experiment.spec.num_classes
     labelled = torch.ones(count, dtype=torch.bool)
     if experiment.labels is not None and experiment.labels.partial:
-        with suppress(DataError):  # labels in a file that is not here: the steps hardly depend on them
+        with suppress(DataError, ValueError):  # of real images only; the steps hardly depend on it
             made = experiment.labels.apply(clean, num_classes=experiment.spec.num_classes, draws=Draws(0))
             labelled = made.labelled
     return TrainLabels(clean.to(device), labelled.to(device))

@@ -10,8 +10,6 @@ from typing import Any, Literal, NamedTuple
 
 from torch import Tensor
 
-from lpa3bench.data.sampler import Batch
-
 Domain = Literal["main", "aux"]
 
 
@@ -99,6 +97,16 @@ class View:
     """[M, K], where the augmenter changes the label (CutMix); None: the label of the row."""
     domain: Domain = "main"
     """Which BatchNorm the view is to be trained through. The guard around `generate` sets it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Places in the training set that one step works on."""
+
+    index: Tensor
+    """int64 [B]"""
+    pass_no: int
+    """Passes begun over the sampler's samples, counted from 0."""
 
 
 class Step(NamedTuple):

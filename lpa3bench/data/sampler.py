@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from lpa3bench.seeding import Draws
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Places in the training set that one step works on."""
-
-    index: Tensor
-    """int64 [B]"""
-    pass_no: int
-    """Passes begun over the sampler's samples, counted from 0."""
+from lpa3bench.values import Batch as Batch
 
 
 class Sampler:
