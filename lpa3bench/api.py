@@ -81,6 +81,8 @@ class Context:
     pass_no: int
     """Passes begun over the data that the batch was drawn from, counted from 0."""
     draws: Draws
+    pool: Tensor | None = None
+    """int64 [n], the places that batches like this one are drawn from; None: the whole training set."""
 
 
 # ----------------------------------------------------------------------------------------------- interfaces
@@ -205,6 +207,7 @@ class ViewFunction(Protocol):
         target: Tensor | None,
         copies: int = 1,
         pass_no: int = 0,
+        pool: Tensor | None = None,
     ) -> View | None: ...
 
 

@@ -101,6 +101,7 @@ class Views:
         target: Tensor | None,
         copies: int = 1,
         pass_no: int = 0,
+        pool: Tensor | None = None,
     ) -> View | None:
         """Views of x from the augmenter in `slot`; None where the slot is empty.
 
@@ -111,6 +112,7 @@ class Views:
             index: int64 [B], places in the training set, repeated per copy; None for images outside it.
             target: [B, K], what is known of the labels.
             pass_no: passes begun over the data that the batch was drawn from (`Batch.pass_no`).
+            pool: int64 [n], those data; None: the whole training set.
 
         Raises:
             PluginError: the augmenter raised, or returned something of the wrong shape or dtype.
@@ -132,6 +134,7 @@ class Views:
             step=self._clock.step,
             pass_no=pass_no,
             draws=self._draws(f"augment/{slot}/{model.name}"),
+            pool=pool,
         )
         with blamed(f"step {self._clock.step}: {name}"), self._guard(augmenter, model, slot):
             view = augmenter.generate(x.detach(), ctx)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,6 +70,7 @@ def description(config: Config) -> dict[str, Any]:
         "setting": config.setting,
         "settings": list(config.settings),
         "slots": config.slots,
+        "weak": asdict(config.experiment().spec.weak),
         "parameters": count_parameters(config),
         "values": [{"name": v.name, "value": v.text, "origin": v.origin} for v in config.values],
         "changed": [
@@ -129,6 +131,7 @@ def text(shown: dict[str, Any]) -> str:
     head: list[Row] = [
         ("setting", f"{shown['setting'] or 'none'}{also}"),
         ("slots", slots or "none bound"),
+        ("weak view", ", ".join(f"{name} {value}" for name, value in shown["weak"].items())),
         ("parameters", _size(shown["parameters"])),
     ]
     changed: list[Row] = [

@@ -107,19 +107,21 @@ class ConsistencyBank:
         self.probabilities[index] = now
         return divergence
 
-    def refresh(self, ratio: float) -> None:
-        """Set the threshold so that about `ratio` of all samples lie below it.
+    def refresh(self, ratio: float, pool: Tensor | None = None) -> None:
+        """Set the threshold so that about `ratio` of the samples lie below it.
 
         It becomes the score at the zero-based place trunc((1 − ratio)·N) of the descending order, computed
         in double precision: as released, one sample fewer than asked lies strictly below it. With ratio 0
-        (where the release would fail) nothing does.
+        (where the release would fail) nothing does. `pool`, int64 [N]: the samples that are drawn at all,
+        where others never are; None: all. One that the last pass left out is ranked by its old score.
         """
-        size = len(self._scores)
+        scores = self._scores if pool is None else self._scores[pool]
+        size = len(scores)
         place = int((1 - ratio) * size)
         if place >= size:
             self.threshold.fill_(-torch.inf)
         else:
-            self.threshold.copy_(self._scores.kthvalue(size - place).values)
+            self.threshold.copy_(scores.kthvalue(size - place).values)
 
     def below(self, index: Tensor) -> Tensor:
         """Which of the samples score below the threshold: int64 [B] → bool [B]."""

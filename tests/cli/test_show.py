@@ -54,9 +54,10 @@ def test_every_value_and_where_it_comes_from(path: str) -> None:
         row[0].strip(): [cell.strip() for cell in row[1:]] for row in section(text, "positives/ToyAttack")
     }
     assert attack["margin"] == ["0.5", f"a.gin:{LINES + 3}"]
-    assert text.splitlines()[:3] == [
+    assert text.splitlines()[:4] == [
         "setting     high (also: low)",
         "slots       positives = ToyAttack",
+        "weak view   flip True, pad 4, mode reflect, crop None",
         "parameters  283, and 14 of auxiliary BatchNorm",
     ]
 
@@ -83,7 +84,8 @@ def test_nothing_is_said_to_be_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     ]
     Path("a.gin").write_text("\n".join(line for line in lines if "positives" not in line))
     text = shown("a.gin").stdout
-    assert text.splitlines()[:3] == ["setting     none", "slots       none bound", "parameters  283"]
+    head = text.splitlines()
+    assert [*head[:2], head[3]] == ["setting     none", "slots       none bound", "parameters  283"]
     assert section(text, "dormant") == section(text, "differs from what a.gin says") == [["nothing"]]
 
 
@@ -177,7 +179,9 @@ def test_durations(hours: float, words: str) -> None:
     lists |= {"augmenters": {}, "files": ["a.gin"]}
     sizes = {"network": 1, "auxiliary": 0, "networks": 2}
     forecast = {**FORECAST, "hours": hours}
-    text = show.text({**lists, "setting": None, "slots": {}, "parameters": sizes, "forecast": forecast})
+    text = show.text(
+        {**lists, "setting": None, "slots": {}, "weak": {}, "parameters": sizes, "forecast": forecast}
+    )
     assert f"  all steps  {words}\n" in text
     assert "parameters  2 networks of 1\n" in text
 

@@ -138,3 +138,15 @@ def test_nothing_waits_for_the_device() -> None:
 def test_unknown_flavour() -> None:
     with pytest.raises(ValueError, match=r"^flavour: must be 'lpa3' or 'tcssl', not 'kl'"):
         ConsistencyBank(2, 2, flavour="kl")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("pool", [None, torch.arange(0, 200, 2)])
+def test_the_share_is_of_what_is_drawn(pool: torch.Tensor | None) -> None:
+    """Samples that are never drawn keep score 0, above nearly all others: they must not count."""
+    bank = ConsistencyBank(200, 3)
+    drawn = torch.arange(200) if pool is None else pool
+    generator = torch.Generator().manual_seed(1)
+    for _ in range(3):
+        bank.update(drawn, torch.rand(len(drawn), 3, generator=generator).softmax(1))
+    bank.refresh(0.6, pool)
+    assert int(bank.below(drawn).sum()) == int(0.6 * len(drawn)) - 1  # one fewer than asked, as released

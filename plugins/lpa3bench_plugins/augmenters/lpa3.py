@@ -160,7 +160,7 @@ class LPA3(Augmenter):
             return None
         samples = len(logits) // ctx.copies
         if ctx.pass_no != self.pass_no:
-            self.bank.refresh(self.ratio)
+            self.bank.refresh(self.ratio, ctx.pool)
             self.pass_no = ctx.pass_no
         index = ctx.index[:samples]
         if self.select == "batch":

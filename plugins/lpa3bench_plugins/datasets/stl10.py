@@ -35,7 +35,6 @@ class STL10(Dataset):
     """
 
     train_images = 105_000
-    train_images = 105_000
     counts: ClassVar[dict[str, int]] = {"train": 5000, "unlabeled": 100_000, "test": 8000}
     """By the first part of a file's name, how many images it holds."""
 

@@ -28,7 +28,8 @@ class STL10Fold(Labels):
     lines, each with the places of 1,000 images among the 5,000 that have a label. They overlap.
 
     Args:
-        fold: 0 to 9. None: the run's seed modulo ten, so that seeds are trials.
+        fold: 0 to 9. None: the run's seed modulo ten, so that seeds are trials. (Which folds the paper's
+            three trials took is not known.)
     """
 
     partial = True

@@ -226,7 +226,15 @@ class FixMatch(Task):
         unlabelled_loss, confident = confident_cross_entropy(on_strong, guess, self.threshold)
         loss = labelled_loss + self.lambda_u * unlabelled_loss
         logs = {"labelled_loss": labelled_loss, "unlabelled_loss": unlabelled_loss, "confident": confident}
-        hard = views("positives", net, weak, index=unlabelled.index, target=guess, pass_no=unlabelled.pass_no)
+        hard = views(
+            "positives",
+            net,
+            weak,
+            index=unlabelled.index,
+            target=guess,
+            pass_no=unlabelled.pass_no,
+            pool=None if self.labelled_too else self.unlabelled.subset,
+        )
         if hard is not None and len(hard.x):
             on_hard = env.logits(net, hard.x, hard.domain, slot="positives").logits
             hard_loss, clear = confident_cross_entropy(on_hard, guess[hard.rows], self.positives_threshold)
