@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lpa3bench.api import Task
-from lpa3bench.errors import ConfigError
+from lpa3bench.errors import ConfigError, blamed
 from lpa3bench.experiment import Experiment
 from lpa3bench.slots import SLOTS
 
@@ -20,8 +20,11 @@ def refuse_nonsense(experiment: Experiment) -> None:
     """
     task: Task = experiment.task
     reasons = []
-    if experiment.labels is not None and (why := task.unsupported(experiment.spec, experiment.labels)):
-        reasons.append(f"run.task: {why}")
+    if experiment.labels is not None:
+        with blamed(f"{type(task).__name__}.unsupported"):
+            refusal = task.unsupported(experiment.spec, experiment.labels)
+        if refusal:
+            reasons.append(f"run.task: {refusal}")
     for slot, augmenter in experiment.slots().items():
         name = type(augmenter).__name__
         if slot not in task.slots:
@@ -33,8 +36,11 @@ def refuse_nonsense(experiment: Experiment) -> None:
         elif augmenter.soft_targets and slot not in task.soft_slots:
             what = f"makes targets of its own, which {type(task).__name__} cannot use in slot {slot}"
             reasons.append(f"run.{slot}: {name} {what}")
-        elif (why := augmenter.unsupported(experiment.spec, slot)) is not None:
-            reasons.append(f"run.{slot}: {name}: {why}")
+        else:
+            with blamed(f"{name}.unsupported"):
+                refusal = augmenter.unsupported(experiment.spec, slot)
+            if refusal is not None:
+                reasons.append(f"run.{slot}: {name}: {refusal}")
     if reasons:
         raise ConfigError("; ".join(reasons))
 

@@ -66,7 +66,7 @@ def blamed(who: str) -> Iterator[None]:
         yield
     except BenchError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a plugin that exits would end the run without a word
         text = str(error).splitlines()
         reason = f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
         if type(error).__name__ == "OutOfMemoryError":  # torch's own; this file imports no torch

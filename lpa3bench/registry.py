@@ -18,6 +18,7 @@ from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pluggy
 
@@ -45,15 +46,15 @@ class Entry:
         Raises:
             PluginError: its module cannot be imported or holds no such class.
         """
-        if not isinstance(self.target, str):
-            return self.target
-        module, _, attribute = self.target.partition(":")
-        try:
-            found = getattr(importlib.import_module(module), attribute)
-        except (Exception, SystemExit) as error:  # anything can go wrong in somebody else's module
-            raise PluginError(
-                f"{self.name} ({self.distribution}): {self.target} cannot be imported: {_reason(error)}"
-            ) from error
+        found: Any = self.target
+        if isinstance(self.target, str):
+            module, _, attribute = self.target.partition(":")
+            try:
+                found = getattr(importlib.import_module(module), attribute)
+            except (Exception, SystemExit) as error:  # anything can go wrong in somebody else's module
+                raise PluginError(
+                    f"{self.name} ({self.distribution}): {self.target} cannot be imported: {_reason(error)}"
+                ) from error
         if not isinstance(found, type):
             raise PluginError(f"{self.name} ({self.distribution}): {self.target} is not a class")
         return found
@@ -146,6 +147,8 @@ class _Collector:
                 for implementation in hook.get_hookimpls():
 
                     def register(name: str, plugin: type | str, kind: str = kind) -> None:
+                        if not isinstance(name, str):
+                            raise TypeError(f"a plugin's name is a string, not {name!r}")
                         found.append(Entry(kind, name, plugin, distribution))
 
                     implementation.function(register)

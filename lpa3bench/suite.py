@@ -235,6 +235,10 @@ def parse_cell(text: str, origin: Origin) -> Cell:
         raise origin.error(f"{text}: a quote is not closed") from None
     except GetoptError as error:
         raise origin.error(f"{text}: {error.msg}; a cell takes FILE..., --setting and -p") from None
+    # getopt takes the beginning of a long option for the whole of it, and `run` does not.
+    typed = {word.partition("=")[0] for word in shlex.split(text) if word.startswith("--")}
+    if strange := sorted(typed - {"--setting", "--param", "--"}):
+        raise origin.error(f"{text}: there is no option {strange[0]}; a cell takes FILE..., --setting and -p")
     settings = [value for option, value in options if option == "--setting"]
     if not files:
         raise origin.error(f"{text!r} names no file")

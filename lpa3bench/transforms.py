@@ -13,6 +13,7 @@ import random
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Literal, get_type_hints
 
 import numpy as np
@@ -59,6 +60,8 @@ def from_transform(
         raise ValueError(f"takes: must be 'tensor', 'array' or 'pil', not {takes!r}")
     if batched and takes != "tensor":
         raise ValueError(f"batched: a batch is a tensor, not {takes!r}")
+    if not (inspect.isfunction(make) or inspect.isclass(make) or isinstance(make, partial)):
+        raise ValueError(f"make: must be a function that builds the transform, not {_described(make)}")
     parameters = inspect.signature(make).parameters.values()
     if any(p.default is p.empty or p.kind is p.POSITIONAL_ONLY for p in parameters):
         raise ValueError("make: every parameter must be a keyword with a default")
@@ -88,7 +91,8 @@ def _constructor(make: Callable[..., Any]) -> Callable[..., None]:
     taken = [p.replace(kind=p.KEYWORD_ONLY) for p in inspect.signature(make).parameters.values()]
     first = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     construct.__signature__ = inspect.Signature([first, *taken])  # type: ignore[attr-defined]
-    hints = get_type_hints(make) if inspect.isfunction(make) else {}
+    annotated: Any = make.func if isinstance(make, partial) else make
+    hints = get_type_hints(annotated.__init__ if inspect.isclass(annotated) else annotated)
     construct.__annotations__ = {p.name: hints[p.name] for p in taken if p.name in hints}
     return construct
 
@@ -115,9 +119,14 @@ class _Transformed(Augmenter):
     @torch.no_grad()
     def generate(self, x: Tensor, ctx: Context) -> View:
         """One view of each image, in order."""
-        x = x.contiguous()  # the same draws, whatever the memory's order
-        with _seeded(ctx.draws.child(), x.device, self._transform):
+        # A copy, because a transform may work in place; the same draws, whatever the memory's order.
+        x = x.clone(memory_format=torch.contiguous_format)
+        before = ctx.draws.state_dict()
+        with _seeded(ctx.draws.child(), x.device, self._transform) as has_drawn:
             out = self._of_batch(x) if self._batched else torch.stack([self._of_image(i) for i in x])
+            random_at_all = has_drawn()
+        if not random_at_all:  # what is the same for every seed can be told from what ignores the seed
+            ctx.draws.load_state_dict(before)
         clamped = out.clamp(0, 1)
         # What leaves the range by more than rounding stays as it is, and the guard reports it.
         near = (out - clamped).abs().amax(dim=(1, 2, 3), keepdim=True) <= ROUNDING
@@ -180,8 +189,10 @@ def _described(answer: Any) -> str:
 
 
 @contextmanager
-def _seeded(seed: int, device: torch.device, transform: Any) -> Iterator[None]:
+def _seeded(seed: int, device: torch.device, transform: Any) -> Iterator[Callable[[], bool]]:
     """Inside the block every generator that a transform may draw from starts from the seed.
+
+    What it yields tells whether any of them has been drawn from by then.
 
     The global ones are put back after it, whatever happens; a generator of the transform's own (it has
     `set_random_seed`, as in albumentations 2) needs no putting back, because every call seeds it.
@@ -196,8 +207,18 @@ def _seeded(seed: int, device: torch.device, transform: Any) -> Iterator[None]:
         random.seed(seed)
         if hasattr(transform, "set_random_seed"):
             transform.set_random_seed(seed)
-        yield
+        start = _positions(device, transform)
+        yield lambda: _positions(device, transform) != start
     finally:
         devices.set_generators(device, states[0])
         np.random.set_state(states[1])
         random.setstate(states[2])
+
+
+def _positions(device: torch.device, transform: Any) -> list[str]:
+    """Where every generator that a transform may draw from stands, as text."""
+    torchs = [hash(state.cpu().numpy().tobytes()) for state in devices.generators(device)]
+    legacy = [np.asarray(part).tolist() for part in np.random.get_state(legacy=True)]
+    own, plain = (getattr(transform, name, None) for name in ("random_generator", "py_random"))
+    owned = None if own is None else own.bit_generator.state, None if plain is None else plain.getstate()
+    return [repr(part) for part in (torchs, legacy, random.getstate(), owned)]

@@ -169,6 +169,9 @@ class Views:
         for field, value in (("x", view.x), ("rows", view.rows), ("target", view.target)):
             if not isinstance(value, Tensor) and (field != "target" or value is not None):
                 refuse(f"a View whose {field} is a {type(value).__name__}, not a Tensor")
+        for key, said in view.info.items():
+            if not isinstance(said, int | float) and not (isinstance(said, Tensor) and said.ndim == 0):
+                refuse(f"info[{key!r}] that is no number and no 0-d tensor, but {said!r}")
         if view.x.shape[1:] != x.shape[1:] or view.x.dtype != x.dtype:
             wanted = f"[M, {', '.join(map(str, x.shape[1:]))}] {x.dtype}"
             refuse(f"images {list(view.x.shape)} {view.x.dtype}, not {wanted}")

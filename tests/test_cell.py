@@ -12,7 +12,7 @@ from torch import Tensor
 
 from lpa3bench.api import Augmenter, Context, DatasetSpec, Labels, LabelSet, Slot, View
 from lpa3bench.cell import cell_name, describe, refuse_nonsense
-from lpa3bench.errors import ConfigError
+from lpa3bench.errors import ConfigError, PluginError
 from lpa3bench.experiment import Experiment
 from lpa3bench.testing import Bystander, TinyNet, TinySet
 
@@ -125,3 +125,21 @@ def test_the_description_is_whole() -> None:
         "epochs": 7,
         "identity": "0123abcd",
     }  # fmt: skip
+
+
+def test_a_plugin_that_fails_when_asked_is_named() -> None:
+    class Moody(Bystander):
+        def unsupported(self, spec: DatasetSpec, labels: Labels) -> str | None:
+            raise RuntimeError("not today")
+
+    class Shy(Augmenter):
+        def unsupported(self, spec: DatasetSpec, slot: Slot) -> str | None:
+            raise SystemExit(0)
+
+        def generate(self, x: Tensor, ctx: Context) -> View:
+            return View(x, torch.arange(len(x)))
+
+    with pytest.raises(PluginError, match=r"^Moody\.unsupported failed \(RuntimeError: not today\)"):
+        refuse_nonsense(experiment(task=Moody(), labels=Odd()))
+    with pytest.raises(PluginError, match=r"^Shy\.unsupported failed \(SystemExit: 0\)"):
+        refuse_nonsense(experiment(view=Shy()))

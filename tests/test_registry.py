@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from lpa3bench import hookspecs
 from lpa3bench.cli import main
 from lpa3bench.errors import PluginError, UsageError
-from lpa3bench.registry import Registry, load
+from lpa3bench.registry import Entry, Registry, load
 
 Install = Callable[..., None]
 
@@ -285,3 +285,19 @@ def test_each_of_our_plugins_loads_and_is_of_its_kind() -> None:
     }
     strays = [e.name for e in load().entries if not issubclass(e.load(), bases[e.kind])]
     assert strays == []
+
+
+@pytest.mark.parametrize("target", [len, 3])
+def test_what_is_no_class_is_refused_when_it_is_loaded(target: object) -> None:
+    entry = Entry("augmenters", "Odd", target, "somebody 1.0")  # type: ignore[arg-type]
+    with pytest.raises(PluginError, match=r"^Odd \(somebody 1\.0\): .* is not a class"):
+        entry.load()
+
+
+def test_a_name_that_is_no_string_breaks_the_module(tmp_path: Path) -> None:
+    path = tmp_path / "odd.py"
+    path.write_text(
+        "from lpa3bench import hookimpl\n@hookimpl\ndef register_tasks(register):\n    register(3, dict)\n"
+    )
+    (broken,) = load((path,)).broken
+    assert "a plugin's name is a string, not 3" in broken.error

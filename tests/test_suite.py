@@ -64,6 +64,7 @@ def test_a_cell_is_what_is_typed_after_run(text: str, cell: Cell) -> None:
         ("--setting low", "'--setting low' names no file"),
         ("a --seed 1", "a --seed 1: option --seed not recognized; a cell takes FILE..., --setting and -p"),
         ("a --setting", "a --setting: option --setting requires argument; "),
+        ("a --set low", "a --set low: there is no option --set; a cell takes FILE..., --setting and -p"),
         ("a --setting low --setting high", "a cell has one setting"),
         ("a -p 'X.a=1", "a -p 'X.a=1: a quote is not closed"),
     ],

@@ -286,3 +286,35 @@ def test_from_a_plugin_file_with_its_parameters_bound_in_gin(tmp_path: Path) -> 
     bad = bound("'often'")
     assert bad.exit_code == 3
     assert "Mirror.p must be a float" in bad.stderr
+
+
+def test_a_transform_that_works_in_place_leaves_the_batch_alone() -> None:
+    """A grey batch is contiguous and channels_last at once, so that asking for either copies nothing."""
+    halve = from_transform(lambda: lambda x: x.mul_(0.5), batched=True, name="Halve")
+    x = torch.rand(4, 1, 8, 8)
+    before = x.clone()
+    assert torch.equal(views(ready(halve), x), before / 2)
+    assert torch.equal(x, before)
+
+
+def test_one_that_draws_nothing_leaves_the_draws_where_they_were() -> None:
+    still, random_ = context(), context()
+    ready(from_transform(lambda: lambda x: 1 - x, name="Invert")).generate(X, still)
+    assert torch.equal(still.draws.uniform((3,)), context().draws.uniform((3,)))
+    ready(from_transform(lambda: lambda x: x * torch.rand(()), name="Dim")).generate(X, random_)
+    assert not torch.equal(random_.draws.uniform((3,)), context().draws.uniform((3,)))
+
+
+def test_a_class_lends_its_annotations() -> None:
+    class Dim:
+        def __init__(self, *, p: float = 0.5) -> None:
+            self.p = p
+
+        def __call__(self, x: Tensor) -> Tensor:
+            return x * self.p
+
+    made = from_transform(Dim)
+    assert made.__init__.__annotations__ == {"p": float}
+    assert torch.equal(views(ready(made, p=0.25)), X * 0.25)
+    with pytest.raises(ValueError, match="make: must be a function that builds the transform, not a Dim"):
+        from_transform(Dim())  # type: ignore[arg-type]

@@ -267,6 +267,8 @@ def test_rows_that_are_no_ascending_places_are_found(rows: list[int]) -> None:
         (lambda x, ctx: View(x, torch.arange(8)[:, None]), r"rows \[8, 1\]"),
         (lambda x, ctx: View(x.half(), torch.arange(8)), r"float16, not \[M, 3, 8, 8\] torch.float32"),
         (lambda x, ctx: View(x, torch.arange(8), target=torch.ones(8)), r"a target \[8\], not \[8, 3\]"),
+        (lambda x, ctx: View(x, torch.arange(8), {"how": "well"}), r"info\['how'\] that is no number"),
+        (lambda x, ctx: View(x, torch.arange(8), {"all": x}), r"info\['all'\] that is no number"),
     ],
 )
 def test_what_is_no_view_is_refused_at_once(make: Callable[[Tensor, Context], Any], said: str) -> None:

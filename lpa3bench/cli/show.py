@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lpa3bench.cli.options import config_options, data_option, device_option, json_option
+from lpa3bench.errors import blamed
 from lpa3bench.paths import data_root
 
 if TYPE_CHECKING:
+    from lpa3bench.api import Augmenter
     from lpa3bench.config import Config
     from lpa3bench.suite import Suite
 
@@ -79,12 +81,18 @@ def description(config: Config) -> dict[str, Any]:
         ],
         "dormant": [{"name": d.name, "origin": d.origin, "reason": d.reason} for d in config.dormant],
         "augmenters": {
-            slot: augmenter.describe().splitlines()
+            slot: said.splitlines()
             for slot, augmenter in config.experiment().slots().items()
-            if augmenter.describe()
+            if (said := _said_of(augmenter))
         },
         "operative": config.operative,
     }
+
+
+def _said_of(augmenter: Augmenter) -> str:
+    """What the augmenter says of itself."""
+    with blamed(f"{type(augmenter).__name__}.describe"):
+        return augmenter.describe()
 
 
 def suite_description(suite: Suite) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -129,6 +130,12 @@ def _labels(experiment: Experiment, clean: Tensor, spec: DatasetSpec, draws: Dra
         raise ConfigError(
             f"run.labels: {name} on {spec.name}: made {len(made.given)} labels for {len(clean)} images"
         )
+    try:
+        json.dumps(made.info)
+    except (TypeError, ValueError) as error:
+        raise PluginError(
+            f"{name}.apply: info must be plain numbers and strings, for the record ({error})"
+        ) from error
     if not bool(made.labelled.any()):
         raise ConfigError(f"run.labels: {name} on {spec.name}: leaves no image labelled")
     known = made.given[made.labelled]

@@ -267,3 +267,15 @@ def test_images_without_a_label_stay_so(tmp_path: Path) -> None:
     experiment = Experiment(task=Bystander(), dataset=Partly(), backbone=TinyNet, epochs=1)
     made = prepare(experiment, root=tmp_path, seed=0, device=torch.device("cpu"))
     assert made.labels.labelled.nonzero().flatten().tolist() == [*range(10, 48)]
+
+
+def test_labels_whose_info_no_record_can_hold_are_named(tmp_path: Path) -> None:
+    class Talkative(Labels):
+        def apply(self, clean: torch.Tensor, *, num_classes: int, draws: Draws) -> LabelSet:
+            return LabelSet(clean, torch.ones_like(clean, dtype=torch.bool), {"all": clean})
+
+    experiment = Experiment(
+        task=Bystander(), dataset=TinySet(), backbone=TinyNet, epochs=1, labels=Talkative()
+    )
+    with pytest.raises(PluginError, match=r"^Talkative\.apply: info must be plain numbers and strings"):
+        prepare(experiment, root=tmp_path, seed=0, device=CPU)

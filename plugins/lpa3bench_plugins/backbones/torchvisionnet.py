@@ -59,7 +59,8 @@ def _take_channels(network: nn.Module, in_channels: int) -> None:
         old.padding,  # type: ignore[arg-type]
         bias=old.bias is not None,
     )
-    nn.init.normal_(new.weight, std=old.weight.std().item())
+    if not old.weight.is_meta:  # a config that is only checked builds networks without weights
+        nn.init.normal_(new.weight, std=old.weight.std().item())
     if new.bias is not None and old.bias is not None:
         new.bias.data.copy_(old.bias.data)
     parent, _, child = name.rpartition(".")

@@ -60,7 +60,9 @@ class Bench:
 
     def __call__(self, x: Tensor, index: Tensor | None, **context: Any) -> View:
         given = {"target": None, "copies": 1, "epoch": 0, "step": 0, "pass_no": 0} | context
-        ctx = SimpleNamespace(model=self.model, logits=self.model, index=index, spec=SPEC, draws=self.draws)
+        ctx = SimpleNamespace(
+            model=self.model, logits=self.model, index=index, spec=SPEC, draws=self.draws, pool=None
+        )
         ctx.__dict__.update(given)
         with frozen(self.model), bn_domain(self.model, self.lpa3.bn_domain):
             view = self.lpa3.generate(x, ctx)  # type: ignore[arg-type]
@@ -237,7 +239,7 @@ def test_nothing_waits_for_the_device_in_batch_mode() -> None:
     bench = Bench(ratio=0.5)
     x = images()
     ctx = SimpleNamespace(
-        model=bench.model, index=FIRST, target=None, copies=1, step=0, pass_no=1, draws=bench.draws
+        model=bench.model, index=FIRST, target=None, copies=1, step=0, pass_no=1, draws=bench.draws, pool=None
     )
     with frozen(bench.model), HostSyncs() as syncs:
         bench.lpa3.generate(x, ctx)  # type: ignore[arg-type]

@@ -140,3 +140,10 @@ def test_downloads_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.hub.load_state_dict_from_url", refuse)
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", refuse)
     TorchvisionNet(num_classes=5, in_channels=3)
+
+
+def test_another_number_of_channels_needs_no_weights_to_look_at() -> None:
+    """A config that is only checked builds its network on the meta device."""
+    with torch.device("meta"):
+        net = TorchvisionNet(num_classes=5, in_channels=1)
+    assert next(net.parameters()).shape[1] == 1
