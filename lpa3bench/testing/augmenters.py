@@ -21,14 +21,23 @@ from lpa3bench.testing.compare import (
     fresh_globals,
     global_draws,
     listed,
+    no_exit,
+    norm_settings,
+    outcome_of,
     refuse_global_draws,
+    same_bits,
     weights_of,
 )
-from lpa3bench.testing.laws import EVERY, Finding, Law, NotApplicable, NotReached, hold, judge
-from lpa3bench.testing.tiny import COUNT, SPEC, TinyTask
+from lpa3bench.testing.laws import EVERY, Finding, Law, NotApplicable, NotReached, hold, judge, one_line
+from lpa3bench.testing.tiny import COUNT, SPEC, GreyTinySet, TinySet, TinyTask
 from lpa3bench.testing.training import EPOCHS, begin, check_resume, steps, train_epoch
+from lpa3bench.transforms import is_transform
 
-PASSES, BATCH, OTHER_SEEDS = 2, COUNT // 3, range(1, 6)
+BATCH, OTHER_SEEDS = COUNT // 3, range(1, 6)
+LATER = 10**6
+"""The step at which the second pass begins: what starts late must be seen too."""
+ROUNDING = 1e-4
+"""By how much the weights of a target may miss a sum of one."""
 
 
 @dataclass
@@ -41,8 +50,8 @@ class Seen:
     """What the alarm says of values and rows."""
     images: list[Tensor] = field(default_factory=list)
     views: list[View] = field(default_factory=list)
-    overwritten: bool = False
-    """Whether it wrote into the images that it was handed."""
+    overwritten: set[str] = field(default_factory=set)
+    """What it wrote into, of all that it was handed."""
     global_draws: set[str] = field(default_factory=set)
     drew: bool = False
     """Whether it drew any random number from the run's own."""
@@ -52,25 +61,47 @@ class Seen:
     @property
     def refused(self) -> bool:
         """Whether it was the guard that raised: `generate` went through, and returned something else."""
-        return isinstance(self.raised, PluginError) and " returned " in str(self.raised)
+        theirs = self.raised is not None and self.raised.__cause__ is not None
+        return isinstance(self.raised, PluginError) and not theirs and " returned " in str(self.raised)
 
-    def whole(self) -> Seen:
+    @property
+    def own_error(self) -> Exception | None:
+        """What `generate` raised, without the guard's words around it."""
+        cause = None if self.raised is None else self.raised.__cause__
+        if isinstance(cause, SystemExit):
+            return no_exit(cause)
+        return cause if isinstance(cause, Exception) else self.raised
+
+    @property
+    def targets(self) -> list[Tensor]:
+        """Those that views bring of their own."""
+        return [view.target.detach().double() for view in self.views if view.target is not None]
+
+    def through(self) -> Seen:
         """Itself, where every batch went through."""
         if self.raised is not None:
             raise NotReached("there are no views to look at")
+        return self
+
+    def whole(self) -> Seen:
+        """Itself, where every batch went through and the views are images."""
+        if self.through().no_images is not None:
+            raise NotReached("the views are no images")
         return self
 
 
 class Trial:
     """An augmenter in a slot. `make` builds a fresh one."""
 
-    def __init__(self, make: Callable[[], Augmenter], slot: Slot) -> None:
-        self.make, self.slot = make, slot
+    def __init__(
+        self, make: Callable[[], Augmenter], slot: Slot, dataset: type[TinySet] = TinySet
+    ) -> None:
+        self.make, self.slot, self.dataset = make, slot, dataset
 
     def begin(self, seed: int = 0) -> tuple[Environment, TinyTask]:
         """The tiny task with the augmenter bound."""
         task = TinyTask()
-        return begin(task, {self.slot: self.make()}, seed=seed), task
+        return begin(task, {self.slot: self.make()}, seed=seed, dataset=self.dataset), task
 
     @cached_property
     def refused_setup(self) -> Exception | None:
@@ -92,18 +123,22 @@ class Trial:
         """Hand it the training set in batches. Whatever the seed, the network has the weights of seed 0."""
         if self.refused_setup is not None:
             raise NotReached("it could not be set up")
-        seen, plain = Seen(), begin(TinyTask()).models["net"]
-        before = weights_of(plain)
+        seen, plain = Seen(), begin(TinyTask(), dataset=self.dataset)
+        new, settings = weights_of(plain.models["net"]), norm_settings(plain.models["net"])
+        # A network that has seen images: what resets its statistics must not find them as good as new.
+        plain.models["net"](plain.images(torch.arange(COUNT)))
+        before = weights_of(plain.models["net"])
         with fresh_globals():
             with global_draws(seen.global_draws):
                 env, _ = self.begin(seed)
             net = env.models["net"]
-            if seed:
-                net.load_state_dict(before, strict=False)
+            seen.changed = [] if seed else changed(net, new)  # another seed has other weights
+            net.load_state_dict(before, strict=False)
             seen.raised = attempt(lambda: self._calls(env, seen))
             seen.drew = any(drew(state) for state in env.state_dict()["draws"].values())
         seen.no_images = attempt(env.alarm.check)
-        seen.changed = changed(net, before)
+        seen.changed += changed(net, before)
+        seen.changed += [name for name, value in norm_settings(net).items() if value != settings.get(name)]
         seen.left = [f"a gradient on {name}" for name, p in net.named_parameters() if p.grad is not None]
         seen.left += [f"{name} frozen" for name, p in net.named_parameters() if not p.requires_grad]
         seen.left += [] if net.training else ["the model in eval mode"]
@@ -111,17 +146,22 @@ class Trial:
 
     def _calls(self, env: Environment, seen: Seen) -> None:
         net = env.models["net"]
-        target = one_hot(env.labels.given, SPEC.num_classes)
-        for call in range(3 * PASSES):
-            index = torch.arange(BATCH) + BATCH * (call % 3)
-            x = env.images(index)
-            seen.images.append(x.clone())
+        targets = one_hot(env.labels.given, SPEC.num_classes)
+        for epoch, env.clock.step in enumerate((0, LATER)):
+            env.clock.epoch = epoch
             with global_draws(seen.global_draws):
-                view = env.views(self.slot, net, x, index=index, target=target[index], pass_no=call // 3)
-            assert view is not None  # the slot is bound
-            seen.views.append(view)
-            seen.overwritten |= not torch.equal(x, seen.images[-1])
-            env.clock.step += 1
+                env.views.begin_epoch(epoch)
+            for index in torch.arange(COUNT).split(BATCH):
+                x, target = env.images(index), targets[index]
+                handed = {"images": x, "index": index, "target": target}
+                before = {name: tensor.clone() for name, tensor in handed.items()}
+                seen.images.append(before["images"])
+                with global_draws(seen.global_draws):
+                    view = env.views(self.slot, net, x, index=index, target=target, pass_no=epoch)
+                assert view is not None  # the slot is bound
+                seen.views.append(view)
+                seen.overwritten |= {n for n, tensor in handed.items() if not same_bits(tensor, before[n])}
+                env.clock.step += 1
 
 
 # ------------------------------------------------------------------------------------------------ the laws
@@ -132,23 +172,26 @@ def initialise(trial: Trial) -> None:
 
 
 def batches(trial: Trial) -> None:
-    """`generate` takes batch after batch, twice the whole training set, without raising."""
-    error = trial.first.raised
+    """`begin_epoch` and `generate` go through two epochs of the whole training set without raising."""
+    error = trial.first.own_error
     if error is not None and not trial.first.refused:
-        raise error.__cause__ or error  # what `generate` raised, without the guard's words around it
+        raise error
 
 
 def shapes(trial: Trial) -> None:
-    """Views, rows and targets have the right shapes and types."""
+    """Views, rows, targets and info have the right shapes and types."""
     if trial.first.refused:
         raise AssertionError(_complaint(trial, trial.first.raised))
-    trial.first.whole()
+    trial.first.through()
 
 
 def values(trial: Trial) -> None:
-    """Views lie in [0, 1], and their rows ascend in the batch."""
-    error = trial.first.whole().no_images
+    """Views lie in [0, 1], their rows ascend in the batch, and targets of their own are probabilities."""
+    error = trial.first.through().no_images
     assert error is None, _complaint(trial, error)
+    for target in trial.first.targets:
+        good = bool((target >= 0).all()) and bool(((target.sum(1) - 1).abs() <= ROUNDING).all())
+        assert good, "returned a target whose rows are no probabilities: each is >= 0, and they sum to one"
 
 
 def _complaint(trial: Trial, error: Exception | None) -> str:
@@ -158,13 +201,36 @@ def _complaint(trial: Trial, error: Exception | None) -> str:
 
 
 def input_untouched(trial: Trial) -> None:
-    """The images that it is handed are left as they are."""
-    assert not trial.first.whole().overwritten, "writes into the images that it is handed; work on a copy"
+    """The images, index and target that it is handed are left as they are."""
+    _left_as_they_are(trial.first.through())
+
+
+def grey_images(trial: Trial) -> None:
+    """Grey images, of one channel, are left as they are too, and made into images."""
+    if trial.first.whole().overwritten:
+        raise NotReached("it writes into what it is handed in colour")
+    reason = trial.make().unsupported(GreyTinySet().spec, trial.slot)
+    if reason is not None:
+        raise NotApplicable(reason)
+    grey = Trial(trial.make, trial.slot, GreyTinySet)
+    if grey.refused_setup is not None:
+        raise NotApplicable(one_line(grey.refused_setup))
+    seen = grey.first
+    _left_as_they_are(seen)
+    if seen.raised is not None and not seen.refused:  # a transform knows no way of saying so beforehand
+        raise NotApplicable(f"it does not take them: {one_line(seen.own_error or seen.raised)}")
+    error = seen.raised or seen.no_images
+    assert error is None, _complaint(trial, error)
+
+
+def _left_as_they_are(seen: Seen) -> None:
+    names = " and ".join(sorted(seen.overwritten))
+    assert not names, f"writes into the {names} that it is handed; work on a copy"
 
 
 def weights_untouched(trial: Trial) -> None:
     """The model's parameters and main BatchNorm statistics are left as they are."""
-    names = trial.first.changed
+    names = list(dict.fromkeys(trial.first.changed))
     assert not names, f"changes {listed(names)} of the model"
 
 
@@ -182,7 +248,9 @@ def no_global_draws(trial: Trial) -> None:
 
 def same_seed(trial: Trial) -> None:
     """The same seed gives the same views."""
-    assert _same(trial.first.whole(), trial.again.whole()), "the same seed gives other views"
+    first, again = trial.first.whole(), trial.again
+    assert again.own_error is None, f"raises, the second time only: {again.own_error}"
+    assert _same(first, again), "the same seed gives other views"
 
 
 def other_seed(trial: Trial) -> None:
@@ -190,9 +258,14 @@ def other_seed(trial: Trial) -> None:
     first = trial.first.whole()
     if not first.drew:
         raise NotApplicable("it draws no random numbers")
-    others = (trial.see(seed).whole() for seed in OTHER_SEEDS)
-    if not all(_same(first, other) for other in others):
-        return
+    for seed in OTHER_SEEDS:
+        other = trial.see(seed)
+        error = other.own_error or other.no_images
+        assert error is None, f"fails with another seed only: {error}"
+        if not _same(first, other):
+            return
+    if is_transform(trial.make()):  # it is seeded for it, and cannot pass a seed by
+        raise NotApplicable("what it draws does not show in these images")
     if all(torch.equal(v.x, x[v.rows]) for v, x in zip(first.views, first.images, strict=True)):
         raise NotApplicable("it leaves these images as they are")
     raise AssertionError("draws random numbers that change nothing")
@@ -200,7 +273,7 @@ def other_seed(trial: Trial) -> None:
 
 def _same(one: Seen, other: Seen) -> bool:
     pairs = zip(one.views, other.views, strict=True)
-    return all(torch.equal(a.x, b.x) and torch.equal(a.rows, b.rows) for a, b in pairs)
+    return all(same_bits(a.x, b.x) and same_bits(a.rows, b.rows) for a, b in pairs)
 
 
 def pairing(trial: Trial) -> None:
@@ -232,6 +305,7 @@ def gradients_off(trial: Trial) -> None:
     trial.first.whole()
     with fresh_globals():
         env, _ = trial.begin()
+        env.views.begin_epoch(0)
         index = torch.arange(BATCH)
         target = one_hot(env.labels.given[index], SPEC.num_classes)
         with env.evaluating():
@@ -251,6 +325,7 @@ LAWS = (
     Law("shapes", shapes),
     Law("range", values),
     Law("input untouched", input_untouched),
+    Law("grey images", grey_images),
     Law("parameters untouched", weights_untouched),
     Law("no gradients left", nothing_left),
     Law("no global RNG", no_global_draws),
@@ -267,21 +342,23 @@ def try_augmenter(make: Callable[[], Augmenter]) -> list[Finding]:
     """Every law in every slot; a slot that the augmenter refuses is one finding, with its reason."""
     findings = []
     for slot in SLOTS:
-        reason = refusal(make, slot)
+        where, reason = f"slot {slot}", outcome_of(lambda: refusal(make, slot))  # noqa: B023
         if reason is None:
-            findings += judge(f"slot {slot}", LAWS, Trial(make, slot))
+            findings += judge(where, LAWS, Trial(make, slot))
+        elif isinstance(reason, Exception):
+            said = f"`unsupported` raises {one_line(reason)}"
+            findings.append(Finding(where, "initialise", "FAILED", said, reason))
         else:
-            findings.append(Finding(f"slot {slot}", EVERY, "not applicable", reason))
+            findings.append(Finding(where, EVERY, "not applicable", reason))
     return findings
 
 
 def refusal(make: Callable[[], Augmenter], slot: Slot) -> str | None:
-    """Why it is not for this slot; None where it is, or where not even that can be found out."""
-    try:
-        augmenter = make()
-        reason = augmenter.unsupported(SPEC, slot)
-    except Exception:  # the first law will say so
+    """Why it is not for this slot; None where it is, or where it cannot even be built."""
+    augmenter = outcome_of(make)
+    if isinstance(augmenter, Exception):  # the first law will say so
         return None
+    reason = augmenter.unsupported(SPEC, slot)
     if reason is None and slot == "view" and augmenter.bn_domain == "aux":
         return "it works in the auxiliary BatchNorm, and slot view would never train the main one"
     return reason

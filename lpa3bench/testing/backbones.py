@@ -25,6 +25,8 @@ from lpa3bench.testing.compare import (
 from lpa3bench.testing.laws import Finding, Law, NotApplicable, NotReached, hold, judge
 
 CLASSES, SHAPE = 5, (2, 3, 32, 32)
+GREY = (2, 1, 32, 32)
+"""Images of one channel."""
 
 
 class Trial:
@@ -40,7 +42,7 @@ class Trial:
             return self.make(num_classes=CLASSES, in_channels=SHAPE[1])
 
     @cached_property
-    def refused(self) -> Exception | None:
+    def refused(self) -> BaseException | None:
         """What building it raises."""
         return attempt(self.build)
 
@@ -51,13 +53,13 @@ class Trial:
         return self.build(seed)
 
     @cached_property
-    def output(self) -> Output | Exception:
+    def output(self) -> Output | BaseException:
         """What it makes of two images, in train mode; or what it raises."""
         net = self.net()
         try:
             with fresh_globals():
                 return net(self.x)  # type: ignore[no-any-return]
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             return error
 
     def whole(self) -> Output:
@@ -77,7 +79,7 @@ def initialise(trial: Trial) -> None:
 def shapes(trial: Trial) -> None:
     """It returns logits [B, K] and a feature map [B, C, H, W] of each stage."""
     trial.net()
-    if isinstance(trial.output, Exception):
+    if isinstance(trial.output, BaseException):
         raise trial.output
     assert isinstance(trial.output, Output), f"forward returns a {type(trial.output).__name__}, not an Output"
     logits, features = trial.output
@@ -88,6 +90,18 @@ def shapes(trial: Trial) -> None:
     for feature in features:
         assert feature.ndim == 4, f"features are maps [B, C, H, W], not {list(feature.shape)}"
         assert len(feature) == SHAPE[0], "features belong to the images"
+
+
+def one_channel(trial: Trial) -> None:
+    """Built for images of one channel it takes them; or it says by a ValueError why it cannot."""
+    trial.whole()
+    try:
+        net = trial.make(num_classes=CLASSES, in_channels=GREY[1])
+    except ValueError as error:
+        raise NotApplicable(f"it refuses images of one channel: {error}") from error
+    logits = _logits(net, torch.linspace(-200, 200, math.prod(GREY)).view(GREY).sin())
+    wanted = [GREY[0], CLASSES]
+    assert list(logits.shape) == wanted, f"logits are {list(logits.shape)}, not {wanted}"
 
 
 def stages(trial: Trial) -> None:
@@ -207,6 +221,7 @@ def _logits(net: Backbone, x: Tensor) -> Tensor:
 LAWS = (
     Law("initialise", initialise),
     Law("shapes", shapes),
+    Law("one channel", one_channel),
     Law("stages", stages),
     Law("three updates", three_updates),
     Law("eval mode", eval_mode),

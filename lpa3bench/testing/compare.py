@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from lpa3bench.seeding import Draws
 
@@ -85,8 +86,25 @@ def changed(module: nn.Module, before: dict[str, Tensor]) -> list[str]:
     """Parameters and buffers that are not what they were, the auxiliary BatchNorm's left out."""
     now = module.state_dict()
     return [
-        name for name, value in before.items() if ".aux." not in name and not torch.equal(now[name], value)
+        name for name, value in before.items() if ".aux." not in name and not same_bits(now[name], value)
     ]
+
+
+def norm_settings(module: nn.Module) -> dict[str, Any]:
+    """What decides how a BatchNorm works and is in no state dict, the auxiliary one's left out."""
+    return {
+        f"{name}.{setting}": getattr(part, setting)
+        for name, part in module.named_modules()
+        if isinstance(part, _BatchNorm) and not name.endswith(".aux")
+        for setting in ("momentum", "eps")
+    }
+
+
+def same_bits(one: Tensor, other: Tensor) -> bool:
+    """The same shape, type and values; NaN is the same as NaN."""
+    if one.shape != other.shape or one.dtype != other.dtype:
+        return False
+    return bool(((one == other) | ((one != one) & (other != other))).all())
 
 
 def listed(names: list[str]) -> str:
@@ -100,7 +118,7 @@ def assert_same(one: Any, other: Any, where: str = "") -> None:
     assert type(one) is type(other), f"{where}: {type(one).__name__} and {type(other).__name__}"
     if isinstance(one, Tensor):
         assert one.dtype == other.dtype, f"{where}: {one.dtype} and {other.dtype}"
-        assert torch.equal(one.nan_to_num(7.0), other.nan_to_num(7.0)), f"{where} differs"
+        assert same_bits(one, other), f"{where} differs"
     elif isinstance(one, dict):
         assert one.keys() == other.keys(), f"{where}: {sorted(one)} and {sorted(other)}"
         for key in one:
@@ -110,21 +128,25 @@ def assert_same(one: Any, other: Any, where: str = "") -> None:
         for place, pair in enumerate(zip(one, other, strict=True)):
             assert_same(*pair, where=f"{where}/{place}")
     else:
-        assert one == other, f"{where}: {one!r} and {other!r}"
+        assert one == other or (one != one and other != other), f"{where}: {one!r} and {other!r}"
 
 
 def attempt(work: Callable[[], Any]) -> Exception | None:
     """What the work raises; None where it goes through."""
-    try:
-        work()
-    except Exception as error:  # somebody else's code can raise anything
-        return error
-    return None
+    outcome = outcome_of(lambda: (work(),))
+    return outcome if isinstance(outcome, Exception) else None
 
 
 def outcome_of(work: Callable[[], T]) -> T | Exception:
-    """What the work returns, or raises."""
+    """What the work returns, or raises; of a program that ends itself, an error that says so."""
     try:
         return work()
-    except Exception as error:  # as above
+    except Exception as error:  # somebody else's code can raise anything
         return error
+    except SystemExit as error:  # which would end the kit without a word
+        return no_exit(error)
+
+
+def no_exit(error: SystemExit) -> Exception:
+    """What stands for a plugin's attempt to end the program."""
+    return RuntimeError(f"it ends the program (SystemExit: {error})")

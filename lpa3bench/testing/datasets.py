@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +14,7 @@ from lpa3bench.testing.compare import (
     assert_same,
     fresh_globals,
     global_draws,
+    listed,
     outcome_of,
     refuse_global_draws,
 )
@@ -26,14 +28,16 @@ class Trial:
         self.make, self.root = make, root
         self.global_draws: set[str] = set()
         """Of the last reading."""
+        self.written: set[str] = set()
+        """What any reading has made, changed or removed in the data folder."""
 
     @cached_property
-    def dataset(self) -> Dataset | Exception:
+    def dataset(self) -> Dataset | BaseException:
         """Built, or what building it raises."""
         return outcome_of(self.make)
 
     @cached_property
-    def loaded(self) -> dict[str, Split] | Exception:
+    def loaded(self) -> dict[str, Split] | BaseException:
         """Its splits, or what reading them raises."""
         return outcome_of(lambda: self.load())
 
@@ -45,26 +49,43 @@ class Trial:
     def load(self) -> dict[str, Split]:
         """Read it."""
         self.global_draws = set()
-        with fresh_globals(), global_draws(self.global_draws):
-            return self.built().load(self.root)
+        before = _files(self.root)
+        try:
+            with fresh_globals(), global_draws(self.global_draws):
+                return self.built().load(self.root)
+        finally:
+            self.written |= {name for name, _ in before ^ _files(self.root)}
 
     def built(self) -> Dataset:
         """The data set, where there is one."""
-        if isinstance(self.dataset, Exception):
+        if isinstance(self.dataset, BaseException):
             raise NotReached("it could not be built")
         return self.dataset
 
     def splits(self) -> dict[str, Split]:
         """The splits, where they could be read."""
         self.built()
-        if isinstance(self.loaded, Exception):
+        if isinstance(self.loaded, BaseException):
             raise NotReached("it could not be read")
         return self.loaded
 
 
+def _files(root: Path) -> set[tuple[str, tuple[int, ...]]]:
+    """The name of everything below the folder; of files the size and the time of the last change too."""
+    found: set[tuple[str, tuple[int, ...]]] = set()
+    for folder, folders, files in os.walk(root):
+        place = Path(folder)
+        found |= {(str((place / name).relative_to(root)), ()) for name in folders}
+        for name in files:
+            path = place / name
+            state = path.lstat()
+            found.add((str(path.relative_to(root)), (state.st_size, state.st_mtime_ns)))
+    return found
+
+
 def initialise(trial: Trial) -> None:
     """It can be built, and its spec is known without touching the disk."""
-    if isinstance(trial.dataset, Exception):
+    if isinstance(trial.dataset, BaseException):
         raise trial.dataset
     spec = trial.dataset.spec
     assert len(spec.mean) == len(spec.std) == spec.channels, "mean and std have one value per channel"
@@ -75,7 +96,7 @@ def initialise(trial: Trial) -> None:
 def loads(trial: Trial) -> None:
     """`load` returns at least the splits "train" and "test"."""
     trial.built()
-    if isinstance(trial.loaded, Exception):
+    if isinstance(trial.loaded, BaseException):
         raise trial.loaded
     missing = [name for name in ("train", "test") if name not in trial.loaded]
     assert not missing, f"there is no split {missing[0]!r}"
@@ -112,12 +133,20 @@ def no_global_draws(trial: Trial) -> None:
     refuse_global_draws(trial.global_draws)
 
 
+def folder_untouched(trial: Trial) -> None:
+    """Reading makes, changes and removes nothing in the data folder; `cache` is what it may write into."""
+    trial.splits()
+    names = sorted(trial.written)
+    assert not names, f"writes into the data folder: {listed(names)}"
+
+
 LAWS = (
     Law("initialise", initialise),
     Law("loads", loads),
     Law("shapes", shapes),
     Law("labels", labels),
     Law("same again", same_again),
+    Law("folder untouched", folder_untouched),
     Law("no global RNG", no_global_draws),
 )
 

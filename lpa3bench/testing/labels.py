@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import cached_property
 
@@ -33,12 +34,12 @@ class Trial:
         self.drew = False
 
     @cached_property
-    def refused(self) -> Exception | None:
+    def refused(self) -> BaseException | None:
         """What building it raises."""
         return attempt(self.make)
 
     @cached_property
-    def first(self) -> LabelSet | Exception:
+    def first(self) -> LabelSet | BaseException:
         """With one seed; or what that raises."""
         return outcome_of(lambda: self.apply(self.given))
 
@@ -75,7 +76,7 @@ def shapes(trial: Trial) -> None:
     trial.built()
     if isinstance(trial.first, ValueError):
         raise NotApplicable(f"it refuses the made-up labels: {trial.first}")
-    if isinstance(trial.first, Exception):
+    if isinstance(trial.first, BaseException):
         raise trial.first
     assert isinstance(trial.first, LabelSet), f"apply returns a {type(trial.first).__name__}, not a LabelSet"
     given, labelled = trial.first.given, trial.first.labelled
@@ -90,6 +91,16 @@ def among_classes(trial: Trial) -> None:
     assert len(known), "no image is labelled"
     assert int(known.min()) >= 0, "a negative label"
     assert int(known.max()) < trial.num_classes, "a label beyond the classes"
+
+
+def plain_info(trial: Trial) -> None:
+    """`info` is plain JSON, as the record of a run is."""
+    info = trial.whole().info
+    assert isinstance(info, dict), f"info is a {type(info).__name__}, not a dict"
+    try:
+        json.dumps(info, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise AssertionError(f"info must be finite numbers, strings, lists and dicts of them: {error}") from error
 
 
 def clean_untouched(trial: Trial) -> None:
@@ -140,6 +151,7 @@ LAWS = (
     Law("initialise", initialise),
     Law("shapes", shapes),
     Law("range", among_classes),
+    Law("info", plain_info),
     Law("input untouched", clean_untouched),
     Law("unlabelled images", unlabelled),
     Law("no global RNG", no_global_draws),

@@ -70,7 +70,7 @@ def judge(where: str, laws: Sequence[Law], trial: Any) -> list[Finding]:
 
 
 def _found(where: str, law: Law, trial: Any) -> Finding:
-    found: Exception
+    found: BaseException
     outcome: Outcome
     try:
         law.check(trial)
@@ -78,7 +78,7 @@ def _found(where: str, law: Law, trial: Any) -> Finding:
         found, outcome = error, "not applicable"
     except NotReached as error:
         found, outcome = error, "not reached"
-    except Exception as error:  # somebody else's code can raise anything
+    except (Exception, SystemExit) as error:  # somebody else's code can raise anything
         found, outcome = error, "FAILED"
     else:
         return Finding(where, law.name, "passed")

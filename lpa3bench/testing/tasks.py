@@ -13,6 +13,8 @@ from torch import Tensor
 from lpa3bench.api import Augmenter, Labels, Slot, Task
 from lpa3bench.environment import Environment
 from lpa3bench.errors import ConfigError
+from lpa3bench.phases import steps_in
+from lpa3bench.slots import SLOTS
 from lpa3bench.testing.compare import (
     assert_same,
     attempt,
@@ -20,13 +22,16 @@ from lpa3bench.testing.compare import (
     fresh_globals,
     global_draws,
     listed,
+    outcome_of,
     refuse_global_draws,
     weights_of,
 )
 from lpa3bench.testing.laws import EVERY, Finding, Law, NotApplicable, NotReached, hold, judge
 from lpa3bench.testing.tiny import SPEC, Noise, TinyLabels, hard
-from lpa3bench.testing.training import EPOCHS, begin, check_resume, steps
+from lpa3bench.testing.training import EPOCHS, LONGEST, begin, check_resume, steps
 
+PLAN = 4
+"""Times that an epoch may be longer, or shorter, than planned."""
 SHOWN = 5
 """Images that are predicted."""
 
@@ -35,7 +40,7 @@ SHOWN = 5
 class Seen:
     """A training, and what it left behind."""
 
-    raised: Exception | None = None
+    raised: BaseException | None = None
     logs: list[dict[str, Any]] = field(default_factory=list)
     orders: list[list[list[int]]] = field(default_factory=list)
     """Of the first epoch: the places of each batch of each step."""
@@ -43,6 +48,8 @@ class Seen:
     """After the first epoch: the state of what orders and weak views are drawn from, by name."""
     unannounced: set[str] = field(default_factory=set)
     """Phases that steps name and `phases` does not."""
+    lengths: list[tuple[int, int]] = field(default_factory=list)
+    """Of each epoch: the steps that `phases` plans, and those that it had before it was cut short."""
     start: list[dict[str, Tensor]] = field(default_factory=list)
     trained: bool = False
     unused: list[str] = field(default_factory=list)
@@ -81,10 +88,17 @@ class Trial:
         return TinyLabels(partial=refusal(self.make, TinyLabels()) is not None)
 
     @cached_property
-    def refused_setup(self) -> Exception | None:
-        """What building it and setting it up raises."""
+    def refused_setup(self) -> BaseException | None:
+        """What building it, setting it up and asking what it is for raises."""
         with fresh_globals():
-            return attempt(self.begin)
+            return attempt(self._asked)
+
+    def _asked(self) -> None:
+        _, task = self.begin()
+        unknown = [slot for slot in task.slots if slot not in SLOTS]
+        assert not unknown, f"there is no slot {unknown[0]!r}; slots are {', '.join(SLOTS)}"
+        reason = task.unsupported(SPEC, self.labels)
+        assert reason is None or isinstance(reason, str), f"unsupported returns a {type(reason).__name__}"
 
     @cached_property
     def first(self) -> Seen:
@@ -107,15 +121,18 @@ class Trial:
 
     def _train(self, seen: Seen, seed: int, epochs: int) -> None:
         env, task = self.begin(seed)
-        phases = {phase.name for phase in task.phases(EPOCHS)}
+        plan = task.phases(EPOCHS)
+        phases = {phase.name for phase in plan}
         nets = [env.models[name] for name in task.models]
         seen.start = [weights_of(net) for net in nets]
         for epoch in range(epochs):
+            before = len(seen.logs)
             for step, logs in steps(env, task, epoch):
                 seen.logs.append(logs)
                 seen.unannounced |= {step.phase} - phases
                 if epoch == 0:
                     seen.orders.append([batch.index.tolist() for batch in step.batches])
+            seen.lengths.append((steps_in(plan, epoch), len(seen.logs) - before))
             if epoch == 0:
                 states = env.state_dict()["draws"]
                 seen.draws = {n: s["host"] for n, s in states.items() if n.startswith(("order/", "weak"))}
@@ -161,9 +178,17 @@ def trains(trial: Trial) -> None:
 
 
 def phases(trial: Trial) -> None:
-    """Every step belongs to a phase that `phases` has announced."""
+    """Every step belongs to a phase that `phases` has announced, with a quarter to four times its steps.
+
+    Bars, forecasts and costs go by the plan, and how long an epoch gets may depend on what was learnt.
+    """
     unknown = sorted(trial.first.whole().unannounced)
     assert not unknown, f"phase {listed(unknown)} was not announced"
+    for epoch, (planned, real) in enumerate(trial.first.lengths):
+        cut = real >= LONGEST  # then it may have had any number more
+        right = max(real, 1) <= PLAN * max(planned, 1) and (cut or planned <= PLAN * max(real, 1))
+        shown = f"{real} or more" if cut else real
+        assert right, f"{planned} steps are announced for epoch {epoch}, which has {shown}"
 
 
 def shapes(trial: Trial) -> None:
@@ -275,22 +300,22 @@ def trials(make: Callable[[], Task]) -> dict[str, Trial]:
 
 def try_task(make: Callable[[], Task]) -> list[Finding]:
     """Every law in every trial."""
-    broken = attempt(make)
-    if broken is not None:
+    tried = outcome_of(lambda: trials(make))
+    if isinstance(tried, BaseException):  # the first law says so
         return judge("no augmenter", LAWS, Trial(make))
     reasons = [refusal(make, TinyLabels(partial=partial)) for partial in (False, True)]
     if None not in reasons:
         return [Finding("", EVERY, "not applicable", f"it refuses the tiny data set: {reasons[0]}")]
-    return [f for where, trial in trials(make).items() for f in judge(where, LAWS, trial)]
+    return [f for where, trial in tried.items() for f in judge(where, LAWS, trial)]
 
 
 def refusal(make: Callable[[], Task], labels: Labels) -> str | None:
-    """Why the task is not for the tiny data set with these labels; None where it is."""
-    reason: str | None = None
+    """Why the task is not for the tiny data set with these labels; None where it is, or cannot even say."""
     error = attempt(lambda: begin(make(), labels=labels))
-    if isinstance(error, ConfigError):
-        reason = str(error)
-    return make().unsupported(SPEC, labels) or reason
+    reason = outcome_of(lambda: make().unsupported(SPEC, labels))
+    if reason and isinstance(reason, str):
+        return reason
+    return str(error) if isinstance(error, ConfigError) else None
 
 
 def check_task(make: Callable[[], Task]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,17 @@ class TinySet(Dataset):
         labels = torch.arange(COUNT) % SPEC.num_classes
         noise = Draws(seed).integers((COUNT, 3, 8, 8), 0, 150)
         return Split((noise + 50 * labels.view(-1, 1, 1, 1)).to(torch.uint8), labels)
+
+
+class GreyTinySet(TinySet):
+    """The same with one channel."""
+
+    @property
+    def spec(self) -> DatasetSpec:
+        return replace(SPEC, name="GreyTiny", channels=1, mean=SPEC.mean[:1], std=SPEC.std[:1])
+
+    def load(self, root: Path) -> dict[str, Split]:
+        return {name: Split(s.images[:, :1], s.labels) for name, s in super().load(root).items()}
 
 
 class TinyNet(Backbone):
@@ -127,15 +139,17 @@ class TinyLabels(Labels):
 
 
 def environment(experiment: Experiment, seed: int = 0) -> Environment:
-    """The real environment around an experiment on the tiny set; all images labelled, unless it says else."""
-    train = TinySet().load(Path())["train"]
+    """The real environment around an experiment on the tiny set, grey if its data set is the grey one; all
+    images labelled, unless it says else."""
+    tiny = GreyTinySet() if isinstance(experiment.dataset, GreyTinySet) else TinySet()
+    spec, train = tiny.spec, tiny.load(Path())["train"]
     cpu = torch.device("cpu")
     known = (experiment.labels or TinyLabels()).apply(
-        train.labels, num_classes=SPEC.num_classes, draws=Draws(seed)
+        train.labels, num_classes=spec.num_classes, draws=Draws(seed)
     )
     labels = TrainLabels(known.given, known.labelled)
-    store = ImageStore(train.images, SPEC.weak, cpu)
-    return Environment(experiment, spec=SPEC, store=store, labels=labels, seed=seed, device=cpu)
+    store = ImageStore(train.images, spec.weak, cpu)
+    return Environment(experiment, spec=spec, store=store, labels=labels, seed=seed, device=cpu)
 
 
 class TinyTask(Task):

@@ -28,11 +28,12 @@ def begin(
     seed: int = 0,
     epochs: int = EPOCHS,
     backbone: Callable[..., Backbone] = TinyNet,
+    dataset: type[TinySet] = TinySet,
     **more: Any,
 ) -> Environment:
     """The environment of a task that is set up; `more` are fields of the experiment."""
     bound: Any = {**(slots or {}), **more}
-    experiment = Experiment(task=task, dataset=TinySet(), backbone=backbone, epochs=epochs, **bound)
+    experiment = Experiment(task=task, dataset=dataset(), backbone=backbone, epochs=epochs, **bound)
     env = environment(experiment, seed)
     task.setup(env)
     return env

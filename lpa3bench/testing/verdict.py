@@ -45,6 +45,22 @@ class Verdict:
         """Whether something could not be looked into, because its files are not there."""
         return any(finding.data_missing for finding in self.findings)
 
+    @property
+    def untested(self) -> str:
+        """Why no law but the first was found to hold or not; empty where one was.
+
+        That something can be built says nothing of what it does.
+        """
+        told = [f for f in self.findings if f.outcome in ("passed", "FAILED") and f.law != "initialise"]
+        if told or self.broken or self.data_missing:
+            return ""
+        return next((f.reason for f in self.findings if f.reason), "it has no laws")
+
+    @property
+    def ok(self) -> bool:
+        """Whether it was tested, and every law that could be looked into holds."""
+        return not (self.broken or self.data_missing or self.untested)
+
     def lines(self) -> list[str]:
         """A line for each law, the worst of its outcomes with the reason; then the count."""
         laws = list(dict.fromkeys(f.law for f in self.findings if f.law != EVERY))
@@ -56,6 +72,8 @@ class Verdict:
         counts = {outcome: sum(f.outcome == outcome for f in self.findings) for outcome in _WORST}
         total = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
         head = f"{self.entry.name}, {KIND_WORDS[self.entry.kind]} of {self.entry.distribution}"
+        if self.untested:
+            return [head, *rows, f"  NOT TESTED: {self.untested}"]
         end = "BROKEN" if self.broken else "DATA MISSING" if self.data_missing else "ok"
         return [head, *rows, f"  {end}: {total}"]
 
@@ -65,7 +83,7 @@ class Verdict:
             "name": self.entry.name,
             "kind": self.entry.kind,
             "distribution": self.entry.distribution,
-            "ok": not self.broken,
+            "ok": self.ok,
             "laws": [
                 {"where": f.where, "law": f.law, "outcome": f.outcome, "reason": f.reason}
                 for f in self.findings
