@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import shlex
 from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
+from lpa3bench.config.bindings import RUN, SLOTS, SUITE
+from lpa3bench.config.catalogue import WEAK_VIEW
 from lpa3bench.errors import UsageError
 from lpa3bench.registry import Registry, load
-from lpa3bench.scaffold import KINDS, Names, files, run_command
+from lpa3bench.scaffold import KINDS, Names, files, run_command, words
 
 WORDS = {"dataset": "data set"}
 """What a kind is called in a sentence, where it is not what the command line calls it."""
+RESERVED = {name.lower() for name in (RUN, SUITE, WEAK_VIEW, *SLOTS)}
+"""What means something else in a config, where an augmenter's lower-case name is a scope too."""
 
 
 @click.command()
@@ -33,6 +38,7 @@ def command(kind: str, name: str, into: Path) -> None:
     """
     names = Names(name)
     folder = into / names.folder
+    _refuse_reserved(kind, names)
     _refuse_taken(names, load())
     if folder.exists():
         raise UsageError(f"{folder}: there is something of that name already; choose another name or --into")
@@ -46,6 +52,16 @@ def command(kind: str, name: str, into: Path) -> None:
     click.echo(f"Written: {folder}, with {WORDS.get(kind, kind)} {name}, which works as it is. Next:\n")
     for line in next_commands(kind, names, folder):
         click.echo(f"  {line}")
+
+
+def _refuse_reserved(kind: str, names: Names) -> None:
+    """A class that is called like what its own file imports, or like a word of configs, would not work."""
+    if names.plugin.lower() in RESERVED:
+        raise UsageError(f"the name {names.plugin} means something else in configs; choose another")
+    if names.plugin in words(kind):
+        raise UsageError(
+            f"the name {names.plugin} means something else in the code of such a plugin; choose another"
+        )
 
 
 def _refuse_taken(names: Names, registry: Registry) -> None:
@@ -64,7 +80,7 @@ def next_commands(kind: str, names: Names, folder: Path) -> list[str]:
     # "./": pip takes a bare name for a distribution to fetch.
     place = folder if folder.is_absolute() else f"./{folder}"
     return [
-        f"pip install -e {place}",
+        f"pip install -e {shlex.quote(str(place))}",
         f"lpa3bench test-plugin {names.plugin}",
-        run_command(kind, f"{folder / names.snake}.gin"),
+        run_command(kind, shlex.quote(f"{folder / names.snake}.gin")),
     ]

@@ -6,9 +6,10 @@ import ast
 import json
 import os
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import UnionType
+from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 
 import click
 from click.shell_completion import CompletionItem
@@ -20,8 +21,11 @@ from lpa3bench.registry import Entry, Registry, load
 if TYPE_CHECKING:
     from lpa3bench.config.typecheck import Parameter
 
-FROM_ENGINE = ("num_classes", "in_channels")
-"""What the engine hands to a backbone."""
+FROM_ENGINE = {"num_classes": 10, "in_channels": 3}
+"""What the engine hands to a backbone, for one data set."""
+BY_CONFIG = (
+    "which -p cannot give (it takes literals only); test it by a config, `lpa3bench run FILE --dry-run`"
+)
 Arguments = dict[str, dict[str, Any]]
 """Those of constructors, by the plugin's name."""
 
@@ -58,18 +62,17 @@ def command(
 
     NAME is a registered plugin of any kind; FILE a Python file, of which all plugins are tested. Everything
     happens on a tiny made-up data set on the CPU, in seconds; only a data set is read from the data folder.
-    Each law gets a line: passed, FAILED or not applicable, with the reason. Exits with 5 where a law fails,
-    with 4 where a data set's files are missing. LPA3BENCH_TRACEBACK=1 shows where laws fail.
+    Each law gets a line: passed, FAILED or not applicable, with the reason. Exits with 5 where a law fails
+    or none could be looked into, with 4 where a data set's files are missing. LPA3BENCH_TRACEBACK=1 shows
+    where laws fail.
     """
     from lpa3bench.paths import data_root
     from lpa3bench.testing.verdict import examine
 
     entries = _entries(plugin, plugins)
     arguments = _arguments(bindings, entries)
-    verdicts = []
-    for entry in entries:
-        _check_complete(entry, arguments[entry.name])
-        verdicts.append(examine(entry, arguments[entry.name], data_root(data)))
+    _check_complete(entries, arguments)
+    verdicts = [examine(entry, arguments[entry.name], data_root(data)) for entry in entries]
     if as_json:
         click.echo(json.dumps([verdict.plain() for verdict in verdicts], indent=2))
     else:
@@ -77,7 +80,7 @@ def command(
     if os.environ.get("LPA3BENCH_TRACEBACK"):
         for finding in (f for verdict in verdicts for f in verdict.findings if f.outcome == "FAILED"):
             traceback.print_exception(finding.error)
-    if any(verdict.broken for verdict in verdicts):
+    if any(verdict.broken or verdict.untested for verdict in verdicts):
         ctx.exit(PluginError.exit_code)
     if any(verdict.data_missing for verdict in verdicts):
         ctx.exit(DataError.exit_code)
@@ -87,6 +90,8 @@ def _entries(plugin: str, files: tuple[Path, ...]) -> list[Entry]:
     """The plugins that the argument means."""
     path = Path(plugin)
     if path.suffix == ".py":
+        if not path.is_file():
+            raise UsageError(f"{path}: no such file")
         registry = load(tuple(dict.fromkeys((path, *files))))
         for module in registry.broken:
             if module.distribution == str(path):
@@ -129,12 +134,15 @@ def _arguments(bindings: Sequence[str], entries: Sequence[Entry]) -> Arguments:
 
 def _fitted(text: str, entry: Entry, parameter: str, value: str) -> Any:
     """The value, in the form that the parameter's annotation asks for."""
-    from lpa3bench.config.typecheck import Mismatch, advice, fit
+    from lpa3bench.config.typecheck import Mismatch, advice, describe, fit
 
     known = _parameters(entry)
     if parameter not in known:
         hint = advice(parameter, known, "its parameters")
         raise UsageError(f"-p {text!r}: {entry.name} has no parameter {parameter}; {hint}")
+    if not _writable(known[parameter].annotation):
+        what = describe(known[parameter].annotation)
+        raise UsageError(f"-p {text!r}: {entry.name}.{parameter} is {what}, {BY_CONFIG}")
     try:
         literal = ast.literal_eval(value)
     except (ValueError, SyntaxError):
@@ -153,14 +161,57 @@ def _parameters(entry: Entry) -> dict[str, Parameter]:
     return {name: p for name, p in found.items() if name not in FROM_ENGINE}
 
 
-def _check_complete(entry: Entry, given: dict[str, Any]) -> None:
-    """It is not broken because it needs to be told something, nor because it refuses what it is told."""
-    needed = [name for name, p in _parameters(entry).items() if p.required and name not in given]
-    if needed:
-        options = " ".join(f"-p {entry.name}.{name}=…" for name in needed)
-        raise UsageError(f"{entry.name} needs {' and '.join(needed)}; give {options}")
-    if given and entry.kind != "backbones":
-        try:
-            entry.load()(**given)
-        except ValueError as error:
-            raise UsageError(f"{entry.name}.{error}") from error
+def _writable(annotation: Any) -> bool:
+    """Whether some literal fits: no text stands for an augmenter, nor for a tuple of them."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin in (Union, UnionType):
+        return any(map(_writable, arguments))
+    if origin in (tuple, list, dict, Sequence, Mapping):
+        return all(_writable(a) for a in arguments if a is not Ellipsis)
+    return not (isinstance(annotation, type) and issubclass(annotation, _plugin_bases()))
+
+
+def _plugin_bases() -> tuple[type, ...]:
+    from lpa3bench.testing.verdict import BASES
+
+    return (*BASES.values(),)
+
+
+def _check_complete(entries: Sequence[Entry], given: Arguments) -> None:
+    """None is broken because it needs to be told something, nor because it refuses what it is told.
+
+    All are asked before the first is tested, and what any of them needs is named at once.
+    """
+    needs = [need for entry in entries if (need := _needed(entry, given[entry.name]))]
+    if needs:
+        others = "; the others are tested by name, with --plugin FILE" if len(entries) > len(needs) else ""
+        raise UsageError("; ".join(needs) + others)
+    for entry in entries:
+        if given[entry.name]:
+            _check_accepted(entry, given[entry.name])
+
+
+def _needed(entry: Entry, given: dict[str, Any]) -> str:
+    """What it must be told and is not, and how it is told; empty where that is nothing."""
+    from lpa3bench.config.typecheck import describe
+
+    needed = {name: p for name, p in _parameters(entry).items() if p.required and name not in given}
+    for name, parameter in needed.items():
+        if not _writable(parameter.annotation):
+            return f"{entry.name} needs {name}, {describe(parameter.annotation)}, {BY_CONFIG}"
+    options = " ".join(f"-p {entry.name}.{name}=…" for name in needed)
+    return f"{entry.name} needs {' and '.join(needed)}; give {options}" if needed else ""
+
+
+def _check_accepted(entry: Entry, given: dict[str, Any]) -> None:
+    """A value that it refuses is the user's mistake; whatever else goes wrong is for the laws to say."""
+    from lpa3bench.seeding import seeded
+
+    engine = FROM_ENGINE if entry.kind == "backbones" else {}
+    try:
+        with seeded(0):
+            entry.load()(**given, **engine)
+    except ValueError as error:
+        raise UsageError(f"{entry.name}.{error}") from error
+    except (Exception, SystemExit):
+        return

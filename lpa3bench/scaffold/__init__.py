@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import io
 import keyword
 import re
+import tokenize
 from pathlib import Path
 from string import Template
 
@@ -49,6 +51,16 @@ class Names:
         self.package = f"lpa3bench_{self.snake}"
         self.folder = self.snake.replace("_", "-")
         self.distribution = f"lpa3bench-{self.folder}"
+
+
+def words(kind: str) -> set[str]:
+    """The words of the code that is written for a kind: its class can bear none of them."""
+    found: set[str] = set()
+    for source in (f"{kind}/class.py.txt", f"{kind}/test.py.txt"):
+        text = (HERE / source).read_text().replace("${Name}", "_").replace("${package}", "_")
+        tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+        found |= {token.string for token in tokens if token.type == tokenize.NAME}
+    return found
 
 
 def run_command(kind: str, gin: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor
@@ -31,7 +31,7 @@ from lpa3bench.testing.compare import (
 from lpa3bench.testing.laws import EVERY, Finding, Law, NotApplicable, NotReached, hold, judge, one_line
 from lpa3bench.testing.tiny import COUNT, SPEC, GreyTinySet, TinySet, TinyTask
 from lpa3bench.testing.training import EPOCHS, begin, check_resume, steps, train_epoch
-from lpa3bench.transforms import is_transform
+from lpa3bench.transforms import _Transformed
 
 BATCH, OTHER_SEEDS = COUNT // 3, range(1, 6)
 LATER = 10**6
@@ -47,7 +47,7 @@ class Seen:
     raised: Exception | None = None
     """By `generate`, or by the guard that looked at what it returned."""
     no_images: Exception | None = None
-    """What the alarm says of values and rows."""
+    """What the alarm says of values and rows, or what is wrong with targets."""
     images: list[Tensor] = field(default_factory=list)
     views: list[View] = field(default_factory=list)
     overwritten: set[str] = field(default_factory=set)
@@ -72,10 +72,11 @@ class Seen:
             return no_exit(cause)
         return cause if isinstance(cause, Exception) else self.raised
 
-    @property
-    def targets(self) -> list[Tensor]:
-        """Those that views bring of their own."""
-        return [view.target.detach().double() for view in self.views if view.target is not None]
+    def check_targets(self) -> None:
+        """Those that views bring of their own must be probabilities."""
+        for target in (view.target.double() for view in self.views if view.target is not None):
+            good = bool((target >= 0).all()) and bool(((target.sum(1) - 1).abs() <= ROUNDING).all())
+            assert good, "returned a target whose rows are no probabilities: each >= 0, with a sum of one"
 
     def through(self) -> Seen:
         """Itself, where every batch went through."""
@@ -86,16 +87,14 @@ class Seen:
     def whole(self) -> Seen:
         """Itself, where every batch went through and the views are images."""
         if self.through().no_images is not None:
-            raise NotReached("the views are no images")
+            raise NotReached("the views are not what they must be")
         return self
 
 
 class Trial:
     """An augmenter in a slot. `make` builds a fresh one."""
 
-    def __init__(
-        self, make: Callable[[], Augmenter], slot: Slot, dataset: type[TinySet] = TinySet
-    ) -> None:
+    def __init__(self, make: Callable[[], Augmenter], slot: Slot, dataset: type[TinySet] = TinySet) -> None:
         self.make, self.slot, self.dataset = make, slot, dataset
 
     def begin(self, seed: int = 0) -> tuple[Environment, TinyTask]:
@@ -136,7 +135,7 @@ class Trial:
             net.load_state_dict(before, strict=False)
             seen.raised = attempt(lambda: self._calls(env, seen))
             seen.drew = any(drew(state) for state in env.state_dict()["draws"].values())
-        seen.no_images = attempt(env.alarm.check)
+        seen.no_images = attempt(env.alarm.check) or attempt(seen.check_targets)
         seen.changed += changed(net, before)
         seen.changed += [name for name, value in norm_settings(net).items() if value != settings.get(name)]
         seen.left = [f"a gradient on {name}" for name, p in net.named_parameters() if p.grad is not None]
@@ -151,7 +150,7 @@ class Trial:
             env.clock.epoch = epoch
             with global_draws(seen.global_draws):
                 env.views.begin_epoch(epoch)
-            for index in torch.arange(COUNT).split(BATCH):
+            for index in torch.split(torch.arange(COUNT), BATCH):
                 x, target = env.images(index), targets[index]
                 handed = {"images": x, "index": index, "target": target}
                 before = {name: tensor.clone() for name, tensor in handed.items()}
@@ -189,9 +188,6 @@ def values(trial: Trial) -> None:
     """Views lie in [0, 1], their rows ascend in the batch, and targets of their own are probabilities."""
     error = trial.first.through().no_images
     assert error is None, _complaint(trial, error)
-    for target in trial.first.targets:
-        good = bool((target >= 0).all()) and bool(((target.sum(1) - 1).abs() <= ROUNDING).all())
-        assert good, "returned a target whose rows are no probabilities: each is >= 0, and they sum to one"
 
 
 def _complaint(trial: Trial, error: Exception | None) -> str:
@@ -264,7 +260,7 @@ def other_seed(trial: Trial) -> None:
         assert error is None, f"fails with another seed only: {error}"
         if not _same(first, other):
             return
-    if is_transform(trial.make()):  # it is seeded for it, and cannot pass a seed by
+    if isinstance(trial.make(), _Transformed):  # it is seeded for it, and cannot pass a seed by
         raise NotApplicable("what it draws does not show in these images")
     if all(torch.equal(v.x, x[v.rows]) for v, x in zip(first.views, first.images, strict=True)):
         raise NotApplicable("it leaves these images as they are")
@@ -342,7 +338,7 @@ def try_augmenter(make: Callable[[], Augmenter]) -> list[Finding]:
     """Every law in every slot; a slot that the augmenter refuses is one finding, with its reason."""
     findings = []
     for slot in SLOTS:
-        where, reason = f"slot {slot}", outcome_of(lambda: refusal(make, slot))  # noqa: B023
+        where, reason = f"slot {slot}", outcome_of(partial(refusal, make, slot))
         if reason is None:
             findings += judge(where, LAWS, Trial(make, slot))
         elif isinstance(reason, Exception):

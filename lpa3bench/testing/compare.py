@@ -85,9 +85,7 @@ def weights_of(module: nn.Module) -> dict[str, Tensor]:
 def changed(module: nn.Module, before: dict[str, Tensor]) -> list[str]:
     """Parameters and buffers that are not what they were, the auxiliary BatchNorm's left out."""
     now = module.state_dict()
-    return [
-        name for name, value in before.items() if ".aux." not in name and not same_bits(now[name], value)
-    ]
+    return [name for name, value in before.items() if ".aux." not in name and not same_bits(now[name], value)]
 
 
 def norm_settings(module: nn.Module) -> dict[str, Any]:

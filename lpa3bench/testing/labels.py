@@ -100,7 +100,9 @@ def plain_info(trial: Trial) -> None:
     try:
         json.dumps(info, allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise AssertionError(f"info must be finite numbers, strings, lists and dicts of them: {error}") from error
+        raise AssertionError(
+            f"info must be finite numbers, strings, lists and dicts of them: {error}"
+        ) from error
 
 
 def clean_untouched(trial: Trial) -> None:

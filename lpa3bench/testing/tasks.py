@@ -94,9 +94,9 @@ class Trial:
             return attempt(self._asked)
 
     def _asked(self) -> None:
-        _, task = self.begin()
-        unknown = [slot for slot in task.slots if slot not in SLOTS]
+        unknown = [slot for slot in self.make().slots if slot not in SLOTS]
         assert not unknown, f"there is no slot {unknown[0]!r}; slots are {', '.join(SLOTS)}"
+        _, task = self.begin()
         reason = task.unsupported(SPEC, self.labels)
         assert reason is None or isinstance(reason, str), f"unsupported returns a {type(reason).__name__}"
 
@@ -178,10 +178,8 @@ def trains(trial: Trial) -> None:
 
 
 def phases(trial: Trial) -> None:
-    """Every step belongs to a phase that `phases` has announced, with a quarter to four times its steps.
-
-    Bars, forecasts and costs go by the plan, and how long an epoch gets may depend on what was learnt.
-    """
+    """`phases` announces every phase, and for each epoch a quarter to four times the steps that it has."""
+    # Not the very number: how long an epoch gets may depend on what was learnt.
     unknown = sorted(trial.first.whole().unannounced)
     assert not unknown, f"phase {listed(unknown)} was not announced"
     for epoch, (planned, real) in enumerate(trial.first.lengths):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -131,6 +132,39 @@ def test_what_is_no_name_is_refused(name: str, tmp_path: Path) -> None:
     assert result.exit_code == 2
     assert result.stderr.startswith(f"error: {name!r} is ")
     assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("augmenter", "View"),
+        ("augmenter", "F"),
+        ("augmenter", "torch"),
+        ("task", "Step"),
+        ("labels", "LabelSet"),
+        ("dataset", "Split"),
+        ("backbone", "Output"),
+        ("backbone", "nn"),
+        ("backbone", "pytest"),
+        ("dataset", "run"),
+        ("labels", "suite"),
+        ("augmenter", "WeakView"),
+        ("augmenter", "Positives"),
+    ],
+)
+def test_a_name_that_means_something_else_is_refused(kind: str, name: str, tmp_path: Path) -> None:
+    result = new(kind, name, "--into", tmp_path)
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"error: the name {name} means something else in ")
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_a_path_with_a_space_is_quoted(tmp_path: Path) -> None:
+    result = new("task", "MyMethod", "--into", tmp_path / "my plugins")
+    lines = [line.strip() for line in result.stdout.splitlines() if line.startswith("  ")]
+    folder = tmp_path / "my plugins" / "my-method"
+    assert shlex.split(lines[0]) == ["pip", "install", "-e", str(folder)]
+    assert shlex.split(lines[2]) == ["lpa3bench", "run", str(folder / "my_method.gin")]
 
 
 @pytest.mark.parametrize(("name", "why"), [("LPA3", "LPA3 is registered by lpa3bench "), ("lpa3", "LPA3 is")])

@@ -136,6 +136,75 @@ def test_what_a_plugin_needs_to_be_told() -> None:
     assert verdict("FewLabels", "-p", "FewLabels.count=20").exit_code == 0
 
 
+MANY = FILE.replace(
+    'register("Dim", Dim)',
+    'register("Dim", Dim)\n    register("Needy", Needy)\n    register("Needier", Needier)',
+).replace("@hookimpl", "class Needier(Needy):\n    pass\n\n@hookimpl")
+
+
+def test_what_any_plugin_of_a_file_needs_is_named_at_once(tmp_path: Path) -> None:
+    (tmp_path / "many.py").write_text(MANY)
+    result = verdict(tmp_path / "many.py")
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert "Needy needs count; give -p Needy.count=…; Needier needs count; give" in result.stderr
+    assert "the others are tested by name, with --plugin FILE" in result.stderr
+
+
+@pytest.mark.parametrize("given", [(), ("-p", "Compose.augmenters=('Cutout',)")])
+def test_what_no_literal_can_say_is_tested_by_a_config(given: tuple[str, ...]) -> None:
+    result = verdict("Compose", *given)
+    assert result.exit_code == 2
+    assert "augmenters" in result.stderr
+    assert "a tuple of Augmenter, which -p cannot give" in result.stderr
+    assert "lpa3bench run FILE --dry-run" in result.stderr
+    assert "=…" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "binding", "told"),
+    [
+        ("SmallNet", "width=-1", "SmallNet.width: must be "),
+        ("TorchvisionNet", "arch='vit_b_16'", "TorchvisionNet.arch: "),
+    ],
+)
+def test_a_value_that_a_backbone_refuses_is_a_usage_error(name: str, binding: str, told: str) -> None:
+    result = verdict(name, "-p", f"{name}.{binding}")
+    assert result.exit_code == 2
+    assert told in result.stderr
+
+
+@pytest.mark.parametrize("target", ["lambda: Dim()", "Dim()"])
+def test_what_is_no_class_is_one_line(target: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(FILE.replace('register("Dim", Dim)', f'register("Dim", {target})'))
+    result = verdict(tmp_path / "mine.py")
+    assert result.exit_code == 5
+    assert result.stderr.startswith("error: Dim (")
+    assert "is not a class" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_plugin_that_exits_is_broken(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        FILE.replace("        return View", "        raise SystemExit(0)\n        return View")
+    )
+    result = verdict(tmp_path / "mine.py")
+    assert result.exit_code == 5
+    assert "BROKEN" in result.stdout
+
+
+def test_one_of_which_nothing_can_be_tested_is_exit_5(tmp_path: Path) -> None:
+    refuses = (
+        "    def unsupported(self, spec, slot):\n        return 'it wants 224 pixels'\n\n    def generate"
+    )
+    (tmp_path / "mine.py").write_text(FILE.replace("    def generate", refuses))
+    result = verdict(tmp_path / "mine.py")
+    assert result.exit_code == 5
+    assert result.stdout.splitlines()[-1] == "  NOT TESTED: it wants 224 pixels"
+    (found,) = json.loads(verdict(tmp_path / "mine.py", "--json").stdout)
+    assert found["ok"] is False
+
+
 # ------------------------------------------------------------------------------------------ what is missing
 def test_data_that_are_missing_are_exit_4(tmp_path: Path) -> None:
     result = verdict("CIFAR10", "--data", tmp_path)
@@ -151,7 +220,9 @@ def test_an_unknown_name_is_a_usage_error() -> None:
 
 
 def test_a_file_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
-    assert verdict(tmp_path / "absent.py").exit_code == 2
+    result = verdict(tmp_path / "absent.py")
+    assert result.exit_code == 2
+    assert result.stderr == f"error: {tmp_path / 'absent.py'}: no such file\n"
 
 
 def test_a_file_that_cannot_be_imported_is_exit_5(tmp_path: Path) -> None:
