@@ -83,7 +83,9 @@ def prepare(
     if limit_to is not None:
         index = index[limit(len(index), limit_to, Draws(derive(seed, "limit")))]
     if not bool(label_set.labelled[index].any()):
-        raise ConfigError(f"--limit {limit_to}: leaves no labelled image; take a larger one")
+        raise ConfigError(
+            f"--limit {limit_to}: leaves no labelled image; few have a label, so leave --limit out"
+        )
     return TrainingData(
         spec=spec,
         store=training_store(train.images[index], spec, device, experiment.resize),

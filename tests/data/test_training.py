@@ -196,7 +196,9 @@ def test_a_limit_that_leaves_no_labelled_image_is_refused() -> None:
             assert 7 in data.index
         except ConfigError as error:
             refused += 1
-            assert str(error) == "--limit 24: leaves no labelled image; take a larger one"
+            assert (
+                str(error) == "--limit 24: leaves no labelled image; few have a label, so leave --limit out"
+            )
     assert 0 < refused < 5
 
 

@@ -74,7 +74,8 @@ class CIFARN(Labels):
         if path is None:
             raise DataError(
                 f"CIFARN: there is no {' or '.join(self._names())} in {self.root} "
-                f"or its folders {', '.join(FOLDERS[1:])}; get it from the authors of CIFAR-N"
+                f"or its folders {', '.join(FOLDERS[1:])}; get it from "
+                "https://github.com/UCSC-REAL/cifar-10-100n"
             )
         known, given = self._read(path, len(clean), num_classes)
         if not torch.equal(known, clean):

@@ -182,7 +182,7 @@ def test_no_file(tmp_path: Path) -> None:
         made(tmp_path, "worse")
     assert str(caught.value) == (
         "CIFARN: there is no CIFAR-10_human.pt or CIFAR-10_human.npz or cifar10n.npz "
-        f"in {tmp_path} or its folders cifarn, CIFAR-N, data; get it from the authors of CIFAR-N"
+        f"in {tmp_path} or its folders cifarn, CIFAR-N, data; get it from https://github.com/UCSC-REAL/cifar-10-100n"
     )
 
 
