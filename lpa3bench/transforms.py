@@ -81,16 +81,17 @@ def from_transform(
     return type(called, (_Transformed,), members)
 
 
-def _constructor(make: Callable[..., Any]) -> Callable[..., None]:
+def _constructor(make: Callable[..., Any]) -> Any:
     """An `__init__` with the parameters of `make`, so that config finds their names, types and defaults."""
 
-    def construct(self: Any, **given: Any) -> None:
+    def init(self: Any, **given: Any) -> None:
         inspect.signature(make).bind(**given)
         self._given = given
 
+    construct: Any = init
     taken = [p.replace(kind=p.KEYWORD_ONLY) for p in inspect.signature(make).parameters.values()]
     first = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    construct.__signature__ = inspect.Signature([first, *taken])  # type: ignore[attr-defined]
+    construct.__signature__ = inspect.Signature([first, *taken])
     annotated: Any = make.func if isinstance(make, partial) else make
     hints = get_type_hints(annotated.__init__ if inspect.isclass(annotated) else annotated)
     construct.__annotations__ = {p.name: hints[p.name] for p in taken if p.name in hints}

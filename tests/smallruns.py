@@ -5,12 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from lpa3bench.api import Step, Task, TrainLabels
+from lpa3bench.api import Augmenter, Context, Step, Task, TrainLabels, View
 from lpa3bench.environment import Environment
 from lpa3bench.experiment import Experiment
-from lpa3bench.testing import TinyNet, TinySet, environment
+from lpa3bench.testing import COUNT, TinyNet, TinySet, environment
+
+ROWS = torch.tensor([1, 3, 4])
+"""The images of a batch that `Darker` takes."""
+
+
+class Darker(Augmenter):
+    """Three images of a batch, half as bright, through the auxiliary BatchNorm; remembers its targets."""
+
+    bn_domain = "aux"
+    targets: list[Tensor] = []  # noqa: RUF012 (shared on purpose: every run has a copy of the augmenter)
+
+    def generate(self, x: Tensor, ctx: Context) -> View:
+        assert ctx.target is not None
+        self.targets.append(ctx.target)
+        return View(x[ROWS] / 2, ROWS)
 
 
 def begin(
@@ -41,3 +57,17 @@ def steps(task: Task, env: Environment, epochs: Iterable[int]) -> Iterator[tuple
 def train(task: Task, env: Environment, epochs: Iterable[int]) -> list[tuple[Step, dict[str, Tensor]]]:
     """All of `steps`."""
     return [*steps(task, env, epochs)]
+
+
+def assert_two_passes(env: Environment, iterations: int, ratio: float) -> None:
+    """What one forward pass an image and LP-A3 as positives count in two epochs of the whole tiny set."""
+    images, chosen = 2 * COUNT, int(2 * COUNT * ratio)
+    assert env.passes.as_record() == {
+        "task": {"forward": images, "backward_weights": images, "backward_image": 0},
+        "positives/loss": {"forward": chosen, "backward_weights": chosen, "backward_image": 0},
+        "positives/search": {
+            "forward": images + 2 * iterations * chosen,
+            "backward_weights": 0,
+            "backward_image": iterations * chosen,
+        },
+    }

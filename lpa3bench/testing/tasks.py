@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -292,7 +292,7 @@ def trials(make: Callable[[], Task]) -> dict[str, Trial]:
     found = {"no augmenter": plain}
     for slot in make().slots:
         found[f"Noise in {slot}"] = Trial(make, slot, Noise, plain)
-        found[f"Hard in {slot}"] = Trial(make, slot, lambda slot=slot: hard(slot), plain)  # type: ignore[misc]
+        found[f"Hard in {slot}"] = Trial(make, slot, partial(hard, slot), plain)
     return found
 
 

@@ -36,7 +36,7 @@ from lpa3bench.environment import Environment
 from lpa3bench.experiment import Experiment
 from lpa3bench.ops import one_hot, probabilities, soft_cross_entropy
 from lpa3bench.seeding import Draws
-from lpa3bench.slots import SLOTS
+from lpa3bench.slots import SLOTS, Slot
 
 SPEC = DatasetSpec(
     name="Tiny",
@@ -181,8 +181,9 @@ class TinyTask(Task):
         index, terms = batch.index, []
         label = one_hot(self.env.labels.given[index], self.env.spec.num_classes)
         x, again = self.env.weak(index), self.env.weak(index)
-        for slot, images in (("view", x), ("strong", again), ("positives", x)):
-            view = views(slot, self.net, images, index=index, target=label, pass_no=batch.pass_no)  # type: ignore[arg-type]
+        seen: dict[Slot, Tensor] = {"view": x, "strong": again, "positives": x}
+        for slot, images in seen.items():
+            view = views(slot, self.net, images, index=index, target=label, pass_no=batch.pass_no)
             if view is not None and len(view.x):
                 target = label[view.rows] if view.target is None else view.target
                 terms.append(

@@ -102,6 +102,10 @@ def test_where_a_law_fails_can_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("LPA3BENCH_TRACEBACK", "1")
     result = verdict(BAD / "global_random.py")
     assert result.exit_code == 5
+    assert "Traceback (most recent call last)" in result.output
+    assert "draws from torch's global random generator" in result.output.splitlines()[-1]
+    monkeypatch.delenv("LPA3BENCH_TRACEBACK")
+    assert "Traceback" not in verdict(BAD / "global_random.py").output
 
 
 # ---------------------------------------------------------------------------------------------- parameters

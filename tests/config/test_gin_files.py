@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -198,10 +199,15 @@ def test_start_noise_alone_is_lpa3_in_all_but_the_search(name: str) -> None:
     }
 
 
+def viewer(config: Config) -> Any:
+    """The augmenter in slot `view`."""
+    return config.experiment().view
+
+
 def test_a_recipe_of_an_overlay_stays_its_own() -> None:
     """Whatever the config binds for RandAugment, and whatever overlay comes after."""
     recipes = {
-        overlay: loaded("pathmnist_supervised", *overlay).experiment().view.recipe.name  # type: ignore[union-attr]
+        overlay: viewer(loaded("pathmnist_supervised", *overlay)).recipe.name
         for overlay in (
             ("augmenters/randaugment",),
             ("augmenters/trivialaugment",),
@@ -210,7 +216,7 @@ def test_a_recipe_of_an_overlay_stays_its_own() -> None:
         )
     }
     assert [*recipes.values()] == ["fixmatch", "trivialaugment_wide", "autoaugment_cifar10", "fixmatch"]
-    assert loaded("pathmnist_supervised", "augmenters/trivialaugment").experiment().view.recipe.cutout == 0  # type: ignore[union-attr]
+    assert viewer(loaded("pathmnist_supervised", "augmenters/trivialaugment")).recipe.cutout == 0
 
 
 def test_a_sequence_is_whole_in_what_a_record_keeps(tmp_path: Path) -> None:
@@ -219,14 +225,14 @@ def test_a_sequence_is_whole_in_what_a_record_keeps(tmp_path: Path) -> None:
         resolve_config(name) for name in ("quickstart", "augmenters/none", "augmenters/randaugment_cutmix")
     ]
     config = load(files, bindings=["view/CutMix.alpha = 0.5"], registry=registry.load())
-    members = config.experiment().view.augmenters  # type: ignore[union-attr]
+    members = viewer(config).augmenters
     assert [type(member).__name__ for member in members] == ["RandAugment", "CutMix"]
     assert members[1].alpha == 0.5
     assert {"Compose", "RandAugment", "CutMix"} <= {entry.name for entry in config.plugins}
     (tmp_path / "operative.gin").write_text(config.operative)
     again = load([tmp_path / "operative.gin"], registry=registry.load())
     assert again.operative == config.operative
-    assert again.experiment().view.augmenters[1].alpha == 0.5  # type: ignore[union-attr]
+    assert viewer(again).augmenters[1].alpha == 0.5
 
 
 # ----------------------------------------------------------------------------------------- what was published

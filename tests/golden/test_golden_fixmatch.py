@@ -10,18 +10,17 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from recorded import Checked, RecordedEnvironment
 from smallnetwork import FIXMATCH_MOMENTUM, below, golden_state, our_name, relative, small_network
 from torch import Tensor, nn
 
-from lpa3bench.api import DatasetSpec, Step, TrainLabels, View, WeakView
+from lpa3bench.api import DatasetSpec, Step, TrainLabels, WeakView
 from lpa3bench.data.images import ImageStore
 from lpa3bench.data.sampler import Batch
-from lpa3bench.environment import Environment
 from lpa3bench.experiment import Experiment
 from lpa3bench.nn.bank import ConsistencyBank
 from lpa3bench.nn.ema import EMA
 from lpa3bench.ops import probabilities
-from lpa3bench_plugins.augmenters.lpa3 import LPA3
 from lpa3bench_plugins.labels import released
 from lpa3bench_plugins.tasks import fixmatch
 from lpa3bench_plugins.tasks.fixmatch import TRAIN, FixMatch
@@ -151,13 +150,10 @@ class RecordedNoise:
         return torch.arange(n)
 
 
-class Checked(LPA3):
-    """LP-A3 with the golden memory, in the precision of the run. Its views are compared with the golden ones
-    and then replaced by them: in float32 the search amplifies rounding, and what follows it is to be tested
-    on equal inputs."""
+class WithMemory(Checked):
+    """LP-A3 with the golden memory, in the precision of the run."""
 
     golden: dict[str, np.ndarray]
-    stored: Tensor
     memory: ConsistencyBank
 
     def setup(self, env: Any) -> None:
@@ -169,29 +165,9 @@ class Checked(LPA3):
         )
         self.bank = bank
 
-    def generate(self, x: Tensor, ctx: Any) -> View:
-        view = super().generate(x, ctx)
-        tolerance = 1e-9 if x.dtype is torch.float64 else 1e-2
-        assert relative(ctx.model.normalise(view.x), self.stored.numpy()) <= tolerance
-        view.x = (self.stored * ctx.model.std + ctx.model.mean).clamp(0, 1)
-        return view
 
-
-class RecordedEnvironment(Environment):
-    """The real environment with recorded views and draws."""
-
-    def __init__(
-        self, experiment: Experiment, views: list[Tensor], noise: RecordedNoise, **rest: Any
-    ) -> None:
-        self._noise = noise
-        super().__init__(experiment, **rest)
-        self._waiting = views
-
-    def weak(self, index: Tensor) -> Tensor:
-        return self._waiting.pop(0)
-
-    def draws(self, name: str) -> Any:
-        return self._noise
+class Keeping(RecordedEnvironment):
+    """Keeps the gradients of the last backward pass."""
 
     def backward(self, loss: Tensor) -> None:
         super().backward(loss)
@@ -218,7 +194,7 @@ def one_step(golden: dict[str, np.ndarray], precision: str) -> SimpleNamespace:
         std=tuple(golden["cfg/std"].tolist()),
         weak=WeakView(flip=False, pad=0),
     )
-    attack = Checked(
+    attack = WithMemory(
         margin=cfg["bound"], lam=cfg["lam"], iterations=cfg["K"], temperature=cfg["T"], select="dataset"
     )
     attack.golden, attack.stored = golden, torch.from_numpy(golden[f"{precision}/x_adv"])
@@ -245,7 +221,7 @@ def one_step(golden: dict[str, np.ndarray], precision: str) -> SimpleNamespace:
     count = memory + len(targets)  # the labelled images come after those that the memory knows
     labels = TrainLabels(torch.zeros(count, dtype=torch.int64), torch.arange(count) >= memory)
     labels.given[memory:] = targets
-    env = RecordedEnvironment(
+    env = Keeping(
         experiment,
         images,
         RecordedNoise(golden["attack_noise"], dtype),

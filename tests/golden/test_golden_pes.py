@@ -9,16 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from recorded import Checked, RecordedEnvironment
 from smallnetwork import PES_MOMENTUM, below, golden_state, relative, small_network
 from torch import Tensor
 
-from lpa3bench.api import DatasetSpec, Step, TrainLabels, View, WeakView
+from lpa3bench.api import DatasetSpec, Step, TrainLabels, WeakView
 from lpa3bench.data.images import ImageStore
 from lpa3bench.data.sampler import Batch
-from lpa3bench.environment import Environment
 from lpa3bench.experiment import Experiment
 from lpa3bench.ops import cosine, linear_ramp, soft_cross_entropy, squared_error
-from lpa3bench_plugins.augmenters.lpa3 import LPA3
 from lpa3bench_plugins.tasks import pes
 from lpa3bench_plugins.tasks.pes import MIXMATCH, PES
 
@@ -114,37 +113,6 @@ class RecordedDraws:
         noise = torch.from_numpy(self.run["attack_noise"]).to(self.dtype)
         assert noise.shape == torch.Size(size)
         return noise
-
-
-class Checked(LPA3):
-    """LP-A3 whose views are compared with the golden ones and then replaced by them: in float32 the search
-    amplifies rounding, and what follows it is to be tested on equal inputs."""
-
-    stored: Tensor
-
-    def generate(self, x: Tensor, ctx: Any) -> View:
-        view = super().generate(x, ctx)
-        tolerance = 1e-9 if x.dtype is torch.float64 else 1e-2
-        assert relative(ctx.model.normalise(view.x), self.stored.numpy()) <= tolerance
-        view.x = (self.stored * ctx.model.std + ctx.model.mean).clamp(0, 1)
-        return view
-
-
-class RecordedEnvironment(Environment):
-    """The real environment with recorded views and draws."""
-
-    def __init__(
-        self, experiment: Experiment, views: list[Tensor], draws: RecordedDraws, **rest: Any
-    ) -> None:
-        self._recorded = draws
-        super().__init__(experiment, **rest)
-        self._waiting = views
-
-    def weak(self, index: Tensor) -> Tensor:
-        return self._waiting.pop(0)
-
-    def draws(self, name: str) -> Any:
-        return self._recorded
 
 
 def step(golden: dict[str, np.ndarray], flavour: str, epoch: int, dtype: torch.dtype) -> SimpleNamespace:

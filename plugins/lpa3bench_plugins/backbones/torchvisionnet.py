@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
+from typing import Any
 
 from torch import nn
 from torchvision import models
@@ -48,15 +49,16 @@ class TorchvisionNet(Adapted):
 
 def _take_channels(network: nn.Module, in_channels: int) -> None:
     """Replace the first convolution by one for images of so many channels."""
-    name, old = next(
-        (name, module) for name, module in network.named_modules() if isinstance(module, nn.Conv2d)
-    )
+    found = ((name, module) for name, module in network.named_modules() if isinstance(module, nn.Conv2d))
+    name: str
+    old: Any  # its sizes are pairs, which torch's types do not say
+    name, old = next(found)
     new = nn.Conv2d(
         in_channels,
         old.out_channels,
-        old.kernel_size,  # type: ignore[arg-type]
-        old.stride,  # type: ignore[arg-type]
-        old.padding,  # type: ignore[arg-type]
+        old.kernel_size,
+        old.stride,
+        old.padding,
         bias=old.bias is not None,
     )
     if not old.weight.is_meta:  # a config that is only checked builds networks without weights

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from lpa3bench.api import DatasetSpec, Env, Labels, Model, Phase, Step, Task, ViewFunction
 from lpa3bench.data.sampler import Batch
-from lpa3bench.errors import ConfigError
 from lpa3bench.ops import (
     at_least_float32,
     linear_ramp,
@@ -24,18 +23,24 @@ from lpa3bench.ops import (
 from lpa3bench_plugins.tasks.codivide import clean_probability, normalised, remember
 from lpa3bench_plugins.tasks.mixmatch import (
     Pairs,
-    descend,
     draw_mixing,
     guess,
     mixed_losses,
     next_batch,
     total,
     training_pair,
-    training_view,
 )
+from lpa3bench_plugins.tasks.requirements import (
+    at_least,
+    below_one,
+    check_all_labelled,
+    not_negative,
+    positive,
+    refuse_partial,
+)
+from lpa3bench_plugins.tasks.steps import descend, training_view
 
 WARM_UP, MIXMATCH = "warm-up", "mixmatch"
-NEEDS_ALL = "DivideMix needs a label, right or wrong, on every training image"
 
 
 def warmup_loss(logits: Tensor, labels: Tensor, confidence_penalty: float) -> Tensor:
@@ -126,27 +131,17 @@ class DivideMix(Task):
         lambda_u: float = 25.0,
         ramp_epochs: int = 16,
     ) -> None:
-        positive = {
-            "lr": lr, "lr_drop": lr_drop, "temperature": temperature, "alpha": alpha,
-            "ramp_epochs": ramp_epochs,
-        }  # fmt: skip
-        not_negative = {
-            "weight_decay": weight_decay, "lr_drop_epoch": lr_drop_epoch, "warmup_epochs": warmup_epochs,
-            "confidence_penalty": confidence_penalty, "lambda_u": lambda_u,
-        }  # fmt: skip
-        for name, value in positive.items():
-            if value <= 0:
-                raise ValueError(f"{name}: must be > 0, not {value}")
-        for name, value in not_negative.items():
-            if value < 0:
-                raise ValueError(f"{name}: must be >= 0, not {value}")
-        for name, share in {"momentum": momentum, "p_threshold": p_threshold}.items():
-            if not 0 <= share < 1:
-                raise ValueError(f"{name}: must be in [0, 1), not {share}")
-        if batch_size < 2:
-            raise ValueError(f"batch_size: must be >= 2, not {batch_size}")
-        if loss_history < 1:
-            raise ValueError(f"loss_history: must be >= 1, not {loss_history}")
+        positive(lr=lr, lr_drop=lr_drop, temperature=temperature, alpha=alpha, ramp_epochs=ramp_epochs)
+        not_negative(
+            weight_decay=weight_decay,
+            lr_drop_epoch=lr_drop_epoch,
+            warmup_epochs=warmup_epochs,
+            confidence_penalty=confidence_penalty,
+            lambda_u=lambda_u,
+        )
+        below_one(momentum=momentum, p_threshold=p_threshold)
+        at_least(2, batch_size=batch_size)
+        at_least(1, loss_history=loss_history)
         self.batch_size = batch_size
         self.lr = lr
         self.momentum = momentum
@@ -169,7 +164,7 @@ class DivideMix(Task):
 
     def unsupported(self, spec: DatasetSpec, labels: Labels) -> str | None:
         """DivideMix splits all training images by the losses of their given labels, so all must have one."""
-        return NEEDS_ALL if labels.partial or spec.unlabelled else None
+        return refuse_partial(self, spec, labels)
 
     # ------------------------------------------------------------------------------------------- set-up
     def setup(self, env: Env) -> None:
@@ -178,8 +173,7 @@ class DivideMix(Task):
         Raises:
             ConfigError: some image has no label.
         """
-        if not bool(env.labels.labelled.all()):
-            raise ConfigError(NEEDS_ALL)
+        check_all_labelled(self, env)
         self.env = env
         self.nets = (env.model("net1"), env.model("net2"))
         # One for both: a step leaves what has no gradient as it is, and so the network whose turn it is not.
@@ -269,7 +263,7 @@ class DivideMix(Task):
         env = self.env
         losses = []
         for net, batch in zip(self.nets, step.batches, strict=True):
-            x = training_view(env, net, batch.index, views, batch.pass_no)
+            x = training_view(env, net, batch.index, views, pass_no=batch.pass_no)
             logits = env.logits(net, x).logits
             losses.append(warmup_loss(logits, env.labels.given[batch.index], self.confidence_penalty))
         return descend(env, self.sgd, losses[0] + losses[1], {})

@@ -14,6 +14,8 @@ from lpa3bench.data.sampler import Batch, Sampler
 from lpa3bench.errors import ConfigError
 from lpa3bench.nn.ema import EMA
 from lpa3bench.ops import at_least_float32, one_hot, probabilities
+from lpa3bench_plugins.tasks.requirements import at_least, fraction, not_negative, positive
+from lpa3bench_plugins.tasks.steps import descend, training_view
 
 TRAIN = "train"
 
@@ -118,32 +120,15 @@ class FixMatch(Task):
         labelled_too: bool = True,
         bn_chunks: int = 1,
     ) -> None:
-        for name, count in (
-            ("batch_size", batch_size),
-            ("mu", mu),
-            ("steps_per_epoch", steps_per_epoch),
-            ("bn_chunks", bn_chunks),
-        ):
-            if count < 1:
-                raise ValueError(f"{name}: must be >= 1, not {count}")
-        for name, value in (("lr", lr), ("temperature", temperature)):
-            if value <= 0:
-                raise ValueError(f"{name}: must be > 0, not {value}")
-        for name, value in (
-            ("weight_decay", weight_decay),
-            ("warmup_steps", warmup_steps),
-            ("lambda_u", lambda_u),
-            ("positives_weight", positives_weight),
-        ):
-            if value < 0:
-                raise ValueError(f"{name}: must be >= 0, not {value}")
-        for name, value in (
-            ("threshold", threshold),
-            ("positives_threshold", positives_threshold),
-            ("ema_decay", ema_decay),
-        ):
-            if not 0 <= value <= 1:
-                raise ValueError(f"{name}: must be in [0, 1], not {value}")
+        at_least(1, batch_size=batch_size, mu=mu, steps_per_epoch=steps_per_epoch, bn_chunks=bn_chunks)
+        positive(lr=lr, temperature=temperature)
+        not_negative(
+            weight_decay=weight_decay,
+            warmup_steps=warmup_steps,
+            lambda_u=lambda_u,
+            positives_weight=positives_weight,
+        )
+        fraction(threshold=threshold, positives_threshold=positives_threshold, ema_decay=ema_decay)
         if not 0 < momentum < 1:
             raise ValueError(f"momentum: must be in (0, 1), not {momentum}")
         if batch_size % bn_chunks:
@@ -212,8 +197,9 @@ class FixMatch(Task):
         env, net = self.env, self.net
         labelled, unlabelled = step.batches
         label = env.labels.given[labelled.index]
-        x = self._training_view(labelled, views, one_hot(label, env.spec.num_classes))
-        weak = self._training_view(unlabelled, views, None)
+        given = one_hot(label, env.spec.num_classes)
+        x = training_view(env, net, labelled.index, views, target=given, pass_no=labelled.pass_no)
+        weak = training_view(env, net, unlabelled.index, views, pass_no=unlabelled.pass_no)
         strong, domain = self._strong_view(unlabelled, views)
         if domain == "main":
             on_x, on_weak, on_strong = self._logits(x, weak, strong)
@@ -240,14 +226,10 @@ class FixMatch(Task):
             hard_loss, clear = confident_cross_entropy(on_hard, guess[hard.rows], self.positives_threshold)
             loss = loss + self.positives_weight * hard_loss
             logs |= {"positives_loss": hard_loss, "positives_confident": clear}
-        self._descend(loss, round(step.time * self.steps_per_epoch))
-        return {name: value.detach() for name, value in ({"loss": loss} | logs).items()}
-
-    def _training_view(self, batch: Batch, views: ViewFunction, target: Tensor | None) -> Tensor:
-        """The weak view, through the augmenter in slot `view` where there is one."""
-        x = self.env.weak(batch.index)
-        viewed = views("view", self.net, x, index=batch.index, target=target, pass_no=batch.pass_no)
-        return x if viewed is None else viewed.x
+        self._set_rate(round(step.time * self.steps_per_epoch))
+        logged = descend(env, self.sgd, loss, logs)
+        self.ema.update()
+        return logged
 
     def _strong_view(self, batch: Batch, views: ViewFunction) -> tuple[Tensor, Domain]:
         """The strong view and its BatchNorm; a second weak view where slot `strong` is empty."""
@@ -263,14 +245,10 @@ class FixMatch(Task):
             parts.append(torch.split(logits, [len(share) for share in shares]))
         return [torch.cat(part) for part in zip(*parts, strict=True)]
 
-    def _descend(self, loss: Tensor, step: int) -> None:
+    def _set_rate(self, step: int) -> None:
         lr = learning_rate(step, self.steps_per_epoch * self.env.epochs, self.lr, self.warmup_steps)
         for group in self.sgd.param_groups:
             group["lr"] = lr
-        self.sgd.zero_grad()
-        self.env.backward(loss)
-        self.sgd.step()
-        self.ema.update()
 
     def predict(self, x: Tensor) -> Tensor:
         """Soft-max of the average's main branch: [B, K]."""

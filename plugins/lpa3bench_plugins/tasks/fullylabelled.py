@@ -10,8 +10,9 @@ from torch import Tensor
 
 from lpa3bench.api import DatasetSpec, Env, Labels, Model, Phase, Step, Task, ViewFunction
 from lpa3bench.data.sampler import Batch, Sampler
-from lpa3bench.errors import ConfigError
 from lpa3bench.ops import one_hot, probabilities
+from lpa3bench_plugins.tasks.requirements import check_all_labelled, check_sgd, refuse_partial
+from lpa3bench_plugins.tasks.steps import descend, training_view
 
 
 def check_milestones(milestones: tuple[int, ...], first: int = 1) -> None:
@@ -42,14 +43,7 @@ class FullyLabelled(Task):
     saved: tuple[str, ...] = ("sgd", "sampler")
 
     def __init__(self, *, batch_size: int, lr: float, momentum: float, weight_decay: float) -> None:
-        if batch_size < 2:
-            raise ValueError(f"batch_size: must be >= 2 (BatchNorm needs two images), not {batch_size}")
-        if lr <= 0:
-            raise ValueError(f"lr: must be > 0, not {lr}")
-        if not 0 <= momentum < 1:
-            raise ValueError(f"momentum: must be in [0, 1), not {momentum}")
-        if weight_decay < 0:
-            raise ValueError(f"weight_decay: must be >= 0, not {weight_decay}")
+        check_sgd(batch_size=batch_size, lr=lr, momentum=momentum, weight_decay=weight_decay)
         self.batch_size = batch_size
         self.lr = lr
         self.momentum = momentum
@@ -67,12 +61,9 @@ class FullyLabelled(Task):
     def rate(self, epoch: int) -> float:
         """The learning rate of an epoch."""
 
-    def _needs_all(self) -> str:
-        return f"{type(self).__name__} needs a label, right or wrong, on every training image"
-
     def unsupported(self, spec: DatasetSpec, labels: Labels) -> str | None:
         """Images without a label have no place in the loss."""
-        return self._needs_all() if labels.partial or spec.unlabelled else None
+        return refuse_partial(self, spec, labels)
 
     def setup(self, env: Env) -> None:
         """Build the optimiser and the order of the images.
@@ -80,8 +71,7 @@ class FullyLabelled(Task):
         Raises:
             ConfigError: some image has no label.
         """
-        if not bool(env.labels.labelled.all()):
-            raise ConfigError(self._needs_all())
+        check_all_labelled(self, env)
         self.env = env
         self.net = env.model("net")
         self.sgd = torch.optim.SGD(
@@ -113,9 +103,8 @@ class FullyLabelled(Task):
 
     def training_view(self, batch: Batch, views: ViewFunction) -> Tensor:
         """[B, C, H, W], the weak view, through the augmenter in slot `view` where there is one."""
-        x, given = self.env.weak(batch.index), self.given(batch.index)
-        viewed = views("view", self.net, x, index=batch.index, target=given, pass_no=batch.pass_no)
-        return x if viewed is None else viewed.x
+        given = self.given(batch.index)
+        return training_view(self.env, self.net, batch.index, views, target=given, pass_no=batch.pass_no)
 
     def given(self, index: Tensor) -> Tensor:
         """The given labels of some images, one-hot: [B, K]."""
@@ -123,11 +112,7 @@ class FullyLabelled(Task):
 
     def descend(self, losses: dict[str, Tensor]) -> dict[str, Tensor]:
         """One step of SGD on the sum of the losses. Returns it as "loss", beside its parts."""
-        loss = torch.stack([*losses.values()]).sum()
-        self.sgd.zero_grad()
-        self.env.backward(loss)
-        self.sgd.step()
-        return {"loss": loss.detach()} | {name: value.detach() for name, value in losses.items()}
+        return descend(self.env, self.sgd, torch.stack([*losses.values()]).sum(), losses)
 
     def predict(self, x: Tensor) -> Tensor:
         """Soft-max of the network's main branch: [B, K]."""

@@ -13,6 +13,7 @@ from lpa3bench.data.sampler import Batch
 from lpa3bench.ops import at_least_float32, one_hot, probabilities, uniform_prior_penalty
 from lpa3bench_plugins.tasks import betamixture
 from lpa3bench_plugins.tasks.mixup import MIXUP, Mixture, Mixup, mixed_losses
+from lpa3bench_plugins.tasks.requirements import at_least, not_negative
 
 DYNAMIC, BOOTSTRAP = "dynamic mixup", "bootstrapping"
 Variant = Literal["m_dyr_h", "md_dyr_sh"]
@@ -123,16 +124,12 @@ class MCorrection(Mixup):
         )
         if variant not in ("m_dyr_h", "md_dyr_sh"):
             raise ValueError(f"variant: must be 'm_dyr_h' or 'md_dyr_sh', not {variant!r}")
-        if bootstrap_epoch < 0:
-            raise ValueError(f"bootstrap_epoch: must be >= 0, not {bootstrap_epoch}")
+        not_negative(bootstrap_epoch=bootstrap_epoch, penalty_weight=penalty_weight)
         if soft_epoch < bootstrap_epoch and variant == "md_dyr_sh":
             raise ValueError(f"soft_epoch: must be >= bootstrap_epoch, not {soft_epoch}")
-        if temperature_epochs < 1:
-            raise ValueError(f"temperature_epochs: must be >= 1, not {temperature_epochs}")
+        at_least(1, temperature_epochs=temperature_epochs)
         if not 0 < temperature_last <= 1:
             raise ValueError(f"temperature_last: must be in (0, 1], not {temperature_last}")
-        if penalty_weight < 0:
-            raise ValueError(f"penalty_weight: must be >= 0, not {penalty_weight}")
         self.variant: Variant = variant
         self.bootstrap_epoch = bootstrap_epoch
         self.soft_epoch = soft_epoch

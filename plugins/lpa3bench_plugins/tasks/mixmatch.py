@@ -14,6 +14,7 @@ from lpa3bench.api import Env, Model, View, ViewFunction
 from lpa3bench.data.sampler import Batch, Sampler
 from lpa3bench.ops import mix, probabilities, soft_cross_entropy, squared_error
 from lpa3bench.seeding import Draws
+from lpa3bench_plugins.tasks.steps import training_view
 
 
 class Mixing(NamedTuple):
@@ -54,16 +55,9 @@ def next_batch(side: Sampler | None, pass_no: int, nothing: Tensor) -> Batch:
     return Batch(nothing if side is None else side.next().index, pass_no)
 
 
-def training_view(env: Env, net: Model, index: Tensor, views: ViewFunction, pass_no: int = 0) -> Tensor:
-    """The weak view, through the augmenter in slot `view` where there is one: [B, C, H, W]."""
-    x = env.weak(index)
-    viewed = views("view", net, x, index=index, target=None, pass_no=pass_no)
-    return x if viewed is None else viewed.x
-
-
 def training_pair(env: Env, net: Model, batch: Batch, views: ViewFunction) -> Tensor:
     """Two training views of a batch, stacked: [2·B, C, H, W]."""
-    return torch.cat([training_view(env, net, batch.index, views, batch.pass_no) for _ in range(2)])
+    return torch.cat([training_view(env, net, batch.index, views, pass_no=batch.pass_no) for _ in range(2)])
 
 
 # ---------------------------------------------------------------------------------------------- the targets
@@ -172,13 +166,3 @@ def total(losses: dict[str, Tensor], unlabelled_weight: float) -> Tensor:
     """The labelled loss plus the weighted sum of those on unlabelled images, hard positives included."""
     unsupervised = [losses[name] for name in ("unlabelled_loss", "positives_loss") if name in losses]
     return losses["labelled_loss"] + unlabelled_weight * sum(unsupervised)
-
-
-def descend(
-    env: Env, optimiser: torch.optim.Optimizer, loss: Tensor, logs: dict[str, Tensor]
-) -> dict[str, Tensor]:
-    """One step down the loss; what a task logs of it."""
-    optimiser.zero_grad()
-    env.backward(loss)
-    optimiser.step()
-    return {"loss": loss.detach()} | {name: value.detach() for name, value in logs.items()}

@@ -9,6 +9,7 @@ from torch import Tensor
 from lpa3bench.api import Env, Model, Step, View, ViewFunction
 from lpa3bench.ops import mix, soft_cross_entropy, staircase
 from lpa3bench_plugins.tasks.fullylabelled import FullyLabelled, check_milestones
+from lpa3bench_plugins.tasks.requirements import positive
 
 MIXUP = "mixup"
 
@@ -88,8 +89,7 @@ class Mixup(FullyLabelled):
     ) -> None:
         super().__init__(batch_size=batch_size, lr=lr, momentum=momentum, weight_decay=weight_decay)
         check_milestones(milestones)
-        if alpha <= 0:
-            raise ValueError(f"alpha: must be > 0, not {alpha}")
+        positive(alpha=alpha)
         self.milestones = milestones
         self.alpha = alpha
 

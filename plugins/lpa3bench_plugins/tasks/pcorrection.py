@@ -10,6 +10,7 @@ from torch import Tensor
 from lpa3bench.api import Env, Step, ViewFunction
 from lpa3bench.ops import at_least_float32, one_hot, staircase
 from lpa3bench_plugins.tasks.fullylabelled import FullyLabelled, check_milestones
+from lpa3bench_plugins.tasks.requirements import not_negative, positive
 
 NOISY, CORRECTION, FINAL = "noisy", "correction", "final"
 Compatibility = Literal["released", "paper"]
@@ -101,14 +102,8 @@ class PCorrection(FullyLabelled):
         compatibility: Compatibility = "released",
     ) -> None:
         super().__init__(batch_size=batch_size, lr=lr, momentum=momentum, weight_decay=weight_decay)
-        for name, value in {"lr_final": lr_final, "label_scale": label_scale}.items():
-            if value <= 0:
-                raise ValueError(f"{name}: must be > 0, not {value}")
-        for name, value in {
-            "correction_epoch": correction_epoch, "alpha": alpha, "beta": beta, "lam": lam,
-        }.items():  # fmt: skip
-            if value < 0:
-                raise ValueError(f"{name}: must be >= 0, not {value}")
+        positive(lr_final=lr_final, label_scale=label_scale)
+        not_negative(correction_epoch=correction_epoch, alpha=alpha, beta=beta, lam=lam)
         if final_epoch < correction_epoch:
             raise ValueError(f"final_epoch: must be >= correction_epoch, not {final_epoch}")
         check_milestones(milestones, first=final_epoch)

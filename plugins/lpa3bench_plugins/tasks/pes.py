@@ -11,23 +11,29 @@ from torch import Tensor, nn
 
 from lpa3bench.api import DatasetSpec, Env, Labels, Model, Phase, Step, Task, ViewFunction
 from lpa3bench.data.sampler import Batch, Sampler
-from lpa3bench.errors import ConfigError
 from lpa3bench.nn.reset import reset_parameters
 from lpa3bench.ops import at_least_float32, cosine, linear_ramp, one_hot, probabilities, sharpen
 from lpa3bench_plugins.tasks.mixmatch import (
     Pairs,
-    descend,
     draw_mixing,
     guess,
     mixed_losses,
     next_batch,
     total,
     training_pair,
-    training_view,
 )
+from lpa3bench_plugins.tasks.requirements import (
+    at_least,
+    below_one,
+    check_all_labelled,
+    fraction,
+    not_negative,
+    positive,
+    refuse_partial,
+)
+from lpa3bench_plugins.tasks.steps import descend, training_view
 
 WARM_UP, HEAD, MIXMATCH = "warm-up", "head", "mixmatch"
-NEEDS_ALL = "PES needs a label, right or wrong, on every training image"
 
 
 def confident(mean_probs: Tensor, given: Tensor) -> Tensor:
@@ -113,26 +119,25 @@ class PES(Task):
         ramp_epochs: int = 16,
         max_class_weight: float = 3.0,
     ) -> None:
-        positive = {
-            "lr": lr, "head_lr": head_lr, "temperature": temperature, "alpha": alpha,
-            "alpha_late": alpha_late, "ramp_epochs": ramp_epochs, "max_class_weight": max_class_weight,
-        }  # fmt: skip
-        not_negative = {
-            "weight_decay": weight_decay, "warmup_epochs": warmup_epochs, "head_epochs": head_epochs,
-            "late_epoch": late_epoch, "lambda_u": lambda_u,
-        }  # fmt: skip
-        for name, value in positive.items():
-            if value <= 0:
-                raise ValueError(f"{name}: must be > 0, not {value}")
-        for name, value in not_negative.items():
-            if value < 0:
-                raise ValueError(f"{name}: must be >= 0, not {value}")
-        if batch_size < 4:
-            raise ValueError(f"batch_size: must be >= 4, not {batch_size}")
-        if not 0 <= momentum < 1:
-            raise ValueError(f"momentum: must be in [0, 1), not {momentum}")
-        if not 0 <= lr_min_ratio <= 1:
-            raise ValueError(f"lr_min_ratio: must be in [0, 1], not {lr_min_ratio}")
+        positive(
+            lr=lr,
+            head_lr=head_lr,
+            temperature=temperature,
+            alpha=alpha,
+            alpha_late=alpha_late,
+            ramp_epochs=ramp_epochs,
+            max_class_weight=max_class_weight,
+        )
+        not_negative(
+            weight_decay=weight_decay,
+            warmup_epochs=warmup_epochs,
+            head_epochs=head_epochs,
+            late_epoch=late_epoch,
+            lambda_u=lambda_u,
+        )
+        at_least(4, batch_size=batch_size)
+        below_one(momentum=momentum)
+        fraction(lr_min_ratio=lr_min_ratio)
         self.batch_size = batch_size
         self.lr = lr
         self.momentum = momentum
@@ -158,7 +163,7 @@ class PES(Task):
 
     def unsupported(self, spec: DatasetSpec, labels: Labels) -> str | None:
         """PES splits all training images by their given labels, so all must have one."""
-        return NEEDS_ALL if labels.partial or spec.unlabelled else None
+        return refuse_partial(self, spec, labels)
 
     # ------------------------------------------------------------------------------------------- set-up
     def setup(self, env: Env) -> None:
@@ -167,8 +172,7 @@ class PES(Task):
         Raises:
             ConfigError: some image has no label.
         """
-        if not bool(env.labels.labelled.all()):
-            raise ConfigError(NEEDS_ALL)
+        check_all_labelled(self, env)
         self.env = env
         self.net = env.model("net")
         self.sgd = torch.optim.SGD(
@@ -271,7 +275,7 @@ class PES(Task):
         if step.phase == MIXMATCH:
             return self._mixmatch(step, views)
         (batch,) = step.batches
-        x = training_view(self.env, self.net, batch.index, views, batch.pass_no)
+        x = training_view(self.env, self.net, batch.index, views, pass_no=batch.pass_no)
         logits = at_least_float32(self.env.logits(self.net, x).logits)
         loss = F.cross_entropy(logits, self.env.labels.given[batch.index])
         return descend(self.env, self.adam if step.phase == HEAD else self.sgd, loss, {})

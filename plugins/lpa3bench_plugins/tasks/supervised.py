@@ -10,6 +10,8 @@ from torch import Tensor
 
 from lpa3bench.api import Env, Model, Phase, Step, Task, ViewFunction
 from lpa3bench.ops import one_hot, probabilities, soft_cross_entropy
+from lpa3bench_plugins.tasks.requirements import check_sgd, not_negative, positive
+from lpa3bench_plugins.tasks.steps import descend
 
 
 def step_decay(epoch: int, epochs: int, lr: float, milestones: tuple[float, ...], gamma: float) -> float:
@@ -56,22 +58,13 @@ class Supervised(Task):
         gamma: float = 0.1,
         positives_weight: float = 1.0,
     ) -> None:
-        if batch_size < 2:
-            raise ValueError(f"batch_size: must be >= 2 (BatchNorm needs two images), not {batch_size}")
-        if lr <= 0:
-            raise ValueError(f"lr: must be > 0, not {lr}")
-        if not 0 <= momentum < 1:
-            raise ValueError(f"momentum: must be in [0, 1), not {momentum}")
+        check_sgd(batch_size=batch_size, lr=lr, momentum=momentum, weight_decay=weight_decay)
         if nesterov and (optimizer != "sgd" or momentum == 0):
             raise ValueError("nesterov: needs optimizer 'sgd' with momentum > 0")
-        if weight_decay < 0:
-            raise ValueError(f"weight_decay: must be >= 0, not {weight_decay}")
         if any(not 0 < share < 1 for share in milestones) or list(milestones) != sorted(milestones):
             raise ValueError(f"milestones: must ascend between 0 and 1, not {milestones}")
-        if gamma <= 0:
-            raise ValueError(f"gamma: must be > 0, not {gamma}")
-        if positives_weight < 0:
-            raise ValueError(f"positives_weight: must be >= 0, not {positives_weight}")
+        positive(gamma=gamma)
+        not_negative(positives_weight=positives_weight)
         self.batch_size = batch_size
         self.optimizer = optimizer
         self.lr = lr
@@ -136,21 +129,17 @@ class Supervised(Task):
 
         logits = env.logits(net, x).logits
         loss = soft_cross_entropy(logits, target)
-        logs = {"loss": loss.detach(), "train_accuracy": _agreement(logits, target)}
+        logs = {"train_accuracy": _agreement(logits, target)}
         if hard is not None and len(hard.x):
             hard_target = target[hard.rows] if hard.target is None else hard.target
             hard_logits = env.logits(net, hard.x, hard.domain, slot="positives").logits
             hard_loss = soft_cross_entropy(hard_logits, hard_target)
             loss = loss + self.positives_weight * hard_loss
             logs |= {
-                "loss": loss.detach(),
-                "positives_loss": hard_loss.detach(),
+                "positives_loss": hard_loss,
                 "positives_accuracy": _agreement(hard_logits, hard_target),
             }
-        self.optimiser.zero_grad()
-        env.backward(loss)
-        self.optimiser.step()
-        return logs
+        return descend(env, self.optimiser, loss, logs)
 
     def predict(self, x: Tensor) -> Tensor:
         """Soft-max of the network's main branch: [B, K]."""

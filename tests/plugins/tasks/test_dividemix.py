@@ -301,9 +301,10 @@ def test_the_history_of_losses_is_resumed(length: int) -> None:
 
 
 def test_images_without_a_label_are_refused() -> None:
-    assert small().unsupported(SPEC, FewLabels(count=6)) == dividemix.NEEDS_ALL
+    why = "DivideMix needs a label, right or wrong, on every training image"
+    assert small().unsupported(SPEC, FewLabels(count=6)) == why
     unlabelled: Any = SimpleNamespace(unlabelled=True)
-    assert small().unsupported(unlabelled, SimpleNamespace(partial=False)) == dividemix.NEEDS_ALL  # type: ignore[arg-type]
+    assert small().unsupported(unlabelled, SimpleNamespace(partial=False)) == why  # type: ignore[arg-type]
     labels = TrainLabels(torch.zeros(COUNT, dtype=torch.int64), torch.arange(COUNT) > 0)
     with pytest.raises(ConfigError, match="needs a label"):
         begin(small(), labels=labels)

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from hostsync import HostSyncs
 from hypothesis import given
 from hypothesis import strategies as st
-from smallruns import begin, train
+from smallruns import ROWS, Darker, begin, train
 from torch import Tensor
 
 from lpa3bench.api import Augmenter, Context, TrainLabels, View
@@ -27,7 +27,6 @@ from lpa3bench_plugins.tasks.mcorrection import BOOTSTRAP, DYNAMIC, MCorrection
 from lpa3bench_plugins.tasks.mixup import MIXUP, Mixup
 
 STEPS = COUNT // 16
-ROWS = torch.tensor([1, 3, 4])
 Logs = dict[str, Tensor]
 
 
@@ -37,18 +36,6 @@ def small(variant: Any = "m_dyr_h", **changed: Any) -> MCorrection:
         "alpha": 2.0,
     }  # fmt: skip
     return MCorrection(variant=variant, **(given | changed))
-
-
-class Darker(Augmenter):
-    """Three images of a batch, half as bright, through the auxiliary BatchNorm; remembers its targets."""
-
-    bn_domain = "aux"
-    targets: list[Tensor] = []  # noqa: RUF012 (shared on purpose: every run has a copy of the augmenter)
-
-    def generate(self, x: Tensor, ctx: Context) -> View:
-        assert ctx.target is not None
-        self.targets.append(ctx.target)
-        return View(x[ROWS] / 2, ROWS)
 
 
 # ------------------------------------------------------------------------------------------ pure functions

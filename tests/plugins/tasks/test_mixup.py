@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from hostsync import HostSyncs
-from smallruns import begin, train
+from smallruns import ROWS, Darker, assert_two_passes, begin, train
 from torch import Tensor
 
 from lpa3bench.api import Augmenter, Context, DatasetSpec, TrainLabels, View
@@ -21,17 +21,6 @@ from lpa3bench_plugins.augmenters.lpa3 import LPA3
 from lpa3bench_plugins.labels.clean import Clean
 from lpa3bench_plugins.labels.fewlabels import FewLabels
 from lpa3bench_plugins.tasks.mixup import MIXUP, Mixture, Mixup, mixed_losses
-
-ROWS = torch.tensor([1, 3, 4])
-
-
-class Darker(Augmenter):
-    """Three images of a batch, half as bright, through the auxiliary BatchNorm."""
-
-    bn_domain = "aux"
-
-    def generate(self, x: Tensor, ctx: Context) -> View:
-        return View(x[ROWS] / 2, ROWS)
 
 
 def cross_entropy(logits: Tensor, label: int) -> float:
@@ -239,16 +228,7 @@ def test_passes_are_counted_where_they_happen(iterations: int, ratio: float) -> 
     task = Mixup(batch_size=16)
     env = begin(task, positives=LPA3(iterations=iterations, ratio=ratio))
     train(task, env, range(2))
-    images, chosen = 2 * COUNT, int(2 * COUNT * ratio)
-    assert env.passes.as_record() == {
-        "task": {"forward": images, "backward_weights": images, "backward_image": 0},
-        "positives/loss": {"forward": chosen, "backward_weights": chosen, "backward_image": 0},
-        "positives/search": {
-            "forward": images + 2 * iterations * chosen,
-            "backward_weights": 0,
-            "backward_image": iterations * chosen,
-        },
-    }
+    assert_two_passes(env, iterations, ratio)
 
 
 def test_it_learns() -> None:

@@ -12,10 +12,10 @@ import torch
 from hostsync import HostSyncs
 from hypothesis import given
 from hypothesis import strategies as st
-from smallruns import begin, train
+from smallruns import ROWS, Darker, begin, train
 from torch import Tensor
 
-from lpa3bench.api import Augmenter, Context, TrainLabels, View
+from lpa3bench.api import Augmenter, TrainLabels
 from lpa3bench.environment import Environment
 from lpa3bench.errors import ConfigError
 from lpa3bench.ops import one_hot
@@ -27,7 +27,6 @@ from lpa3bench_plugins.tasks import pcorrection
 from lpa3bench_plugins.tasks.pcorrection import CORRECTION, FINAL, NOISY, PCorrection
 
 seeds = st.integers(0, 1000)
-ROWS = torch.tensor([1, 3, 4])
 
 
 def small(**changed: Any) -> PCorrection:
@@ -45,18 +44,6 @@ def rows(seed: int, count: int = 5, classes: int = 4) -> tuple[Tensor, Tensor, T
 def softmax(row: list[float]) -> list[float]:
     powers = [math.exp(v) for v in row]
     return [p / sum(powers) for p in powers]
-
-
-class Darker(Augmenter):
-    """Three images of a batch, half as bright, through the auxiliary BatchNorm; remembers its targets."""
-
-    bn_domain = "aux"
-    targets: list[Tensor] = []  # noqa: RUF012 (shared on purpose: every run has a copy of the augmenter)
-
-    def generate(self, x: Tensor, ctx: Context) -> View:
-        assert ctx.target is not None
-        self.targets.append(ctx.target)
-        return View(x[ROWS] / 2, ROWS)
 
 
 # ------------------------------------------------------------------------------------------------- losses

@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from smallruns import begin, train
+from smallruns import assert_two_passes, begin, train
 from torch import Tensor
 
 from lpa3bench.api import Augmenter, Context, Domain, TrainLabels, View
@@ -214,16 +214,7 @@ def test_passes_are_counted_where_they_happen(iterations: int, ratio: float) -> 
     task = Supervised(batch_size=16)
     env = begin(task, positives=LPA3(iterations=iterations, ratio=ratio))
     train(task, env, range(2))
-    images, chosen = 2 * COUNT, int(2 * COUNT * ratio)
-    assert env.passes.as_record() == {
-        "task": {"forward": images, "backward_weights": images, "backward_image": 0},
-        "positives/loss": {"forward": chosen, "backward_weights": chosen, "backward_image": 0},
-        "positives/search": {
-            "forward": images + 2 * iterations * chosen,
-            "backward_weights": 0,
-            "backward_image": iterations * chosen,
-        },
-    }
+    assert_two_passes(env, iterations, ratio)
 
 
 def test_it_learns() -> None:

@@ -1,0 +1,33 @@
+"""How the step of every task begins and ends: with a training view, and down the gradient."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from lpa3bench.api import Env, Model, ViewFunction
+
+
+def training_view(
+    env: Env,
+    net: Model,
+    index: Tensor,
+    views: ViewFunction,
+    *,
+    target: Tensor | None = None,
+    pass_no: int = 0,
+) -> Tensor:
+    """The weak view, through the augmenter in slot `view` where there is one: [B, C, H, W]."""
+    x = env.weak(index)
+    viewed = views("view", net, x, index=index, target=target, pass_no=pass_no)
+    return x if viewed is None else viewed.x
+
+
+def descend(
+    env: Env, optimiser: torch.optim.Optimizer, loss: Tensor, logs: dict[str, Tensor]
+) -> dict[str, Tensor]:
+    """One step down the loss; what a task logs of it."""
+    optimiser.zero_grad()
+    env.backward(loss)
+    optimiser.step()
+    return {"loss": loss.detach()} | {name: value.detach() for name, value in logs.items()}
