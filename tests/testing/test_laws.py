@@ -1,0 +1,173 @@
+"""Findings, what a law raises, and that the kit leaves global generators alone."""
+
+from __future__ import annotations
+
+import random
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from findings import OneSlot, failed, rows
+from torch import Tensor
+
+from lpa3bench import testing
+from lpa3bench.api import (
+    Augmenter,
+    Backbone,
+    Context,
+    Labels,
+    LabelSet,
+    Output,
+    Split,
+    Step,
+    View,
+)
+from lpa3bench.errors import DataError
+from lpa3bench.registry import Entry
+from lpa3bench.testing import TinyNet, TinySet
+from lpa3bench.testing.laws import NotApplicable, NotReached, hold, judge
+from lpa3bench.testing.verdict import examine
+
+
+def test_what_a_law_raises_becomes_a_finding() -> None:
+    def passes(trial: Any) -> None:
+        """It is so."""
+
+    def fails(trial: Any) -> None:
+        raise AssertionError("it is\nnot so")
+
+    def breaks(trial: Any) -> None:
+        raise KeyError("x")
+
+    def missing(trial: Any) -> None:
+        raise DataError("no file")
+
+    def later(trial: Any) -> None:
+        raise NotReached("first this")
+
+    def never(trial: Any) -> None:
+        raise NotApplicable("not random")
+
+    laws = [testing.Law(f.__name__, f) for f in (passes, fails, breaks, missing, later, never)]
+    findings = judge("here", laws, None)
+    assert [(f.law, f.outcome, f.reason) for f in findings] == [
+        ("passes", "passed", ""),
+        ("fails", "FAILED", "it is not so"),
+        ("breaks", "FAILED", "KeyError: 'x'"),
+        ("missing", "not applicable", "no file"),
+        ("later", "not reached", "first this"),
+        ("never", "not applicable", "not random"),
+    ]
+    assert [f.law for f in findings if f.data_missing] == ["missing"]
+    assert laws[0].says == "It is so."
+    with pytest.raises(AssertionError, match=r"^fails \(here\): it is not so$"):
+        hold(findings)
+
+
+@pytest.mark.parametrize("kind", ["augmenters", "tasks", "backbones", "datasets", "labels"])
+def test_every_law_has_a_name_of_its_own_and_says_what_it_is(kind: str) -> None:
+    module = __import__(f"lpa3bench.testing.{kind}", fromlist=["LAWS"])
+    names = [law.name for law in module.LAWS]
+    assert len(names) == len({*names}) > 5
+    assert all(law.says.endswith(".") for law in module.LAWS)
+
+
+@pytest.mark.parametrize(
+    ("draw", "whose"),
+    [(lambda: torch.rand(1), "torch's"), (np.random.rand, "NumPy's"), (random.random, "Python's")],
+)
+def test_global_draws_are_noticed(draw: Any, whose: str) -> None:
+    with pytest.raises(AssertionError, match=f"^draws from {whose} global"), testing.no_global_randomness():
+        draw()
+
+
+class GlobalViews(Augmenter):
+    def generate(self, x: Tensor, ctx: Context) -> View:
+        return View(torch.rand_like(x), rows(x))
+
+
+class GlobalTask(OneSlot):
+    def update(self, step: Step, views: Any) -> dict[str, Tensor]:
+        torch.rand(1)
+        return super().update(step, views)
+
+
+def test_the_kit_leaves_the_global_generators_alone() -> None:
+    with testing.no_global_randomness():
+        testing.try_augmenter(GlobalViews)
+        testing.try_task(GlobalTask)
+
+
+class ExitingTask(OneSlot):
+    def update(self, step: Step, views: Any) -> dict[str, Tensor]:
+        sys.exit(0)
+
+
+class ExitingNet(TinyNet):
+    def forward(self, x: Tensor) -> Output:
+        sys.exit(0)
+
+
+class ExitingSet(TinySet):
+    def load(self, root: Path) -> dict[str, Split]:
+        sys.exit(0)
+
+
+class ExitingLabels(testing.TinyLabels):
+    def apply(self, clean: Tensor, **more: Any) -> LabelSet:
+        sys.exit(0)
+
+
+def test_a_law_that_exits_fails() -> None:
+    def exits(trial: Any) -> None:
+        """It goes on."""
+        sys.exit("no GPU")
+
+    (finding,) = judge("", [testing.Law("exits", exits)], None)
+    assert (finding.outcome, finding.reason) == ("FAILED", "SystemExit: no GPU")
+
+
+def test_a_plugin_that_exits_does_not_end_the_command(tmp_path: Path) -> None:
+    tried = {
+        "three updates": testing.try_task(ExitingTask),
+        "shapes": testing.try_backbone(ExitingNet),
+        "loads": testing.try_dataset(ExitingSet, tmp_path),
+    }
+    for law, findings in [*tried.items(), ("shapes", testing.try_labels(ExitingLabels))]:
+        found = failed(findings)
+        assert found.keys() == {law}
+        assert "SystemExit: 0" in found[law]
+
+
+class Picky(OneSlot):
+    def unsupported(self, spec: Any, labels: Labels) -> str | None:
+        return "its classes have no order"
+
+
+class OneImage(testing.TinyLabels):
+    def apply(self, clean: Tensor, **more: Any) -> LabelSet:
+        raise ValueError("is for one image")
+
+
+@pytest.mark.parametrize(
+    ("kind", "cls", "reason"),
+    [
+        ("tasks", Picky, "it refuses the tiny data set: its classes have no order"),
+        ("labels", OneImage, "it refuses the made-up labels: is for one image"),
+    ],
+)
+def test_what_nothing_was_tested_of_is_not_ok(kind: str, cls: type, reason: str, tmp_path: Path) -> None:
+    verdict = examine(Entry(kind, "Mine", cls, "mine 1.0"), {}, tmp_path)
+    assert not verdict.broken
+    assert verdict.lines()[-1] == f"  NOT TESTED: {reason}"
+    assert verdict.plain()["ok"] is False
+
+
+def test_one_that_was_tested_is_ok(tmp_path: Path) -> None:
+    net: type[Backbone] = TinyNet
+    verdict = examine(Entry("backbones", "Mine", net, "mine 1.0"), {}, tmp_path)
+    assert verdict.untested == ""
+    assert verdict.plain()["ok"] is True
