@@ -132,7 +132,12 @@ def values(resolved: Resolved, catalogue: Catalogue, *, lenient: bool = False) -
     """
     found = [v for node in resolved.tree.nodes.values() for v in _of_node(node, catalogue, lenient)]
     chosen = () if resolved.setting is None else (resolved.setting,)
-    return [_value(RUN, (), "settings", chosen, v.origin) if v.name == "run.settings" else v for v in found]
+    return [
+        _value(RUN, (), "settings", chosen, f"{v.origin}, the chosen one" if chosen else v.origin)
+        if v.name == "run.settings"
+        else v
+        for v in found
+    ]
 
 
 def _of_node(node: Node, catalogue: Catalogue, lenient: bool) -> Iterator[Value]:

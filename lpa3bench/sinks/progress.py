@@ -39,7 +39,11 @@ def draws_bars(stream: TextIO) -> bool:
 
 
 class Pace:
-    """Counts steps against the plan. The speed is that of the phase under way: phases differ in cost."""
+    """Counts steps against the plan.
+
+    The speed is that of the phase under way, because phases differ in cost, from the time between two steps
+    of an epoch: what lies between epochs, scoring above all, is no step.
+    """
 
     def __init__(self, info: RunInfo) -> None:
         self.epochs = info.epochs
@@ -52,16 +56,19 @@ class Pace:
             self._before.append(self._before[-1] + steps_in(info.phases, epoch))
         self._in_epoch = 0
         self._timed = 0
-        self._since = time.monotonic()
+        self._seconds = 0.0
+        self._last = 0.0
 
     def step(self, phase: str) -> None:
-        """One more step is done. The first of a phase only starts the clock."""
+        """One more step is done. The first of a phase, and of an epoch, only starts the clock."""
+        now = time.monotonic()
         if phase != self.phase:
             self.phase = phase
-            self._timed = 0
-            self._since = time.monotonic()
-        else:
+            self._timed, self._seconds = 0, 0.0
+        elif self._in_epoch:
             self._timed += 1
+            self._seconds += now - self._last
+        self._last = now
         self._in_epoch += 1
 
     def epoch(self) -> None:
@@ -87,10 +94,9 @@ class Pace:
         """Where the run is: "epoch 3/60  semi-supervised  12.5 steps/s  0:01:30 left"."""
         under_way = min(self.epochs_done + (self._in_epoch > 0), self.epochs)
         parts = [f"epoch {under_way}/{self.epochs}", self.phase]
-        seconds = time.monotonic() - self._since
         left = self.total - self.done
-        if self._timed and seconds > 0:
-            speed = self._timed / seconds
+        if self._timed and self._seconds > 0:
+            speed = self._timed / self._seconds
             parts.append(f"{speed:.3g} steps/s")
             if left and self.phase == self._last_phase:  # a later phase may be many times as slow
                 parts.append(f"{timedelta(seconds=round(left / speed))} left")

@@ -121,6 +121,17 @@ def test_the_headline_tells_place_speed_and_time_to_go(clock: Clock) -> None:
     assert pace.headline == "epoch 4/4  semi-supervised  0.5 steps/s  0:00:08 left"
 
 
+def test_scoring_between_epochs_is_no_step(clock: Clock) -> None:
+    pace = Pace(info())
+    for _ in range(2):
+        for _ in range(5):
+            clock.now += 0.5
+            pace.step("warm-up")
+        clock.now += 90
+        pace.epoch()
+    assert pace.headline == "epoch 2/4  warm-up  2 steps/s"
+
+
 def test_results_are_shown_as_far_as_there_is_room() -> None:
     row = {"epoch": 3, "passes": 1e6, "test": 0.91237, "phase": "x", "loss": 0.5}
     assert display.numbers(row, 23) == "test 0.9124  loss 0.5"
