@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from difflib import get_close_matches
-from functools import partial
 from typing import Any
 
 import torch
@@ -16,6 +14,7 @@ from lpa3bench import attack
 from lpa3bench.api import Output
 from lpa3bench.nn.batchnorm import frozen_statistics
 from lpa3bench.nn.freeze import frozen
+from lpa3bench.nn.hooks import watched
 
 
 def lpa3(
@@ -186,7 +185,7 @@ class _Network:
         def saw(name: str, call: int, output: Any) -> None:
             outputs[name, call] = outputs[name, _LAST] = output
 
-        with _hooked({name: self._modules[name] for name, _ in self._taps}, saw):
+        with watched({name: self._modules[name] for name, _ in self._taps}, saw):
             raw = self._model(image)
         features = tuple(_feature_map(name, outputs.get((name, call))) for name, call in self._taps)
         return Output(_logits(raw, image), features)
@@ -202,7 +201,7 @@ class _Network:
             if output.shape[2:] != (1, 1) or any(True for _ in self._modules[name].children()):
                 last[output.shape[2:]] = (name, call, output)
 
-        with _hooked(self._modules, saw):
+        with watched(self._modules, saw):
             raw = self._model(image)
         if isinstance(raw, Output) and raw.features:
             self._own = True
@@ -219,23 +218,6 @@ class _Network:
             hint = f"; nearest: {', '.join(near)}" if near else "; see model.named_modules()"
             raise ValueError(f"layers: the model has no module {name!r}{hint}")
         return name
-
-
-@contextmanager
-def _hooked(modules: dict[str, nn.Module], saw: Callable[[str, int, Any], None]) -> Iterator[None]:
-    """Report each module's name, which call of it this is, and what it returned."""
-    calls = dict.fromkeys(modules, 0)
-
-    def hook(name: str, _module: nn.Module, _inputs: Any, output: Any) -> None:
-        saw(name, calls[name], output)
-        calls[name] += 1
-
-    handles = [module.register_forward_hook(partial(hook, name)) for name, module in modules.items()]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def _feature_map(name: str, output: Any) -> Tensor:

@@ -67,12 +67,13 @@ def command(
 
 def description(config: Config) -> dict[str, Any]:
     """Everything but the forecast, as plain data."""
+    experiment = config.experiment()
     return {
         "files": [str(path) for path in config.files],
         "setting": config.setting,
         "settings": list(config.settings),
         "slots": config.slots,
-        "weak": asdict(config.experiment().spec.weak),
+        "weak": asdict(experiment.spec.weak),
         "parameters": count_parameters(config),
         "values": [{"name": v.name, "value": v.text, "origin": v.origin} for v in config.values],
         "changed": [
@@ -82,7 +83,7 @@ def description(config: Config) -> dict[str, Any]:
         "dormant": [{"name": d.name, "origin": d.origin, "reason": d.reason} for d in config.dormant],
         "augmenters": {
             slot: said.splitlines()
-            for slot, augmenter in config.experiment().slots().items()
+            for slot, augmenter in experiment.slots().items()
             if (said := _said_of(augmenter))
         },
         "operative": config.operative,

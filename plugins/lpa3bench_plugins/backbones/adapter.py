@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
-from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from lpa3bench.api import Backbone, Output
+from lpa3bench.nn.hooks import watched
 from lpa3bench.nn.mode import kept_mode
 
 PROBED = 128
@@ -55,27 +54,13 @@ class Adapted(Backbone):
 
     def forward(self, x: Tensor) -> Output:
         seen: dict[str, Tensor] = {}
-        with _hooked({name: self.network.get_submodule(name) for name in self.taps}, seen.__setitem__):
+        tapped = {name: self.network.get_submodule(name) for name in self.taps}
+        with watched(tapped, lambda name, _, output: seen.__setitem__(name, output)):
             logits = self.network(x)
         return Output(logits, tuple(seen[name] for name in self.taps))
 
     def stages(self) -> list[nn.Module]:
         return [self.network.get_submodule(name) for name in self.parts]
-
-
-@contextmanager
-def _hooked(modules: dict[str, nn.Module], saw: Callable[[str, Any], None]) -> Iterator[None]:
-    """Report what the modules return, by name and in order, a module's last output last."""
-
-    def hook(name: str, _module: nn.Module, _inputs: Any, output: Any) -> None:
-        saw(name, output)
-
-    handles = [module.register_forward_hook(partial(hook, name)) for name, module in modules.items()]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 # ---------------------------------------------------------------------------------------------- the network
@@ -122,8 +107,8 @@ def _probe(
         with (
             torch.no_grad(),
             kept_mode(network),
-            _hooked(wanted, lambda *found: seen.append(found)),
-            _hooked(heads, lambda *found: linear.append(found)),
+            watched(wanted, lambda name, _, output: seen.append((name, output))),
+            watched(heads, lambda name, _, output: linear.append((name, output))),
         ):
             logits = network.eval()(image)
     except Exception as error:  # whatever a network says to an image size that it was not made for
