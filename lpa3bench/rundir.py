@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from lpa3bench.errors import RunFailed
-from lpa3bench.state import Checkpoints, write_atomically
+from lpa3bench.files import write_text
+from lpa3bench.state import Checkpoints
 
 
 class RunDirectory:
@@ -68,7 +69,7 @@ class RunDirectory:
 
     def write_text(self, path: Path, text: str) -> None:
         """Write a text file, all or nothing; in UTF-8, whatever the locale."""
-        write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+        write_text(path, text)
 
     def write_json(self, path: Path, value: Any) -> None:
         """Write a JSON file, all or nothing."""

@@ -24,6 +24,7 @@ from lpa3bench.environment import Environment
 from lpa3bench.errors import PluginError, RunFailed, blamed
 from lpa3bench.evaluate import Scores, evaluate, macro_auc, per_class
 from lpa3bench.experiment import Experiment
+from lpa3bench.files import write_atomically
 from lpa3bench.interrupts import Interrupts
 from lpa3bench.job import Job, Plan, plan
 from lpa3bench.ledger import Ledger, Means
@@ -31,7 +32,6 @@ from lpa3bench.rundir import RunDirectory
 from lpa3bench.seeding import derive
 from lpa3bench.sinks import RunInfo, Sink
 from lpa3bench.sinks.jsonl import JsonLines, cut_back
-from lpa3bench.state import write_atomically
 
 CHECK_EVERY = 50
 """Steps between two looks at the device's flags."""
@@ -171,6 +171,7 @@ def run(job: Job, sinks: Sequence[Sink] = ()) -> Outcome:
                     "limit": job.limit,
                     "changed": [change.name for change in job.config.changed],
                 },
+                config=_config(job),
                 provenance=_provenance(job, planned),
                 resumed_from=ledger.resumed_from,
                 unused=env.views.unused(),
@@ -279,6 +280,11 @@ def _cost(ledger: Ledger, env: Environment) -> dict[str, Any]:
         "augmenter_share": env.passes.of_slots() / total if total else None,
         "peak_memory_bytes": devices.peak_memory(env.device),
     }
+
+
+def _config(job: Job) -> dict[str, str]:
+    """Every value in force, by name: what tells two runs apart. A setting is what it sets."""
+    return {value.name: value.text for value in job.config.values if not value.name.startswith("run.setting")}
 
 
 def _provenance(job: Job, planned: Plan) -> dict[str, Any]:

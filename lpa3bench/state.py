@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from lpa3bench.errors import RunFailed
+from lpa3bench.files import write_atomically
 
 
 class Stateful:
@@ -40,33 +40,6 @@ class Stateful:
                 value = state[name]
                 both = isinstance(held, torch.Tensor) and isinstance(value, torch.Tensor)
                 setattr(self, name, value.to(held.device) if both else value)
-
-
-def write_atomically(path: Path, write: Any) -> None:
-    """Call `write(temporary_path)`, flush it to the disk and rename it to `path`: all or nothing.
-
-    The temporary file lies in the same folder, so that the rename is atomic; the folder is flushed too, so
-    that the new name survives a power cut.
-
-    Raises:
-        RunFailed: the disk refused it (full, read-only); what stood at `path` before is untouched.
-    """
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        write(temporary)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except (OSError, RuntimeError) as error:  # torch.save reports a full disk as RuntimeError
-        temporary.unlink(missing_ok=True)
-        raise RunFailed(
-            f"{path}: could not be written ({error}); free some space and give the same command again"
-        ) from error
 
 
 class Checkpoints:

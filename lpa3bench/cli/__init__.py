@@ -20,6 +20,13 @@ from lpa3bench.errors import BenchError
 
 VERBS = {
     "run": "Train one experiment and write its record.",
+    "suite": "Train every cell of a suite with every seed.",
+    "compare": "Compare two methods, seed by seed and at equal cost.",
+    "leaderboard": "Build boards from records, merge records, publish boards.",
+    "records": "List the records in a folder, a row for each run.",
+    "figure": "Draw the paper's figures and augmenter cards from runs.",
+    "publish": "Replay finished or running runs into Weights & Biases.",
+    "export": "Write the final weights of a run as safetensors.",
     "check": "Check gin files without training.",
     "show": "Show what gin files add up to, and what it will cost.",
     "list": "List the plugins, kind by kind.",
@@ -90,7 +97,7 @@ class Cli(click.Group):
     subcommand_metavar="VERB [ARGS]...",
     epilog=(
         "`lpa3bench VERB --help` tells more. Exit codes: 0 ok, 1 run failed, 2 usage, 3 config, 4 data, "
-        "5 plugin, 130 interrupted, 143 terminated. Environment: LPA3BENCH_DATA, the data folder; "
+        "5 plugin, 6 suite with failed runs, 75 try again, 130 interrupted, 143 terminated. Environment: LPA3BENCH_DATA, the data folder; "
         "LPA3BENCH_TRACEBACK=1 shows where an error comes from."
     ),
 )

@@ -1,4 +1,4 @@
-"""The record of a finished run, `result.json`: what later commands go by, and nothing else.
+"""A record from what a run has seen: its scores, and why a score is not defined.
 
 All accuracies are shares in [0, 1]. `metrics` holds only numbers that a rerun reproduces; a number that the
 run does not define is null, and `flags` says why.
@@ -6,13 +6,16 @@ run does not define is null, and `flags` says why.
 
 from __future__ import annotations
 
-import base64
-import zlib
 from datetime import UTC, datetime
 from statistics import mean, median
 from typing import Any
 
+from lpa3bench.records.packing import pack
+
 SCHEMA_VERSION = 1
+"""Of the record's form; `schema.json` says what it is."""
+PROTOCOL_VERSION = 1
+"""Of how runs are trained and scored: raised where numbers from before could not stand beside new ones."""
 LAST = ((10, "mean_last_10", mean), (20, "mean_last_20", mean), (20, "median_last_20", median))
 """Averages over so many last epochs."""
 SELECTED_BY = {"accuracy": "val", "auc": "val_auc"}
@@ -90,6 +93,7 @@ def compose(
     cost: dict[str, Any],
     labels: dict[str, Any],
     protocol: dict[str, Any],
+    config: dict[str, str],
     provenance: dict[str, Any],
     resumed_from: list[int],
     unused: list[str],
@@ -110,23 +114,9 @@ def compose(
         "correct": pack(correct),
         "cost": cost,
         "labels": labels,
-        "protocol": protocol,
+        "protocol": {"version": PROTOCOL_VERSION, **protocol},
+        "config": config,
         "provenance": {**provenance, "finished": datetime.now(UTC).isoformat(timespec="seconds")},
         "resumed_from": resumed_from,
         "flags": flags,
     }
-
-
-def pack(correct: list[bool]) -> dict[str, Any]:
-    """Which test images were predicted right, as bits: {"n", "bits"} with base64 of zlib of the bytes."""
-    padded = correct + [False] * (-len(correct) % 8)
-    octets = bytes(
-        sum(bit << (7 - k) for k, bit in enumerate(padded[i : i + 8])) for i in range(0, len(padded), 8)
-    )
-    return {"n": len(correct), "bits": base64.b64encode(zlib.compress(octets, 9)).decode()}
-
-
-def unpack(packed: dict[str, Any]) -> list[bool]:
-    """What `pack` was given."""
-    octets = zlib.decompress(base64.b64decode(packed["bits"]))
-    return [bool(octets[i // 8] >> (7 - i % 8) & 1) for i in range(packed["n"])]

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lpa3bench.records import compose, metrics, pack, unpack
+from lpa3bench.records import PROTOCOL_VERSION, compose, metrics, pack, unpack
 
 shares = st.integers(0, 20).map(lambda k: k / 20)
 """Few values, so that epochs are often equally good."""
@@ -99,6 +99,7 @@ def record(limit: int | None = None) -> dict[str, Any]:
         cost={},
         labels={"training_images": 64},
         protocol={"limit": limit},
+        config={"run.epochs": "1"},
         provenance={"device": "cpu"},
         resumed_from=[],
         unused=[],
@@ -111,6 +112,8 @@ def test_a_record_is_plain_json() -> None:
     assert unpack(made["correct"]) == [True, False, True]
     assert made["provenance"]["device"] == "cpu"
     assert made["status"] == "ok"
+    assert made["protocol"] == {"version": PROTOCOL_VERSION, "limit": None}
+    assert made["config"] == {"run.epochs": "1"}
     assert not any("--limit" in flag for flag in made["flags"])
 
 

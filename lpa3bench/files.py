@@ -1,0 +1,42 @@
+"""Files that are whole or absent. Imports no torch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lpa3bench.errors import RunFailed
+
+
+def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
+    """Call `write(temporary_path)`, flush it to the disk and rename it to `path`: all or nothing.
+
+    The temporary file lies in the same folder, so that the rename is atomic; the folder is flushed too, so
+    that the new name survives a power cut.
+
+    Raises:
+        RunFailed: the disk refused it (full, read-only); what stood at `path` before is untouched.
+    """
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        write(temporary)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except (OSError, RuntimeError) as error:  # torch.save reports a full disk as RuntimeError
+        temporary.unlink(missing_ok=True)
+        raise RunFailed(
+            f"{path}: could not be written ({error}); free some space and give the same command again"
+        ) from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, all or nothing; in UTF-8 with plain newlines, whatever the system."""
+    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8", newline="\n"))

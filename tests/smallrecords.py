@@ -1,0 +1,136 @@
+"""Small records that hold together, made up in a test: what boards and statistics are tried on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lpa3bench.records import Record, compose
+
+CLASSES = 2
+
+
+def small_record(
+    correct: Sequence[bool],
+    *,
+    seed: int = 0,
+    task: str = "Supervised",
+    dataset: str = "Digits",
+    setting: str | None = None,
+    slots: Mapping[str, str] | None = None,
+    config: Mapping[str, str] | None = None,
+    earlier: Sequence[float] = (),
+    identity: str = "00000000",
+    passes: float = 1000.0,
+    seconds: float = 2.0,
+    labels: str = "a",
+    data: str = "d",
+    limit: int | None = None,
+    per_class: Sequence[float | None] | None = None,
+    name: str | None = None,
+) -> Record:
+    """A record whose last epoch has these test images right.
+
+    Args:
+        correct: of the test images; their share is the last accuracy.
+        earlier: test accuracies of the epochs before.
+        slots: augmenter by slot.
+        config: further values in force.
+        passes, seconds: of the whole training, the same share for every epoch.
+        labels, data: a hexadecimal digit that stands for the hash.
+    """
+    scores = [*earlier, sum(correct) / len(correct)]
+    epochs = len(scores)
+    slots = dict(slots or {})
+    parts = [dataset, task, *([setting] if setting else []), *slots.values()]
+    made = compose(
+        cell={
+            "name": name or "-".join(parts).lower(),
+            "task": task,
+            "dataset": dataset,
+            "labels": "Clean",
+            "backbone": "SmallNet",
+            "slots": slots,
+            "setting": setting,
+            "epochs": epochs,
+            "identity": identity,
+        },
+        seed=seed,
+        curve=[
+            {
+                "epoch": epoch,
+                "test": score,
+                "step": 10 * (epoch + 1),
+                "passes": passes * (epoch + 1) / epochs,
+                "seconds": seconds * (epoch + 1) / epochs,
+                "loss": 1.0 / (epoch + 1),
+            }
+            for epoch, score in enumerate(scores)
+        ],
+        select="accuracy",
+        correct=[*correct],
+        per_class=[*per_class] if per_class else [scores[-1]] * CLASSES,
+        cost={
+            "wall_seconds": {"train": seconds, "evaluation": 0.1},
+            "training_seconds": seconds,
+            "steps": {"train": 10 * epochs},
+            "images_per_second": 100.0,
+            "flops_of_first_step": {"train": 1000},
+            "passes": {"task": {"forward": int(passes), "backward_weights": 0, "backward_image": 0}},
+            "forward_equivalents": passes,
+            "augmenter_share": 0.0,
+            "peak_memory_bytes": 1000,
+        },
+        labels={"kind": "Clean", "sha256": labels * 64, "training_images": 64},
+        protocol={"selection": None, "holdout": 0, "limit": limit, "changed": []},
+        config={
+            "run.task": f"@tasks.{task}()",
+            "run.dataset": f"@datasets.{dataset}()",
+            "run.epochs": str(epochs),
+            **{
+                f"run.{slot}": f"@{slot}/augmenters.{slots[slot]}()" if slot in slots else "None"
+                for slot in ("view", "strong", "positives")
+            },
+            **(config or {}),
+        },
+        provenance={
+            "versions": {"python": "3.11.7", "torch": "2.14.1"},
+            "plugins": {task: "lpa3bench 0"},
+            "plugin_sources": {task: "0" * 16},
+            "platform": "nowhere",
+            "git_commit": None,
+            "command": ["lpa3bench", "run"],
+            "data_sha256": data * 64,
+            "engine": "0" * 16,
+            "device": "cpu",
+            "precision": "auto",
+            "hardware": "a CPU",
+            "threads": 1,
+        },
+        resumed_from=[],
+        unused=[],
+    )
+    record = Record(made, Path("made/up.json"))
+    return Record(made, Path(f"made/{record.file_name}"))
+
+
+def bits(right: int, of: int = 10) -> list[bool]:
+    """The first `right` of so many test images are right."""
+    return [place < right for place in range(of)]
+
+
+def write(folder: Path, *records: Record, runs: bool = False) -> Path:
+    """Write records into a folder, each as a file of its own, or as run directories; returns the folder."""
+    for record in records:
+        stem = record.file_name.removesuffix(".json")
+        path = folder / stem / "result.json" if runs else folder / record.file_name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(record.data, indent=1), encoding="utf-8")
+    return folder
+
+
+def changed(record: Record, **parts: Any) -> Record:
+    """The record with other values at its top level."""
+    return Record({**record.data, **parts}, record.path)
