@@ -41,7 +41,8 @@ BOARDS = ("report", "leaderboard", "stats", "records")
 """Each may know the ones after it, errors, files and where things lie; none of them knows torch."""
 ABOVE_THE_RUNNER = ("cli", "__main__", "suite", "engines", "probe", "report", "leaderboard", "stats")
 HEAVY = (
-    "torch", "torchvision", "gin", "rich", "numpy", "sklearn", "medmnist", "scipy", "matplotlib", "jinja2", "ray", "wandb",
+    "torch", "torchvision", "gin", "rich", "numpy", "sklearn", "medmnist", "scipy", "matplotlib", "jinja2",
+    "ray", "wandb",
 )  # fmt: skip
 TORCH_FREE = ("hookspecs", "registry", "errors", "paths", "device", "experiment", "cli", "suite", *BOARDS)
 

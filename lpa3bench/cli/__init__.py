@@ -97,7 +97,8 @@ class Cli(click.Group):
     subcommand_metavar="VERB [ARGS]...",
     epilog=(
         "`lpa3bench VERB --help` tells more. Exit codes: 0 ok, 1 run failed, 2 usage, 3 config, 4 data, "
-        "5 plugin, 6 suite with failed runs, 75 try again, 130 interrupted, 143 terminated. Environment: LPA3BENCH_DATA, the data folder; "
+        "5 plugin, 6 suite with failed runs, 75 try again, 130 interrupted, 143 terminated. Environment: "
+        "LPA3BENCH_DATA, the data folder; "
         "LPA3BENCH_TRACEBACK=1 shows where an error comes from."
     ),
 )
