@@ -1,0 +1,188 @@
+"""What a built board holds: everything that its pages show, as plain values.
+
+Accuracies are shares in [0, 1]; what is undefined or missing is None, never a number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A method: a task with its augmenters."""
+
+    key: str
+    """Short, unique, of letters, digits, "-", "_" and "."."""
+    name: str
+    group: str = ""
+    """A heading for rows that belong together."""
+    note: str = ""
+    baseline: str | None = None
+    """Key of the row that it is compared with, in each column; None: with none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """A setting in which methods are compared: data set, labels, backbone."""
+
+    key: str
+    name: str
+    group: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """A number that somebody claims."""
+
+    mean: float
+    std: float | None
+    n: int | None
+    source: str
+    metric: str
+    """Which of a record's scores it is to be set beside; "unknown" where the source does not tell."""
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reproduction:
+    """Whether a measured mean agrees with a published one."""
+
+    verdict: Literal["reproduced", "not reproduced", "not testable"]
+    low: float | None
+    high: float | None
+    """The 95 % prediction interval for the mean of n new runs, from both n."""
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """A method against its baseline in one column, paired by seed."""
+
+    baseline: str
+    """Key of the row."""
+    n: int
+    """Pairs."""
+    difference: float | None
+    """Mean of the differences, method − baseline."""
+    std: float | None
+    """Sample standard deviation of the differences (ddof = 1)."""
+    low: float | None
+    high: float | None
+    """95 % bootstrap confidence interval of the mean difference."""
+    p: float | None
+    """Two-sided p of the paired test over seeds, uncorrected."""
+    p_holm: float | None
+    """The same after Holm's correction over all comparisons of the board."""
+    smallest_p: float
+    """The smallest p that n pairs allow."""
+    verdict: Literal["better", "worse", "no difference shown", "not testable"]
+    test: str
+    """The test's name."""
+    per_sample_p: float | None = None
+    """McNemar's test on the test images, pooled over the seeds' pairs; None without shared images."""
+    worst_class: int | None = None
+    worst_class_difference: float | None = None
+    classes_harmed: int | None = None
+    """Classes whose mean accuracy is lower than the baseline's."""
+    classes: int | None = None
+    differs_in: tuple[str, ...] = ()
+    """Settings besides the augmenter in which the two differ, as `name: baseline → method`; (): augmenter only."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """Means over a cell's runs, epoch by epoch."""
+
+    epochs: tuple[int, ...]
+    passes: tuple[float, ...]
+    seconds: tuple[float, ...]
+    mean: tuple[float, ...]
+    std: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One method in one column."""
+
+    row: str
+    column: str
+    n: int = 0
+    """Runs; 0: nothing is measured."""
+    mean: float | None = None
+    std: float | None = None
+    """Sample standard deviation (ddof = 1); None for fewer than two runs."""
+    low: float | None = None
+    high: float | None = None
+    """95 % bootstrap confidence interval of the mean; None for fewer than the stated number of runs."""
+    seeds: tuple[int, ...] = ()
+    scores: tuple[float, ...] = ()
+    """In the order of the seeds."""
+    other_scores: dict[str, float | None] = field(default_factory=dict)
+    """Means of the other metrics over the runs; None where one of them lacks it."""
+    seconds: float | None = None
+    """Mean wall-clock seconds of training."""
+    passes: float | None = None
+    """Mean forward equivalents."""
+    trials: int | None = None
+    """Random draws that its settings were chosen from; None: they were not searched for."""
+    published: Published | None = None
+    reproduction: Reproduction | None = None
+    comparison: Comparison | None = None
+    curve: Curve | None = None
+    records: tuple[str, ...] = ()
+    """File names below `results/`."""
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranking:
+    """Methods ranked over the columns in which all of them are measured."""
+
+    columns: tuple[str, ...]
+    rows: tuple[str, ...]
+    mean_ranks: tuple[float, ...]
+    """Of each row; 1 is best, ties share their mean."""
+    pairs: tuple[dict[str, Any], ...]
+    """{"a", "b", "p", "p_holm", "verdict", "smallest_p", "n"} for every two rows."""
+    test: str
+    note: str
+    """Why there are no pairs or no verdicts, where there are none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Board:
+    """A built board."""
+
+    key: str
+    """The folder's name."""
+    title: str
+    text: str
+    """A paragraph or more for the reader, plain text."""
+    metric: str
+    """Which of a record's scores its cells show."""
+    metric_text: str
+    """In words, with the selection rule."""
+    protocol: int
+    rows: tuple[Row, ...]
+    columns: tuple[Column, ...]
+    cells: tuple[Cell, ...]
+    """Every pair of a row and a column that is planned, by row, then by column."""
+    ranking: Ranking | None
+    notes: tuple[str, ...]
+    """What a reader must know to believe the numbers: ddof, tests, chance misses, coverage."""
+    commands: tuple[str, ...]
+    """What rebuilds it."""
+    records: dict[str, Any]
+    """By file name, what a cell's page shows of each: see `building.detail`."""
+
+    def cell(self, row: str, column: str) -> Cell | None:
+        """The cell; None where none is planned."""
+        return next((c for c in self.cells if (c.row, c.column) == (row, column)), None)
+
+    @property
+    def measured(self) -> int:
+        """Cells with at least one run."""
+        return sum(cell.n > 0 for cell in self.cells)
