@@ -1,0 +1,82 @@
+"""Calls augmenters outside training, through the engine's own guard, and leaves no trace in them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from lpa3bench.alarm import Alarm
+from lpa3bench.api import Augmenter, Slot, View
+from lpa3bench.environment import Environment
+from lpa3bench.model import Classifier
+from lpa3bench.nn.mode import kept_mode
+from lpa3bench.passes import Passes
+from lpa3bench.seeding import Draws, derive
+from lpa3bench.slots import SLOTS
+from lpa3bench.views import Clock, Views
+
+LATE = 10**6
+"""The step that augmenters are told, so that none of them is warming up."""
+
+
+class Guard:
+    """The augmenters of some slots, with a clock, an alarm, a count of passes and draws of their own.
+
+    Args:
+        slots: what is bound; copied.
+        env: of the run, for what augmenters allocate.
+        epoch: that they are told.
+    """
+
+    def __init__(self, slots: Mapping[Slot, Augmenter], env: Environment, *, epoch: int) -> None:
+        self._alarm = Alarm()
+        self._draws: dict[str, Draws] = {}
+        self._seed = 0
+        clock = Clock()
+        clock.step, clock.epoch = LATE, epoch
+        self._views = Views(
+            slots,
+            env.models,
+            spec=env.spec,
+            draws=self._drawn,
+            clock=clock,
+            alarm=self._alarm,
+            passes=Passes(),
+            soft_slots=SLOTS,
+        )
+
+    def setup(self, env: Environment, state: dict[str, Any] | None) -> None:
+        """Let the augmenters allocate what they need, and give them what a run's had learned."""
+        self._views.setup(env)
+        if state is not None:
+            self._views.load_state_dict(copy.deepcopy(state))
+
+    def _drawn(self, name: str) -> Draws:
+        if name not in self._draws:
+            self._draws[name] = Draws(derive(self._seed, "probe", name))
+        return self._draws[name]
+
+    def __call__(self, slot: Slot, model: Classifier, x: Tensor, target: Tensor, *, seed: int) -> View:
+        """Views of x by the augmenter of the slot, the model in eval mode.
+
+        Eval mode means that no BatchNorm moves: what a batch looks like depends on itself alone.
+
+        Raises:
+            PluginError: the augmenter failed.
+            RunFailed: it returned something that is no image.
+        """
+        self._seed, self._draws = seed, {}
+        before = copy.deepcopy(self._views.state_dict())
+        try:
+            with kept_mode(model):
+                model.eval()
+                view = self._views(slot, model, x, index=None, target=target)
+        finally:
+            self._views.load_state_dict(before)
+        self._alarm.check()
+        if view is None:
+            raise KeyError(slot)  # callers ask for bound slots only
+        return view

@@ -1,0 +1,296 @@
+"""A run opened again: its networks, data and augmenters as the run left them, to be measured."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.modules.module import register_module_forward_hook
+
+from lpa3bench import config as configs
+from lpa3bench import device as devices
+from lpa3bench import identity as identities
+from lpa3bench import registry as registries
+from lpa3bench.api import Augmenter, DatasetSpec, Output, Slot, Task, View
+from lpa3bench.config import Config
+from lpa3bench.data.training import Scored, TrainingData, prepare
+from lpa3bench.environment import Environment
+from lpa3bench.errors import ConfigError, DataError, RunFailed, UsageError, blamed
+from lpa3bench.evaluate import BATCH
+from lpa3bench.model import Classifier
+from lpa3bench.nn.batchnorm import bn_domain
+from lpa3bench.ops import one_hot
+from lpa3bench.probe.guard import Guard
+from lpa3bench.registry import Registry
+from lpa3bench.rundir import RunDirectory
+from lpa3bench.slots import SLOTS
+
+Weights = Literal["last", "best"]
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A run as it was at its newest checkpoint, in eval mode. Measuring changes nothing in it.
+
+    Images are float [B, C, H, W] in [0, 1]; they are moved to `device` where they are not there.
+    """
+
+    folder: RunDirectory
+    config: Config
+    """With the `bindings` of `open_run` that had a say."""
+    task: Task
+    env: Environment
+    data: TrainingData
+    networks: tuple[Classifier, ...]
+    """Those that one prediction runs through, in order: a moving average where the task predicts by one."""
+    epochs_done: int
+    seed: int
+    changed: tuple[str, ...]
+    """What defines the run and is no longer what it was (the source of a plugin, say), a line each."""
+    _registry: Registry = field(repr=False)
+    _guard: Guard = field(repr=False)
+
+    @property
+    def spec(self) -> DatasetSpec:
+        """The data set's, with the run's weak view and size."""
+        return self.data.spec
+
+    @property
+    def device(self) -> torch.device:
+        """Where the networks and the images are."""
+        return self.env.device
+
+    @property
+    def net(self) -> Classifier:
+        """The first of the networks that predict; `net.normalise`, `net.from_normalised`, `net.backbone`."""
+        return self.networks[0]
+
+    @property
+    def slots(self) -> dict[Slot, str]:
+        """The registered names of the run's augmenters, by slot."""
+        return {slot: self.config.names[slot] for slot in SLOTS if slot in self.config.names}
+
+    @property
+    def test(self) -> Scored:
+        """The test split: `test.images.plain(index)` (index: int64 [B]) in [0, 1], and `test.labels`."""
+        return self.data.scored["test"]
+
+    @property
+    def train(self) -> Scored:
+        """The images that were trained on, likewise, with the labels *given* to the run."""
+        return Scored(self.data.store, self.data.labels.given)
+
+    def predict(self, x: Tensor) -> Tensor:
+        """The task's own class probabilities, float32 [B, K], through the main BatchNorm."""
+        with self.env.evaluating():
+            parts = torch.split(x.to(self.device), BATCH)
+            return torch.cat([self.task.predict(part) for part in parts]).float()
+
+    def logits(self, x: Tensor) -> Output:
+        """Logits [B, K] and features of `net`, through the main BatchNorm, without a gradient."""
+        with self.env.evaluating(self.net):
+            return self.env.logits(self.net, x.to(self.device))
+
+    def augmenter(self, name: str, **parameters: Any) -> Augmenter:
+        """An augmenter that need not be one of the run's, by its registered name, ready for `views`.
+
+        Raises:
+            UsageError: there is no augmenter of that name.
+            ConfigError: a parameter is wrong, or the augmenter makes no sense for this data set or network.
+        """
+        entry = self._registry.get(name)
+        if entry is None or entry.kind != "augmenters":
+            known = ", ".join(e.name for e in self._registry.kind("augmenters"))
+            raise UsageError(f"there is no augmenter {name!r}; augmenters are {known}")
+        try:
+            made: Augmenter = entry.load()(**parameters)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"{name}: {str(error).splitlines()[0]}") from error
+        if reason := made.unsupported(self.spec, "positives"):
+            raise ConfigError(f"{name}: {reason}")
+        try:
+            with bn_domain(self.net, made.bn_domain):
+                pass
+        except ValueError:
+            raise ConfigError(
+                f"{name}: works in the auxiliary BatchNorm, and the run has none; give it domain='main'"
+            ) from None
+        with blamed(f"{name}: setup"):
+            made.setup(self.env)
+        return made
+
+    def views(self, augmenter: Slot | Augmenter, x: Tensor, labels: Tensor, *, seed: int = 0) -> View:
+        """Views of any images, made as the run makes them, but by `net` in eval mode.
+
+        The augmenter sees no place in the training set, so it treats every image and leaves its memory alone;
+        warm-up is over. Whatever it learns or remembers meanwhile is forgotten again. `View.rows` tells which
+        images came back: with LP-A3 and the like, all of them. LP-A3 preserves `labels`, and not the model's
+        own prediction, only where `LPA3.label` is "given": `open_run(bindings=("LPA3.label = 'given'",))`.
+
+        Args:
+            augmenter: one of the run's slots, or what `augmenter` returned.
+            x: [B, C, H, W] in [0, 1]. The whole batch goes through at once.
+            labels: int64 [B], what the augmenter is told of the classes.
+            seed: of all it draws. The same call gives the same views; give each batch its own.
+
+        Raises:
+            UsageError: the slot is empty.
+            PluginError: the augmenter failed.
+            RunFailed: it returned something that is no image.
+        """
+        if isinstance(augmenter, Augmenter):
+            slot: Slot = "positives"
+            guard = Guard({slot: augmenter}, self.env, epoch=self.epochs_done)
+        elif augmenter in self.slots:
+            slot, guard = augmenter, self._guard
+        else:
+            has = ", ".join(self.slots) or "none"
+            raise UsageError(f"{self.folder.path}: slot {augmenter} holds no augmenter; slots bound: {has}")
+        target = one_hot(labels.to(self.device), self.spec.num_classes)
+        return guard(slot, self.net, x.to(self.device), target, seed=seed)
+
+
+def open_run(
+    path: Path,
+    *,
+    data: Path,
+    device: str = "auto",
+    weights: Weights = "last",
+    bindings: Sequence[str] = (),
+    plugins: tuple[Path, ...] = (),
+) -> Trained:
+    """Build a run again from its directory, finished or not, and load what it has learned. Writes nothing.
+
+    Args:
+        path: the run directory.
+        data: the data folder.
+        device: as in `run`; it need not be the one that the run began with.
+        weights: "last": those of the newest checkpoint; "best": those of the epoch with the best validation
+            score (`best.pt`), with the augmenters' memories of the newest checkpoint.
+        bindings: texts as of `-p`, to measure the run under other values: `("LPA3.label = 'given'",)`. Those
+            that have no say in the run are passed over.
+        plugins: files as of `--plugin`.
+
+    Raises:
+        RunFailed: it is no run directory, or has no readable checkpoint (or no `best.pt`), or the plugins no
+            longer fit its state.
+        ConfigError, PluginError: its config can no longer be read, or a plugin is missing.
+        DataError: the data set is missing, or not the one that it was trained on.
+        UsageError: the device is not there.
+    """
+    folder = RunDirectory(path)
+    began = _beginning(folder)
+    limit, seed = began["identity"]["limit"], began["seed"]
+    registry = registries.load(plugins)
+    original = configs.load((folder.operative,), registry=registry)
+    said = configs.used(bindings, (folder.operative,), registry=registry)
+    config = configs.load((folder.operative,), bindings=said, registry=registry)
+    experiment = config.experiment()
+    where = devices.choose(device)
+    learned, views = _learned(folder, weights)
+    prepared = prepare(experiment, root=data, seed=seed, device=where, limit_to=limit)
+    if prepared.data_hash != began["identity"]["data"]:
+        raise DataError(f"{data}: holds another {prepared.spec.name} than {path} was trained on")
+    env = Environment(
+        experiment,
+        spec=prepared.spec,
+        store=prepared.store,
+        labels=prepared.labels,
+        seed=seed,
+        device=where,
+    )
+    task: Task = experiment.task
+    with blamed(f"{type(task).__name__}.setup"):
+        task.setup(env)
+    guard = Guard(experiment.slots(), env, epoch=learned.epochs_done)
+    try:
+        for name, model in env.models.items():
+            model.load_state_dict(learned.models[name])
+        task.load_state_dict(learned.task)
+        guard.setup(env, views)
+    except (KeyError, RuntimeError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise RunFailed(f"{path}: its state does not fit what its config builds now ({reason})") from error
+    for model in env.models.values():
+        model.eval()
+    now = identities.identity(
+        operative=original.operative,
+        plugins=original.plugins,
+        data_hash=prepared.data_hash,
+        label_content=experiment.labels.content() if experiment.labels else b"",
+        limit=limit,
+    )
+    return Trained(
+        folder=folder,
+        config=config,
+        task=task,
+        env=env,
+        data=prepared,
+        networks=_predicting(task, env, prepared),
+        epochs_done=learned.epochs_done,
+        seed=seed,
+        changed=tuple(identities.differences(began["identity"], now)),
+        _registry=registry,
+        _guard=guard,
+    )
+
+
+class _Learned(NamedTuple):
+    """What is to be loaded."""
+
+    models: dict[str, Any]
+    task: dict[str, Any]
+    epochs_done: int
+
+
+def _beginning(folder: RunDirectory) -> dict[str, Any]:
+    """What the run wrote before its first step."""
+    try:
+        began: dict[str, Any] = json.loads(folder.env.read_text(encoding="utf-8"))
+    except OSError:
+        raise RunFailed(f"{folder.path}: is no run directory: there is no {folder.env.name}") from None
+    except ValueError as error:
+        raise RunFailed(f"{folder.env}: damaged ({error})") from error
+    if not folder.operative.is_file():
+        raise RunFailed(f"{folder.path}: is no run directory: there is no {folder.operative.name}")
+    return began
+
+
+def _learned(folder: RunDirectory, weights: Weights) -> tuple[_Learned, dict[str, Any]]:
+    """The weights that were asked for, and the augmenters' states of the newest checkpoint."""
+    last = folder.checkpoints.load()
+    if last is None:
+        raise RunFailed(f"{folder.path}: no checkpoint; run it again with --fresh")
+    views: dict[str, Any] = last["env"]["views"]
+    if weights == "last":
+        return _Learned(last["env"]["models"], last["task"], len(last["ledger"]["curve"])), views
+    if not folder.best.is_file():
+        raise RunFailed(f"{folder.path}: no {folder.best.name}: nothing was selected on a validation split")
+    try:
+        best = torch.load(folder.best, map_location="cpu", weights_only=True)
+    except Exception as error:  # a torn file fails in many ways
+        raise RunFailed(f"{folder.best}: cannot be read ({type(error).__name__})") from error
+    return _Learned(best["models"], best["task"], best["epoch"] + 1), views
+
+
+def _predicting(task: Task, env: Environment, data: TrainingData) -> tuple[Classifier, ...]:
+    """The networks that a prediction runs through, found by watching one: a task need not name them."""
+    seen: dict[Classifier, None] = {}
+
+    def note(module: Any, *_: Any) -> None:
+        if isinstance(module, Classifier):
+            seen[module] = None
+
+    x = data.scored["test"].images.plain(torch.arange(1, device=env.device))
+    hook = register_module_forward_hook(note)
+    try:
+        with env.evaluating(), blamed(f"{type(task).__name__}.predict"):
+            task.predict(x)
+    finally:
+        hook.remove()
+    return tuple(seen) or tuple(env.models.values())

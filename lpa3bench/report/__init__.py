@@ -1,0 +1,1 @@
+"""What is shown of records and boards: pages, tables and figures. Knows no torch."""
