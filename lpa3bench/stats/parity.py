@@ -1,0 +1,119 @@
+"""The parity sheet of two records: in what they differ besides the augmenter."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from lpa3bench.records import Record
+
+SLOTS = ("view", "strong", "positives")
+NAMES_ONLY = ("run.setting", "run.settings")
+"""What a setting is called changes no number; what it binds stands in the other values."""
+REFERENCE = re.compile(r"@((?:\w+/)*)(?:\w+\.)*(\w+)")
+"""`@positives/augmenters.LPA3()`: the scope with its slashes, and the class."""
+ABSENT = "none"
+
+
+def settings_that_differ(baseline: Record, method: Record) -> tuple[str, ...]:
+    """Every setting besides the augmenter in which two runs differ, as `name: baseline → method`.
+
+    (): the augmenter only. Which augmenter a slot holds and that augmenter's own parameters are left out; a
+    task's parameter that was published differently for an augmenter (PES's `lambda_u` with LP-A3) is not. The
+    parameters of a task, data set, labels or backbone that only one of the two has are implied by the line
+    that names it. Beside the config it tells of another protocol version, data hash, `--limit`, device, and
+    of sources that changed.
+    """
+    own = _augmenters(baseline.config) | _augmenters(method.config)
+    return (
+        *_differences(_without(baseline.config, own), _without(method.config, own)),
+        *_differences(_beyond_config(baseline), _beyond_config(method)),
+        *_sources_that_differ(baseline, method, own, of_augmenters=False),
+    )
+
+
+def augmenters_that_differ(baseline: Record, method: Record) -> tuple[str, ...]:
+    """In what the two differ as to augmenters: slots, and parameters and source of one that both have."""
+    own = _augmenters(baseline.config) | _augmenters(method.config)
+    return (
+        *_differences(_only(baseline.config, own), _only(method.config, own)),
+        *_sources_that_differ(baseline, method, own, of_augmenters=True),
+    )
+
+
+def surroundings_that_differ(baseline: Record, method: Record) -> tuple[str, ...]:
+    """Hardware, threads and library versions: they change the clock, and numbers only by rounding."""
+    return tuple(_differences(_surroundings(baseline), _surroundings(method)))
+
+
+def _augmenters(config: Mapping[str, str]) -> frozenset[str]:
+    """The objects that can be reached from a slot, as their parameters' names open: `positives/LPA3`."""
+    found: set[str] = set()
+    waiting = [config.get(f"run.{slot}", "") for slot in SLOTS]
+    while waiting:
+        for scope, name in REFERENCE.findall(waiting.pop()):
+            if (owner := f"{scope}{name}") not in found:
+                found.add(owner)
+                waiting += [text for key, text in config.items() if _owner(key) == owner]
+    return frozenset(found)
+
+
+def _owner(key: str) -> str:
+    return key.rpartition(".")[0]
+
+
+def _is_of_augmenter(key: str, augmenters: frozenset[str]) -> bool:
+    return _owner(key) in augmenters or key in {f"run.{slot}" for slot in SLOTS}
+
+
+def _without(config: Mapping[str, str], augmenters: frozenset[str]) -> dict[str, str]:
+    kept = (key for key in config if not _is_of_augmenter(key, augmenters) and key not in NAMES_ONLY)
+    return {key: config[key] for key in kept}
+
+
+def _only(config: Mapping[str, str], augmenters: frozenset[str]) -> dict[str, str]:
+    return {key: text for key, text in config.items() if _is_of_augmenter(key, augmenters)}
+
+
+def _differences(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[str]:
+    owners = {_owner(key) for key in before} & {_owner(key) for key in after}
+    for key in [*before, *(key for key in after if key not in before)]:
+        old, new = before.get(key, ABSENT), after.get(key, ABSENT)
+        if old != new and (_owner(key) in owners or (key in before and key in after)):
+            yield f"{key}: {old} → {new}"
+
+
+def _beyond_config(record: Record) -> dict[str, str]:
+    return {
+        "protocol version": str(record.protocol_version),
+        "data": record.data_hash[:16],
+        "--limit": str(record.data["protocol"]["limit"] or ABSENT),
+        "device": str(record.data["provenance"]["device"]).partition(":")[0],
+        "source of the engine": str(record.data["provenance"]["engine"]),
+    }
+
+
+def _sources_that_differ(
+    baseline: Record, method: Record, augmenters: frozenset[str], *, of_augmenters: bool
+) -> Iterator[str]:
+    """Of plugins that both use; a plugin that one alone uses is told by the value that names it."""
+    classes = {owner.rpartition("/")[2] for owner in augmenters}
+    before, after = (_sources(record) for record in (baseline, method))
+    shared = [name for name in before if name in after and (name in classes) == of_augmenters]
+    return _differences(*({f"source of {name}": found[name] for name in shared} for found in (before, after)))
+
+
+def _sources(record: Record) -> Mapping[str, str]:
+    sources: Mapping[str, Any] = record.data["provenance"].get("plugin_sources", {})
+    return {name: str(source) for name, source in sorted(sources.items())}
+
+
+def _surroundings(record: Record) -> dict[str, str]:
+    provenance = record.data["provenance"]
+    versions: Mapping[str, Any] = provenance["versions"]
+    return {
+        "hardware": str(provenance["hardware"]),
+        "threads": str(provenance["threads"]),
+        **{f"version of {name}": str(versions[name]) for name in versions},
+    }
