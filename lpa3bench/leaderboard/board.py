@@ -34,6 +34,20 @@ class Column:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Measure:
+    """A number that runs are judged by: `metric` and `also` of a board, and the keys of `other_scores`, name one."""
+
+    key: str
+    name: str
+    """A few words, for a heading."""
+    text: str
+    """A sentence or two: what it is, and which epoch counts."""
+    unit: str
+    """"%" for a share in [0, 1] that is shown as a percentage; else the unit of the number as it is."""
+    higher_is_better: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
 class Published:
     """A number that somebody claims."""
 
@@ -42,7 +56,8 @@ class Published:
     n: int | None
     source: str
     metric: str
-    """Which of a record's scores it is to be set beside; "unknown" where the source does not tell."""
+    """Which of a record's scores it is to be set beside; "unknown" where the source does not tell, "none" where
+    it is another quantity than any of them."""
     note: str = ""
 
 
@@ -135,6 +150,14 @@ class Cell:
     records: tuple[str, ...] = ()
     """File names below `results/`."""
     flags: tuple[str, ...] = ()
+    relative: float | None = None
+    """Mean over the baseline's in this column, for boards of cost; there a ratio says more than a difference."""
+    identity: str | None = None
+    """The runs' eight digits; all have the same, runs of different experiments are never pooled."""
+    config: dict[str, str] = field(default_factory=dict)
+    """Every value that was in force, the same for all of its runs."""
+    environments: tuple[dict[str, Any], ...] = ()
+    """Different provenances of its runs: versions, hardware, sources; a record's detail gives its place here."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,6 +200,10 @@ class Board:
     """What rebuilds it."""
     records: dict[str, Any]
     """By file name, what a cell's page shows of each: see `building.detail`."""
+    measures: dict[str, Measure] = field(default_factory=dict)
+    """By key: what `metric`, `also` and the keys of `other_scores` mean."""
+    also: tuple[str, ...] = ()
+    """Measures that are shown in tables of their own, without comparisons."""
 
     def cell(self, row: str, column: str) -> Cell | None:
         """The cell; None where none is planned."""
