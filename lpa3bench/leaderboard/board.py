@@ -104,7 +104,7 @@ class Comparison:
     """Classes whose mean accuracy is lower than the baseline's."""
     classes: int | None = None
     differs_in: tuple[str, ...] = ()
-    """Settings besides the augmenter in which they differ, as `name: baseline → method`; (): augmenter only."""
+    """Settings besides the augmenter in which they differ, `name: baseline → method`; (): augmenter only."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,13 +151,13 @@ class Cell:
     """File names below `results/`."""
     flags: tuple[str, ...] = ()
     relative: float | None = None
-    """Mean over the baseline's in this column, on boards of cost, where a ratio says more than a difference."""
+    """Mean over the baseline's in this column, on boards of cost, where ratios say more than differences."""
     identity: str | None = None
     """The runs' eight digits; all have the same, runs of different experiments are never pooled."""
     config: dict[str, str] = field(default_factory=dict)
     """Every value that was in force, the same for all of its runs."""
     environments: tuple[dict[str, Any], ...] = ()
-    """Different provenances of its runs: versions, hardware, sources; a record's detail tells its place here."""
+    """Different provenances of its runs: versions, hardware, sources; a record's detail names its place."""
 
 
 @dataclass(frozen=True, kw_only=True)
