@@ -1,0 +1,96 @@
+"""Conditions on records, by which a board's rows and columns say what belongs to them."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lpa3bench.records import Record
+
+CELL_FIELDS = ("task", "dataset", "labels", "backbone", "setting", "epochs", "name")
+SLOT = "slots."
+NONE = "none"
+"""How a board says None: an unbound slot, no setting, a parameter that is None or that there is not."""
+
+Value = str | int | float | bool
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One of these values, in that place of a record."""
+
+    name: str
+    """A field of the cell (`task`), a slot (`slots.positives`), or a parameter (`LPA3.margin`).
+
+    A parameter without a scope means that of every object so called: `LPA3.iterations` is met by
+    `positives/LPA3.iterations` too.
+    """
+    values: tuple[Value, ...]
+
+    def holds(self, record: Record) -> bool:
+        """Whether the record meets it."""
+        return any(found == wanted for found in self._found(record) for wanted in self.values)
+
+    def _found(self, record: Record) -> Iterator[Any]:
+        if self.name in CELL_FIELDS:
+            yield _plain(record.cell[self.name])
+        elif self.name.startswith(SLOT):
+            yield record.slots.get(self.name.removeprefix(SLOT), NONE)
+        else:
+            names = [key for key in record.config if key == self.name or unscoped(key) == self.name]
+            yield from (parsed(record.config[key]) for key in names)
+            if not names:
+                yield NONE
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """All of `match` and none of `unless`."""
+
+    match: tuple[Condition, ...] = ()
+    unless: tuple[Condition, ...] = ()
+
+    @classmethod
+    def of(cls, table: Mapping[str, Any]) -> Conditions:
+        """From the keys `match` and `unless` of a table of `board.toml`."""
+        return cls(*(_conditions(table.get(key, {})) for key in ("match", "unless")))
+
+    def fit(self, record: Record) -> bool:
+        """Whether the record meets them."""
+        return self.failed(record) is None
+
+    def failed(self, record: Record) -> str | None:
+        """The first that the record does not meet, in words; None: it meets them."""
+        for condition in self.match:
+            if not condition.holds(record):
+                return f"{condition.name} is not {' or '.join(map(str, condition.values))}"
+        for condition in self.unless:
+            if condition.holds(record):
+                return f"{condition.name} is {' or '.join(map(str, condition.values))}"
+        return None
+
+
+def unscoped(name: str) -> str:
+    """A parameter's name without the scopes before it: `LPA3.margin` of `positives/LPA3.margin`."""
+    return name.rpartition("/")[2]
+
+
+def parsed(text: str) -> Any:
+    """A parameter's value from the text that a record has of it; references stay text, None is `NONE`."""
+    try:
+        return _plain(ast.literal_eval(text))
+    except (ValueError, SyntaxError):
+        return text
+
+
+def _plain(value: Any) -> Any:
+    return NONE if value is None else value
+
+
+def _conditions(table: Mapping[str, Any]) -> tuple[Condition, ...]:
+    return tuple(
+        Condition(name, tuple(wanted) if isinstance(wanted, list) else (wanted,))
+        for name, wanted in table.items()
+    )

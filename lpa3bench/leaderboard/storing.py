@@ -1,0 +1,154 @@
+"""A board's `results/`: records taken from runs and from other machines, and read back."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath, PureWindowsPath
+from typing import Any
+
+from lpa3bench.errors import DataError
+from lpa3bench.files import write_text
+from lpa3bench.leaderboard.definition import Definition
+from lpa3bench.leaderboard.placing import (
+    Place,
+    contradiction,
+    places,
+    refusal,
+    strangers,
+    why_elsewhere,
+)
+from lpa3bench.records import Record, find, load, load_all
+
+RESULTS = "results"
+
+
+@dataclass
+class Sorted:
+    """What became of records that were offered to a board; refused and foreign ones with the reason."""
+
+    taken: list[Record] = field(default_factory=list)
+    known: list[Record] = field(default_factory=list)
+    """The same runs are there already, and agree."""
+    refused: list[tuple[Path, str]] = field(default_factory=list)
+    """They belong here, and are no results, or cannot be read."""
+    foreign: list[tuple[Path, str]] = field(default_factory=list)
+    """They belong to no cell of this board."""
+
+
+def stored(folder: Path) -> list[Record]:
+    """The records of the board in that folder; none where it has no `results/`.
+
+    Raises:
+        DataError: one of them is damaged, or is called otherwise than `Record.file_name`.
+    """
+    results = folder / RESULTS
+    records = load_all([results]) if results.is_dir() else []
+    for record in records:
+        if record.path.name != record.file_name:
+            raise DataError(
+                f"{record.path}: is the record of {record}, and should be called {record.file_name}"
+            )
+    return records
+
+
+def sort(definition: Definition, there: Sequence[Record], offered: Iterable[Path]) -> Sorted:
+    """Decide on every record that is found in these places; nothing is written.
+
+    A cell takes records of one experiment: that of the records which it has, else that of all those offered
+    for it, and none where these are of several.
+
+    Args:
+        there: records that the board has.
+        offered: records, run directories, or folders of them, as `records.find` takes them.
+
+    Raises:
+        DataError: a place does not exist.
+    """
+    result = Sorted()
+    fitting: dict[Place, list[Record]] = defaultdict(list)
+    for path in find(offered):
+        try:
+            record = load(path)
+        except DataError as error:
+            result.refused.append((path, str(error).removeprefix(f"{path}: ")))
+            continue
+        found = places(definition, record)
+        if not found:
+            result.foreign.append((path, why_elsewhere(definition, record)))
+        elif reason := refusal(definition, record):
+            result.refused.append((path, reason))
+        else:
+            fitting[found[0]].append(record)
+    have: dict[Place, list[Record]] = defaultdict(list)
+    for record in there:
+        have[places(definition, record)[0]].append(record)
+    for place, records in fitting.items():
+        _choose(have[place], records, result)
+    return result
+
+
+def _choose(have: Sequence[Record], offered: Sequence[Record], result: Sorted) -> None:
+    """Decide on the records that are offered for one cell."""
+    model = have[0] if have else offered[0]
+    other = next((record for record in offered if record.identity != model.identity), None)
+    if other and not have:  # nothing tells which one is meant
+        reason = f"the cell is offered several experiments, and takes none: {strangers(model, other)}"
+        result.refused += [(record.path, reason) for record in offered]
+        return
+    runs = {record.seed: record for record in have}
+    for record in offered:
+        if record.identity != model.identity:
+            result.refused.append((record.path, f"the cell holds another one: {strangers(model, record)}"))
+        elif record.seed not in runs:
+            runs[record.seed] = record
+            result.taken.append(record)
+        elif reason := contradiction(runs[record.seed], record):
+            result.refused.append((record.path, f"contradicts {runs[record.seed].path}: {reason}"))
+        else:
+            result.known.append(record)
+
+
+def store(folder: Path, records: Iterable[Record], *, alone: bool = False) -> None:
+    """Write records into a board's `results/`, each whole or not at all.
+
+    Args:
+        alone: remove every other record there, after these are written.
+
+    Raises:
+        RunFailed: the disk refused it.
+    """
+    results = folder / RESULTS
+    results.mkdir(parents=True, exist_ok=True)
+    written = set()
+    for record in records:
+        path = results / record.file_name
+        write_text(path, as_stored(record.data))
+        written.add(path)
+    if alone:
+        for path in {*find([results])} - written:
+            path.unlink()
+
+
+def as_stored(data: dict[str, Any]) -> str:
+    """A record as boards keep it: a line for each of its parts, without the folders of who ran it."""
+    provenance = {
+        **data["provenance"],
+        "command": [_without_folder(word) for word in data["provenance"]["command"]],
+    }
+    parts = {**data, "provenance": provenance}
+    lines = (
+        f"{json.dumps(name)}: {json.dumps(part, separators=(',', ':'), allow_nan=False)}"
+        for name, part in parts.items()
+    )
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def _without_folder(word: str) -> str:
+    """An absolute path shortened to its last name: where something lay is nobody's business."""
+    head, sign, tail = word.rpartition("=")
+    if PurePath(tail).is_absolute() or PureWindowsPath(tail).is_absolute():
+        return head + sign + PureWindowsPath(tail).name
+    return word
