@@ -63,20 +63,38 @@ def plan(job: Job) -> Plan:
         data = prepare(experiment, root=job.data, seed=job.seed, device=device, limit_to=job.limit)
     except ConfigError as error:
         raise job.config.located(error) from error
-    identity = identities.identity(
-        operative=job.config.operative,
-        plugins=job.config.plugins,
-        data_hash=data.data_hash,
-        label_content=experiment.labels.content() if experiment.labels else b"",
-        limit=job.limit,
-    )
+    content = label_content(experiment, job.data, job.seed)
+    identity = identify(job.config, data_hash=data.data_hash, content=content, limit=job.limit)
     cell = cell_name(job.config.names, experiment.setting)
-    name = f"{cell}-{identities.short_hash(identity)}-s{job.seed}"
     return Plan(
         experiment=experiment,
         device=device,
         data=data,
         identity=identity,
         cell=cell,
-        folder=RunDirectory(job.out / name),
+        folder=RunDirectory(job.out / run_name(cell, identity, job.seed)),
     )
+
+
+def label_content(experiment: Experiment, root: Path, seed: int) -> bytes:
+    """What the labels of a run with this seed read from the disk."""
+    if experiment.labels is None:
+        return b""
+    experiment.labels.root, experiment.labels.seed = root, seed
+    return experiment.labels.content()
+
+
+def identify(config: Config, *, data_hash: str, content: bytes, limit: int | None = None) -> dict[str, Any]:
+    """What defines a run of the config, beside its seed, on a data set of that hash and with such labels."""
+    return identities.identity(
+        operative=config.operative,
+        plugins=config.plugins,
+        data_hash=data_hash,
+        label_content=content,
+        limit=limit,
+    )
+
+
+def run_name(cell: str, identity: dict[str, Any], seed: int) -> str:
+    """What the folder of a run is called."""
+    return f"{cell}-{identities.short_hash(identity)}-s{seed}"

@@ -6,12 +6,18 @@ import fcntl
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lpa3bench.errors import RunFailed
 from lpa3bench.files import write_text
-from lpa3bench.state import Checkpoints
+
+if TYPE_CHECKING:
+    from lpa3bench.state import Checkpoints
+
+
+IN_USE = "another process is working on this run"
 
 
 class RunDirectory:
@@ -27,7 +33,13 @@ class RunDirectory:
         self.best = path / "best.pt"
         self.predictions = path / "predictions.npz"
         self.result = path / "result.json"
-        self.checkpoints = Checkpoints(path)
+
+    @cached_property
+    def checkpoints(self) -> Checkpoints:
+        """The checkpoints in it."""
+        from lpa3bench.state import Checkpoints  # whoever only reads results needs no torch
+
+        return Checkpoints(self.path)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -47,8 +59,19 @@ class RunDirectory:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
-                raise RunFailed(f"{self.path}: another process is working on this run") from error
+                raise RunFailed(f"{self.path}: {IN_USE}") from error
             yield
+
+    def in_use(self) -> bool:
+        """Whether another process is at work here just now."""
+        try:
+            with (self.path / ".lock").open("a") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:  # nobody has been here yet
+            return False
+        return False
 
     def record(self) -> dict[str, Any] | None:
         """The record of the finished run; None while there is none."""

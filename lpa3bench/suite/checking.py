@@ -1,0 +1,128 @@
+"""A suite file and every cell of it, checked down to the ranges of values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lpa3bench.config import Config
+from lpa3bench.config.bindings import Origin
+from lpa3bench.config.catalogue import Catalogue
+from lpa3bench.config.lint import name_errors, value_errors
+from lpa3bench.config.loading import parse
+from lpa3bench.config.reading import Reader
+from lpa3bench.errors import BenchError
+from lpa3bench.registry import Registry
+from lpa3bench.suite.cells import Cell
+from lpa3bench.suite.reading import Suite, read_all
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A cell that is right."""
+
+    cell: Cell
+    """As it was written."""
+    whole: Cell
+    """As it is run: with the suite's bindings."""
+    config: Config
+    ranges: tuple[str, ...]
+    """The parameters that are searched in it; none: it runs as it is."""
+
+    def with_values(self, bindings: Sequence[str]) -> Cell:
+        """The cell with these texts of `-p` options after the suite's and before its own."""
+        own = len(self.cell.bindings)
+        before = self.whole.bindings[: len(self.whole.bindings) - own]
+        return self.cell.preceded_by((*before, *bindings))
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What `check` found out about a suite file."""
+
+    suite: Suite
+    errors: tuple[BenchError, ...]
+    cells: tuple[Loaded, ...] = ()
+    """Those that are right."""
+
+
+def check(path: Path, registry: Registry) -> Checked:
+    """Check the file and every cell of it, down to the ranges of values, and collect all errors.
+
+    Two cells are the same if their configs come to the same, however they are written.
+    """
+    suite, found = read_all(path)
+    errors: list[BenchError] = [*found]
+    wrong = _wrong_by_themselves(suite, registry)
+    errors += wrong.values()
+    right = _without(suite, {*wrong})
+    cells: list[Loaded] = []
+    first: dict[str, Cell] = {}
+    for cell in right.cells:
+        try:
+            loaded = _loaded(right, cell, registry)
+        except BenchError as error:
+            errors.append(type(error)(f"{cell.origin}: {cell}: {error}"))
+            continue
+        twin = first.setdefault(loaded.config.operative, cell)
+        if twin is not cell:
+            errors.append(
+                cell.origin.error(f"{cell}: the same experiment as in line {twin.origin.line}: {twin}")
+            )
+        cells.append(loaded)
+    if not errors:
+        errors += _unused(suite, cells)
+    return Checked(suite, tuple(errors), tuple(cells))
+
+
+def _loaded(suite: Suite, cell: Cell, registry: Registry) -> Loaded:
+    """The cell, loaded and built as `run` would; at both ends of what is searched in it too."""
+    whole = suite.complete(cell, registry)
+    config = whole.load(registry)
+    config.try_out()
+    loaded = Loaded(cell, whole, config, suite.ranges(cell, registry))
+    if suite.search is not None and loaded.ranges:
+        for place in (0, -1):
+            loaded.with_values(suite.search.sample(loaded.ranges, place)).load(registry).try_out()
+    return loaded
+
+
+def _candidates(suite: Suite) -> list[tuple[str, str, Origin]]:
+    """What is offered to every cell: its name in the suite, a text of `-p`, and its place."""
+    found = [(text, text, place) for text, place in zip(suite.bindings, suite.origins, strict=True)]
+    if suite.search is not None:
+        names = [name for name, _ in suite.search.ranges]
+        texts = suite.search.sample(names, 0)
+        found += ((n, t, suite.search.origin) for n, t in zip(names, texts, strict=True))
+    return found
+
+
+def _wrong_by_themselves(suite: Suite, registry: Registry) -> dict[str, BenchError]:
+    """What is wrong with bindings and ranges by themselves, told once and not for each cell."""
+    wrong: dict[str, BenchError] = {}
+    for name, text, place in _candidates(suite):
+        reader = Reader(Catalogue(registry), parse)
+        reader.param(text)
+        errors = reader.errors or [*name_errors(reader.bindings, reader.catalogue)]
+        errors = errors or [*value_errors(reader.bindings, reader.catalogue)]
+        for error in errors[:1]:
+            wrong[name] = type(error)(f"{place}: {error}")
+    return wrong
+
+
+def _without(suite: Suite, names: set[str]) -> Suite:
+    """The suite without these bindings and ranges."""
+    search = suite.search
+    if search is not None:
+        search = replace(search, ranges=tuple(item for item in search.ranges if item[0] not in names))
+    bindings = tuple(text for text in suite.bindings if text not in names)
+    return replace(suite, bindings=bindings, search=search)
+
+
+def _unused(suite: Suite, cells: Sequence[Loaded]) -> Iterator[BenchError]:
+    """What no cell uses."""
+    used = {name for loaded in cells for name in (*loaded.whole.bindings, *loaded.ranges)}
+    for name, _, place in _candidates(suite):
+        if name not in used:
+            yield place.error(f"{name}: no cell uses it")
