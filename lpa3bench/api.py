@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from lpa3bench.data.sampler import Sampler
+from lpa3bench.distributed import ALONE, Processes
 from lpa3bench.phases import Phase as Phase
 from lpa3bench.seeding import Draws
 from lpa3bench.slots import Slot as Slot
@@ -83,6 +84,8 @@ class Context:
     draws: Draws
     pool: Tensor | None = None
     """int64 [n], the places that batches like this one are drawn from; None: the whole training set."""
+    processes: Processes = ALONE
+    """Those that share the run: the images handed over are this one's rows of a batch."""
 
 
 # ----------------------------------------------------------------------------------------------- interfaces
@@ -184,6 +187,16 @@ class Augmenter(Stateful, ABC):
         """Why it makes no sense for this data set in this slot; None where it does."""
         return None
 
+    def unshared(self) -> str | None:
+        """Why several processes cannot share a run with it; None where they can.
+
+        They can where `generate`, called in each process with its own rows of a batch (perhaps none), makes
+        what it would make of the whole batch: where no view depends on another row, where `ctx.draws` is
+        asked for one number or one row of numbers for each image, however many of them, and where what
+        must be known of all rows is gathered by `ctx.processes`.
+        """
+        return "it is not known to give the same numbers there; start it without torchrun"
+
     @abstractmethod
     def generate(self, x: Tensor, ctx: Context) -> View:
         """Views of x: [B, C, H, W] in [0, 1].
@@ -256,7 +269,14 @@ class Env(Protocol):
         """Eval mode and no gradient inside the block, what was before after it."""
 
     def gather(self, x: Tensor) -> Tensor:
-        """The rows of all processes, in order; x itself in a single one."""
+        """The rows of all processes, in order, without gradient; x itself in a single one."""
+
+    def total(self, rows: int) -> int:
+        """How many rows all processes have, of which this one has `rows`."""
+
+    def weighted(self, mean: Tensor, rows: int) -> Tensor:
+        """A mean over this process's rows (perhaps none), so weighted that its average over the processes is
+        the mean over all rows; `mean` itself in a single one. For every term of a loss and for logs."""
 
     def backward(self, loss: Tensor) -> None:
         """Gradients of the loss, averaged over the processes."""
@@ -279,6 +299,15 @@ class Task(Stateful, ABC):
     def unsupported(self, spec: DatasetSpec, labels: Labels) -> str | None:
         """Why the task makes no sense for this data and these labels; None where it does."""
         return None
+
+    def unshared(self) -> str | None:
+        """Why several processes cannot share a run of it; None where they can.
+
+        They can where `update`, called in each process with its own rows of a batch (perhaps none), makes the
+        same calls in all of them, weights every mean over rows by `env.weighted`, and decides by nothing but
+        what all of them know (`env.total`, `env.gather`).
+        """
+        return "it is not known to give the same numbers there; start it without torchrun"
 
     @abstractmethod
     def setup(self, env: Env) -> None:

@@ -145,7 +145,7 @@ def _blocks(*maps: Tensor) -> Iterator[tuple[Tensor, ...]]:
     """Maps [B, …] cut along B into pieces that a CPU's cache holds; on other devices in one piece."""
     images = len(maps[0])
     if maps[0].device.type == "cpu":
-        images = max(1, CACHED // maps[0][0].numel())
+        images = max(1, CACHED // maps[0].shape[1:].numel())
     return zip(*(torch.split(m, images) for m in maps), strict=True)
 
 
@@ -277,6 +277,7 @@ def iterate(
     *,
     box: Box,
     options: Options,
+    share: float = 1.0,
 ) -> Iteration:
     """One iteration of the search.
 
@@ -288,6 +289,8 @@ def iterate(
         pace: this iteration's entry of `options.schedule()`.
         box: clamps z + δ.
         options: the rest.
+        share: these images' share of all that are searched at once (by other processes); the loss is a mean
+            over all of them, and its scale counts beside `GRADIENT_EPSILON`.
     """
     with torch.enable_grad():
         delta = delta.detach().requires_grad_()
@@ -296,7 +299,7 @@ def iterate(
         apart = distance(output.features, reference.phi)
         gap = reference.logp - logp
         hinge = (gap - options.margin).relu()
-        loss = pace.lam * hinge.mean() - apart.mean()
+        loss = share * (pace.lam * hinge.mean() - apart.mean())
         (gradient,) = torch.autograd.grad(loss, delta)
     del output  # its maps need not outlive the backward pass
     with torch.no_grad():
@@ -327,17 +330,31 @@ def begin(noise: Tensor, z: Tensor, box: Box) -> Tensor:
 
 
 def trace(
-    forward: Forward, z: Tensor, delta: Tensor, reference: Reference, *, box: Box, options: Options
+    forward: Forward,
+    z: Tensor,
+    delta: Tensor,
+    reference: Reference,
+    *,
+    box: Box,
+    options: Options,
+    share: float = 1.0,
 ) -> Iterator[Iteration]:
     """The iterations of the search from δ on, one by one. Arguments as for `iterate`."""
     for pace in options.schedule():
-        iteration = iterate(forward, z, delta, reference, pace, box=box, options=options)
+        iteration = iterate(forward, z, delta, reference, pace, box=box, options=options, share=share)
         delta = iteration.delta
         yield iteration
 
 
 def search(
-    forward: Forward, z: Tensor, noise: Tensor, reference: Reference, *, box: Box, options: Options
+    forward: Forward,
+    z: Tensor,
+    noise: Tensor,
+    reference: Reference,
+    *,
+    box: Box,
+    options: Options,
+    share: float = 1.0,
 ) -> tuple[Tensor, Iteration | None]:
     """The whole search.
 
@@ -348,12 +365,13 @@ def search(
         reference: of the same B images.
         box: clamps z + δ.
         options: how to search.
+        share: see `iterate`.
 
     Returns:
         δ [B, C, H, W], and the last iteration (None where there are none).
     """
     delta, last = begin(noise, z, box), None
-    for last in trace(forward, z, delta, reference, box=box, options=options):
+    for last in trace(forward, z, delta, reference, box=box, options=options, share=share):
         delta = last.delta
     return delta, last
 

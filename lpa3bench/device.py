@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     import torch
 
 DEVICES = ("auto", "cpu", "cuda")
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+"""The environment variable that says which GPUs a process may see."""
 
 
 def choose(name: str) -> torch.device:
@@ -28,6 +31,46 @@ def choose(name: str) -> torch.device:
     if name == "cuda" and not available:
         raise UsageError("--device cuda: PyTorch sees no GPU here; use --device cpu or auto")
     return torch.device(name)
+
+
+def gpus(name: str) -> list[str]:
+    """What VISIBLE calls the GPUs that a process started here may use under that name; none on a CPU.
+
+    Raises:
+        UsageError: there is no such device here.
+    """
+    if choose(name).type == "cpu":
+        return []
+    import torch
+
+    places = range(torch.cuda.device_count())
+    named = [text.strip() for text in os.environ.get(VISIBLE, "").split(",") if text.strip()]
+    return [named[place] if named else str(place) for place in places]
+
+
+def bind(name: str, place: int) -> None:
+    """Make the GPU of that place on this machine the one that this process computes on, if it is to use GPUs.
+
+    Raises:
+        UsageError: there are fewer.
+    """
+    import torch
+
+    count = torch.cuda.device_count()
+    if name == "cpu" or not torch.cuda.is_available():
+        return
+    if place >= count:
+        raise UsageError(
+            f"torchrun: there are more processes than the {count} GPUs here; start {count} or fewer"
+        )
+    torch.cuda.set_device(place)
+
+
+def backends(name: str) -> str:
+    """What torch.distributed is to exchange tensors by: those on the host by gloo, those on GPUs by NCCL."""
+    import torch
+
+    return "gloo" if name == "cpu" or not torch.cuda.is_available() else "cpu:gloo,cuda:nccl"
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any]:

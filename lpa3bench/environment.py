@@ -14,17 +14,18 @@ from lpa3bench.alarm import Alarm
 from lpa3bench.api import DatasetSpec, Domain, Model, Output, Slot, Task, TrainLabels
 from lpa3bench.data.images import ImageStore
 from lpa3bench.data.sampler import Sampler
+from lpa3bench.distributed import ALONE, Processes
 from lpa3bench.experiment import Experiment
 from lpa3bench.model import build
 from lpa3bench.nn.batchnorm import bn_domain
 from lpa3bench.nn.mode import kept_mode
 from lpa3bench.passes import Passes
-from lpa3bench.seeding import Draws, derive
+from lpa3bench.seeding import Draws, SharedDraws, derive
 from lpa3bench.views import Clock, Views
 
 
 class Environment:
-    """Implements `api.Env` in a single process.
+    """Implements `api.Env`.
 
     Args:
         experiment: what to run.
@@ -33,6 +34,7 @@ class Environment:
         labels: the training labels, on the device.
         seed: of the run; every component's seed is derived from it by name.
         device: where to compute.
+        processes: those that share the run.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Environment:
         labels: TrainLabels,
         seed: int,
         device: torch.device,
+        processes: Processes = ALONE,
     ) -> None:
         self.spec = spec
         self.epochs = experiment.epochs
@@ -53,6 +56,7 @@ class Environment:
         self.clock = Clock()
         self.alarm = Alarm()
         self.passes = Passes()
+        self.processes = processes
         self._store = store
         self._seed = seed
         self._precision = experiment.precision
@@ -67,6 +71,7 @@ class Environment:
             device=device,
             auxiliary=any(a.bn_domain == "aux" for a in slots.values()),
             passes=self.passes,
+            processes=processes,
         )
         self.views: Views = Views(
             slots,
@@ -76,6 +81,7 @@ class Environment:
             clock=self.clock,
             alarm=self.alarm,
             passes=self.passes,
+            processes=processes,
             soft_slots=task.soft_slots,
         )
         self.views.setup(self)
@@ -87,7 +93,8 @@ class Environment:
     def draws(self, name: str) -> Draws:
         """The random numbers of the component `name`."""
         if name not in self._draws:
-            self._draws[name] = Draws(derive(self._seed, name))
+            seed, alone = derive(self._seed, name), self.processes.size == 1
+            self._draws[name] = Draws(seed) if alone else SharedDraws(seed, self.processes)
         return self._draws[name]
 
     def weak(self, index: Tensor) -> Tensor:
@@ -104,7 +111,8 @@ class Environment:
         """Shuffled passes over the training set, or over the samples in `subset` (int64 [n])."""
         everything = torch.arange(self.size, device=self.device)
         samples = everything if subset is None else subset
-        return Sampler(samples, batch_size, self.draws(f"order/{name}"), drop_last=drop_last)
+        order = self.draws(f"order/{name}")
+        return Sampler(samples, batch_size, order, drop_last=drop_last, processes=self.processes)
 
     def logits(self, model: Model, x: Tensor, domain: Domain = "main", *, slot: Slot | None = None) -> Output:
         """One forward pass in one BatchNorm domain, in the run's precision; counted with `slot` if given."""
@@ -128,12 +136,23 @@ class Environment:
             yield
 
     def gather(self, x: Tensor) -> Tensor:
-        """The rows of all processes; here there is one."""
-        return x
+        """The rows of all processes, in order."""
+        return self.processes.gather(x)
+
+    def total(self, rows: int) -> int:
+        """How many rows all processes have, of which this one has `rows`."""
+        return self.processes.span(rows).total
+
+    def weighted(self, mean: Tensor, rows: int) -> Tensor:
+        """See `api.Env.weighted`."""
+        return self.processes.weighted(mean, rows)
 
     def backward(self, loss: Tensor) -> None:
-        """Gradients of the loss."""
+        """Gradients of the loss, averaged over the processes."""
         loss.backward()  # type: ignore[no-untyped-call]
+        if self.processes.size > 1:
+            parameters = (p for model in self.models.values() for p in model.parameters())
+            self.processes.average([p.grad for p in parameters if p.grad is not None])
 
     def state_dict(self) -> dict[str, Any]:
         """Networks, augmenters, draws, counters, the clock, and the global generators (for drop-out)."""
@@ -152,6 +171,7 @@ class Environment:
         self.views.load_state_dict(state["views"])
         for name, saved in state["draws"].items():
             self.draws(name).load_state_dict(saved)
-        self.passes.load_state_dict(state["passes"])
+        if self.processes.first:  # what all have counted stands in one
+            self.passes.load_state_dict(state["passes"])
         self.clock.step = state["step"]
         devices.set_generators(self.device, state["global"])

@@ -26,13 +26,16 @@ class Scores(NamedTuple):
 
 
 def evaluate(task: Task, env: Environment, split: Scored) -> Scores:
-    """Predict every image of the split in eval mode, through the main BatchNorm."""
+    """Predict every image of the split in eval mode, through the main BatchNorm; each process its share."""
     index = torch.arange(len(split.images), device=env.device)
     with env.evaluating(), env.passes.at("evaluation"):
         parts = torch.split(index, BATCH)
-        probs = torch.cat([task.predict(split.images.plain(part)) for part in parts])
+        own = parts[env.processes.own(len(parts))]
+        none = torch.zeros(0, env.spec.num_classes, device=env.device)
+        predicted = [none, *(task.predict(split.images.plain(part)) for part in own)]
+        probs = env.gather(torch.cat(predicted).float())
     correct = probs.argmax(1) == split.labels
-    return Scores(float(correct.double().mean()), probs.float().cpu(), correct.cpu())
+    return Scores(float(correct.double().mean()), probs.cpu(), correct.cpu())
 
 
 def macro_auc(probs: Tensor, labels: Tensor) -> float | None:

@@ -69,6 +69,14 @@ class Experiment:
         size = spec.size if self.resize is None else self.resize
         return replace(spec, weak=weak, size=size)
 
+    def unshared(self) -> str | None:
+        """Why several processes cannot share the run; None where they can."""
+        plugins: list[tuple[str, Task | Augmenter]] = [("task", self.task), *self.slots().items()]
+        for name, plugin in plugins:
+            if (reason := plugin.unshared()) is not None:
+                return f"run.{name}: {type(plugin).__name__} cannot be shared among processes: {reason}"
+        return None
+
     def slots(self) -> dict[Slot, Augmenter]:
         """The slots that are bound."""
         return {slot: augmenter for slot in SLOTS if (augmenter := getattr(self, slot)) is not None}

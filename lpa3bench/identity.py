@@ -20,9 +20,9 @@ from lpa3bench.registry import Entry
 PACKAGE = Path(__file__).parent
 # The engine's modules that can change a number; a change to any other one leaves finished runs valid.
 NUMERIC = (
-    "alarm.py", "api.py", "attack.py", "data", "device.py", "environment.py", "evaluate.py", "ledger.py",
-    "model.py", "nn", "ops.py", "runner.py", "seeding.py", "state.py", "transforms.py", "values.py",
-    "views.py",
+    "alarm.py", "api.py", "attack.py", "data", "device.py", "distributed.py", "environment.py",
+    "evaluate.py", "ledger.py", "model.py", "nn", "ops.py", "runner.py", "seeding.py", "state.py",
+    "transforms.py", "values.py", "views.py",
 )  # fmt: skip
 LIBRARIES = (
     "gin-config", "medmnist", "numpy", "pillow", "pluggy", "scikit-learn", "timm", "torch", "torchvision",

@@ -8,13 +8,18 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any
 
+from lpa3bench.distributed import ALONE, Processes
 from lpa3bench.errors import Stopped
 
 
 class Interrupts:
-    """While entered, the first SIGINT or SIGTERM is remembered; a second one acts at once."""
+    """While entered, the first SIGINT or SIGTERM is remembered; a second one acts at once.
 
-    def __init__(self) -> None:
+    One that any of the `processes` of a run gets stops all of them, at the same step.
+    """
+
+    def __init__(self, processes: Processes = ALONE) -> None:
+        self._processes = processes
         self.received: int | None = None
         self._before: dict[int, Any] = {}
 
@@ -32,7 +37,8 @@ class Interrupts:
     def _note(self, number: int, _: FrameType | None) -> None:
         self.received = number
         self._restore()
-        os.write(2, b"stopping after this step; once more stops at once\n")  # print may be under way already
+        if self._processes.first:
+            os.write(2, b"stopping after this step; once more stops at once\n")  # print may be under way
 
     def _restore(self) -> None:
         while self._before:
@@ -44,5 +50,5 @@ class Interrupts:
         Raises:
             Stopped: names the signal and `where` the run stands.
         """
-        if self.received is not None:
-            raise Stopped(f"{signal.Signals(self.received).name} received: {where}", self.received)
+        if number := self._processes.highest(self.received or 0):
+            raise Stopped(f"{signal.Signals(number).name} received: {where}", number)

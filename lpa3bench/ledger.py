@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lpa3bench.distributed import ALONE, Processes
 from lpa3bench.state import Stateful
 
 
@@ -28,12 +29,16 @@ class Means:
             self._sums[name] = self._sums[name] + value if name in self._sums else value
             self._counts[name] += 1
 
-    def read(self) -> dict[str, float | None]:
-        """The means, by name; None for one that is NaN or infinite, which a record cannot hold."""
+    def read(self, processes: Processes = ALONE) -> dict[str, float | None]:
+        """The means over all processes, by name; None for one that is NaN or infinite, which a record cannot
+        hold."""
         tensors = {name: total for name, total in self._sums.items() if isinstance(total, Tensor)}
         waited = torch.stack(list(tensors.values())).tolist() if tensors else []
         sums = self._sums | dict(zip(tensors, waited, strict=True))
         means = {name: float(total) / self._counts[name] for name, total in sums.items()}
+        together = torch.tensor([means[name] for name in sorted(means)], dtype=torch.float64)
+        processes.average([together])
+        means |= zip(sorted(means), together.tolist(), strict=True)
         return {name: mean if math.isfinite(mean) else None for name, mean in means.items()}
 
 
@@ -49,7 +54,7 @@ class Ledger(Stateful):
         """Wall-clock seconds by phase, and of "evaluation"."""
         self.steps: dict[str, int] = {}
         self.images = 0
-        """Training images handed to `update`."""
+        """Training images handed to `update`, in all processes."""
         self.flops: dict[str, int] = {}
         """Floating-point operations of the first step of each phase."""
         self.resumed_from: list[int] = []

@@ -8,8 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from lpa3bench.api import Backbone, DatasetSpec, Output
+from lpa3bench.distributed import ALONE, Processes
 from lpa3bench.errors import PluginError, blamed
 from lpa3bench.nn.batchnorm import add_auxiliary
+from lpa3bench.nn.syncbatchnorm import synchronise
 from lpa3bench.passes import BACKWARD_IMAGE, BACKWARD_WEIGHTS, FORWARD, Passes
 from lpa3bench.seeding import derive, seeded
 
@@ -74,16 +76,19 @@ def build(
     device: torch.device,
     auxiliary: bool,
     passes: Passes,
+    processes: Processes = ALONE,
 ) -> dict[str, Classifier]:
     """The networks of a run, each initialised from a seed of its own, on the CPU, whatever the device.
 
     With `auxiliary` every BatchNorm2d gets a second one beside it, which draws no random numbers: the
-    networks start from the same weights with and without it.
+    networks start from the same weights with and without it. Each BatchNorm works on the batch of all
+    `processes`.
     """
     models = {}
     for name in names:
         with seeded(derive(seed, "init", name)):
             network = backbone(num_classes=spec.num_classes, in_channels=spec.channels)
+        synchronise(network, processes)
         if auxiliary:
             add_auxiliary(network)
         model = Classifier(name, network, spec, passes)

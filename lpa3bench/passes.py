@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lpa3bench.distributed import Processes
 
 FORWARD, BACKWARD_WEIGHTS, BACKWARD_IMAGE = range(3)
 
@@ -47,6 +50,14 @@ class Passes:
     def _weighed(self, place: str) -> int:
         forward, weights, image = self.counts[place]
         return forward + 2 * weights + image
+
+    def settle(self, processes: Processes) -> None:
+        """Let the first process take over what all have counted, so that its counts are the run's."""
+        everyone, self.counts = processes.objects(self.counts), {}
+        if processes.first:
+            for place, row in (item for counts in everyone for item in counts.items()):
+                for direction, images in enumerate(row):
+                    self.add(place, direction, images)
 
     def as_record(self) -> dict[str, dict[str, int]]:
         """For `result.json`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,9 @@ from lpa3bench import records
 from lpa3bench.api import Step, Task
 from lpa3bench.cell import describe
 from lpa3bench.data.training import TrainingData
+from lpa3bench.distributed import ALONE, Processes
 from lpa3bench.environment import Environment
-from lpa3bench.errors import PluginError, RunFailed, blamed
+from lpa3bench.errors import ConfigError, PluginError, RunFailed, blamed
 from lpa3bench.evaluate import Scores, evaluate, macro_auc, per_class
 from lpa3bench.experiment import Experiment
 from lpa3bench.files import write_atomically
@@ -48,33 +49,34 @@ class Outcome:
     already_done: bool
 
 
-def run(job: Job, sinks: Sequence[Sink] = ()) -> Outcome:
+def run(job: Job, sinks: Sequence[Sink] = (), processes: Processes = ALONE) -> Outcome:
     """Train one experiment with one seed, or go on where an earlier process stopped.
 
     A finished run is not run again. An interrupted one goes on from its last checkpoint and ends with the
-    same bits (on a CPU) as if nothing had happened.
+    same bits (on a CPU) as if nothing had happened. Of several `processes` all train and the first one alone
+    writes, and tells the sinks; the outcome of the others holds no record.
 
     Raises:
         BenchError: the config, the data or the run is wrong; the message is one line.
         Stopped: a signal came; the last checkpoint is on the disk.
     """
     # ------------------------------------------------------------------------------ what is to be done
-    planned = plan(job)
+    with processes.agreeing():
+        planned = _plan(job, processes)
     experiment, data, folder, device = planned.experiment, planned.data, planned.folder, planned.device
 
-    with folder.locked(), Interrupts() as interrupts:
+    with ExitStack() as held, Interrupts(processes) as interrupts:
+        with processes.agreeing():
+            if processes.first:
+                held.enter_context(folder.locked())
         # --------------------------------------------------------------------- finished, begun or new?
-        if job.fresh:
+        if job.fresh and processes.first:
             folder.clear()
-        if (record := folder.record()) is not None:
+        if (record := processes.from_first(folder.record)) is not None:
             return Outcome(folder.path, record, already_done=True)
-        checkpoint = folder.checkpoints.load()
+        checkpoint = processes.from_first(folder.checkpoints.load)
         if checkpoint is not None:
-            if checkpoint["device"] != device.type:
-                began = checkpoint["device"]
-                raise RunFailed(
-                    f"{folder.path}: began with --device {began}; take that, or start over with --fresh"
-                )
+            _check_alike(folder, checkpoint, device, processes)
             # One and two threads add in another order, so a run keeps the number it began with.
             torch.set_num_threads(checkpoint["threads"])
 
@@ -82,21 +84,29 @@ def run(job: Job, sinks: Sequence[Sink] = ()) -> Outcome:
         task: Task = experiment.task
         ledger = Ledger()
         devices.seed_generators(device, derive(job.seed, "global"))
-        env = Environment(
-            experiment, spec=data.spec, store=data.store, labels=data.labels, seed=job.seed, device=device
-        )
-        with blamed(f"{type(task).__name__}.setup"):
-            task.setup(env)
+        with processes.agreeing():
+            env = Environment(
+                experiment,
+                spec=data.spec,
+                store=data.store,
+                labels=data.labels,
+                seed=job.seed,
+                device=device,
+                processes=processes,
+            )
+            with blamed(f"{type(task).__name__}.setup"):
+                task.setup(env)
         if checkpoint is not None:
             env.load_state_dict(checkpoint["env"])
             task.load_state_dict(checkpoint["task"])
             ledger.load_state_dict(checkpoint["ledger"])
             ledger.resumed_from.append(len(ledger.curve))
-        else:
+        elif processes.first:
             _write_start(job, planned)
             _save(folder, env, task, ledger)  # so that a stop in the first epoch leaves one too
-        cut_back(folder.metrics, len(ledger.curve))
-        told = (JsonLines(folder.metrics), *sinks)
+        if processes.first:
+            cut_back(folder.metrics, len(ledger.curve))
+        told = (JsonLines(folder.metrics), *sinks) if processes.first else ()
         info = RunInfo(
             run_id=folder.path.name,
             folder=folder.path,
@@ -111,6 +121,9 @@ def run(job: Job, sinks: Sequence[Sink] = ()) -> Outcome:
             # ------------------------------------------------------------------------------ training
             scores = None
             for epoch in range(len(ledger.curve), experiment.epochs):
+                if processes.size > 1:  # drop-out must not hide the same places in all of them
+                    own = derive(job.seed, "global", str(epoch), str(processes.rank))
+                    devices.seed_generators(device, own)
                 env.clock.epoch = epoch
                 env.views.begin_epoch(epoch)
                 task.begin_epoch(epoch)
@@ -126,24 +139,29 @@ def run(job: Job, sinks: Sequence[Sink] = ()) -> Outcome:
                     for sink in told:
                         sink.step(step.phase)
                     if env.clock.step % CHECK_EVERY == 0:
-                        env.alarm.check()
+                        with processes.agreeing():
+                            env.alarm.check()
                     interrupts.check(f"epoch {epoch + 1} given up; the same command goes on from its start")
                 task.end_epoch(epoch)
-                env.alarm.check()
+                with processes.agreeing():
+                    env.alarm.check()
                 devices.synchronise(device)
                 mark = ledger.spend(step.phase, since=mark)
 
                 # ---------------------------------------------------------------------------- scoring
                 scores = {split: evaluate(task, env, scored) for split, scored in data.scored.items()}
                 ledger.spend("evaluation", since=mark)
+                env.passes.settle(processes)
                 row = {
                     "epoch": epoch,
                     **_scored(experiment, data, scores),
                     "step": env.clock.step,
                     "passes": env.passes.total(),
-                    **_read(means, last=step.phase),
+                    **_read(means, last=step.phase, processes=processes),
                 }
                 ledger.curve.append(row | {"seconds": ledger.training_seconds})
+                if not processes.first:
+                    continue
                 if ledger.is_best(records.SELECTED_BY[experiment.select]):
                     _save_best(folder, env, task, epoch)
                 for sink in told:
@@ -153,6 +171,9 @@ def run(job: Job, sinks: Sequence[Sink] = ()) -> Outcome:
             # ---------------------------------------------------------------------------- the record
             if scores is None:  # stopped between the last checkpoint and the record
                 scores = {split: evaluate(task, env, scored) for split, scored in data.scored.items()}
+                env.passes.settle(processes)
+            if not processes.first:
+                return Outcome(folder.path, {}, already_done=False)
             test = scores["test"]
             predictions = {"probs": test.probs.half().numpy(), "correct": test.correct.numpy()}
             write_atomically(folder.predictions, lambda path: _savez(path, predictions))
@@ -172,7 +193,7 @@ def run(job: Job, sinks: Sequence[Sink] = ()) -> Outcome:
                     "changed": [change.name for change in job.config.changed],
                 },
                 config=_config(job),
-                provenance=_provenance(job, planned),
+                provenance=_provenance(job, planned, processes),
                 resumed_from=ledger.resumed_from,
                 unused=env.views.unused(),
             )
@@ -185,18 +206,40 @@ def run(job: Job, sinks: Sequence[Sink] = ()) -> Outcome:
     return Outcome(folder.path, record, already_done=False)
 
 
+def _plan(job: Job, processes: Processes) -> Plan:
+    """What is to be done, if so many processes can."""
+    planned = plan(job)
+    if processes.size > 1 and (reason := planned.experiment.unshared()) is not None:
+        raise ConfigError(reason)
+    return planned
+
+
+def _check_alike(
+    folder: RunDirectory, checkpoint: dict[str, Any], device: torch.device, processes: Processes
+) -> None:
+    """A run goes on as it began: other devices, or more processes, round in other places."""
+    began, size = checkpoint["device"], checkpoint["world_size"]
+    if began != device.type:
+        raise RunFailed(f"{folder.path}: began with --device {began}; take that, or start over with --fresh")
+    if size != processes.size:
+        raise RunFailed(
+            f"{folder.path}: began with {size} process{'es' if size > 1 else ''}, not {processes.size}; "
+            f"start {size} (torchrun --nproc-per-node), or start over with --fresh"
+        )
+
+
 def _update(task: Task, env: Environment, step: Step, ledger: Ledger) -> dict[str, Any]:
     """One step of the task, and what there is to log of it.
 
     The first step of each phase has its floating-point operations counted.
     """
-    ledger.count(step.phase, sum(len(batch.index) for batch in step.batches))
+    ledger.count(step.phase, env.total(sum(len(batch.index) for batch in step.batches)))
     counter = None if step.phase in ledger.flops else FlopCounterMode(display=False)
     env.views.info.clear()
     with blamed(f"step {env.clock.step}: {type(task).__name__}.update"), counter or nullcontext():
         logs = task.update(step, env.views)
     if counter is not None:
-        ledger.flops[step.phase] = counter.get_total_flops()
+        ledger.flops[step.phase] = sum(env.processes.objects(counter.get_total_flops()))
     if "loss" not in logs or (taken := RESERVED & logs.keys()):
         wrong = (
             f"logs {', '.join(sorted(taken))}, a name of the engine's" if "loss" in logs else "logs no loss"
@@ -216,12 +259,12 @@ def _scored(
     return row
 
 
-def _read(means: Mapping[str, Means], *, last: str) -> dict[str, float | None]:
+def _read(means: Mapping[str, Means], *, last: str, processes: Processes) -> dict[str, float | None]:
     """The means of an epoch: plain names for its last phase, `<phase>/<name>` for those before."""
     return {
         name if phase == last else f"{phase}/{name}": value
         for phase, logged in means.items()
-        for name, value in logged.read().items()
+        for name, value in logged.read(processes).items()
     }
 
 
@@ -257,6 +300,7 @@ def _save(folder: RunDirectory, env: Environment, task: Task, ledger: Ledger) ->
         "ledger": ledger.state_dict(),
         "threads": torch.get_num_threads(),
         "device": env.device.type,
+        "world_size": env.processes.size,
     }
     folder.checkpoints.save(len(ledger.curve), state)
 
@@ -287,7 +331,7 @@ def _config(job: Job) -> dict[str, str]:
     return {value.name: value.text for value in job.config.values if not value.name.startswith("run.setting")}
 
 
-def _provenance(job: Job, planned: Plan) -> dict[str, Any]:
+def _provenance(job: Job, planned: Plan, processes: Processes) -> dict[str, Any]:
     """Where the numbers come from."""
     return {
         **identities.provenance(job.config.plugins),
@@ -296,5 +340,6 @@ def _provenance(job: Job, planned: Plan) -> dict[str, Any]:
         "device": planned.device.type,
         "precision": planned.experiment.precision,
         "hardware": devices.describe(planned.device),
+        "world_size": processes.size,
         "threads": torch.get_num_threads(),
     }

@@ -15,6 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lpa3bench.distributed import Processes
+
 
 def derive(seed: int, *names: str) -> int:
     """A 63-bit seed that depends on the run's seed and the whole path of names."""
@@ -94,6 +96,49 @@ class Draws:
             name, bits = state["device"]
             self._device = torch.Generator(name)
             self._device.set_state(bits)
+
+
+class SharedDraws(Draws):
+    """Draws for a batch that several processes share.
+
+    The first dimension of what is asked for is taken for this process's rows of the batch. As many are drawn
+    as all processes have rows, in every one of them, and each gets its own, so that it does not depend on the
+    number of processes what a row gets. All processes must ask together; one may ask for no row. What has no
+    such dimension (`permutation`, `beta`, `child`, a size of ()) is the same in all of them.
+    """
+
+    def __init__(self, seed: int, processes: Processes) -> None:
+        super().__init__(seed)
+        self._processes = processes
+
+    def uniform(
+        self, size: Sequence[int], low: float = 0.0, high: float = 1.0, *, like: Tensor | None = None
+    ) -> Tensor:
+        whole, own = self._whole(size)
+        return super().uniform(whole, low, high, like=like)[own]
+
+    def normal(
+        self, size: Sequence[int], mean: float = 0.0, std: float = 1.0, *, like: Tensor | None = None
+    ) -> Tensor:
+        whole, own = self._whole(size)
+        return super().normal(whole, mean, std, like=like)[own]
+
+    def integers(self, size: Sequence[int], low: int, high: int) -> Tensor:
+        whole, own = self._whole(size)
+        return super().integers(whole, low, high)[own]
+
+    def multinomial(self, weights: Tensor, count: int, *, replacement: bool = True) -> Tensor:
+        if weights.dim() == 1:
+            return super().multinomial(weights, count, replacement=replacement)
+        _, own = self._whole(weights.shape)
+        return super().multinomial(self._processes.gather(weights), count, replacement=replacement)[own]
+
+    def _whole(self, size: Sequence[int]) -> tuple[tuple[int, ...], Any]:
+        """The size for all rows, and which of them are this process's."""
+        if not size:
+            return (), ...
+        span = self._processes.span(size[0])
+        return (span.total, *size[1:]), slice(span.start, span.stop)
 
 
 @contextmanager

@@ -101,7 +101,7 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Places in the training set that one step works on."""
+    """Places in the training set that one step works on: of several processes, this one's part of them."""
 
     index: Tensor
     """int64 [B]"""

@@ -13,6 +13,7 @@ from torch import Tensor
 from lpa3bench.alarm import Alarm
 from lpa3bench.api import Augmenter, Context, DatasetSpec, Model, Slot, View
 from lpa3bench.device import full_precision
+from lpa3bench.distributed import ALONE, Processes
 from lpa3bench.errors import PluginError, blamed
 from lpa3bench.model import Classifier
 from lpa3bench.nn.batchnorm import bn_domain, frozen_statistics
@@ -66,6 +67,7 @@ class Views:
         clock: Clock,
         alarm: Alarm,
         passes: Passes,
+        processes: Processes = ALONE,
         soft_slots: tuple[str, ...] = (),
     ) -> None:
         self._bound = {(slot, name): copy.deepcopy(a) for slot, a in slots.items() for name in models}
@@ -74,6 +76,7 @@ class Views:
         self._clock = clock
         self._alarm = alarm
         self._passes = passes
+        self._processes = processes
         self._soft_slots = soft_slots
         self._asked: set[tuple[Slot, str]] = set()
         self.info: dict[str, Any] = {}
@@ -135,6 +138,7 @@ class Views:
             pass_no=pass_no,
             draws=self._draws(f"augment/{slot}/{model.name}"),
             pool=pool,
+            processes=self._processes,
         )
         with blamed(f"step {self._clock.step}: {name}"), self._guard(augmenter, model, slot):
             view = augmenter.generate(x.detach(), ctx)

@@ -13,6 +13,7 @@ from lpa3bench.paths import data_root
 
 if TYPE_CHECKING:
     from lpa3bench.config import Config
+    from lpa3bench.distributed import Processes
     from lpa3bench.job import Job
 
 
@@ -55,44 +56,50 @@ def command(
 ) -> None:
     """Train one experiment and write its record.
 
+    Started by torchrun, its processes share the run.
+
     Each FILE is a gin file or the name of a shipped one (quickstart, cifar100_pes, augmenters/lpa3); later
     files win over earlier ones. A finished run is not run again; an interrupted one goes on where it was.
     """
     from lpa3bench import config as configs
+    from lpa3bench.distributed import joined
+    from lpa3bench.job import Job
     from lpa3bench.registry import load
 
-    registry = load(plugins)
-    config = configs.load(files, setting=setting, bindings=bindings, registry=registry)
-    if dry_run:
-        _rehearse(config, device, as_json)
-        return
-    from lpa3bench.job import Job
-
-    job = Job(
-        config=config,
-        seed=seed,
-        device=device,
-        data=data_root(data),
-        out=out,
-        limit=limit,
-        fresh=fresh,
-    )
-    if download:
-        _fetch(job)
-    if explain:
-        from lpa3bench.explain import explain as explain_job
-
-        lines = explain_job(job)
-        click.echo(json.dumps(lines, indent=1) if as_json else "\n".join(lines))
-        return
-    _train(job, as_json)
+    with joined(device) as processes:
+        with processes.agreeing():
+            config = configs.load(files, setting=setting, bindings=bindings, registry=load(plugins))
+        job = Job(
+            config=config,
+            seed=seed,
+            device=device,
+            data=data_root(data),
+            out=out,
+            limit=limit,
+            fresh=fresh,
+        )
+        if download and not dry_run:
+            processes.from_first(lambda: _fetch(job))
+        if not dry_run and not explain:
+            _train(job, processes, as_json)
+        elif processes.first:
+            _rehearse(config, device, as_json) if dry_run else _explain(job, as_json)
 
 
-def _train(job: Job, as_json: bool) -> None:
+def _explain(job: Job, as_json: bool) -> None:
+    from lpa3bench.explain import explain
+
+    lines = explain(job)
+    click.echo(json.dumps(lines, indent=1) if as_json else "\n".join(lines))
+
+
+def _train(job: Job, processes: Processes, as_json: bool) -> None:
     from lpa3bench.runner import run
     from lpa3bench.sinks.progress import progress
 
-    done = run(job, [progress()])
+    done = run(job, [progress()] if processes.first else [], processes)
+    if not processes.first:
+        return
     if done.already_done:
         click.echo("this run is finished; --fresh runs it again", err=True)
     if as_json:

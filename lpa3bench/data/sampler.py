@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lpa3bench.distributed import ALONE, Processes
 from lpa3bench.seeding import Draws
 from lpa3bench.values import Batch as Batch
 
@@ -17,16 +18,25 @@ class Sampler:
 
     Args:
         subset: int64 [n], the samples.
-        batch_size: samples per batch.
+        batch_size: samples per batch, over all processes.
         draws: where the orders come from.
         drop_last: every batch is full: the last, smaller one of a pass is left out, and a set smaller than a
             batch is repeated, in orders of its own, until it fills one. False: that smaller batch is used.
+        processes: those that share each batch; every one of them gets its own part of it, in order.
 
     Raises:
         ValueError: there is no sample.
     """
 
-    def __init__(self, subset: Tensor, batch_size: int, draws: Draws, *, drop_last: bool = True) -> None:
+    def __init__(
+        self,
+        subset: Tensor,
+        batch_size: int,
+        draws: Draws,
+        *,
+        drop_last: bool = True,
+        processes: Processes = ALONE,
+    ) -> None:
         if len(subset) == 0:
             raise ValueError("subset: there is no sample to draw from")
         if batch_size < 1:
@@ -35,6 +45,7 @@ class Sampler:
         self.batch_size = batch_size
         self.draws = draws
         self.drop_last = drop_last
+        self._processes = processes
         self.pass_no = -1
         self._cursor = 0
         self._order = subset[:0]
@@ -45,7 +56,7 @@ class Sampler:
         return max(full, 1) if self.drop_last else full + (rest > 0)
 
     def next(self) -> Batch:
-        """The next batch, of a new pass where the last one is over."""
+        """This process's part of the next batch, of a new pass where the last one is over."""
         if self.pass_no < 0 or self._cursor >= len(self):
             n = len(self.subset)
             repeats = -(-self.batch_size // n) if self.drop_last and n < self.batch_size else 1
@@ -55,7 +66,8 @@ class Sampler:
             self.pass_no += 1
         start = self._cursor * self.batch_size
         self._cursor += 1
-        return Batch(self._order[start : start + self.batch_size], self.pass_no)
+        whole = self._order[start : start + self.batch_size]
+        return Batch(whole[self._processes.own(len(whole))], self.pass_no)
 
     def one_pass(self) -> Iterator[Batch]:
         """As many batches as a pass has."""

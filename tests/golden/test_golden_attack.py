@@ -12,6 +12,7 @@ from smallnetwork import FIXMATCH_MOMENTUM, PES_MOMENTUM, below, golden_state, r
 from torch import Tensor
 
 from lpa3bench import attack
+from lpa3bench.distributed import ALONE
 from lpa3bench.nn.batchnorm import bn_domain
 from lpa3bench_plugins.augmenters.lpa3 import LPA3
 
@@ -220,6 +221,7 @@ def test_float64_plugin_end_to_end(name: str) -> None:
         step=0,
         pass_no=0,
         draws=SimpleNamespace(uniform=lambda size, low, high, like: case.tensor("noise_drawn")),
+        processes=ALONE,
     )
     view = lpa3.generate(x, ctx)
     assert view.rows.tolist() == mask.nonzero().squeeze(1).tolist()

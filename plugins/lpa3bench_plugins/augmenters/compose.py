@@ -63,13 +63,18 @@ class Compose(Augmenter):
         reasons = ((type(member).__name__, member.unsupported(spec, slot)) for member in self.augmenters)
         return "; ".join(f"{name}: {why}" for name, why in reasons if why) or None
 
+    def unshared(self) -> str | None:
+        """What the members have against it."""
+        reasons = ((type(member).__name__, member.unshared()) for member in self.augmenters)
+        return "; ".join(f"{name}: {why}" for name, why in reasons if why) or None
+
     def generate(self, x: Tensor, ctx: Context) -> View:
         """The views of the last member. One that leaves nothing ends the sequence."""
         rows = torch.arange(len(x), device=x.device)
         info: dict[str, Any] = {}
         soft = False
         for place, member in enumerate(self.augmenters):
-            if len(x) == 0:
+            if ctx.processes.span(len(x)).total == 0:
                 break
             view = member.generate(x, ctx)
             rows = rows[view.rows]

@@ -55,6 +55,10 @@ class Cutout(Augmenter):
             return None
         return f"a box of {self.side} pixels hides images of {size}×{size}; leave Cutout.side at None"
 
+    def unshared(self) -> str | None:
+        """Places are drawn image by image."""
+        return None
+
     def generate(self, x: Tensor, ctx: Context) -> View:
         height, width = x.shape[2:]
         side = min(height, width) // 2 if self.side is None else self.side

@@ -26,5 +26,9 @@ class Identity(Augmenter):
             raise ValueError(f"domain: must be 'main' or 'aux', not {domain!r}")
         self.bn_domain = domain
 
+    def unshared(self) -> str | None:
+        """Nothing is drawn."""
+        return None
+
     def generate(self, x: Tensor, ctx: Context) -> View:
         return View(x, torch.arange(len(x), device=x.device))

@@ -121,6 +121,10 @@ class LPA3(Augmenter):
             return "slot view would never train the main BatchNorm, which predicts; set domain = 'main'"
         return None
 
+    def unshared(self) -> str | None:
+        """Scores, predictions and the numbers selected are gathered."""
+        return None
+
     def generate(self, x: Tensor, ctx: Context) -> View:
         """Views of the selected images."""
         if self.ratio == 0:
@@ -130,7 +134,8 @@ class LPA3(Augmenter):
         with torch.no_grad():
             output = model.from_normalised(z)
         rows = self._select(output.logits, ctx)
-        if ctx.step < self.warmup_steps or (rows is not None and len(rows) == 0):
+        selected = ctx.processes.span(len(x) if rows is None else len(rows))
+        if ctx.step < self.warmup_steps or selected.total == 0:
             return _nothing(x)
         label = None
         if self.label == "given" and ctx.target is not None:
@@ -148,10 +153,13 @@ class LPA3(Augmenter):
             reference,
             box=attack.Box.of(model.mean, model.std),
             options=self.options,
+            share=selected.share,
         )
-        info: dict[str, float | Tensor] = {"selected": len(rows) / len(output.logits)}
+        whole = ctx.processes.span(len(output.logits)).total
+        info: dict[str, float | Tensor] = {"selected": selected.total / whole}
         if last is not None:
-            info |= {"distance": last.distance.mean(), "logp_drop": last.gap.mean()}
+            for name, value in (("distance", last.distance), ("logp_drop", last.gap)):
+                info[name] = ctx.processes.weighted(value.mean(), len(rows))
         return View(attack.perturbed(x, delta, model.std), rows, info)
 
     def _select(self, logits: Tensor, ctx: Context) -> Tensor | None:
@@ -162,13 +170,15 @@ class LPA3(Augmenter):
         if ctx.pass_no != self.pass_no:
             self.bank.refresh(self.ratio, ctx.pool)
             self.pass_no = ctx.pass_no
-        index = ctx.index[:samples]
+        index, everybody = ctx.index[:samples], ctx.processes
         if self.select == "batch":
-            chosen = lowest(self.bank.scores(index), round(self.ratio * samples))
+            span = everybody.span(samples)
+            scores = self.bank.scores(everybody.gather(index))
+            chosen = span.own(lowest(scores, round(self.ratio * span.total)))
         else:  # how many there are is known only on the device: this waits for it, once per step
             chosen = self.bank.below(index).nonzero().squeeze(1)
         logits = logits.to(self.bank.probabilities.dtype) / self.options.temperature
-        self.bank.update(ctx.index, logits.softmax(dim=1))
+        self.bank.update(everybody.gather(ctx.index), everybody.gather(logits.softmax(dim=1)))
         copies = torch.arange(ctx.copies, device=chosen.device) * samples
         return (copies.unsqueeze(1) + chosen).flatten()
 

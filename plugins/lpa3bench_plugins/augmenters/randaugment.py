@@ -85,6 +85,10 @@ class RandAugment(Augmenter):
             )
         return None
 
+    def unshared(self) -> str | None:
+        """Choices are drawn image by image."""
+        return None
+
     def generate(self, x: Tensor, ctx: Context) -> View:
         choices = engine.choose(self.recipe, len(x), ctx.draws)
         return View(engine.augment(x, self.recipe, choices), torch.arange(len(x), device=x.device))

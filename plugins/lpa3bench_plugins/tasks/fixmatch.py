@@ -156,6 +156,12 @@ class FixMatch(Task):
         self.unlabelled: Sampler
 
     # ------------------------------------------------------------------------------------------- set-up
+    def unshared(self) -> str | None:
+        """Parts of a batch are not parts of what a process has of it."""
+        if self.bn_chunks == 1:
+            return None
+        return "the parts of bn_chunks would be others; set it to 1, or start it without torchrun"
+
     def setup(self, env: Env) -> None:
         """Build the optimiser, the average and both orders.
 
@@ -208,8 +214,11 @@ class FixMatch(Task):
             (on_strong,) = self._logits(strong, domain=domain)
 
         guess = probabilities(at_least_float32(on_weak.detach()) / self.temperature)
-        labelled_loss = F.cross_entropy(at_least_float32(on_x), label)
-        unlabelled_loss, confident = confident_cross_entropy(on_strong, guess, self.threshold)
+        labelled_loss = env.weighted(F.cross_entropy(at_least_float32(on_x), label), len(x))
+        unlabelled_loss, confident = (
+            env.weighted(mean, len(strong))
+            for mean in confident_cross_entropy(on_strong, guess, self.threshold)
+        )
         loss = labelled_loss + self.lambda_u * unlabelled_loss
         logs = {"labelled_loss": labelled_loss, "unlabelled_loss": unlabelled_loss, "confident": confident}
         hard = views(
@@ -221,9 +230,12 @@ class FixMatch(Task):
             pass_no=unlabelled.pass_no,
             pool=None if self.labelled_too else self.unlabelled.subset,
         )
-        if hard is not None and len(hard.x):
+        if hard is not None and env.total(len(hard.x)):
             on_hard = env.logits(net, hard.x, hard.domain, slot="positives").logits
-            hard_loss, clear = confident_cross_entropy(on_hard, guess[hard.rows], self.positives_threshold)
+            hard_loss, clear = (
+                env.weighted(mean, len(hard.x))
+                for mean in confident_cross_entropy(on_hard, guess[hard.rows], self.positives_threshold)
+            )
             loss = loss + self.positives_weight * hard_loss
             logs |= {"positives_loss": hard_loss, "positives_confident": clear}
         self._set_rate(round(step.time * self.steps_per_epoch))

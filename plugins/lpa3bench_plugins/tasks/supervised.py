@@ -78,6 +78,10 @@ class Supervised(Task):
         self.net: Model
         self.optimiser: torch.optim.Optimizer
 
+    def unshared(self) -> str | None:
+        """Every mean is weighted."""
+        return None
+
     def setup(self, env: Env) -> None:
         """Build the optimiser."""
         self.env = env
@@ -128,16 +132,16 @@ class Supervised(Task):
         hard = views("positives", net, x, index=index, target=target, pass_no=batch.pass_no)
 
         logits = env.logits(net, x).logits
-        loss = soft_cross_entropy(logits, target)
-        logs = {"train_accuracy": _agreement(logits, target)}
-        if hard is not None and len(hard.x):
+        loss = env.weighted(soft_cross_entropy(logits, target), len(x))
+        logs = {"train_accuracy": env.weighted(_agreement(logits, target), len(x))}
+        if hard is not None and env.total(len(hard.x)):
             hard_target = target[hard.rows] if hard.target is None else hard.target
             hard_logits = env.logits(net, hard.x, hard.domain, slot="positives").logits
-            hard_loss = soft_cross_entropy(hard_logits, hard_target)
+            hard_loss = env.weighted(soft_cross_entropy(hard_logits, hard_target), len(hard.x))
             loss = loss + self.positives_weight * hard_loss
             logs |= {
                 "positives_loss": hard_loss,
-                "positives_accuracy": _agreement(hard_logits, hard_target),
+                "positives_accuracy": env.weighted(_agreement(hard_logits, hard_target), len(hard.x)),
             }
         return descend(env, self.optimiser, loss, logs)
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from lpa3bench import attack
 from lpa3bench.api import DatasetSpec, Output, View
+from lpa3bench.distributed import ALONE
 from lpa3bench.nn.batchnorm import add_auxiliary, bn_domain
 from lpa3bench.nn.freeze import frozen
 from lpa3bench.seeding import Draws
@@ -61,7 +62,13 @@ class Bench:
     def __call__(self, x: Tensor, index: Tensor | None, **context: Any) -> View:
         given = {"target": None, "copies": 1, "epoch": 0, "step": 0, "pass_no": 0} | context
         ctx = SimpleNamespace(
-            model=self.model, logits=self.model, index=index, spec=SPEC, draws=self.draws, pool=None
+            model=self.model,
+            logits=self.model,
+            index=index,
+            spec=SPEC,
+            draws=self.draws,
+            pool=None,
+            processes=ALONE,
         )
         ctx.__dict__.update(given)
         with frozen(self.model), bn_domain(self.model, self.lpa3.bn_domain):
@@ -239,7 +246,15 @@ def test_nothing_waits_for_the_device_in_batch_mode() -> None:
     bench = Bench(ratio=0.5)
     x = images()
     ctx = SimpleNamespace(
-        model=bench.model, index=FIRST, target=None, copies=1, step=0, pass_no=1, draws=bench.draws, pool=None
+        model=bench.model,
+        index=FIRST,
+        target=None,
+        copies=1,
+        step=0,
+        pass_no=1,
+        draws=bench.draws,
+        pool=None,
+        processes=ALONE,
     )
     with frozen(bench.model), HostSyncs() as syncs:
         bench.lpa3.generate(x, ctx)  # type: ignore[arg-type]
