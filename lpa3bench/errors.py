@@ -46,6 +46,12 @@ class PluginError(BenchError):
     exit_code = 5
 
 
+class TryAgain(BenchError):
+    """Something outside is away for now, W&B's server say; the same command later may succeed."""
+
+    exit_code = 75
+
+
 class Stopped(BenchError):
     """A signal ended the run at a step; its checkpoint is on disk (exit 130 for SIGINT, 143 for SIGTERM)."""
 

@@ -1,0 +1,38 @@
+"""`lpa3bench leaderboard publish`: a board as a table and an artifact at Weights & Biases."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from lpa3bench.cli.options import json_option
+from lpa3bench.cli.publish import advise, switched_off, target_options, told
+
+
+@click.command()
+@click.argument("board", metavar="BOARD", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@target_options
+@json_option
+def publish(
+    board: Path, project: str | None, entity: str | None, offline: bool, timeout: float, as_json: bool
+) -> None:
+    """Show a board at Weights & Biases: a table, and its files as an artifact.
+
+    BOARD is the folder of a built board. Its content decides the id at W&B: to publish the same board again
+    changes nothing, a rebuilt one with other numbers is a new run and a new version of the artifact.
+    """
+    from lpa3bench.publish import target as targets
+    from lpa3bench.publish.boards import read_board
+    from lpa3bench.publish.delivery import deliver
+
+    if switched_off():
+        return
+    targets.require_sdk()
+    target = targets.Target(project=project, entity=entity, offline=offline)
+    done = deliver(read_board(board), board, target, targets.Deadline(timeout))
+    found = {"board": str(board), **asdict(done)}
+    click.echo(json.dumps(found, indent=1) if as_json else f"{board}: {told(done)}")
+    advise(done, f"lpa3bench leaderboard publish {board}")

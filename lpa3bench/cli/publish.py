@@ -1,0 +1,143 @@
+"""`lpa3bench publish`: run directories, replayed into Weights & Biases."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from lpa3bench.cli.options import data_option, json_option
+
+if TYPE_CHECKING:
+    from lpa3bench.publish.delivery import Delivered
+    from lpa3bench.publish.parcel import Parcel
+
+F = TypeVar("F", bound=Callable[..., Any])
+SECONDS = 120.0
+NICE = 10
+"""Lowers the priority of a mirror, so that training comes first."""
+
+
+def target_options(function: F) -> F:
+    """`--project --entity --offline --timeout`: what all that goes to W&B has in common."""
+    function = click.option(
+        "--timeout",
+        type=click.FloatRange(1),
+        default=SECONDS,
+        show_default=True,
+        metavar="S",
+        help="Seconds that one delivery may take; then exit code 75.",
+    )(function)
+    function = click.option("--offline", is_flag=True, help="Write W&B's offline files, upload nothing.")(
+        function
+    )
+    function = click.option(
+        "--entity", metavar="E", help="W&B's entity. [default: $WANDB_ENTITY, else yours]"
+    )(function)
+    return click.option(
+        "--project", metavar="P", help="W&B's project. [default: $WANDB_PROJECT, else lpa3bench]"
+    )(function)
+
+
+@click.command()
+@click.argument(
+    "runs",
+    metavar="RUN...",
+    nargs=-1,
+    required=True,
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+)
+@target_options
+@click.option("--follow", is_flag=True, help="Publish a run while it is under way, until it is over.")
+@click.option("--no-images", is_flag=True, help="Leave out the images of augmentations.")
+@data_option
+@json_option
+def command(
+    runs: tuple[Path, ...],
+    project: str | None,
+    entity: str | None,
+    offline: bool,
+    timeout: float,
+    follow: bool,
+    no_images: bool,
+    data: Path | None,
+    as_json: bool,
+) -> None:
+    """Replay finished or running runs into Weights & Biases.
+
+    Each RUN is a run directory. It has a fixed id at W&B, so publishing again changes nothing, and what broke
+    off half-way is completed. WANDB_... variables are honoured. Without a key everything is written offline.
+    """
+    from lpa3bench.errors import UsageError
+    from lpa3bench.publish import target as targets
+    from lpa3bench.publish.delivery import deliver
+    from lpa3bench.publish.following import follow as follow_run
+    from lpa3bench.publish.runs import wandb_id
+    from lpa3bench.rundir import RunDirectory
+
+    if follow and len(runs) > 1:
+        raise UsageError("--follow takes one RUN; start a process for each")
+    if switched_off():
+        return
+    targets.require_sdk()
+    target = targets.Target(project=project, entity=entity, offline=offline)
+    for run in runs:
+        wandb_id(RunDirectory(run))  # a slip is found before anything is sent
+
+    outcomes = []
+    for run in runs:
+        last = partial(_whole, run, images=not no_images, data=data)
+        if follow:
+            os.nice(NICE)
+            done = follow_run(run, target, timeout=timeout, last=last, tell=_tell)
+        else:
+            done = deliver(last(), run, target, targets.Deadline(timeout))
+        outcomes.append({"run": str(run), **asdict(done)})
+        if not as_json:
+            click.echo(f"{run}: {told(done)}")
+        advise(done, f"lpa3bench publish {run}")
+    if as_json:
+        click.echo(json.dumps(outcomes, indent=1))
+
+
+def _whole(run: Path, *, images: bool, data: Path | None) -> Parcel:
+    """All that a run has to show, pictures included."""
+    from lpa3bench.publish.images import make_images
+    from lpa3bench.publish.runs import read_run
+
+    if images:
+        make_images(run, data=data, tell=_tell)
+    return read_run(run, images=images)
+
+
+def switched_off() -> bool:
+    """Whether WANDB_MODE switches W&B off; says so."""
+    from lpa3bench.publish.target import disabled
+
+    if off := disabled():
+        click.echo("nothing is published: WANDB_MODE=disabled", err=True)
+    return off
+
+
+def told(done: Delivered) -> str:
+    """What became of a delivery, in a line."""
+    where = f" as {done.url}" if done.url else ""
+    if done.status == "offline":
+        return f"written offline to {done.folder}"
+    return f"published{where}" if done.status == "published" else f"published before{where}, nothing to do"
+
+
+def advise(done: Delivered, command: str) -> None:
+    """One line on stderr where a key is all that is wanting."""
+    if done.keyless:
+        _tell(f"no W&B key, so nothing was uploaded; `wandb login` or WANDB_API_KEY, then `{command}`")
+
+
+def _tell(line: str) -> None:
+    click.echo(line, err=True)

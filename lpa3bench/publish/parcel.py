@@ -1,0 +1,52 @@
+"""What W&B is to hold of a run or a board: plain values and paths, the same whenever they are read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Artifact:
+    """Files that W&B keeps versions of."""
+
+    name: str
+    type: str
+    files: dict[str, str]
+    """Path by name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parcel:
+    """One run of W&B's, whole: whoever delivers it twice delivers the same."""
+
+    id: str
+    """Of W&B's run; the same at every delivery."""
+    name: str
+    group: str
+    job_type: str
+    tags: tuple[str, ...]
+    config: dict[str, Any]
+    rows: tuple[dict[str, Any], ...] = ()
+    """Of the history, in order: the place of a row is its step."""
+    times: tuple[float, ...] = ()
+    """When each row came about, in seconds since 1970; (): W&B takes the time of delivery."""
+    summary: dict[str, Any] = field(default_factory=dict)
+    step_metrics: tuple[str, ...] = ()
+    """Columns that may serve as x-axis; charts begin with the first."""
+    images: dict[str, str] = field(default_factory=dict)
+    """Path of a PNG by its key; shown beside the last row."""
+    tables: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """`{"columns": …, "data": …}` by key; shown in a row after the others."""
+    artifact: Artifact | None = None
+
+    def digest(self) -> str:
+        """Stands for all of it, the content of files included."""
+        files = [*self.images.values(), *(self.artifact.files.values() if self.artifact else ())]
+        total = hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode())
+        for file in files:
+            total.update(hashlib.sha256(Path(file).read_bytes()).digest())
+        return total.hexdigest()[:16]

@@ -1,0 +1,62 @@
+"""Processes of the SDK's, which may hang and must not take us with them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+
+from lpa3bench.errors import TryAgain
+from lpa3bench.publish.target import Deadline
+
+
+@dataclass(frozen=True)
+class Done:
+    """A process that has ended by itself."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+    @property
+    def complaint(self) -> str:
+        """The last thing that it said of an error, else the last thing at all."""
+        lines = [line.strip() for line in (self.stdout + "\n" + self.stderr).splitlines() if line.strip()]
+        errors = [line for line in lines if "error" in line.lower() and "debug" not in line.lower()]
+        return (errors or lines or [f"ended with {self.returncode}"])[-1]
+
+
+def run(arguments: list[str], *, env: dict[str, str], deadline: Deadline, stdin: str = "") -> Done:
+    """Run Python with these arguments, in a session of its own, until it ends or the time is up.
+
+    When the time is up its whole group is killed; the SDK's own service goes when its parent has gone.
+
+    Raises:
+        TryAgain: the time is up.
+    """
+    process = subprocess.Popen(
+        [sys.executable, *arguments],
+        env=env,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        errors="replace",
+        start_new_session=True,
+    )
+    try:
+        stdout, stderr = process.communicate(stdin, timeout=deadline.left)
+    except subprocess.TimeoutExpired:
+        raise TryAgain(
+            f"W&B has not answered within {deadline.seconds:g} seconds; nothing is lost, "
+            "give the same command again later, or a longer --timeout"
+        ) from None
+    finally:
+        if process.poll() is None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+    return Done(process.returncode, stdout, stderr)

@@ -1,0 +1,175 @@
+"""What W&B is to hold of a run directory, finished or not."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from lpa3bench import records
+from lpa3bench.errors import RunFailed
+from lpa3bench.identity import short_hash
+from lpa3bench.publish.parcel import Artifact, Parcel
+from lpa3bench.rundir import RunDirectory
+from lpa3bench.slots import SLOTS
+
+REFERENCE = re.compile(r"@(?:\w+/)*\w+\.(\w+)")
+"""A plugin as gin names it: `@positives/augmenters.LPA3()`."""
+IMAGES = "images"
+"""The folder of a run whose PNG files are published."""
+COSTS = (
+    "training_seconds",
+    "forward_equivalents",
+    "augmenter_share",
+    "images_per_second",
+    "peak_memory_bytes",
+)
+
+
+def wandb_id(folder: RunDirectory) -> str:
+    """The run's id at W&B: what defines the run, and its seed; the end of the run directory's name.
+
+    Raises:
+        RunFailed: it is no run directory.
+    """
+    try:
+        began = json.loads(folder.env.read_text(encoding="utf-8"))
+        return f"{short_hash(began['identity'])}-s{began['seed']}"
+    except OSError as error:
+        raise RunFailed(f"{folder.path}: is no run directory: there is no {folder.env.name}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunFailed(f"{folder.env}: damaged ({type(error).__name__}: {error})") from error
+
+
+def read_run(path: Path, *, images: bool = True) -> Parcel:
+    """Everything that a run directory has to show now.
+
+    The artifact with record and config comes with the record, when the run is finished; so do the images.
+
+    Raises:
+        RunFailed: it is no run directory.
+        DataError: the record is damaged.
+    """
+    folder = RunDirectory(path)
+    identity = wandb_id(folder)
+    values = _operative(folder)
+    named = {key: match[1] for key in _named() if (match := REFERENCE.match(str(values.get(f"run.{key}"))))}
+    record = records.load(folder.result) if folder.result.exists() else None
+    cell = record.name if record else path.resolve().name.removesuffix(f"-{identity}")
+    rows = tuple(record.curve) if record else tuple(_rows(folder.metrics))
+    augmenters = [named[slot] for slot in SLOTS if slot in named]
+    version = record.protocol_version if record else records.PROTOCOL_VERSION
+    identity_alone, _, seed = identity.rpartition("-s")
+    return Parcel(
+        id=identity,
+        name=f"{cell} s{seed}",
+        group=f"{cell}-{identity_alone}",
+        job_type="train",
+        tags=tuple(dict.fromkeys([named["task"], named["dataset"], *augmenters, f"protocol-{version}"])),
+        config={
+            **_nested(values),
+            "cell": {"name": cell, "identity": identity_alone, **named},
+            "seed": int(seed),
+        },
+        rows=rows,
+        times=_times(folder, rows, record),
+        summary=_summary(record) if record else {"status": "unfinished"},
+        step_metrics=("epoch", "passes", "step", *(("seconds",) if record else ())),
+        images=_images(path) if record and images else {},
+        artifact=_artifact(folder, identity) if record else None,
+    )
+
+
+def _named() -> tuple[str, ...]:
+    return ("task", "dataset", "labels", "backbone", *SLOTS)
+
+
+def _operative(folder: RunDirectory) -> dict[str, Any]:
+    """Every value in force by its short name; numbers and strings as such, anything else as gin writes it."""
+    try:
+        lines = folder.operative.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise RunFailed(f"{folder.path}: is no run directory: there is no {folder.operative.name}") from error
+    values = {}
+    for line in lines:
+        name, equals, text = line.partition(" = ")
+        if equals:
+            values[_short(name)] = _value(text)
+    if "run.task" not in values or "run.dataset" not in values:
+        raise RunFailed(f"{folder.operative}: damaged: it binds no run.task or no run.dataset")
+    return values
+
+
+def _short(name: str) -> str:
+    """`positives/augmenters.LPA3.margin` as a user writes it: `positives/LPA3.margin`."""
+    scopes, slash, selector = name.rpartition("/")
+    return f"{scopes}{slash}{'.'.join(selector.split('.')[-2:])}"
+
+
+def _value(text: str) -> Any:
+    try:
+        value = ast.literal_eval(text)
+        json.dumps(value, allow_nan=False)
+    except (ValueError, SyntaxError, TypeError):
+        return text
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _nested(values: dict[str, Any]) -> dict[str, Any]:
+    """`{"LPA3.margin": 0.02}` as W&B groups it: `{"LPA3": {"margin": 0.02}}`."""
+    nested: dict[str, Any] = {}
+    for name, value in sorted(values.items()):
+        owner, _, parameter = name.rpartition(".")
+        nested.setdefault(owner, {})[parameter] = value
+    return nested
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    """The rows that are whole; the last line may be under way."""
+    lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+    try:
+        return [json.loads(line) for line in lines if line.endswith(b"\n")]
+    except ValueError as error:
+        raise RunFailed(f"{path}: damaged ({error})") from error
+
+
+def _times(
+    folder: RunDirectory, rows: tuple[dict[str, Any], ...], record: records.Record | None
+) -> tuple[float, ...]:
+    """About when each epoch ended, by the files alone, so that they are the same at every reading.
+
+    A record tells the end and the seconds of training; before there is one, epochs lie evenly between the
+    first and the last moment that something was written.
+    """
+    if record is not None:
+        end = datetime.fromisoformat(record.data["provenance"]["finished"]).timestamp()
+        return tuple(round(end - (record.seconds - row["seconds"]), 3) for row in rows)
+    start = folder.env.stat().st_mtime
+    spent = max(0.0, folder.metrics.stat().st_mtime - start) if rows else 0.0
+    return tuple(round(start + spent * (place + 1) / len(rows), 3) for place in range(len(rows)))
+
+
+def _summary(record: records.Record) -> dict[str, Any]:
+    data = record.data
+    return {
+        "status": data["status"],
+        **{f"metrics/{name}": value for name, value in data["metrics"].items()},
+        **{f"cost/{name}": data["cost"].get(name) for name in COSTS},
+        "flags": data["flags"],
+    }
+
+
+def _images(path: Path) -> dict[str, str]:
+    return {f"images/{file.stem}": str(file.resolve()) for file in sorted((path / IMAGES).glob("*.png"))}
+
+
+def _artifact(folder: RunDirectory, identity: str) -> Artifact:
+    files = (folder.result, folder.config, folder.operative, folder.env, folder.metrics)
+    return Artifact(
+        name=f"run-{identity}",
+        type="record",
+        files={file.name: str(file.resolve()) for file in files if file.exists()},
+    )
