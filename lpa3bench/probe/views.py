@@ -1,0 +1,181 @@
+"""Views of test images, and what a trained network makes of them: the numbers behind the paper's Fig. 3."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lpa3bench.api import Augmenter, Slot
+from lpa3bench.errors import UsageError
+from lpa3bench.probe.trained import Trained
+from lpa3bench.slots import SLOTS
+
+if TYPE_CHECKING:
+    from lpa3bench.probe.scorecam import Variant
+
+ORIGINAL = "original"
+TRUE_LABEL = ("LPA3.label = 'given'",)
+"""The bindings under which LP-A3 preserves the true label of a test image, as for Fig. 3."""
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """One row of Fig. 3: the same images through one augmenter, judged by the trained network."""
+
+    name: str
+    images: np.ndarray[Any, Any]
+    """float32 [B, H, W, C] in [0, 1]; NaN where the augmenter gave no view of an image."""
+    heat: np.ndarray[Any, Any]
+    """float32 [B, H, W] in [0, 1]: Score-CAM for the true class; NaN likewise."""
+    predicted: np.ndarray[Any, Any]
+    """int64 [B]; −1 where there is no view."""
+    confidence: np.ndarray[Any, Any]
+    """float32 [B], the probability of the true class; NaN likewise."""
+
+
+def choose(labels: Tensor, count: int) -> Tensor:
+    """Places of `count` images, no one's choice: the first of each class, then the second of each, ….
+
+    Args:
+        labels: int64 [N].
+        count: how many; all N where there are fewer.
+
+    Returns:
+        int64 [count], on the CPU.
+    """
+    labels = labels.cpu()
+    rank = torch.zeros_like(labels)
+    for label in set(labels.tolist()):
+        mine = labels == label
+        rank[mine] = torch.arange(int(mine.sum()))
+    order = sorted(range(len(labels)), key=lambda i: (int(rank[i]), int(labels[i])))
+    return torch.tensor(order[:count], dtype=torch.int64)
+
+
+def named(trained: Trained, text: str) -> Slot | Augmenter:
+    """What a command line means by an augmenter: a slot of the run, or one spelt out.
+
+    Args:
+        text: "positives", "RandAugment" or "RandAugment(recipe='generic', magnitude=5)".
+
+    Raises:
+        UsageError: the run has no such slot, or the text is neither.
+        ConfigError: a parameter is wrong.
+    """
+    for slot in SLOTS:
+        if text == slot:
+            if slot not in trained.slots:
+                has = ", ".join(trained.slots) or "none"
+                raise UsageError(f"the run has no augmenter in slot {slot}; slots bound: {has}")
+            return slot
+    try:
+        expression = ast.parse(text, mode="eval").body
+        call = ast.Call(expression, [], []) if isinstance(expression, ast.Name) else expression
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.args:
+            raise ValueError
+        parameters = {str(word.arg): ast.literal_eval(word.value) for word in call.keywords}
+    except (SyntaxError, ValueError):
+        raise UsageError(
+            f"{text}: is no augmenter; write a slot, a name, or RandAugment(recipe='generic')"
+        ) from None
+    return trained.augmenter(call.func.id, **parameters)
+
+
+def default_augmenters(trained: Trained) -> list[str]:
+    """What is shown unless told otherwise: the run's own, the method's first, and RandAugment."""
+    own = [slot for slot in ("positives", "strong", "view") if slot in trained.slots]
+    compared = [] if "RandAugment" in trained.slots.values() else ["RandAugment"]
+    return [*own, *compared]
+
+
+def judge(
+    trained: Trained,
+    index: Tensor,
+    augmenters: Sequence[str],
+    *,
+    variant: Variant = "repo",
+    layer: int | None = None,
+    seed: int = 0,
+) -> list[Judged]:
+    """The images themselves, then a row for each augmenter.
+
+    Args:
+        trained: the run; opened with `TRUE_LABEL`, so that LP-A3 preserves the true label.
+        index: int64 [B], places in the test split.
+        augmenters: as `named` takes them.
+        variant, layer: of `score_cam`.
+        seed: of what the augmenters draw.
+
+    Raises:
+        UsageError: an augmenter or the layer does not exist, or torchcam is not installed.
+    """
+    x = trained.test.images.plain(index)
+    labels = trained.test.labels[index.to(trained.test.labels.device)]
+    rows = [_judged(trained, ORIGINAL, x, torch.arange(len(x)), labels, variant, layer)]
+    for text in augmenters:
+        augmenter = named(trained, text)
+        view = trained.views(augmenter, x, labels, seed=seed)
+        name = text if isinstance(augmenter, Augmenter) else trained.slots[augmenter]
+        rows.append(_judged(trained, name, view.x, view.rows.cpu(), labels, variant, layer))
+    return rows
+
+
+def _judged(
+    trained: Trained, name: str, x: Tensor, rows: Tensor, labels: Tensor, variant: Variant, layer: int | None
+) -> Judged:
+    """x: [M, C, H, W], views of the images `rows` of the batch that `labels` belongs to."""
+    own = labels[rows.to(labels.device)]
+    probs = trained.predict(x)
+    confidence = probs.gather(1, own.view(-1, 1)).squeeze(1)
+    heat = _heat(trained, x, own, variant, layer)
+
+    def spread(values: Tensor, missing: float) -> np.ndarray[Any, Any]:
+        whole = torch.full((len(labels), *values.shape[1:]), missing, dtype=values.dtype)
+        whole[rows] = values.cpu()
+        return whole.numpy()
+
+    return Judged(
+        name=name,
+        images=spread(x.permute(0, 2, 3, 1).float(), torch.nan),
+        heat=spread(heat.float(), torch.nan),
+        predicted=spread(probs.argmax(1), -1),
+        confidence=spread(confidence, torch.nan),
+    )
+
+
+def _heat(trained: Trained, x: Tensor, labels: Tensor, variant: Variant, layer: int | None) -> Tensor:
+    try:
+        from lpa3bench.probe.scorecam import score_cam
+    except ModuleNotFoundError as error:
+        if error.name != "torchcam":
+            raise
+        raise UsageError("heat maps need torchcam: pip install 'lpa3bench[figures]'") from error
+    return score_cam(trained.net, x, labels, layer=layer, variant=variant)
+
+
+def sample(trained: Trained, n: int, *, seed: int = 0) -> dict[Slot, np.ndarray[Any, Any]]:
+    """Pictures of what the run's augmenters do, for whoever publishes them.
+
+    Args:
+        n: how many images of the test split, as `choose` chooses them.
+        seed: of what the augmenters draw.
+
+    Returns:
+        For each bound slot uint8 [M, 2, H, W, C]: an image, and its view. M is n, or fewer where the
+        augmenter gave fewer.
+    """
+    index = choose(trained.test.labels, n)
+    x = trained.test.images.plain(index)
+    labels = trained.test.labels[index.to(trained.test.labels.device)]
+    found: dict[Slot, np.ndarray[Any, Any]] = {}
+    for slot in trained.slots:
+        view = trained.views(slot, x, labels, seed=seed)
+        pairs = torch.stack((x.to(view.x.device)[view.rows], view.x), 1)
+        found[slot] = pairs.mul(255).round().to(torch.uint8).permute(0, 1, 3, 4, 2).cpu().numpy()
+    return found

@@ -1,0 +1,108 @@
+"""The paper's Fig. 3: test images and their views, with heat maps and predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from lpa3bench.report.figures.drawing import GREY, RIGHT, WRONG, canvas, caption, save, styled
+
+CELL = 1.12
+"""Inches of one picture."""
+HEAT_COLOURS = "viridis"
+"""Yellow is important, as in the paper."""
+HEAT_WEIGHT = 0.55
+SHOWN_AS = {"LPA3": "LP-A3"}
+Array = np.ndarray[Any, Any]
+
+
+class Judged(Protocol):
+    """One row: the same images through one augmenter, and what a network makes of them."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def images(self) -> Array:
+        """float [B, H, W, C] in [0, 1], C 1 or 3; NaN where there is no view."""
+
+    @property
+    def heat(self) -> Array:
+        """float [B, H, W] in [0, 1], or NaN."""
+
+    @property
+    def predicted(self) -> Array:
+        """int [B], the class."""
+
+    @property
+    def confidence(self) -> Array:
+        """float [B], the probability of the true class."""
+
+
+def overlay(image: Array, heat: Array) -> Array:
+    """A picture [H, W, C] under its heat map [H, W]: float [H, W, 3] in [0, 1]."""
+    from matplotlib import colormaps
+
+    coloured = colormaps[HEAT_COLOURS](heat)[..., :3]
+    mixed: Array = HEAT_WEIGHT * coloured + (1 - HEAT_WEIGHT) * _coloured(image)
+    return np.clip(mixed, 0, 1)
+
+
+def draw(rows: Sequence[Judged], labels: Array, text: str, out: Path) -> list[Path]:
+    """Draw it and write SVG and PNG.
+
+    Each image has two pictures in a row, itself and below it its heat map, in a frame that tells whether it
+    is predicted right (blue, solid) or wrong (red, dashed), and under them the probability of the true
+    class.
+
+    Args:
+        rows: the first is that of the originals.
+        labels: int [B], the true classes.
+        text: the small print.
+        out: as `drawing.save` takes it.
+    """
+    count = len(labels)
+    with styled():
+        figure = canvas(0.75 + count * CELL, 0.75 + len(rows) * (2 * CELL + 0.42))
+        grid = figure.subplots(2 * len(rows), count, squeeze=False)
+        for place, row in enumerate(rows):
+            upper, lower = grid[2 * place], grid[2 * place + 1]
+            for column in range(count):
+                if place == 0:
+                    upper[column].set_title(f"class {labels[column]}")
+                _cell(upper[column], lower[column], row, column, int(labels[column]))
+            upper[0].set_ylabel(SHOWN_AS.get(row.name, row.name), fontweight="bold")
+            lower[0].set_ylabel("Score-CAM")
+        caption(figure, text)
+        return save(figure, out)
+
+
+def _cell(upper: Axes, lower: Axes, row: Judged, column: int, label: int) -> None:
+    image, heat = row.images[column], row.heat[column]
+    missing = bool(np.isnan(image).any())
+    right = int(row.predicted[column]) == label
+    for axes, picture in ((upper, image), (lower, heat)):
+        axes.set(xticks=[], yticks=[])
+        axes.grid(False)
+        if missing:
+            axes.set_frame_on(False)
+            continue
+        shown = _coloured(image) if picture is image else overlay(image, heat)
+        axes.imshow(shown, interpolation="nearest", vmin=0, vmax=1)
+        for spine in axes.spines.values():
+            spine.set(visible=True, edgecolor=RIGHT if right else WRONG, linewidth=2.4)
+            spine.set_linestyle("-" if right else (0, (3, 1.5)))
+    if missing:
+        upper.text(0.5, 0.5, "no view", ha="center", va="center", transform=upper.transAxes, color=GREY)
+        return
+    said = f"{100 * row.confidence[column]:.1f} %" + ("" if right else f", says {row.predicted[column]}")
+    lower.set_xlabel(said, color=RIGHT if right else WRONG, fontsize=8)
+
+
+def _coloured(image: Array) -> Array:
+    """[H, W, 1 or 3] as [H, W, 3]."""
+    return np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image

@@ -1,0 +1,92 @@
+"""What all figures share: type, colours that colour-blind readers can tell apart, and files without a date.
+
+A figure is written as SVG and as PNG, by matplotlib's own back ends without pyplot, so that nothing depends
+on a display or on what was drawn before. The same input gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from lpa3bench.errors import UsageError
+from lpa3bench.files import write_atomically
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Okabe and Ito's, without the yellow that is lost on white."""
+LINES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (5, 2, 1.5, 2)), (0, (9, 3)))
+"""So that lines can be told apart without colour."""
+RIGHT, WRONG, GREY = COLOURS[0], COLOURS[1], "#666666"
+STYLE = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 9,
+    "axes.titlesize": 9.5,
+    "axes.labelsize": 9,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#dddddd",
+    "grid.linewidth": 0.6,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "lpa3bench",
+    "text.parse_math": False,
+    "savefig.facecolor": "white",
+}
+DPI = 200
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Inside the block matplotlib draws in our style, whatever a user's matplotlibrc says."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(STYLE)
+        yield
+
+
+def canvas(width: float, height: float) -> Figure:
+    """An empty figure of so many inches. Call inside `styled`."""
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def caption(figure: Figure, text: str) -> None:
+    """Small print below a figure, wrapped to its width."""
+    width = int(figure.get_figwidth() * 17)
+    lines = [line for paragraph in text.splitlines() for line in textwrap.wrap(paragraph, width)]
+    figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=7.5, color="#333333")
+
+
+def save(figure: Figure, out: Path) -> list[Path]:
+    """Write `out` as SVG and as PNG; a suffix of `out` that is one of these is taken off.
+
+    Returns:
+        The two files.
+
+    Raises:
+        UsageError: the folder is not there.
+        RunFailed: a file cannot be written.
+    """
+    stem = out.with_suffix("") if out.suffix in (".svg", ".png") else out
+    if not stem.parent.is_dir():
+        raise UsageError(f"--out {out}: there is no folder {stem.parent}")
+    files = []
+    for kind, metadata in (("svg", {"Date": None, "Creator": None}), ("png", {"Software": None})):
+        path = stem.with_name(f"{stem.name}.{kind}")
+
+        def write(temporary: Path, kind: str = kind, metadata: dict[str, None] = metadata) -> None:
+            figure.savefig(temporary, format=kind, dpi=DPI, metadata=metadata)
+
+        write_atomically(path, write)
+        files.append(path)
+    return files

@@ -1,0 +1,207 @@
+"""The paper's Fig. 5: how much a parameter of an augmenter matters, beside the task without it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from lpa3bench.errors import DataError
+from lpa3bench.records import Record
+from lpa3bench.report.figures.drawing import COLOURS, GREY, canvas, caption, save, styled
+from lpa3bench.report.figures.series import environment, grouped, title
+
+PARAMETERS = ("LPA3.margin", "LPA3.ratio")
+NAMES = {"LPA3.margin": "margin σ", "LPA3.ratio": "ratio τ"}
+WIDE = 20
+"""From this quotient of the largest to the smallest value on, an axis is logarithmic."""
+TEXT = (
+    "Points: mean over seeds, with one standard deviation (n − 1) each way; small dots: single runs. Band: "
+    "the same task without the augmenter, likewise. All but the parameter on the axis is the same along a "
+    "line."
+)
+
+
+@dataclass(frozen=True)
+class Point:
+    """The runs with one value of the parameter."""
+
+    value: float
+    scores: tuple[float, ...]
+    """Shares in [0, 1], by seed."""
+    seeds: tuple[int, ...]
+
+    @property
+    def n(self) -> int:
+        return len(self.scores)
+
+    @property
+    def mean(self) -> float:
+        return float(np.mean(self.scores))
+
+    @property
+    def std(self) -> float | None:
+        """With n − 1; None for a single run."""
+        return float(np.std(self.scores, ddof=1)) if self.n > 1 else None
+
+
+@dataclass(frozen=True)
+class Line:
+    """One parameter varied in one environment."""
+
+    title: str
+    parameter: str
+    """As it was asked for: `LPA3.margin`."""
+    points: tuple[Point, ...]
+    """By value; at least two."""
+    baseline: Point | None
+    """Without the augmenter (its `value` means nothing); None where there is no such run."""
+
+
+def lines(records: Sequence[Record], parameter: str, metric: str = "last") -> list[Line]:
+    """For each environment the runs that differ in the parameter alone, the largest family of them.
+
+    Args:
+        records: of any runs.
+        parameter: `LPA3.margin`; with a slot in front, `strong/RandAugment.magnitude`, of that slot alone.
+        metric: a name in the records' metrics.
+
+    Raises:
+        DataError: two runs are the same but for their identity, or a run has no such score.
+    """
+    found = []
+    for group in grouped(records, environment).values():
+        varied = [record for record in group if _key(record, parameter) is not None]
+        families = grouped(varied, lambda record: _others(record, parameter)).values()
+        sizes = {id(f): len({_value(r, parameter) for r in f}) for f in families}
+        several = [family for family in families if sizes[id(family)] > 1]
+        if several:
+            family = max(several, key=lambda f: (sizes[id(f)], len(f)))
+            by_value = grouped(family, lambda record: _value(record, parameter))
+            points = tuple(_point(value, by_value[value], metric) for value in sorted(by_value))
+            without = _without(group, family[0], parameter)
+            baseline = _point(0.0, without, metric) if without else None
+            found.append(Line(title(family), parameter, points, baseline))
+    return sorted(found, key=lambda line: line.title)
+
+
+def _key(record: Record, parameter: str) -> str | None:
+    """The parameter's full name in the record's config, where it is a number there."""
+    for name, text in record.config.items():
+        if name == parameter or name.endswith(f"/{parameter}"):
+            try:
+                float(ast.literal_eval(text))
+            except (TypeError, ValueError, SyntaxError):
+                return None
+            return name
+    return None
+
+
+def _value(record: Record, parameter: str) -> float:
+    return float(ast.literal_eval(record.config[_key(record, parameter) or parameter]))
+
+
+def _others(record: Record, parameter: str) -> tuple[tuple[str, str], ...]:
+    """All values but that of the parameter."""
+    key = _key(record, parameter)
+    return tuple(sorted((name, text) for name, text in record.config.items() if name != key))
+
+
+def _without(group: Sequence[Record], example: Record, parameter: str) -> list[Record]:
+    """The runs that lack the augmenter and are the same in all else."""
+    owner = (_key(example, parameter) or parameter).rpartition(".")[0]
+    slot = owner.rpartition("/")[0]
+
+    def rest(record: Record) -> dict[str, str]:
+        left_out = (f"{owner}.", f"run.{slot}")
+        return {name: text for name, text in record.config.items() if not name.startswith(left_out)}
+
+    wanted = rest(example)
+    return [record for record in group if slot not in record.slots and rest(record) == wanted]
+
+
+def _point(value: float, records: Sequence[Record], metric: str) -> Point:
+    by_seed = sorted(records, key=lambda record: record.seed)
+    seeds = tuple(record.seed for record in by_seed)
+    if len(set(seeds)) < len(seeds):
+        twins = [str(r.path) for r in by_seed if seeds.count(r.seed) > 1]
+        raise DataError(f"runs of one config and seed stand there twice: {', '.join(twins[:2])}")
+    scores = [record.data["metrics"].get(metric) for record in by_seed]
+    if missing := [r for r, score in zip(by_seed, scores, strict=True) if score is None]:
+        raise DataError(f"{missing[0].path}: its metrics have no {metric}; take another --metric")
+    return Point(value, tuple(scores), seeds)
+
+
+def draw(
+    records: Sequence[Record], out: Path, *, parameters: Sequence[str] = PARAMETERS, metric: str = "last"
+) -> list[Path]:
+    """Draw a row of panels for each environment, one for each parameter, and write SVG and PNG.
+
+    Raises:
+        DataError: no parameter takes two values in otherwise equal runs, or as `lines` says.
+    """
+    columns = [lines(records, parameter, metric) for parameter in parameters]
+    titles = sorted({line.title for column in columns for line in column})
+    if not titles:
+        what = " or ".join(parameters)
+        raise DataError(f"no two runs there differ in {what} alone; run suites/digits_sensitivity, say")
+    with styled():
+        figure = canvas(0.5 + 3.9 * len(columns), 0.7 + 2.9 * len(titles))
+        grid = figure.subplots(len(titles), len(columns), squeeze=False, sharey="row")
+        for row, name in zip(grid, titles, strict=True):
+            for axes, column, parameter in zip(row, columns, parameters, strict=True):
+                line = next((line for line in column if line.title == name), None)
+                axes.set_xlabel(NAMES.get(parameter, parameter))
+                if line is None:
+                    axes.text(0.5, 0.5, "no runs", ha="center", transform=axes.transAxes, color=GREY)
+                else:
+                    _line(axes, line)
+            row[0].set_ylabel(f"test accuracy ({metric}), %")
+            row[0].set_title(name, loc="left", fontweight="bold")
+        caption(figure, TEXT)
+        return save(figure, out)
+
+
+def _line(axes: Axes, line: Line) -> None:
+    if line.baseline is not None:
+        mean, std = 100 * line.baseline.mean, 100 * (line.baseline.std or 0)
+        axes.axhline(mean, color=COLOURS[1], linestyle=(0, (5, 2)), linewidth=1.4,
+                     label=f"without (n = {line.baseline.n})")  # fmt: skip
+        axes.axhspan(mean - std, mean + std, color=COLOURS[1], alpha=0.15, linewidth=0)
+    values = [point.value for point in line.points]
+    means = [100 * point.mean for point in line.points]
+    spread = [100 * (point.std or 0) for point in line.points]
+    counts = {point.n for point in line.points}
+    label = f"with (n = {min(counts)})" if len(counts) == 1 else "with (n at each point)"
+    axes.errorbar(values, means, yerr=spread, color=COLOURS[0], marker="o", markersize=5, capsize=3,
+                  linewidth=1.5, label=label)  # fmt: skip
+    for point in line.points:
+        scores = [100 * score for score in point.scores]
+        axes.plot([point.value] * point.n, scores, ".", color=COLOURS[0], alpha=0.45, markersize=4)
+        if len(counts) > 1:
+            axes.annotate(f"{point.n}", (point.value, 100 * point.mean), xytext=(5, 5),
+                          textcoords="offset points", fontsize=7.5)  # fmt: skip
+    if values[0] > 0 and values[-1] / values[0] >= WIDE:
+        axes.set_xscale("log")
+    axes.set_xticks(values, [f"{value:g}" for value in values], minor=False)
+    axes.minorticks_off()
+    axes.legend(loc="best")
+
+
+def as_data(line: Line) -> dict[str, Any]:
+    """The numbers of a line, for JSON."""
+
+    def told(point: Point) -> dict[str, Any]:
+        return {"n": point.n, "mean": point.mean, "std": point.std, "scores": list(point.scores)}
+
+    return {
+        "title": line.title,
+        "parameter": line.parameter,
+        "points": [{"value": point.value, **told(point)} for point in line.points],
+        "baseline": None if line.baseline is None else told(line.baseline),
+    }

@@ -1,0 +1,151 @@
+"""Records put into panels (one environment each) and arms (one method each), named by what tells them apart.
+
+An environment is what methods are compared in: task, data set, labels, backbone, and what is bound of the
+data and the labels. All else may differ from arm to arm, the setting's name and the number of epochs too.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TypeVar
+
+from lpa3bench.errors import DataError
+from lpa3bench.records import Record
+
+K = TypeVar("K", bound=Hashable)
+
+SHARED = ("run.resize", "run.holdout", "run.select", "run.weak")
+"""Parameters of `run` that belong to the environment."""
+SLOT_NAMES = {"positives": "+ {}", "strong": "{} (strong)", "view": "{} (view)"}
+AUGMENTERS = {"LPA3": "LP-A3"}
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One method: runs that differ in the seed alone."""
+
+    name: str
+    records: tuple[Record, ...]
+    """By seed."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One environment."""
+
+    title: str
+    arms: tuple[Arm, ...]
+    """The baseline first."""
+
+
+def grouped(items: Iterable[Record], key: Callable[[Record], K]) -> dict[K, list[Record]]:
+    """Records by key, in the order of the first of each."""
+    groups: dict[K, list[Record]] = defaultdict(list)
+    for item in items:
+        groups[key(item)].append(item)
+    return dict(groups)
+
+
+def environment(record: Record) -> tuple[object, ...]:
+    """Two records with the same may be compared."""
+    cell = record.cell
+    owners = {cell["dataset"], cell["labels"], "WeakView"}
+    bound = [
+        (name, text)
+        for name, text in sorted(record.config.items())
+        if name in SHARED or name.rpartition(".")[0].rpartition("/")[2] in owners
+    ]
+    return (cell["task"], cell["dataset"], cell["labels"], cell["backbone"], record.data_hash, tuple(bound))
+
+
+def panels(records: Sequence[Record]) -> list[Panel]:
+    """Every record in its panel and arm.
+
+    Raises:
+        DataError: two are of one method with one seed.
+    """
+    return [_panel(group) for _, group in sorted(grouped(records, environment).items(), key=_first_name)]
+
+
+def _first_name(item: tuple[tuple[object, ...], list[Record]]) -> tuple[str, str]:
+    return min((record.name, record.identity) for record in item[1])
+
+
+def title(records: Sequence[Record]) -> str:
+    """Data set, task, and what is bound of the labels; the setting's name where there is one alone."""
+    cell = records[0].cell
+    settings = {record.cell["setting"] for record in records}
+    (setting,) = settings if len(settings) == 1 else (None,)
+    labels = setting or _labels(records[0])
+    return " · ".join(part for part in (cell["dataset"], cell["task"], labels) if part)
+
+
+def _labels(record: Record) -> str:
+    """The labels with their parameters; empty where they are the data set's own."""
+    name = record.cell["labels"]
+    own = [
+        f"{key.partition('.')[2]} {text}"
+        for key, text in record.config.items()
+        if key.rpartition(".")[0].rpartition("/")[2] == name and text != "None"
+    ]
+    return "" if name == "Clean" else ", ".join([name, *own])
+
+
+def _panel(records: list[Record]) -> Panel:
+    groups = list(grouped(records, lambda r: (tuple(sorted(r.config.items())), r.identity)).values())
+    slots = [{*group[0].slots.items()} for group in groups]
+    common = set.intersection(*slots)
+    names = [_name(own - common) for own in slots]
+    counts = Counter(names)
+    arms = []
+    for group, name in zip(groups, names, strict=True):
+        if counts[name] > 1:
+            twins = [other for other, its in zip(groups, names, strict=True) if its == name]
+            name = ", ".join([name, *_differences(group[0], [twin[0] for twin in twins])])
+        arms.append((len(group[0].slots), name, group))
+    arms.sort(key=lambda arm: arm[:2])
+    return Panel(title(records), tuple(Arm(name, _by_seed(name, group)) for _, name, group in arms))
+
+
+def _name(slots: set[tuple[str, str]]) -> str:
+    """What an arm has that not all arms of its panel have."""
+    said = [SLOT_NAMES[slot].format(AUGMENTERS.get(name, name)) for slot, name in sorted(slots)]
+    return ", ".join(said) or "baseline"
+
+
+def _differences(record: Record, others: Sequence[Record]) -> list[str]:
+    """The values that tell it from the others; where there are none, its identity's hash."""
+    said = [
+        f"{name.rpartition('/')[2].removeprefix('run.')} {text}"
+        for name, text in record.config.items()
+        if any(other.config.get(name) != text for other in others)
+    ]
+    return said if len(set(map(_values, others))) == len(others) else [*said, record.identity]
+
+
+def _values(record: Record) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(record.config.items()))
+
+
+def _by_seed(name: str, group: list[Record]) -> tuple[Record, ...]:
+    seeds = Counter(record.seed for record in group)
+    if twice := [seed for seed, count in seeds.items() if count > 1]:
+        files = ", ".join(str(r.path) for r in group if r.seed == twice[0])
+        raise DataError(f"{group[0].name} ({name}): seed {twice[0]} stands there twice: {files}")
+    return tuple(sorted(group, key=lambda record: record.seed))
+
+
+def matching(records: Iterable[Record], pattern: str | None) -> list[Record]:
+    """Those whose run is named so, with shell wildcards.
+
+    Raises:
+        DataError: none is.
+    """
+    found = [r for r in records if pattern is None or fnmatchcase(r.file_name.removesuffix(".json"), pattern)]
+    if not found:
+        where = "there" if pattern is None else f"there whose name matches {pattern}"
+        raise DataError(f"there is no finished run {where}; a finished run has a result.json")
+    return found
