@@ -68,7 +68,7 @@ class Reproduction:
     verdict: Literal["reproduced", "not reproduced", "not testable"]
     low: float | None
     high: float | None
-    """The 95 % prediction interval for the mean of n new runs, from both n."""
+    """The 95 % prediction interval that the runs give for a published mean, from both n."""
     why: str
 
 
@@ -96,6 +96,8 @@ class Comparison:
     verdict: Literal["better", "worse", "no difference shown", "not testable"]
     test: str
     """The test's name."""
+    why: str = ""
+    """The verdict in a sentence."""
     per_sample_p: float | None = None
     """McNemar's test on the test images, pooled over the seeds' pairs; None without shared images."""
     worst_class: int | None = None
@@ -154,10 +156,6 @@ class Cell:
     """Mean over the baseline's in this column, on boards of cost, where ratios say more than differences."""
     identity: str | None = None
     """The runs' eight digits; all have the same, runs of different experiments are never pooled."""
-    config: dict[str, str] = field(default_factory=dict)
-    """Every value that was in force, the same for all of its runs."""
-    environments: tuple[dict[str, Any], ...] = ()
-    """Different provenances of its runs: versions, hardware, sources; a record's detail names its place."""
 
 
 @dataclass(frozen=True, kw_only=True)

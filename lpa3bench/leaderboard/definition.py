@@ -45,6 +45,8 @@ class Definition:
     of_column: Mapping[str, Conditions]
     only: Mapping[str, tuple[str, ...]]
     """The columns that a row is planned in, where it is not in all."""
+    ranked: tuple[str, ...]
+    """Rows that are ranked against each other, over the columns in which all of them are measured."""
     published: Mapping[tuple[str, str], Published]
 
     @property
@@ -107,6 +109,7 @@ def read(text: str, path: Path) -> Definition:
         of_row={row["key"]: Conditions.of(row) for row in rows},
         of_column={column["key"]: Conditions.of(column) for column in columns},
         only={row["key"]: tuple(row["columns"]) for row in rows if "columns" in row},
+        ranked=tuple(data.get("ranked", (row["key"] for row in rows if "columns" not in row))),
         published=dict(_published(data)),
     )
 
@@ -174,6 +177,9 @@ def _nonsense(data: Mapping[str, Any]) -> Iterator[str]:
         for column in row.get("columns", ()):
             if column not in keys["columns"]:
                 yield f"rows {row['key']}: columns: {_unknown(column, keys['columns'])}"
+    for row in data.get("ranked", ()):
+        if row not in keys["rows"]:
+            yield f"ranked: {_unknown(row, keys['rows'])}"
     yield from _wrong_claims(data, keys)
 
 

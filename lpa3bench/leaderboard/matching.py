@@ -77,12 +77,13 @@ def unscoped(name: str) -> str:
     return name.rpartition("/")[2]
 
 
-def parsed(text: str) -> Any:
-    """A parameter's value from the text that a record has of it; references stay text, None is `NONE`."""
+def parsed(text: str) -> Value:
+    """A parameter's value from its text in a record: None is `NONE`, tuples and references stay text."""
     try:
-        return _plain(ast.literal_eval(text))
+        value = _plain(ast.literal_eval(text))
     except (ValueError, SyntaxError):
         return text
+    return value if isinstance(value, str | int | float | bool) else text
 
 
 def _plain(value: Any) -> Any:

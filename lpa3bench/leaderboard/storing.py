@@ -105,8 +105,8 @@ def _choose(have: Sequence[Record], offered: Sequence[Record], result: Sorted) -
         elif record.seed not in runs:
             runs[record.seed] = record
             result.taken.append(record)
-        elif reason := contradiction(runs[record.seed], record):
-            result.refused.append((record.path, f"contradicts {runs[record.seed].path}: {reason}"))
+        elif why := contradiction(runs[record.seed], record):
+            result.refused.append((record.path, f"contradicts {runs[record.seed].path}: {why}"))
         else:
             result.known.append(record)
 

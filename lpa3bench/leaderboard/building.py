@@ -1,0 +1,178 @@
+"""A board from its definition and records: the same records make the same board, wherever and whenever."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from statistics import fmean, stdev
+from typing import Any
+
+from lpa3bench.leaderboard.board import Board, Cell, Column, Curve, Row
+from lpa3bench.leaderboard.definition import Definition
+from lpa3bench.leaderboard.judging import compared, rank, reproduction
+from lpa3bench.leaderboard.measures import MEASURES, value
+from lpa3bench.leaderboard.notes import notes
+from lpa3bench.leaderboard.placing import Place, by_cell
+from lpa3bench.records import Record
+from lpa3bench.stats.means import summary
+from lpa3bench.stats.parity import surroundings_that_differ
+
+DETAILS = ("seed", "metrics", "per_class", "labels", "protocol", "cost", "config", "provenance", "flags")
+"""Parts of a record that a cell's page shows."""
+
+
+def build(definition: Definition, records: Iterable[Record], *, trials: Mapping[Place, int]) -> Board:
+    """The board of these records.
+
+    Args:
+        records: of results; their order does not matter.
+        trials: how many random draws the settings of a cell were chosen from, where they were searched for.
+
+    Raises:
+        DataError: a record has no place, is no result, or cannot be pooled with another of its cell.
+    """
+    found = by_cell(definition, records)
+    ledger = _label_flags(definition, found)
+    cells = {}
+    for row, column in definition.planned():
+        place = (row.key, column.key)
+        runs = found.get(place, [])
+        cells[place] = _cell(definition, row, column, runs, ledger.get(place, ()), trials.get(place))
+    cells = compared(definition, cells, found)
+    all_records = [record for runs in found.values() for record in runs]
+    keys = {
+        definition.metric,
+        *definition.also,
+        *(name for cell in cells.values() for name in cell.other_scores),
+    }
+    return Board(
+        key=definition.key,
+        title=definition.title,
+        text=definition.text,
+        metric=definition.metric,
+        metric_text=MEASURES[definition.metric].text,
+        protocol=definition.protocol,
+        rows=definition.rows,
+        columns=definition.columns,
+        cells=tuple(cells.values()),
+        ranking=rank(definition, cells),
+        notes=notes(definition, [*cells.values()], labels_agree=not ledger),
+        commands=definition.commands or (f"lpa3bench leaderboard build {definition.key}",),
+        records={record.file_name: detail(record) for record in sorted(all_records, key=_file_name)},
+        measures={key: measure for key, measure in MEASURES.items() if key in keys},
+        also=definition.also,
+    )
+
+
+def detail(record: Record) -> dict[str, Any]:
+    """What a cell's page shows of a record: `DETAILS`, and how often it was taken up again."""
+    return {**{name: record.data[name] for name in DETAILS}, "resumed": len(record.data["resumed_from"])}
+
+
+def _file_name(record: Record) -> str:
+    return record.file_name
+
+
+def _cell(
+    definition: Definition,
+    row: Row,
+    column: Column,
+    runs: Sequence[Record],
+    label_flags: Sequence[str],
+    trials: int | None,
+) -> Cell:
+    published = definition.published.get((row.key, column.key))
+    if not runs:
+        return Cell(row=row.key, column=column.key, published=published)
+    defined = [score for run in runs if (score := value(run, definition.metric)) is not None]
+    scores = tuple(defined) if len(defined) == len(runs) else ()
+    of = summary(scores)
+    others = {name: _mean_of(runs, name) for name in _other_measures(definition, runs)}
+    return Cell(
+        row=row.key,
+        column=column.key,
+        n=len(runs),
+        mean=of.mean,
+        std=of.std,
+        low=of.low,
+        high=of.high,
+        seeds=tuple(run.seed for run in runs),
+        scores=scores,
+        other_scores=others,
+        seconds=fmean(run.seconds for run in runs),
+        passes=fmean(run.passes for run in runs),
+        trials=trials,
+        published=published,
+        reproduction=reproduction(published, runs),
+        curve=_curve(runs),
+        records=tuple(run.file_name for run in runs),
+        flags=(*_undefined(definition, runs, len(defined)), *_flags(runs), *label_flags),
+        identity=runs[0].identity,
+    )
+
+
+def _other_measures(definition: Definition, runs: Sequence[Record]) -> list[str]:
+    known = {name for run in runs for name in run.data["metrics"]}
+    return [
+        name
+        for name, measure in MEASURES.items()
+        if name != definition.metric and (name in known or name in definition.also or measure.unit != "%")
+    ]
+
+
+def _mean_of(runs: Sequence[Record], name: str) -> float | None:
+    """The mean over all runs; None where one of them has no such number."""
+    found = [number for run in runs if (number := value(run, name)) is not None]
+    return fmean(found) if len(found) == len(runs) else None
+
+
+def _curve(runs: Sequence[Record]) -> Curve:
+    epochs = [*zip(*(run.curve for run in runs), strict=False)]  # runs of one cell are equally long
+    mean = _by_epoch(epochs, fmean)
+    return Curve(
+        epochs=tuple(rows[0]["epoch"] for rows in epochs),
+        passes=mean("passes"),
+        seconds=mean("seconds"),
+        mean=mean("test"),
+        std=tuple(stdev(row["test"] for row in rows) if len(rows) > 1 else None for rows in epochs),
+    )
+
+
+def _by_epoch(
+    epochs: Sequence[Sequence[Mapping[str, Any]]], average: Callable[[Iterable[float]], float]
+) -> Callable[[str], tuple[float, ...]]:
+    return lambda name: tuple(average([row[name] for row in rows]) for rows in epochs)
+
+
+# -------------------------------------------------------------------------------------------------- flags
+def _undefined(definition: Definition, runs: Sequence[Record], defined: int) -> list[str]:
+    missing = len(runs) - defined
+    return [f"{definition.metric} is undefined in {missing} of {len(runs)} runs"] if missing else []
+
+
+def _flags(runs: Sequence[Record]) -> list[str]:
+    """Those of the records, each once, and in what their surroundings differ."""
+    counted = Counter(flag for run in runs for flag in run.data["flags"])
+    flags = [flag if n == len(runs) else f"{n} of {len(runs)} runs: {flag}" for flag, n in counted.items()]
+    changes = Counter(change for run in runs[1:] for change in surroundings_that_differ(runs[0], run))
+    return [*flags, *(f"{n} of {len(runs)} runs had another {change}" for change, n in changes.items())]
+
+
+def _label_flags(definition: Definition, found: Mapping[Place, Sequence[Record]]) -> dict[Place, list[str]]:
+    """Which cells were trained on other labels than another row of their column, with the same seed.
+
+    Labels of one kind are drawn from the seed alone, so that methods can be paired.
+    """
+    flags: dict[Place, list[str]] = {}
+    first: dict[tuple[str, int, str], tuple[str, str]] = {}
+    for row, column in definition.planned():
+        for record in found.get((row.key, column.key), ()):
+            kind = str(record.data["labels"].get("kind"))
+            key = (column.key, record.seed, kind)
+            known_hash, known_row = first.setdefault(key, (record.label_hash, row.name))
+            if known_hash != record.label_hash:
+                flags.setdefault((row.key, column.key), []).append(
+                    f"seed {record.seed}: other labels ({record.label_hash[:8]}) than {known_row}'s "
+                    f"({known_hash[:8]}), so the two are no pair"
+                )
+    return flags

@@ -1,0 +1,212 @@
+"""A `board.toml` for whatever records there are, for its owner to go on from."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from lpa3bench.errors import DataError
+from lpa3bench.leaderboard.matching import NONE, SLOT, parsed, unscoped
+from lpa3bench.records import PROTOCOL_VERSION, Record
+
+SLOTS = ("view", "strong", "positives")
+HOLDS = re.compile(r"run\.(view|strong|positives|labels|task|dataset|backbone|setting|settings)$")
+"""Parameters that the fields of a cell tell of."""
+IN_NAME = 2
+"""Differing settings that a row's name tells; its `match` has them all."""
+
+Arm = tuple[str, tuple[tuple[str, str], ...]]
+"""A task and its slots."""
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A row or a column: what it is called and what belongs to it."""
+
+    name: str
+    match: Mapping[str, Any]
+    group: str = ""
+    baseline: str | None = None
+    key: str = ""
+
+
+def draft(records: Sequence[Record], title: str) -> str:
+    """The text of a `board.toml` with a place for each of these records.
+
+    Columns are data sets with their labels and backbone. Rows are tasks with their augmenters; where one
+    column has several experiments of such a row, the settings in which they differ make rows of their own.
+
+    Raises:
+        DataError: there are none.
+    """
+    if not records:
+        raise DataError("there is no record of a finished run to make a board of")
+    rows = _keyed(_with_baselines([*_rows(records)]))
+    columns = _keyed(_columns(records))
+    head = {
+        "title": title,
+        "text": "Made from the records that were there; names, order, notes and baselines can be changed.",
+        "metric": "last",
+        "also": ["oracle_best"],
+        "protocol": PROTOCOL_VERSION,
+    }
+    parts = [
+        "# What this board shows; docs/leaderboards.md says what may stand here.\n",
+        *(f"{name} = {_value(value)}\n" for name, value in head.items()),
+        *(_table("columns", part) for part in columns),
+        *(_table("rows", part) for part in rows),
+    ]
+    return "".join(parts)
+
+
+# ------------------------------------------------------------------------------------------------- columns
+def _environment(record: Record) -> tuple[tuple[str, Any], ...]:
+    """Data set, labels with their parameters, and backbone."""
+    kind = record.cell["labels"]
+    parameters = {name: text for name, text in record.config.items() if unscoped(name).startswith(f"{kind}.")}
+    fields = {name: record.cell[name] for name in ("dataset", "labels", "backbone")}
+    resize = parsed(record.config.get("run.resize", "None"))
+    return (
+        *fields.items(),
+        *(((name, parsed(text)) for name, text in parameters.items())),
+        *([] if resize == NONE else [("run.resize", resize)]),
+    )
+
+
+def _columns(records: Iterable[Record]) -> list[_Part]:
+    found = sorted({_environment(record) for record in records}, key=str)
+    backbones = {dict(environment)["backbone"] for environment in found}
+    parts = []
+    for environment in found:
+        told = [
+            str(value)
+            for name, value in environment
+            if value not in ("Clean", NONE) and (name != "backbone" or len(backbones) > 1)
+        ]
+        parts.append(_Part(" ".join(told), dict(environment)))
+    return parts
+
+
+# ---------------------------------------------------------------------------------------------------- rows
+def _rows(records: Sequence[Record]) -> Iterator[_Part]:
+    arms: dict[Arm, list[Record]] = defaultdict(list)
+    for record in records:
+        arms[record.cell["task"], tuple(sorted(record.slots.items()))].append(record)
+    for task, slots in sorted(arms, key=lambda arm: (arm[0], len(arm[1]), arm)):
+        members = arms[task, slots]
+        name = " + ".join([task, *(_slot_text(slot, augmenter) for slot, augmenter in slots)])
+        bound = dict(slots)
+        match = {"task": task, **{f"{SLOT}{slot}": bound.get(slot, NONE) for slot in SLOTS}}
+        for settings in _apart([*{_setting(r): None for r in members}], members):
+            chosen = [r for r in members if _setting(r) in settings]
+            yield from _by_settings(name, match, settings, chosen, alone=len(chosen) == len(members))
+
+
+def _setting(record: Record) -> str:
+    return str(record.cell["setting"] or NONE)
+
+
+def _slot_text(slot: str, augmenter: str) -> str:
+    return augmenter if slot == "positives" else f"{augmenter} ({slot})"
+
+
+def _apart(settings: list[str], members: Sequence[Record]) -> list[list[str]]:
+    """Settings in groups, such that no two of a group occur in one column: `sym50` with `sym90`, not with
+    `equal_cost`, which has the labels of both."""
+    columns = {name: {_environment(r) for r in members if _setting(r) == name} for name in settings}
+    groups: list[list[str]] = []
+    for name in sorted(settings):
+        group = next((g for g in groups if all(not columns[name] & columns[other] for other in g)), None)
+        if group is None:
+            groups.append([name])
+        else:
+            group.append(name)
+    return groups
+
+
+def _by_settings(
+    name: str, match: Mapping[str, Any], settings: list[str], members: Sequence[Record], *, alone: bool
+) -> Iterator[_Part]:
+    """A row for each combination of the parameters in which experiments of one column differ."""
+    whole = {**match} if alone else {**match, "setting": settings}
+    words = [] if alone else [", ".join(settings)]
+    varying = _varying(members)
+    combinations = {tuple(_parameters(record).get(key, NONE) for key in varying): None for record in members}
+    for values in sorted(combinations, key=str):
+        told = [f"{key} = {value}" for key, value in zip(varying, values, strict=True)]
+        inside = "; ".join([*words, *told[:IN_NAME]])
+        yield _Part(
+            f"{name} ({inside})" if inside else name,
+            {**whole, **dict(zip(varying, values, strict=True))},
+            group=str(match["task"]),
+        )
+
+
+def _varying(members: Sequence[Record]) -> list[str]:
+    """Parameters in which experiments of one column differ."""
+    columns: dict[Any, list[Record]] = defaultdict(list)
+    for record in members:
+        columns[_environment(record)].append(record)
+    names: dict[str, None] = {}
+    for group in columns.values():
+        seen = [_parameters(record) for record in group]
+        for name in {name: None for parameters in seen for name in parameters}:
+            if len({str(parameters.get(name, NONE)) for parameters in seen}) > 1:
+                names[name] = None
+    return [*names]
+
+
+def _parameters(record: Record) -> dict[str, Any]:
+    """Values in force; without their scopes, where that leaves them apart."""
+    plain = [unscoped(name) for name in record.config]
+    return {
+        (name if plain.count(unscoped(name)) > 1 else unscoped(name)): parsed(text)
+        for name, text in record.config.items()
+        if not HOLDS.match(name)
+    }
+
+
+def _with_baselines(rows: Sequence[_Part]) -> list[_Part]:
+    """Rows are compared with the first one of their task, which has the fewest augmenters."""
+    first: dict[str, _Part] = {}
+    return [
+        replace(row, baseline=None if first.setdefault(row.group, row) is row else first[row.group].name)
+        for row in rows
+    ]
+
+
+# ------------------------------------------------------------------------------------------------- writing
+def _keyed(parts: Sequence[_Part]) -> list[_Part]:
+    """With keys made of the names, each once."""
+    keys: dict[str, str] = {}
+    for part in parts:
+        key = stem = re.sub(r"[^a-z0-9]+", "-", part.name.lower()).strip("-") or "x"
+        while key in keys.values():
+            key = f"{stem}-{len(keys)}"
+        keys[part.name] = key
+    return [
+        replace(part, key=keys[part.name], baseline=keys[part.baseline] if part.baseline else None)
+        for part in parts
+    ]
+
+
+def _table(kind: str, part: _Part) -> str:
+    lines = [f"\n[[{kind}]]", f"key = {_value(part.key)}", f"name = {_value(part.name)}"]
+    if part.group:
+        lines.append(f"group = {_value(part.group)}")
+    if part.baseline:
+        lines.append(f"baseline = {_value(part.baseline)}")
+    lines.append(f"[{kind}.match]")
+    lines += [f"{_value(name)} = {_value(value)}" for name, value in part.match.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _value(value: Any) -> str:
+    """As TOML writes it: a string or a list of JSON is one of TOML, and so is a number or a boolean."""
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_value(item) for item in value)}]"
+    return json.dumps(value, ensure_ascii=False)

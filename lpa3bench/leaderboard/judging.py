@@ -1,0 +1,150 @@
+"""What a board claims: of cells against their baselines and published numbers, and of all rows at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from lpa3bench.leaderboard.board import Cell, Comparison, Published, Ranking, Reproduction
+from lpa3bench.leaderboard.definition import Definition
+from lpa3bench.leaderboard.measures import MEASURES, value
+from lpa3bench.leaderboard.placing import Place
+from lpa3bench.records import Record
+from lpa3bench.stats.harm import class_harm
+from lpa3bench.stats.paired import PairedTest, judged, paired_test
+from lpa3bench.stats.pairing import Pairing, paired_runs
+from lpa3bench.stats.parity import settings_that_differ
+from lpa3bench.stats.ranking import ranks
+from lpa3bench.stats.reproduction import agreement
+from lpa3bench.stats.samples import pooled_mcnemar
+
+NOT_A_SCORE = {
+    "none": "it is another quantity than any of a record's scores",
+    "unknown": "the source does not say which epoch counts",
+}
+
+
+# ----------------------------------------------------------------------------------------------- baselines
+def compared(
+    definition: Definition, cells: Mapping[Place, Cell], found: Mapping[Place, Sequence[Record]]
+) -> dict[Place, Cell]:
+    """The cells, each with its comparison with the baseline of its row in the same column.
+
+    On a board of costs it is the ratio of the means; what a test over seeds asks is no question there.
+
+    Args:
+        cells: without comparisons, by row, then by column.
+        found: the records of each cell.
+    """
+    baselines = {
+        (row.key, column.key): (row.baseline, column.key)
+        for row, column in definition.planned()
+        if row.baseline and found.get((row.key, column.key)) and found.get((row.baseline, column.key))
+    }
+    if MEASURES[definition.metric].unit != "%":
+        ratios = {place: _ratio(cells[place], cells[baseline]) for place, baseline in baselines.items()}
+        return {place: replace(cell, relative=ratios.get(place)) for place, cell in cells.items()}
+    pairings = {
+        place: paired_runs(found[place], found[baseline], definition.metric)
+        for place, baseline in baselines.items()
+    }
+    tests = judged([paired_test(pairing.differences(definition.metric)) for pairing in pairings.values()])
+    result = {**cells}
+    for (place, pairing), test in zip(pairings.items(), tests, strict=True):
+        baseline = baselines[place]
+        result[place] = replace(
+            cells[place],
+            comparison=_comparison(baseline[0], pairing, test, found[baseline][0], found[place][0]),
+            flags=(*cells[place].flags, *_unpaired(pairing)),
+        )
+    return result
+
+
+def _ratio(cell: Cell, baseline: Cell) -> float | None:
+    return cell.mean / baseline.mean if cell.mean is not None and baseline.mean else None
+
+
+def _comparison(
+    baseline: str, pairing: Pairing, test: PairedTest, theirs: Record, ours: Record
+) -> Comparison:
+    harm = class_harm(pairing.pairs)
+    per_sample = pooled_mcnemar(pairing.pairs)
+    return Comparison(
+        baseline=baseline,
+        n=test.n,
+        difference=test.difference,
+        std=test.std,
+        low=test.low,
+        high=test.high,
+        p=test.p,
+        p_holm=test.p_holm,
+        smallest_p=test.smallest_p,
+        verdict=test.verdict,
+        test=test.test,
+        why=test.why,
+        per_sample_p=per_sample.p if per_sample else None,
+        worst_class=harm.worst.number if harm else None,
+        worst_class_difference=harm.worst.difference.mean if harm else None,
+        classes_harmed=harm.harmed if harm else None,
+        classes=len(harm.classes) if harm else None,
+        differs_in=settings_that_differ(theirs, ours),
+    )
+
+
+def _unpaired(pairing: Pairing) -> list[str]:
+    """Why runs make no pair with the baseline's, each reason once."""
+    reasons = Counter(line.partition(": ")[2] for line in pairing.refused)
+    return [f"{n} seed{'s' if n > 1 else ''} without a pair: {reason}" for reason, n in reasons.items()]
+
+
+# ------------------------------------------------------------------------------------------ published ones
+def reproduction(published: Published | None, runs: Sequence[Record]) -> Reproduction | None:
+    """Whether the runs agree with what was published, by the measure that it was published by.
+
+    None where nothing was published or nothing is measured.
+    """
+    if published is None or not runs:
+        return None
+    if reason := NOT_A_SCORE.get(published.metric):
+        return _not_testable(reason)
+    scores = [score for run in runs if (score := value(run, published.metric)) is not None]
+    if len(scores) < len(runs):
+        return _not_testable(f"{published.metric} is undefined in some runs")
+    found = agreement(scores, published=published.mean, published_n=published.n)
+    return Reproduction(verdict=found.verdict, low=found.low, high=found.high, why=found.why)
+
+
+def _not_testable(reason: str) -> Reproduction:
+    return Reproduction(verdict="not testable", low=None, high=None, why=f"not testable: {reason}")
+
+
+# ------------------------------------------------------------------------------------------------ all rows
+def rank(definition: Definition, cells: Mapping[Place, Cell]) -> Ranking | None:
+    """The ranked rows over the columns in which all of them are measured; None where that is nothing.
+
+    Rows of which no cell is measured have no rank, and cost nobody else theirs.
+    """
+    if MEASURES[definition.metric].unit != "%":
+        return None
+    scores = {
+        row: {
+            column.key: cell.mean
+            for column in definition.columns
+            if (cell := cells.get((row, column.key))) is not None
+        }
+        for row in definition.ranked
+    }
+    scores = {row: means for row, means in scores.items() if any(mean is not None for mean in means.values())}
+    columns = {column for means in scores.values() for column in means}
+    found = ranks({row: {c: means.get(c) for c in columns} for row, means in scores.items()})
+    if found is None:
+        return None
+    return Ranking(
+        columns=found.columns,
+        rows=found.rows,
+        mean_ranks=found.mean_ranks,
+        pairs=found.pairs,
+        test=found.test,
+        note=found.note,
+    )

@@ -1,0 +1,115 @@
+"""What a reader must know to believe a board's numbers, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from lpa3bench.leaderboard.board import Cell
+from lpa3bench.leaderboard.definition import Definition
+from lpa3bench.leaderboard.measures import MEASURES
+from lpa3bench.stats.means import FEWEST_FOR_INTERVAL
+from lpa3bench.stats.paired import ALPHA
+from lpa3bench.stats.reproduction import chance_misses
+
+
+def notes(definition: Definition, cells: Sequence[Cell], *, labels_agree: bool) -> tuple[str, ...]:
+    """Of a board with these cells, each a sentence or two of plain text.
+
+    Args:
+        labels_agree: all runs of one seed and column had the same labels, where they are of one kind.
+    """
+    return (
+        *_numbers(definition),
+        *_coverage(cells),
+        *_labels(cells, labels_agree),
+        *_comparisons(cells),
+        *_claims(definition, cells),
+        *_searches(cells),
+    )
+
+
+def _numbers(definition: Definition) -> Iterator[str]:
+    measure = MEASURES[definition.metric]
+    yield f"Every cell shows one measure, {measure.name}. {measure.text}"
+    yield (
+        "Mean ± sample standard deviation (ddof = 1) over n runs that differ in the seed alone; "
+        f"from {FEWEST_FOR_INTERVAL} runs on `board.csv` and `board.json` have the mean's 95 % bootstrap "
+        "interval as well. Runs of different experiments are never pooled."
+    )
+    for name in definition.also:
+        yield f"Also shown, and never mixed with it: {MEASURES[name].name}. {MEASURES[name].text}"
+
+
+def _coverage(cells: Sequence[Cell]) -> Iterator[str]:
+    measured = sum(cell.n > 0 for cell in cells)
+    counts = sorted({cell.n for cell in cells if cell.n})
+    runs = f", with {counts[0]} runs each" if len(counts) == 1 else ""
+    if len(counts) > 1:
+        runs = f", with {counts[0]} to {counts[-1]} runs each"
+    yield (
+        f"{measured} of {len(cells)} planned cells are measured{runs}. What is missing is shown as missing; "
+        "no mean is taken over cells."
+    )
+
+
+def _labels(cells: Sequence[Cell], agree: bool) -> Iterator[str]:
+    if not any(cell.n for cell in cells):
+        return
+    if agree:
+        yield (
+            "In every column all runs of one seed had the same given labels (their hashes are equal), so rows are "
+            "compared seed by seed."
+        )
+    else:
+        yield "Some rows of a column had other labels with the same seed; these runs make no pairs."
+
+
+def _comparisons(cells: Sequence[Cell]) -> Iterator[str]:
+    made = [cell.comparison for cell in cells if cell.comparison and cell.comparison.p is not None]
+    if not made:
+        return
+    tests = " or ".join(sorted({comparison.test for comparison in made}))
+    yield (
+        f"A row is compared with its baseline in each column, paired by seed: {tests}, two-sided, with "
+        f"Holm's correction over the board's {len(made)} comparisons. Better and worse are claims at "
+        f"p ≤ {ALPHA}; without one no difference is shown, which is not to say that there is none."
+    )
+    if untestable := [comparison for comparison in made if comparison.verdict == "not testable"]:
+        fewest = min(untestable, key=lambda comparison: comparison.n)
+        yield (
+            f"{len(untestable)} of them are not testable: n pairs allow no p below 2/2ⁿ, "
+            f"{fewest.smallest_p:.2g} for {fewest.n}, and the correction does not bring it down to {ALPHA}."
+        )
+    if any(comparison.per_sample_p is not None for comparison in made):
+        yield (
+            "McNemar's test on the test images, pooled over the pairs, speaks of these trained networks; the "
+            "test over seeds speaks of the method."
+        )
+
+
+def _claims(definition: Definition, cells: Sequence[Cell]) -> Iterator[str]:
+    if not definition.published:
+        return
+    yield (
+        "Published numbers are claims, shown beside what was measured here and never mixed with it. A mean "
+        "is reproduced when it lies in the 95 % prediction interval that runs here give for a mean of as "
+        "many runs as it is of, by the measure that it was published by."
+    )
+    tested = [
+        cell.reproduction.verdict
+        for cell in cells
+        if cell.reproduction and cell.reproduction.verdict != "not testable"
+    ]
+    if tested:
+        missed = tested.count("not reproduced")
+        yield f"{chance_misses(tested=len(tested), missed=missed).text}."
+
+
+def _searches(cells: Sequence[Cell]) -> Iterator[str]:
+    trials = sorted({cell.trials for cell in cells if cell.trials is not None})
+    if trials:
+        counts = " or ".join(map(str, trials))
+        yield (
+            f"Where a cell says so, its settings are the best of {counts} random draws by the score on "
+            "images held out of training, run again on fresh seeds."
+        )
