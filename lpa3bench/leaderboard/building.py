@@ -14,6 +14,7 @@ from lpa3bench.leaderboard.measures import MEASURES, value
 from lpa3bench.leaderboard.notes import notes
 from lpa3bench.leaderboard.placing import Place, by_cell
 from lpa3bench.records import Record
+from lpa3bench.records.search import Searched
 from lpa3bench.stats.means import summary
 from lpa3bench.stats.parity import surroundings_that_differ
 
@@ -21,12 +22,12 @@ DETAILS = ("seed", "metrics", "per_class", "labels", "protocol", "cost", "config
 """Parts of a record that a cell's page shows."""
 
 
-def build(definition: Definition, records: Iterable[Record], *, trials: Mapping[Place, int]) -> Board:
+def build(definition: Definition, records: Iterable[Record], searches: Mapping[str, Searched]) -> Board:
     """The board of these records.
 
     Args:
         records: of results; their order does not matter.
-        trials: how many random draws the settings of a cell were chosen from, where they were searched for.
+        searches: behind runs whose settings were searched for, by the run's name, as `search.find` tells.
 
     Raises:
         DataError: a record has no place, is no result, or cannot be pooled with another of its cell.
@@ -37,14 +38,11 @@ def build(definition: Definition, records: Iterable[Record], *, trials: Mapping[
     for row, column in definition.planned():
         place = (row.key, column.key)
         runs = found.get(place, [])
-        cells[place] = _cell(definition, row, column, runs, ledger.get(place, ()), trials.get(place))
+        searched = next((searches[str(run)] for run in runs if str(run) in searches), None)
+        cells[place] = _cell(definition, row, column, runs, ledger.get(place, ()), searched)
     cells = compared(definition, cells, found)
     all_records = [record for runs in found.values() for record in runs]
-    keys = {
-        definition.metric,
-        *definition.also,
-        *(name for cell in cells.values() for name in cell.other_scores),
-    }
+    keys = {definition.metric, *definition.also}.union(*(cell.other_scores for cell in cells.values()))
     return Board(
         key=definition.key,
         title=definition.title,
@@ -79,7 +77,7 @@ def _cell(
     column: Column,
     runs: Sequence[Record],
     label_flags: Sequence[str],
-    trials: int | None,
+    searched: Searched | None,
 ) -> Cell:
     published = definition.published.get((row.key, column.key))
     if not runs:
@@ -101,12 +99,17 @@ def _cell(
         other_scores=others,
         seconds=fmean(run.seconds for run in runs),
         passes=fmean(run.passes for run in runs),
-        trials=trials,
+        trials=searched.trials if searched else None,
         published=published,
         reproduction=reproduction(published, runs),
         curve=_curve(runs),
         records=tuple(run.file_name for run in runs),
-        flags=(*_undefined(definition, runs, len(defined)), *_flags(runs), *label_flags),
+        flags=(
+            *([searched.text] if searched else []),
+            *_undefined(definition, runs, len(defined)),
+            *_flags(runs),
+            *label_flags,
+        ),
         identity=runs[0].identity,
     )
 

@@ -136,9 +136,9 @@ def rank(definition: Definition, cells: Mapping[Place, Cell]) -> Ranking | None:
         for row in definition.ranked
     }
     scores = {row: means for row, means in scores.items() if any(mean is not None for mean in means.values())}
-    columns = {column for means in scores.values() for column in means}
+    columns = [column.key for column in definition.columns]
     found = ranks({row: {c: means.get(c) for c in columns} for row, means in scores.items()})
-    if found is None:
+    if found is None or len(found.columns) < 2:  # ranks in one column are only its order
         return None
     return Ranking(
         columns=found.columns,

@@ -33,7 +33,7 @@ def _numbers(definition: Definition) -> Iterator[str]:
     yield f"Every cell shows one measure, {measure.name}. {measure.text}"
     yield (
         "Mean ± sample standard deviation (ddof = 1) over n runs that differ in the seed alone; "
-        f"from {FEWEST_FOR_INTERVAL} runs on `board.csv` and `board.json` have the mean's 95 % bootstrap "
+        f"from {FEWEST_FOR_INTERVAL} runs on board.csv and board.json have the mean's 95 % bootstrap "
         "interval as well. Runs of different experiments are never pooled."
     )
     for name in definition.also:
@@ -57,8 +57,8 @@ def _labels(cells: Sequence[Cell], agree: bool) -> Iterator[str]:
         return
     if agree:
         yield (
-            "In every column all runs of one seed had the same given labels (their hashes are equal), so rows are "
-            "compared seed by seed."
+            "In every column all runs of one seed had the same given labels (their hashes are equal), so "
+            "rows are compared seed by seed."
         )
     else:
         yield "Some rows of a column had other labels with the same seed; these runs make no pairs."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PureWindowsPath
 from typing import Any
@@ -20,7 +20,8 @@ from lpa3bench.leaderboard.placing import (
     strangers,
     why_elsewhere,
 )
-from lpa3bench.records import Record, find, load, load_all
+from lpa3bench.records import Record, find, load, load_all, search
+from lpa3bench.records.search import Searched
 
 RESULTS = "results"
 
@@ -111,10 +112,13 @@ def _choose(have: Sequence[Record], offered: Sequence[Record], result: Sorted) -
             result.known.append(record)
 
 
-def store(folder: Path, records: Iterable[Record], *, alone: bool = False) -> None:
-    """Write records into a board's `results/`, each whole or not at all.
+def store(
+    folder: Path, records: Sequence[Record], searches: Mapping[str, Searched], *, alone: bool = False
+) -> None:
+    """Write records into a board's `results/`, each whole or not at all, and the searches behind them.
 
     Args:
+        searches: by the run's name; those of other runs are left out.
         alone: remove every other record there, after these are written.
 
     Raises:
@@ -127,8 +131,13 @@ def store(folder: Path, records: Iterable[Record], *, alone: bool = False) -> No
         path = results / record.file_name
         write_text(path, as_stored(record.data))
         written.add(path)
+        if searched := searches.get(str(record)):
+            path = results / search.FOLDER / searched.path.name
+            if path not in written:
+                search.write(path, searched.data)
+                written.add(path)
     if alone:
-        for path in {*find([results])} - written:
+        for path in {*find([results]), *(results / search.FOLDER).glob("*.json")} - written:
             path.unlink()
 
 

@@ -1,1 +1,5 @@
 """What is shown of records and boards: pages, tables and figures. Knows no torch."""
+
+from lpa3bench.report.writing import write
+
+__all__ = ["write"]

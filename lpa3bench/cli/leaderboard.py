@@ -1,0 +1,159 @@
+"""`lpa3bench leaderboard`: boards built from records, records merged in, boards published."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lpa3bench.errors import BenchError
+
+if TYPE_CHECKING:
+    from lpa3bench.leaderboard.definition import Definition
+    from lpa3bench.leaderboard.storing import Sorted
+
+VERBS = {
+    "build": "Take records into a board, if asked to, and write its pages.",
+    "merge": "Take records of other machines into a board.",
+    "publish": "Show a board at Weights & Biases: a table, and its files as an artifact.",
+}
+NOT_TAKEN_EXIT = 4
+
+
+class Verbs(click.Group):
+    """Imports what publishes only when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*VERBS]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name == "publish":
+            from lpa3bench.cli.leaderboardpublish import publish
+
+            return publish
+        return super().get_command(ctx, cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Verbs"):
+            formatter.write_dl([*VERBS.items()])
+
+
+@click.group(cls=Verbs, subcommand_metavar="VERB [ARGS]...")
+def command() -> None:
+    """Build boards from records, merge records, publish boards.
+
+    A board is a folder with a board.toml, which says what it shows, and the records in its results/.
+    """
+
+
+folder_argument = click.argument("folder", metavar="BOARD", type=click.Path(path_type=Path, file_okay=False))
+fresh_option = click.option(
+    "--fresh",
+    is_flag=True,
+    help="Begin with no records; those that the board had are removed.",
+)
+
+
+@command.command()
+@folder_argument
+@click.option(
+    "--from",
+    "places",
+    type=click.Path(path_type=Path),
+    metavar="PLACE",
+    multiple=True,
+    help="Take the records there first: a run, a folder of runs, or a record. Repeatable.",
+)
+@fresh_option
+def build(folder: Path, places: tuple[Path, ...], fresh: bool) -> None:
+    """Take records into a board, if asked to, and write its pages.
+
+    BOARD is a folder such as leaderboards/digits. Without --from its pages are made again from its results/
+    alone, byte for byte. A folder without a board.toml gets one that has a place for every record.
+    """
+    from lpa3bench.leaderboard import definition, drafting
+    from lpa3bench.leaderboard.storing import sort, stored
+    from lpa3bench.records import load_all
+
+    if places and not (folder / definition.NAME).exists():
+        board = _drafted(drafting.draft(load_all(places), folder.resolve().name), folder)
+    else:
+        board = definition.load(folder)
+    there = [] if fresh else stored(folder)
+    if places or fresh:
+        found = sort(board, there, places)
+        _store(folder, found, places, alone=fresh)
+        _tell(found)
+        if found.foreign:
+            click.echo(f"{len(found.foreign)} records are of no cell of this board", err=True)
+    _write(board, folder)
+
+
+@command.command()
+@folder_argument
+@click.argument("places", metavar="PLACE...", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.pass_context
+def merge(ctx: click.Context, folder: Path, places: tuple[Path, ...]) -> None:
+    """Take records of other machines into a board.
+
+    PLACE is a record, a run, or a folder of either. Each is verified: its form, that its scores follow from
+    its curve, its protocol version, and that it fits what the board has. What is refused is named with the
+    reason, and then the exit code is 4; the rest is taken and the board is built.
+    """
+    from lpa3bench.leaderboard import definition
+    from lpa3bench.leaderboard.storing import sort, stored
+
+    board = definition.load(folder)
+    found = sort(board, stored(folder), places)
+    _store(folder, found, places)
+    _tell(found)
+    for path, reason in found.foreign:
+        click.echo(f"refused {path}: {reason}", err=True)
+    _write(board, folder)
+    if found.refused or found.foreign:
+        ctx.exit(NOT_TAKEN_EXIT)
+
+
+def _drafted(text: str, folder: Path) -> Definition:
+    """The definition that was made up, written down for its owner."""
+    from lpa3bench.files import write_text
+    from lpa3bench.leaderboard import definition
+
+    path = folder / definition.NAME
+    board = definition.read(text, path)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(path, text)
+    click.echo(f"wrote {path}, which has a place for every record; edit it and build again", err=True)
+    return board
+
+
+def _store(folder: Path, found: Sorted, places: tuple[Path, ...], *, alone: bool = False) -> None:
+    from lpa3bench.leaderboard.storing import store
+    from lpa3bench.records import search
+
+    store(folder, found.taken, search.find(places), alone=alone)
+
+
+def _tell(found: Sorted) -> None:
+    """What became of the records, on stderr."""
+    for path, reason in found.refused:
+        click.echo(f"refused {path}: {reason}", err=True)
+    known = f", {len(found.known)} were there already" if found.known else ""
+    click.echo(f"{len(found.taken)} records taken, {len(found.refused)} refused{known}", err=True)
+
+
+def _write(definition: Definition, folder: Path) -> None:
+    """Build the board from what lies in its folder, and write its pages."""
+    from lpa3bench.leaderboard.building import build as build_board
+    from lpa3bench.leaderboard.storing import RESULTS, stored
+    from lpa3bench.records import search
+    from lpa3bench.report import write
+
+    try:
+        board = build_board(definition, stored(folder), search.find([folder / RESULTS]))
+    except BenchError as error:
+        raise type(error)(f"{error}; --fresh begins anew") from error
+    for path in write(board, folder):
+        click.echo(str(path))
+    click.echo(f"{board.measured} of {len(board.cells)} cells are measured", err=True)

@@ -1,0 +1,101 @@
+"""`lpa3bench records`: what runs ended with, a row for each run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lpa3bench.cli.options import json_option
+
+if TYPE_CHECKING:
+    from lpa3bench.records import Record
+
+
+@click.command()
+@click.argument("places", metavar="DIR...", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@json_option
+def command(places: tuple[Path, ...], as_csv: bool, as_json: bool) -> None:
+    """List the records in a folder, a row for each run.
+
+    DIR is a folder of runs, a run, a record, or a board's results/. Records are verified; a damaged one is an
+    error. Accuracies are shares in [0, 1] with --csv and --json, and per cent in the table.
+    """
+    from lpa3bench.records import load_all
+
+    if as_csv and as_json:
+        raise click.UsageError("--csv and --json exclude each other")
+    records = load_all(places)
+    rows = [_row(record) for record in records]
+    if as_json:
+        click.echo(json.dumps(rows, indent=1))
+    elif as_csv:
+        from lpa3bench.report.table import written
+
+        click.echo(written(rows), nl=False)
+    else:
+        for line in _lines(records):
+            click.echo(line)
+
+
+def _row(record: Record) -> dict[str, Any]:
+    """Everything of a record that is one number or one word."""
+    cell, cost, provenance = record.cell, record.data["cost"], record.data["provenance"]
+    return {
+        "cell": record.name,
+        "identity": record.identity,
+        "seed": record.seed,
+        "task": cell["task"],
+        "dataset": cell["dataset"],
+        "labels": cell["labels"],
+        "setting": cell["setting"],
+        "backbone": cell["backbone"],
+        **{slot: record.slots.get(slot) for slot in ("view", "strong", "positives")},
+        "epochs": cell["epochs"],
+        **record.data["metrics"],
+        "training_seconds": record.seconds,
+        "forward_equivalents": record.passes,
+        "steps": sum(cost["steps"].values()),
+        "peak_memory_bytes": cost["peak_memory_bytes"],
+        "labels_sha256": record.label_hash,
+        "data_sha256": record.data_hash,
+        "protocol": record.protocol_version,
+        "is_result": record.is_result,
+        "engine": provenance["engine"],
+        "device": provenance["device"],
+        "hardware": provenance["hardware"],
+        "threads": provenance["threads"],
+        "finished": provenance["finished"],
+        "flags": "; ".join(record.data["flags"]),
+        "path": str(record.path),
+    }
+
+
+def _lines(records: list[Record]) -> list[str]:
+    """A table for people: the run, its accuracies, and what it took."""
+    head = ("run", "last", "selected", "best on test", "seconds", "passes", "")
+    body = [
+        (
+            str(record),
+            *(_percent(record.score(metric)) for metric in ("last", "val_selected", "oracle_best")),
+            f"{record.seconds:.1f}",
+            f"{record.passes:.3g}",
+            "" if record.is_result else "not a result (--limit)",
+        )
+        for record in records
+    ]
+    widths = [max(len(row[place]) for row in (head, *body)) for place in range(len(head))]
+    return [
+        "  ".join(
+            text.ljust(width) if place in (0, len(head) - 1) else text.rjust(width)
+            for place, (text, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in (head, *body)
+    ]
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{100 * share:.2f}"

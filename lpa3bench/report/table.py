@@ -1,0 +1,89 @@
+"""A board as CSV in long form: a line a cell, with every number."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import Any
+
+from lpa3bench.leaderboard.board import Board, Cell, Column, Row
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""A spreadsheet takes text that opens with one of these for a formula."""
+
+
+def table(board: Board) -> str:
+    """The file. Shares are in [0, 1]; what is undefined or missing is empty; text is made harmless."""
+    lines = [
+        dict(_line(board, row, column, cell))
+        for row in board.rows
+        for column in board.columns
+        if (cell := board.cell(row.key, column.key)) is not None
+    ]
+    return written(lines)
+
+
+def written(lines: list[dict[str, Any]]) -> str:
+    """Lines as CSV under one head; all have the same names in the same order, or fewer."""
+    names = {name: None for line in lines for name in line}
+    out = io.StringIO()
+    writer = csv.DictWriter(out, [*names], restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: harmless(value) for name, value in line.items()} for line in lines)
+    return out.getvalue()
+
+
+def harmless(value: Any) -> Any:
+    """A value that no spreadsheet takes for a formula; numbers stay numbers."""
+    if isinstance(value, str) and value.startswith(FORMULA):
+        return f"'{value}"
+    return "" if value is None else value
+
+
+def _line(board: Board, row: Row, column: Column, cell: Cell) -> Iterator[tuple[str, Any]]:
+    yield from {
+        "board": board.key,
+        "row": row.key,
+        "row_name": row.name,
+        "column": column.key,
+        "column_name": f"{column.group}, {column.name}" if column.group else column.name,
+        "metric": board.metric,
+        "protocol": board.protocol,
+        "n": cell.n,
+        "mean": cell.mean,
+        "std": cell.std,
+        "low": cell.low,
+        "high": cell.high,
+        "seeds": " ".join(map(str, cell.seeds)),
+        "scores": " ".join(map(repr, cell.scores)),
+        "relative": cell.relative,
+        "training_seconds": cell.seconds,
+        "forward_equivalents": cell.passes,
+        "trials": cell.trials,
+        "identity": cell.identity,
+    }.items()
+    yield from ((name, cell.other_scores.get(name)) for name in board.measures if name != board.metric)
+    yield from _comparison(cell)
+    yield from _published(cell)
+    yield "flags", "; ".join(cell.flags)
+
+
+def _comparison(cell: Cell) -> Iterator[tuple[str, Any]]:
+    names = (
+        "baseline", "difference", "std", "low", "high", "p", "p_holm", "smallest_p", "verdict", "test",
+        "per_sample_p", "worst_class", "worst_class_difference", "classes_harmed", "classes",
+    )  # fmt: skip
+    comparison = cell.comparison
+    yield "pairs", comparison.n if comparison else None
+    for name in names:
+        title = f"difference_{name}" if name in ("std", "low", "high") else name
+        yield title, getattr(comparison, name) if comparison else None
+    yield "differs_in", "; ".join(comparison.differs_in) if comparison else None
+
+
+def _published(cell: Cell) -> Iterator[tuple[str, Any]]:
+    for name in ("mean", "std", "n", "metric", "source", "note"):
+        yield f"published_{name}", getattr(cell.published, name) if cell.published else None
+    for name in ("verdict", "low", "high"):
+        yield f"reproduction_{name}", getattr(cell.reproduction, name) if cell.reproduction else None

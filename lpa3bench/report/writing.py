@@ -1,0 +1,31 @@
+"""All that is shown of a board, written into its folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lpa3bench.files import write_text
+from lpa3bench.leaderboard.board import Board
+from lpa3bench.report import dump, latex, markdown, table
+from lpa3bench.report.html import page
+
+FILES = {
+    "README.md": markdown.readme,
+    "board.csv": table.table,
+    "board.tex": latex.tables,
+    "board.json": dump.dump,
+    "index.html": page,
+}
+"""By name, what makes it of a board."""
+
+
+def write(board: Board, folder: Path) -> list[Path]:
+    """Write every file, each whole or not at all; all are made before the first is written.
+
+    Raises:
+        RunFailed: the disk refused it.
+    """
+    texts = {folder / name: make(board) for name, make in FILES.items()}
+    for path, text in texts.items():
+        write_text(path, text)
+    return [*texts]
