@@ -75,7 +75,7 @@ class Search:
         return f"{self.trials} trials × {seeds}, by the validation score of the {self.epoch} epoch"
 
     def sample(self, names: Sequence[str], place: int) -> tuple[str, ...]:
-        """A `-p` text for each of these parameters, with the first (place 0) or last (−1) item of its range."""
+        """A `-p` text for each of these parameters, with the first (0) or last (−1) item of its range."""
         ranges = dict(self.ranges)
         return tuple(_text(name, ranges[name].items[place]) for name in names)
 

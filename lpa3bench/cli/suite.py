@@ -1,0 +1,257 @@
+"""`lpa3bench suite`: every cell of a suite with every seed, however often it is interrupted."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from lpa3bench.cli.options import data_option, device_option, json_option, plugin_option
+from lpa3bench.errors import Stopped, UsageError
+from lpa3bench.paths import data_root, resolve_config, suite_names
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lpa3bench.engines.campaign import Result
+    from lpa3bench.engines.engine import Engine
+    from lpa3bench.engines.plan import CellPlan, Planner
+    from lpa3bench.engines.report import Overview
+
+FAILED = 6
+"""The exit code of a suite that went to its end, and not every run did."""
+THREADS = "OMP_NUM_THREADS"
+
+
+def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Shipped suites, and the shell's own completion of paths."""
+    names = [CompletionItem(name) for name in suite_names() if name.startswith(incomplete)]
+    return [CompletionItem(incomplete, type="file"), *names]
+
+
+@click.command()
+@click.argument(
+    "file", callback=lambda ctx, param, text: resolve_config(text), shell_complete=_complete, metavar="FILE"
+)
+@click.option(
+    "--engine",
+    type=click.Choice(("local", "ray")),
+    default="local",
+    show_default=True,
+    help="Who runs them: processes on this machine, or Ray (the extra `ray`).",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Runs at once. [default: one for each GPU, else for each core; with Ray as many as have room]",
+)
+@click.option("--address", metavar="ADDR", help="Join the Ray cluster there instead of starting one here.")
+@click.option(
+    "--only",
+    metavar="GLOB",
+    multiple=True,
+    help="Only the cells, as written, or runs, by name, that fit this pattern. Repeatable.",
+)
+@click.option("--dry-run", is_flag=True, help="Print the plan and run nothing.")
+@click.option(
+    "--list-commands", is_flag=True, help="Print one command a line for each run that is not finished."
+)
+@click.option("--no-forecast", is_flag=True, help="Time no steps for the forecast of hours.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    default=Path("runs"),
+    show_default=True,
+    help="Where the runs' folders are made.",
+)
+@data_option
+@device_option
+@plugin_option
+@json_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    file: Path,
+    engine: str,
+    workers: int | None,
+    address: str | None,
+    only: tuple[str, ...],
+    dry_run: bool,
+    list_commands: bool,
+    no_forecast: bool,
+    out: Path,
+    data: Path | None,
+    device: str,
+    plugins: tuple[Path, ...],
+    as_json: bool,
+) -> None:
+    """Train every cell of a suite with every seed.
+
+    FILE is a suite file or the name of a shipped one (suites/digits). Finished runs are not run again,
+    interrupted ones go on where they were, and one that fails does not keep the others: the same command goes
+    on until all is done. Exits with 6 where some runs failed.
+    """
+    from lpa3bench.engines.campaign import searched
+    from lpa3bench.engines.forecast import forecast
+    from lpa3bench.engines.plan import Planner
+    from lpa3bench.engines.report import Overview
+    from lpa3bench.registry import load
+    from lpa3bench.suite import check
+
+    if address is not None and engine != "ray":
+        raise UsageError("--address: is Ray's; add --engine ray")
+    registry = load(plugins)
+    checked = check(file, registry)
+    if checked.errors:
+        for error in checked.errors:
+            click.echo(f"error: {error}", err=True)
+        ctx.exit(max(error.exit_code for error in checked.errors))
+    options = _options(device, data, plugins)
+    planner = Planner(checked.suite, registry, out=out, data=data_root(data), options=options)
+    plans = searched(planner, planner.plan(checked.cells, only), {}, {}, save=not dry_run)
+    if not plans:
+        raise UsageError(f"--only {' '.join(only)}: fits no cell and no run of {file}")
+    if list_commands:
+        _list_commands(planner, plans)
+        return
+    place = _Place(engine, workers, address, device, checked.suite.threads)
+    found = forecast(
+        plans,
+        data=planner.data,
+        device=device,
+        threads=checked.suite.threads,
+        cache=out / ".cache",
+        time_steps=not no_forecast,
+    )
+    overview = Overview(checked.suite, plans, found, place.capacity())
+    if dry_run:
+        click.echo(json.dumps(overview.as_data(), indent=1) if as_json else overview.text())
+        return
+    click.echo(overview.text(), err=as_json)
+    result = _carry_out(planner, overview, place)
+    click.echo(json.dumps(_data(result), indent=1) if as_json else _text(result))
+    if result.failures or result.problems:
+        ctx.exit(FAILED)
+
+
+def _options(device: str, data: Path | None, plugins: Sequence[Path]) -> tuple[str, ...]:
+    """What every run gets beside its cell and seed."""
+    chosen = [("--device", device)] if device != "auto" else []
+    chosen += [("--data", str(data))] if data is not None else []
+    chosen += [("--plugin", str(path)) for path in plugins]
+    return tuple(word for option in chosen for word in option)
+
+
+def _list_commands(planner: Planner, plans: Sequence[CellPlan]) -> None:
+    """For a scheduler of somebody else's: each line is a whole command for a shell."""
+    runs = {run.name: run for planned in plans for run in planned.all_runs}
+    for run in runs.values():
+        if run.state != "done":
+            words = ("lpa3bench", "run", *run.arguments)
+            click.echo(f"{THREADS}={planner.suite.threads} {shlex.join(words)}")
+    for planned in plans:
+        if planned.problem:
+            click.echo(f"error: {planned}: {planned.problem}", err=True)
+        elif planned.trials and not planned.runs:
+            click.echo(
+                f"{planned}: trials only; the same command lists its runs when they are done", err=True
+            )
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Who runs the runs."""
+
+    engine: str
+    workers: int | None
+    address: str | None
+    device: str
+    threads: int
+
+    def capacity(self) -> int | None:
+        """How many at once; None where that is another machine's business."""
+        if self.workers is not None or self.address is not None:
+            return self.workers
+        from lpa3bench.device import gpus
+
+        return len(gpus(self.device)) or max(1, (os.cpu_count() or 1) // self.threads)
+
+    def open(self) -> Engine:
+        """The engine, started.
+
+        Raises:
+            UsageError: Ray is not installed or not there, or no machine has room for a run.
+        """
+        from lpa3bench.device import gpus
+
+        if self.engine == "local":
+            from lpa3bench.engines.local import Local
+
+            return Local(self.capacity() or 1, gpus(self.device))
+        from lpa3bench.engines.ray import connect
+
+        return connect(self.address, workers=self.workers, threads=self.threads, device=self.device)
+
+
+def _carry_out(planner: Planner, overview: Overview, place: _Place) -> Result:
+    """Do all runs; this process goes on when its terminal is closed.
+
+    Raises:
+        Stopped: a signal came; the runs were stopped by it too.
+    """
+    from lpa3bench.engines.campaign import carry_out
+    from lpa3bench.engines.drive import launcher
+    from lpa3bench.engines.table import Pace, watch
+    from lpa3bench.interrupts import Interrupts
+
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    environment = {THREADS: str(planner.suite.threads)}
+    environment |= {name: os.environ[name] for name in ("LPA3BENCH_DATA",) if name in os.environ}
+    engine = place.open()
+    with Interrupts() as interrupts:
+        shown = watch(Pace(overview.forecast.of_runs(overview.plans), engine.capacity))
+        try:
+            result = carry_out(planner, overview.plans, engine, shown, interrupts, launcher(environment))
+        finally:
+            shown.close()
+            engine.close()
+    if interrupts.received is not None:
+        name = signal.Signals(interrupts.received).name
+        raise Stopped(
+            f"{name} received: {result.count('done')} runs are done, {result.count('stopped')} are not; "
+            "the same command goes on",
+            interrupts.received,
+        )
+    return result
+
+
+def _text(result: Result) -> str:
+    """What became of all, for people: failures by cell and cause."""
+    lines = [f"{result.count('done')} of {len(result.outcomes)} runs are done"]
+    for outcome in result.failures:
+        run = outcome.run
+        lines.append(f"{outcome.verdict}  {run.cell}  seed {run.seed}: {outcome.cause}")
+        if outcome.verdict == "failed":
+            lines.append(f"        what it printed: {run.log}")
+    lines += (f"bad draw  {o.run.cell}  seed {o.run.seed}: {o.cause}" for o in result.bad_draws)
+    lines += (f"not run  {cell}: {cause}" for cell, cause in result.problems.items())
+    return "\n".join(lines)
+
+
+def _data(result: Result) -> dict[str, Any]:
+    from lpa3bench.engines.report import outcome_data
+
+    return {
+        "runs": [outcome_data(outcome) for outcome in result.outcomes],
+        "bad_draws": [outcome_data(outcome) for outcome in result.bad_draws],
+        "problems": result.problems,
+    }

@@ -1,0 +1,130 @@
+"""Which trial of a search was the best, from the records of its runs alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from lpa3bench.engines.plan import SEARCH, CellPlan, Planner, Trial
+from lpa3bench.identity import digest
+from lpa3bench.records import SELECTED_BY
+from lpa3bench.records import search as searches
+from lpa3bench.suite import Search, texts
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A trial that is over."""
+
+    trial: Trial
+    score: float | None
+    """Mean over its seeds; None where one of its runs failed, or its score is undefined."""
+    failed: str | None
+    """Why a run failed."""
+
+
+def choose(planner: Planner, planned: CellPlan, failed: Mapping[str, str]) -> Choice | str | None:
+    """What the cell's trials come to; None where there is nothing to choose, or not yet.
+
+    Args:
+        failed: causes by the names of runs that failed by themselves, as by a loss that is no longer finite:
+            such a draw is a bad one.
+
+    Returns:
+        The choice, or why there can be none.
+    """
+    search = planner.suite.search
+    if search is None or not planned.trials:
+        return None
+    tried = settled(planned, search, failed)
+    if tried is None:
+        return None
+    winner = best(tried)
+    if winner is None:
+        causes = [one.failed for one in tried if one.failed]
+        return f"none of its {len(tried)} trials has a score" + (f"; one says: {causes[0]}" if causes else "")
+    return choice(planner, planned, tried, winner)
+
+
+def settled(planned: CellPlan, search: Search, failed: Mapping[str, str]) -> tuple[Tried, ...] | None:
+    """Every trial with its score; None while one of them is neither finished nor failed."""
+    tried = []
+    for trial in planned.trials:
+        cause = next((failed[run.name] for run in trial.runs if run.name in failed), None)
+        if cause is None and any(run.state != "done" for run in trial.runs):
+            return None
+        scores = [] if cause else [_score(run.folder.record(), planned, search) for run in trial.runs]
+        known = [score for score in scores if score is not None]
+        tried.append(Tried(trial, mean(known) if known and len(known) == len(scores) else None, cause))
+    return tuple(tried)
+
+
+def _score(record: dict[str, Any] | None, planned: CellPlan, search: Search) -> float | None:
+    """The validation score of a run, by what its config selects by."""
+    curve = record["curve"] if record else []
+    select = planned.loaded.config.experiment().select
+    scores = [row.get(SELECTED_BY[select]) for row in curve]
+    if not scores:
+        return None
+    known = [score for score in scores if score is not None]
+    return scores[-1] if search.epoch == "last" else max(known, default=None)
+
+
+def best(tried: Sequence[Tried]) -> Tried | None:
+    """The one with the highest score, the first of equals; None where no trial has one."""
+    scored = [one for one in tried if one.score is not None]
+    return max(scored, key=lambda one: (one.score, -one.trial.number), default=None)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A cell that was searched, and what is to be written down of the search."""
+
+    planned: CellPlan
+    """With the winner's runs, on the suite's seeds and all training images."""
+    path: Path
+    data: dict[str, Any]
+
+    def save(self) -> None:
+        """Write it down, before anything is run: without it a tuned run would pass for one that was not.
+
+        Raises:
+            RunFailed: the disk refused it.
+        """
+        searches.write(self.path, self.data)
+
+
+def choice(planner: Planner, planned: CellPlan, tried: Sequence[Tried], winner: Tried) -> Choice:
+    """The cell with the winner's values."""
+    search, loaded = planner.suite.search, planned.loaded
+    assert search is not None
+    cell = loaded.with_values(texts(winner.trial.values))
+    runs = planner.runs(cell, cell.load(planner.registry), planner.suite.seeds)
+    data = {
+        "cell": str(loaded.cell),
+        "name": planned.name,
+        **search.as_data(),
+        "ranges": {name: [r.kind, *r.items] for name, r in search.ranges if name in loaded.ranges},
+        "tried": [
+            {
+                "values": one.trial.values,
+                "runs": [run.name for run in one.trial.runs],
+                "score": one.score,
+                "failed": one.failed,
+            }
+            for one in tried
+        ],
+        "chosen": winner.trial.number,
+        "values": winner.trial.values,
+        "runs": [run.name for run in runs],
+    }
+    return Choice(replace(planned, runs=runs), _path(planner.out, search, planned), data)
+
+
+def _path(out: Path, search: Search, planned: CellPlan) -> Path:
+    """One for each cell and search."""
+    parts = (planned.identity, str(planned.loaded.cell), repr(search.as_data()))
+    return out / SEARCH / f"{digest(*(part.encode() for part in parts))[:8]}.json"

@@ -1,0 +1,140 @@
+"""How long the runs of a cell take: by its finished runs, else by a few timed steps."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean
+
+from lpa3bench.config import Config
+from lpa3bench.engines.plan import CellPlan
+from lpa3bench.engines.runs import Run
+from lpa3bench.errors import BenchError, RunFailed
+from lpa3bench.files import write_text
+
+START_SECONDS = 5.0
+"""Of a process before its first step."""
+LOOK_AT = 3
+"""Finished runs of a cell that are averaged."""
+BUDGET_SECONDS = 20.0
+"""For timed steps, of all cells together: cells for which no time is left are taken to be like the others."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Seconds of a run of each cell, by the cell's name in the plan."""
+
+    seconds: dict[str, float]
+    measured: int
+    """Cells whose finished runs were looked at."""
+    timed: int
+    """Cells of which some steps were timed, now or earlier."""
+    guessed: int
+    """Cells that are taken to be like the others."""
+
+    def of_runs(self, plans: Sequence[CellPlan]) -> dict[str, float]:
+        """Seconds of each run as a whole, by its name, where they are known."""
+        cells = ((self.seconds[str(p)], p) for p in plans if str(p) in self.seconds)
+        return {run.name: seconds for seconds, planned in cells for run in planned.all_runs}
+
+
+def left(runs: Iterable[Run], seconds: Mapping[str, float]) -> float:
+    """Seconds that these runs will still take, one after the other."""
+    todo = ((run, seconds.get(run.name, 0.0)) for run in runs if run.state != "done")
+    return sum(whole * (1 - min(run.epochs_done() / run.epochs, 1.0)) for run, whole in todo)
+
+
+def forecast(
+    plans: Sequence[CellPlan], *, data: Path, device: str, threads: int, cache: Path, time_steps: bool = True
+) -> Forecast:
+    """Look at what is done, and time some steps of the cells of which nothing is.
+
+    Args:
+        threads: of PyTorch in each run.
+        cache: the folder in which the seconds that were found are kept.
+        time_steps: whether steps are to be timed where nothing else is known.
+    """
+    known = _Known(cache / "forecasts.json")
+    measured = {str(p): seconds for p in plans if (seconds := _measured(p)) is not None}
+    timed: dict[str, float] = {}
+    until = time.monotonic() + (BUDGET_SECONDS if time_steps else 0.0)
+    for planned in plans:
+        if planned.problem or str(planned) in measured:
+            continue
+        key = f"{planned.identity} {device} {threads}"
+        if key not in known.seconds and time.monotonic() < until:
+            with _threads(threads):
+                known.seconds[key] = _timed(planned.loaded.config, data, device)
+        if (seconds := known.seconds.get(key)) is not None:
+            timed[str(planned)] = seconds
+    known.save()
+    found = {**measured, **timed}
+    rest = [p for p in plans if not p.problem and str(p) not in found]
+    guessed = {str(p): _alike(p, plans, found) for p in rest} if found else {}
+    return Forecast({**guessed, **found}, len(measured), len(timed), len(guessed))
+
+
+def _measured(planned: CellPlan) -> float | None:
+    """The mean of some finished runs, which were made on this machine or another."""
+    seconds: list[float] = []
+    for run in planned.all_runs:
+        if len(seconds) == LOOK_AT:
+            break
+        with suppress(RunFailed, KeyError, TypeError):
+            if (record := run.folder.record()) is not None:
+                seconds.append(START_SECONDS + sum(record["cost"]["wall_seconds"].values()))
+    return mean(seconds) if seconds else None
+
+
+def _timed(config: Config, data: Path, device: str) -> float | None:
+    """What a few steps make expected; None where that cannot be said."""
+    from lpa3bench import rehearsal
+
+    try:
+        hours = rehearsal.forecast(config, root=data, device=device)["hours"]
+    except BenchError:  # the run itself will say so
+        return None
+    return None if hours is None else START_SECONDS + 3600 * hours
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """PyTorch takes so many in here."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _alike(planned: CellPlan, plans: Sequence[CellPlan], found: dict[str, float]) -> float:
+    """The mean over the cells of the same config file, else over all."""
+    file = planned.loaded.cell.files[0]
+    near = [found[str(p)] for p in plans if p.loaded.cell.files[0] == file and str(p) in found]
+    return mean(near or found.values())
+
+
+class _Known:
+    """Seconds found earlier. A file that cannot be read or written is done without."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.seconds: dict[str, float | None] = {}
+        with suppress(OSError, ValueError):
+            self.seconds = dict(json.loads(path.read_text(encoding="utf-8")))
+        self._before = dict(self.seconds)
+
+    def save(self) -> None:
+        """Keep them."""
+        if self.seconds == self._before:
+            return
+        with suppress(OSError, RunFailed):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            write_text(self.path, json.dumps(self.seconds, indent=1) + "\n")

@@ -1,0 +1,78 @@
+"""Runs on this machine, so many at once; GPUs are dealt out in turn."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from lpa3bench.device import VISIBLE
+from lpa3bench.engines.engine import Ended
+from lpa3bench.engines.launch import Launch, last_words, start
+
+GRACE_SECONDS = 5.0
+"""For a killed process to be gone."""
+
+
+@dataclass(frozen=True)
+class _Running:
+    launch: Launch
+    process: subprocess.Popen[bytes]
+    place: int
+
+
+class Local:
+    """A pool of places, each of which takes one run at a time.
+
+    Args:
+        workers: how many places there are.
+        gpus: what `device.VISIBLE` calls the GPUs; none: runs see what this process sees.
+    """
+
+    def __init__(self, workers: int, gpus: Sequence[str] = ()) -> None:
+        self._gpus = tuple(gpus)
+        self._free = [*range(workers)]
+        self._running: dict[str, _Running] = {}
+        self._workers = workers
+
+    @property
+    def capacity(self) -> int:
+        """The number of places."""
+        return self._workers
+
+    def has_room(self) -> bool:
+        """Whether a place is free."""
+        return bool(self._free)
+
+    def submit(self, name: str, launch: Launch) -> None:
+        """Start it in the first free place, which has a GPU of its own where there are enough."""
+        place = self._free.pop(0)
+        gpu = {VISIBLE: self._gpus[place % len(self._gpus)]} if self._gpus else {}
+        self._running[name] = _Running(launch, start(launch, gpu), place)
+
+    def poll(self) -> list[Ended]:
+        """Those that ended; their places are free again."""
+        ended = []
+        for name, run in [*self._running.items()]:
+            code = run.process.poll()
+            if code is not None:
+                del self._running[name]
+                self._free = sorted((*self._free, run.place))
+                ended.append(Ended(name, code, last_words(Path(run.launch.log), code) if code else ""))
+        return ended
+
+    def stop(self, number: int) -> None:
+        """Send the signal to all."""
+        for run in self._running.values():
+            run.process.send_signal(number)
+
+    def close(self) -> None:
+        """Kill what is left."""
+        for run in self._running.values():
+            run.process.kill()
+        for run in self._running.values():
+            with suppress(subprocess.TimeoutExpired):
+                run.process.wait(GRACE_SECONDS)
+        self._running.clear()

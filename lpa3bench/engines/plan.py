@@ -1,0 +1,174 @@
+"""From a suite that was checked to its runs: where each one is done, without training or scoring anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from lpa3bench.cell import cell_name
+from lpa3bench.config import Config
+from lpa3bench.data.splits import fingerprint
+from lpa3bench.engines.runs import Run
+from lpa3bench.errors import BenchError, ConfigError, blamed
+from lpa3bench.experiment import Experiment
+from lpa3bench.job import identify, label_content, run_name
+from lpa3bench.registry import Registry
+from lpa3bench.suite import Cell, Loaded, Search, Suite, texts
+
+SEARCH = "search"
+"""The folder, beside the runs, that holds trials and what was chosen."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One draw of a search, and the runs that score it."""
+
+    number: int
+    values: dict[str, Any]
+    runs: tuple[Run, ...]
+
+
+@dataclass(frozen=True)
+class CellPlan:
+    """What is to be done for one cell."""
+
+    loaded: Loaded
+    name: str
+    """Of the cell, as records have it."""
+    identity: str
+    """The short hash of its runs; of a searched cell, of what it would be without the search."""
+    runs: tuple[Run, ...] = ()
+    """A seed each; none in a searched cell before the choice is made."""
+    trials: tuple[Trial, ...] = ()
+    problem: BenchError | None = None
+    """Why none of its runs can be started: its data set is missing."""
+
+    @property
+    def is_searched(self) -> bool:
+        """Whether it is tuned first."""
+        return bool(self.loaded.ranges)
+
+    @property
+    def all_runs(self) -> tuple[Run, ...]:
+        """Those of its trials, and its own."""
+        return (*(run for trial in self.trials for run in trial.runs), *self.runs)
+
+    def __str__(self) -> str:
+        return str(self.loaded.cell)
+
+
+class Planner:
+    """Knows where runs are done, and with what.
+
+    Args:
+        out: the folder that holds their directories.
+        data: the data folder.
+        options: what every run gets beside its cell and seed, such as `--device`.
+    """
+
+    def __init__(
+        self, suite: Suite, registry: Registry, *, out: Path, data: Path, options: Sequence[str] = ()
+    ) -> None:
+        self.suite = suite
+        self.registry = registry
+        self.out = out
+        self.data = data
+        self.options = tuple(options)
+        self._looked_at: dict[str, tuple[str, bool]] = {}
+
+    def plan(self, cells: Sequence[Loaded], only: Sequence[str] = ()) -> list[CellPlan]:
+        """The runs of every cell; those alone whose name or cell fits one of the patterns, if there are any.
+
+        Each data set is read once, because its hash is a part of what a run is.
+        """
+        plans = [self._planned(loaded) for loaded in cells]
+        return [*_chosen(plans, only)] if only else plans
+
+    def _planned(self, loaded: Loaded) -> CellPlan:
+        experiment = loaded.config.experiment()
+        name = cell_name(loaded.config.names, experiment.setting)
+        try:
+            runs = self.runs(loaded.whole, loaded.config, self.suite.seeds)
+            identity = runs[0].name.removeprefix(f"{name}-").partition("-")[0]
+            if self.suite.search is None or not loaded.ranges:
+                return CellPlan(loaded, name, identity, runs)
+            trials = tuple(self._trials(self.suite.search, loaded, experiment))
+            return CellPlan(loaded, name, identity, trials=trials)
+        except BenchError as error:  # the others go on
+            return CellPlan(loaded, name, "", problem=error)
+
+    def runs(
+        self, whole: Cell, config: Config, seeds: Sequence[int], out: Path | None = None
+    ) -> tuple[Run, ...]:
+        """A run of the cell, with all its bindings, for each seed.
+
+        Raises:
+            DataError: the data set, or a file of labels, is missing or damaged.
+        """
+        out = out or self.out
+        experiment = config.experiment()
+        data_hash, _ = self._data(config, experiment)
+        name = cell_name(config.names, experiment.setting)
+        known: dict[bytes, dict[str, Any]] = {}
+        found = []
+        for seed in seeds:
+            content = label_content(experiment, self.data, seed)
+            if content not in known:  # the plugins' sources are read for it, which takes its time
+                known[content] = identify(config, data_hash=data_hash, content=content)
+            found.append(
+                Run(
+                    name=run_name(name, known[content], seed),
+                    cell=str(whole),
+                    seed=seed,
+                    epochs=experiment.epochs,
+                    out=out,
+                    arguments=(*whole.words, "--seed", str(seed), *self.options, "--out", str(out)),
+                )
+            )
+        return tuple(found)
+
+    def _data(self, config: Config, experiment: Experiment) -> tuple[str, bool]:
+        """The data set's hash, and whether it has a validation split."""
+        key = "\n".join(line for line in config.operative.splitlines() if "datasets." in line)
+        if key not in self._looked_at:
+            experiment.dataset.cache = self.out / ".cache"
+            with blamed(f"{type(experiment.dataset).__name__}.load"):
+                splits = experiment.dataset.load(self.data)
+            tensors = [tensor for name in sorted(splits) for tensor in splits[name]]
+            self._looked_at[key] = fingerprint(tensors), "val" in splits
+        return self._looked_at[key]
+
+    def _trials(self, search: Search, loaded: Loaded, experiment: Experiment) -> Iterator[Trial]:
+        """Every draw with its runs, which lie in a folder of their own: they are no results.
+
+        Raises:
+            ConfigError: there are no validation images to choose by.
+        """
+        _, has_val = self._data(loaded.config, experiment)
+        holdout = 0 if has_val or experiment.holdout else search.holdout
+        if not has_val and not experiment.holdout and not holdout:
+            raise ConfigError(
+                f"{search.origin}: suite.search: {experiment.dataset.spec.name} has no validation split to "
+                "choose by; say how many training images to hold out, as in {…, 'holdout': 500}"
+            )
+        for number in range(search.trials):
+            values = search.draw(str(loaded.cell), loaded.ranges, number)
+            cell = loaded.with_values((*texts(values), *([f"run.holdout = {holdout}"] if holdout else ())))
+            config = cell.load(self.registry)
+            yield Trial(number, values, self.runs(cell, config, search.seeds, self.out / SEARCH))
+
+
+def _chosen(plans: Sequence[CellPlan], only: Sequence[str]) -> Iterator[CellPlan]:
+    """What fits: whole cells, or single runs of them. A search is done whole or not at all."""
+    for planned in plans:
+        if _fits(str(planned), only):
+            yield planned
+        elif runs := tuple(run for run in planned.runs if _fits(run.name, only)):
+            yield replace(planned, runs=runs)
+
+
+def _fits(text: str, only: Sequence[str]) -> bool:
+    return any(fnmatchcase(text, pattern) for pattern in only)

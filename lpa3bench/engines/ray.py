@@ -1,0 +1,176 @@
+"""Runs through Ray, which owns machines, GPUs, the queue and retries: the only file that imports it.
+
+A task of Ray's starts `lpa3bench run` as a process of its own and hands back how it ended. If Ray's worker
+dies, the run dies with it, and Ray does the task again: it goes on from the run's checkpoint.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lpa3bench.device import gpus
+from lpa3bench.engines.engine import Ended
+from lpa3bench.engines.launch import Launch, last_words, start
+from lpa3bench.errors import UsageError
+
+RETRIES = 3
+"""How often Ray does a run again whose worker or machine died."""
+OBJECT_STORE = 100 * 2**20
+"""Bytes of shared memory of a Ray that is started here; runs hand back a line each."""
+STOP_SECONDS = 30.0
+"""For runs that were told to stop."""
+QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a run asks of a machine."""
+
+    cpus: int
+    gpus: int
+
+    def __str__(self) -> str:
+        return f"{self.cpus} CPU{'s' * (self.cpus > 1)}" + (f" and {self.gpus} GPU" if self.gpus else "")
+
+
+def connect(address: str | None, *, workers: int | None, threads: int, device: str) -> Ray:
+    """Start Ray on this machine, or join the cluster at the address.
+
+    Args:
+        workers: runs at once, at most; None: as many as there is room for.
+        threads: CPUs that each run gets.
+        device: as `--device`; "auto" takes a GPU for each run where there are any.
+
+    Raises:
+        UsageError: Ray is not installed, is not at the address, or has no machine with room for a run.
+    """
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    try:
+        import ray
+    except ImportError as error:
+        raise UsageError("--engine ray: Ray is not installed; pip install 'lpa3bench[ray]'") from error
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
+    if address is None:
+        here = len(gpus(device))
+        options |= {
+            "num_cpus": workers * threads if workers else None,
+            "num_gpus": here,
+            "include_dashboard": False,
+            "object_store_memory": OBJECT_STORE,
+            "_node_ip_address": "127.0.0.1",
+        }
+    try:
+        ray.init(address=address, **options)
+    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+        where = f"at {address}" if address else "here"
+        why = next(iter(str(error).splitlines()), type(error).__name__)
+        raise UsageError(f"--engine ray: cannot be used {where}: {why}") from error
+    try:
+        machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        some_gpu = any(machine.get("GPU", 0) >= 1 for machine in machines)
+        needs = Needs(threads, int(device not in ("auto", "cpu") or (device == "auto" and some_gpu)))
+        capacity = room(machines, needs)
+        if not capacity:
+            raise UsageError(f"--engine ray: no machine has {needs} for a run; it would wait for ever")
+    except BaseException:
+        ray.shutdown()
+        raise
+    return Ray(needs, capacity=capacity, workers=workers)
+
+
+def room(machines: list[dict[str, float]], needs: Needs) -> int:
+    """How many runs the machines take at once."""
+    return sum(
+        min(
+            int(machine.get("CPU", 0) // needs.cpus),
+            int(machine.get("GPU", 0) // needs.gpus) if needs.gpus else 10**6,
+        )
+        for machine in machines
+    )
+
+
+class Ray:
+    """A queue of Ray's."""
+
+    def __init__(self, needs: Needs, *, capacity: int, workers: int | None) -> None:
+        import ray
+
+        self._workers = workers
+        self._capacity = capacity
+        self._names: dict[Any, str] = {}
+        self._task = ray.remote(run_to_its_end).options(
+            num_cpus=needs.cpus, num_gpus=needs.gpus, max_retries=RETRIES, retry_exceptions=False
+        )
+
+    @property
+    def capacity(self) -> int:
+        """What the machines have room for, and what was asked for."""
+        return min(self._capacity, self._workers or self._capacity)
+
+    def has_room(self) -> bool:
+        """Ray queues what it cannot place yet."""
+        return self._workers is None or len(self._names) < self._workers
+
+    def submit(self, name: str, launch: Launch) -> None:
+        """Hand it to Ray."""
+        self._names[self._task.remote(launch)] = name
+
+    def poll(self) -> list[Ended]:
+        """What Ray has done, or given up."""
+        import ray
+
+        if not self._names:
+            return []
+        refs = [*self._names]
+        ready, _ = ray.wait(refs, num_returns=len(refs), timeout=0)
+        return [self._ended(ref) for ref in ready]
+
+    def _ended(self, ref: Any) -> Ended:
+        import ray
+
+        name = self._names.pop(ref)
+        try:
+            code, cause = ray.get(ref)
+        except ray.exceptions.RayError as error:
+            first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+            return Ended(name, 1, f"Ray gave up: {type(error).__name__}: {first}")
+        return Ended(name, code, cause)
+
+    def stop(self, number: int) -> None:
+        """Cancel all: those under way get the chance to stop by themselves."""
+        import ray
+
+        for ref in self._names:
+            with suppress(ray.exceptions.RayError):
+                ray.cancel(ref, force=False)
+
+    def close(self) -> None:
+        """Kill what is left. A Ray that was started here ends."""
+        import ray
+
+        for ref in self._names:
+            with suppress(ray.exceptions.RayError):
+                ray.cancel(ref, force=True)
+        ray.shutdown()
+
+
+def run_to_its_end(launch: Launch) -> tuple[int, str]:
+    """Done by a worker of Ray's, anywhere: the run's exit status, and why it failed."""
+    process = start(launch)
+    try:
+        code = process.wait()
+    except KeyboardInterrupt:  # cancelled
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        raise
+    return code, last_words(Path(launch.log), code) if code else ""

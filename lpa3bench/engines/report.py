@@ -1,0 +1,127 @@
+"""A plan and what became of it: as text, and as plain data."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from lpa3bench.engines.drive import Outcome
+from lpa3bench.engines.forecast import Forecast, left
+from lpa3bench.engines.plan import CellPlan
+from lpa3bench.engines.runs import Run
+from lpa3bench.suite import Suite
+
+
+@dataclass(frozen=True)
+class Overview:
+    """What is to be done."""
+
+    suite: Suite
+    plans: Sequence[CellPlan]
+    forecast: Forecast
+    capacity: int | None
+    """How many runs are under way at once; None where that is not known yet."""
+
+    @property
+    def runs(self) -> list[Run]:
+        """Every run that is known by now, each once."""
+        return [*{run.name: run for planned in self.plans for run in planned.all_runs}.values()]
+
+    @property
+    def unchosen(self) -> int:
+        """Runs that have no name before a search is over."""
+        return len(self.suite.seeds) * sum(bool(p.trials) and not p.runs for p in self.plans)
+
+    @property
+    def seconds(self) -> float | None:
+        """Of all that is left, one after the other; None where nothing is known of a cell."""
+        seconds = self.forecast.of_runs(self.plans)
+        if any(run.name not in seconds for run in self.runs if run.state != "done"):
+            return None
+        unchosen = (
+            self.forecast.seconds[str(p)] * len(self.suite.seeds)
+            for p in self.plans
+            if p.trials and not p.runs
+        )
+        return left(self.runs, seconds) + sum(unchosen)
+
+    def as_data(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "counts": self._counts(),
+            "seconds": self.seconds,
+            "workers": self.capacity,
+            "cells": [
+                {
+                    "cell": str(p),
+                    "seconds": self.forecast.seconds.get(str(p)),
+                    "problem": str(p.problem) if p.problem else None,
+                    "trials": [_run_data(run) for trial in p.trials for run in trial.runs],
+                    "runs": [_run_data(run) for run in p.runs],
+                }
+                for p in self.plans
+            ],
+        }
+
+    def _counts(self) -> dict[str, int]:
+        states = Counter(run.state for run in self.runs)
+        return {"done": states["done"], "resumable": states["begun"], "to do": states["new"] + self.unchosen}
+
+    def text(self) -> str:
+        """For people: the counts, the forecast, and a line for each cell."""
+        counts = self._counts()
+        lines = [f"runs       {sum(counts.values())}: {self.suite.size}"]
+        if self.suite.search is not None:
+            searched = sum(bool(p.trials) for p in self.plans)
+            lines.append(f"search     {self.suite.search.size}, in {searched} of the cells")
+        lines += [f"{name:<11}{count}" for name, count in counts.items()]
+        lines.append(f"forecast   {self._forecast()}")
+        lines += ["", f"{'done':>6} {'begun':>6} {'new':>6} {'s a run':>8}  cell"]
+        lines += map(self._row, self.plans)
+        lines += (f"{p}: {p.problem}" for p in self.plans if p.problem)
+        return "\n".join(lines)
+
+    def _row(self, planned: CellPlan) -> str:
+        states = Counter(run.state for run in planned.all_runs)
+        seconds = self.forecast.seconds.get(str(planned))
+        shown = "–" if seconds is None else f"{seconds:.0f}"
+        counts = f"{states['done']:>6} {states['begun']:>6} {states['new']:>6} {shown:>8}"
+        return f"{counts}  {planned}{'  (to be searched)' if planned.trials and not planned.runs else ''}"
+
+    def _forecast(self) -> str:
+        seconds = self.seconds
+        if seconds is None:
+            return "unknown: nothing is measured or timed yet"
+        if not seconds:
+            return "nothing is left to do"
+        hours = f"{seconds / 3600:.2f} h of runs"
+        if self.capacity is not None:
+            whole = seconds / min(self.capacity, len(self.runs))
+            end = datetime.now().astimezone() + timedelta(seconds=whole)
+            at_once = f"{self.capacity} at a time" if self.capacity > 1 else "one after the other"
+            hours += f", {at_once}: {whole / 3600:.2f} h, until {end:%a %d %b %H:%M}"
+        f = self.forecast
+        by = {"measured": f.measured, "from timed steps": f.timed, "guessed from others": f.guessed}
+        return f"{hours} (cells {', '.join(f'{what}: {count}' for what, count in by.items() if count)})"
+
+
+def _run_data(run: Run) -> dict[str, Any]:
+    return {"name": run.name, "seed": run.seed, "state": run.state, "folder": str(run.folder.path)}
+
+
+def outcome_data(outcome: Outcome) -> dict[str, Any]:
+    """For JSON."""
+    run = outcome.run
+    return {
+        "name": run.name,
+        "cell": run.cell,
+        "seed": run.seed,
+        "folder": str(run.folder.path),
+        "verdict": outcome.verdict,
+        "cause": outcome.cause or None,
+        "exit_code": outcome.code,
+        "seconds": round(outcome.seconds, 1),
+    }

@@ -1,0 +1,72 @@
+"""One run of a suite: what to start, and what its directory says about it."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from lpa3bench.rundir import RunDirectory
+
+State = Literal["done", "begun", "new"]
+SCORES = ("val", "test")
+"""Columns of the curve of which the first that is there is shown."""
+LAST_ROW = 65536
+"""Bytes at the end of a curve that its last row lies in."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A cell with a seed, and where it is done."""
+
+    name: str
+    """Of its directory."""
+    cell: str
+    """As it stands in the suite file; of a trial, with what was drawn."""
+    seed: int
+    epochs: int
+    out: Path
+    arguments: tuple[str, ...]
+    """What stands after `lpa3bench run`."""
+
+    @property
+    def folder(self) -> RunDirectory:
+        """Its directory, which need not exist."""
+        return RunDirectory(self.out / self.name)
+
+    @property
+    def log(self) -> Path:
+        """What its processes printed."""
+        return self.out / ".logs" / f"{self.name}.log"
+
+    @property
+    def state(self) -> State:
+        """Finished, with a checkpoint to go on from, or to be begun."""
+        if self.folder.result.exists():
+            return "done"
+        return "begun" if self.folder.checkpoints.paths() else "new"
+
+    def last_row(self) -> dict[str, Any]:
+        """The row of the last epoch that was scored; empty before there is one."""
+        try:
+            with self.folder.metrics.open("rb") as file:
+                file.seek(max(0, os.fstat(file.fileno()).st_size - LAST_ROW))
+                lines = file.read().split(b"\n")[:-1]  # what follows the last newline is being written
+            row: dict[str, Any] = json.loads(lines[-1]) if lines else {}
+        except (OSError, ValueError):
+            return {}
+        return row
+
+    def epochs_done(self) -> int:
+        """How many epochs it has done."""
+        return int(self.last_row().get("epoch", -1)) + 1
+
+
+def score(row: dict[str, Any]) -> str:
+    """The score in a row of the curve, for people: "val 0.913"."""
+    for name in SCORES:
+        if isinstance(value := row.get(name), float):
+            return f"{name} {value:.4f}"
+    return ""

@@ -1,0 +1,113 @@
+"""What a search tried and chose, `<runs>/search/<hash>.json`: so that a board can say how much was tuned."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lpa3bench.errors import DataError
+from lpa3bench.files import write_text
+
+FOLDER = "search"
+"""Beside the runs (or the records of a board): trials, and a file for each cell that was searched."""
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Searched:
+    """The search that found the values some runs were made with."""
+
+    data: dict[str, Any]
+    path: Path
+
+    @property
+    def trials(self) -> int:
+        """How many draws were tried."""
+        return int(self.data["trials"])
+
+    @property
+    def ranges(self) -> dict[str, list[Any]]:
+        """What was drawn from, by parameter: `{"LPA3.margin": ["log", 0.002, 0.2]}`."""
+        ranges: dict[str, list[Any]] = self.data["ranges"]
+        return ranges
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """What was chosen, by parameter."""
+        values: dict[str, Any] = self.data["values"]
+        return values
+
+    @property
+    def runs(self) -> tuple[str, ...]:
+        """The names of the runs that were made with it: of their folders, and of records without ".json"."""
+        return tuple(map(str, self.data["runs"]))
+
+    @property
+    def text(self) -> str:
+        """In a few words: "best of 8 draws of LPA3.margin"."""
+        return f"best of {self.trials} draws of {', '.join(self.ranges)}"
+
+
+def load(path: Path) -> Searched:
+    """Read and check one such file.
+
+    Raises:
+        DataError: it cannot be read, or is none.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise DataError(f"{path}: is no JSON ({error})") from error
+    if problem := _problem(data):
+        raise DataError(f"{path}: tells of no search: {problem}")
+    return Searched(data, path)
+
+
+def find(places: Iterable[Path]) -> dict[str, Searched]:
+    """The search behind each run that had one, by the run's name.
+
+    Args:
+        places: folders of run directories (`runs/`), or of a board's records (`results/`); what is none of
+            these, or holds no searches, is passed over.
+
+    Raises:
+        DataError: one of the files is damaged.
+    """
+    found = [load(path) for place in places for path in sorted((place / FOLDER).glob("*.json"))]
+    return {run: searched for searched in found for run in searched.runs}
+
+
+def write(path: Path, data: Mapping[str, Any]) -> None:
+    """Write such a file, all or nothing.
+
+    Raises:
+        RunFailed: the disk refused it.
+        ValueError: it is none.
+    """
+    whole = {"schema_version": SCHEMA_VERSION, **data}
+    if problem := _problem(whole):
+        raise ValueError(problem)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, json.dumps(whole, indent=1, allow_nan=False) + "\n")
+
+
+def _problem(data: Any) -> str | None:
+    """What is wrong with it, in a few words."""
+    if not isinstance(data, dict):
+        return "it is no object"
+    kinds = {"cell": str, "trials": int, "ranges": dict, "values": dict, "runs": list, "tried": list}
+    for name, kind in kinds.items():
+        if not isinstance(data.get(name), kind):
+            return f"{name} is missing or no {kind.__name__}"
+    if data.get("schema_version") != SCHEMA_VERSION:
+        return f"schema_version is {data.get('schema_version')}, not {SCHEMA_VERSION}"
+    if data["trials"] < 1 or len(data["tried"]) != data["trials"]:
+        return f"{len(data['tried'])} were tried, and trials is {data['trials']}"
+    if data["values"].keys() != data["ranges"].keys():
+        return "the values are not those of the ranges"
+    return None
