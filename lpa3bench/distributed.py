@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any, NamedTuple, TypeVar
 
@@ -205,6 +205,11 @@ class Torchrun(Processes):
             if told is not None:
                 raise Shared(*told)
 
+    def outlive_the_first(self) -> None:
+        """Wait until the first process has ended: it never answers, but its connection closes."""
+        with suppress(Lost):
+            self.highest(0)
+
 
 @contextmanager
 def _answered() -> Iterator[None]:
@@ -269,7 +274,9 @@ def joined(device: str) -> Iterator[Processes]:
     except BenchError as error:
         if processes.first:
             raise
-        if not isinstance(error, Shared | Stopped | Lost):
+        if isinstance(error, Shared | Stopped):
+            processes.outlive_the_first()  # torchrun ends all as soon as one has failed, and it is to speak
+        elif not isinstance(error, Lost):
             sys.stderr.write(f"error: process {here.rank}: {' '.join(str(error).splitlines())}\n")
         raise SystemExit(error.exit_code) from error
     distributed.destroy_process_group()
