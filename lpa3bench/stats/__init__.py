@@ -1,4 +1,76 @@
 """Statistics of records: pure functions, with tests from scipy and statsmodels. Imports no torch.
 
-`docs/statistics.md` says which test is used where, and why.
+`docs/statistics.md` says which test is used where, and why. scipy is imported when the first test is made.
 """
+
+from __future__ import annotations
+
+from lpa3bench.stats.curves import (
+    AXES,
+    Axis,
+    MeanCurve,
+    column_of,
+    cost_to_reach,
+    mean_curve,
+    score_at,
+    total,
+)
+from lpa3bench.stats.equalcost import AtBudget, EqualCost, ToTarget, equal_cost
+from lpa3bench.stats.harm import ClassHarm, Harm, class_harm
+from lpa3bench.stats.means import CONFIDENCE, FEWEST_FOR_INTERVAL, Summary, bootstrap_interval, summary
+from lpa3bench.stats.paired import ALPHA, PairedTest, holm, judged, paired_test, smallest_p, wilcoxon_test
+from lpa3bench.stats.pairing import Pair, Pairing, paired_runs
+from lpa3bench.stats.parity import augmenters_that_differ, settings_that_differ, surroundings_that_differ
+from lpa3bench.stats.ranking import Ranks, fewest_columns, p_matrix, ranks
+from lpa3bench.stats.reproduction import FEWEST_RUNS, Agreement, ChanceMisses, agreement, chance_misses
+from lpa3bench.stats.samples import McNemar, PerSample, mcnemar, per_sample, pooled_mcnemar
+
+__all__ = [
+    "ALPHA",
+    "AXES",
+    "CONFIDENCE",
+    "FEWEST_FOR_INTERVAL",
+    "FEWEST_RUNS",
+    "Agreement",
+    "AtBudget",
+    "Axis",
+    "ChanceMisses",
+    "ClassHarm",
+    "EqualCost",
+    "Harm",
+    "McNemar",
+    "MeanCurve",
+    "Pair",
+    "PairedTest",
+    "Pairing",
+    "PerSample",
+    "Ranks",
+    "Summary",
+    "ToTarget",
+    "agreement",
+    "augmenters_that_differ",
+    "bootstrap_interval",
+    "chance_misses",
+    "class_harm",
+    "column_of",
+    "cost_to_reach",
+    "equal_cost",
+    "fewest_columns",
+    "holm",
+    "judged",
+    "mcnemar",
+    "mean_curve",
+    "p_matrix",
+    "paired_runs",
+    "paired_test",
+    "per_sample",
+    "pooled_mcnemar",
+    "ranks",
+    "score_at",
+    "settings_that_differ",
+    "smallest_p",
+    "summary",
+    "surroundings_that_differ",
+    "total",
+    "wilcoxon_test",
+]

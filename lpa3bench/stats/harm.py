@@ -1,0 +1,72 @@
+"""What a method does to single classes: a mean that rises can hide a class that falls.
+
+Source: Balestriero, Bottou and LeCun, "The effects of regularization and data augmentation are class
+dependent", 2022.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lpa3bench.stats.means import DECIMALS, Summary, summary
+from lpa3bench.stats.pairing import Pair
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassHarm:
+    """One class, over the pairs."""
+
+    number: int
+    difference: Summary
+    """Of method − baseline accuracy."""
+    in_every_pair: bool
+    """Whether it is worse in each of them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Harm:
+    """All classes that the test set has images of."""
+
+    classes: tuple[ClassHarm, ...]
+    worst: ClassHarm
+    """With the lowest mean difference, the first of equals. Chosen for that, it looks worse than it is."""
+    harmed: int
+    """Classes whose mean accuracy is below the baseline's. Of a method that changes nothing, about half."""
+    harmed_in_every_pair: int
+
+
+def class_harm(pairs: Sequence[Pair]) -> Harm | None:
+    """Mean per-class differences over pairs, at the last epoch; None without pairs or common classes."""
+    if not pairs:
+        return None
+    count = min(min(len(_accuracies(pair)[0]), len(_accuracies(pair)[1])) for pair in pairs)
+    classes = [found for number in range(count) if (found := _class(pairs, number)) is not None]
+    if not classes:
+        return None
+    means = [one.difference.mean or 0.0 for one in classes]
+    return Harm(
+        classes=tuple(classes),
+        worst=classes[means.index(min(means))],
+        harmed=sum(mean < 0 for mean in means),
+        harmed_in_every_pair=sum(one.in_every_pair for one in classes),
+    )
+
+
+def _accuracies(pair: Pair) -> tuple[list[float | None], list[float | None]]:
+    return pair.method.data["per_class"], pair.baseline.data["per_class"]
+
+
+def _class(pairs: Sequence[Pair], number: int) -> ClassHarm | None:
+    """None where a test set has no image of the class."""
+    differences = []
+    for method, baseline in map(_accuracies, pairs):
+        ours, theirs = method[number], baseline[number]
+        if ours is None or theirs is None:
+            return None
+        differences.append(round(ours - theirs, DECIMALS))
+    return ClassHarm(
+        number=number,
+        difference=summary(differences),
+        in_every_pair=all(difference < 0 for difference in differences),
+    )

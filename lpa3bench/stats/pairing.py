@@ -1,0 +1,90 @@
+"""Which runs of two methods make pairs: the same seed, labels, images and protocol."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from lpa3bench.records import Record
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """Two runs with one seed."""
+
+    method: Record
+    baseline: Record
+
+    @property
+    def seed(self) -> int:
+        """Of both."""
+        return self.method.seed
+
+    def difference(self, metric: str) -> float:
+        """method − baseline."""
+        method, baseline = self.method.score(metric), self.baseline.score(metric)
+        if method is None or baseline is None:
+            raise ValueError(f"metric: {metric} is undefined in a run with seed {self.seed}")
+        return method - baseline
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pairing:
+    """The pairs of two methods, and what could not be paired."""
+
+    pairs: tuple[Pair, ...]
+    """By seed."""
+    refused: tuple[str, ...]
+    """A line for each seed that makes no pair, with the reason."""
+
+    def differences(self, metric: str) -> list[float]:
+        """method − baseline of every pair."""
+        return [pair.difference(metric) for pair in self.pairs]
+
+
+def paired_runs(method: Sequence[Record], baseline: Sequence[Record], metric: str) -> Pairing:
+    """Pair runs by seed; nothing is pooled that was not trained and tested on the same.
+
+    A seed is refused where only one side has it, where a side has it twice, where labels (or the images that
+    were trained on), data or protocol version differ, and where the metric is undefined.
+    """
+    left, right = _by_seed(method), _by_seed(baseline)
+    pairs: list[Pair] = []
+    refused: list[str] = []
+    for seed in sorted({*left, *right}):
+        reason = _refusal(left.get(seed, []), right.get(seed, []), metric)
+        if reason:
+            refused.append(f"seed {seed}: {reason}")
+        else:
+            pairs.append(Pair(method=left[seed][0], baseline=right[seed][0]))
+    return Pairing(pairs=tuple(pairs), refused=tuple(refused))
+
+
+def _by_seed(records: Sequence[Record]) -> dict[int, list[Record]]:
+    found: dict[int, list[Record]] = defaultdict(list)
+    for record in records:
+        found[record.seed].append(record)
+    return dict(found)
+
+
+def _refusal(method: Sequence[Record], baseline: Sequence[Record], metric: str) -> str | None:
+    for side, runs in (("method", method), ("baseline", baseline)):
+        if not runs:
+            return f"no run of the {side}"
+        if len(runs) > 1:
+            return f"{len(runs)} runs of the {side}: {', '.join(sorted(map(str, runs)))}"
+    return next(_that_differ(method[0], baseline[0], metric), None)
+
+
+def _that_differ(method: Record, baseline: Record, metric: str) -> Iterator[str]:
+    if method.data_hash != baseline.data_hash:
+        yield "the data differs"
+    if method.label_hash != baseline.label_hash:
+        yield "the labels, or the images that were trained on, differ"
+    if method.protocol_version != baseline.protocol_version:
+        yield f"protocol versions {baseline.protocol_version} and {method.protocol_version} do not compare"
+    if method.data["correct"]["n"] != baseline.data["correct"]["n"]:
+        yield "the test sets differ in size"
+    if method.score(metric) is None or baseline.score(metric) is None:
+        yield f"{metric} is undefined"

@@ -1,0 +1,116 @@
+"""Tests on the images of the test set: do two trained networks, or a few, differ on images of this kind?
+
+That is another question than whether the methods would differ with other seeds; three runs cannot answer the
+latter, but ten thousand images can answer this one. Runs with several seeds share their test images, so image
+and seed together are no independent sample: everything is first brought to one number an image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lpa3bench.stats.means import CONFIDENCE
+from lpa3bench.stats.pairing import Pair
+
+RESAMPLES = 1999
+"""Of the images, of which there are many: the tails are smooth."""
+IMAGES_A_BATCH = 2_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class McNemar:
+    """Exact McNemar test."""
+
+    only_method: int
+    """Images that the method alone has right; pooled: more often right."""
+    only_baseline: int
+    p: float
+    """Two-sided, by the binomial distribution; 1 where no image tells them apart."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PerSample:
+    """All pairs of two methods, image by image, at the last epoch."""
+
+    images: int
+    seeds: tuple[tuple[int, McNemar], ...]
+    """For each seed by itself."""
+    pooled: McNemar
+    """Over all seeds: an image has one vote, for the method that has it right with more seeds."""
+    difference: float
+    """Mean over images of the mean difference over seeds."""
+    low: float
+    high: float
+    """Its 95 % bootstrap confidence interval over images (percentile), with these trained networks given."""
+
+
+def mcnemar(pair: Pair) -> McNemar:
+    """McNemar's exact test of two runs on the test images they share."""
+    return _votes(_net([pair]))
+
+
+def pooled_mcnemar(pairs: Sequence[Pair]) -> McNemar | None:
+    """McNemar's test over the seeds' pairs; None without pairs, or where the seeds have other test sets.
+
+    Each image votes once, for the method that has it right with more seeds; of one pair it is McNemar's.
+    """
+    return _votes(_net(pairs)) if _shared(pairs) else None
+
+
+def per_sample(pairs: Sequence[Pair]) -> PerSample | None:
+    """All tests on images; None without pairs, or where the seeds have other test sets."""
+    if not _shared(pairs):
+        return None
+    net = _net(pairs)
+    low, high = _bootstrap(net, len(pairs))
+    return PerSample(
+        images=len(net),
+        seeds=tuple((pair.seed, mcnemar(pair)) for pair in pairs),
+        pooled=_votes(net),
+        difference=sum(net) / len(net) / len(pairs),
+        low=low,
+        high=high,
+    )
+
+
+def _shared(pairs: Sequence[Pair]) -> bool:
+    kinds = {(pair.method.data_hash, pair.method.data["correct"]["n"]) for pair in pairs}
+    return len(kinds) == 1
+
+
+def _net(pairs: Sequence[Pair]) -> list[int]:
+    """For each image, with how many seeds more the method has it right than the baseline."""
+    sides = [(pair.method.correct, pair.baseline.correct) for pair in pairs]
+    return [
+        sum(method[image] - baseline[image] for method, baseline in sides)
+        for image in range(len(sides[0][0]))
+    ]
+
+
+def _votes(net: Sequence[int]) -> McNemar:
+    method, baseline = sum(one > 0 for one in net), sum(one < 0 for one in net)
+    p = 1.0
+    if method + baseline:
+        from scipy import stats
+
+        p = float(stats.binomtest(method, method + baseline).pvalue)
+    return McNemar(only_method=method, only_baseline=baseline, p=p)
+
+
+def _bootstrap(net: Sequence[int], seeds: int) -> tuple[float, float]:
+    if len({*net}) == 1:
+        return net[0] / seeds, net[0] / seeds
+    import numpy as np
+    from scipy import stats
+
+    found = stats.bootstrap(
+        (np.array(net) / seeds,),
+        np.mean,
+        n_resamples=RESAMPLES,
+        batch=max(1, IMAGES_A_BATCH // len(net)),
+        confidence_level=CONFIDENCE,
+        method="percentile",
+        rng=0,
+    ).confidence_interval
+    return float(found.low), float(found.high)

@@ -1,0 +1,116 @@
+"""Curves against cost, and two methods at equal cost."""
+
+from __future__ import annotations
+
+import pytest
+from smallrecords import bits, changed, small_record
+
+from lpa3bench.records import Record
+from lpa3bench.stats import AXES, Pair, column_of, cost_to_reach, equal_cost, mean_curve, score_at, total
+
+
+def run(last: int, *earlier: float, seed: int = 0, passes: float = 1000.0, seconds: float = 2.0) -> Record:
+    return small_record(bits(last), seed=seed, earlier=earlier, passes=passes, seconds=seconds)
+
+
+CHEAP = run(6, 0.2, 0.5, 0.6, passes=400.0, seconds=4.0)
+"""0.2, 0.5, 0.6, 0.6 at 100, 200, 300, 400 passes, a second an epoch."""
+DEAR = run(9, 0.4, 0.6, 0.8, passes=1200.0, seconds=6.0)
+"""0.4, 0.6, 0.8, 0.9 at 300, 600, 900, 1200 passes."""
+
+
+def test_a_score_at_a_budget_is_the_last_one_within() -> None:
+    assert [score_at(CHEAP, "passes", budget) for budget in (99, 100, 250, 300, 5000)] == [
+        None, 0.2, 0.5, 0.6, 0.6,
+    ]  # fmt: skip
+    assert (total(CHEAP, "passes"), total(DEAR, "seconds")) == (400.0, 6.0)
+
+
+def test_the_cost_to_reach_a_score_is_that_of_the_first_epoch_that_has_it() -> None:
+    assert [cost_to_reach(CHEAP, "passes", target) for target in (0.1, 0.5, 0.6, 0.7)] == [
+        100.0, 200.0, 300.0, None,
+    ]  # fmt: skip
+
+
+def test_the_dear_method_against_the_cheap_one() -> None:
+    """It wins at the end, and loses at what the cheap one cost: one epoch of it, 0.4, against 0.6."""
+    found = equal_cost([Pair(method=DEAR, baseline=CHEAP)], "passes")
+    assert found
+    assert (found.method, found.baseline) == (1200.0, 400.0)
+    at = found.at_baseline_cost
+    assert (at.budget, at.method, at.baseline) == (400.0, 0.4, 0.6)
+    assert at.test.difference == pytest.approx(-0.2)
+    at = found.at_method_cost
+    assert (at.budget, at.method, at.baseline) == (1200.0, 0.9, 0.6)
+    to = found.to_target
+    assert (to.n, to.reached, to.method, to.baseline, to.ratio) == (1, 1, 600.0, 300.0, 2.0)
+
+
+def test_the_other_axis_may_say_otherwise() -> None:
+    found = equal_cost([Pair(method=DEAR, baseline=CHEAP)], "seconds")
+    assert found
+    assert (found.at_baseline_cost.budget, found.at_baseline_cost.method) == (4.0, 0.6)
+    assert (found.to_target.method, found.to_target.baseline, found.to_target.ratio) == (3.0, 3.0, 1.0)
+
+
+def test_a_target_that_is_never_reached() -> None:
+    found = equal_cost([Pair(method=CHEAP, baseline=DEAR)], "passes")
+    assert found
+    to = found.to_target
+    assert (to.n, to.reached, to.method, to.baseline, to.ratio) == (1, 0, None, 1200.0, None)
+
+
+def test_medians_count_the_runs_that_never_came_there() -> None:
+    """Ratios 2, never, 4: the median is 4. With one more that never came it would be none."""
+    pairs = [
+        Pair(method=DEAR, baseline=CHEAP),
+        Pair(method=CHEAP, baseline=DEAR),
+        Pair(method=run(6, 0.1, 0.2, 0.3, passes=1200.0), baseline=CHEAP),
+    ]
+    found = equal_cost(pairs, "passes")
+    assert found
+    assert (found.to_target.reached, found.to_target.ratio, found.to_target.method) == (2, 4.0, 1200.0)
+    found = equal_cost([*pairs, pairs[1]], "passes")
+    assert found
+    assert (found.to_target.reached, found.to_target.ratio) == (2, None)
+
+
+def test_a_budget_below_the_first_epoch_leaves_nothing_to_compare() -> None:
+    found = equal_cost([Pair(method=run(9, passes=1200.0), baseline=CHEAP)], "passes")
+    assert found
+    at = found.at_baseline_cost
+    assert (at.method, at.baseline, at.test.n, at.test.difference) == (None, 0.6, 0, None)
+    assert equal_cost([], "passes") is None
+
+
+def test_a_mean_curve() -> None:
+    curve = mean_curve([CHEAP, DEAR])
+    assert curve
+    assert curve.epochs == (1, 2, 3, 4)
+    assert curve.mean == pytest.approx((0.3, 0.55, 0.7, 0.75))
+    assert curve.passes == pytest.approx((200, 400, 600, 800))
+    assert curve.seconds == pytest.approx((1.25, 2.5, 3.75, 5.0))
+    assert curve.std == pytest.approx((0.02**0.5, 0.005**0.5, 0.02**0.5, 0.045**0.5))
+    alone = mean_curve([CHEAP])
+    assert alone
+    assert alone.std == (None,) * 4
+
+
+def test_curves_that_have_no_mean() -> None:
+    assert mean_curve([]) is None
+    assert mean_curve([CHEAP, run(6)]) is None
+    unknown = changed(CHEAP, curve=[row | {"test_auc": None} for row in CHEAP.curve])
+    assert mean_curve([unknown], "test_auc") is None
+
+
+def test_the_area_has_a_curve_of_its_own() -> None:
+    assert (column_of("last"), column_of("auc_last"), column_of("oracle_best")) == (
+        "test",
+        "test_auc",
+        "test",
+    )
+    areas = changed(CHEAP, curve=[row | {"test_auc": row["test"] / 2} for row in CHEAP.curve])
+    assert score_at(areas, AXES[0], 1e9, "test_auc") == 0.3
+    found = equal_cost([Pair(method=areas, baseline=CHEAP)], "passes", "test_auc")
+    assert found
+    assert (found.to_target.reached, found.at_method_cost.baseline) == (0, None)

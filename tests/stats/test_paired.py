@@ -1,0 +1,161 @@
+"""Tests of paired differences, their correction, and what they may claim."""
+
+from __future__ import annotations
+
+import random
+from itertools import product
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from lpa3bench.stats import holm, judged, paired_test, smallest_p, wilcoxon_test
+from lpa3bench.stats.paired import DRAWN, SIGN_FLIP, PairedTest
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+DIFFERENCES = st.lists(st.integers(-50, 50).map(lambda k: k / 100), min_size=1, max_size=9)
+PS = st.lists(st.floats(0, 1), min_size=1, max_size=12)
+
+
+def by_counting(differences: list[float]) -> float:
+    """Two-sided p of the mean, from the definition: all 2ⁿ flips, the smaller tail doubled."""
+    sums = [
+        round(sum(s * d for s, d in zip(signs, differences, strict=True)), 9)
+        for signs in product((1, -1), repeat=len(differences))
+    ]
+    seen = round(sum(differences), 9)
+    tails = sum(one >= seen for one in sums), sum(one <= seen for one in sums)
+    return min(1.0, 2 * min(tails) / len(sums))
+
+
+# -------------------------------------------------------------------------------------- what n allows
+def test_a_claim_is_refused_at_three_pairs() -> None:
+    """All three seeds better, by a lot: of 8 sign flips 2 are as far out, and no three seeds do more."""
+    test = paired_test([0.20, 0.21, 0.22])
+    assert (test.n, test.p, test.smallest_p) == (3, 0.25, 0.25)
+    assert test.verdict == "not testable"
+    assert test.why == "not testable: 3 pairs allow no p below 0.25"
+    assert test.difference == pytest.approx(0.21)
+    assert test.std == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize(("n", "p"), [(0, 1.0), (1, 1.0), (2, 0.5), (3, 0.25), (5, 0.0625), (6, 0.03125)])
+def test_the_smallest_p(n: int, p: float) -> None:
+    assert smallest_p(n) == p
+    assert paired_test([0.1] * n).p == (p if n else None)
+
+
+@pytest.mark.parametrize("n", [2, 7, 16, 30])
+@pytest.mark.parametrize("test", [paired_test, wilcoxon_test])
+def test_the_smallest_p_is_attained_by_differences_of_one_sign(test: object, n: int) -> None:
+    assert callable(test)
+    for sign in (1, -1):
+        found: PairedTest = test([sign * (k + 1) / 100 for k in range(n)])
+        assert found.p == smallest_p(n)
+        assert found.verdict == ("not testable" if n < 6 else "better" if sign > 0 else "worse")
+
+
+def test_six_pairs_can_claim_and_say_so() -> None:
+    assert paired_test([0.01] * 6).why == "better: p = 0.031, 6 pairs"
+    mixed = paired_test([0.01] * 5 + [-0.02])  # flips with a sum of 3 or more: 17 of 64
+    assert (mixed.verdict, mixed.why) == ("no difference shown", "no difference shown: p = 0.53, 6 pairs")
+
+
+def test_no_pairs_and_one() -> None:
+    nothing = paired_test([])
+    assert (nothing.n, nothing.difference, nothing.p, nothing.p_holm) == (0, None, None, None)
+    assert nothing.why == "not testable: there are no pairs"
+    assert paired_test([0.3]).why == "not testable: 1 pair allows no p below 1"
+
+
+def test_differences_of_nothing_are_no_difference() -> None:
+    for test in (paired_test([0.0] * 8), wilcoxon_test([0.0] * 8), paired_test([0.1 + 0.2 - 0.3] * 8)):
+        assert (test.p, test.difference, test.std, test.verdict) == (1.0, 0.0, 0.0, "no difference shown")
+
+
+# ------------------------------------------------------------------------------------------ the tests
+@given(DIFFERENCES)
+def test_the_sign_flip_test_counts_flips(differences: list[float]) -> None:
+    test = paired_test(differences)
+    assert test.p == pytest.approx(by_counting(differences))
+    assert test.test == SIGN_FLIP
+
+
+@given(DIFFERENCES, st.randoms())
+def test_b_against_a_is_a_against_b_turned(differences: list[float], draw: random.Random) -> None:
+    for test in (paired_test, wilcoxon_test):
+        one = test(differences)
+        other = test(draw.sample([-difference for difference in differences], len(differences)))
+        turned = {"better": "worse", "worse": "better"}
+        assert one.p == pytest.approx(other.p)
+        assert one.difference == pytest.approx(-(other.difference or 0.0))
+        assert one.verdict == turned.get(other.verdict, other.verdict)
+
+
+def test_flips_that_are_drawn_know_no_order_either() -> None:
+    draw = random.Random(1)
+    values = [draw.gauss(0.3, 1.0) for _ in range(30)]
+    one, other = paired_test(values), paired_test([-value for value in draw.sample(values, 30)])
+    assert (one.p, one.low, one.high) == (other.p, -(other.high or 0), -(other.low or 0))
+    assert one.test == DRAWN
+    assert one.p == pytest.approx(float(stats.ttest_1samp(values, 0).pvalue), abs=0.02)
+
+
+@given(st.lists(st.integers(1, 10**6), min_size=2, max_size=9, unique=True), st.randoms())
+def test_without_ties_wilcoxon_is_scipys(sizes: list[int], draw: random.Random) -> None:
+    values = [draw.choice((1, -1)) * size / 10**6 for size in sizes]
+    expected = stats.wilcoxon(values, method="exact").pvalue
+    assert wilcoxon_test(values).p == pytest.approx(float(expected))
+
+
+def test_wilcoxon_asks_of_ranks_and_the_mean_of_sizes() -> None:
+    """One large loss against seven small gains: by rank 8 against 28, by size it outweighs them."""
+    values = [0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.07, -0.60]
+    assert (wilcoxon_test(values).p or 0) < (paired_test(values).p or 0) == pytest.approx(by_counting(values))
+
+
+# ------------------------------------------------------------------------------------ Holm's correction
+def test_holm_by_hand() -> None:
+    """Sorted, 0.01 to 0.04 times 4, 3, 2, 1 is 0.04, 0.06, 0.06, 0.04; none may be below an earlier."""
+    assert holm([0.04, 0.01, 0.03, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
+    assert holm([]) == []
+
+
+@given(PS)
+@settings(max_examples=12)
+def test_holm_raises_and_keeps_the_order(ps: list[float]) -> None:
+    corrected = holm(ps)
+    assert all(after >= before - 1e-12 for before, after in zip(ps, corrected, strict=True))
+    assert max(corrected) <= 1
+    ordered = [p for _, p in sorted(zip(ps, corrected, strict=True))]
+    assert ordered == sorted(ordered)
+
+
+@given(st.lists(DIFFERENCES, min_size=1, max_size=5), st.randoms())
+@settings(max_examples=5)
+def test_a_family_knows_no_order(family: list[list[float]], draw: random.Random) -> None:
+    tests = [paired_test(differences) for differences in family]
+    places = draw.sample(range(len(tests)), len(tests))
+    in_order = judged(tests)
+    assert judged([tests[place] for place in places]) == tuple(in_order[place] for place in places)
+
+
+def test_what_six_pairs_claim_alone_four_comparisons_refuse() -> None:
+    """With four comparisons of six pairs no p can be below 4 · 2/64 = 0.125, so none is testable."""
+    six = paired_test([0.1] * 6)
+    family = judged([six] * 4)
+    assert {(test.verdict, test.p, test.p_holm) for test in family} == {("not testable", 0.03125, 0.125)}
+    assert family[0].why == (
+        "not testable: 6 pairs allow no p below 0.12 after Holm's correction over 4 comparisons"
+    )
+
+
+def test_a_family_of_unequal_n() -> None:
+    """Eight pairs: 2/256 times 3 is 0.023. Six come last, where Holm multiplies by one."""
+    eight, none = paired_test([0.1] * 8), paired_test([])
+    *claims, left_out = judged([eight, paired_test([-0.1] * 6), eight, none])
+    assert [test.verdict for test in claims] == ["better", "worse", "better"]
+    assert [test.p_holm for test in claims] == pytest.approx([3 / 128, 0.03125, 3 / 128])
+    assert left_out == none

@@ -1,0 +1,100 @@
+"""Methods ranked over columns."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lpa3bench.stats import fewest_columns, p_matrix, ranks
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+THREE = {
+    "a": {"x": 0.9, "y": 0.8, "z": 0.7},
+    "b": {"x": 0.8, "y": 0.8, "z": 0.9},
+    "c": {"x": 0.7, "y": 0.6, "z": 0.1},
+}
+
+
+def test_mean_ranks_by_hand() -> None:
+    """x: a 1, b 2, c 3. y: a and b share 1.5, c 3. z: b 1, a 2, c 3. Sums 4.5, 4.5, 9."""
+    found = ranks(THREE)
+    assert found
+    assert (found.rows, found.columns) == (("a", "b", "c"), ("x", "y", "z"))
+    assert found.mean_ranks == pytest.approx((1.5, 1.5, 3.0))
+
+
+def test_too_few_columns_rank_but_claim_nothing() -> None:
+    found = ranks(THREE)
+    assert found
+    assert [(pair["a"], pair["b"], pair["verdict"]) for pair in found.pairs] == [
+        ("a", "b", "not testable"),
+        ("a", "c", "not testable"),
+        ("b", "c", "not testable"),
+    ]
+    assert found.note == (
+        "not testable: 3 methods make 3 pairs, and to tell them apart after Holm's correction takes 7 "
+        "columns in which all of them are measured; there are 3"
+    )
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(2, 6), (3, 7), (5, 9)])
+def test_the_fewest_columns(rows: int, columns: int) -> None:
+    """The smallest p, 2/2ⁿ, times the number of pairs comes down to 0.05 there and not one before."""
+    pairs = rows * (rows - 1) / 2
+    assert pairs * 2 / 2 ** fewest_columns(rows) <= 0.05 < pairs * 2 / 2 ** (fewest_columns(rows) - 1)
+    assert fewest_columns(rows) == columns
+
+
+def test_enough_columns_tell_methods_apart() -> None:
+    """Seven columns: a beats b and c in all, p = 2/128, times three; b and c take turns."""
+    columns = "stuvwxy"
+    scores = {
+        "b": {column: 0.5 + 0.01 * place for place, column in enumerate(columns)},
+        "a": {column: 0.8 + 0.01 * place for place, column in enumerate(columns)},
+        "c": {column: 0.5 + 0.01 * (place + (-1) ** place) for place, column in enumerate(columns)},
+    }
+    found = ranks(scores)
+    assert found
+    assert (found.rows[0], found.mean_ranks[0], found.note) == ("a", 1.0, "")
+    verdicts = {(pair["a"], pair["b"]): pair["verdict"] for pair in found.pairs}
+    assert verdicts["a", "b"] == verdicts["a", "c"] == "better"
+    assert {*verdicts.values()} == {"better", "no difference shown"}
+    assert {pair["p"] for pair in found.pairs if pair["a"] == "a"} == {2 / 128}
+    matrix = p_matrix(found)
+    assert [matrix[place][place] for place in range(3)] == [1.0, 1.0, 1.0]
+    assert matrix[0][1] == matrix[1][0] == matrix[0][2] == pytest.approx(6 / 128)
+    assert matrix[1][2] == matrix[2][1] > 0.5
+
+
+def test_only_columns_in_which_all_are_measured_count() -> None:
+    scores: dict[str, dict[str, float | None]] = {
+        "a": {"x": 0.9, "y": None, "z": 0.1},
+        "b": {"x": 0.8, "y": 0.9},
+    }
+    found = ranks(scores)
+    assert found
+    assert (found.columns, found.mean_ranks) == (("x",), (1.0, 2.0))
+    assert ranks({"a": {"x": None}, "b": {"x": 0.5}}) is None
+    assert ranks({"a": {"x": 0.5}}) is None
+    assert ranks({}) is None
+
+
+@given(st.lists(st.lists(st.integers(0, 9), min_size=3, max_size=3), min_size=1, max_size=8), st.randoms())
+@settings(max_examples=4)
+def test_ranks_know_no_order_of_columns(columns: list[list[int]], draw: random.Random) -> None:
+    def scores(order: list[list[int]]) -> dict[str, dict[str, float]]:
+        return {
+            row: {str(n): column[place] / 10 for n, column in enumerate(order)}
+            for place, row in enumerate("abc")
+        }
+
+    one, other = ranks(scores(columns)), ranks(scores(draw.sample(columns, len(columns))))
+    assert one
+    assert other
+    assert one.mean_ranks == pytest.approx(other.mean_ranks)
+    assert sum(one.mean_ranks) == pytest.approx(6)
+    assert [pair["p_holm"] for pair in one.pairs] == pytest.approx([pair["p_holm"] for pair in other.pairs])
