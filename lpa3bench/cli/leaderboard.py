@@ -80,10 +80,10 @@ def build(folder: Path, places: tuple[Path, ...], fresh: bool) -> None:
         board = _drafted(drafting.draft(load_all(places), folder.resolve().name), folder)
     else:
         board = definition.load(folder)
-    there = [] if fresh else stored(folder)
+    there = [] if fresh else stored(board)
     if places or fresh:
         found = sort(board, there, places)
-        _store(folder, found, places, alone=fresh)
+        _store(board, found, places, alone=fresh)
         _tell(found)
         if found.foreign:
             click.echo(f"{len(found.foreign)} records are of no cell of this board", err=True)
@@ -105,8 +105,8 @@ def merge(ctx: click.Context, folder: Path, places: tuple[Path, ...]) -> None:
     from lpa3bench.leaderboard.storing import sort, stored
 
     board = definition.load(folder)
-    found = sort(board, stored(folder), places)
-    _store(folder, found, places)
+    found = sort(board, stored(board), places)
+    _store(board, found, places)
     _tell(found)
     for path, reason in found.foreign:
         click.echo(f"refused {path}: {reason}", err=True)
@@ -128,11 +128,11 @@ def _drafted(text: str, folder: Path) -> Definition:
     return board
 
 
-def _store(folder: Path, found: Sorted, places: tuple[Path, ...], *, alone: bool = False) -> None:
+def _store(board: Definition, found: Sorted, places: tuple[Path, ...], *, alone: bool = False) -> None:
     from lpa3bench.leaderboard.storing import store
     from lpa3bench.records import search
 
-    store(folder, found.taken, search.find(places), alone=alone)
+    store(board, found.taken, search.find(places), alone=alone)
 
 
 def _tell(found: Sorted) -> None:
@@ -146,12 +146,12 @@ def _tell(found: Sorted) -> None:
 def _write(definition: Definition, folder: Path) -> None:
     """Build the board from what lies in its folder, and write its pages."""
     from lpa3bench.leaderboard.building import build as build_board
-    from lpa3bench.leaderboard.storing import RESULTS, stored
+    from lpa3bench.leaderboard.storing import results_of, stored
     from lpa3bench.records import search
     from lpa3bench.report import write
 
     try:
-        board = build_board(definition, stored(folder), search.find([folder / RESULTS]))
+        board = build_board(definition, stored(definition), search.find([results_of(definition)]))
     except BenchError as error:
         raise type(error)(f"{error}; --fresh begins anew") from error
     for path in write(board, folder):

@@ -38,7 +38,9 @@ class Definition:
     conditions: Conditions
     """What every record must meet."""
     changed: frozenset[str] | None
-    """Parameters that may differ from the published setting; None: all."""
+    """Parameters that may differ from the published setting, with or without their scope; None: all."""
+    records_of: str | None
+    """The board beside it whose records it shows, with none of its own."""
     rows: tuple[Row, ...]
     columns: tuple[Column, ...]
     of_row: Mapping[str, Conditions]
@@ -104,6 +106,7 @@ def read(text: str, path: Path) -> Definition:
         commands=tuple(data.get("commands", ())),
         conditions=Conditions.of(data),
         changed=frozenset(data["changed"]) if "changed" in data else None,
+        records_of=data.get("records_of"),
         rows=tuple(Row(baseline=row.get("baseline"), **_words(row)) for row in rows),
         columns=tuple(Column(**_words(column)) for column in columns),
         of_row={row["key"]: Conditions.of(row) for row in rows},

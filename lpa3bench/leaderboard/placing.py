@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from lpa3bench.errors import DataError
 from lpa3bench.leaderboard.definition import Definition
+from lpa3bench.leaderboard.matching import unscoped
 from lpa3bench.records import Record
 from lpa3bench.stats.parity import augmenters_that_differ, settings_that_differ
 
@@ -51,10 +52,15 @@ def refusal(definition: Definition, record: Record) -> str | None:
             f"it was trained and scored by protocol version {record.protocol_version}, "
             f"and the board is of version {definition.protocol}"
         )
-    changed = [*record.data["protocol"]["changed"]]
-    if definition.changed is not None and (strange := sorted({*changed} - definition.changed)):
+    if definition.changed is not None and (strange := _strange(definition.changed, record)):
         return f"it changed what was published: {_some(strange)}; the board allows no such change"
     return None
+
+
+def _strange(allowed: frozenset[str], record: Record) -> list[str]:
+    """Parameters that the run changed from the published setting, and the board does not allow."""
+    changed: list[str] = record.data["protocol"]["changed"]
+    return sorted(name for name in changed if not {name, unscoped(name)} & allowed)
 
 
 def strangers(one: Record, other: Record) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PureWindowsPath
 from typing import Any
 
-from lpa3bench.errors import DataError
+from lpa3bench.errors import DataError, UsageError
 from lpa3bench.files import write_text
 from lpa3bench.leaderboard.definition import Definition
 from lpa3bench.leaderboard.placing import (
@@ -39,20 +39,27 @@ class Sorted:
     """They belong to no cell of this board."""
 
 
-def stored(folder: Path) -> list[Record]:
-    """The records of the board in that folder; none where it has no `results/`.
+def results_of(definition: Definition) -> Path:
+    """Where the board's records lie: in its own folder, or in that of the board beside it whose it shows."""
+    folder = definition.path.parent
+    return (folder.parent / definition.records_of if definition.records_of else folder) / RESULTS
+
+
+def stored(definition: Definition) -> list[Record]:
+    """The board's records; none where it has no `results/`. Of another board's, those that have a place here.
 
     Raises:
-        DataError: one of them is damaged, or is called otherwise than `Record.file_name`.
+        DataError: one of them is damaged, or is called otherwise than `Record.file_name`; or the other board
+            is not there.
     """
-    results = folder / RESULTS
+    results = results_of(definition)
+    if definition.records_of and not results.parent.is_dir():
+        raise DataError(f"{definition.path}: records_of: there is no board {results.parent}")
     records = load_all([results]) if results.is_dir() else []
     for record in records:
         if record.path.name != record.file_name:
-            raise DataError(
-                f"{record.path}: is the record of {record}, and should be called {record.file_name}"
-            )
-    return records
+            raise DataError(f"{record.path}: holds {record}, so it should be called {record.file_name}")
+    return [record for record in records if not definition.records_of or places(definition, record)]
 
 
 def sort(definition: Definition, there: Sequence[Record], offered: Iterable[Path]) -> Sorted:
@@ -113,7 +120,11 @@ def _choose(have: Sequence[Record], offered: Sequence[Record], result: Sorted) -
 
 
 def store(
-    folder: Path, records: Sequence[Record], searches: Mapping[str, Searched], *, alone: bool = False
+    definition: Definition,
+    records: Sequence[Record],
+    searches: Mapping[str, Searched],
+    *,
+    alone: bool = False,
 ) -> None:
     """Write records into a board's `results/`, each whole or not at all, and the searches behind them.
 
@@ -123,8 +134,14 @@ def store(
 
     Raises:
         RunFailed: the disk refused it.
+        UsageError: the board shows the records of another one.
     """
-    results = folder / RESULTS
+    if definition.records_of:
+        raise UsageError(
+            f"{definition.path}: shows the records of {definition.records_of}; add them there, and build "
+            "this board without --from"
+        )
+    results = results_of(definition)
     results.mkdir(parents=True, exist_ok=True)
     written = set()
     for record in records:

@@ -35,7 +35,8 @@ def tables(board: Board) -> str:
     for name in board.also:
         other = board.measures[name]
         caption = f"{board.title}: {other.name}, in {other.unit}"
-        parts.append(_table(board, caption, other_table(board, name), name))
+        if lines := other_table(board, name):
+            parts.append(_table(board, caption, lines, name))
     return "% \\usepackage{booktabs,graphicx}\n\n" + "\n\n".join(parts) + "\n"
 
 

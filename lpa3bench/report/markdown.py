@@ -67,9 +67,10 @@ def _tables(board: Board) -> Iterator[str]:
         yield "## Against the baseline, in percentage points"
         yield _table(board, lines)
     for name in board.also:
-        yield f"## Also: {_titled(board.measures[name])}"
-        yield escaped(board.measures[name].text)
-        yield _table(board, other_table(board, name))
+        if lines := other_table(board, name):
+            yield f"## Also: {_titled(board.measures[name])}"
+            yield escaped(board.measures[name].text)
+            yield _table(board, lines)
 
 
 def _titled(measure: Measure) -> str:
@@ -102,8 +103,8 @@ def _ranking(board: Board) -> Iterator[str]:
     names = {row.key: row.name for row in board.rows}
     yield "## Ranks"
     yield (
-        f"Over the {len(ranking.columns)} columns in which all of them are measured; 1 is best, ties share their "
-        f"mean. {escaped(ranking.test[0].upper() + ranking.test[1:])}."
+        f"Over the {len(ranking.columns)} columns in which all of them are measured; 1 is best, ties share "
+        f"their mean. {escaped(ranking.test[0].upper() + ranking.test[1:])}."
     )
     rows = zip(ranking.rows, ranking.mean_ranks, strict=True)
     lines = (_row([escaped(names[row]), f"{rank:.2f}"]) for row, rank in rows)

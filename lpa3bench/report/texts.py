@@ -9,7 +9,7 @@ from lpa3bench.leaderboard.board import Board, Cell, Column, Comparison, Measure
 from lpa3bench.report.html.numbers import decimals_for, difference, probability, score
 
 MISSING = "–"
-CLAIMED = "published"
+CLAIMED = "claimed"
 MEASURED = "measured"
 
 
@@ -78,15 +78,23 @@ def _with_verdict(cell: Cell, measure: Measure) -> str:
 
 
 def other_table(board: Board, name: str) -> list[Line]:
-    """The means of another measure."""
-    measure = board.measures[name]
+    """The means of another measure, of a cost with its ratio to the baseline; empty where none is known."""
     lines = []
     for row in board.rows:
         cells = planned(board, row)
-        told = tuple("" if cell is None else number(cell.other_scores.get(name), measure) for cell in cells)
+        told = tuple("" if cell is None else _other(board, row, cell, name) for cell in cells)
         known = [cell is not None and cell.other_scores.get(name) is not None for cell in cells]
         lines.append(Line(row.group, row.name, "", told, _coverage(known, cells)))
-    return lines
+    return lines if any(name in cell.other_scores for cell in board.cells) else []
+
+
+def _other(board: Board, row: Row, cell: Cell, name: str) -> str:
+    measure = board.measures[name]
+    mean = cell.other_scores.get(name)
+    baseline = board.cell(row.baseline, cell.column) if row.baseline and measure.unit != "%" else None
+    theirs = baseline.other_scores.get(name) if baseline else None
+    ratio = f", × {mean / theirs:.2f}" if mean is not None and theirs else ""
+    return f"{number(mean, measure)}{ratio}"
 
 
 def comparison_table(board: Board) -> list[Line]:
