@@ -39,7 +39,9 @@ ONLY_IN = {
 OPEN_TO_PLUGINS = ("api", "attack", "nn", "data", "ops", "errors", "files")
 BOARDS = ("report", "leaderboard", "stats", "records")
 """Each may know the ones after it, errors, files and where things lie; none of them knows torch."""
-ABOVE_THE_RUNNER = ("cli", "__main__", "suite", "engines", "probe", "report", "leaderboard", "stats")
+ABOVE_THE_RUNNER = (
+    "cli", "__main__", "suite", "engines", "probe", "report", "leaderboard", "stats", "publish", "export",
+)  # fmt: skip
 HEAVY = (
     "torch", "torchvision", "gin", "rich", "numpy", "sklearn", "medmnist", "scipy", "matplotlib", "jinja2",
     "ray", "wandb",

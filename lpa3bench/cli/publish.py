@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from lpa3bench.cli.options import data_option, json_option
+from lpa3bench.cli.options import data_option, json_option, plugin_option
 
 if TYPE_CHECKING:
     from lpa3bench.publish.delivery import Delivered
@@ -57,6 +57,7 @@ def target_options(function: F) -> F:
 @click.option("--follow", is_flag=True, help="Publish a run while it is under way, until it is over.")
 @click.option("--no-images", is_flag=True, help="Leave out the images of augmentations.")
 @data_option
+@plugin_option
 @json_option
 def command(
     runs: tuple[Path, ...],
@@ -67,6 +68,7 @@ def command(
     follow: bool,
     no_images: bool,
     data: Path | None,
+    plugins: tuple[Path, ...],
     as_json: bool,
 ) -> None:
     """Replay finished or running runs into Weights & Biases.
@@ -92,7 +94,7 @@ def command(
 
     outcomes = []
     for run in runs:
-        last = partial(_whole, run, images=not no_images, data=data)
+        last = partial(_whole, run, images=not no_images, data=data, plugins=plugins)
         if follow:
             os.nice(NICE)
             done = follow_run(run, target, timeout=timeout, last=last, tell=_tell)
@@ -106,13 +108,13 @@ def command(
         click.echo(json.dumps(outcomes, indent=1))
 
 
-def _whole(run: Path, *, images: bool, data: Path | None) -> Parcel:
+def _whole(run: Path, *, images: bool, data: Path | None, plugins: tuple[Path, ...]) -> Parcel:
     """All that a run has to show, pictures included."""
     from lpa3bench.publish.images import make_images
     from lpa3bench.publish.runs import read_run
 
     if images:
-        make_images(run, data=data, tell=_tell)
+        make_images(run, data=data, plugins=plugins, tell=_tell)
     return read_run(run, images=images)
 
 

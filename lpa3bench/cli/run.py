@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from lpa3bench.config import Config
     from lpa3bench.distributed import Processes
     from lpa3bench.job import Job
+    from lpa3bench.sinks.mirror import Mirror
 
 
 @click.command()
@@ -37,6 +38,11 @@ if TYPE_CHECKING:
     "--limit", type=click.IntRange(1), metavar="N", help="Train on N images only; the record is no result."
 )
 @click.option("--download", is_flag=True, help="Fetch the data set first if it is not there.")
+@click.option(
+    "--wandb",
+    type=click.Choice(["online", "offline"]),
+    help="Publish to W&B meanwhile, from a process of its own.",
+)
 @json_option
 def command(
     files: tuple[Path, ...],
@@ -52,6 +58,7 @@ def command(
     explain: bool,
     limit: int | None,
     download: bool,
+    wandb: str | None,
     as_json: bool,
 ) -> None:
     """Train one experiment and write its record.
@@ -65,6 +72,7 @@ def command(
     from lpa3bench.distributed import joined
     from lpa3bench.job import Job
     from lpa3bench.registry import load
+    from lpa3bench.sinks.mirror import Mirror
 
     with joined(device) as processes:
         with processes.agreeing():
@@ -81,7 +89,8 @@ def command(
         if download and not dry_run:
             processes.from_first(lambda: _fetch(job))
         if not dry_run and not explain:
-            _train(job, processes, as_json)
+            mirrors = [Mirror(offline=wandb == "offline", data=job.data, plugins=plugins)] if wandb else []
+            _train(job, processes, mirrors, as_json)
         elif processes.first:
             _rehearse(config, device, as_json) if dry_run else _explain(job, as_json)
 
@@ -93,11 +102,11 @@ def _explain(job: Job, as_json: bool) -> None:
     click.echo(json.dumps(lines, indent=1) if as_json else "\n".join(lines))
 
 
-def _train(job: Job, processes: Processes, as_json: bool) -> None:
+def _train(job: Job, processes: Processes, mirrors: list[Mirror], as_json: bool) -> None:
     from lpa3bench.runner import run
     from lpa3bench.sinks.progress import progress
 
-    done = run(job, [progress()] if processes.first else [], processes)
+    done = run(job, [*mirrors, progress()] if processes.first else [], processes)
     if not processes.first:
         return
     if done.already_done:

@@ -34,6 +34,8 @@ REACH_SECONDS = 10.0
 """How long the server may take to show a sign of life."""
 HEADER_BYTES = 7
 """An offline run's file that is no longer holds nothing, and `wandb sync` would succeed without a word."""
+LOSSES = ("filestream", "file transfer", "runfiles", "runupserter", "sender", "runsync", "runreader")
+"""Parts of the SDK's service whose errors mean that something did not arrive."""
 ADDRESS = re.compile(r"https?://\S+/runs/\S+")
 Status = Literal["published", "unchanged", "offline"]
 
@@ -71,6 +73,7 @@ def deliver(parcel: Parcel, place: Path, target: Target, deadline: Deadline) -> 
         written = state.written
         same = written is not None and (written["digest"], written["target"]) == (digest, target.key)
         if written is None or not same or (target.uploads and not written["key"]):
+            state.drop()
             made = _write(parcel, home, target, deadline)
             written = state.write({**made, "digest": digest, "target": target.key})
         if not (target.uploads and written["key"]):
@@ -123,8 +126,7 @@ class _State:
             self.written = None
 
     def write(self, written: dict[str, Any]) -> dict[str, Any]:
-        """Take a new parcel in place of the one before."""
-        self._drop(unless=written["folder"])
+        """A parcel waits for its upload."""
         self.written = written
         self._save()
         return written
@@ -132,16 +134,16 @@ class _State:
     def acknowledge(self, target: str, *, digest: str, rows: int, url: str | None) -> None:
         """The target holds the parcel now; the offline run has done its duty."""
         self.published[target] = {"digest": digest, "rows": rows, "url": url}
-        self._drop()
-        self.written = None
+        self.drop()
         self._save()
 
-    def _drop(self, unless: str = "") -> None:
-        if self.written is not None and self.written["folder"] != unless:
-            shutil.rmtree(self.written["folder"], ignore_errors=True)
-        for leftover in self._path.parent.glob("wandb/offline-run-*"):  # of a process that was killed
-            if str(leftover) != unless:
-                shutil.rmtree(leftover, ignore_errors=True)
+    def drop(self) -> None:
+        """Clear away what waits, and what processes that were killed have left."""
+        home = self._path.parent
+        waiting = [Path(self.written["folder"])] if self.written else []
+        for place in (*waiting, *home.glob("wandb/*-run*"), home / "artifacts", home / "cache"):
+            place.unlink() if place.is_symlink() else shutil.rmtree(place, ignore_errors=True)
+        self.written = None
 
     def _save(self) -> None:
         held = {"written": self.written, "published": self.published}
@@ -185,17 +187,35 @@ def _reach(url: str, deadline: Deadline) -> None:
         ) from error
 
 
+def _loss(logs: Path) -> str | None:
+    """The first thing in the log of `wandb sync` that means that something did not arrive."""
+    for log in logs.glob("debug-sync*.log"):
+        for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
+            try:
+                said = json.loads(line)
+                if said["level"].startswith("ERROR") and said["msg"].startswith(LOSSES):
+                    return " ".join(filter(None, (said["msg"], said.get("error"))))[:200]
+            except (ValueError, KeyError, TypeError, AttributeError):
+                continue
+    return None
+
+
 def _upload(folder: Path, home: Path, deadline: Deadline) -> str | None:
     """Have `wandb sync` upload one offline run; the address it names.
 
-    Its exit code tells little, so success is what it marks the run's file with.
+    Its exit code tells little, and it marks a run as synced of which it has lost a part, so its log is read.
     """
     file = _run_file(folder)
     assert file is not None, "just written"
+    logs = home / "wandb" / "logs"
+    shutil.rmtree(logs, ignore_errors=True)
     done = process.run(
-        ["-m", "wandb", "sync", "--include-synced", str(folder)], env=environment(home), deadline=deadline
+        ["-m", "wandb", "sync", "--include-synced", str(folder)],
+        env=environment(home) | {"WANDB_DIR": str(home)},
+        deadline=deadline,
     )
-    if done.returncode != 0 or not file.with_name(f"{file.name}.synced").exists():
-        raise RunFailed(f"wandb sync {os.path.relpath(folder)}: {done.complaint}")
+    whole = done.returncode == 0 and file.with_name(f"{file.name}.synced").exists()
+    if (loss := _loss(logs)) or not whole or "wandb: ERROR" in done.stdout + done.stderr:
+        raise RunFailed(f"W&B did not take all of it ({loss or done.complaint}); see {os.path.relpath(logs)}")
     found = ADDRESS.search(done.stdout + done.stderr)
     return found[0] if found else None

@@ -22,7 +22,9 @@ SIDE = 64
 """Smaller images are enlarged to at least so many pixels."""
 
 
-def make_images(path: Path, *, data: Path | None, tell: Callable[[str], None]) -> None:
+def make_images(
+    path: Path, *, data: Path | None, plugins: tuple[Path, ...] = (), tell: Callable[[str], None]
+) -> None:
     """Write `images/<slot>.png` for each slot of a finished run: images above, their views below.
 
     Pictures that are there are left as they are. Without the data set, or the plugin, there are none; that is
@@ -30,7 +32,7 @@ def make_images(path: Path, *, data: Path | None, tell: Callable[[str], None]) -
 
     Args:
         path: the run directory.
-        data: as of `--data`.
+        data, plugins: as of `--data` and `--plugin`.
         tell: takes the line.
     """
     folder = path / IMAGES
@@ -41,7 +43,7 @@ def make_images(path: Path, *, data: Path | None, tell: Callable[[str], None]) -
     from lpa3bench.probe.views import sample
 
     try:
-        found = sample(open_run(path, data=data_root(data), device="cpu"), COUNT)
+        found = sample(open_run(path, data=data_root(data), device="cpu", plugins=plugins), COUNT)
     except BenchError as error:
         tell(f"no images of augmentations: {error}")
         return

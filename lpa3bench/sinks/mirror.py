@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TextIO
 
@@ -19,12 +21,21 @@ class Mirror(Sink):
 
     Args:
         offline: write W&B's offline files and upload nothing.
-        data: the data folder, for the images of augmentations.
+        data, plugins: the data folder and `--plugin` files, for the images of augmentations.
         stream: where a mirror that cannot be started is told of; None: stderr.
     """
 
-    def __init__(self, *, offline: bool, data: Path | None = None, stream: TextIO | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        offline: bool,
+        data: Path | None = None,
+        plugins: Iterable[Path] = (),
+        stream: TextIO | None = None,
+    ) -> None:
         self._options = ["--offline"] if offline else []
+        for plugin in plugins:
+            self._options += ["--plugin", str(plugin.absolute())]
         if data is not None:
             self._options += ["--data", str(data.absolute())]
         self._stream = stream or sys.stderr
@@ -32,6 +43,11 @@ class Mirror(Sink):
 
     def start(self, info: RunInfo) -> None:
         if os.environ.get("WANDB_MODE", "").lower() == "disabled":
+            return
+        if find_spec("wandb") is None:
+            self._tell(
+                "W&B: the SDK is not installed; pip install 'lpa3bench[wandb]'; the run goes on without"
+            )
             return
         log = info.folder / LOG
         command = [sys.executable, "-m", "lpa3bench", "publish", "--follow", *self._options]

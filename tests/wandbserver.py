@@ -1,0 +1,261 @@
+"""A small server on loopback that speaks as much of W&B's protocol as publishing needs, and can misbehave.
+
+It keeps what a real one keeps: runs with their history (lines that are written at an offset), summary and
+config, files by name, and artifacts by the digest of their content, so that equal content makes no new version.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+KEY = "0123456789abcdef" * 2 + "01234567"
+"""Of forty characters, as the client wants it; no server knows it."""
+ENTITY = "somebody"
+
+
+class Store:
+    """What was received."""
+
+    def __init__(self) -> None:
+        self.runs: dict[str, dict[str, Any]] = {}
+        """By "entity/project/id"."""
+        self.artifacts: dict[str, dict[str, Any]] = {}
+        """By id, which counts up."""
+
+    def run(self, path: str) -> dict[str, Any]:
+        fresh: dict[str, Any] = {"history": {}, "files": {}, "config": {}, "summary": {}, "complete": False}
+        return self.runs.setdefault(path, fresh)
+
+    def rows(self, path: str) -> list[dict[str, Any]]:
+        """The history without what the SDK measures of itself."""
+        lines = self.runs[path]["history"]
+        assert [*sorted(lines)] == [*range(len(lines))], "rows are missing"
+        return [_own(json.loads(lines[place])) for place in sorted(lines)]
+
+    def everything(self, *, but_runtime: bool = False) -> dict[str, Any]:
+        """A copy to compare with; without the seconds that the SDK itself took, if so wished."""
+        found = copy.deepcopy({"runs": self.runs, "artifacts": self.artifacts})
+        if but_runtime:
+            for path, run in found["runs"].items():
+                run["history"] = self.rows(path)
+                run["summary"] = _own(run["summary"])
+                run["files"].pop("wandb-summary.json", None)
+        return found
+
+
+def _own(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in ("_runtime", "_wandb")}
+
+
+class Server(ThreadingHTTPServer):
+    """Listens on a free port of 127.0.0.1.
+
+    Args:
+        port: to come back on after a death.
+        store: to go on with.
+        patience: requests that are answered as they should be; the next ones meet with `then`.
+        then: "die" (connections break off, and nobody listens any more), "hang" or "refuse" (401).
+    """
+
+    daemon_threads = True
+    allow_reuse_address = True
+
+    def __init__(
+        self, *, port: int = 0, store: Store | None = None, patience: int | None = None, then: str = "die"
+    ) -> None:
+        super().__init__(("127.0.0.1", port), Handler)
+        self.port = int(self.server_address[1])
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.store = store or Store()
+        self.requests: list[str] = []
+        """Of each request, what it was."""
+        self._patience, self._then = patience, then
+        self._released = threading.Event()
+        self._guard = threading.Lock()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Clients that are killed break connections; no word of it."""
+
+    def verdict(self, what: str) -> str:
+        """How a request is answered: "answer", "hang", "refuse" or "die"."""
+        with self._guard:
+            if self._patience is not None and len(self.requests) >= self._patience:
+                return self._then
+            self.requests.append(what)
+            return "answer"
+
+    def hang(self) -> None:
+        self._released.wait(60)
+
+    def stop(self) -> None:
+        self._released.set()
+        self.shutdown()
+        self.server_close()
+
+
+@contextmanager
+def serving(**options: Any) -> Iterator[Server]:
+    """A server at work until the block is left."""
+    server = Server(**options)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Server
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+    def do_HEAD(self) -> None:
+        self._answer("HEAD", b"")
+
+    def do_GET(self) -> None:
+        self._answer("GET", b"")
+
+    def do_POST(self) -> None:
+        self._answer("POST", self.rfile.read(int(self.headers.get("Content-Length", 0))))
+
+    do_PUT = do_POST
+
+    def _answer(self, method: str, body: bytes) -> None:
+        asked = json.loads(body) if self.path == "/graphql" else {}
+        what = asked.get("operationName") or self.path.rpartition("/")[2]
+        match self.server.verdict(f"{method} {what}"):
+            case "hang":
+                self.server.hang()
+                self.close_connection = True
+            case "die":
+                self.close_connection = True
+                threading.Thread(target=self._die, daemon=True).start()
+            case "refuse":
+                self._send(401, {"error": "user is not logged in"})
+            case _:
+                self._send(200, self._reply(asked, body))
+
+    def _die(self) -> None:
+        with suppress(OSError):
+            self.server.stop()
+
+    def _send(self, status: int, reply: Any) -> None:
+        body = json.dumps(reply).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def _reply(self, asked: dict[str, Any], body: bytes) -> Any:
+        if self.path == "/graphql":
+            operation = getattr(self, f"_{asked['operationName']}", None)
+            assert operation is not None, f"a call that is new to this server: {asked['operationName']}"
+            with self.server._guard:
+                return {"data": operation(asked.get("variables") or {})}
+        if self.path.endswith("/file_stream"):
+            with self.server._guard:
+                self._stream(json.loads(body))
+        elif self.path.startswith("/store/"):
+            with self.server._guard:
+                self._keep(self.path.removeprefix("/store/"), body)
+        return {}
+
+    # --------------------------------------------------------------------------------------- runs and files
+    def _stream(self, sent: dict[str, Any]) -> None:
+        _, _, entity, project, name, _ = self.path.split("/")
+        run = self.server.store.run(f"{entity}/{project}/{name}")
+        for file, chunk in sent.get("files", {}).items():
+            if file == "wandb-history.jsonl":
+                run["history"] |= {chunk["offset"] + i: line for i, line in enumerate(chunk["content"])}
+            elif file == "wandb-summary.json":
+                run["summary"] = json.loads(chunk["content"][-1])
+        if sent.get("complete"):
+            run["complete"], run["exitcode"] = True, sent["exitcode"]
+
+    def _keep(self, place: str, body: bytes) -> None:
+        kind, owner, name = place.split("/", 2)
+        if kind == "run":
+            self.server.store.run(owner.replace("~", "/"))["files"][name] = body.decode("latin-1")
+        elif name == "wandb_manifest.json":
+            self.server.store.artifacts[owner]["manifest"] = json.loads(body)
+        else:
+            self.server.store.artifacts[owner]["files"][name] = body.decode("latin-1")
+
+    def _UpsertBucket(self, given: dict[str, Any]) -> Any:
+        entity = given.get("entity") or ENTITY
+        run = self.server.store.run(f"{entity}/{given['project']}/{given['name']}")
+        known = {"groupName": "group", "jobType": "job_type", "displayName": "name", "tags": "tags"}
+        run |= {ours: given[theirs] for theirs, ours in known.items() if given.get(theirs) is not None}
+        if given.get("config") is not None:
+            held = json.loads(given["config"])
+            run["config"] = {key: value["value"] for key, value in held.items() if key != "_wandb"}
+        project = {"id": "p", "name": given["project"], "entity": {"id": "e", "name": entity}}
+        bucket = {
+            "id": "b", "name": given["name"], "displayName": run.get("name"), "description": None,
+            "config": given.get("config"), "sweepName": None, "project": project,
+            "historyLineCount": len(run["history"]),
+        }  # fmt: skip
+        return {"upsertBucket": {"bucket": bucket, "inserted": True}}
+
+    def _ServerFeaturesQuery(self, _: dict[str, Any]) -> Any:
+        return {"serverInfo": {"features": []}}
+
+    def _CreateRunFiles(self, given: dict[str, Any]) -> Any:
+        owner = f"{given['entity']}~{given['project']}~{given['run']}"
+        files = [
+            {"name": name, "uploadUrl": f"{self.server.url}/store/run/{owner}/{name}"}
+            for name in given["files"]
+        ]
+        return {"createRunFiles": {"runID": "b", "uploadHeaders": [], "files": files}}
+
+    # ------------------------------------------------------------------------------------------- artifacts
+    def _CreateArtifact(self, given: dict[str, Any]) -> Any:
+        sent, held = given["input"], self.server.store.artifacts
+        name, digest = sent["artifactCollectionName"], sent["digest"]
+        same = [key for key, a in held.items() if (a["name"], a["digest"]) == (name, digest)]
+        number = same[0] if same else f"A{len(held)}"
+        fresh = {"name": name, "digest": digest, "type": sent["artifactTypeName"], "files": {}, "done": False}
+        made = held.setdefault(number, fresh)
+        reply = {
+            "id": number,
+            "state": "COMMITTED" if made["done"] else "PENDING",
+            "artifactSequence": {"latestArtifact": None},
+        }
+        return {"createArtifact": {"artifact": reply}}
+
+    def _CreateArtifactManifest(self, given: dict[str, Any]) -> Any:
+        number = given["artifactID"]
+        url = f"{self.server.url}/store/artifact/{number}/wandb_manifest.json"
+        file = {"id": "f", "uploadUrl": url, "uploadHeaders": []}
+        return {"createArtifactManifest": {"artifactManifest": {"id": f"M-{number}", "file": file}}}
+
+    def _CreateArtifactFiles(self, given: dict[str, Any]) -> Any:
+        edges = [
+            {
+                "node": {
+                    "storagePath": file["name"],
+                    "uploadUrl": f"{self.server.url}/store/artifact/{file['artifactID']}/{file['name']}",
+                    "uploadHeaders": [],
+                    "uploadMultipartUrls": None,
+                    "artifact": {"id": file["artifactID"]},
+                }
+            }
+            for file in given["input"]["artifactFiles"]
+        ]
+        return {"createArtifactFiles": {"files": {"edges": edges}}}
+
+    def _CommitArtifact(self, given: dict[str, Any]) -> Any:
+        made = self.server.store.artifacts[given["artifactID"]]
+        made["done"] = True
+        return {"commitArtifact": {"artifact": {"id": given["artifactID"], "digest": made["digest"]}}}
