@@ -1,0 +1,140 @@
+"""What is known of a cell's runs, told once where they agree and seed by seed where they differ."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from lpa3bench.leaderboard.board import Board, Cell
+
+SECTIONS = {"config": "Config", "provenance": "Environment", "labels": "Labels"}
+"""Headings of a record's parts; what is none of these is called "Record"."""
+ELSEWHERE = ("seed", "metrics", "per_class", "curve", "correct")
+"""Parts that the page shows in another place, or that nobody reads."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the records, as names and values."""
+
+    title: str
+    shared: tuple[tuple[str, str], ...]
+    """What all runs of the cell have in common."""
+    differing: tuple[tuple[str, tuple[tuple[int, str], ...]], ...]
+    """Names, with the value of each seed."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run in the list of a cell's runs."""
+
+    seed: int
+    score: float | None
+    metrics: tuple[float | None, ...]
+    """In the order of `Details.metrics`."""
+    file: str
+
+
+@dataclass(frozen=True)
+class Details:
+    """All that a cell's page shows of its records."""
+
+    metrics: tuple[str, ...]
+    runs: tuple[Run, ...]
+    prefix: str
+    """What all their files begin with; a run's own part of its name follows."""
+    per_class: tuple[float | None, ...]
+    """Accuracy of each class, mean over the runs."""
+    sections: tuple[Section, ...]
+
+
+def details(board: Board, cell: Cell) -> Details:
+    """The records of a cell, compact."""
+    known = [(file, board.records[file]) for file in cell.records if file in board.records]
+    metrics = tuple({name: None for _, record in known for name in record.get("metrics", {})})
+    scores = dict(zip(cell.seeds, cell.scores, strict=False))
+    runs = tuple(
+        Run(
+            record.get("seed", seed),
+            scores.get(record.get("seed", seed)),
+            tuple(record.get("metrics", {}).get(name) for name in metrics),
+            file,
+        )
+        for seed, (file, record) in enumerate(known)
+    )
+    records = [record for _, record in known]
+    return Details(
+        metrics,
+        runs,
+        _prefix([run.file for run in runs]),
+        _per_class(records),
+        _sections([run.seed for run in runs], records),
+    )
+
+
+def _prefix(files: Sequence[str]) -> str:
+    """What all names begin with, up to a "-"; empty for a single one."""
+    if len(files) < 2:
+        return ""
+    first, last = min(files), max(files)  # what these two share, all between them do
+    letters = enumerate(zip(first, last, strict=False))
+    alike = next((place for place, (one, other) in letters if one != other), len(first))
+    return first[:alike].rpartition("-")[0]
+
+
+def _per_class(records: Sequence[Mapping[str, Any]]) -> tuple[float | None, ...]:
+    """Means over the runs; None where a class has no image."""
+    shares = zip(*(record.get("per_class", ()) for record in records), strict=False)
+    return tuple(None if None in of_class else fmean(of_class) for of_class in shares)
+
+
+def _sections(seeds: Sequence[int], records: Sequence[Mapping[str, Any]]) -> tuple[Section, ...]:
+    titles = ("Labels", "Config", "Environment", "Record")
+    parts: dict[str, list[dict[str, str]]] = {title: [{} for _ in records] for title in titles}
+    for place, record in enumerate(records):
+        for name, part in record.items():
+            if name in ELSEWHERE:
+                continue
+            title = SECTIONS.get(name, "Record")
+            parts[title][place].update(leaves(part, "" if name in SECTIONS else name))
+    return tuple(_section(title, seeds, parts[title]) for title in titles if any(parts[title]))
+
+
+def _section(title: str, seeds: Sequence[int], parts: Sequence[Mapping[str, str]]) -> Section:
+    shared, differing = [], []
+    for name in {name: None for part in parts for name in part}:
+        values = [part.get(name, "absent") for part in parts]
+        if len({*values}) == 1:
+            shared.append((name, values[0]))
+        else:
+            differing.append((name, tuple(zip(seeds, values, strict=True))))
+    return Section(title, tuple(shared), tuple(differing))
+
+
+def leaves(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """Names and values of what is nested: `{"a": {"b": 1}}` is `a.b` with `1`."""
+    if isinstance(value, Mapping):
+        for key, part in value.items():
+            yield from leaves(part, f"{name}.{key}" if name else str(key))
+    else:
+        yield name, _text(name, value)
+
+
+def _text(name: str, value: Any) -> str:
+    """A value on one line; a command as a shell takes it."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        if not value:
+            return "none"
+        if name.endswith("command"):
+            return shlex.join(map(str, value))
+        return "; ".join(_text("", part) for part in value)
+    return str(value)

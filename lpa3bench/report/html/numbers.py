@@ -1,0 +1,85 @@
+"""Numbers as a reader sees them. What is undefined is a dash."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from lpa3bench.leaderboard.board import Measure
+
+MISSING = "–"
+MINUS = "−"
+
+
+def score(number: float | None, measure: Measure, decimals: int = 2) -> str:
+    """A number of that measure, without its unit: a share of 0.98314 is `98.31`, in per cent."""
+    return MISSING if number is None else _signed(number * _factor(measure), decimals)
+
+
+def difference(number: float | None, measure: Measure, decimals: int = 2) -> str:
+    """A difference between two numbers of that measure, always with its sign; of shares, in points."""
+    text = score(number, measure, decimals)
+    return text if number is None or text.startswith(MINUS) or not text.strip("0.") else f"+{text}"
+
+
+def percent(share: float | None) -> str:
+    """A share in [0, 1] in per cent, without the sign."""
+    return MISSING if share is None else _signed(100 * share, 2)
+
+
+def decimals_for(values: Iterable[float], measure: Measure) -> int:
+    """How many decimals numbers of one table have: two in per cent, else three digits of the smallest."""
+    if measure.unit == "%":
+        return 2
+    known = [abs(number) for number in values if number]
+    return min(max(2 - math.floor(math.log10(min(known))), 0), 6) if known else 2
+
+
+def _factor(measure: Measure) -> int:
+    return 100 if measure.unit == "%" else 1
+
+
+def probability(p: float | None) -> str:
+    """A p-value with two significant digits; what is smaller than 0.001 is only said to be."""
+    if p is None:
+        return MISSING
+    return "< 0.001" if p < 0.001 else f"{p:.2g}"
+
+
+def amount(count: float | None) -> str:
+    """A large count with three significant digits: `72100` is `72.1 k`."""
+    if count is None:
+        return MISSING
+    for size, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if count >= size:
+            return f"{_three(count / size)} {letter}"
+    return _three(count)
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds, minutes or hours, with three significant digits."""
+    if seconds is None:
+        return MISSING
+    size, unit = time_unit(seconds)
+    return f"{_three(seconds / size)} {unit}"
+
+
+def time_unit(seconds: float) -> tuple[float, str]:
+    """The unit to give so many seconds in: its length in seconds, and its sign."""
+    if seconds < 120:
+        return 1.0, "s"
+    return (60.0, "min") if seconds < 7200 else (3600.0, "h")
+
+
+def _three(number: float) -> str:
+    """Three significant digits, and all of them before the point: `1230` stays so."""
+    if number >= 100 or number == int(number):
+        return f"{number:.0f}"
+    return f"{number:.1f}" if number >= 10 else f"{number:.2f}"
+
+
+def _signed(number: float, digits: int) -> str:
+    text = f"{number:.{digits}f}"
+    if not text.strip("-0."):
+        return text.lstrip("-")
+    return text.replace("-", MINUS)

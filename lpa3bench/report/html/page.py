@@ -1,0 +1,140 @@
+"""A board as one HTML file: its own style and script inside, nothing loaded from elsewhere.
+
+Templates escape every string; no text of a record or a `board.toml` is ever taken for markup. A policy in the
+page's head forbids all loads, and lets no script run but this page's own, named by its hash.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from lpa3bench._version import __version__
+from lpa3bench.leaderboard.board import Board, Cell, Measure, Row
+from lpa3bench.report.html import numbers
+from lpa3bench.report.html.charts import charts
+from lpa3bench.report.html.details import details
+from lpa3bench.report.html.ranks import diagram
+from lpa3bench.report.html.table import measure, tables
+
+FOLDER = Path(__file__).parent
+VERDICTS = {"better": "▲", "worse": "▼", "no difference shown": "○", "not testable": "?"}
+REPRODUCTIONS = {"reproduced": "✓", "not reproduced": "✗", "not testable": "?"}
+
+
+def page(board: Board) -> str:
+    """The page; the same for the same board, byte for byte."""
+    style, script = _own("board.css"), _own("board.js")
+    shown = tables(board)
+    ranking = board.ranking
+    return (
+        _environment(board, shown[0].measure, shown[0].decimals)
+        .get_template("board.html.j2")
+        .render(
+            board=board,
+            tables=shown,
+            charts=charts(board),
+            known=_known(board),
+            ranked=sorted(zip(ranking.mean_ranks, ranking.rows, strict=True)) if ranking else [],
+            diagram=diagram(ranking, {row.key: row.name for row in board.rows}) if ranking else None,
+            measure=shown[0].measure,
+            row={row.key: row for row in board.rows},
+            column={column.key: column for column in board.columns},
+            sources=[*dict.fromkeys(cell.published.source for cell in board.cells if cell.published)],
+            runs=sum(cell.n for cell in board.cells),
+            compared=any(cell.comparison for cell in board.cells),
+            related=any(cell.relative is not None for cell in board.cells),
+            reproduced=any(cell.reproduction for cell in board.cells),
+            flagged=any(cell.n and cell.flags for cell in board.cells),
+            verdicts=VERDICTS,
+            reproductions=REPRODUCTIONS,
+            style=style,
+            script=script,
+            policy=_policy(style, script),
+            version=__version__,
+        )
+    )
+
+
+def anchor(cell: Cell) -> str:
+    """The id of a cell's details: its address is the page's with `#` and this."""
+    return f"cell-{cell.row}:{cell.column}"
+
+
+def _known(board: Board) -> list[tuple[Row, list[Cell]]]:
+    """The cells of which something is known, under their methods."""
+    known = [
+        (row, [cell for cell in board.cells if cell.row == row.key and (cell.n or cell.published)])
+        for row in board.rows
+    ]
+    return [(row, cells) for row, cells in known if cells]
+
+
+def _environment(board: Board, own: Measure, decimals: int) -> Environment:
+    """Templates that know the board's measures; "own" is the one that its cells show."""
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+    def other(number: float | None, key: str) -> str:
+        of = measure(board, key)
+        known = [] if number is None else [number]
+        return numbers.score(number, of, numbers.decimals_for(known, of)) + _unit(of)
+
+    filters: dict[str, Callable[..., Any]] = {
+        "score": numbers.score,
+        "difference": numbers.difference,
+        "own": lambda number: numbers.score(number, own, decimals),
+        "own_difference": lambda number: numbers.difference(number, own, decimals),
+        "other": other,
+        "percent": numbers.percent,
+        "points": lambda share: numbers.difference(share, SHARE),
+        "probability": numbers.probability,
+        "amount": numbers.amount,
+        "duration": numbers.duration,
+        "details": lambda cell: details(board, cell),
+        "name_of": lambda key: measure(board, key).name,
+        "unit": _unit,
+        "anchor": anchor,
+        "trimmed": lambda text, prefix: f"…{text.removeprefix(prefix)}" if prefix else text,
+        "quoted": lambda text: quote(text, safe=":"),
+    }
+    environment.filters.update(filters)
+    return environment
+
+
+SHARE = Measure(key="accuracy", name="accuracy", text="", unit="%")
+
+
+def _unit(of: Measure) -> str:
+    """What stands behind a number, with its space."""
+    return f" {of.unit}"
+
+
+def _own(name: str) -> Markup:
+    """A file of ours, which is put into the page as it stands."""
+    return Markup((FOLDER / name).read_text(encoding="utf-8"))
+
+
+def _policy(style: str, script: str) -> str:
+    """The page's Content-Security-Policy: no load at all, no script and no style but these two."""
+    return (
+        f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _digest(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

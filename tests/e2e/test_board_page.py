@@ -1,0 +1,254 @@
+"""A board's page in a real browser: by keyboard, offline, without a complaint on the console."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from shutil import which
+from typing import Any
+
+import pytest
+from madeupboards import board, large
+
+from lpa3bench.report.html import page
+
+BOARDS = Path(__file__).parents[2] / "leaderboards"
+SWITCHES = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+Show = Callable[..., AbstractContextManager[Any]]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium as the system has it; LPA3BENCH_CHROMIUM names another."""
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    path = os.environ.get("LPA3BENCH_CHROMIUM") or which("chromium") or which("chromium-browser")
+    if path is None:
+        pytest.skip("there is no chromium on this machine (Debian: apt-get install chromium)")
+    with api.sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=path, args=SWITCHES)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def show(browser: Any) -> Show:
+    """Opens a file, and holds at the end that nothing was asked of the network and nothing complained."""
+
+    @contextmanager
+    def opened(path: Path, *, address: str = "", width: int = 1400, **context: Any) -> Iterator[Any]:
+        place = browser.new_context(offline=True, viewport={"width": width, "height": 900}, **context)
+        tab = place.new_page()
+        tab.set_default_timeout(10_000)
+        complaints: list[str] = []
+        requests: list[str] = []
+        tab.on("console", lambda message: complaints.append(message.text))
+        tab.on("pageerror", lambda error: complaints.append(str(error)))
+        tab.on("request", lambda request: requests.append(request.url))
+        tab.goto(f"{path.as_uri()}{address}")
+        yield tab
+        assert complaints == []
+        assert {url for url in requests if url != "data:,"} == {f"{path.as_uri()}{address}".partition("#")[0]}
+        place.close()
+
+    return opened
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("board") / "index.html"
+    path.write_text(page(board()), encoding="utf-8")
+    return path
+
+
+def names(tab: Any) -> list[str]:
+    """The methods that the main table shows, from top to bottom."""
+    rows = tab.locator("#board tr.method:visible .name")
+    return [" ".join(text.split()) for text in rows.all_inner_texts()]
+
+
+def press(tab: Any, locator: Any, key: str = "Enter") -> None:
+    locator.focus()
+    tab.keyboard.press(key)
+
+
+def axes(tab: Any) -> set[str]:
+    """Against what the visible charts are drawn."""
+    return {plot.get_attribute("data-axis") for plot in tab.locator(".plot[data-axis]:visible").all()}
+
+
+OWN_ORDER = ["FixMatch", "FixMatch + LP-A3", "RandAugment", "InfoMin"]
+
+
+def test_a_header_sorts_by_keyboard_and_says_so(show: Show, file: Path) -> None:
+    with show(file) as tab:
+        header = tab.locator("#board .kinds th.measured").nth(1)
+        button = header.get_by_role("button", name="Sort by 250 labels")
+        assert header.get_attribute("aria-sort") == "none"
+        press(tab, button)
+        assert names(tab) == ["RandAugment", "FixMatch", "FixMatch + LP-A3", "InfoMin"]
+        assert header.get_attribute("aria-sort") == "descending"
+        assert tab.locator("#board tr.group:visible").count() == 0, "groups have no meaning in this order"
+        press(tab, button, "Space")
+        assert names(tab) == ["FixMatch + LP-A3", "FixMatch", "RandAugment", "InfoMin"], "missing stays last"
+        assert header.get_attribute("aria-sort") == "ascending"
+        press(tab, button)
+        assert names(tab) == OWN_ORDER
+        assert header.get_attribute("aria-sort") == "none"
+        assert tab.locator("#board tr.group:visible").count() == 2
+        press(tab, tab.get_by_role("button", name="Sort by name").first)
+        assert names(tab) == sorted(OWN_ORDER)
+        assert tab.locator("#board [aria-sort=ascending], #board [aria-sort=descending]").count() == 1
+
+
+def test_the_filter_narrows_and_a_status_counts(show: Show, file: Path) -> None:
+    with show(file) as tab:
+        field = tab.get_by_label("Filter methods")
+        field.press_sequentially("lp-a3 fix")
+        assert names(tab) == ["FixMatch + LP-A3"]
+        assert tab.get_by_role("status").inner_text() == "1 of 4 methods"
+        assert tab.locator("#board tr.group:visible").all_inner_texts() == ["Semi-supervised"]
+        assert tab.locator("#board-oracle_best tr.method:visible").count() == 1
+        field.fill("recipe")
+        assert names(tab) == ["RandAugment"], "notes count"
+        field.fill("nothing of the kind")
+        assert names(tab) == []
+        field.fill("")
+        assert names(tab) == OWN_ORDER
+        assert tab.get_by_role("status").inner_text() == "4 methods"
+
+
+def test_a_cell_opens_by_keyboard_shows_its_runs_and_escape_closes_it(show: Show, file: Path) -> None:
+    with show(file) as tab:
+        link = tab.locator("#board td.measured a.open", has_text="94.20")
+        press(tab, link)
+        dialog = tab.get_by_role("dialog", name="FixMatch + LP-A3 — CIFAR-10, 250 labels")
+        assert dialog.is_visible()
+        text = dialog.inner_text()
+        for part in ("94.20 % ± 0.16 over 5 runs", "PES.lambda_u: 75.0 → 37.5", "positives/LPA3.margin",
+                     "2.14.1", "Linux-6.18-x86_64", "4" * 64, "20 random draws", "after Holm"):  # fmt: skip
+            assert part in text, part
+        hrefs = [link.get_attribute("href") for link in dialog.get_by_role("link").all()]
+        assert hrefs == [f"results/fixmatch-lpa3-c250-s{seed}.json" for seed in range(5)]
+        assert tab.url.endswith("#cell-fixmatch-lpa3:c250")
+        tab.keyboard.press("Escape")
+        assert not dialog.is_visible()
+        assert "#" not in tab.url
+        assert link.evaluate("link => link === document.activeElement"), "where one has come from"
+        assert tab.locator("#cells [id='cell-fixmatch-lpa3:c250']").count() == 1, "it is back in its place"
+        link.click()
+        tab.get_by_role("button", name="Close").click()
+        assert not dialog.is_visible()
+
+
+def test_a_cell_has_an_address_of_its_own(show: Show, file: Path) -> None:
+    with show(file, address="#cell-fixmatch:c40") as tab:
+        dialog = tab.get_by_role("dialog")
+        assert dialog.is_visible()
+        assert "92.51 % lies" not in dialog.inner_text()
+        assert "augmenter" not in dialog.locator(".badge").all_inner_texts()
+        assert "compares this method with no baseline" in dialog.inner_text()
+        assert dialog.evaluate("dialog => dialog.scrollTop") == 0
+        tab.evaluate("location.hash = '#cell-fixmatch-lpa3:c40'")
+        tab.locator("dialog .badge", has_text="augmenter only").wait_for()
+
+
+def test_the_legend_switches_lines_by_keyboard(show: Show, file: Path) -> None:
+    with show(file) as tab:
+        chart = tab.get_by_role("figure", name="40 labels")
+        button = chart.get_by_role("button", name="FixMatch", exact=True)
+        line = chart.locator(f'.plot:visible .line[data-line="{button.get_attribute("data-line")}"]')
+        assert line.is_visible()
+        assert button.get_attribute("aria-pressed") == "true"
+        press(tab, button)
+        assert not line.is_visible()
+        assert button.get_attribute("aria-pressed") == "false"
+        assert chart.locator(".plot:visible .line:visible").count() == 2
+        press(tab, button, "Space")
+        assert line.is_visible()
+        row = chart.locator("tr", has=button)
+        assert "93.79 ± 0.23" in " ".join(row.inner_text().split()), "the number stands beside it"
+
+
+def test_one_axis_is_shown_and_the_arrows_choose_another(show: Show, file: Path) -> None:
+    with show(file) as tab:
+        assert axes(tab) == {"epochs"}
+        press(tab, tab.get_by_label("epochs", exact=True), "ArrowRight")
+        assert axes(tab) == {"passes"}
+        tab.keyboard.press("ArrowRight")
+        assert axes(tab) == {"seconds"}
+        assert tab.locator(".plot[data-axis]:visible").count() == 2, "in every chart"
+
+
+def test_a_large_board_opens_with_few_lines_and_scrolls_in_its_own_frame(show: Show, tmp_path: Path) -> None:
+    path = tmp_path / "index.html"
+    path.write_text(page(large(columns=2, n=2, epochs=20)), encoding="utf-8")
+    with show(path, width=390) as tab:
+        assert tab.locator(".chart").first.locator(".plot:visible .line:visible").count() == 6
+        widths = tab.evaluate(
+            "[document.documentElement.scrollWidth, document.querySelector('.wide').scrollWidth]"
+        )
+        assert widths[0] == 390, "the page itself does not scroll sideways"
+        assert widths[1] > 390
+        name = tab.locator("#board tr.method th").first
+        before = name.bounding_box()
+        tab.locator(".wide").first.evaluate("frame => { frame.scrollLeft = 200 }")
+        assert name.bounding_box() == before, "the names stay in sight"
+
+
+def test_without_a_script_all_is_there(show: Show, file: Path) -> None:
+    with show(file, java_script_enabled=False) as tab:
+        assert names(tab) == OWN_ORDER
+        assert tab.locator(".plot[data-axis]:visible").count() == 6
+        assert not tab.get_by_label("Filter methods").is_visible()
+        assert tab.locator("button:enabled:visible").count() == 0, "no button that would do nothing"
+        tab.locator("#board td.measured a.open", has_text="94.20").click()
+        assert tab.locator("[id='cell-fixmatch-lpa3:c250']").is_visible(), "its address opens the fold"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out_from_its_ground(show: Show, file: Path, scheme: str) -> None:
+    """WCAG AA: a contrast of 4.5 for every colour of text."""
+    with show(file, color_scheme=scheme) as tab:
+        contrasts = tab.evaluate(
+            """() => {
+              const style = getComputedStyle(document.documentElement);
+              const light = (name) => {
+                const probe = document.createElement("i");
+                probe.style.color = `var(${name})`;
+                document.body.append(probe);
+                const [r, g, b] = getComputedStyle(probe).color.match(/\\d+/g).map(Number).map((v) => v / 255)
+                  .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+                return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+              };
+              const ratio = (a, b) => (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+              const names = ["--ink", "--muted", "--link", "--claim", "--good", "--bad"];
+              const grounds = ["--paper", "--wash"].map(light);
+              return names.map(light).flatMap((text) => grounds.map((ground) => ratio(text, ground)));
+            }"""
+        )
+    assert len(contrasts) == 12
+    assert min(contrasts) >= 4.5
+
+
+@pytest.mark.parametrize("path", sorted(BOARDS.glob("*/index.html")), ids=lambda path: path.parent.name)
+def test_shipped_boards_open_sort_and_show_a_cell(show: Show, path: Path) -> None:
+    with show(path) as tab:
+        before = names(tab)
+        assert before
+        press(tab, tab.get_by_role("button", name="Sort by name").first)
+        assert sorted(names(tab)) == sorted(before)
+        assert tab.locator("#board .kinds .first").get_attribute("aria-sort") == "ascending"
+        known = tab.locator("#board a.open")
+        assert known.count() == tab.locator("#board td[data-value]:not(.coverage)").count()
+        if known.count():
+            press(tab, known.first)
+            dialog = tab.get_by_role("dialog")
+            assert dialog.is_visible()
+            assert "claimed" in dialog.inner_text() or "measured" in dialog.inner_text()
+            tab.keyboard.press("Escape")
+            assert not dialog.is_visible()

@@ -1,0 +1,166 @@
+"""What stands in the places of a board's tables, in its diagram of ranks, and in a cell's details."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from madeupboards import board, record
+
+from lpa3bench.leaderboard.board import Board, Ranking
+from lpa3bench.report.html.details import Section, details, leaves
+from lpa3bench.report.html.ranks import diagram
+from lpa3bench.report.html.table import Place, Table, table, tables
+
+
+def main() -> Table:
+    return tables(board())[0]
+
+
+def place(of: Table, row: str, column: str, kind: str) -> Place:
+    methods = {method.row.key: method for _, methods in of.bodies for method in methods}
+    order = [(heading.column.key, kind) for heading in of.headings for kind in heading.kinds]
+    return methods[row].places[order.index((column, kind))]
+
+
+def test_a_column_without_claims_has_no_place_for_them() -> None:
+    assert [heading.kinds for heading in main().headings] == [
+        ("claimed", "measured"),
+        ("measured",),
+        ("claimed", "measured"),
+    ]
+    assert main().width == 7
+    assert main().groups == (("CIFAR-10", 3), ("STL-10", 2))
+
+
+def test_coverage_counts_planned_cells() -> None:
+    methods = {method.row.key: method for _, methods in main().bodies for method in methods}
+    assert (methods["fixmatch"].measured, methods["fixmatch"].planned) == (2, 3)
+    assert (methods["infomin"].measured, methods["infomin"].planned) == (0, 1)
+    assert [(h.measured, h.planned) for h in main().headings] == [(3, 3), (3, 3), (0, 4)]
+
+
+def test_the_best_is_that_of_its_kind_and_claims_of_other_measures_have_none() -> None:
+    assert place(main(), "fixmatch-lpa3", "c40", "measured").best
+    assert not place(main(), "fixmatch", "c40", "measured").best
+    assert not place(main(), "fixmatch", "c40", "claimed").best, "claimed of another epoch than the other"
+    assert not place(main(), "fixmatch-lpa3", "stl", "claimed").best, "nothing comparable beside it"
+
+
+def test_lowest_is_best_where_lower_is_better() -> None:
+    made = board()
+    cells = tuple(
+        replace(c, other_scores={"seconds_per_step": 0.01 * (number + 1)}) if c.n else c
+        for number, c in enumerate(made.cells)
+    )
+    seconds = table(replace(made, cells=cells), made.measures["seconds_per_step"])
+    assert place(seconds, "fixmatch", "c40", "measured").best
+    assert seconds.decimals == 4
+    assert not seconds.main
+
+
+def test_what_is_missing_says_why() -> None:
+    assert place(main(), "fixmatch", "stl", "measured").remark == "not measured"
+    assert place(main(), "infomin", "c40", "measured").remark == "not planned"
+    assert place(main(), "randaugment", "c40", "claimed").remark == "no published number"
+    undefined = replace(board(), cells=(replace(board().cells[0], mean=None, flags=("5 epochs only",)),))
+    there = place(tables(undefined)[0], "fixmatch", "c40", "measured")
+    assert (there.value, there.remark) == (None, "this measure is undefined for these runs; 5 epochs only")
+
+
+def test_claims_of_another_measure_are_marked_and_stand_in_its_table_too() -> None:
+    assert place(main(), "fixmatch-lpa3", "c40", "claimed").remark == "this is claimed of: best on test"
+    assert place(main(), "fixmatch", "c40", "claimed").remark == ""
+    remark = place(main(), "infomin", "stl", "claimed").remark
+    assert remark == "another quantity than any of the board's: not comparable. another read-out"
+    oracle = tables(board())[1]
+    assert place(oracle, "fixmatch-lpa3", "c40", "claimed").value == 0.9239
+    assert place(oracle, "fixmatch", "c40", "claimed").value is None
+
+
+def test_remarks_have_letters_and_plain_ones_have_none() -> None:
+    letters = main().letters
+    assert [*letters.values()] == ["a", "b", "c"]
+    assert "not measured" not in letters
+
+
+# --------------------------------------------------------------------------------------------------- ranks
+NAMES = {"p": "P", "q": "Q", "r": "R"}
+
+
+def ranking(**verdicts: str) -> Ranking:
+    pairs = tuple({"a": pair[0], "b": pair[1], "verdict": verdict} for pair, verdict in verdicts.items())
+    return Ranking(
+        columns=("x", "y"), rows=("p", "q", "r"), mean_ranks=(1.0, 2.0, 3.0), pairs=pairs, test="", note=""
+    )
+
+
+def test_bars_join_what_is_not_told_apart() -> None:
+    found = diagram(ranking(pq="no difference shown", qr="no difference shown", pr="better"), NAMES)
+    assert found is not None
+    assert [mark.x for mark in found.marks] == [0, found.width / 2, found.width]
+    assert [mark.left for mark in found.marks] == [True, True, False]
+    first, second = found.bars
+    assert (first.x1, first.x2) == (-4, found.width / 2 + 4)
+    assert (second.x1, second.x2) == (found.width / 2 - 4, found.width + 4)
+    assert first.y != second.y
+
+
+def test_methods_that_all_differ_have_no_bar() -> None:
+    found = diagram(ranking(pq="better", qr="better", pr="better"), NAMES)
+    assert found is not None
+    assert found.bars == ()
+
+
+def test_there_is_no_diagram_where_nothing_can_be_told() -> None:
+    assert diagram(ranking(pq="not testable", qr="not testable", pr="not testable"), NAMES) is None
+    two = replace(ranking(pq="better"), rows=("p", "q"), mean_ranks=(1.0, 2.0))
+    assert diagram(two, NAMES) is None
+
+
+# ------------------------------------------------------------------------------------------------- details
+def with_records(**records: dict[str, Any]) -> Board:
+    made = board()
+    only = replace(made.cells[0], records=tuple(records), seeds=(0, 1), scores=(0.9, 0.8), n=2)
+    return replace(made, cells=(only,), records=records)
+
+
+def section(made: Board, title: str) -> Section:
+    return next(part for part in details(made, made.cells[0]).sections if part.title == title)
+
+
+def test_what_runs_share_is_told_once_and_the_rest_by_seed() -> None:
+    made = with_records(a=record(0, 0.9), b=record(1, 0.8, margin="0.03"))
+    config = section(made, "Config")
+    assert ("run.task", "@tasks.Supervised()") in config.shared
+    assert config.differing == (("positives/LPA3.margin", ((0, "0.02"), (1, "0.03"))),)
+    labels = section(made, "Labels")
+    assert labels.differing == (("sha256", ((0, "0" * 64), (1, "1" * 64))),)
+    environment = dict(section(made, "Environment").shared)
+    assert environment["versions.torch"] == "2.14.1"
+    assert dict(section(made, "Environment").differing)["command"][1] == (
+        1,
+        "lpa3bench run digits -p run.seed=1",
+    )
+
+
+def test_what_a_record_lacks_is_said_to_be_absent() -> None:
+    lacking = record(1, 0.8)
+    del lacking["config"]["run.task"]
+    made = with_records(a=record(0, 0.9), b=lacking)
+    assert dict(section(made, "Config").differing)["run.task"] == ((0, "@tasks.Supervised()"), (1, "absent"))
+
+
+def test_runs_keep_their_metrics_apart() -> None:
+    made = with_records(**{"x-s0.json": record(0, 0.9), "x-s1.json": record(1, 0.8)})
+    found = details(made, made.cells[0])
+    assert found.metrics == ("last", "mean_last_10", "val_selected", "oracle_best")
+    assert [run.metrics[:2] for run in found.runs] == [(0.9, None), (0.8, None)]
+    assert found.prefix == "x"
+    assert found.per_class[0] is not None
+    assert abs(found.per_class[0] - 0.85) < 1e-12
+
+
+def test_leaves_are_named_by_their_path() -> None:
+    nested = {"a": {"b": 1, "c": [1.5, None]}, "d": True, "command": ["x", "y z"]}
+    assert [*leaves(nested)] == [("a.b", "1"), ("a.c", "1.5; none"), ("d", "yes"), ("command", "x 'y z'")]
