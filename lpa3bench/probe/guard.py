@@ -13,7 +13,6 @@ from lpa3bench.api import Augmenter, Slot, View
 from lpa3bench.environment import Environment
 from lpa3bench.model import Classifier
 from lpa3bench.nn.mode import kept_mode
-from lpa3bench.passes import Passes
 from lpa3bench.seeding import Draws, derive
 from lpa3bench.slots import SLOTS
 from lpa3bench.views import Clock, Views
@@ -23,7 +22,9 @@ LATE = 10**6
 
 
 class Guard:
-    """The augmenters of some slots, with a clock, an alarm, a count of passes and draws of their own.
+    """The augmenters of some slots, with a clock, an alarm and draws of their own.
+
+    Their passes are counted in `env.passes`.
 
     Args:
         slots: what is bound; copied.
@@ -44,7 +45,7 @@ class Guard:
             draws=self._drawn,
             clock=clock,
             alarm=self._alarm,
-            passes=Passes(),
+            passes=env.passes,
             soft_slots=SLOTS,
         )
 

@@ -35,7 +35,8 @@ Weights = Literal["last", "best"]
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """A run as it was at its newest checkpoint, in eval mode. Measuring changes nothing in it.
+    """A run as it was at its newest checkpoint, in eval mode. Measuring changes nothing in it, but that
+    `env.passes` counts what it takes.
 
     Images are float [B, C, H, W] in [0, 1]; they are moved to `device` where they are not there.
     """

@@ -63,8 +63,9 @@ def draw(records: Sequence[Record], by: Sequence[By], out: Path) -> list[Path]:
         DataError: there is no record, or two are of one method with one seed.
     """
     rows = panels(records)
+    longest = max(len(arm.name) for panel in rows for arm in panel.arms)
     with styled():
-        figure = canvas(0.4 + 3.6 * len(by) + 1.9, 0.7 + 2.55 * len(rows))
+        figure = canvas(0.4 + 3.6 * len(by) + 1.2 + 0.065 * longest, 0.7 + 2.55 * len(rows))
         grid = figure.subplots(len(rows), len(by), squeeze=False, sharey="row")
         for panel, line in zip(rows, grid, strict=True):
             for axes, what in zip(line, by, strict=True):

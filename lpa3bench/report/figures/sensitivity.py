@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from lpa3bench.errors import DataError
 from lpa3bench.records import Record
 from lpa3bench.report.figures.drawing import COLOURS, GREY, canvas, caption, save, styled
-from lpa3bench.report.figures.series import environment, grouped, title
+from lpa3bench.report.figures.series import AUGMENTERS, environment, grouped, title
 
 PARAMETERS = ("LPA3.margin", "LPA3.ratio")
 NAMES = {"LPA3.margin": "margin σ", "LPA3.ratio": "ratio τ"}
@@ -168,18 +168,20 @@ def draw(
 
 
 def _line(axes: Axes, line: Line) -> None:
+    owner = line.parameter.rpartition("/")[2].partition(".")[0]
+    name = AUGMENTERS.get(owner, owner)
     if line.baseline is not None:
         mean, std = 100 * line.baseline.mean, 100 * (line.baseline.std or 0)
         axes.axhline(mean, color=COLOURS[1], linestyle=(0, (5, 2)), linewidth=1.4,
-                     label=f"without (n = {line.baseline.n})")  # fmt: skip
+                     label=f"without {name} (n = {line.baseline.n})")  # fmt: skip
         axes.axhspan(mean - std, mean + std, color=COLOURS[1], alpha=0.15, linewidth=0)
     values = [point.value for point in line.points]
     means = [100 * point.mean for point in line.points]
     spread = [100 * (point.std or 0) for point in line.points]
     counts = {point.n for point in line.points}
-    label = f"with (n = {min(counts)})" if len(counts) == 1 else "with (n at each point)"
+    many = f"n = {min(counts)}" if len(counts) == 1 else "n at each point"
     axes.errorbar(values, means, yerr=spread, color=COLOURS[0], marker="o", markersize=5, capsize=3,
-                  linewidth=1.5, label=label)  # fmt: skip
+                  linewidth=1.5, label=f"with {name} ({many})")  # fmt: skip
     for point in line.points:
         scores = [100 * score for score in point.scores]
         axes.plot([point.value] * point.n, scores, ".", color=COLOURS[0], alpha=0.45, markersize=4)

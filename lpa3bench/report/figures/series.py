@@ -58,7 +58,9 @@ def environment(record: Record) -> tuple[object, ...]:
         for name, text in sorted(record.config.items())
         if name in SHARED or name.rpartition(".")[0].rpartition("/")[2] in owners
     ]
-    return (cell["task"], cell["dataset"], cell["labels"], cell["backbone"], record.data_hash, tuple(bound))
+    limit = record.data["protocol"]["limit"]
+    names = (cell["task"], cell["dataset"], cell["labels"], cell["backbone"])
+    return (*names, limit, record.data_hash, tuple(bound))
 
 
 def panels(records: Sequence[Record]) -> list[Panel]:

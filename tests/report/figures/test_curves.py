@@ -1,0 +1,117 @@
+"""Fig. 4, and how records become panels and arms."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from smallrecords import bits, small_record
+
+from lpa3bench.errors import DataError
+from lpa3bench.records import Record
+from lpa3bench.report.figures.curves import AXES, curve, draw
+from lpa3bench.report.figures.series import matching, panels
+
+LPA3 = {"positives": "LPA3"}
+
+
+def runs(seeds: int = 2, **options: object) -> list[Record]:
+    return [small_record(bits(8), seed=seed, **options) for seed in range(seeds)]  # type: ignore[arg-type]
+
+
+def test_mean_and_spread_by_hand() -> None:
+    records = [
+        small_record(bits(8), seed=0, earlier=[0.2], passes=2e6, seconds=4.0),
+        small_record(bits(6), seed=1, earlier=[0.4], passes=4e6, seconds=8.0),
+    ]
+    found = curve(records, "passes")
+    assert found.n == 2
+    assert found.mean.tolist() == pytest.approx([30, 70])
+    assert found.std is not None
+    assert found.std.tolist() == pytest.approx([200**0.5, 200**0.5]), "n − 1"
+    assert found.x.tolist() == pytest.approx([1.5, 3.0]), "millions, the mean of both runs"
+    assert curve(records, "seconds").x.tolist() == pytest.approx([3, 6])
+    assert curve(records, "epochs").x.tolist() == [1, 2]
+    assert curve(records[:1], "epochs").std is None
+
+
+def test_a_panel_for_each_environment_and_the_baseline_first() -> None:
+    records = [
+        *runs(task="PES", slots=LPA3),
+        *runs(task="PES"),
+        *runs(dataset="CIFAR10", setting="sym50"),
+        *runs(data="e"),
+        *runs(limit=10),
+    ]
+    found = [(panel.title, [arm.name for arm in panel.arms]) for panel in panels(records)]
+    assert sorted(found) == [
+        ("CIFAR10 · Supervised · sym50", ["baseline"]),
+        ("Digits · PES", ["baseline", "+ LP-A3"]),
+        ("Digits · Supervised", ["baseline"]),
+        ("Digits · Supervised", ["baseline"]),
+    ]
+
+
+def test_labels_with_other_parameters_are_another_environment() -> None:
+    def noisy(rate: str) -> list[Record]:
+        return [
+            Record({**r.data, "cell": {**r.cell, "labels": "SymmetricNoise"}}, r.path)
+            for r in runs(config={"SymmetricNoise.rate": rate})
+        ]
+
+    found = panels([*noisy("0.5"), *noisy("0.9")])
+    assert [panel.title for panel in found] == [
+        "Digits · Supervised · SymmetricNoise, rate 0.5",
+        "Digits · Supervised · SymmetricNoise, rate 0.9",
+    ]
+
+
+def test_an_arm_is_named_by_what_tells_it_apart() -> None:
+    fixed = {"strong": "RandAugment"}
+    records = [
+        *runs(slots=fixed, setting="labels40"),
+        *runs(slots=fixed, setting="equal_cost", earlier=[0.5], identity="1" * 8),
+        *runs(slots=fixed | LPA3, identity="2" * 8),
+        *runs(slots=fixed | {"view": "Cutout"}, identity="3" * 8),
+    ]
+    (panel,) = panels(records)
+    assert [(arm.name, [r.seed for r in arm.records]) for arm in panel.arms] == [
+        ("baseline, epochs 1", [0, 1]),
+        ("baseline, epochs 2", [0, 1]),
+        ("+ LP-A3", [0, 1]),
+        ("Cutout (view)", [0, 1]),
+    ]
+    assert panel.title == "Digits · Supervised", "the settings differ"
+
+
+def test_what_differs_in_its_identity_alone_is_told_apart_by_it() -> None:
+    (panel,) = panels([*runs(), *runs(identity="f" * 8)])
+    assert [arm.name for arm in panel.arms] == ["baseline, 00000000", "baseline, ffffffff"]
+
+
+def test_one_seed_twice_is_refused() -> None:
+    with pytest.raises(DataError, match="seed 0 stands there twice: .*made/up|seed 0 stands there twice"):
+        panels([*runs(), *runs()])
+
+
+def test_choosing_runs_by_name() -> None:
+    records = [*runs(), *runs(task="PES")]
+    assert [r.cell["task"] for r in matching(records, "digits-pes*")] == ["PES", "PES"]
+    assert matching(records, None) == records
+    with pytest.raises(DataError, match="no finished run there whose name matches x"):
+        matching(records, "x")
+
+
+def test_the_figure_holds_every_arm_escaped_and_is_the_same_again(tmp_path: Path) -> None:
+    records = [
+        *runs(earlier=[0.1, 0.3]),
+        *runs(earlier=[0.2, 0.4], slots={"view": "A<b>&"}, identity="1" * 8),
+    ]
+    svg, png = draw(records, tuple(AXES), tmp_path / "a")
+    text = svg.read_text(encoding="utf-8")
+    assert "baseline (n = 2)" in text
+    assert "A&lt;b&gt;&amp; (view) (n = 2)" in text
+    assert "Digits · Supervised" in text
+    assert all(label in text for label in AXES.values())
+    again = draw(records[::-1], tuple(AXES), tmp_path / "b")
+    assert [path.read_bytes() for path in again] == [svg.read_bytes(), png.read_bytes()], "in any order"

@@ -1,0 +1,68 @@
+"""What all figures share: the same input gives the same bytes, and nothing of the outside gets in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib
+import pytest
+from matplotlib import colors
+
+from lpa3bench.errors import UsageError
+from lpa3bench.report.figures.drawing import COLOURS, RIGHT, WRONG, canvas, caption, save, styled
+
+
+def draw(out: Path, text: str = "a") -> list[Path]:
+    with styled():
+        figure = canvas(3, 2)
+        axes = figure.subplots()
+        axes.plot([1, 2], [3, 4], label=text)
+        axes.legend()
+        caption(figure, "small print " * 20)
+        return save(figure, out)
+
+
+def test_the_same_bytes_whatever_was_drawn_before(tmp_path: Path) -> None:
+    first = [path.read_bytes() for path in draw(tmp_path / "first")]
+    draw(tmp_path / "other", "another")
+    with matplotlib.rc_context({"font.size": 30, "svg.hashsalt": "mine", "lines.linewidth": 9}):
+        second = [path.read_bytes() for path in draw(tmp_path / "second")]
+    assert second == first
+    svg, png = first
+    assert svg.startswith(b"<?xml")
+    assert b"<dc:date>" not in svg
+    assert png.startswith(b"\x89PNG")
+
+
+def test_text_is_text_and_nothing_in_it_is_markup(tmp_path: Path) -> None:
+    svg, _ = draw(tmp_path / "a", "<script>alert(1)</script> & $x_1$")
+    text = svg.read_text(encoding="utf-8")
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; $x_1$" in text
+    assert "<script" not in text
+
+
+@pytest.mark.parametrize("name", ["a", "a.svg", "a.png", "a.b"])
+def test_both_files_whatever_suffix_was_given(tmp_path: Path, name: str) -> None:
+    stem = "a.b" if name == "a.b" else "a"
+    assert draw(tmp_path / name) == [tmp_path / f"{stem}.svg", tmp_path / f"{stem}.png"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"{stem}.png", f"{stem}.svg"]
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--out .*: there is no folder"):
+        draw(tmp_path / "nowhere" / "a")
+
+
+def _luminance(colour: str) -> float:
+    red, green, blue = (
+        c / 12.92 if c <= 0.04 else ((c + 0.055) / 1.055) ** 2.4 for c in colors.to_rgb(colour)
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_colours_are_seen_on_white() -> None:
+    """WCAG's contrast for graphics is 3; the lighter ones come late and have their own dashes."""
+    contrast = {colour: 1.05 / (_luminance(colour) + 0.05) for colour in COLOURS}
+    assert all(contrast[colour] > 3 for colour in (RIGHT, WRONG, COLOURS[2]))
+    assert min(contrast.values()) > 2
+    assert len({*COLOURS}) == len(COLOURS) == 7
