@@ -115,7 +115,7 @@ CASES = {
     "fixmatch": Case(fixmatch),
     "fixmatch, strong": Case(fixmatch, strong),
     "fixmatch, lpa3": Case(fixmatch, lambda: strong(positives=LPA3(iterations=2, ratio=1.0)), steps=2),
-    "fixmatch, lpa3, half": Case(fixmatch, lambda: strong(positives=LPA3(iterations=2, ratio=0.5)), steps=2),
+    "fixmatch, lpa3, half": Case(fixmatch, lambda: strong(positives=LPA3(iterations=2, ratio=0.5)), steps=6),
     "fixmatch, lpa3, threshold": Case(
         fixmatch, lambda: strong(positives=LPA3(iterations=2, ratio=0.5, select="dataset")), TinyNet
     ),
