@@ -1,0 +1,66 @@
+"""`lpa3bench compare`: two methods, seed by seed and at equal cost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from lpa3bench.cli.options import json_option
+from lpa3bench.errors import UsageError
+from lpa3bench.leaderboard.measures import MEASURES
+
+METRICS = tuple(key for key, measure in MEASURES.items() if measure.unit == "%")
+"""Scores of a run; what it costs is compared beside them."""
+
+
+@click.command()
+@click.argument("method", metavar="A")
+@click.argument("baseline", metavar="B")
+@click.argument("more", metavar="", nargs=-1)
+@click.option(
+    "--metric",
+    type=click.Choice(METRICS),
+    default="last",
+    show_default=True,
+    metavar="NAME",
+    help=f"The score that is compared: {', '.join(METRICS)}.",
+)
+@click.option(
+    "--from",
+    "runs",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    default="runs",
+    show_default=True,
+    help="Where cells that are called by name are looked for.",
+)
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print Markdown.")
+@json_option
+def command(
+    method: str,
+    baseline: str,
+    more: tuple[str, ...],
+    metric: str,
+    runs: Path,
+    as_markdown: bool,
+    as_json: bool,
+) -> None:
+    """Compare two methods, seed by seed and at equal cost.
+
+    Differences are A minus B, the baseline. Each is a run directory, a record, a folder of either, a pattern
+    of such paths (in quotes), the name of a cell in --from, or shipped:BOARD or shipped:BOARD/CELL for the
+    records that come with the package. Where one of them has several cells, those with the same task, data
+    set, labels, setting, backbone and epochs are compared.
+    """
+    from lpa3bench.leaderboard.comparing import compare
+    from lpa3bench.leaderboard.selecting import select
+    from lpa3bench.report import comparison
+
+    if more:
+        raise UsageError(f"takes two arguments, not {len(more) + 2}: put a pattern in quotes")
+    if as_json and as_markdown:
+        raise UsageError("--json and --markdown: choose one")
+    compared = compare(select(method, runs), select(baseline, runs), metric)
+    show = comparison.dump if as_json else comparison.markdown if as_markdown else comparison.text
+    click.echo(show(compared))

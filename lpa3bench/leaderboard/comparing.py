@@ -1,0 +1,190 @@
+"""Methods compared cell by cell, without a board: what `lpa3bench compare` shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import product
+from statistics import fmean
+
+from lpa3bench.errors import UsageError
+from lpa3bench.leaderboard.selecting import ENVIRONMENT, Group
+from lpa3bench.records import Record
+from lpa3bench.stats import (
+    AXES,
+    EqualCost,
+    Harm,
+    PairedTest,
+    Pairing,
+    PerSample,
+    Summary,
+    augmenters_that_differ,
+    class_harm,
+    column_of,
+    equal_cost,
+    judged,
+    paired_runs,
+    paired_test,
+    per_sample,
+    settings_that_differ,
+    summary,
+    surroundings_that_differ,
+    wilcoxon_test,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Side:
+    """One of the two methods, in one cell."""
+
+    label: str
+    """The cell's name and the experiment's hash."""
+    runs: int
+    """All there are; `scores` are of those that make pairs."""
+    scores: Summary
+    is_result: bool
+    """False: some were trained on a part of the images (`--limit`)."""
+    passes: float | None
+    seconds: float | None
+    """Means over the pairs of what the whole training cost."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellComparison:
+    """A method against a baseline in one cell."""
+
+    method: Side
+    baseline: Side
+    test: PairedTest
+    """Over seeds; judged together with the other cells."""
+    refused: tuple[str, ...]
+    """Seeds that make no pair, with the reason."""
+    besides: tuple[str, ...]
+    """Settings besides the augmenter in which the two differ, as `name: baseline → method`."""
+    augmenters: tuple[str, ...]
+    """In what their augmenters differ, likewise."""
+    surroundings: tuple[str, ...]
+    """Hardware and versions that differ: numbers hardly change by them, the clock does."""
+    images: PerSample | None
+    harm: Harm | None
+    costs: tuple[EqualCost, ...]
+
+    @property
+    def badge(self) -> str:
+        """What the difference can be due to, in a few words."""
+        if self.besides:
+            return "other settings too"
+        return "augmenter only" if self.augmenters else "nothing differs"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """All cells."""
+
+    metric: str
+    cells: tuple[CellComparison, ...]
+    pooled: PairedTest | None
+    """Over cells, one mean difference each; None for a single cell, or where cells share a setting."""
+
+
+def compare(methods: Sequence[Group], baselines: Sequence[Group], metric: str) -> Compared:
+    """Compare every method with every baseline in the same environment.
+
+    One method and one baseline are compared whatever they are; of more, those with the same task, data set,
+    labels, setting, backbone and epochs. p values are corrected over all of these comparisons.
+
+    Raises:
+        UsageError: nothing makes a pair.
+        DataError: a record is damaged.
+    """
+    matched = _matched(methods, baselines)
+    pairings = [paired_runs(ours.records, theirs.records, metric) for ours, theirs in matched]
+    if not any(pairing.pairs for pairing in pairings):
+        raise UsageError(_nothing(matched, pairings))
+    tests = judged([paired_test(pairing.differences(metric)) for pairing in pairings])
+    return Compared(
+        metric=metric,
+        cells=tuple(
+            _cell(ours, theirs, pairing, test, metric)
+            for (ours, theirs), pairing, test in zip(matched, pairings, tests, strict=True)
+        ),
+        pooled=_pooled(matched, tests),
+    )
+
+
+def _matched(methods: Sequence[Group], baselines: Sequence[Group]) -> list[tuple[Group, Group]]:
+    couples = [(a, b) for a, b in product(methods, baselines) if not _same(a, b)]
+    if not couples:
+        raise UsageError(f"nothing to compare: both are {methods[0].label}")
+    if len(methods) == len(baselines) == 1:
+        return couples
+    found = [(a, b) for a, b in couples if a.environment == b.environment]
+    if not found:
+        what = "task, data set, labels, setting, backbone and epochs"
+        ours, theirs = _told(methods), _told(baselines)
+        raise UsageError(f"nothing to compare: no two cells share {what}; they are {ours}, and {theirs}")
+    return found
+
+
+def _same(one: Group, other: Group) -> bool:
+    files, others = ({path.resolve() for path in group.paths} for group in (one, other))
+    return one.label == other.label and files == others
+
+
+def _told(groups: Sequence[Group], shown: int = 3) -> str:
+    """Their environments in a few words."""
+    cells = dict.fromkeys(
+        " ".join(str(group.first.cell[field]) for field in ENVIRONMENT if group.first.cell[field] is not None)
+        for group in groups
+    )
+    return "; ".join([*cells][:shown]) + (f"; and {len(cells) - shown} more" if len(cells) > shown else "")
+
+
+def _nothing(matched: Sequence[tuple[Group, Group]], pairings: Sequence[Pairing]) -> str:
+    (ours, theirs), pairing = matched[0], pairings[0]
+    reasons = "; ".join(pairing.refused[:2]) + ("; …" if len(pairing.refused) > 2 else "")
+    return f"nothing to compare: no run of {ours.label} makes a pair with one of {theirs.label}: {reasons}"
+
+
+def _cell(ours: Group, theirs: Group, pairing: Pairing, test: PairedTest, metric: str) -> CellComparison:
+    pairs = pairing.pairs
+    runs = [(pair.baseline, pair.method) for pair in pairs] or [(theirs.first, ours.first)]
+    costs = (equal_cost(pairs, axis, column_of(metric)) for axis in AXES)
+    return CellComparison(
+        method=_side(ours, [pair.method for pair in pairs], metric),
+        baseline=_side(theirs, [pair.baseline for pair in pairs], metric),
+        test=test,
+        refused=pairing.refused,
+        besides=_any_of(settings_that_differ, runs),
+        augmenters=_any_of(augmenters_that_differ, runs),
+        surroundings=_any_of(surroundings_that_differ, runs),
+        images=per_sample(pairs),
+        harm=class_harm(pairs),
+        costs=tuple(cost for cost in costs if cost is not None),
+    )
+
+
+def _side(group: Group, paired: Sequence[Record], metric: str) -> Side:
+    scores = [score for record in paired if (score := record.score(metric)) is not None]
+    return Side(
+        label=group.label,
+        runs=len(group.paths),
+        scores=summary(scores),
+        is_result=all(record.is_result for record in group.records),
+        passes=fmean(record.passes for record in paired) if paired else None,
+        seconds=fmean(record.seconds for record in paired) if paired else None,
+    )
+
+
+def _any_of(
+    differ: Callable[[Record, Record], tuple[str, ...]], runs: Sequence[tuple[Record, Record]]
+) -> tuple[str, ...]:
+    """In what the two differ in any of the pairs: runs of one experiment may be from several machines."""
+    return tuple(dict.fromkeys(line for baseline, method in runs for line in differ(baseline, method)))
+
+
+def _pooled(matched: Sequence[tuple[Group, Group]], tests: Sequence[PairedTest]) -> PairedTest | None:
+    environments = [ours.environment for ours, _ in matched]
+    if len(environments) < 2 or len({*environments}) < len(environments):
+        return None
+    return wilcoxon_test([test.difference for test in tests if test.difference is not None])

@@ -1,0 +1,125 @@
+"""The runs that a word on the command line means, sorted into cells of one experiment each."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from functools import cached_property
+from pathlib import Path
+
+from lpa3bench.errors import DataError
+from lpa3bench.paths import shipped
+from lpa3bench.records import Record, find, load, load_all
+
+SHIPPED = "shipped:"
+RUN_NAME = re.compile(r"(?P<cell>.+)-(?P<identity>[0-9a-f]{8})-s\d+")
+ENVIRONMENT = ("task", "dataset", "labels", "setting", "backbone", "epochs")
+"""Fields of a cell that two methods share where nothing but the augmenter is to differ."""
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """The records of one experiment, which differ in their seed; all but one are read when asked for."""
+
+    first: Record
+    paths: tuple[Path, ...]
+    """Of all of them."""
+
+    @cached_property
+    def records(self) -> tuple[Record, ...]:
+        """By seed.
+
+        Raises:
+            DataError: a record is damaged.
+        """
+        return tuple(sorted(load_all(self.paths), key=lambda record: record.seed))
+
+    @property
+    def environment(self) -> tuple[object, ...]:
+        """What a method with another augmenter has to share."""
+        return tuple(self.first.cell[field] for field in ENVIRONMENT)
+
+    @property
+    def label(self) -> str:
+        """The cell's name and the experiment's hash."""
+        return f"{self.first.name}-{self.first.identity}"
+
+
+def select(text: str, runs: Path) -> list[Group]:
+    """The groups that a word means, by label.
+
+    The word is a run, a record, a folder of either, a pattern of such paths, `shipped:BOARD` or
+    `shipped:BOARD/CELL`, or the name of a cell in the folder `runs`, which may be a pattern as well. A cell
+    may also be called with its hash, `digits-supervised-lpa3-2325c6d4`.
+
+    Raises:
+        DataError: there is nothing of that name, or a record is damaged.
+    """
+    if text.startswith(SHIPPED):
+        board, _, cell = text.removeprefix(SHIPPED).partition("/")
+        return _named(cell or "*", _results(board), text)
+    path = Path(text)
+    if path.exists():
+        return _some(find([path]), text)
+    if matches := sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor)))):
+        return _some(find(matches), text)
+    folder = path.parent if path.parent != Path() else runs
+    if not folder.is_dir():
+        raise DataError(f"{text}: there is no such file or folder, and no folder {folder} to look for it in")
+    return _named(path.name, folder, text)
+
+
+def _results(board: str) -> Path:
+    root = shipped("leaderboards")
+    folder = root / board / "results"
+    if folder.is_dir() and board:
+        return folder
+    boards = sorted(path.parent.name for path in root.glob("*/board.toml"))
+    if board in boards:
+        raise DataError(f"{SHIPPED}{board}: that board has no records yet")
+    raise DataError(f"{SHIPPED}{board}: there is no such board; there are {', '.join(boards) or 'none'}")
+
+
+def _named(pattern: str, folder: Path, text: str) -> list[Group]:
+    """The records in a folder whose cell's name, with or without hash and seed, fits the pattern."""
+    files = [*find([folder])]
+    chosen = [file for file in files if any(fnmatchcase(name, pattern) for name in _names(file))]
+    if files and not chosen:
+        cells = sorted({_names(file)[0] for file in files})
+        near = get_close_matches(pattern, cells, n=3, cutoff=0.5)
+        advice = f"did you mean {' or '.join(near)}?" if near else f"cells are {_few(cells)}"
+        raise DataError(f"{text}: no cell in {folder} is called so; {advice}")
+    return _some(chosen, text)
+
+
+def _few(names: Sequence[str], shown: int = 8) -> str:
+    return ", ".join(names[:shown]) + (f" and {len(names) - shown} more" if len(names) > shown else "")
+
+
+def _names(file: Path) -> tuple[str, ...]:
+    """What a record's file or run directory may be called by: the cell, with its hash, and with its seed."""
+    stem = file.parent.name if file.name == "result.json" else file.stem
+    match = RUN_NAME.fullmatch(stem)
+    return (match["cell"], f"{match['cell']}-{match['identity']}", stem) if match else (stem,)
+
+
+def _some(files: Iterable[Path], text: str) -> list[Group]:
+    """The files in groups; of files that are called as runs are, one a group is read, of others all."""
+    by_name: dict[tuple[str, ...], list[Path]] = defaultdict(list)
+    for file in files:
+        names = _names(file)
+        by_name[names[:2] if len(names) > 1 else (str(file),)].append(file)
+    if not by_name:
+        raise DataError(f"{text}: there is no record; a run that is finished has a result.json")
+    by_label: dict[str, list[Path]] = defaultdict(list)
+    firsts: dict[str, Record] = {}
+    for paths in by_name.values():
+        first = load(paths[0])
+        label = f"{first.name}-{first.identity}"
+        firsts.setdefault(label, first)
+        by_label[label] += paths
+    return [Group(firsts[label], tuple(by_label[label])) for label in sorted(by_label)]

@@ -1,0 +1,202 @@
+"""A comparison of methods as text, Markdown and JSON."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+
+from lpa3bench.leaderboard.board import Measure
+from lpa3bench.leaderboard.comparing import CellComparison, Compared, Side
+from lpa3bench.leaderboard.measures import MEASURES
+from lpa3bench.report.html.numbers import MISSING, amount, difference, duration, percent, probability
+from lpa3bench.report.markdown import escaped
+from lpa3bench.stats import ALPHA, FEWEST_FOR_INTERVAL, AtBudget, EqualCost, Harm, PairedTest, PerSample
+
+SCHEMA_VERSION = 1
+WIDTH = 110
+SEEDS_SHOWN = 5
+NOTES = (
+    "Differences are A minus B, the baseline, in percentage points; a pair has one seed, and so the same "
+    "labels, images and order. ± is the sample standard deviation (ddof = 1); brackets are 95 % bootstrap "
+    f"intervals, over pairs from {FEWEST_FOR_INTERVAL} pairs on.",
+    "Tests on images are of these trained networks at their last epoch: they say nothing of other seeds.",
+    "A run that is stopped early had a schedule made for more: the fair baseline is one trained for the "
+    "other's cost (the settings named equal_cost). p values at equal cost are not corrected. Seconds compare "
+    "only where machine and load were the same.",
+)
+"""What a reader must know to believe the numbers."""
+
+Row = tuple[str, str]
+"""What it is about, and the sentence."""
+
+
+def text(compared: Compared) -> str:
+    """For a terminal."""
+    blocks = [_block(heading, rows) for heading, rows in _sections(compared)]
+    return "\n\n".join((*blocks, *(textwrap.fill(note, WIDTH) for note in NOTES)))
+
+
+def markdown(compared: Compared) -> str:
+    """For a page: a table for each cell. Every string of a record is escaped."""
+    blocks = []
+    for heading, rows in _sections(compared):
+        lines = (f"| {escaped(name)} | {escaped(sentence)} |" for name, sentence in rows)
+        blocks.append("\n".join((f"## {escaped(heading)}", "", "| | |", "| --- | --- |", *lines)))
+    return "\n\n".join((*blocks, *(escaped(note) for note in NOTES)))
+
+
+def dump(compared: Compared) -> str:
+    """For programs: everything, as JSON; scores and differences are shares in [0, 1]."""
+    data = asdict(compared)
+    for cell, found in zip(data["cells"], compared.cells, strict=True):
+        cell["badge"] = found.badge
+    return json.dumps(
+        {"schema_version": SCHEMA_VERSION, **data}, indent=1, ensure_ascii=False, allow_nan=False
+    )
+
+
+def _block(heading: str, rows: list[Row]) -> str:
+    width = max(len(name) for name, _ in rows)
+    lines = [
+        textwrap.fill(
+            _printable(sentence),
+            WIDTH,
+            initial_indent=f"  {name:<{width}}  ",
+            subsequent_indent=" " * (width + 4),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for name, sentence in rows
+    ]
+    return "\n".join((_printable(heading), *lines))
+
+
+def _printable(words: str) -> str:
+    """Without signs that a terminal would obey."""
+    return "".join(sign if sign.isprintable() else "?" for sign in words)
+
+
+# ----------------------------------------------------------------------------------------------- sentences
+def _sections(compared: Compared) -> Iterator[tuple[str, list[Row]]]:
+    measure = MEASURES[compared.metric]
+    for cell in compared.cells:
+        yield f"A {cell.method.label} against B {cell.baseline.label}", [*_rows(cell, measure)]
+    if pooled := compared.pooled:
+        sentence = f"mean difference {_points(pooled, measure)}; {pooled.why} ({pooled.test})"
+        yield f"All {len(compared.cells)} cells, one difference each", [("verdict", sentence)]
+
+
+def _rows(cell: CellComparison, measure: Measure) -> Iterator[Row]:
+    for side in (cell.method, cell.baseline):
+        if not side.is_result:
+            yield "warning", f"{side.label} is not a result: trained on a part of the images (--limit)"
+    yield "score", f"{measure.name}: {_score(cell.method)} against {_score(cell.baseline)} %, {_counts(cell)}"
+    yield "difference", f"{_points(cell.test, measure)} points"
+    floor = probability(cell.test.smallest_p)
+    yield "verdict", f"{cell.test.why} ({cell.test.test}, smallest p {floor})"
+    if cell.refused:
+        yield "not paired", _refused(cell.refused)
+    yield from _parity(cell)
+    if cell.images:
+        yield "images", _images(cell.images, measure)
+    if cell.harm:
+        yield "classes", _harm(cell.harm, measure)
+    for cost in cell.costs:
+        yield from _cost(cost, measure)
+
+
+def _score(side: Side) -> str:
+    spread = "" if side.scores.std is None else f" ± {percent(side.scores.std)}"
+    return f"{percent(side.scores.mean)}{spread}"
+
+
+def _counts(cell: CellComparison) -> str:
+    runs = f"{cell.method.runs} and {cell.baseline.runs} runs"
+    return f"{cell.test.n} pair{'s' if cell.test.n != 1 else ''} of {runs}"
+
+
+def _points(test: PairedTest, measure: Measure) -> str:
+    spread = "" if test.std is None else f" ± {percent(test.std)}"
+    bounds = (
+        "" if test.low is None else f" [{difference(test.low, measure)}, {difference(test.high, measure)}]"
+    )
+    return f"{difference(test.difference, measure)}{spread}{bounds}"
+
+
+def _refused(lines: Sequence[str]) -> str:
+    """Each reason once, with its seeds."""
+    seeds: dict[str, list[str]] = {}
+    for line in lines:
+        seed, _, reason = line.removeprefix("seed ").partition(": ")
+        seeds.setdefault(reason, []).append(seed)
+    return "; ".join(f"{reason} ({_some(which)})" for reason, which in seeds.items())
+
+
+def _some(seeds: Sequence[str]) -> str:
+    more = len(seeds) - SEEDS_SHOWN
+    shown = ", ".join(seeds[:SEEDS_SHOWN]) + (f" and {more} more" if more > 0 else "")
+    return f"seed{'s' if len(seeds) > 1 else ''} {shown}"
+
+
+def _parity(cell: CellComparison) -> Iterator[Row]:
+    yield "parity", cell.badge
+    if cell.augmenters:
+        yield "augmenter", "; ".join(cell.augmenters)
+    if cell.besides:
+        yield "besides", "; ".join(cell.besides)
+    if cell.surroundings:
+        yield "surroundings", "; ".join(cell.surroundings)
+
+
+def _images(images: PerSample, measure: Measure) -> str:
+    pooled = images.pooled
+    bounds = f"[{difference(images.low, measure)}, {difference(images.high, measure)}]"
+    return (
+        f"{pooled.only_method} of {images.images} more often right, {pooled.only_baseline} less often: "
+        f"exact McNemar test p {probability(pooled.p)}; "
+        f"mean {difference(images.difference, measure)} {bounds}{_seed_by_seed(images)}"
+    )
+
+
+def _seed_by_seed(images: PerSample) -> str:
+    if len(images.seeds) == 1:
+        return ""
+    if len(images.seeds) <= SEEDS_SHOWN:
+        alone = (f"{probability(one.p)} (seed {seed})" for seed, one in images.seeds)
+        return f"; each seed by itself: p {', '.join(alone)}"
+    low = sum(one.p <= ALPHA for _, one in images.seeds)
+    return f"; each seed by itself: p of {ALPHA} or less in {low} of {len(images.seeds)}"
+
+
+def _harm(harm: Harm, measure: Measure) -> str:
+    worst = harm.worst.difference
+    spread = "" if worst.std is None else f" ± {percent(worst.std)}"
+    return (
+        f"{harm.harmed} of {len(harm.classes)} are worse, {harm.harmed_in_every_pair} in every pair; "
+        f"lowest is class {harm.worst.number}: {difference(worst.mean, measure)}{spread} points"
+    )
+
+
+def _cost(cost: EqualCost, measure: Measure) -> Iterator[Row]:
+    told: Callable[[float | None], str] = amount if cost.axis == "passes" else duration
+    ratio = f" (× {cost.method / cost.baseline:.2f})" if cost.baseline else ""
+    yield cost.axis, f"{told(cost.method)} against {told(cost.baseline)}{ratio}"
+    yield f"{cost.axis} of B", f"A stopped at B's cost: {_stopped(cost.at_baseline_cost, measure)}"
+    yield f"{cost.axis} of A", f"B stopped at A's cost: {_stopped(cost.at_method_cost, measure)}"
+    yield f"{cost.axis} to B", f"to come to B's final score: {_to_target(cost, told)}"
+
+
+def _stopped(at: AtBudget, measure: Measure) -> str:
+    scores = f"{percent(at.method)} against {percent(at.baseline)} %"
+    if at.test.difference is None:
+        return f"{scores}, as a run had not finished an epoch"
+    return f"{scores}, {difference(at.test.difference, measure)} points ({at.test.why})"
+
+
+def _to_target(cost: EqualCost, told: Callable[[float | None], str]) -> str:
+    to = cost.to_target
+    ratio = MISSING if to.ratio is None else f"× {to.ratio:.2f}"
+    medians = f"medians {told(to.method)} against {told(to.baseline)}, {ratio}"
+    return f"A did in {to.reached} of {to.n} pair{'s' if to.n != 1 else ''}; {medians}"
