@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from lpa3bench.leaderboard.board import Board
 
 SCHEMA_VERSION = 1
+SCHEMA = Path(__file__).with_name("board_schema.json")
 OF_RECORD = ("seed", "metrics", "flags", "resumed")
 """What the file tells of each record; all of it stands in `results/`."""
 

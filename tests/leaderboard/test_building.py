@@ -1,0 +1,205 @@
+"""A board's numbers, checked by hand; and what it must not claim."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+from smallboards import LPA3, TOML, board_of, defined
+from smallrecords import bits, changed, small_record
+
+from lpa3bench.errors import DataError
+from lpa3bench.leaderboard.board import Cell
+from lpa3bench.leaderboard.building import build
+from lpa3bench.leaderboard.placing import by_cell
+from lpa3bench.records import Record
+from lpa3bench.records.search import Searched
+
+
+def baseline(right: int, seed: int) -> Record:
+    return small_record(
+        bits(right),
+        seed=seed,
+        earlier=[0.5],
+        identity="0000000a",
+        per_class=[right / 10, 0.5],
+        config={"Supervised.lr": "0.1", "Supervised.positives_weight": "1.0"},
+    )
+
+
+def method(right: int, seed: int) -> Record:
+    return small_record(
+        bits(right),
+        seed=seed,
+        slots=LPA3,
+        earlier=[0.9],
+        identity="0000000b",
+        per_class=[right / 10, 0.25],
+        passes=4000,
+        seconds=6,
+        config={"Supervised.lr": "0.1", "Supervised.positives_weight": "0.5"},
+    )
+
+
+SIX = [baseline(6, 0), baseline(7, 1), baseline(8, 2), method(8, 0), method(8, 1), method(9, 2)]
+"""Three pairs: 0.6 → 0.8, 0.7 → 0.8, 0.8 → 0.9; so differences 0.2, 0.1, 0.1."""
+CLAIMS = """
+[[published]]
+row = "none"
+source = "A paper"
+metric = "last"
+n = 3
+[published.values]
+digits = [75.0, 1.0]
+
+[[published]]
+row = "lpa3"
+source = "A paper"
+metric = "unknown"
+[published.values]
+digits = [99.9]
+"""
+
+
+def cell(row: str, *records: Record, text: str = TOML) -> Cell:
+    found = board_of(*records, text=text).cell(row, "digits")
+    assert found is not None
+    return found
+
+
+def test_six_records_by_hand() -> None:
+    none, lpa3 = cell("none", *SIX), cell("lpa3", *SIX)
+    assert (none.n, none.mean, none.seeds, none.scores) == (3, pytest.approx(0.7), (0, 1, 2), (0.6, 0.7, 0.8))
+    assert none.std == pytest.approx(0.1)  # √((0.01 + 0 + 0.01) / 2): ddof = 1
+    assert (none.low, none.high) == (None, None)  # three runs have no bootstrap interval
+    assert none.comparison is None
+    assert lpa3.mean == pytest.approx(2.5 / 3)
+    assert lpa3.std == pytest.approx(0.05774, abs=1e-5)  # √((2·(1/30)² + (2/30)²) / 2)
+    assert (lpa3.seconds, lpa3.passes) == (6, 4000)
+    assert lpa3.other_scores["oracle_best"] == pytest.approx(0.9)  # (0.9 + 0.9 + 0.9) / 3
+    assert lpa3.other_scores["mean_last_10"] is None
+    assert lpa3.other_scores["seconds_per_step"] == pytest.approx(6 / 20)
+    assert lpa3.other_scores["passes_per_step"] == pytest.approx(4000 / 20)
+    assert lpa3.curve is not None
+    assert (lpa3.curve.epochs, lpa3.curve.passes) == ((0, 1), (2000, 4000))
+    assert lpa3.curve.mean == pytest.approx((0.9, 2.5 / 3))
+    assert lpa3.records[0] == "digits-supervised-lpa3-0000000b-s0.json"
+
+
+def test_a_claim_is_refused_at_three_pairs() -> None:
+    comparison = cell("lpa3", *SIX).comparison
+    assert comparison is not None
+    assert (comparison.n, comparison.baseline) == (3, "none")
+    assert comparison.difference == pytest.approx(0.4 / 3)
+    assert comparison.p == comparison.smallest_p == 0.25  # all differences have one sign: 2 / 2³
+    assert comparison.verdict == "not testable"
+    assert "not testable" in comparison.why
+
+
+def test_a_claim_is_made_at_eight_pairs_of_one_sign() -> None:
+    runs = [baseline(5 + seed % 2, seed) for seed in range(8)]
+    runs += [method(7 + seed % 3, seed) for seed in range(8)]
+    comparison = cell("lpa3", *runs).comparison
+    assert comparison is not None
+    assert comparison.p == pytest.approx(2 / 2**8)
+    assert comparison.verdict == "better"
+
+
+def test_comparisons_tell_harm_images_and_what_else_differs() -> None:
+    comparison = cell("lpa3", *SIX).comparison
+    assert comparison is not None
+    assert (comparison.worst_class, comparison.worst_class_difference) == (1, pytest.approx(-0.25))
+    assert (comparison.classes_harmed, comparison.classes) == (1, 2)
+    # Images 6, 7 (twice) and 8 are right under the method alone, none under the baseline alone: 2 / 2³.
+    assert comparison.per_sample_p == pytest.approx(0.25)
+    assert comparison.differs_in == ("Supervised.positives_weight: 1.0 → 0.5",)
+
+
+def test_published_numbers_are_tested_by_their_own_measure_alone() -> None:
+    none = cell("none", *SIX, text=TOML + CLAIMS)
+    assert none.reproduction is not None
+    # 0.7 ± t(0.975; 2) · 0.1 · √(1/3 + 1/3) = 0.7 ± 4.3027 · 0.08165
+    assert none.reproduction.low == pytest.approx(0.7 - 0.35131, abs=1e-4)
+    assert none.reproduction.verdict == "reproduced"
+    lpa3 = cell("lpa3", *SIX, text=TOML + CLAIMS)
+    assert lpa3.reproduction is not None
+    assert (lpa3.reproduction.verdict, lpa3.reproduction.low) == ("not testable", None)
+    assert "does not say which epoch" in lpa3.reproduction.why
+    assert cell("none", text=TOML + CLAIMS).reproduction is None  # nothing is measured
+    assert any("1 published means" in note for note in board_of(*SIX, text=TOML + CLAIMS).notes)
+
+
+def test_missing_cells_are_missing() -> None:
+    board = board_of(*SIX[:3])
+    lpa3 = board.cell("lpa3", "digits")
+    assert lpa3 is not None
+    assert (lpa3.n, lpa3.mean, lpa3.std, lpa3.comparison, lpa3.curve) == (0, None, None, None, None)
+    assert board.measured == 1
+    assert any("1 of 2 planned cells are measured" in note for note in board.notes)
+
+
+def test_a_measure_that_some_runs_lack_has_no_mean() -> None:
+    text = TOML.replace('"last"', '"mean_last_10"')
+    long = [small_record(bits(7), seed=seed, earlier=[0.5] * 9) for seed in (0, 1)]
+    found = cell("none", *long, text=text)
+    assert found.mean == pytest.approx((0.5 * 9 + 0.7) / 10)
+    short = cell("none", long[0], small_record(bits(7), seed=1), text=text)
+    assert (short.n, short.mean, short.scores) == (2, None, ())
+    assert "mean_last_10 is undefined in 1 of 2 runs" in short.flags
+
+
+def test_runs_of_different_experiments_are_never_pooled() -> None:
+    other = small_record(bits(7), seed=1, identity="0000000c", config={"Supervised.lr": "0.2"})
+    said = r"cannot be pooled .*0000000a and 0000000c .*Supervised.lr: 0.1 → 0.2"
+    with pytest.raises(DataError, match=said):
+        board_of(SIX[0], changed(other, cell={**other.cell, "epochs": 2}))
+
+
+def test_one_run_twice_must_agree() -> None:
+    assert cell("none", SIX[0], SIX[0]).n == 1
+    with pytest.raises(DataError, match=r"contradicts .*metrics.last is 0.6 in one and 0.9 in the other"):
+        board_of(SIX[0], baseline(9, 0))
+
+
+def test_other_labels_of_one_kind_are_flagged_and_make_no_pair() -> None:
+    strange = small_record(bits(8), seed=1, slots=LPA3, earlier=[0.9], identity="0000000b", labels="c")
+    board = board_of(*SIX[:3], method(8, 0), strange, method(9, 2))
+    lpa3 = board.cell("lpa3", "digits")
+    assert lpa3 is not None
+    assert any(
+        "seed 1: other labels (cccccccc) than no augmenter's (aaaaaaaa)" in flag for flag in lpa3.flags
+    )
+    assert lpa3.comparison is not None
+    assert lpa3.comparison.n == 2
+    assert any("had other labels" in note for note in board.notes)
+
+
+def test_a_search_is_told() -> None:
+    searched = Searched({"trials": 8, "ranges": {"LPA3.margin": []}}, Path("search/x.json"))
+    board = build(defined(), SIX, {"digits-supervised-lpa3-0000000b-s0": searched})
+    lpa3, none = board.cell("lpa3", "digits"), board.cell("none", "digits")
+    assert lpa3 is not None
+    assert none is not None
+    assert (lpa3.trials, none.trials) == (8, None)
+    assert "best of 8 draws of LPA3.margin" in lpa3.flags
+    assert any("best of 8 random draws" in note for note in board.notes)
+
+
+def test_a_board_of_costs_has_ratios_and_claims_nothing() -> None:
+    board = board_of(*SIX, text=TOML.replace('"last"', '"passes_per_step"'))
+    lpa3 = board.cell("lpa3", "digits")
+    assert lpa3 is not None
+    assert (lpa3.mean, lpa3.relative, lpa3.comparison) == (pytest.approx(200), pytest.approx(4), None)
+    assert board.ranking is None
+    assert not board.measures["passes_per_step"].higher_is_better
+
+
+@pytest.mark.parametrize("order", [(5, 4, 3, 2, 1, 0), (3, 0, 4, 1, 5, 2)])
+def test_the_order_of_records_has_no_say(order: tuple[int, ...]) -> None:
+    assert asdict(board_of(*(SIX[place] for place in order))) == asdict(board_of(*SIX))
+
+
+def test_cells_hold_their_records_by_seed() -> None:
+    found = by_cell(defined(), reversed(SIX))
+    assert [record.seed for record in found["lpa3", "digits"]] == [0, 1, 2]

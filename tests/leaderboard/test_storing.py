@@ -1,0 +1,196 @@
+"""Records taken into a board: what is taken, what is refused and why, and how they are kept."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from smallboards import LPA3, TOML, board_folder, defined
+from smallrecords import bits, changed, small_record, write
+
+from lpa3bench.errors import DataError, UsageError
+from lpa3bench.leaderboard import definition, storing
+from lpa3bench.leaderboard.storing import Sorted
+from lpa3bench.records import Record, load, search
+
+NONE = [small_record(bits(5 + seed), seed=seed, identity="0000000a") for seed in range(3)]
+
+
+def sort(
+    tmp_path: Path, offered: list[Record], there: list[Record] | None = None, text: str = TOML
+) -> Sorted:
+    runs = write(tmp_path / "runs", *offered, runs=True)
+    return storing.sort(defined(text), there or [], [runs])
+
+
+def reasons(found: Sorted) -> list[str]:
+    return [reason for _, reason in found.refused]
+
+
+def test_results_are_taken(tmp_path: Path) -> None:
+    found = sort(tmp_path, NONE)
+    assert [record.seed for record in found.taken] == [0, 1, 2]
+    assert (found.refused, found.foreign, found.known) == ([], [], [])
+
+
+def test_what_is_there_is_not_taken_again(tmp_path: Path) -> None:
+    found = sort(tmp_path, NONE, there=NONE[:2])
+    assert [record.seed for record in found.taken] == [2]
+    assert [record.seed for record in found.known] == [0, 1]
+
+
+def test_a_part_of_the_images_is_no_result(tmp_path: Path) -> None:
+    limited = small_record(bits(5), seed=3, identity="0000000a", limit=64)
+    found = sort(tmp_path, [*NONE, limited])
+    assert reasons(found) == ["not a result: it was trained on a part of the images (--limit)"]
+    assert len(found.taken) == 3
+
+
+def test_another_protocol_version_is_refused(tmp_path: Path) -> None:
+    found = sort(tmp_path, NONE, text=TOML.replace("protocol = 1", "protocol = 2"))
+    assert found.taken == []
+    assert len(found.refused) == 3
+    assert "protocol version 1, and the board is of version 2" in reasons(found)[0]
+
+
+def test_a_changed_setting_is_refused_where_the_board_says_so(tmp_path: Path) -> None:
+    protocol = {**NONE[0].data["protocol"], "changed": ["positives/LPA3.margin", "Supervised.lr"]}
+    record = changed(NONE[0], protocol=protocol)
+    strict = sort(tmp_path, [record], text=f'changed = ["LPA3.margin"]\n{TOML}')
+    assert reasons(strict) == [
+        "it changed what was published: Supervised.lr; the board allows no such change"
+    ]
+    both = f'changed = ["LPA3.margin", "Supervised.lr"]\n{TOML}'
+    assert len(sort(tmp_path, [record], text=both).taken) == 1
+    assert len(sort(tmp_path, [record]).taken) == 1
+
+
+def test_a_damaged_record_is_refused_and_the_rest_is_taken(tmp_path: Path) -> None:
+    write(tmp_path / "runs", *NONE, runs=True)
+    lie = changed(NONE[1], metrics={**NONE[1].data["metrics"], "last": 0.99})
+    found = sort(tmp_path, [lie])
+    assert [record.seed for record in found.taken] == [0, 2]
+    assert reasons(found) == [
+        f"contradicts itself: metrics.last is 0.99, and the curve says {NONE[1].score('last')}"
+    ]
+
+
+def test_several_experiments_for_one_cell_are_all_refused(tmp_path: Path) -> None:
+    other = small_record(bits(9), seed=0, identity="0000000b", config={"run.weak": "@WeakView()"})
+    found = sort(tmp_path, [NONE[0], other])
+    assert found.taken == []
+    assert len(found.refused) == 2
+    assert "offered several experiments, and takes none" in reasons(found)[0]
+    assert "run.weak: none → @WeakView()" in reasons(found)[0]
+
+
+def test_a_cell_keeps_the_experiment_that_it_has(tmp_path: Path) -> None:
+    other = small_record(bits(9), seed=0, identity="0000000b")
+    found = sort(tmp_path, [NONE[1], other], there=[NONE[0]])
+    assert [record.seed for record in found.taken] == [1]
+    assert reasons(found)[0].startswith("the cell holds another one: 0000000a and 0000000b")
+
+
+def test_one_run_with_two_endings_is_refused(tmp_path: Path) -> None:
+    found = sort(tmp_path, [small_record(bits(9), seed=0, identity="0000000a")], there=NONE)
+    assert "metrics.last is 0.5 in one and 0.9 in the other" in reasons(found)[0]
+
+
+def test_records_of_other_boards_are_told_apart_from_refused_ones(tmp_path: Path) -> None:
+    foreign = [
+        small_record(bits(5), dataset="FashionMNIST"),
+        small_record(bits(5), slots={"positives": "Mine"}),
+    ]
+    found = sort(tmp_path, [*NONE, *foreign])
+    assert (len(found.taken), found.refused) == (3, [])
+    assert sorted(reason for _, reason in found.foreign) == [
+        "not of this board: it meets the conditions of no column",
+        "not of this board: it meets the conditions of no row",
+    ]
+
+
+def test_two_places_for_one_record_are_a_mistake_in_the_board(tmp_path: Path) -> None:
+    found = sort(tmp_path, NONE[:1], text=f'{TOML}\n[[rows]]\nkey = "any"\nname = "Any"\n')
+    assert (
+        "conditions of none × digits and any × digits; make those in small/board.toml narrower"
+        in reasons(found)[0]
+    )
+
+
+def test_records_are_kept_as_they_are_but_for_folders(tmp_path: Path) -> None:
+    command = [
+        "/home/me/venv/bin/lpa3bench",
+        "run",
+        "digits_pes",
+        "--out=/data/runs",
+        "-p",
+        "LPA3.margin=0.1",
+    ]
+    record = changed(NONE[0], provenance={**NONE[0].data["provenance"], "command": command})
+    board = defined(folder=tmp_path)
+    storing.store(board, [record], {})
+    path = tmp_path / "results" / record.file_name
+    kept = load(path)
+    assert kept.data["provenance"]["command"] == [
+        "lpa3bench", "run", "digits_pes", "--out=runs", "-p", "LPA3.margin=0.1",
+    ]  # fmt: skip
+    whole = {**record.data, "provenance": {**record.data["provenance"], "command": None}}
+    assert {**kept.data, "provenance": {**kept.data["provenance"], "command": None}} == whole
+    before = path.read_bytes()
+    storing.store(board, [kept], {})
+    assert path.read_bytes() == before
+    assert "/home/me" not in path.read_text()
+    assert [file.name for file in (tmp_path / "results").iterdir()] == [record.file_name]  # nothing temporary
+
+
+def test_searches_go_with_the_records_that_they_are_behind(tmp_path: Path) -> None:
+    data = {
+        "cell": "x",
+        "trials": 1,
+        "ranges": {"LPA3.margin": ["log", 0.1, 1.0]},
+        "values": {"LPA3.margin": 0.2},
+    }
+    runs = [str(NONE[0]), str(NONE[1])]
+    search.write(tmp_path / "runs" / "search" / "abc.json", {**data, "runs": runs, "tried": [{}]})
+    search.write(tmp_path / "runs" / "search" / "def.json", {**data, "runs": ["another"], "tried": [{}]})
+    board = defined(folder=tmp_path)
+    storing.store(board, NONE, search.find([tmp_path / "runs"]))
+    assert [path.name for path in (tmp_path / "results" / "search").iterdir()] == ["abc.json"]
+    assert sorted(search.find([tmp_path / "results"])) == runs
+    assert len(storing.stored(board)) == 3  # the search is no record
+
+
+def test_alone_removes_what_was_there(tmp_path: Path) -> None:
+    board = defined(folder=tmp_path)
+    storing.store(board, NONE, {})
+    storing.store(board, NONE[:1], {}, alone=True)
+    assert [record.seed for record in storing.stored(board)] == [0]
+
+
+def test_a_record_by_another_name_is_refused(tmp_path: Path) -> None:
+    folder = board_folder(tmp_path, NONE[0])
+    (path,) = (folder / "results").iterdir()
+    path.rename(path.with_name("mine-s0.json"))
+    with pytest.raises(DataError, match=r"mine-s0.json: holds .*, so it should be called digits-supervised-"):
+        storing.stored(definition.load(folder))
+
+
+def test_a_board_can_show_the_records_of_another(tmp_path: Path) -> None:
+    more = small_record(bits(5), slots=LPA3)
+    board_folder(tmp_path / "digits", *NONE, more)
+    text = f'records_of = "digits"\n{TOML.partition("[[rows]]")[0]}[[rows]]\nkey = "none"\nname = "None"\n'
+    text += 'match = { "slots.positives" = "none" }\n'
+    board = definition.load(board_folder(tmp_path / "cost", text=text))
+    assert [record.seed for record in storing.stored(board)] == [0, 1, 2]
+    with pytest.raises(UsageError, match="shows the records of digits; add them there"):
+        storing.store(board, NONE, {})
+    (tmp_path / "digits").rename(tmp_path / "gone")
+    with pytest.raises(DataError, match="records_of: there is no board"):
+        storing.stored(board)
+
+
+def test_a_kept_record_is_json_with_a_line_for_each_part() -> None:
+    text = storing.as_stored(NONE[0].data)
+    assert json.loads(text)["metrics"] == NONE[0].data["metrics"]
+    assert len(text.splitlines()) == len(NONE[0].data) + 2

@@ -1,0 +1,123 @@
+"""A board as Markdown, CSV, LaTeX and JSON: the same numbers everywhere, and no text that could do harm."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+from smallboards import LPA3, TOML, board_of
+from smallrecords import bits, small_record
+
+from lpa3bench.leaderboard.board import Board
+from lpa3bench.report import dump, latex, markdown, table, write
+
+EVIL = '=HYPERLINK("x") | <script>alert(1)</script> *b* _i_ `c` $m$ & 50 % #1 {x} ~^\\'
+CLAIM = """
+[[published]]
+row = "lpa3"
+source = "A paper"
+metric = "last"
+n = 3
+note = "Copied."
+[published.values]
+digits = [85.5, 1.25]
+"""
+
+
+@cache
+def board() -> Board:
+    runs = [small_record(bits(6 + seed), seed=seed, identity="0000000a") for seed in range(3)]
+    runs += [small_record(bits(8), seed=seed, slots=LPA3, identity="0000000b") for seed in range(3)]
+    text = TOML.replace('name = "LP-A3"', f"name = {json.dumps(EVIL)}")
+    return board_of(
+        *runs,
+        text=text + CLAIM + '\n[[columns]]\nkey = "empty"\nname = "@empty"\n[columns.match]\ntask = "None"\n',
+    )
+
+
+def test_markdown_shows_mean_deviation_and_n() -> None:
+    page = markdown.readme(board())
+    assert "| no augmenter | measured | 70.00 ± 10.00 (3) | – | 1 of 2 |" in page
+    assert "| claimed | 85.50 ± 1.25 (3) | – | 1 of 2 |" in page
+    assert "+10.00, not testable (smallest p 0.25)" in page
+    assert "2 of 4 cells are measured" in page
+    assert "nothing but the augmenter differs" in page
+    assert "A paper; measure: last. Copied." in page
+    assert page.endswith("lpa3bench leaderboard build small\n```\n")
+
+
+def test_markdown_escapes_what_comes_from_outside() -> None:
+    page = markdown.readme(board())
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+    assert "\\| &lt;script" in page
+    lines = [line for line in page.splitlines() if line.startswith("|")]
+    columns = {len(re.findall(r"(?<!\\)\|", line)) for line in lines if "ranks" not in line}
+    assert columns == {6, 5}  # the main table has a column for who says so; the others have not
+    assert markdown.escaped("a\n\nb") == "a b"
+    assert markdown.escaped("[x](javascript:y)").startswith("\\[x\\]")
+    assert markdown.escaped("# x") == "\\# x"
+    assert markdown.escaped("1. x") == "1\\. x"
+    assert markdown.escaped("+0.28") == "+0.28"
+
+
+def test_csv_has_a_line_a_cell_with_every_number() -> None:
+    rows = [*csv.DictReader(io.StringIO(table.table(board())))]
+    assert [(row["row"], row["column"]) for row in rows] == [
+        (row, column) for row in ("none", "lpa3") for column in ("digits", "empty")
+    ]
+    none, _, lpa3, empty = rows
+    assert float(none["mean"]) == pytest.approx(0.7)
+    assert (none["n"], none["seeds"], none["trials"]) == ("3", "0 1 2", "")
+    assert float(lpa3["difference"]) == pytest.approx(0.1)
+    assert (lpa3["verdict"], lpa3["smallest_p"], lpa3["published_mean"]) == ("not testable", "0.25", "0.855")
+    assert (empty["n"], empty["mean"], empty["verdict"]) == ("0", "", "")
+    assert float(lpa3["oracle_best"]) == pytest.approx(0.8)
+
+
+def test_csv_holds_no_formula() -> None:
+    rows = [*csv.DictReader(io.StringIO(table.table(board())))]
+    assert rows[2]["row_name"] == f"'{EVIL}"
+    assert rows[1]["column_name"] == "'@empty"
+    assert [table.harmless(value) for value in ("-1", "+1", "\tx", "a=b", -1.5, None)] == [
+        "'-1", "'+1", "'\tx", "a=b", -1.5, "",
+    ]  # fmt: skip
+
+
+def test_latex_has_rules_and_escapes() -> None:
+    text = latex.tables(board())
+    assert text.count("\\toprule") == text.count("\\bottomrule") == text.count("\\begin{tabular}") == 2
+    assert r"no augmenter & measured & 70.00 $\pm$ 10.00 (3) & -- & 1 of 2 \\" in text
+    assert (
+        r"=HYPERLINK(\"x\") $|$ $<$script$>$alert(1)$<$/script$>$ *b* \_i\_ `c` \$m\$ \& 50 \% \#1 \{x\} "
+        r"\textasciitilde{}\textasciicircum{}\textbackslash{}".replace('\\"', '"')
+    ) in text
+    assert latex.escaped("50 % ≤ 3 − 1") == r"50 \% $\leq$ 3 $-$ 1"
+
+
+def test_json_is_what_its_schema_says() -> None:
+    data = json.loads(dump.dump(board()))
+    schema = json.loads(dump.SCHEMA.read_text(encoding="utf-8"))
+    Draft202012Validator.check_schema(schema)
+    assert [*Draft202012Validator(schema).iter_errors(data)] == []
+    assert data["cells"][2]["comparison"]["verdict"] == "not testable"
+    assert len(data["records"]) == 6
+    assert [*Draft202012Validator(schema).iter_errors({**data, "cells": [{}]})] != []
+
+
+def test_all_files_are_written_and_the_same_again(tmp_path: Path) -> None:
+    paths = write(board(), tmp_path)
+    assert [path.name for path in paths] == [
+        "README.md", "board.csv", "board.tex", "board.json", "index.html",
+    ]  # fmt: skip
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert before.keys() == {path.name for path in paths}
+    write(board(), tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert b"<script>alert(1)" not in before["index.html"]
