@@ -1,0 +1,252 @@
+"""The runs behind a card: real ones, by the one training loop, so that each is there to be looked into.
+
+Four are trained on the data set, and one or two on digits with known nuisances. Each is found again by its
+identity, so cards of several augmenters for one data set share those without an augmenter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from lpa3bench import config as configs
+from lpa3bench import registry as registries
+from lpa3bench.api import Augmenter, Slot
+from lpa3bench.config import Config
+from lpa3bench.errors import ConfigError, UsageError
+from lpa3bench.job import Job
+from lpa3bench.probe.cardplugins import FILE
+from lpa3bench.probe.trained import Trained, open_run
+from lpa3bench.registry import Entry, Registry
+from lpa3bench.runner import run
+from lpa3bench.sinks import Sink
+from lpa3bench.slots import SLOTS
+
+NUISANCE_EPOCHS = 10
+_NUISANCE = (
+    "run.dataset=@datasets.NuisanceDigits()",
+    "run.backbone=@nuisance/backbones.SmallNet",
+    "nuisance/SmallNet.width=16",
+    "run.task=@nuisance/tasks.Supervised()",
+    "nuisance/Supervised.batch_size=64",
+    "nuisance/Supervised.optimizer='adam'",
+    "nuisance/Supervised.lr=0.003",
+    "nuisance/Supervised.weight_decay=0.0",
+    "nuisance/Supervised.milestones=(0.5, 0.75)",
+    "nuisance/Supervised.gamma=0.1",
+    "nuisance/Supervised.positives_weight=1.0",
+    f"run.epochs={NUISANCE_EPOCHS}",
+    "run.labels=None",
+    "run.weak=None",
+    "run.resize=None",
+    "run.select='accuracy'",
+    "run.holdout=0",
+)
+"""What is trained on the digits with known nuisances, whatever the data set of the card."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a card is to be made of."""
+
+    augmenter: str
+    """Its registered name."""
+    files: tuple[Path, ...]
+    """Gin files of a run without it: data set, backbone, task, epochs, and the augmenter's parameters."""
+    setting: str | None = None
+    bindings: tuple[str, ...] = ()
+    """Texts as of `-p`; what starts with `judge/` configures the judge's network."""
+    plugins: tuple[Path, ...] = ()
+    slot: Slot | None = None
+    """Where it is bound in training; None: `view` if it can stand there, else `positives`."""
+    judge: str = "JudgeNet"
+    """The judge's backbone, by its registered name."""
+    run: Path | None = None
+    """A run directory, the network of which is attacked; None: one that is trained without the augmenter."""
+    images: int = 1000
+    """Held-out images that are measured on, at most."""
+    margin: float | None = None
+    """Of the label's log-probability; None: the augmenter's own, where it has one."""
+    seed: int = 0
+    device: str = "auto"
+    data: Path
+    runs: Path
+    """Where the runs' folders are made."""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A run of a card, finished and opened again."""
+
+    trained: Trained
+    record: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Those on the card's data set."""
+
+    clean: Ran
+    """Without an augmenter."""
+    augmented: Ran
+    """With it, in `slot`; all else is the same, seed and images included."""
+    judge: Ran
+    """Another backbone and seed, on the other half of the images, with their clean labels."""
+    attacked: Trained
+    """Whose network the views are made against: `clean`'s, or that of the run that was named."""
+    slot: Slot
+
+    @property
+    def augmenter(self) -> Augmenter:
+        """A fresh one, with the parameters that the run has."""
+        return self.augmented.trained.config.experiment().slots()[self.slot]
+
+    def state(self) -> dict[str, Any]:
+        """What the augmenter had learned or remembered at the end of its run."""
+        return state_of(self.augmented.trained, self.slot)
+
+
+class Trainer:
+    """Trains the runs of a request.
+
+    Args:
+        request: of a card.
+        sinks: makes those that a run tells of its progress.
+
+    Raises:
+        UsageError: there is no such augmenter or backbone.
+    """
+
+    def __init__(self, request: Request, sinks: Callable[[], Sequence[Sink]] = tuple) -> None:
+        self.request = request
+        self.registry: Registry = registries.load((*request.plugins, FILE))
+        self._sinks = sinks
+        self.entry = self._known(request.augmenter, "augmenters")
+        self._known(request.judge, "backbones")
+
+    def _known(self, name: str, kind: str) -> Entry:
+        entry = self.registry.get(name)
+        if entry is not None and entry.kind == kind:
+            return entry
+        near = self.registry.nearest(name, kind)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"`lpa3bench list {kind}` shows them"
+        raise UsageError(f"there is no {name} among the {kind}; {hint}")
+
+    def train(self) -> Runs:
+        """The four runs on the card's data set, or three where the attacked network is given.
+
+        Raises:
+            BenchError: as of a run.
+        """
+        request = self.request
+        of: Literal["train", "test"] = "train" if request.run is None else "test"
+        attacked, judged = self._fold("attacked", "train"), self._fold("judge", of)
+        judge = (*judged, f"run.backbone=@judge/backbones.{request.judge}", "run.labels=None")
+        slot, augmented = self._slot(attacked)
+        self._all_used((augmented, (*_bare(None), *judge)))
+        clean = self._run((*_bare(None), *attacked), request.seed)
+        named = None
+        if request.run is not None:
+            named = open_run(
+                request.run, data=request.data, device=request.device, plugins=(*request.plugins, FILE)
+            )
+            if (named.spec.name, named.spec.size) != (clean.trained.spec.name, clean.trained.spec.size):
+                raise UsageError(
+                    f"--run {request.run}: was trained on {named.spec.name}, not on {clean.trained.spec.name}"
+                )
+        return Runs(
+            clean=clean,
+            augmented=self._run(augmented, request.seed),
+            judge=self._run((*_bare(None), *judge), request.seed + 1),
+            attacked=named or clean.trained,
+            slot=slot,
+        )
+
+    def train_on_nuisances(self, slot: Slot, *, augmented: bool) -> Trained:
+        """A network on the digits with known nuisances, without the augmenter or with it."""
+        bound = (f"run.{slot}=@augmenters.{self.request.augmenter}()",) if augmented else ()
+        own = (*_bare(slot if augmented else None), *_NUISANCE, *bound)
+        return self._run(own, self.request.seed).trained
+
+    def _fold(self, part: str, of: str) -> tuple[str, ...]:
+        """The bindings that cut the config's own data set."""
+        whole = self._config(_bare(None))
+        dataset, epochs = (
+            next(value.text for value in whole.values if value.name == f"run.{name}")
+            for name in ("dataset", "epochs")
+        )
+        # Half the images, so twice the epochs: as many steps as the config takes.
+        return (
+            "run.dataset=@datasets.CardFold()",
+            f"CardFold.dataset={dataset}",
+            f"CardFold.part='{part}'",
+            f"CardFold.of='{of}'",
+            f"CardFold.seed={self.request.seed}",
+            "run.holdout=0",
+            f"run.epochs={2 * int(epochs)}",
+        )
+
+    def _slot(self, own: Sequence[str]) -> tuple[Slot, tuple[str, ...]]:
+        """The first slot that takes the augmenter, and the bindings of its run."""
+        slots: tuple[Slot, ...] = ("view", "positives") if self.request.slot is None else (self.request.slot,)
+        refused: ConfigError | None = None
+        for slot in slots:
+            bindings = (*_bare(slot), *own, f"run.{slot}=@augmenters.{self.request.augmenter}()")
+            try:
+                self._config(bindings).experiment()
+            except ConfigError as error:
+                refused = error
+                continue
+            return slot, bindings
+        raise refused or UsageError("--slot: none was named")
+
+    def _all_used(self, runs: Sequence[Sequence[str]]) -> None:
+        """Every `-p` of the user must have a say in one of the runs: a misspelt one is found."""
+        request = self.request
+        used = {text for own in runs for text in self._used(own)}
+        if idle := [text for text in request.bindings if text not in used]:
+            configs.load(request.files, setting=request.setting, bindings=idle, registry=self.registry)
+            raise UsageError(f"-p {idle[0]!r}: no run of this card uses it")
+
+    def _used(self, own: Sequence[str]) -> tuple[str, ...]:
+        request = self.request
+        return configs.used(
+            request.bindings, request.files, setting=request.setting, bindings=own, registry=self.registry
+        )
+
+    def _config(self, own: Sequence[str]) -> Config:
+        """The request's config with our own bindings on top."""
+        return configs.load(
+            self.request.files,
+            setting=self.request.setting,
+            bindings=(*self._used(own), *own),
+            registry=self.registry,
+        )
+
+    def _run(self, own: Sequence[str], seed: int) -> Ran:
+        request = self.request
+        job = Job(
+            config=self._config(own), seed=seed, device=request.device, data=request.data, out=request.runs
+        )
+        done = run(job, self._sinks())
+        trained = open_run(
+            done.folder, data=request.data, device=request.device, plugins=(*request.plugins, FILE)
+        )
+        return Ran(trained, done.record)
+
+
+def _bare(kept: Slot | None) -> tuple[str, ...]:
+    """Bindings that empty every slot but one."""
+    return tuple(f"run.{slot}=None" for slot in SLOTS if slot != kept)
+
+
+def state_of(trained: Trained, slot: Slot) -> dict[str, Any]:
+    """What the augmenter of a slot had learned or remembered at a run's newest checkpoint.
+
+    Where the run has several networks, that of the first.
+    """
+    checkpoint: Any = trained.folder.checkpoints.load()
+    states: dict[str, dict[str, Any]] = checkpoint["env"]["views"]["augmenters"]
+    return next(state for name, state in states.items() if name.startswith(f"{slot}/"))

@@ -1,0 +1,184 @@
+"""What cards are made of: folds, nuisances, intervals, probes, the judge's eyes."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from lpa3bench.data.splits import fingerprint
+from lpa3bench.model import Classifier
+from lpa3bench.passes import Passes
+from lpa3bench.probe import cardprobes
+from lpa3bench.probe.cardmeasures import mean, proportion, ratio, spread, wilson
+from lpa3bench.probe.cardprobes import bits, read
+from lpa3bench.probe.folds import CardFold
+from lpa3bench.probe.judge import JudgeNet, look
+from lpa3bench.probe.nuisance import ANGLES, COLOURS, COPIES, FACTORS, SHIFTS, NuisanceDigits, paint
+from lpa3bench.testing.backbones import try_backbone
+from lpa3bench.testing.datasets import try_dataset
+from lpa3bench.testing.tiny import SPEC, TinySet
+
+TOLD = {"key": "k", "group": "g", "title": "t", "definition": "d"}
+
+
+# ------------------------------------------------------------------------------------------------- intervals
+@given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_wilson_is_scipys(drawn: tuple[int, int]) -> None:
+    binomtest = pytest.importorskip("scipy.stats").binomtest
+    hits, n = drawn
+    theirs = binomtest(hits, n).proportion_ci(0.95, "wilson")
+    assert wilson(hits, n) == pytest.approx((theirs.low, theirs.high), abs=1e-9)
+
+
+def test_means_and_ratios_have_intervals_around_them() -> None:
+    values = torch.arange(100.0)
+    one = mean(values, unit="u", **TOLD)
+    half = 1.96 * float(values.std(correction=0)) / 10
+    assert (one.value, one.n) == (49.5, 100)
+    assert one.low == pytest.approx(49.5 - half, abs=0.7)
+    assert one.high == pytest.approx(49.5 + half, abs=0.7)
+    assert one.quantiles is not None
+    assert one.quantiles["0.5"] == 49.5
+    twice = ratio(2 * values + 2, values + 1, paired=True, **TOLD)
+    assert (twice.value, twice.low, twice.high) == (2, 2, 2)
+    apart = ratio(2 * values + 2, values + 1, paired=False, **TOLD)
+    assert apart.low is not None
+    assert apart.high is not None
+    assert apart.low < 1.9 < 2.1 < apart.high
+    assert ratio(values, 0 * values, paired=True, **TOLD).value is None
+    assert proportion(torch.zeros(0, dtype=torch.bool), **TOLD).value is None
+    assert spread([1.0, 2.0, 6.0], n=5, unit="u", **TOLD).plain() == TOLD | {
+        "value": 3.0, "low": 1.0, "high": 6.0, "interval": "range over 3 seeds", "n": 5, "unit": "u",
+        "quantiles": None,
+    }  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------------- data of the card
+def test_folds_share_no_image_and_lose_none(tmp_path: Path) -> None:
+    tiny = TinySet()
+    whole = tiny.load(tmp_path)
+    parts = {part: CardFold(dataset=tiny, part=part, seed=4).load(tmp_path) for part in ("attacked", "judge")}
+    rows = [{row.numpy().tobytes() for row in parts[part]["train"].images} for part in parts]
+    assert [len(r) for r in rows] == [24, 24]
+    assert not rows[0] & rows[1]
+    assert rows[0] | rows[1] == {row.numpy().tobytes() for row in whole["train"].images}
+    assert all(fingerprint(part["test"]) == fingerprint(whole["test"]) for part in parts.values())
+    other = CardFold(dataset=tiny, part="judge", seed=5).load(tmp_path)["train"]
+    assert fingerprint(other) != fingerprint(parts["judge"]["train"])
+
+
+def test_test_images_can_be_parted_too(tmp_path: Path) -> None:
+    tiny = TinySet()
+    judge = CardFold(dataset=tiny, part="judge", of="test").load(tmp_path)
+    attacked = CardFold(dataset=tiny, part="attacked", of="test").load(tmp_path)
+    whole = tiny.load(tmp_path)
+    assert fingerprint(attacked["train"]) == fingerprint(whole["train"])
+    assert fingerprint(attacked["test"]) == fingerprint(judge["test"])
+    taught, asked = ({row.numpy().tobytes() for row in judge[name].images} for name in ("train", "test"))
+    assert not taught & asked
+    assert taught | asked == {row.numpy().tobytes() for row in whole["test"].images}
+    for wrong in ({"part": "both"}, {"part": "judge", "of": "val"}):
+        with pytest.raises(ValueError, match=r"^(part|of): must be"):
+            CardFold(dataset=tiny, **wrong)
+
+
+def test_nuisance_digits_keep_the_laws_of_data_sets(tmp_path: Path) -> None:
+    findings = try_dataset(NuisanceDigits, tmp_path)
+    assert [f for f in findings if f.outcome == "FAILED"] == []
+    assert any(f.outcome == "passed" for f in findings)
+
+
+def test_nuisances_are_what_they_are_called() -> None:
+    ink = torch.zeros(1, 8, 8)
+    ink[0, :, 3:5] = 1  # an upright stroke
+    middle, upright = len(SHIFTS) ** 2 // 2, ANGLES.index(0.0)
+
+    def painted(colour: int = 0, rotation: int = upright, position: int = middle) -> Tensor:
+        drawn = {"colour": colour, "rotation": rotation, "position": position}
+        return paint(ink, {name: torch.tensor([place]) for name, place in drawn.items()})[0]
+
+    def centre(image: Tensor) -> tuple[float, float]:
+        light = image.sum(0)
+        places = torch.arange(16.0)
+        return float((light.sum(0) * places).sum() / light.sum()), float(
+            (light.sum(1) * places).sum() / light.sum()
+        )
+
+    for place, rgb in enumerate(COLOURS):
+        assert painted(colour=place).amax((1, 2)).tolist() == pytest.approx(list(rgb), abs=1e-4)
+    assert centre(painted()) == pytest.approx((7.5, 7.5), abs=0.01)
+    assert centre(painted(position=0)) == pytest.approx((7.5 + SHIFTS[0], 7.5 + SHIFTS[0]), abs=0.1)
+    assert centre(painted(position=2)) == pytest.approx((7.5 + SHIFTS[2], 7.5 + SHIFTS[0]), abs=0.1)
+    light = painted(rotation=len(ANGLES) - 1)[0]  # counter-clockwise: the upper end goes to the left
+    assert float(light[3:6, :8].sum()) > 5 * float(light[3:6, 8:].sum())
+
+
+def test_no_digit_is_in_two_parts_and_nuisances_tell_nothing_of_it() -> None:
+    digits = NuisanceDigits()
+    seen = []
+    for part, copies in COPIES.items():
+        split, drawn = digits.part(part)
+        assert len(split.labels) % copies == 0
+        seen.append(len(split.labels) // copies)
+        for name, count in FACTORS.items():
+            assert sorted(drawn[name].unique().tolist()) == list(range(count))
+            table = torch.zeros(10, count).index_put(
+                (split.labels, drawn[name]), torch.tensor(1.0), accumulate=True
+            )
+            shares = table / table.sum()
+            alone = shares.sum(1, keepdim=True) * shares.sum(0, keepdim=True)
+            assert float(torch.special.xlogy(shares, shares / alone).sum()) < 0.06  # nats
+    assert sum(seen) == 1797
+
+
+# ----------------------------------------------------------------------------------------- probes and judge
+def test_probes_find_what_is_there_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cardprobes, "STEPS", 80)
+    monkeypatch.setattr(cardprobes, "SEEDS", 2)
+    shown, hidden = torch.arange(480) % 4, torch.randint(0, 4, (480,))
+    images = 0.1 * torch.rand(480, 1, 8, 8) + (shown / 4).view(-1, 1, 1, 1)
+    both = {"shown": shown, "hidden": hidden}
+    taught, asked = (
+        {name: t[places] for name, t in both.items()} for places in (slice(320), slice(320, None))
+    )
+    found = read(images[:320], taught, images[320:], asked, {"shown": 4, "hidden": 4}, seed=1)
+    assert len(found["shown"]) == 2
+    for one in found["shown"]:
+        assert one.accuracy == 1
+        assert 1.7 < bits(one.nats) <= bits(one.entropy) == pytest.approx(2)
+    for one in found["hidden"]:
+        assert bits(one.nats) < 0.05
+        assert one.accuracy < 0.4
+    again = read(images[:320], taught, images[320:], asked, {"shown": 4, "hidden": 4}, seed=1)
+    assert found == again
+
+
+def test_the_judges_network_keeps_the_laws_of_backbones() -> None:
+    assert [f for f in try_backbone(JudgeNet) if f.outcome == "FAILED"] == []
+
+
+def test_what_is_seen_of_a_view() -> None:
+    net = Classifier("net", JudgeNet(num_classes=3, in_channels=3, width=4), SPEC, Passes())
+    x = torch.rand(9, 3, 8, 8)
+    same = look(net, x, x)
+    assert same.recognised.all()
+    assert float(same.distance.abs().max()) == 0
+    label = torch.arange(9) % 3
+    assert float(same.drop(label, label).abs().max()) == 0
+    other = look(net, x, x.flip(0))
+    assert other.recognised.tolist() == [place == 4 for place in range(9)]
+    expected = other.before.exp().gather(1, label.view(-1, 1)) - other.after.exp().gather(
+        1, label.view(-1, 1)
+    )
+    torch.testing.assert_close(other.confidence_drop(label, label), expected.squeeze(1))
+    assert float(other.distance[0]) > 0
+    assert net.training  # as it was
+    grey = look(net, x, torch.full_like(x, 0.5))
+    assert not grey.recognised.all()
+    assert math.isfinite(float(grey.distance.sum()))

@@ -1,0 +1,66 @@
+"""The card as files: complete, the same bytes each time, and safe whatever a plugin calls itself."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from madeupcards import NASTY, card
+from PIL import Image
+
+from lpa3bench.errors import RunFailed
+from lpa3bench.report.figures.card import write
+from lpa3bench.report.figures.cardtext import markdown
+
+
+def test_four_files_the_same_each_time(tmp_path: Path) -> None:
+    made = card()
+    one, other = write(made, tmp_path / "a" / "b"), write(made, tmp_path / "c")
+    assert [path.name for path in one] == ["card.json", "CARD.md", "card.svg", "card.png"]
+    assert [path.read_bytes() for path in one] == [path.read_bytes() for path in other]
+    assert json.loads(one[0].read_text()) == made
+    text = "".join(ElementTree.parse(one[2]).getroot().itertext())
+    assert "Mine on Digits" in text
+    assert "colour" in text
+    assert "rotation" not in text  # it was not measured
+    width, height = Image.open(one[3]).size
+    assert height > width > 1000
+
+
+def test_what_was_not_measured_is_said(tmp_path: Path) -> None:
+    made = card() | {"not_measured": "Mine refuses them"}
+    made["measures"] = [one for one in made["measures"] if not one["key"].startswith("known")]
+    written = write(made, tmp_path / "card")
+    assert "Mine refuses them" in written[2].read_text()
+
+
+def test_every_measure_stands_in_the_text_with_n_and_meaning() -> None:
+    made = card()
+    rows = [line for line in markdown(made).splitlines() if line.startswith("| ")]
+    for one in made["measures"]:
+        definition = one["definition"].replace("_", "\\_")
+        (row,) = [row for row in rows if row.endswith(f"| {definition} |")]
+        assert f"| {one['n']} |" in row
+    assert any("| 0.9 bits | [0.8, 0.95] (Wilson) | 20 |" in row for row in rows)
+    assert any("| 90.0 % | [80.0, 95.0] (Wilson) | 20 |" in row for row in rows)
+
+
+def test_what_plugins_say_is_escaped(tmp_path: Path) -> None:
+    made = card(
+        name=NASTY, about=NASTY, distribution=NASTY, parameters={NASTY: NASTY}, describes_itself="```\n# x"
+    )
+    text = markdown(made)
+    assert "<script>" not in text.replace("`a\\|b <script>alert(1)</script> *bold* [x](y) 'c'`", "")
+    table = text[text.index("| parameter") :].split("\n\n")[0]
+    assert len(table.splitlines()) == 3
+    assert "\n```\n# x" not in text
+    svg = write(made, tmp_path / "card")[2]
+    assert NASTY.split()[1] in "".join(ElementTree.parse(svg).getroot().itertext())
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(RunFailed, match="choose another --out"):
+        write(card(), tmp_path / "file" / "card")
