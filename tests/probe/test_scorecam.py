@@ -125,7 +125,7 @@ def test_torchcams_own_is_the_papers_where_nothing_is_upsampled() -> None:
 
     coarse, _ = _scaled(_upsampled(torchcams_own(net, x, labels, layer=2)[:, None], x))
     ours = score_cam(net, x, labels, layer=2, variant="paper")
-    assert 1e-4 < (coarse.squeeze(1) - ours).abs().max() < 1
+    assert (coarse.squeeze(1) - ours).abs().max() > 1e-3
 
 
 class Silent(TinyNet):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,6 +14,8 @@ from lpa3bench.report.figures.drawing import GREY, RIGHT, WRONG, canvas, caption
 
 CELL = 1.12
 """Inches of one picture."""
+LABEL = 16
+"""Characters of a row's name that fit beside a picture."""
 HEAT_COLOURS = "viridis"
 """Yellow is important, as in the paper."""
 HEAT_WEIGHT = 0.55
@@ -75,7 +78,8 @@ def draw(rows: Sequence[Judged], labels: Array, text: str, out: Path) -> list[Pa
                 if place == 0:
                     upper[column].set_title(f"class {labels[column]}")
                 _cell(upper[column], lower[column], row, column, int(labels[column]))
-            upper[0].set_ylabel(SHOWN_AS.get(row.name, row.name), fontweight="bold")
+            name = "\n".join(textwrap.wrap(SHOWN_AS.get(row.name, row.name), LABEL))
+            upper[0].set_ylabel(name, fontweight="bold")
             lower[0].set_ylabel("Score-CAM")
         caption(figure, text)
         return save(figure, out)

@@ -1,0 +1,161 @@
+"""`lpa3bench figure`, but for the card."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from console import Cli
+from smallrecords import bits, small_record, write
+from smalltrained import FIXMATCH, train
+
+from lpa3bench import config, registry
+from lpa3bench.cli import main
+from lpa3bench.cli.figure import KINDS
+from lpa3bench.records import Record
+
+SUITE = """
+suite.cells = [
+    "digits_fixmatch",
+    "digits_fixmatch augmenters/lpa3 -p LPA3.margin=0.1",
+    "digits_fixmatch augmenters/lpa3 -p LPA3.margin=0.01",
+]
+suite.seeds = (0, 1)
+"""
+
+
+def figure(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, ["figure", *map(str, arguments)])
+
+
+def test_each_kind_of_figure_has_a_line_and_a_help_of_its_own() -> None:
+    told = figure("--help")
+    assert told.exit_code == 0
+    assert all(f"  {name} " in told.output for name in KINDS)
+    for name, line in KINDS.items():
+        own = figure(name, "--help")
+        assert own.exit_code == 0
+        assert line.removesuffix(".") in " ".join(own.output.split()).replace(" .", "."), name
+    wrong = figure("pie")
+    assert wrong.exit_code == 2
+    assert "pie" in wrong.output
+
+
+def test_augment_by_the_real_command(cli: Cli, tmp_path: Path) -> None:
+    pytest.importorskip("torchcam", reason="heat maps need torchcam, of the extra [figures]")
+    run = train(tmp_path / "run", FIXMATCH)
+    out = tmp_path / "fig3.svg"
+    arguments = (
+        "figure",
+        "augment",
+        run,
+        "--data",
+        tmp_path,
+        "--images",
+        "3",
+        "--device",
+        "cpu",
+        "--out",
+        out,
+    )
+    done = cli(*arguments, "--augmenter", "positives", "--augmenter", "RandAugment(n=1)", "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["files"] == [str(out), str(out.with_suffix(".png"))]
+    assert [row["name"] for row in told["rows"]] == ["original", "LPA3", "RandAugment(n=1)"]
+    assert len(told["index"]) == 3
+    assert all(0 <= share <= 1 for row in told["rows"] for share in row["confidence"])
+    text = out.read_text(encoding="utf-8")
+    for said in ("LP-A3", "RandAugment(n=1)", "FixMatch on Synthetic, SmallNet, seed 3, after 2 epochs"):
+        assert said in text
+    assert "repo variant, last feature map" in " ".join(re.sub(r"<[^>]*>", " ", text).split())
+
+    nothing = cli("figure", "augment", tmp_path, "--data", tmp_path)
+    assert (nothing.returncode, nothing.stdout) == (1, "")
+    assert nothing.stderr == f"error: {tmp_path}: is no run directory: there is no env.json\n"
+
+
+def test_curves(tmp_path: Path) -> None:
+    records = [small_record(bits(8), seed=seed, earlier=[0.5]) for seed in (0, 1)]
+    pes = [small_record(bits(7), task="PES")]
+    runs = write(tmp_path / "runs", *records, *pes, runs=True)
+    out = tmp_path / "fig4"
+    done = figure("curves", runs, "--out", out)
+    assert done.exit_code == 0, done.output
+    assert done.output.splitlines() == [f"{out}.svg", f"{out}.png"]
+    assert (tmp_path / "fig4.svg").read_text(encoding="utf-8").count("counted passes") == 2
+
+    one = figure("curves", runs, "--only", "*supervised*", "--by", "epochs", "--out", out, "--json")
+    assert [panel["title"] for panel in json.loads(one.output)["panels"]] == ["Digits · Supervised"]
+    assert json.loads(one.output)["panels"][0]["arms"][0]["seeds"] == [0, 1]
+    assert "forward equivalents" not in (tmp_path / "fig4.svg").read_text(encoding="utf-8")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert figure("curves", empty, "--out", out).exit_code == 4
+    assert figure("curves", runs, "--out", tmp_path / "no" / "folder").exit_code == 2
+
+
+def in_suite(number: int, seed: int, right: int) -> Record:
+    """A record with the very config of a cell of `SUITE`."""
+    cell = SUITE.splitlines()[2 + number].strip('," ').split()
+    files = [Path(f"gin/{name}.gin") for name in cell if "=" not in name and name != "-p"]
+    root = Path(__file__).parents[2]
+    loaded = config.load(
+        [root / file for file in files],
+        bindings=[text for text in cell if "=" in text],
+        registry=registry.load(),
+    )
+    values = {v.name: v.text for v in loaded.values if not v.name.startswith("run.setting")}
+    made = small_record(
+        bits(right), seed=seed, task="FixMatch", setting="labels40", slots=loaded.slots,
+        identity=f"{number}" * 8, name=f"cell{number}",
+    )  # fmt: skip
+    return Record({**made.data, "config": values}, made.path)
+
+
+def test_sensitivity_of_a_suite(tmp_path: Path) -> None:
+    suite = tmp_path / "mine.gin"
+    suite.write_text(SUITE)
+    chosen = [in_suite(number, seed, 4 + number + seed) for number in range(3) for seed in (0, 1)]
+    others = [in_suite(1, 7, 1), small_record(bits(1), task="PES")]
+    runs = write(tmp_path / "runs", *chosen, *others, runs=True)
+    out = tmp_path / "fig5"
+    arguments = ("sensitivity", suite, "--from", runs, "--parameter", "LPA3.margin", "--out", out)
+    done = figure(*arguments, "--json")
+    assert done.exit_code == 0, done.output
+    (line,) = json.loads(done.stdout)["lines"]
+    assert line["title"] == "Digits · FixMatch · labels40"
+    assert [(p["value"], p["scores"]) for p in line["points"]] == [(0.01, [0.6, 0.7]), (0.1, [0.5, 0.6])]
+    assert line["baseline"]["scores"] == [0.4, 0.5]
+    assert "without LP-A3 (n = 2)" in (tmp_path / "fig5.svg").read_text(encoding="utf-8")
+
+    (runs / chosen[0].file_name.removesuffix(".json") / "result.json").unlink()
+    assert "mine.gin: 5 of 6 runs are there" in figure(*arguments).stderr
+    of_runs = figure("sensitivity", runs, "--parameter", "LPA3.margin", "--out", out, "--json")
+    assert [p["n"] for p in json.loads(of_runs.stdout)["lines"][0]["points"]] == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["quickstart"], 2, "is no suite file"),
+        (["mine.gin", "--from", "empty"], 4, "none of its 6 runs is there"),
+        (["empty", "--from", "empty"], 2, "--from goes with a suite file"),
+        (["nowhere"], 3, "there is no such file"),
+        (["empty"], 4, "no two runs there differ in"),
+    ],
+)
+def test_sensitivity_of_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: int, said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.gin").write_text(SUITE)
+    for folder in ("empty", "runs"):
+        (tmp_path / folder).mkdir()
+    done = figure("sensitivity", *arguments)
+    assert done.exit_code == code
+    assert said in done.stderr
+    assert done.stdout == ""
