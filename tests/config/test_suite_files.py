@@ -31,7 +31,7 @@ def arms(cells: Suite, file: str) -> dict[tuple[str, str | None], tuple[str, ...
 
 
 def test_there_are_some_and_none_is_a_config() -> None:
-    shipped = "digits digits_noisy fashion_mini fig4 fig5 table1 table2 table3"
+    shipped = "digits digits_noisy digits_sensitivity fashion_mini fig4 fig5 table1 table2 table3"
     assert [f"suites/{name}" for name in shipped.split()] == NAMES
     assert not {*NAMES} & {*config_names()}
     assert all(is_suite(resolve_config(name)) for name in NAMES)
@@ -136,6 +136,16 @@ def test_figure_5_varies_one_thing_at_a_time() -> None:
         values = {value.name: value.text for value in published.load(registry.load()).values}
         assert values["positives/LPA3.margin"] == repr(margin)
         assert values["positives/LPA3.ratio"] == repr(ratio)
+
+
+def test_digits_have_figure_5_too() -> None:
+    """The same grid, on a task of seconds; and two of its cells are those of suites/digits."""
+    own = suite("digits_sensitivity")
+    fig5 = [str(cell) for cell in suite("fig5").cells if cell.files[0] == "cifar100_fixmatch"]
+    told = [cell.replace("cifar100", "digits").replace(" --setting labels400", "") for cell in fig5]
+    assert [str(cell) for cell in own.cells] == told
+    assert {*own.cells[:2]} <= {*suite("digits").cells}
+    assert {*own.seeds} <= {*suite("digits").seeds}
 
 
 @pytest.mark.parametrize(
