@@ -1,0 +1,122 @@
+"""The boards that come with the package: their pages are made of their records, and suites fill them."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from smallrecords import bits, changed, small_record
+
+from lpa3bench import registry
+from lpa3bench.leaderboard import definition, storing
+from lpa3bench.leaderboard.building import build
+from lpa3bench.leaderboard.placing import places, refusal, why_elsewhere
+from lpa3bench.paths import shipped, suite_names
+from lpa3bench.records import Record, search
+from lpa3bench.report.writing import FILES
+
+FOLDERS = sorted(path.parent for path in shipped("leaderboards").glob(f"*/{definition.NAME}"))
+KEYS = [folder.name for folder in FOLDERS]
+SUITES = {
+    "table1": ["table1"],
+    "table2": ["table2"],
+    "table3": ["table3"],
+    "digits": ["digits", "digits_noisy"],
+    "fashion_mini": ["fashion_mini"],
+}
+
+
+def test_all_boards_are_here() -> None:
+    assert {"table1", "table2", "table3", "digits", "fashion_mini", "cost"} <= {*KEYS}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("key", KEYS)
+def test_pages_are_made_of_the_records_that_lie_beside_them(key: str) -> None:
+    """Byte for byte, so nobody wrote into them by hand, and nobody forgot to build."""
+    folder = shipped("leaderboards") / key
+    board = definition.load(folder)
+    built = build(board, storing.stored(board), search.find([storing.results_of(board)]))
+    for name, make in FILES.items():
+        assert make(built) == (folder / name).read_text(encoding="utf-8"), name
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_no_record_tells_of_the_folders_of_who_ran_it(key: str) -> None:
+    board = definition.load(shipped("leaderboards") / key)
+    words = [word for r in storing.stored(board) for word in r.data["provenance"]["command"]]
+    assert [word for word in words if Path(word.rpartition("=")[2]).is_absolute()] == []
+
+
+def test_published_numbers_stand_from_the_start() -> None:
+    claims = {key: definition.load(shipped("leaderboards") / key).published for key in KEYS}
+    assert {key: len(found) for key, found in claims.items() if found} == {
+        "table1": 16,
+        "table2": 42,
+        "table3": 48,
+    }
+    assert claims["table1"]["fixmatch_lpa3", "cifar100_400"].mean == pytest.approx(0.5616)
+    pes = claims["table2"]["pes_lpa3", "cifar100_sym90"]
+    assert (pes.mean, pes.std, pes.n, pes.metric) == (0.4061, 0.0110, 3, "oracle_best")
+    assert claims["table2"]["mcorrection", "cifar10_sym50"].metric == "none"  # mislabelled in the paper
+    assert claims["table3"]["resnet50_lpa3", "organsmnist"].std == pytest.approx(0.0008)
+    for found in claims.values():
+        for claim in found.values():
+            assert (claim.n == 3) == (claim.std is not None)
+            assert claim.note
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("key", SUITES)
+def test_suites_fill_their_board_cell_by_cell(key: str) -> None:
+    """Each cell of its suites has one place there and is taken; no two share one; none stays empty."""
+    board = definition.load(shipped("leaderboards") / key)
+    filled: Counter[tuple[str, str]] = Counter()
+    for name in SUITES[key]:
+        for record in suite_records(name):
+            found = places(board, record)
+            assert len(found) == 1, f"{record}: {found or why_elsewhere(board, record)}"
+            assert refusal(board, record) is None, str(record)
+            filled[found[0]] += 1
+    assert {*filled.values()} == {1}
+    assert filled.keys() == {(row.key, column.key) for row, column in board.planned()}
+
+
+def suite_records(name: str) -> list[Record]:
+    """What a run of each cell of the suite would record of its cell and config."""
+    from lpa3bench import suite
+    from lpa3bench.paths import resolve_config
+
+    assert f"suites/{name}" in suite_names()
+    found = registry.load(())
+    listed = suite.read(resolve_config(f"suites/{name}"))
+    return [_record(cell, listed.complete(cell, found).load(found)) for cell in listed.cells]
+
+
+def _record(cell: object, config: object) -> Record:
+    names = config.names  # type: ignore[attr-defined]
+    values = {value.name: value.text for value in config.values}  # type: ignore[attr-defined]
+    record = small_record(bits(1), config={name: text for name, text in values.items()})
+    slots = {slot: names[slot] for slot in ("view", "strong", "positives") if slot in names}
+    fields = {
+        "task": names["task"],
+        "dataset": names["dataset"],
+        "labels": names.get("labels", "Clean"),
+        "backbone": names["backbone"],
+        "slots": slots,
+        "setting": json.loads(values["run.setting"].replace("'", '"')) if "run.setting" in values else None,
+        "epochs": int(values["run.epochs"]),
+    }
+    protocol = {
+        **record.data["protocol"],
+        "changed": [change.name for change in config.changed],  # type: ignore[attr-defined]
+    }
+    kept = {name: text for name, text in values.items() if not name.startswith("run.setting")}
+    return changed(
+        record,
+        cell={**record.cell, **fields, "name": "-".join(str(cell).split()).lower().replace("/", "_")},
+        config=kept,
+        protocol=protocol,
+    )
