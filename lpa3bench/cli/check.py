@@ -53,7 +53,8 @@ def _checked(path: Path, registry: Registry) -> tuple[str, tuple[BenchError, ...
 
     if suite.is_suite(path):
         whole = suite.check(path, registry)
-        return f"suite: {whole.suite.size}", whole.errors
+        search = f"; search: {whole.suite.search.size}" if whole.suite.search else ""
+        return f"suite: {whole.suite.size}{search}", whole.errors
     (checked,) = check_files([path], registry)
     return _what(checked.overlay, checked.settings), checked.errors
 

@@ -103,6 +103,7 @@ def suite_description(suite: Suite) -> dict[str, Any]:
         "seeds": list(suite.seeds),
         "bindings": list(suite.bindings),
         "threads": suite.threads,
+        "search": suite.search.as_data() if suite.search else None,
     }
 
 
@@ -114,8 +115,12 @@ def suite_text(suite: Suite) -> str:
         ("bindings", "; ".join(suite.bindings) or "none"),
         ("threads", str(suite.threads)),
     ]
-    cells: list[Row] = [(str(cell),) for cell in suite.cells]
-    return "\n\n".join((_table(head), _section("cells", cells)))
+    sections = [_section("cells", [(str(cell),) for cell in suite.cells])]
+    if suite.search is not None:
+        head.append(("search", suite.search.size))
+        ranges = [(name, str(drawn_from)) for name, drawn_from in suite.search.ranges]
+        sections.append(_section("drawn from, in every cell that uses it", ranges))
+    return "\n\n".join((_table(head), *sections))
 
 
 def count_parameters(config: Config) -> dict[str, int]:

@@ -100,7 +100,7 @@ def command(
     interrupted ones go on where they were, and one that fails does not keep the others: the same command goes
     on until all is done. Exits with 6 where some runs failed.
     """
-    from lpa3bench.engines.campaign import searched
+    from lpa3bench.engines.campaign import finished, searched
     from lpa3bench.engines.forecast import forecast
     from lpa3bench.engines.plan import Planner
     from lpa3bench.engines.report import Overview
@@ -137,7 +137,7 @@ def command(
         click.echo(json.dumps(overview.as_data(), indent=1) if as_json else overview.text())
         return
     click.echo(overview.text(), err=as_json)
-    result = _carry_out(planner, overview, place)
+    result = _carry_out(planner, overview, place) if overview.is_pending else finished(plans)
     click.echo(json.dumps(_data(result), indent=1) if as_json else _text(result))
     if result.failures or result.problems:
         ctx.exit(FAILED)

@@ -66,6 +66,13 @@ def carry_out(
     )
 
 
+def finished(plans: Sequence[CellPlan]) -> Result:
+    """What became of a suite of which nothing is left to do."""
+    runs = {run.name: run for planned in plans for run in planned.all_runs}
+    problems = {str(p): str(p.problem) for p in plans if p.problem}
+    return Result(tuple(Outcome(run, "done") for run in runs.values()), (), problems)
+
+
 def searched(
     planner: Planner,
     plans: Sequence[CellPlan],

@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from lpa3bench.engines.plan import SEARCH, CellPlan, Planner, Trial
+from lpa3bench.engines.plan import CellPlan, Planner, Trial
 from lpa3bench.identity import digest
 from lpa3bench.records import SELECTED_BY
 from lpa3bench.records import search as searches
@@ -107,6 +107,7 @@ def choice(planner: Planner, planned: CellPlan, tried: Sequence[Tried], winner: 
         "cell": str(loaded.cell),
         "name": planned.name,
         **search.as_data(),
+        "holdout": planned.holdout,
         "ranges": {name: [r.kind, *r.items] for name, r in search.ranges if name in loaded.ranges},
         "tried": [
             {
@@ -127,4 +128,4 @@ def choice(planner: Planner, planned: CellPlan, tried: Sequence[Tried], winner: 
 def _path(out: Path, search: Search, planned: CellPlan) -> Path:
     """One for each cell and search."""
     parts = (planned.identity, str(planned.loaded.cell), repr(search.as_data()))
-    return out / SEARCH / f"{digest(*(part.encode() for part in parts))[:8]}.json"
+    return out / searches.FOLDER / f"{digest(*(part.encode() for part in parts))[:8]}.json"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter, deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -43,10 +43,12 @@ class Active:
     """A run that was handed to the engine."""
 
     run: Run
-    since: float
-    """When its process was started, by `time.monotonic`; 0 while it is queued."""
+    handed_in: float
+    """When, by `time.monotonic`."""
     logged: int
-    """Bytes of its log before it was handed in."""
+    """Bytes of its log before that."""
+    since: float = 0.0
+    """When its process was seen to have started; 0 while it is queued."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ def drive(
             elif run.folder.in_use():
                 held.append(run)
             else:
-                active[run.name] = Active(run, 0.0, _size(run))
+                active[run.name] = Active(run, time.monotonic(), _size(run))
                 engine.submit(run.name, launch(run))
 
         # ------------------------------------------------------------------------------ what has ended
@@ -164,12 +166,12 @@ def _started(one: Active) -> Active:
     """With the time, once its process is seen: an engine may have queued it."""
     if one.since or _size(one.run) <= one.logged:
         return one
-    return Active(one.run, time.monotonic(), one.logged)
+    return replace(one, since=time.monotonic())
 
 
 def _outcome(was: Active, ended: Ended) -> Outcome:
     """What the run directory says goes; the exit status only tells why there is no record."""
-    seconds = time.monotonic() - was.since if was.since else 0.0
+    seconds = time.monotonic() - (was.since or was.handed_in)
     if was.run.folder.result.exists():
         return Outcome(was.run, "done", seconds=seconds)
     if ended.cause.endswith(IN_USE):

@@ -15,11 +15,9 @@ from lpa3bench.engines.runs import Run
 from lpa3bench.errors import BenchError, ConfigError, blamed
 from lpa3bench.experiment import Experiment
 from lpa3bench.job import identify, label_content, run_name
+from lpa3bench.records.search import FOLDER
 from lpa3bench.registry import Registry
 from lpa3bench.suite import Cell, Loaded, Search, Suite, texts
-
-SEARCH = "search"
-"""The folder, beside the runs, that holds trials and what was chosen."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +41,8 @@ class CellPlan:
     runs: tuple[Run, ...] = ()
     """A seed each; none in a searched cell before the choice is made."""
     trials: tuple[Trial, ...] = ()
+    holdout: int = 0
+    """Training images that its trials set apart; the runs that follow train on them."""
     problem: BenchError | None = None
     """Why none of its runs can be started: its data set is missing."""
 
@@ -95,8 +95,9 @@ class Planner:
             identity = runs[0].name.removeprefix(f"{name}-").partition("-")[0]
             if self.suite.search is None or not loaded.ranges:
                 return CellPlan(loaded, name, identity, runs)
-            trials = tuple(self._trials(self.suite.search, loaded, experiment))
-            return CellPlan(loaded, name, identity, trials=trials)
+            holdout = self._holdout(self.suite.search, loaded.config, experiment)
+            trials = tuple(self._trials(self.suite.search, loaded, holdout))
+            return CellPlan(loaded, name, identity, trials=trials, holdout=holdout)
         except BenchError as error:  # the others go on
             return CellPlan(loaded, name, "", problem=error)
 
@@ -141,24 +142,30 @@ class Planner:
             self._looked_at[key] = fingerprint(tensors), "val" in splits
         return self._looked_at[key]
 
-    def _trials(self, search: Search, loaded: Loaded, experiment: Experiment) -> Iterator[Trial]:
-        """Every draw with its runs, which lie in a folder of their own: they are no results.
+    def _holdout(self, search: Search, config: Config, experiment: Experiment) -> int:
+        """How many images the trials of a cell hold out; 0 where there is something else to choose by.
 
         Raises:
-            ConfigError: there are no validation images to choose by.
+            ConfigError: there are no validation images.
         """
-        _, has_val = self._data(loaded.config, experiment)
-        holdout = 0 if has_val or experiment.holdout else search.holdout
-        if not has_val and not experiment.holdout and not holdout:
+        _, has_val = self._data(config, experiment)
+        if has_val or experiment.holdout:
+            return 0
+        if not search.holdout:
             raise ConfigError(
                 f"{search.origin}: suite.search: {experiment.dataset.spec.name} has no validation split to "
                 "choose by; say how many training images to hold out, as in {…, 'holdout': 500}"
             )
+        return search.holdout
+
+    def _trials(self, search: Search, loaded: Loaded, holdout: int) -> Iterator[Trial]:
+        """Every draw with its runs, which lie in a folder of their own: they are no results."""
+        held_out = (f"run.holdout = {holdout}",) if holdout else ()
         for number in range(search.trials):
             values = search.draw(str(loaded.cell), loaded.ranges, number)
-            cell = loaded.with_values((*texts(values), *([f"run.holdout = {holdout}"] if holdout else ())))
+            cell = loaded.with_values((*texts(values), *held_out))
             config = cell.load(self.registry)
-            yield Trial(number, values, self.runs(cell, config, search.seeds, self.out / SEARCH))
+            yield Trial(number, values, self.runs(cell, config, search.seeds, self.out / FOLDER))
 
 
 def _chosen(plans: Sequence[CellPlan], only: Sequence[str]) -> Iterator[CellPlan]:

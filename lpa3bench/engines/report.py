@@ -36,6 +36,11 @@ class Overview:
         return len(self.suite.seeds) * sum(bool(p.trials) and not p.runs for p in self.plans)
 
     @property
+    def is_pending(self) -> bool:
+        """Whether anything is left to do."""
+        return bool(self.unchosen) or any(run.state != "done" for run in self.runs)
+
+    @property
     def seconds(self) -> float | None:
         """Of all that is left, one after the other; None where nothing is known of a cell."""
         seconds = self.forecast.of_runs(self.plans)

@@ -210,6 +210,24 @@ def test_of_a_suite_its_cells_and_seeds(path: str) -> None:
         "seeds": [1, 2],
         "bindings": ["ToyTask.weight = 1", "ToyAttack.margin = 2"],
         "threads": 1,
+        "search": None,
+    }
+
+
+def test_of_a_search_what_is_drawn(path: str) -> None:
+    search = '{"trials": 8, "ranges": {"ToyAttack.margin": ("log", 0.1, 1)}, "seeds": (7,), "holdout": 5}'
+    Path("s.gin").write_text(f"{SUITE}suite.search = {search}\n")
+    assert "search    8 trials × 1 seed, by the validation score of the last epoch" in shown("s.gin").stdout
+    assert shown("s.gin").stdout.splitlines()[-2:] == [
+        "drawn from, in every cell that uses it",
+        "  ToyAttack.margin  ('log', 0.1, 1)",
+    ]
+    assert json.loads(shown("s.gin", "--json").stdout)["search"] == {
+        "trials": 8,
+        "ranges": {"ToyAttack.margin": ["log", 0.1, 1]},
+        "seeds": [7],
+        "holdout": 5,
+        "epoch": "last",
     }
 
 

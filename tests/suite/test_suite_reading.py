@@ -170,7 +170,7 @@ def test_what_is_a_suite(write: Write) -> None:
 
 
 def test_the_example_of_the_documentation(write: Write) -> None:
-    text = (Path(__file__).parents[1] / "docs" / "suites.md").read_text()
+    text = (Path(__file__).parents[2] / "docs" / "suites.md").read_text()
     suite = read(write(text.partition("```gin\n")[2].partition("```")[0]))
     assert suite.size == "4 cells × 3 seeds"
     assert suite.cells[3].bindings == ('RandAugment.recipe = "generic"',)

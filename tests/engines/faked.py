@@ -1,0 +1,98 @@
+"""An engine that runs nothing: each attempt at a run ends as a script says."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from lpa3bench.engines.drive import Outcome, Progress
+from lpa3bench.engines.engine import Ended
+from lpa3bench.engines.launch import Launch
+from lpa3bench.engines.runs import Run
+
+OK = Ended("", 0, "")
+BROKEN = Ended("", 1, "the loss is NaN or infinite")
+KILLED = Ended("", -int(signal.SIGKILL), "killed by SIGKILL")
+FOREVER = Ended("", 0, "never ends by itself")
+
+
+class Faked:
+    """Attempts end one after the other, at each poll the oldest of those under way.
+
+    Args:
+        out: where runs are done.
+        scripts: by the name of a run, how each attempt at it ends; otherwise well.
+        capacity: runs at once.
+    """
+
+    def __init__(
+        self, out: Path, scripts: Mapping[str, Sequence[Ended]] | None = None, capacity: int = 2
+    ) -> None:
+        self._out = out
+        self._scripts: dict[str, Iterator[Ended]] = {n: iter(s) for n, s in (scripts or {}).items()}
+        self.capacity = capacity
+        self.under_way: list[str] = []
+        self.started: list[str] = []
+        self.most = 0
+        self.signals: list[int] = []
+
+    def has_room(self) -> bool:
+        return len(self.under_way) < self.capacity
+
+    def submit(self, name: str, launch: Launch) -> None:
+        self.started.append(name)
+        self.under_way.append(name)
+        self.most = max(self.most, len(self.under_way))
+        log = Path(launch.log)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("a") as file:
+            file.write("--- started\n")
+
+    def poll(self) -> list[Ended]:
+        if self.signals:
+            ended = [Ended(name, -self.signals[0], "stopped") for name in self.under_way]
+            self.under_way.clear()
+            return ended
+        for name in self.under_way:
+            how = next(self._scripts.get(name, iter(())), OK)
+            if how is FOREVER:
+                self._scripts[name] = iter([FOREVER])
+                continue
+            self.under_way.remove(name)
+            if how is OK:
+                finish(self._out / name)
+            return [Ended(name, how.code, how.cause)]
+        return []
+
+    def stop(self, number: int) -> None:
+        self.signals.append(number)
+
+    def close(self) -> None: ...
+
+
+class Silent:
+    """Shows nothing, and remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.progress: list[Progress] = []
+        self.outcomes: list[Outcome] = []
+
+    def show(self, progress: Progress) -> None:
+        self.progress.append(progress)
+
+    def ended(self, outcome: Outcome, progress: Progress) -> None:
+        self.outcomes.append(outcome)
+
+
+def finish(folder: Path) -> None:
+    """Make the run directory of a finished run."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "result.json").write_text("{}")
+
+
+def run(out: Path, name: str = "a-00000000-s0", epochs: int = 4) -> Run:
+    """A run that is not done."""
+    return Run(
+        name=name, cell=name.partition("-")[0], seed=int(name[-1]), epochs=epochs, out=out, arguments=()
+    )

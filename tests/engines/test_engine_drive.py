@@ -1,0 +1,152 @@
+"""Driving runs through an engine: what is started, how often, and what is said to have become of it."""
+
+from __future__ import annotations
+
+import fcntl
+import signal
+from pathlib import Path
+
+import pytest
+from faked import BROKEN, FOREVER, KILLED, OK, Faked, Silent, finish, run
+
+from lpa3bench.engines import drive as driving
+from lpa3bench.engines.drive import Outcome, drive, launcher
+from lpa3bench.engines.engine import Ended
+from lpa3bench.engines.runs import Run
+from lpa3bench.interrupts import Interrupts
+from lpa3bench.rundir import IN_USE
+
+NAMES = ("a-00000000-s0", "a-00000000-s1", "b-00000000-s0", "b-00000000-s1")
+
+
+@pytest.fixture(autouse=True)
+def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driving, "POLL_SECONDS", 0.001)
+    monkeypatch.setattr(driving, "ORPHAN_SECONDS", 0.2)
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> list[Run]:
+    return [run(tmp_path, name) for name in NAMES]
+
+
+def driven(runs: list[Run], engine: Faked, interrupts: Interrupts | None = None) -> dict[str, Outcome]:
+    watch = Silent()
+    outcomes = drive(runs, engine, watch, interrupts or Interrupts(), launcher({}))
+    assert outcomes == watch.outcomes, "each is told once"
+    assert len({outcome.run.name for outcome in outcomes}) == len(outcomes)
+    return {outcome.run.name: outcome for outcome in outcomes}
+
+
+def verdicts(found: dict[str, Outcome]) -> dict[str, str]:
+    return {name: outcome.verdict for name, outcome in found.items()}
+
+
+def test_every_run_is_done_once_and_no_more_than_so_many_at_a_time(tmp_path: Path, runs: list[Run]) -> None:
+    engine = Faked(tmp_path, capacity=3)
+    assert verdicts(driven([*runs, runs[0]], engine)) == dict.fromkeys(NAMES, "done")
+    assert engine.started == [*NAMES]
+    assert engine.most == 3
+
+
+def test_what_is_finished_is_not_started(tmp_path: Path, runs: list[Run]) -> None:
+    finish(tmp_path / NAMES[1])
+    engine = Faked(tmp_path)
+    found = driven(runs, engine)
+    assert verdicts(found) == dict.fromkeys(NAMES, "done")
+    assert NAMES[1] not in engine.started
+    assert found[NAMES[1]].seconds == 0
+    assert found[NAMES[0]].seconds > 0
+
+
+def test_one_that_fails_does_not_keep_the_others_and_is_not_tried_again(
+    tmp_path: Path, runs: list[Run]
+) -> None:
+    engine = Faked(tmp_path, {NAMES[0]: [BROKEN, OK]})
+    found = driven(runs, engine)
+    assert verdicts(found) == dict.fromkeys(NAMES, "done") | {NAMES[0]: "failed"}
+    assert (found[NAMES[0]].cause, found[NAMES[0]].code) == (BROKEN.cause, 1)
+    assert engine.started.count(NAMES[0]) == 1
+
+
+def test_one_that_is_killed_is_tried_twice_more(tmp_path: Path, runs: list[Run]) -> None:
+    engine = Faked(tmp_path, {NAMES[0]: [KILLED, KILLED, OK], NAMES[2]: [KILLED] * 9})
+    found = driven(runs, engine)
+    assert verdicts(found) == dict.fromkeys(NAMES, "done") | {NAMES[2]: "failed"}
+    assert found[NAMES[2]].cause == "killed by SIGKILL"
+    assert [engine.started.count(name) for name in NAMES] == [3, 1, 3, 1]
+
+
+def test_the_record_goes_whatever_the_exit_status(tmp_path: Path, runs: list[Run]) -> None:
+    """It is the last thing a run writes; a death after that is none of a suite's concern."""
+    engine = Faked(tmp_path, {NAMES[0]: [KILLED]})
+    finish(tmp_path / NAMES[0])
+    (tmp_path / NAMES[0] / "result.json").rename(tmp_path / "away")
+    submit = engine.submit
+
+    def submit_and_write(name: str, launch: object) -> None:
+        submit(name, launch)  # type: ignore[arg-type]
+        finish(tmp_path / name)
+
+    engine.submit = submit_and_write  # type: ignore[method-assign,assignment]
+    assert verdicts(driven(runs[:1], engine)) == {NAMES[0]: "done"}
+    assert engine.started == [NAMES[0]]
+
+
+def test_one_that_ends_well_under_another_name_is_no_success(tmp_path: Path, runs: list[Run]) -> None:
+    found = driven(runs[:1], Faked(tmp_path, {NAMES[0]: [Ended("", 0, "")]}))
+    assert verdicts(found) == {NAMES[0]: "failed"}
+    assert "has changed; start again" in found[NAMES[0]].cause
+
+
+def test_what_others_work_on_is_left_to_them(tmp_path: Path, runs: list[Run]) -> None:
+    (tmp_path / NAMES[0]).mkdir()
+    with (tmp_path / NAMES[0] / ".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        engine = Faked(tmp_path)
+        found = driven(runs, engine)
+    assert verdicts(found) == dict.fromkeys(NAMES, "done") | {NAMES[0]: "in use"}
+    assert found[NAMES[0]].cause.endswith(IN_USE)
+    assert NAMES[0] not in engine.started
+
+
+def test_what_others_leave_in_time_is_done(tmp_path: Path, runs: list[Run]) -> None:
+    """As after a suite was killed whose run takes a moment to end, or by a suite beside this one."""
+    (tmp_path / NAMES[0]).mkdir()
+    lock = (tmp_path / NAMES[0] / ".lock").open("a")  # noqa: SIM115 (let go of in between)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    engine = Faked(tmp_path, {NAMES[1]: [Ended("", 1, f"x: {IN_USE}"), OK]})
+    submit = engine.submit
+
+    def submit_and_let_go(name: str, launch: object) -> None:
+        submit(name, launch)  # type: ignore[arg-type]
+        if name == NAMES[3]:
+            lock.close()
+
+    engine.submit = submit_and_let_go  # type: ignore[method-assign,assignment]
+    assert verdicts(driven(runs, engine)) == dict.fromkeys(NAMES, "done")
+    assert engine.started[-2:] == [NAMES[0], NAMES[1]], "after all others"
+
+
+def test_a_signal_stops_what_is_under_way_and_starts_nothing_more(tmp_path: Path, runs: list[Run]) -> None:
+    engine = Faked(tmp_path, {NAMES[1]: [FOREVER], NAMES[2]: [FOREVER]})
+    interrupts = Interrupts()
+    submit = engine.submit
+
+    def submit_and_interrupt(name: str, launch: object) -> None:
+        submit(name, launch)  # type: ignore[arg-type]
+        if name == NAMES[2]:
+            interrupts.received = signal.SIGTERM
+
+    engine.submit = submit_and_interrupt  # type: ignore[method-assign,assignment]
+    found = driven(runs, engine, interrupts)
+    assert verdicts(found) == dict.fromkeys(NAMES, "stopped") | {NAMES[0]: "done"}
+    assert engine.signals == [signal.SIGTERM]
+    assert NAMES[3] not in engine.started
+
+
+def test_how_a_run_is_started(tmp_path: Path) -> None:
+    launch = launcher({"OMP_NUM_THREADS": "3"})(run(tmp_path))
+    assert launch.environment == {"OMP_NUM_THREADS": "3"}
+    assert launch.cwd == str(Path.cwd())
+    assert launch.log == str(tmp_path / ".logs" / "a-00000000-s0.log")
