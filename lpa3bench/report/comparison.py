@@ -119,10 +119,11 @@ def _counts(cell: CellComparison) -> str:
 
 def _points(test: PairedTest, measure: Measure) -> str:
     spread = "" if test.std is None else f" ± {percent(test.std)}"
-    bounds = (
-        "" if test.low is None else f" [{difference(test.low, measure)}, {difference(test.high, measure)}]"
-    )
-    return f"{difference(test.difference, measure)}{spread}{bounds}"
+    return f"{difference(test.difference, measure)}{spread}{_bounds(test, measure)}"
+
+
+def _bounds(of: PairedTest | PerSample, measure: Measure) -> str:
+    return "" if of.low is None else f" [{difference(of.low, measure)}, {difference(of.high, measure)}]"
 
 
 def _refused(lines: Sequence[str]) -> str:
@@ -152,11 +153,11 @@ def _parity(cell: CellComparison) -> Iterator[Row]:
 
 def _images(images: PerSample, measure: Measure) -> str:
     pooled = images.pooled
-    bounds = f"[{difference(images.low, measure)}, {difference(images.high, measure)}]"
     return (
         f"{pooled.only_method} of {images.images} more often right, {pooled.only_baseline} less often: "
         f"exact McNemar test p {probability(pooled.p)}; "
-        f"mean {difference(images.difference, measure)} {bounds}{_seed_by_seed(images)}"
+        f"mean {difference(images.difference, measure)}{_bounds(images, measure)}"
+        f"{_seed_by_seed(images)}"
     )
 
 
@@ -192,7 +193,8 @@ def _stopped(at: AtBudget, measure: Measure) -> str:
     scores = f"{percent(at.method)} against {percent(at.baseline)} %"
     if at.test.difference is None:
         return f"{scores}, as a run had not finished an epoch"
-    return f"{scores}, {difference(at.test.difference, measure)} points ({at.test.why})"
+    why = at.test.verdict if at.test.verdict == "not testable" else at.test.why
+    return f"{scores}, {difference(at.test.difference, measure)} points ({why})"
 
 
 def _to_target(cost: EqualCost, told: Callable[[float | None], str]) -> str:

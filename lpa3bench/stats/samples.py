@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from lpa3bench.stats.means import CONFIDENCE
 from lpa3bench.stats.pairing import Pair
 
+FEWEST_VOTES = 10
+"""Images that tell the two apart: with fewer, nearly every resample has the sign of the sample."""
 RESAMPLES = 1999
 """Of the images, of which there are many: the tails are smooth."""
 IMAGES_A_BATCH = 2_000_000
@@ -40,9 +42,12 @@ class PerSample:
     """Over all seeds: an image has one vote, for the method that has it right with more seeds."""
     difference: float
     """Mean over images of the mean difference over seeds."""
-    low: float
-    high: float
-    """Its 95 % bootstrap confidence interval over images (percentile), with these trained networks given."""
+    low: float | None
+    high: float | None
+    """Its 95 % bootstrap confidence interval over images (percentile), with these trained networks given.
+
+    None where fewer than `FEWEST_VOTES` images tell the two apart.
+    """
 
 
 def mcnemar(pair: Pair) -> McNemar:
@@ -63,7 +68,7 @@ def per_sample(pairs: Sequence[Pair]) -> PerSample | None:
     if not _shared(pairs):
         return None
     net = _net(pairs)
-    low, high = _bootstrap(net, len(pairs))
+    low, high = _bootstrap(net, len(pairs)) or (None, None)
     return PerSample(
         images=len(net),
         seeds=tuple((pair.seed, mcnemar(pair)) for pair in pairs),
@@ -98,7 +103,9 @@ def _votes(net: Sequence[int]) -> McNemar:
     return McNemar(only_method=method, only_baseline=baseline, p=p)
 
 
-def _bootstrap(net: Sequence[int], seeds: int) -> tuple[float, float]:
+def _bootstrap(net: Sequence[int], seeds: int) -> tuple[float, float] | None:
+    if sum(one != 0 for one in net) < FEWEST_VOTES:
+        return None
     if len({*net}) == 1:
         return net[0] / seeds, net[0] / seeds
     import numpy as np

@@ -30,7 +30,7 @@ def test_runs_with_the_same_images_right_are_not_told_apart() -> None:
     assert mcnemar(pair("1100", "1100")) == McNemar(only_method=0, only_baseline=0, p=1.0)
     found = per_sample([pair("1100", "1100")])
     assert found
-    assert (found.difference, found.low, found.high) == (0.0, 0.0, 0.0)
+    assert (found.difference, found.low, found.high) == (0.0, None, None)
 
 
 def test_an_image_has_one_vote_however_many_seeds_there_are() -> None:
@@ -58,6 +58,16 @@ def test_the_interval_is_over_images() -> None:
     found = per_sample([pair("1" * 60 + "0" * 240, "0" * 60 + "1" * 30 + "0" * 210)])
     assert found
     assert (found.low, found.high) == pytest.approx((0.1 - 1.96 * 0.0311, 0.1 + 1.96 * 0.0311), abs=0.006)
+
+
+@pytest.mark.parametrize(("apart", "given"), [(9, False), (10, True)])
+def test_few_images_that_tell_two_apart_have_no_interval(apart: int, given: bool) -> None:
+    found = per_sample([pair("1" * apart + "0" * 20, "0" * (apart + 20))])
+    assert found
+    assert [found.low is not None, found.high is not None] == [given, given]
+    everything = per_sample([pair("1" * 10, "0" * 10)])
+    assert everything
+    assert (everything.low, everything.high) == (1.0, 1.0)
 
 
 def test_other_images_are_not_pooled() -> None:
