@@ -98,7 +98,7 @@ def suite_records(name: str) -> list[Record]:
 def _record(cell: object, config: object) -> Record:
     names = config.names  # type: ignore[attr-defined]
     values = {value.name: value.text for value in config.values}  # type: ignore[attr-defined]
-    record = small_record(bits(1), config={name: text for name, text in values.items()})
+    record = small_record(bits(1), config=values)
     slots = {slot: names[slot] for slot in ("view", "strong", "positives") if slot in names}
     fields = {
         "task": names["task"],

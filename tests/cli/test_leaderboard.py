@@ -1,0 +1,133 @@
+"""`lpa3bench leaderboard build` and `merge`, as typed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from console import Cli
+from smallboards import LPA3, TOML, board_folder
+from smallrecords import bits, changed, small_record, write
+
+from lpa3bench.cli import main
+
+NONE = [small_record(bits(5 + seed), seed=seed, identity="0000000a") for seed in range(3)]
+LPA3_RUNS = [small_record(bits(8), seed=seed, slots=LPA3, identity="0000000b") for seed in range(3)]
+PAGES = {"README.md", "board.csv", "board.tex", "board.json", "index.html"}
+
+
+def call(*words: str | Path) -> Result:
+    return CliRunner().invoke(main, ["leaderboard", *map(str, words)])
+
+
+def pages(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+def test_build_takes_records_and_writes_pages(tmp_path: Path) -> None:
+    board = board_folder(tmp_path / "mine")
+    limited = small_record(bits(5), seed=7, identity="0000000a", limit=9)
+    foreign = small_record(bits(5), dataset="Other")
+    runs = write(tmp_path / "runs", *NONE, *LPA3_RUNS, limited, foreign, runs=True)
+    done = call("build", board, "--from", runs)
+    assert done.exit_code == 0
+    assert {Path(line).name for line in done.stdout.splitlines()} == PAGES
+    assert f"refused {runs / str(limited) / 'result.json'}: not a result" in done.stderr
+    assert "6 records taken, 1 refused" in done.stderr
+    assert "1 records are of no cell of this board" in done.stderr
+    assert len([*(board / "results").iterdir()]) == 6
+    assert json.loads((board / "board.json").read_text())["cells"][1]["n"] == 3
+
+
+def test_build_again_is_the_same_byte_for_byte(tmp_path: Path, cli: Cli) -> None:
+    """In another process, from another folder, with another hash seed, locale and time zone."""
+    board = board_folder(tmp_path / "mine", *NONE, *LPA3_RUNS)
+    assert call("build", board).exit_code == 0
+    before = pages(board)
+    for path in board.iterdir():
+        if path.name in PAGES:
+            path.unlink()
+    env = {"PYTHONHASHSEED": "7", "LC_ALL": "C", "TZ": "Asia/Tokyo"}
+    done = cli("leaderboard", "build", ".", cwd=board, env=env)
+    assert done.returncode == 0, done.stderr
+    assert pages(board) == before
+    assert before.keys() == PAGES | {"board.toml"}
+
+
+def test_build_makes_a_board_of_whatever_is_there(tmp_path: Path) -> None:
+    runs = write(tmp_path / "runs", *NONE, *LPA3_RUNS, runs=True)
+    done = call("build", tmp_path / "new", "--from", runs)
+    assert done.exit_code == 0
+    assert "wrote" in done.stderr
+    assert "board.toml, which has a place for every record" in done.stderr
+    data = json.loads((tmp_path / "new" / "board.json").read_text())
+    assert [cell["n"] for cell in data["cells"]] == [3, 3]
+    before = pages(tmp_path / "new")
+    assert call("build", tmp_path / "new").exit_code == 0
+    assert pages(tmp_path / "new") == before
+
+
+def test_build_without_a_board_says_what_to_do(tmp_path: Path) -> None:
+    done = call("build", tmp_path / "nothing")
+    assert done.exit_code == 3
+    assert "board.toml: cannot be read" in done.stderr
+    assert call("build", tmp_path, "--from", tmp_path / "no-runs").exit_code == 4
+
+
+def test_fresh_begins_anew(tmp_path: Path) -> None:
+    board = board_folder(tmp_path / "mine", *NONE)
+    newer = [changed(run, cell={**run.cell, "identity": "0000000f"}) for run in NONE[:2]]
+    runs = write(tmp_path / "runs", *newer, runs=True)
+    refused = call("build", board, "--from", runs)
+    assert "the cell holds another one" in refused.stderr
+    assert "0 records taken, 2 refused" in refused.stderr
+    assert call("build", board, "--from", runs, "--fresh").exit_code == 0
+    assert sorted(path.name for path in (board / "results").iterdir()) == [run.file_name for run in newer]
+
+
+def test_a_damaged_record_of_the_board_stops_it_and_nothing_is_written(tmp_path: Path) -> None:
+    board = board_folder(tmp_path / "mine", *NONE)
+    (board / "results" / NONE[0].file_name).write_text("{")
+    done = call("build", board)
+    assert done.exit_code == 4
+    assert "is no JSON" in done.stderr
+    assert pages(board).keys() == {"board.toml"}
+
+
+def test_merge_takes_what_fits_and_refuses_the_rest(tmp_path: Path) -> None:
+    board = board_folder(tmp_path / "mine", *NONE)
+    old = changed(LPA3_RUNS[1], protocol={**LPA3_RUNS[1].data["protocol"], "version": 9})
+    foreign = small_record(bits(5), dataset="Other")
+    theirs = write(tmp_path / "theirs", LPA3_RUNS[0], old, foreign)
+    done = call("merge", board, theirs)
+    assert done.exit_code == 4
+    assert f"refused {theirs / old.file_name}: it was trained and scored by protocol version 9" in done.stderr
+    assert f"refused {theirs / foreign.file_name}: not of this board" in done.stderr
+    assert "1 records taken" in done.stderr
+    assert (board / "results" / LPA3_RUNS[0].file_name).is_file()
+    assert len([*(board / "results").iterdir()]) == 4
+    again = call("merge", board, theirs / LPA3_RUNS[0].file_name)
+    assert again.exit_code == 0
+    assert "0 records taken, 0 refused, 1 were there already" in again.stderr
+
+
+def test_merge_into_nothing_is_an_error(tmp_path: Path) -> None:
+    assert call("merge", tmp_path, tmp_path).exit_code == 3
+    board = board_folder(tmp_path / "mine")
+    assert call("merge", board, tmp_path / "no").exit_code == 4
+
+
+@pytest.mark.parametrize("verb", ["build", "merge", "publish"])
+def test_help_of_each_verb(verb: str) -> None:
+    done = call(verb, "--help")
+    assert done.exit_code == 0
+    assert verb in call("--help").stdout
+
+
+def test_a_wrong_definition_is_told_in_one_line(tmp_path: Path) -> None:
+    board = board_folder(tmp_path / "mine", text=TOML.replace('"last"', '"lest"'))
+    done = call("build", board)
+    assert done.exit_code == 3
+    assert done.stderr == f"error: {board / 'board.toml'}: metric: there is no lest; did you mean last?\n"
