@@ -1,7 +1,7 @@
 """A small server on loopback that speaks as much of W&B's protocol as publishing needs, and can misbehave.
 
 It keeps what a real one keeps: runs with their history (lines that are written at an offset), summary and
-config, files by name, and artifacts by the digest of their content, so that equal content makes no new version.
+config, files by name, and artifacts by the digest of their content: equal content makes no new version.
 """
 
 from __future__ import annotations
@@ -127,7 +127,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._answer("POST", self.rfile.read(int(self.headers.get("Content-Length", 0))))
 
-    do_PUT = do_POST
+    def do_PUT(self) -> None:
+        self.do_POST()
 
     def _answer(self, method: str, body: bytes) -> None:
         asked = json.loads(body) if self.path == "/graphql" else {}

@@ -1,0 +1,54 @@
+"""`lpa3bench export`: the final weights of a run, with a card."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from lpa3bench.cli.options import data_option, device_option, json_option, plugin_option
+
+
+@click.command()
+@click.argument("run", metavar="RUN", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="DIR", help="Where to. [default: export in RUN]"
+)
+@click.option(
+    "--format", "kind", type=click.Choice(["safetensors"]), default="safetensors", show_default=True
+)
+@device_option
+@data_option
+@plugin_option
+@json_option
+def command(
+    run: Path,
+    out: Path | None,
+    kind: str,
+    device: str,
+    data: Path | None,
+    plugins: tuple[Path, ...],
+    as_json: bool,
+) -> None:
+    """Write the final weights of a run as safetensors.
+
+    RUN is the directory of a finished run. Beside model.safetensors, which holds every network of the run and
+    the average that it predicts by, stand config.gin and a card, README.md, that says how to load them. The
+    data set must be here: what the networks predict is compared with what the run does.
+    """
+    from lpa3bench.export.writing import export
+    from lpa3bench.paths import data_root
+
+    done = export(run, out=out, data=data_root(data), device=device, plugins=plugins)
+    for change in done.changed:
+        click.echo(f"changed since the run: {change}", err=True)
+    if not done.faithful:
+        click.echo("the task predicts in a way of its own; the card says so", err=True)
+    if as_json:
+        click.echo(json.dumps({**asdict(done), "folder": str(done.folder)}, indent=1))
+    else:
+        click.echo(
+            f"{done.folder}: {', '.join(done.networks)}; the run predicts by {', '.join(done.predicts)}"
+        )

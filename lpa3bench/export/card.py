@@ -1,0 +1,115 @@
+"""The card of exported weights: what they are, what they score, on which data, and how to load them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lpa3bench.export import licences
+from lpa3bench.records import Record
+from lpa3bench.report.markdown import escaped
+
+SNIPPET = """\
+import torch
+from lpa3bench.export.loading import load
+
+model = load("{folder}")  # in eval mode, on the CPU
+x = torch.rand(2, {channels}, {size}, {size})  # images in [0, 1]; the network normalises them itself
+probabilities = model(x)  # [2, {classes}]
+"""
+
+
+def write_card(
+    record: Record,
+    *,
+    networks: Sequence[str],
+    predicts: Sequence[str],
+    faithful: bool,
+    spec: tuple[int, int, int],
+    folder: str = ".",
+) -> str:
+    """Markdown for `README.md`.
+
+    Args:
+        networks: that the file holds.
+        predicts: those that the run predicts by.
+        faithful: whether the sum of their logits was seen to be the task's own prediction.
+        spec: channels, size and classes.
+        folder: that the snippet loads from.
+    """
+    channels, size, classes = spec
+    snippet = SNIPPET.format(folder=folder, channels=channels, size=size, classes=classes)
+    how = " + ".join(f"`{name}`" for name in predicts)
+    caution = "" if faithful else (
+        "\n**The task predicts in a way of its own: what `load` returns, the soft-max of these networks' "
+        "summed logits, need not score as below.**\n"
+    )  # fmt: skip
+    return f"""\
+---
+library_name: lpa3bench
+tags: [image-classification, data-augmentation]
+---
+# {escaped(record.name)}, seed {record.seed}
+
+Weights of one run of lpa3bench after its last epoch.
+`model.safetensors` holds {", ".join(f"`{name}/…`" for name in networks)}; the run predicts by {how}.
+`config.gin` holds every value that was in force; `lpa3bench run config.gin --seed {record.seed}` trains it
+again.
+{caution}
+## Score
+
+{_scores(record)}
+
+All are scores on the test set of **one run (n = 1)**: they say nothing of how much another seed would differ,
+and two such numbers are no comparison of two methods. `last` belongs to these weights, the others do not.
+{_flags(record)}
+## What it was trained on
+
+{_table(_facts(record))}
+
+Data licence: {licences.of(str(record.cell["dataset"]))}.
+
+## How to load it
+
+```python
+{snippet}```
+
+The plugin of the backbone ({escaped(str(record.cell["backbone"]))}) must be installed.
+"""
+
+
+def _scores(record: Record) -> str:
+    rows = [
+        (name, "undefined" if value is None else f"{100 * value:.2f} %")
+        for name, value in record.data["metrics"].items()
+    ]
+    return _table(rows, ("metric", "value"))
+
+
+def _flags(record: Record) -> str:
+    return "".join(f"\n- {escaped(flag)}" for flag in record.data["flags"]) + "\n"
+
+
+def _facts(record: Record) -> list[tuple[str, str]]:
+    cell, labels, provenance = record.cell, record.data["labels"], record.data["provenance"]
+    noise = {name: labels[name] for name in sorted(labels) if isinstance(labels[name], int | float | str)}
+    slots = ", ".join(f"{slot}: {name}" for slot, name in record.slots.items()) or "none"
+    return [
+        ("data set", str(cell["dataset"])),
+        ("hash of the data", record.data_hash),
+        ("labels", str(cell["labels"])),
+        *((f"labels: {name}", str(value)) for name, value in noise.items()),
+        ("task", str(cell["task"])),
+        ("augmenters", slots),
+        ("backbone", str(cell["backbone"])),
+        ("epochs", str(cell["epochs"])),
+        ("seconds of training", f"{record.seconds:.0f}"),
+        ("forward equivalents", f"{record.passes:.0f}"),
+        ("device", f"{provenance['device']}, {provenance['hardware']}"),
+        ("finished", str(provenance["finished"])),
+        ("versions", ", ".join(f"{name} {text}" for name, text in provenance["versions"].items())),
+    ]
+
+
+def _table(rows: Sequence[tuple[str, str]], head: tuple[str, str] = ("", "")) -> str:
+    lines = [f"| {head[0]} | {head[1]} |", "| --- | --- |"]
+    return "\n".join([*lines, *(f"| {escaped(name)} | {escaped(value)} |" for name, value in rows)])

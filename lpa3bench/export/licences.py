@@ -1,0 +1,36 @@
+"""What is known of the terms under which data sets are given out: what their makers state, and no more."""
+
+from __future__ import annotations
+
+MEDMNIST = "CC BY 4.0, as MedMNIST states; **not intended for clinical use**"
+STATED = {
+    "CIFAR10": "its page states no licence",
+    "CIFAR100": "its page states no licence",
+    "STL10": "its page states no licence; the images were taken from ImageNet",
+    "FashionMNIST": "MIT, as its repository states",
+    "Digits": "CC BY 4.0, as the UCI repository states (optical recognition of handwritten digits)",
+    "Synthetic": "made up by the program; nobody's",
+    "DermaMNIST": "CC BY-NC 4.0, as MedMNIST states; **not intended for clinical use**",
+    **dict.fromkeys(
+        (
+            "BloodMNIST",
+            "BreastMNIST",
+            "ChestMNIST",
+            "OCTMNIST",
+            "OrganAMNIST",
+            "OrganCMNIST",
+            "OrganSMNIST",
+            "PathMNIST",
+            "PneumoniaMNIST",
+            "RetinaMNIST",
+            "TissueMNIST",
+        ),
+        MEDMNIST,
+    ),
+}
+UNKNOWN = "not known to lpa3bench; ask whoever gave you the data"
+
+
+def of(dataset: str) -> str:
+    """What is known of a data set's licence, by its registered name; Markdown."""
+    return STATED.get(dataset, UNKNOWN)

@@ -1,0 +1,98 @@
+"""An exported network taken up again: needs the plugin of its backbone, and no data."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lpa3bench import config as configs
+from lpa3bench import registry as registries
+from lpa3bench.api import DatasetSpec
+from lpa3bench.errors import RunFailed
+from lpa3bench.model import build
+from lpa3bench.ops import at_least_float32, probabilities
+from lpa3bench.passes import Passes
+
+WEIGHTS = "model.safetensors"
+CONFIG = "config.gin"
+AUXILIARY = ".aux."
+"""In the name of a tensor that belongs to an auxiliary BatchNorm."""
+
+
+class Exported(nn.Module):
+    """The networks that a run predicts by, as one module.
+
+    Args:
+        networks: by name; each takes images [B, C, H, W] in [0, 1].
+        resize: side that images are brought to first, as in the run; None: as they are.
+    """
+
+    def __init__(self, networks: dict[str, nn.Module], resize: int | None) -> None:
+        super().__init__()
+        self.networks = nn.ModuleDict(networks)
+        self.resize = resize
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Class probabilities [B, K], the soft-max of the sum of the networks' logits.
+
+        Args:
+            x: float [B, C, H, W] in [0, 1].
+        """
+        if self.resize is not None and x.shape[-2:] != (self.resize, self.resize):
+            x = F.interpolate(x, (self.resize, self.resize))
+        return predict([*self.networks.values()], x)
+
+
+def predict(networks: list[nn.Module], x: Tensor) -> Tensor:
+    """Soft-max of the sum of the networks' logits [B, K] for images [B, C, H, W] in [0, 1]."""
+    logits = [at_least_float32(network(x).logits) for network in networks]
+    return probabilities(torch.stack(logits).sum(0))
+
+
+def load(folder: Path | str, *, plugins: tuple[Path, ...] = ()) -> Exported:
+    """What `lpa3bench export` wrote, rebuilt and in eval mode on the CPU.
+
+    Args:
+        folder: holds `model.safetensors` and `config.gin`.
+        plugins: files as of `--plugin`, if the backbone is in one.
+
+    Raises:
+        RunFailed: the folder is no export, or its weights fit no longer into the backbone.
+        ConfigError, PluginError: its config cannot be read here, or a plugin is missing.
+    """
+    folder = Path(folder)
+    tensors, about = _read(folder / WEIGHTS)
+    config = configs.load((folder / CONFIG,), registry=registries.load(plugins))
+    models = build(
+        tuple(about["predicts"]),
+        config.experiment().backbone,
+        DatasetSpec(**about["spec"]),
+        seed=0,
+        device=torch.device("cpu"),
+        auxiliary=any(AUXILIARY in name for name in tensors),
+        passes=Passes(),
+    )
+    for name, model in models.items():
+        own = {key.removeprefix(f"{name}/"): t for key, t in tensors.items() if key.startswith(f"{name}/")}
+        try:
+            model.load_state_dict(own)
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())[:200]
+            raise RunFailed(f"{folder}: its weights do not fit its backbone ({reason})") from error
+    return Exported({**models}, about["resize"]).eval().requires_grad_(False)
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors by `<network>/<name>`, and what the file says of itself."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            about: dict[str, Any] = json.loads(file.metadata()["lpa3bench"])
+            return {key: file.get_tensor(key) for key in file.keys()}, about  # noqa: SIM118 (it is no dict)
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise RunFailed(f"{path}: is no export ({type(error).__name__}: {error})") from error

@@ -1,0 +1,144 @@
+"""Writes the final weights of a finished run, its config and a card into a folder: all of it or nothing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+
+from lpa3bench import records
+from lpa3bench.errors import RunFailed, UsageError
+from lpa3bench.export.card import write_card
+from lpa3bench.export.loading import CONFIG, WEIGHTS, predict
+from lpa3bench.probe.trained import Trained, open_run
+from lpa3bench.rundir import RunDirectory
+
+CARD = "README.md"
+LOOKED_AT = 64
+"""Test images on which the networks' own prediction is compared with the task's."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Export:
+    """What was written."""
+
+    folder: Path
+    networks: tuple[str, ...]
+    predicts: tuple[str, ...]
+    faithful: bool
+    """Whether the sum of the logits of those networks is the task's own prediction."""
+    changed: tuple[str, ...]
+    """What is no longer as it was when the run was trained."""
+
+
+def export(
+    path: Path, *, out: Path | None = None, data: Path, device: str = "auto", plugins: tuple[Path, ...] = ()
+) -> Export:
+    """Write `model.safetensors`, `config.gin` and `README.md`.
+
+    Args:
+        path: the directory of a finished run.
+        out: the folder; an earlier export there is replaced. None: `export` in the run directory.
+        data, device, plugins: as of `run`.
+
+    Raises:
+        RunFailed: the run is not finished, or its checkpoint is gone, or the disk refused it.
+        UsageError: `out` holds something else.
+        DataError, ConfigError, PluginError: the run cannot be opened again.
+    """
+    folder = RunDirectory(path)
+    if not folder.result.exists():
+        raise RunFailed(f"{path}: is no finished run (no {folder.result.name}); give its command again first")
+    record = records.load(folder.result)
+    target = out or path / "export"
+    if target.exists() and not (target / WEIGHTS).exists() and (target.is_file() or any(target.iterdir())):
+        raise UsageError(f"{target}: holds something else; choose another --out")
+    trained = open_run(path, data=data, device=device, plugins=plugins)
+    if trained.epochs_done != record.cell["epochs"]:
+        raise RunFailed(f"{path}: its newest checkpoint is of epoch {trained.epochs_done}, not of the last")
+    named = _named(trained)
+    predicts = tuple(name for name, network in named.items() if network in trained.networks)
+    faithful = _faithful(trained)
+    spec = trained.spec
+    about = {
+        "run": str(record),
+        "predicts": predicts,
+        "resize": trained.config.experiment().resize,
+        "spec": {
+            "name": spec.name,
+            "num_classes": spec.num_classes,
+            "channels": spec.channels,
+            "size": spec.size,
+            "mean": spec.mean,
+            "std": spec.std,
+        },
+    }
+    tensors = {
+        f"{name}/{key}": tensor.detach().cpu().contiguous().clone()
+        for name, network in named.items()
+        for key, tensor in network.state_dict().items()
+    }
+    card = write_card(
+        record,
+        networks=tuple(named),
+        predicts=predicts,
+        faithful=faithful,
+        spec=(spec.channels, spec.size, spec.num_classes),
+    )
+    _write(target, tensors, about, folder.operative.read_bytes(), card)
+    return Export(
+        folder=target,
+        networks=tuple(named),
+        predicts=predicts,
+        faithful=faithful,
+        changed=trained.changed,
+    )
+
+
+def _named(trained: Trained) -> dict[str, Any]:
+    """Every network of the run, and those that it predicts by and does not train, such as an average."""
+    named: dict[str, Any] = dict(trained.env.models)
+    for network in trained.networks:
+        if not any(network is known for known in named.values()):
+            name = f"{network.name}-average"
+            while name in named:
+                name += "-"
+            named[name] = network
+    return named
+
+
+@torch.no_grad()
+def _faithful(trained: Trained) -> bool:
+    """Whether the task predicts by the sum of its networks' logits, seen on some test images."""
+    count = min(LOOKED_AT, len(trained.test.labels))
+    x = trained.test.images.plain(torch.arange(count, device=trained.device))
+    with trained.env.evaluating(*trained.networks), trained.env.autocast():
+        own = predict([*trained.networks], x)
+    return bool(torch.allclose(own.float(), trained.predict(x), atol=1e-3))
+
+
+def _write(target: Path, tensors: dict[str, Any], about: dict[str, Any], config: bytes, card: str) -> None:
+    """Write a new folder beside the target, then put it in the target's place."""
+    fresh, old = (target.with_name(f".{target.name}.{what}") for what in ("new", "old"))
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        for leftover in (fresh, old):
+            shutil.rmtree(leftover, ignore_errors=True)
+        fresh.mkdir()
+        save_file(tensors, fresh / WEIGHTS, metadata={"format": "pt", "lpa3bench": json.dumps(about)})
+        (fresh / CONFIG).write_bytes(config)
+        (fresh / CARD).write_text(card, encoding="utf-8", newline="\n")
+        if target.exists():
+            target.rename(old)
+        fresh.rename(target)
+        shutil.rmtree(old, ignore_errors=True)
+    except OSError as error:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise RunFailed(
+            f"{target}: could not be written ({error}); free some space or choose --out"
+        ) from error

@@ -1,0 +1,102 @@
+"""What W&B is to hold of a run directory, read without the SDK."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from wandbruns import CELL, draw, made_run
+
+from lpa3bench.errors import DataError, RunFailed
+from lpa3bench.publish.boards import read_board
+from lpa3bench.publish.runs import read_run
+
+
+def test_a_finished_run(tmp_path: Path) -> None:
+    folder = made_run(tmp_path)
+    parcel = read_run(folder)
+    record = json.loads((folder / "result.json").read_text())
+    assert folder.name == f"{CELL}-{parcel.id}", "the id is what defines the run, and the seed"
+    assert parcel.group == folder.name.removesuffix("-s3"), "seeds of a cell stand together"
+    assert parcel.job_type == "train"
+    assert parcel.tags == ("Supervised", "Digits", "LPA3", "protocol-1")
+    assert parcel.config["positives/LPA3"] == {"margin": 0.02, "select": "batch", "step_size": None}
+    assert parcel.config["Supervised"] == {"milestones": [0.5, 0.75]}
+    assert parcel.config["run"]["task"] == "@tasks.Supervised()"
+    assert parcel.config["seed"] == 3
+    assert parcel.rows == tuple(record["curve"])
+    assert parcel.summary["metrics/last"] == record["metrics"]["last"] == 0.9
+    assert parcel.summary["metrics/val_selected"] is None
+    assert parcel.artifact is not None
+    assert {"result.json", "config.gin", "operative.gin"} <= parcel.artifact.files.keys()
+    gaps = [late - early for early, late in zip(parcel.times, parcel.times[1:], strict=False)]
+    assert gaps == pytest.approx([2 / 3, 2 / 3], abs=2e-3), "seconds of training lie between two epochs"
+    assert [*parcel.images] == ["images/positives"]
+    assert read_run(folder, images=False).images == {}
+
+
+def test_a_run_under_way(tmp_path: Path) -> None:
+    parcel = read_run(made_run(tmp_path, finished=False))
+    assert [row["epoch"] for row in parcel.rows] == [0, 1], "the last line is not whole yet"
+    assert len(parcel.times) == 2
+    assert parcel.artifact is None
+    assert parcel.summary == {"status": "unfinished"}
+    finished = read_run(made_run(tmp_path / "other"))
+    assert (parcel.id, parcel.group, parcel.config) == (finished.id, finished.group, finished.config)
+    (tmp_path / parcel.name).mkdir()
+    with pytest.raises(RunFailed, match=r"is no run directory: there is no env\.json"):
+        read_run(tmp_path / parcel.name)
+
+
+def test_the_digest_is_that_of_the_content(tmp_path: Path) -> None:
+    folder = made_run(tmp_path)
+    before = read_run(folder).digest()
+    assert read_run(folder).digest() == before
+    draw(folder / "images" / "strong.png")
+    with_picture = read_run(folder).digest()
+    assert with_picture != before
+    (folder / "config.gin").write_text("# other bytes\n")
+    assert read_run(folder).digest() != with_picture
+    moved = shutil.copytree(folder, tmp_path / "elsewhere" / folder.name)
+    assert read_run(moved).id == read_run(folder).id
+
+
+def test_reading_needs_no_torch() -> None:
+    code = (
+        "import sys, lpa3bench.publish.delivery, lpa3bench.publish.following, lpa3bench.publish.images\n"
+        "assert not {'torch', 'wandb'} & {*sys.modules}"
+    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+
+
+def board(folder: Path) -> Path:
+    folder.mkdir()
+    (folder / "board.csv").write_text('row,mean,n\n"RandAugment, twice",0.91,3\nLPA3,,0\n')
+    for name in ("README.md", "board.json", "index.html"):
+        (folder / name).write_text(name)
+    return folder
+
+
+def test_a_board(tmp_path: Path) -> None:
+    folder = board(tmp_path / "digits")
+    parcel = read_board(folder)
+    assert parcel.tables["board"] == {
+        "columns": ["row", "mean", "n"],
+        "data": [["RandAugment, twice", 0.91, 3.0], ["LPA3", None, 0.0]],
+    }
+    assert (parcel.job_type, parcel.group) == ("leaderboard", "leaderboard-digits")
+    assert parcel.artifact is not None
+    assert parcel.artifact.type == "leaderboard"
+    assert read_board(folder).id == parcel.id
+    (folder / "index.html").write_text("other")
+    assert read_board(folder).id != parcel.id, "another content is another run"
+    (folder / "board.csv").write_text("row,mean\na\n")
+    with pytest.raises(DataError, match="rows differ in length"):
+        read_board(folder)
+    (folder / "board.csv").unlink()
+    with pytest.raises(DataError, match=r"holds no board\.csv; `lpa3bench leaderboard build"):
+        read_board(folder)

@@ -1,0 +1,94 @@
+"""Run directories made up in a test, and what the SDK's offline files hold."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from smallrecords import small_record
+
+from lpa3bench.identity import short_hash
+
+OPERATIVE = """\
+backbones.SmallNet.width = 8
+positives/augmenters.LPA3.margin = 0.02
+positives/augmenters.LPA3.select = 'batch'
+positives/augmenters.LPA3.step_size = None
+run.backbone = @backbones.SmallNet
+run.dataset = @datasets.Digits()
+run.epochs = 3
+run.labels = None
+run.positives = @positives/augmenters.LPA3()
+run.strong = None
+run.task = @tasks.Supervised()
+run.view = None
+tasks.Supervised.milestones = (0.5, 0.75)
+"""
+CELL = "digits-supervised-lpa3"
+SEED = 3
+
+
+def made_run(out: Path, *, finished: bool = True) -> Path:
+    """A run directory as the runner leaves it, but for its weights; with one picture."""
+    identity = {"config": OPERATIVE.splitlines(), "data": "d", "limit": None}
+    record = small_record(
+        [True] * 9 + [False],
+        earlier=(0.5, 0.7),
+        seed=SEED,
+        slots={"positives": "LPA3"},
+        name=CELL,
+        identity=short_hash(identity),
+    )
+    folder = out / str(record)
+    folder.mkdir(parents=True)
+    (folder / "env.json").write_text(json.dumps({"identity": identity, "seed": SEED, "provenance": {}}))
+    (folder / "operative.gin").write_text(OPERATIVE)
+    (folder / "config.gin").write_text("# as given\n")
+    rows = [{key: value for key, value in row.items() if key != "seconds"} for row in record.curve]
+    lines = [json.dumps(row) + "\n" for row in rows]
+    (folder / "metrics.jsonl").write_text("".join(lines if finished else [*lines[:2], '{"epoch": 2, "te']))
+    if finished:
+        (folder / "result.json").write_text(json.dumps(record.data))
+        draw(folder / "images" / "positives.png")
+    return folder
+
+
+def draw(path: Path) -> None:
+    """A small picture."""
+    from PIL import Image
+
+    path.parent.mkdir(exist_ok=True)
+    Image.new("RGB", (4, 4), (200, 30, 30)).save(path)
+
+
+def offline_records(folder: Path) -> Iterator[Any]:
+    """The protobuf records in the file of an offline run.
+
+    A header of seven bytes, then LevelDB's log format: blocks of 32 KiB, in which each piece has a checksum,
+    a length and a type (whole, first, middle, last).
+    """
+    from wandb.proto.wandb_internal_pb2 import Record
+
+    (path,) = folder.glob("run-*.wandb")
+    data, place, pieces = path.read_bytes(), 7, b""
+    while place < len(data):
+        left = 32768 - place % 32768
+        if left < 7:
+            place += left
+            continue
+        _, length, kind = struct.unpack("<IHB", data[place : place + 7])
+        piece = data[place + 7 : place + 7 + length]
+        place += 7 + length
+        pieces = piece if kind in (1, 2) else pieces + piece
+        if kind in (1, 4):
+            record = Record()
+            record.ParseFromString(pieces)
+            yield record
+
+
+def items(records: Any) -> dict[str, Any]:
+    """The key-value items of a history, summary or config record, by key."""
+    return {item.key or "/".join(item.nested_key): json.loads(item.value_json) for item in records}
