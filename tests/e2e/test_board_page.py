@@ -10,7 +10,9 @@ from shutil import which
 from typing import Any
 
 import pytest
+from console import Cli
 from madeupboards import board, large
+from smallrecords import bits, small_record, write
 
 from lpa3bench.report.html import page
 
@@ -170,7 +172,7 @@ def test_the_legend_switches_lines_by_keyboard(show: Show, file: Path) -> None:
         assert chart.locator(".plot:visible .line:visible").count() == 2
         press(tab, button, "Space")
         assert line.is_visible()
-        row = chart.locator("tr", has=button)
+        row = button.locator("xpath=ancestor::tr")
         assert "93.79 ± 0.23" in " ".join(row.inner_text().split()), "the number stands beside it"
 
 
@@ -208,6 +210,50 @@ def test_without_a_script_all_is_there(show: Show, file: Path) -> None:
         assert tab.locator("button:enabled:visible").count() == 0, "no button that would do nothing"
         tab.locator("#board td.measured a.open", has_text="94.20").click()
         assert tab.locator("[id='cell-fixmatch-lpa3:c250']").is_visible(), "its address opens the fold"
+
+
+def test_an_address_that_is_none_opens_nothing(show: Show, file: Path) -> None:
+    with show(file, address="#cell-%zz") as tab:
+        assert tab.get_by_role("dialog").count() == 0
+        assert names(tab) == OWN_ORDER
+
+
+def test_a_board_built_from_records_opens(show: Show, cli: Cli, tmp_path: Path) -> None:
+    records = [
+        small_record(
+            bits(5 + seed % 3 + more), seed=seed, slots=slots, earlier=(0.2, 0.4), passes=900 * (1 + more)
+        )
+        for more, slots in enumerate(({}, {"positives": "LPA3"}))
+        for seed in range(6)
+    ]
+    runs = write(tmp_path / "runs", *records, runs=True)
+    done = cli("leaderboard", "build", tmp_path / "mine", "--from", runs)
+    assert done.returncode == 0, done.stderr
+    with show(tmp_path / "mine" / "index.html") as tab:
+        before = names(tab)
+        assert len(before) == 2
+        sorter = tab.locator("#board .kinds th.measured").get_by_role("button")
+        press(tab, sorter)
+        press(tab, sorter)
+        press(tab, sorter)
+        assert names(tab) == before
+        cells = tab.locator("#board td.measured a.open")
+        assert [" ".join(text.split())[:5] for text in cells.all_inner_texts()] == ["60.00", "70.00"]
+        press(tab, cells.last)
+        text = tab.get_by_role("dialog").inner_text()
+        for part in (
+            "augmenter only",
+            "+10.00 points",
+            "over 6 pairs",
+            "a" * 64,
+            "@tasks.Supervised()",
+            "a CPU",
+        ):
+            assert part in text, part
+        tab.keyboard.press("Escape")
+        assert tab.locator(".plot:visible .line:visible").count() == 2
+        press(tab, tab.locator(".switch").first)
+        assert tab.locator(".plot:visible .line:visible").count() == 1
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -90,9 +90,9 @@
       history.replaceState(null, "", hash || location.pathname + location.search);
     } catch { /* then it is not deep-linkable, and works all the same */ }
   };
-  const open = (id) => {
-    const about = byId(id);
-    if (!about?.classList.contains("about")) return false;
+  const open = (hash) => {
+    const about = all(".about").find((one) => hash === `#${encodeURI(one.id)}` || hash === `#${one.id}`);
+    if (!about) return false;
     back();
     home = about.closest("details");
     byId("dialog-title").textContent = home.querySelector("summary").firstChild.textContent;
@@ -101,12 +101,12 @@
     dialog.scrollTop = 0;
     return true;
   };
-  const follow = () => open(decodeURIComponent(location.hash.slice(1)));
+  const follow = () => open(location.hash);
 
   document.addEventListener("click", (event) => {
     const link = event.target.closest?.('a.open');
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
-    if (open(decodeURIComponent(link.hash.slice(1)))) {
+    if (open(link.hash)) {
       event.preventDefault();
       address(link.hash);
     }

@@ -87,12 +87,12 @@ def _accuracy_axis(curves: Sequence[Curve]) -> tuple[Scale, str | None]:
     low, high = min(settled), top
     if high - low < 0.1:
         low, high = max(0.0, low - 0.5), min(100.0, high + 0.5)
-    values, decimals = round_values(low, high)
+    values, _ = round_values(low, high)
     step = values[1] - values[0] if len(values) > 1 else high - low
     low = max(0.0, values[0] - step if values[0] > low else values[0])
     high = min(100.0, values[-1] + step if values[-1] < high else values[-1])
     lowest = min(100 * value for curve in curves for value in curve.mean)
-    return Scale(low, high, HEIGHT, 0), f"{low:.{decimals}f}" if lowest < low else None
+    return Scale(low, high, HEIGHT, 0), f"{low:g}" if lowest < low else None
 
 
 def _panel(axis: str, lines: Sequence[Line], curves: Sequence[Curve], y: Scale) -> Panel:

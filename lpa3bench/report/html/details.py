@@ -15,6 +15,9 @@ SECTIONS = {"config": "Config", "provenance": "Environment", "labels": "Labels"}
 ELSEWHERE = ("seed", "metrics", "per_class", "curve", "correct")
 """Parts that the page shows in another place, or that nobody reads."""
 
+LONGEST_LIST = 20
+"""What is longer, and every matrix, would make the page large; the record has it."""
+
 
 @dataclass(frozen=True)
 class Section:
@@ -136,5 +139,9 @@ def _text(name: str, value: Any) -> str:
             return "none"
         if name.endswith("command"):
             return shlex.join(map(str, value))
+        if isinstance(value[0], Sequence) and not isinstance(value[0], str):
+            return f"{len(value)} × {len(value[0])} numbers, in the record"
+        if len(value) > LONGEST_LIST:
+            return f"{len(value)} values, in the record"
         return "; ".join(_text("", part) for part in value)
     return str(value)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from lpa3bench.leaderboard.board import Board, Cell, Column, Measure, Published, Row
 from lpa3bench.report.html.numbers import decimals_for
 
 CLAIMED, MEASURED = KINDS = ("claimed", "measured")
-UNCLAIMED, UNMEASURED = PLAIN = ("no published number", "not measured")
+UNPLANNED, UNCLAIMED, UNMEASURED = PLAIN = ("not planned", "no published number", "not measured")
 """Why most empty places are empty; other reasons are told below the table."""
 OTHER_QUANTITY = {
-    "unknown": "its source does not tell which epoch's accuracy this is",
-    "none": "another quantity than any of the board's: not comparable",
+    "unknown": "The source does not tell which epoch's number is claimed.",
+    "none": "The claim is another quantity than any of the board's, and cannot be compared.",
 }
+LONGEST_NOTE = 32
+"""A longer note to a row or column stands below the table."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,9 @@ class Heading:
     column: Column
     kinds: tuple[str, ...]
     """Without "claimed" where nobody has published a number."""
+    note: str
+    """Short enough to stand there; else it is a remark."""
+    remark: str
     measured: int
     planned: int
 
@@ -48,6 +53,10 @@ class Method:
 
     row: Row
     baseline: Row | None
+    note: str
+    """Short enough to stand there; else it is among the remarks."""
+    remarks: tuple[str, ...]
+    """On the method, and what holds for all claims of its."""
     places: tuple[Place, ...]
     measured: int
     planned: int
@@ -70,9 +79,40 @@ class Table:
     @property
     def letters(self) -> dict[str, str]:
         """A letter for each remark, for the notes below the table."""
-        places = (place for _, methods in self.bodies for method in methods for place in method.places)
-        remarks = {place.remark: None for place in places if place.remark not in ("", *PLAIN)}
-        return {remark: _letter(number) for number, remark in enumerate(remarks)}
+        remarks = [heading.remark for heading in self.headings]
+        for method in self.methods:
+            remarks += [*method.remarks, *(place.remark for place in method.places)]
+        told = dict.fromkeys(remark for remark in remarks if remark not in ("", *PLAIN))
+        return {remark: _letter(number) for number, remark in enumerate(told)}
+
+    @property
+    def methods(self) -> list[Method]:
+        """All of them, from top to bottom."""
+        return [method for _, methods in self.bodies for method in methods]
+
+    @property
+    def claims(self) -> bool:
+        """Whether any column has claims."""
+        return any(CLAIMED in heading.kinds for heading in self.headings)
+
+    @property
+    def best(self) -> bool:
+        """Whether any number is the best of its column."""
+        return any(place.best for place in self._places)
+
+    @property
+    def unplanned(self) -> bool:
+        """Whether any place is empty because nothing is planned there."""
+        return any(place.remark == UNPLANNED for place in self._places)
+
+    @property
+    def empty(self) -> bool:
+        """Whether no number stands in it."""
+        return all(place.value is None for place in self._places)
+
+    @property
+    def _places(self) -> Iterable[Place]:
+        return (place for method in self.methods for place in method.places)
 
     @property
     def width(self) -> int:
@@ -86,9 +126,9 @@ def measure(board: Board, key: str) -> Measure:
 
 
 def tables(board: Board) -> list[Table]:
-    """The table of the board's metric, then one for each measure that is shown besides."""
-    keys = [board.metric, *(key for key in board.also if key != board.metric)]
-    return [table(board, measure(board, key)) for key in keys]
+    """The table of the board's metric, then those of measures shown besides in which there is a number."""
+    besides = [table(board, measure(board, key)) for key in board.also if key != board.metric]
+    return [table(board, measure(board, board.metric)), *(one for one in besides if not one.empty)]
 
 
 def table(board: Board, of: Measure) -> Table:
@@ -99,18 +139,6 @@ def table(board: Board, of: Measure) -> Table:
         for heading in headings
         for kind in heading.kinds
     }
-    rows = {row.key: row for row in board.rows}
-
-    def method(row: Row) -> Method:
-        cells = {cell.column: cell for cell in board.cells if cell.row == row.key}
-        places = tuple(
-            _place(board, cells.get(heading.column.key), kind, of, best[heading.column.key, kind])
-            for heading in headings
-            for kind in heading.kinds
-        )
-        measured = sum(_value(board, cell, MEASURED, of) is not None for cell in cells.values())
-        return Method(row, rows.get(row.baseline or ""), places, measured, len(cells))
-
     grouped = groupby(headings, key=lambda heading: heading.column.group)
     return Table(
         measure=of,
@@ -119,9 +147,37 @@ def table(board: Board, of: Measure) -> Table:
         groups=tuple((name, sum(len(heading.kinds) for heading in under)) for name, under in grouped),
         headings=headings,
         bodies=tuple(
-            (name, tuple(method(row) for row in under))
+            (name, tuple(_method(board, row, headings, of, best) for row in under))
             for name, under in groupby(board.rows, key=lambda row: row.group)
         ),
+    )
+
+
+def _method(
+    board: Board,
+    row: Row,
+    headings: Sequence[Heading],
+    of: Measure,
+    best: Mapping[tuple[str, str], float | None],
+) -> Method:
+    cells = {cell.column: cell for cell in board.cells if cell.row == row.key}
+    places = tuple(
+        _place(board, cells.get(heading.column.key), kind, of, best[heading.column.key, kind])
+        for heading in headings
+        for kind in heading.kinds
+    )
+    shared = _shared([place.remark for place in places if place.kind == CLAIMED and place.value is not None])
+    if shared:
+        places = tuple(replace(place, remark="") if place.remark == shared else place for place in places)
+    note, remark = _told(row.note) if of.key == board.metric else ("", "")
+    return Method(
+        row=row,
+        baseline=next((other for other in board.rows if other.key == row.baseline), None),
+        note=note,
+        remarks=tuple(text for text in (remark, shared) if text),
+        places=places,
+        measured=sum(_value(board, cell, MEASURED, of) is not None for cell in cells.values()),
+        planned=len(cells),
     )
 
 
@@ -145,7 +201,8 @@ def _heading(board: Board, column: Column, of: Measure) -> Heading:
     cells = [cell for cell in board.cells if cell.column == column.key]
     claims = any(_claim(board, cell, of) for cell in cells)
     measured = sum(_value(board, cell, MEASURED, of) is not None for cell in cells)
-    return Heading(column, KINDS if claims else (MEASURED,), measured, len(cells))
+    note, remark = _told(column.note) if of.key == board.metric else ("", "")
+    return Heading(column, KINDS if claims else (MEASURED,), note, remark, measured, len(cells))
 
 
 def _best(board: Board, column: Column, kind: str, of: Measure) -> float | None:
@@ -178,8 +235,8 @@ def _claim_remark(board: Board, cell: Cell | None, of: Measure) -> str:
         return UNCLAIMED
     if claim.metric == of.key:
         return claim.note
-    other = OTHER_QUANTITY.get(claim.metric) or f"this is claimed of: {measure(board, claim.metric).name}"
-    return f"{other}. {claim.note}" if claim.note else other
+    another = f"The claim is of another measure: {measure(board, claim.metric).name}."
+    return f"{OTHER_QUANTITY.get(claim.metric, another)} {claim.note}".strip()
 
 
 def _reason(cell: Cell | None, value: float | None) -> str:
@@ -187,9 +244,19 @@ def _reason(cell: Cell | None, value: float | None) -> str:
     if value is not None:
         return ""
     if cell is None:
-        return "not planned"
+        return UNPLANNED
     said = UNMEASURED if cell.n == 0 else "this measure is undefined for these runs"
     return "; ".join([said, *cell.flags])
+
+
+def _told(note: str) -> tuple[str, str]:
+    """A note that is short, and a remark that is not; one of them is empty."""
+    return (note, "") if len(note) <= LONGEST_NOTE else ("", note)
+
+
+def _shared(remarks: Sequence[str]) -> str:
+    """The remark that all these are, where they are several; else empty."""
+    return remarks[0] if len(remarks) > 1 and len({*remarks}) == 1 else ""
 
 
 def _letter(number: int) -> str:

@@ -69,10 +69,14 @@ def test_what_is_missing_says_why() -> None:
 
 
 def test_claims_of_another_measure_are_marked_and_stand_in_its_table_too() -> None:
-    assert place(main(), "fixmatch-lpa3", "c40", "claimed").remark == "this is claimed of: best on test"
+    assert (
+        place(main(), "fixmatch-lpa3", "c40", "claimed").remark
+        == "The claim is of another measure: best on test."
+    )
     assert place(main(), "fixmatch", "c40", "claimed").remark == ""
     remark = place(main(), "infomin", "stl", "claimed").remark
-    assert remark == "another quantity than any of the board's: not comparable. another read-out"
+    assert remark.startswith("The claim is another quantity")
+    assert remark.endswith("compared. another read-out")
     oracle = tables(board())[1]
     assert place(oracle, "fixmatch-lpa3", "c40", "claimed").value == 0.9239
     assert place(oracle, "fixmatch", "c40", "claimed").value is None
@@ -80,8 +84,30 @@ def test_claims_of_another_measure_are_marked_and_stand_in_its_table_too() -> No
 
 def test_remarks_have_letters_and_plain_ones_have_none() -> None:
     letters = main().letters
-    assert [*letters.values()] == ["a", "b", "c"]
+    assert [*letters.values()] == ["a", "b"]
     assert "not measured" not in letters
+
+
+def test_long_notes_stand_below_and_what_holds_for_all_claims_of_a_row_is_said_once() -> None:
+    made = board()
+    claim = replace(made.cells[3].published, metric="unknown")  # type: ignore[type-var]
+    cells = tuple(replace(c, published=claim) if c.row == "fixmatch-lpa3" else c for c in made.cells)
+    long = "A note that is so long that it would make its column wide."
+    columns = (replace(made.columns[0], note=long), *made.columns[1:])
+    rows = (replace(made.rows[0], note="short"), replace(made.rows[1], note=long), *made.rows[2:])
+    found = table(replace(made, cells=cells, columns=columns, rows=rows), made.measures["last"])
+    assert (found.headings[0].note, found.headings[0].remark) == ("", long)
+    plain, noted = found.methods[:2]
+    assert (plain.note, plain.remarks) == ("short", ())
+    assert noted.remarks == (long, "The source does not tell which epoch's number is claimed.")
+    assert [p.remark for p in noted.places if p.kind == "claimed" and p.value] == [""] * 3
+    assert [*found.letters][:2] == [long, "The source does not tell which epoch's number is claimed."]
+
+
+def test_tables_without_a_number_are_left_out_but_the_first() -> None:
+    nothing = replace(board(), cells=tuple(replace(board().cells[2], row=row.key) for row in board().rows))
+    assert [one.measure.key for one in tables(nothing)] == ["last"]
+    assert [one.measure.key for one in tables(board())] == ["last", "oracle_best"]
 
 
 # --------------------------------------------------------------------------------------------------- ranks
@@ -162,5 +188,10 @@ def test_runs_keep_their_metrics_apart() -> None:
 
 
 def test_leaves_are_named_by_their_path() -> None:
+    long = {"matrix": [[1, 2], [3, 4], [5, 6]], "list": [0.5] * 100}
+    assert dict(leaves(long)) == {
+        "matrix": "3 × 2 numbers, in the record",
+        "list": "100 values, in the record",
+    }
     nested = {"a": {"b": 1, "c": [1.5, None]}, "d": True, "command": ["x", "y z"]}
     assert [*leaves(nested)] == [("a.b", "1"), ("a.c", "1.5; none"), ("d", "yes"), ("command", "x 'y z'")]
