@@ -91,12 +91,13 @@ def test_two_processes_write_one_run_and_one_of_them_speaks(undisturbed: Path, c
     run = only_run(undisturbed)
     record: dict[str, Any] = json.loads((run / "result.json").read_text())
     assert record["provenance"]["world_size"] == 2
-    assert len((run / "metrics.jsonl").read_text().splitlines()) == EPOCHS
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert len(rows) == EPOCHS
+    assert rows[-1]["loss"] < rows[0]["loss"]
     images = record["labels"]["training_images"]
     passes = record["cost"]["passes"]
     assert passes["task"]["backward_weights"] == EPOCHS * images
     assert passes["evaluation"]["forward"] == EPOCHS * SCORED
-    assert record["metrics"]["last"] > 0.2
     out, err = (undisturbed / "out").read_text(), (undisturbed / "err").read_text()
     assert out.count("val-selected") == out.count("record ") == 1
     assert err.count(f"epoch {EPOCHS}/{EPOCHS}") == 1
