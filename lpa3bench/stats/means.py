@@ -12,7 +12,7 @@ FEWEST_FOR_INTERVAL = 10
 89 at 10 and 94 at 30, for it has the normal distribution's quantiles where Student's are wider."""
 RESAMPLES = 9999
 DECIMALS = 12
-"""Differences of scores that are equal but for rounding are equal."""
+"""What is equal but for rounding is equal, and other processors give the same bytes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +58,7 @@ def bootstrap_interval(values: Sequence[float]) -> tuple[float, float] | None:
     found = stats.bootstrap(
         (np.array(ordered),), np.mean, n_resamples=RESAMPLES, confidence_level=CONFIDENCE, method="BCa", rng=0
     ).confidence_interval
-    low, high = sorted((sign * float(found.low), sign * float(found.high)))
+    low, high = sorted(round(sign * float(bound), DECIMALS) for bound in (found.low, found.high))
     return low, high
 
 

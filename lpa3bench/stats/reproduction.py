@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Literal
 
-from lpa3bench.stats.means import CONFIDENCE
+from lpa3bench.stats.means import CONFIDENCE, DECIMALS
 
 FEWEST_RUNS = 3
 """With two, Student's quantile is 12.7 and anything would be reproduced."""
@@ -59,7 +59,7 @@ def agreement(scores: Sequence[float], *, published: float, published_n: int | N
 
     quantile = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1))
     half = quantile * spread * math.sqrt(1 / n + 1 / m)
-    low, high = fmean(scores) - half, fmean(scores) + half
+    low, high = (round(fmean(scores) + side, DECIMALS) for side in (-half, half))
     inside = low <= published <= high
     theirs = f"{m}" if published_n else "an untold number of runs, taken as 1"
     return Agreement(

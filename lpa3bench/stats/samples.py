@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lpa3bench.stats.means import CONFIDENCE
+from lpa3bench.stats.means import CONFIDENCE, DECIMALS
 from lpa3bench.stats.pairing import Pair
 
 FEWEST_VOTES = 10
@@ -99,7 +99,7 @@ def _votes(net: Sequence[int]) -> McNemar:
     if method + baseline:
         from scipy import stats
 
-        p = float(stats.binomtest(method, method + baseline).pvalue)
+        p = float(f"{stats.binomtest(method, method + baseline).pvalue:.{DECIMALS}g}")
     return McNemar(only_method=method, only_baseline=baseline, p=p)
 
 
@@ -120,4 +120,4 @@ def _bootstrap(net: Sequence[int], seeds: int) -> tuple[float, float] | None:
         method="percentile",
         rng=0,
     ).confidence_interval
-    return float(found.low), float(found.high)
+    return round(float(found.low), DECIMALS), round(float(found.high), DECIMALS)
