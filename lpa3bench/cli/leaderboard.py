@@ -73,11 +73,10 @@ def build(folder: Path, places: tuple[Path, ...], fresh: bool) -> None:
     alone, byte for byte. A folder without a board.toml gets one that has a place for every record.
     """
     from lpa3bench.leaderboard import definition, drafting
-    from lpa3bench.leaderboard.storing import sort, stored
-    from lpa3bench.records import load_all
+    from lpa3bench.leaderboard.storing import results, sort, stored
 
     if places and not (folder / definition.NAME).exists():
-        board = _drafted(drafting.draft(load_all(places), folder.resolve().name), folder)
+        board = _drafted(drafting.draft(results(places), folder.resolve().name), folder)
     else:
         board = definition.load(folder)
     there = [] if fresh else stored(board)

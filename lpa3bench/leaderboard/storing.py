@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PureWindowsPath
 from typing import Any
@@ -60,6 +61,19 @@ def stored(definition: Definition) -> list[Record]:
         if record.path.name != record.file_name:
             raise DataError(f"{record.path}: holds {record}, so it should be called {record.file_name}")
     return [record for record in records if not definition.records_of or places(definition, record)]
+
+
+def results(offered: Iterable[Path]) -> list[Record]:
+    """The results among the records in these places; what is damaged or no result is left out.
+
+    Raises:
+        DataError: a place does not exist.
+    """
+    found = []
+    for path in find(offered):
+        with suppress(DataError):
+            found.append(load(path))
+    return [record for record in found if record.is_result]
 
 
 def sort(definition: Definition, there: Sequence[Record], offered: Iterable[Path]) -> Sorted:
