@@ -9,7 +9,7 @@ from typing import Any
 
 from lpa3bench.leaderboard.board import Board, Cell, Column, Curve, Row
 from lpa3bench.leaderboard.definition import Definition
-from lpa3bench.leaderboard.judging import compared, rank, reproduction
+from lpa3bench.leaderboard.judging import compared, rank, reproduction, settled
 from lpa3bench.leaderboard.measures import MEASURES, value
 from lpa3bench.leaderboard.notes import notes
 from lpa3bench.leaderboard.placing import Place, by_cell
@@ -92,8 +92,8 @@ def _cell(
         n=len(runs),
         mean=of.mean,
         std=of.std,
-        low=of.low,
-        high=of.high,
+        low=settled(of.low),
+        high=settled(of.high),
         seeds=tuple(run.seed for run in runs),
         scores=scores,
         other_scores=others,

@@ -19,10 +19,17 @@ from lpa3bench.stats.ranking import ranks
 from lpa3bench.stats.reproduction import agreement
 from lpa3bench.stats.samples import pooled_mcnemar
 
+DIGITS = 10
+"""Decimals of what libraries compute; the last bits differ between machines, and a board does not."""
 NOT_A_SCORE = {
     "none": "it is another quantity than any of a record's scores",
     "unknown": "the source does not say which epoch counts",
 }
+
+
+def settled(number: float | None) -> float | None:
+    """A computed number without the bits in which machines differ."""
+    return None if number is None else round(number, DIGITS)
 
 
 # ----------------------------------------------------------------------------------------------- baselines
@@ -75,15 +82,15 @@ def _comparison(
         n=test.n,
         difference=test.difference,
         std=test.std,
-        low=test.low,
-        high=test.high,
-        p=test.p,
-        p_holm=test.p_holm,
+        low=settled(test.low),
+        high=settled(test.high),
+        p=settled(test.p),
+        p_holm=settled(test.p_holm),
         smallest_p=test.smallest_p,
         verdict=test.verdict,
         test=test.test,
         why=test.why,
-        per_sample_p=per_sample.p if per_sample else None,
+        per_sample_p=settled(per_sample.p) if per_sample else None,
         worst_class=harm.worst.number if harm else None,
         worst_class_difference=harm.worst.difference.mean if harm else None,
         classes_harmed=harm.harmed if harm else None,
@@ -112,7 +119,9 @@ def reproduction(published: Published | None, runs: Sequence[Record]) -> Reprodu
     if len(scores) < len(runs):
         return _not_testable(f"{published.metric} is undefined in some runs")
     found = agreement(scores, published=published.mean, published_n=published.n)
-    return Reproduction(verdict=found.verdict, low=found.low, high=found.high, why=found.why)
+    return Reproduction(
+        verdict=found.verdict, low=settled(found.low), high=settled(found.high), why=found.why
+    )
 
 
 def _not_testable(reason: str) -> Reproduction:
@@ -144,7 +153,10 @@ def rank(definition: Definition, cells: Mapping[Place, Cell]) -> Ranking | None:
         columns=found.columns,
         rows=found.rows,
         mean_ranks=found.mean_ranks,
-        pairs=found.pairs,
+        pairs=tuple(
+            {name: settled(part) if isinstance(part, float) else part for name, part in pair.items()}
+            for pair in found.pairs
+        ),
         test=found.test,
         note=found.note,
     )

@@ -61,7 +61,11 @@ def _head(board: Board) -> Iterator[str]:
 def _tables(board: Board) -> Iterator[str]:
     measure = board.measures[board.metric]
     yield f"## {_titled(measure)}"
-    yield escaped(board.metric_text)
+    claims = any(cell.published for cell in board.cells)
+    yield (
+        f"{escaped(board.metric_text)} Mean ± sample standard deviation (n runs)"
+        f"{'; what is claimed stands as it was published.' if claims else '.'}"
+    )
     yield _table(board, main_table(board))
     if lines := comparison_table(board):
         yield "## Against the baseline, in percentage points"

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from lpa3bench.leaderboard.board import Board, Cell, Column, Row
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+FORMULA = ("=", "+", "-", "@")
 """A spreadsheet takes text that opens with one of these for a formula."""
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
 def table(board: Board) -> str:
@@ -35,10 +37,11 @@ def written(lines: list[dict[str, Any]]) -> str:
 
 
 def harmless(value: Any) -> Any:
-    """A value that no spreadsheet takes for a formula; numbers stay numbers."""
-    if isinstance(value, str) and value.startswith(FORMULA):
-        return f"'{value}"
-    return "" if value is None else value
+    """A value that no spreadsheet takes for a formula, on one line; numbers stay numbers."""
+    if not isinstance(value, str):
+        return "" if value is None else value
+    text = CONTROL.sub(" ", value).strip()
+    return f"'{text}" if text.startswith(FORMULA) else text
 
 
 def _line(board: Board, row: Row, column: Column, cell: Cell) -> Iterator[tuple[str, Any]]:

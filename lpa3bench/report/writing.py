@@ -25,7 +25,12 @@ def write(board: Board, folder: Path) -> list[Path]:
     Raises:
         RunFailed: the disk refused it.
     """
-    texts = {folder / name: make(board) for name, make in FILES.items()}
+    texts = {folder / name: _encodable(make(board)) for name, make in FILES.items()}
     for path, text in texts.items():
         write_text(path, text)
     return [*texts]
+
+
+def _encodable(text: str) -> str:
+    """The text with a question mark for what UTF-8 cannot write: half of a pair, as JSON can hold it."""
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -6,16 +6,20 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from smallboards import LPA3, TOML, board_of
-from smallrecords import bits, small_record
+from smallrecords import bits, changed, small_record
 
 from lpa3bench.leaderboard.board import Board
 from lpa3bench.report import dump, latex, markdown, table, write
+from lpa3bench.report.texts import measured
 
 EVIL = '=HYPERLINK("x") | <script>alert(1)</script> *b* _i_ `c` $m$ & 50 % #1 {x} ~^\\'
 CLAIM = """
@@ -34,6 +38,7 @@ digits = [85.5, 1.25]
 def board() -> Board:
     runs = [small_record(bits(6 + seed), seed=seed, identity="0000000a") for seed in range(3)]
     runs += [small_record(bits(8), seed=seed, slots=LPA3, identity="0000000b") for seed in range(3)]
+    runs[4] = changed(runs[4], flags=[EVIL])
     text = TOML.replace('name = "LP-A3"', f"name = {json.dumps(EVIL)}")
     return board_of(
         *runs,
@@ -67,6 +72,29 @@ def test_markdown_escapes_what_comes_from_outside() -> None:
     assert markdown.escaped("+0.28") == "+0.28"
 
 
+@given(st.text())
+def test_no_text_leaves_its_cell(text: str) -> None:
+    shown = markdown.escaped(text)
+    assert not re.search(r"(?<!\\)(\\\\)*\|", shown)
+    assert not {"<", ">", "\n", "\r"} & {*shown}
+    plain = re.sub(r"\$\S+?\$|\{\}|\\text\w+", "", latex.escaped(text))
+    assert not re.search(r"(?<!\\)(\\\\)*[#$%&_{}~^]", plain)
+    assert not str(table.harmless(text)).startswith(table.FORMULA)
+    (line,) = csv.DictReader(io.StringIO(table.written([{"a": text, "b": 1}]), newline=""))
+    assert line == {"a": table.harmless(text), "b": "1"}
+
+
+def test_a_cost_has_its_unit_and_ratio_and_a_search_its_trials() -> None:
+    runs = [small_record(bits(5), identity="0000000a"), small_record(bits(5), slots=LPA3, passes=4000)]
+    page = markdown.readme(board_of(*runs, text=TOML.replace('"last"', '"passes_per_step"')))
+    assert "## Passes per step, in passes" in page
+    assert "| LP-A3 | 400 (1), × 4.00 | 1 of 1 |" in page
+    cell = board().cells[0]
+    assert (
+        measured(replace(cell, trials=8), board().measures["last"]) == "70.00 ± 10.00 (3, best of 8 trials)"
+    )
+
+
 def test_csv_has_a_line_a_cell_with_every_number() -> None:
     rows = [*csv.DictReader(io.StringIO(table.table(board())))]
     assert [(row["row"], row["column"]) for row in rows] == [
@@ -86,7 +114,7 @@ def test_csv_holds_no_formula() -> None:
     assert rows[2]["row_name"] == f"'{EVIL}"
     assert rows[1]["column_name"] == "'@empty"
     assert [table.harmless(value) for value in ("-1", "+1", "\tx", "a=b", -1.5, None)] == [
-        "'-1", "'+1", "'\tx", "a=b", -1.5, "",
+        "'-1", "'+1", "x", "a=b", -1.5, "",
     ]  # fmt: skip
 
 
