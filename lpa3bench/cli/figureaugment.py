@@ -113,12 +113,13 @@ def _numbers(values: Any) -> list[float | None]:
 def _caption(trained: Trained, variant: str, layer: int | None) -> str:
     names = trained.config.names
     setting = f", {trained.config.setting}" if trained.config.setting else ""
+    epochs = f"{trained.epochs_done} epoch{'' if trained.epochs_done == 1 else 's'}"
     judged = f"{names['task']} on {trained.spec.name}{setting}, {names['backbone']}"
     which = "last feature map" if layer is None else f"feature map {layer}"
     several = f" of the first of {len(trained.networks)} networks" if len(trained.networks) > 1 else ""
     return (
-        f"{judged}, seed {trained.seed}, after {trained.epochs_done} epochs. Test images: the first of each "
-        "class, then the second of each. Views are made and judged in eval mode, judged through the main "
+        f"{judged}, seed {trained.seed}, after {epochs}. Test images: the first of each class, "
+        "then the second of each. Views are made and judged in eval mode, judged through the main "
         "BatchNorm; LP-A3 preserves the true label. Frame: blue and solid where the prediction is right, red "
         "and dashed where it is wrong; below it the probability of the true class. Heat: Score-CAM for the "
         f"true class, {variant} variant, {which}{several}; yellow is important."
