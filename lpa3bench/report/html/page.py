@@ -21,6 +21,7 @@ from lpa3bench.leaderboard.board import Board, Cell, Measure, Row
 from lpa3bench.report.html import numbers
 from lpa3bench.report.html.charts import charts
 from lpa3bench.report.html.details import details
+from lpa3bench.report.html.equalcost import equal_cost
 from lpa3bench.report.html.ranks import diagram
 from lpa3bench.report.html.table import measure, tables
 
@@ -50,6 +51,7 @@ def page(board: Board) -> str:
             sources=[*dict.fromkeys(cell.published.source for cell in board.cells if cell.published)],
             runs=sum(cell.n for cell in board.cells),
             compared=any(cell.comparison for cell in board.cells),
+            uneven=any(cell.comparison and cell.comparison.differs_in for cell in board.cells),
             related=any(cell.relative is not None for cell in board.cells),
             reproduced=any(cell.reproduction for cell in board.cells),
             flagged=any(cell.n and cell.flags for cell in board.cells),
@@ -100,10 +102,13 @@ def _environment(board: Board, own: Measure, decimals: int) -> Environment:
         "own_difference": lambda number: numbers.difference(number, own, decimals),
         "other": other,
         "percent": numbers.percent,
+        "times": lambda ratio: "" if ratio is None else f" ({ratio:.2f} × its whole training)",
+        "bought": lambda share: "not one epoch" if share is None else f"{numbers.percent(share)} %",
         "points": lambda share: numbers.difference(share, SHARE),
         "probability": numbers.probability,
         "amount": numbers.amount,
         "duration": numbers.duration,
+        "equal_cost": lambda cell: equal_cost(board, cell),
         "details": lambda cell: details(board, cell),
         "name_of": lambda key: measure(board, key).name,
         "unit": _unit,
