@@ -179,7 +179,7 @@ def test_the_record_is_complete(tmp_path: Path) -> None:
     record = outcome.record
     assert list(record) == [
         "schema_version", "cell", "seed", "status", "metrics", "per_class", "curve", "correct", "cost",
-        "labels", "protocol", "provenance", "resumed_from", "flags",
+        "labels", "protocol", "config", "provenance", "resumed_from", "flags",
     ]  # fmt: skip
     assert record["cell"]["slots"] == {"positives": "LPA3"}
     assert record["cell"]["backbone"] == "SmallNet"
