@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lpa3bench.cli.options import json_option
+from lpa3bench.errors import DataError
 
 if TYPE_CHECKING:
     from lpa3bench.records import Record
@@ -18,17 +19,17 @@ if TYPE_CHECKING:
 @click.argument("places", metavar="DIR...", type=click.Path(path_type=Path), nargs=-1, required=True)
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 @json_option
-def command(places: tuple[Path, ...], as_csv: bool, as_json: bool) -> None:
+@click.pass_context
+def command(ctx: click.Context, places: tuple[Path, ...], as_csv: bool, as_json: bool) -> None:
     """List the records in a folder, a row for each run.
 
-    DIR is a folder of runs, a run, a record, or a board's results/. Records are verified; a damaged one is an
-    error. Accuracies are shares in [0, 1] with --csv and --json, and per cent in the table.
+    DIR is a folder of runs, a run, a record, or a board's results/. Records are verified; damaged ones are
+    named, left out, and make the exit code 4. Accuracies are shares in [0, 1] with --csv and --json, and per
+    cent in the table.
     """
-    from lpa3bench.records import load_all
-
     if as_csv and as_json:
         raise click.UsageError("--csv and --json exclude each other")
-    records = load_all(places)
+    records, damaged = _read(places)
     rows = [_row(record) for record in records]
     if as_json:
         click.echo(json.dumps(rows, indent=1))
@@ -39,6 +40,23 @@ def command(places: tuple[Path, ...], as_csv: bool, as_json: bool) -> None:
     else:
         for line in _lines(records):
             click.echo(line)
+    for error in damaged:
+        click.echo(f"error: {error}", err=True)
+    if damaged:
+        ctx.exit(damaged[0].exit_code)
+
+
+def _read(places: tuple[Path, ...]) -> tuple[list[Record], list[DataError]]:
+    """The records there, by cell, identity and seed; and what is wrong with others."""
+    from lpa3bench.records import find, load
+
+    records, damaged = [], []
+    for path in find(places):
+        try:
+            records.append(load(path))
+        except DataError as error:
+            damaged.append(error)
+    return sorted(records, key=lambda record: (record.name, record.identity, record.seed)), damaged
 
 
 def _row(record: Record) -> dict[str, Any]:

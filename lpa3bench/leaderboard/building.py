@@ -101,7 +101,7 @@ def _cell(
         passes=fmean(run.passes for run in runs),
         trials=searched.trials if searched else None,
         published=published,
-        reproduction=reproduction(published, runs),
+        reproduction=reproduction(published, runs, definition.metric),
         curve=_curve(runs),
         records=tuple(run.file_name for run in runs),
         flags=(

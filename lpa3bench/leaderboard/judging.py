@@ -19,12 +19,9 @@ from lpa3bench.stats.ranking import ranks
 from lpa3bench.stats.reproduction import agreement
 from lpa3bench.stats.samples import pooled_mcnemar
 
+ORACLE = "oracle_best"
 DIGITS = 10
 """Decimals of what libraries compute; the last bits differ between machines, and a board does not."""
-NOT_A_SCORE = {
-    "none": "it is another quantity than any of a record's scores",
-    "unknown": "the source does not say which epoch counts",
-}
 
 
 def settled(number: float | None) -> float | None:
@@ -106,18 +103,28 @@ def _unpaired(pairing: Pairing) -> list[str]:
 
 
 # ------------------------------------------------------------------------------------------ published ones
-def reproduction(published: Published | None, runs: Sequence[Record]) -> Reproduction | None:
+def reproduction(published: Published | None, runs: Sequence[Record], metric: str) -> Reproduction | None:
     """Whether the runs agree with what was published, by the measure that it was published by.
 
-    None where nothing was published or nothing is measured.
+    None where nothing was published or nothing is measured. Where nobody knows the measure there is no
+    verdict, but what it would be by the board's `metric` and by the best epoch on the test set.
     """
     if published is None or not runs:
         return None
-    if reason := NOT_A_SCORE.get(published.metric):
-        return _not_testable(reason)
-    scores = [score for run in runs if (score := value(run, published.metric)) is not None]
+    if published.metric == "none":
+        return _not_testable("it is another quantity than any of a record's scores")
+    if published.metric == "unknown":
+        told = (
+            f"as {name} it would be {_agreement(published, runs, name).verdict}" for name in (metric, ORACLE)
+        )
+        return _not_testable(f"the source does not say which epoch counts; {', '.join(told)}")
+    return _agreement(published, runs, published.metric)
+
+
+def _agreement(published: Published, runs: Sequence[Record], metric: str) -> Reproduction:
+    scores = [score for run in runs if (score := value(run, metric)) is not None]
     if len(scores) < len(runs):
-        return _not_testable(f"{published.metric} is undefined in some runs")
+        return _not_testable(f"{metric} is undefined in some runs")
     found = agreement(scores, published=published.mean, published_n=published.n)
     return Reproduction(
         verdict=found.verdict, low=settled(found.low), high=settled(found.high), why=found.why

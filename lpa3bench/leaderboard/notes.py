@@ -78,7 +78,7 @@ def _comparisons(cells: Sequence[Cell]) -> Iterator[str]:
         fewest = min(untestable, key=lambda comparison: comparison.n)
         yield (
             f"{len(untestable)} of them are not testable: n pairs allow no p below 2/2ⁿ, "
-            f"{fewest.smallest_p:.2g} for {fewest.n}, and the correction does not bring it down to {ALPHA}."
+            f"{fewest.smallest_p:.2g} for {fewest.n}, and after the correction none of {ALPHA} or less."
         )
     if any(comparison.per_sample_p is not None for comparison in made):
         yield (

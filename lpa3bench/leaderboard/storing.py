@@ -43,7 +43,8 @@ class Sorted:
 def results_of(definition: Definition) -> Path:
     """Where the board's records lie: in its own folder, or in that of the board beside it whose it shows."""
     folder = definition.path.parent
-    return (folder.parent / definition.records_of if definition.records_of else folder) / RESULTS
+    other = definition.records_of
+    return (folder.resolve().parent / other if other else folder) / RESULTS
 
 
 def stored(definition: Definition) -> list[Record]:

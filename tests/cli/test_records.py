@@ -57,5 +57,7 @@ def test_what_is_wrong_is_told(tmp_path: Path) -> None:
     assert call(tmp_path, "--csv", "--json").exit_code == 2
     write(tmp_path, *RECORDS)
     (tmp_path / RECORDS[0].file_name).write_text("{}")
-    assert call(tmp_path).exit_code == 4
-    assert call(tmp_path / "nowhere" / "x").exit_code == 4
+    done = call(tmp_path)
+    assert done.exit_code == 4
+    assert "is no record" in done.stderr
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["run", str(RECORDS[1])]

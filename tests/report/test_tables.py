@@ -126,6 +126,7 @@ def test_latex_has_rules_and_escapes() -> None:
         r"=HYPERLINK(\"x\") $|$ $<$script$>$alert(1)$<$/script$>$ *b* \_i\_ `c` \$m\$ \& 50 \% \#1 \{x\} "
         r"\textasciitilde{}\textasciicircum{}\textbackslash{}".replace('\\"', '"')
     ) in text
+    assert len(re.findall(r"(?<!\\)\{", text)) == len(re.findall(r"(?<!\\)\}", text))
     assert latex.escaped("50 % ≤ 3 − 1") == r"50 \% $\leq$ 3 $-$ 1"
 
 
