@@ -213,10 +213,10 @@ def _carry_out(planner: Planner, overview: Overview, place: _Place) -> Result:
     from lpa3bench.engines.table import Pace, watch
     from lpa3bench.interrupts import Interrupts
 
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     environment = {THREADS: str(planner.suite.threads)}
     environment |= {name: os.environ[name] for name in ("LPA3BENCH_DATA",) if name in os.environ}
     engine = place.open()
+    hang_up = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with Interrupts() as interrupts:
         shown = watch(Pace(overview.forecast.of_runs(overview.plans), engine.capacity))
         try:
@@ -224,6 +224,7 @@ def _carry_out(planner: Planner, overview: Overview, place: _Place) -> Result:
         finally:
             shown.close()
             engine.close()
+            signal.signal(signal.SIGHUP, hang_up)
     if interrupts.received is not None:
         name = signal.Signals(interrupts.received).name
         raise Stopped(

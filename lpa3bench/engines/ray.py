@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ RETRIES = 3
 """How often Ray does a run again whose worker or machine died."""
 OBJECT_STORE = 100 * 2**20
 """Bytes of shared memory of a Ray that is started here; runs hand back a line each."""
+KNOCK_SECONDS = 5.0
 STOP_SECONDS = 30.0
 """For runs that were told to stop."""
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
@@ -57,7 +59,9 @@ def connect(address: str | None, *, workers: int | None, threads: int, device: s
     except ImportError as error:
         raise UsageError("--engine ray: Ray is not installed; pip install 'lpa3bench[ray]'") from error
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
-    if address is None:
+    if address is not None:
+        _knock(address)
+    else:
         here = len(gpus(device))
         options |= {
             "num_cpus": workers * threads if workers else None,
@@ -83,6 +87,24 @@ def connect(address: str | None, *, workers: int | None, threads: int, device: s
         ray.shutdown()
         raise
     return Ray(needs, capacity=capacity, workers=workers)
+
+
+def _knock(address: str) -> None:
+    """Ray itself tries for minutes to reach a cluster that is not there.
+
+    Raises:
+        UsageError: nobody answers.
+    """
+    if address == "auto":  # Ray looks on this machine, and says at once that there is none
+        return
+    host, _, port = address.rpartition(":")
+    try:
+        if not host or not port.isdigit():
+            raise OSError(None, "an address is `auto` or HOST:PORT")
+        socket.create_connection((host, int(port)), KNOCK_SECONDS).close()
+    except OSError as error:
+        why = error.strerror or error
+        raise UsageError(f"--engine ray: cannot be used at {address}: {why}") from error
 
 
 def room(machines: list[dict[str, float]], needs: Needs) -> int:

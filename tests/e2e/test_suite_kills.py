@@ -54,7 +54,12 @@ class Shell:
     def start(self) -> subprocess.Popen[str]:
         with (self.folder / "printed").open("a") as printed:
             return subprocess.Popen(
-                self.command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=printed, stderr=printed, text=True
+                self.command,
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=printed,
+                stderr=printed,
+                text=True,
             )
 
     def finish(self, process: subprocess.Popen[str]) -> None:
@@ -102,7 +107,10 @@ class Shell:
         return [
             pid
             for pid, words in self.processes().items()
-            if any(("lpa3" in name) == ("augmenters/lpa3" in words) and f"--seed {name[-1]}" in words for name in begun)
+            if any(
+                ("lpa3" in name) == ("augmenters/lpa3" in words) and f"--seed {name[-1]}" in words
+                for name in begun
+            )
         ]
 
 

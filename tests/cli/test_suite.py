@@ -1,0 +1,253 @@
+"""`lpa3bench suite`: the plan, what is printed, and how it ends. tests/e2e kills it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import config_plugins
+import pytest
+import torch
+from click.testing import CliRunner, Result
+from config_plugins import WHOLE, ToyData
+from console import Cli
+
+from lpa3bench import device
+from lpa3bench.api import Split
+from lpa3bench.cli import main
+
+SUITE = 'suite.cells = ["a.gin", "a.gin none.gin"]\nsuite.seeds = (1, 2)\nsuite.threads = 3\n'
+SEARCH = (
+    'suite.search = {"trials": 2, "ranges": {"ToyAttack.margin": ("log", 0.1, 1)}, "seeds": (7,), '
+    '"holdout": 2}\n'
+)
+SPLIT = Split(torch.zeros(4, 3, 8, 8, dtype=torch.uint8), torch.zeros(4, dtype=torch.int64))
+SMALL = """
+run.task = @tasks.Supervised()
+run.dataset = @datasets.Synthetic()
+run.backbone = @backbones.SmallNet
+run.epochs = 2
+Supervised.batch_size = 16
+SmallNet.width = 4
+"""
+BROKEN = """
+import torch
+from lpa3bench import hookimpl
+from lpa3bench.api import Augmenter, View
+
+class Broken(Augmenter):
+    def generate(self, x, ctx):
+        raise ArithmeticError("a bad day")
+
+@hookimpl
+def register_augmenters(register):
+    register("Broken", Broken)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(ToyData, "load", lambda self, root: {"train": SPLIT, "test": SPLIT})
+    Path("a.gin").write_text(WHOLE)
+    Path("none.gin").write_text("run.positives = None")
+    Path("s.gin").write_text(SUITE)
+    return tmp_path
+
+
+def suite(*arguments: str) -> Result:
+    """In this process, with toy plugins, so that nothing can be trained."""
+    words = ["suite", *arguments, "--plugin", config_plugins.__file__, "--no-forecast"]
+    return CliRunner().invoke(main, words, catch_exceptions=False)
+
+
+def plan(*arguments: str) -> dict[str, Any]:
+    done = suite("s.gin", "--dry-run", "--json", *arguments)
+    assert (done.exit_code, done.stderr) == (0, "")
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def test_a_dry_run_prints_the_plan_and_writes_nothing(folder: Path) -> None:
+    found = plan()
+    assert found["counts"] == {"done": 0, "resumable": 0, "to do": 4}
+    assert [cell["cell"] for cell in found["cells"]] == ["a.gin", "a.gin none.gin"]
+    assert [run["seed"] for run in found["cells"][0]["runs"]] == [1, 2]
+    assert found["seconds"] is None
+    text = suite("s.gin", "--dry-run").stdout
+    assert "runs       4: 2 cells × 2 seeds\n" in text
+    assert "     0      0      2        –  a.gin none.gin" in text
+    assert {path.name for path in folder.iterdir()} == {"a.gin", "none.gin", "s.gin"}
+
+
+def test_what_is_done_and_begun_is_counted_and_forecast_from(folder: Path) -> None:
+    done, begun, *_ = [Path(run["folder"]) for cell in plan()["cells"] for run in cell["runs"]]
+    done.mkdir(parents=True)
+    cost = {"wall_seconds": {"train": 30.0, "evaluation": 5.0}}
+    (done / "result.json").write_text(json.dumps({"cost": cost}))
+    begun.mkdir()
+    (begun / "checkpoint-00001.pt").write_text("")
+    (begun / "metrics.jsonl").write_text('{"epoch": 0, "test": 0.5}\n')
+    found = plan("--workers", "2")
+    assert found["counts"] == {"done": 1, "resumable": 1, "to do": 2}
+    assert [cell["seconds"] for cell in found["cells"]] == [40.0, 40.0], "the start of a process is counted"
+    assert found["seconds"] == pytest.approx(40 * (2 / 3 + 2))
+    assert found["workers"] == 2
+    assert "cells measured: 1, guessed from others: 1" in suite("s.gin", "--dry-run").stdout
+
+
+def test_some_of_the_runs(folder: Path) -> None:
+    assert [cell["cell"] for cell in plan("--only", "*none*")["cells"]] == ["a.gin none.gin"]
+    assert plan("--only", "*-s2")["counts"]["to do"] == 2
+    none = suite("s.gin", "--dry-run", "--only", "b*")
+    assert none.exit_code == 2
+    assert none.stderr == "error: --only b*: fits no cell and no run of s.gin\n"
+
+
+def test_commands_for_another_scheduler(folder: Path) -> None:
+    """Nothing else on stdout; each line is what a shell takes."""
+    done = suite("s.gin", "--list-commands", "--device", "cpu", "--data", "my data")
+    lines = done.stdout.splitlines()
+    assert len(lines) == 4
+    threads, *words = shlex.split(lines[0])
+    assert threads == "OMP_NUM_THREADS=3"
+    assert words[:5] == ["lpa3bench", "run", "a.gin", "--seed", "1"]
+    assert words[5:] == [
+        "--device", "cpu", "--data", "my data", "--plugin", config_plugins.__file__, "--out", "runs",
+    ]  # fmt: skip
+    first = Path(plan()["cells"][0]["runs"][0]["folder"])
+    first.mkdir(parents=True)
+    (first / "result.json").write_text("{}")
+    left = suite("s.gin", "--list-commands", "--device", "cpu", "--data", "my data").stdout
+    assert left.splitlines() == lines[1:]
+
+
+def test_a_search_comes_before_what_it_chooses(folder: Path) -> None:
+    Path("s.gin").write_text(SUITE + SEARCH)
+    found = plan()
+    assert found["counts"] == {"done": 0, "resumable": 0, "to do": 2 + 2 + 2}
+    searched = found["cells"][0]
+    assert (searched["runs"], len(searched["trials"])) == ([], 2)
+    listed = suite("s.gin", "--list-commands")
+    assert len(listed.stdout.splitlines()) == 2 + 2
+    assert listed.stderr.startswith("a.gin: trials only; ")
+    for place, trial in enumerate(searched["trials"]):
+        Path(trial["folder"]).mkdir(parents=True)
+        curve = [{"epoch": 0, "val": 0.5 + place / 10}]
+        (Path(trial["folder"]) / "result.json").write_text(json.dumps({"curve": curve}))
+    chosen = plan()["cells"][0]
+    assert [run["seed"] for run in chosen["runs"]] == [1, 2]
+    assert not [*Path("runs/search").glob("*.json")], "a dry run writes nothing"
+    assert len(suite("s.gin", "--list-commands").stdout.splitlines()) == 2 + 2
+    (written,) = Path("runs/search").glob("*.json")
+    assert json.loads(written.read_text())["chosen"] == 1
+
+
+@pytest.mark.parametrize(
+    ("lines", "code", "says"),
+    [
+        ("suite.cells = ['b.gin']\nsuite.seeds = (1,)", 3, "error: s.gin:1: b.gin: b.gin: there is no such"),
+        ("suite.cells = ['a.gin']", 3, "error: s.gin:1: suite.seeds is missing"),
+        (WHOLE, 3, "error: s.gin:1: run.task is not of a suite"),
+    ],
+)
+def test_a_suite_that_is_wrong_runs_nothing(folder: Path, lines: str, code: int, says: str) -> None:
+    Path("s.gin").write_text(lines)
+    done = suite("s.gin")
+    assert done.exit_code == code
+    assert done.stderr.startswith(says)
+    assert done.stdout == ""
+    assert not Path("runs").exists()
+
+
+def test_options_that_do_not_go_together(folder: Path) -> None:
+    done = suite("s.gin", "--address", "auto")
+    assert (done.exit_code, done.stderr) == (2, "error: --address: is Ray's; add --engine ray\n")
+
+
+def test_gpus_are_named_as_the_environment_names_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine that shares its GPUs out by that variable, a suite keeps to its own."""
+    assert device.gpus("cpu") == []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.delenv(device.VISIBLE, raising=False)
+    assert device.gpus("auto") == ["0", "1"]
+    monkeypatch.setenv(device.VISIBLE, "3, GPU-5")
+    assert device.gpus("auto") == ["3", "GPU-5"]
+
+
+# ------------------------------------------------------------------------------------- the real command
+@pytest.mark.slow
+def test_one_that_fails_does_not_keep_the_others(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "small.gin").write_text(SMALL)
+    (tmp_path / "broken.py").write_text(BROKEN)
+    (tmp_path / "s.gin").write_text(
+        'suite.cells = ["small.gin -p run.view=@Broken()", "small.gin", "fashion_fixmatch"]\n'
+        "suite.seeds = (5,)\n"
+    )
+    words = ("suite", "s.gin", "--plugin", "broken.py", "--device", "cpu", "--data", ".", "--no-forecast")
+    done = cli(*words, "--workers", "2", "--json", cwd=tmp_path)
+    assert done.returncode == 6, done.stderr
+    found = json.loads(done.stdout)
+    broken, whole = sorted(found["runs"], key=lambda run: run["verdict"], reverse=True)
+    assert (whole["cell"], whole["verdict"], whole["cause"]) == ("small.gin", "done", None)
+    assert (broken["verdict"], broken["exit_code"]) == ("failed", 5)
+    assert broken["cause"].startswith("step 0: Broken in slot view failed (ArithmeticError: a bad day)")
+    assert found["problems"].keys() == {"fashion_fixmatch"}, "its data are not here"
+    assert "Traceback" not in done.stderr
+
+    again = cli(*words, "--only", "small*", cwd=tmp_path)
+    assert again.returncode == 6
+    assert "done       1\n" in again.stdout
+    assert (
+        "1 of 2 runs are done\nfailed  small.gin -p run.view=@Broken()  seed 5: step 0: Broken"
+        in again.stdout
+    )
+    assert cli(*words, "--only", "small.gin", cwd=tmp_path).returncode == 0
+
+    # What was recorded is a record like any other, made with the suite's number of threads.
+    (record,) = tmp_path.glob("runs/*/result.json")
+    provenance = json.loads(record.read_text())["provenance"]
+    assert provenance["threads"] == 1
+    assert provenance["command"][:3] == ["lpa3bench", "run", "small.gin"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up in Linux's /proc")
+@pytest.mark.slow
+def test_a_signal_stops_the_runs_too(tmp_path: Path) -> None:
+    (tmp_path / "small.gin").write_text(SMALL.replace("epochs = 2", "epochs = 100000"))
+    (tmp_path / "s.gin").write_text('suite.cells = ["small.gin"]\nsuite.seeds = (5, 6, 7)\n')
+    command = [
+        sys.executable, "-m", "lpa3bench", "suite", "s.gin", "--device", "cpu", "--workers", "2",
+        "--data", ".", "--no-forecast",
+    ]  # fmt: skip
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    _until(lambda: len([*tmp_path.glob("runs/*/metrics.jsonl")]) == 2)
+    os.kill(process.pid, signal.SIGHUP)  # the terminal is closed: nobody cares
+    time.sleep(0.3)
+    assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 143, err
+    assert err.splitlines()[-1] == (
+        "error: SIGTERM received: 0 runs are done, 3 are not; the same command goes on"
+    )
+    logs = [path.read_text() for path in sorted((tmp_path / "runs" / ".logs").iterdir())]
+    assert len(logs) == 2
+    assert all("SIGTERM received: epoch" in log for log in logs), "they ended by themselves"
+
+
+def _until(reached: Any) -> None:
+    deadline = time.monotonic() + 120
+    while not reached():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

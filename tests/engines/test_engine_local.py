@@ -1,0 +1,166 @@
+"""Processes on this machine: how they end, what they leave to read, and which GPU each one sees."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from lpa3bench.device import VISIBLE
+from lpa3bench.engines import local as locals_
+from lpa3bench.engines.engine import Ended
+from lpa3bench.engines.launch import Launch, last_words, start
+from lpa3bench.engines.local import Local
+
+
+def launch(folder: Path, *arguments: str) -> Launch:
+    return Launch(arguments, {"LPA3BENCH_TEST": "1"}, str(folder), str(folder / ".logs" / "run.log"))
+
+
+def wait(engine: Local) -> list[Ended]:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if ended := engine.poll():
+            return ended
+        time.sleep(0.01)
+    raise AssertionError("nothing ended")
+
+
+def test_a_run_that_fails_says_why(tmp_path: Path) -> None:
+    engine = Local(1)
+    engine.submit("a", launch(tmp_path, "nowhere.gin"))
+    assert not engine.has_room()
+    (ended,) = wait(engine)
+    assert (ended.name, ended.code) == ("a", 3)
+    assert ended.cause.startswith("nowhere.gin: there is no such file, nor a shipped one")
+    assert engine.has_room()
+    assert engine.poll() == []
+    first, *_ = (tmp_path / ".logs" / "run.log").read_text().splitlines()
+    assert first.startswith("--- ")
+    assert first.endswith("lpa3bench run nowhere.gin")
+
+
+def test_one_that_ends_well_says_nothing(tmp_path: Path) -> None:
+    engine = Local(1)
+    engine.submit("a", launch(tmp_path, "--help"))
+    assert wait(engine) == [Ended("a", 0, "")]
+
+
+def test_closing_kills_what_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+
+    def sleep(launch: Launch, extra: Mapping[str, str]) -> subprocess.Popen[bytes]:
+        started.append(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]))
+        return started[-1]
+
+    monkeypatch.setattr(locals_, "start", sleep)
+    engine = Local(2)
+    engine.submit("a", launch(tmp_path))
+    engine.submit("b", launch(tmp_path))
+    assert engine.poll() == []
+    engine.close()
+    assert [process.poll() for process in started] == [-signal.SIGKILL] * 2
+    assert engine.poll() == []
+
+
+def test_gpus_are_dealt_out_in_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each place keeps its own, so two runs share one only where there are more places than GPUs."""
+    seen: list[str | None] = []
+
+    class Endless:
+        ended: int | None = None
+
+        def poll(self) -> int | None:
+            return self.ended
+
+    processes: list[Endless] = []
+
+    def note(launch: Launch, extra: Mapping[str, str]) -> Endless:
+        seen.append(extra.get(VISIBLE))
+        processes.append(Endless())
+        return processes[-1]
+
+    monkeypatch.setattr(locals_, "start", note)
+    engine = Local(3, ["4", "7"])
+    for name in "abc":
+        engine.submit(name, launch(tmp_path))
+    processes[1].ended = 0
+    assert [ended.name for ended in engine.poll()] == ["b"]
+    engine.submit("d", launch(tmp_path))
+    assert seen == ["4", "7", "4", "7"]
+    without = Local(1)
+    without.submit("e", launch(tmp_path))
+    assert seen[-1] is None
+
+
+# ------------------------------------------------------------------------------------------------ last words
+@pytest.mark.parametrize(
+    ("printed", "code", "words"),
+    [
+        ("epoch 1/2\nerror: the disk is full\n", 1, "the disk is full"),
+        ("error: one\nstopping\n", 1, "one"),
+        ("Traceback\n  File\nValueError: a bug\n\n", 1, "ValueError: a bug"),
+        ("", 9, "exit status 9, without a word"),
+        ("error: told before\n", -9, "killed by SIGKILL"),
+    ],
+)
+def test_why_a_run_ended(tmp_path: Path, printed: str, code: int, words: str) -> None:
+    log = tmp_path / "log"
+    log.write_text(
+        f"--- then  lpa3bench run\nerror: of an earlier attempt\n--- now  lpa3bench run\n{printed}"
+    )
+    assert last_words(log, code) == words
+
+
+def test_a_log_that_is_gone(tmp_path: Path) -> None:
+    assert last_words(tmp_path / "log", 2) == "exit status 2, without a word"
+
+
+# ------------------------------------------------------------------------------------------------- the leash
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux's kernel holds the leash")
+def test_a_run_does_not_outlive_who_started_it(tmp_path: Path) -> None:
+    """Whatever ends it; here kill -9. The run is held up by a plugin that takes a minute to be imported."""
+    (tmp_path / "slow.py").write_text("import time\ntime.sleep(60)\n")
+    code = (
+        "import os, time; from lpa3bench.engines.launch import Launch, start\n"
+        f"print(start(Launch(('quickstart', '--plugin', 'slow.py'), {{}}, {str(tmp_path)!r}, 'log')).pid, flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    master = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=tmp_path)
+    assert master.stdout is not None
+    run = int(master.stdout.readline())
+    _until(lambda: b"leash" in _command(run))
+    time.sleep(1.0)
+    assert _command(run), "it ended by itself"
+    master.kill()
+    master.wait()
+    _until(lambda: not _command(run))
+
+
+def _command(pid: int) -> bytes:
+    """Empty for a process that is over."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def _until(reached: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not reached():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_no_key_of_a_terminal_reaches_a_run(tmp_path: Path) -> None:
+    process = start(launch(tmp_path, "--help"))
+    try:
+        assert os.getsid(process.pid) == process.pid != os.getsid(0)
+    finally:
+        process.wait()

@@ -1,0 +1,123 @@
+"""How far a suite is: counts, time left, and what a stream that went away does."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from pathlib import Path
+
+import pytest
+from faked import run
+
+from lpa3bench.engines import table
+from lpa3bench.engines.drive import Active, Outcome, Progress
+from lpa3bench.engines.runs import Run, score
+from lpa3bench.engines.table import Lines, Pace, Table, headline, told, watch
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+class Gone(Terminal):
+    def write(self, text: str) -> int:
+        raise OSError(5, "Input/output error")
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> list[Run]:
+    return [run(tmp_path, f"a-00000000-s{seed}") for seed in range(4)]
+
+
+def scored(one: Run, *scores: float) -> None:
+    one.folder.path.mkdir(parents=True, exist_ok=True)
+    rows = (json.dumps({"epoch": epoch, "test": value}) for epoch, value in enumerate(scores))
+    one.folder.metrics.write_text("".join(f"{row}\n" for row in rows) + '{"epoch": 9, "te')
+
+
+def test_how_far_a_run_is_by_its_directory(runs: list[Run]) -> None:
+    assert (runs[0].last_row(), runs[0].epochs_done()) == ({}, 0)
+    scored(runs[0], 0.25, 0.5)
+    assert runs[0].epochs_done() == 2, "the torn line is not counted"
+    assert score(runs[0].last_row()) == "test 0.5000"
+    assert score({"val": 0.25, "test": 0.5}) == "val 0.2500"
+    assert score({"val": None}) == ""
+
+
+def test_the_time_left_is_forecast_and_corrected_by_how_it_went(runs: list[Run]) -> None:
+    pace = Pace({run.name: 100.0 for run in runs}, capacity=2)
+    assert pace.left(Progress(4, [], [])) == 200
+    half_done = Active(runs[1], 1.0, 0, since=1.0)
+    scored(runs[1], 0.1, 0.2)
+    assert pace.left(Progress(4, [], [half_done])) == 175
+    slow = Outcome(runs[0], "done", seconds=300.0)
+    assert pace.left(Progress(4, [slow], [half_done])) == 3 * (50 + 100 + 100) / 2
+    before = Outcome(runs[0], "done")
+    assert pace.left(Progress(4, [before], [])) == 150, "one that was finished before says nothing"
+    assert Pace({runs[0].name: 1.0}, 2).left(Progress(4, [], [])) is None
+
+
+def test_the_headline(runs: list[Run]) -> None:
+    outcomes = [Outcome(runs[0], "done"), Outcome(runs[1], "failed", "because")]
+    queued, running = Active(runs[2], 1.0, 0), Active(runs[3], 1.0, 0, since=1.0)
+    text = headline(Progress(5, outcomes, [queued, running]), 3723.4)
+    assert text == "1 of 5 done, 1 failed, 1 running, 2 to do, 1:02:03 left"
+
+
+def test_plain_lines_where_there_is_no_terminal(runs: list[Run], monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    shown = watch(Pace({}, 1), stream)
+    assert isinstance(shown, Lines)
+    scored(runs[0], 0.5)
+    outcomes = [Outcome(runs[0], "done", seconds=61.2), Outcome(runs[1], "failed", "no disk", 1, 2.0)]
+    shown.ended(outcomes[0], Progress(4, outcomes[:1], []))
+    shown.ended(outcomes[1], Progress(4, outcomes, []))
+    shown.ended(Outcome(runs[2], "done"), Progress(4, outcomes, []))
+    shown.show(Progress(4, outcomes, []))
+    assert stream.getvalue().splitlines() == [
+        "[1/4] done: a  seed 0  test 0.5000  0:01:01",
+        "[2/4] failed: a  seed 1  0:00:02  no disk",
+    ]
+    monkeypatch.setattr(table, "LINE_SECONDS", -1.0)
+    shown = Lines(stream, Pace({}, 1))
+    shown.show(Progress(4, outcomes, []))
+    assert stream.getvalue().splitlines()[-1] == "1 of 4 done, 1 failed, 0 running, 2 to do"
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    for name in ("NO_COLOR", "CI"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+    return Terminal()
+
+
+def test_a_table_of_what_is_under_way_on_a_terminal(runs: list[Run], terminal: Terminal) -> None:
+    shown = watch(Pace({run.name: 10.0 for run in runs}, 2), terminal)
+    assert isinstance(shown, Table)
+    scored(runs[3], 0.25, 0.5)
+    failed = Outcome(runs[1], "failed", "[red]no disk", 1, 2.0)
+    shown.ended(failed, Progress(4, [failed], []))
+    active = [Active(runs[2], 1.0, 0), Active(runs[3], 1.0, 0, since=1.0)]
+    shown.show(Progress(4, [failed], active))
+    shown.close()
+    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", terminal.getvalue())
+    assert "failed: a  seed 1  0:00:02  [red]no disk" in text, "text is no markup"
+    assert "0 of 4 done, 1 failed, 1 running, 2 to do" in text
+    row = [line for line in text.splitlines() if "test 0.5000" in line][-1]
+    assert row.split()[:5] == ["a", "3", "2/4", "test", "0.5000"]
+
+
+def test_a_terminal_that_was_closed_ends_nothing(runs: list[Run], terminal: Terminal) -> None:
+    failed = Outcome(runs[1], "failed", "no disk", 1, 2.0)
+    for shown in (Lines(Gone(), Pace({}, 1)), watch(Pace({}, 1), Gone())):
+        shown.ended(failed, Progress(4, [failed], []))
+        shown.show(Progress(4, [failed], [Active(runs[3], 1.0, 0, since=1.0)]))
+        shown.close()
+
+
+def test_a_line_says_what_became_of_a_run(runs: list[Run]) -> None:
+    assert told(Outcome(runs[0], "in use", "x: another process")) == "in use: a  seed 0  x: another process"
