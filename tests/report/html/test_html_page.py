@@ -120,7 +120,8 @@ def test_the_policy_names_this_script_and_this_style_alone() -> None:
 
 
 def test_no_string_of_a_board_becomes_markup() -> None:
-    evil = page(soiled(board()))
+    flagged = replace(board(), cells=tuple(replace(cell, flags=("a flag",)) for cell in board().cells))
+    evil = page(soiled(flagged))
     clean, dirty = read(made()), read(evil)
     assert {tag for tag, _ in dirty.elements} == {tag for tag, _ in clean.elements}
     assert {name for _, a in dirty.elements for name in a} <= {name for _, a in clean.elements for name in a}

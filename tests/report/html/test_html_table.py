@@ -48,6 +48,16 @@ def test_the_best_is_that_of_its_kind_and_claims_of_other_measures_have_none() -
     assert not place(main(), "fixmatch-lpa3", "stl", "claimed").best, "nothing comparable beside it"
 
 
+def test_claims_of_other_quantities_are_never_the_best() -> None:
+    made = board()
+    cells = tuple(
+        replace(c, published=replace(c.published, metric="none")) if c.published else c for c in made.cells
+    )
+    found = tables(replace(made, cells=cells))[0]
+    assert not any(p.best for method in found.methods for p in method.places if p.kind == "claimed")
+    assert not place(found, "fixmatch-lpa3", "stl", "claimed").best
+
+
 def test_lowest_is_best_where_lower_is_better() -> None:
     made = board()
     cells = tuple(
@@ -134,7 +144,7 @@ def test_bars_join_what_is_not_told_apart() -> None:
 
 
 def test_methods_that_all_differ_have_no_bar() -> None:
-    found = diagram(ranking(pq="better", qr="better", pr="better"), NAMES)
+    found = diagram(ranking(pq="better", qr="worse", pr="better"), NAMES)
     assert found is not None
     assert found.bars == ()
 
@@ -232,6 +242,12 @@ def test_equal_cost_is_read_off_the_curves() -> None:
         at_passes=0.7,
         at_seconds=0.7,
     )
+
+
+def test_a_budget_pays_for_the_epoch_that_uses_it_up() -> None:
+    found = against(costing(150, 0.7, 0.75, 0.9), costing(100, 0.5, 0.7, 0.8))
+    assert found is not None
+    assert found.at_passes == 0.75
 
 
 def test_what_never_gets_there_has_no_time_to_it() -> None:
