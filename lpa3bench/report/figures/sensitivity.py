@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from lpa3bench.errors import DataError
 from lpa3bench.records import Record
 from lpa3bench.report.figures.drawing import COLOURS, GREY, canvas, caption, save, styled
-from lpa3bench.report.figures.series import AUGMENTERS, environment, grouped, title
+from lpa3bench.report.figures.series import AUGMENTERS, environment, grouped, title, values
 
 PARAMETERS = ("LPA3.margin", "LPA3.ratio")
 NAMES = {"LPA3.margin": "margin σ", "LPA3.ratio": "ratio τ"}
@@ -92,7 +92,7 @@ def lines(records: Sequence[Record], parameter: str, metric: str = "last") -> li
 
 def _key(record: Record, parameter: str) -> str | None:
     """The parameter's full name in the record's config, where it is a number there."""
-    for name, text in record.config.items():
+    for name, text in values(record).items():
         if name == parameter or name.endswith(f"/{parameter}"):
             try:
                 float(ast.literal_eval(text))
@@ -103,13 +103,13 @@ def _key(record: Record, parameter: str) -> str | None:
 
 
 def _value(record: Record, parameter: str) -> float:
-    return float(ast.literal_eval(record.config[_key(record, parameter) or parameter]))
+    return float(ast.literal_eval(values(record)[_key(record, parameter) or parameter]))
 
 
 def _others(record: Record, parameter: str) -> tuple[tuple[str, str], ...]:
     """All values but that of the parameter."""
     key = _key(record, parameter)
-    return tuple(sorted((name, text) for name, text in record.config.items() if name != key))
+    return tuple(sorted((values(record) | record.slots).items() - {(key, values(record).get(key or ""))}))
 
 
 def _without(group: Sequence[Record], example: Record, parameter: str) -> list[Record]:
@@ -118,8 +118,8 @@ def _without(group: Sequence[Record], example: Record, parameter: str) -> list[R
     slot = owner.rpartition("/")[0]
 
     def rest(record: Record) -> dict[str, str]:
-        left_out = (f"{owner}.", f"run.{slot}")
-        return {name: text for name, text in record.config.items() if not name.startswith(left_out)}
+        others = {other: name for other, name in record.slots.items() if other != slot}
+        return others | {n: text for n, text in values(record).items() if not n.startswith(f"{owner}.")}
 
     wanted = rest(example)
     return [record for record in group if slot not in record.slots and rest(record) == wanted]
@@ -175,12 +175,12 @@ def _line(axes: Axes, line: Line) -> None:
         axes.axhline(mean, color=COLOURS[1], linestyle=(0, (5, 2)), linewidth=1.4,
                      label=f"without {name} (n = {line.baseline.n})")  # fmt: skip
         axes.axhspan(mean - std, mean + std, color=COLOURS[1], alpha=0.15, linewidth=0)
-    values = [point.value for point in line.points]
+    places = [point.value for point in line.points]
     means = [100 * point.mean for point in line.points]
     spread = [100 * (point.std or 0) for point in line.points]
     counts = {point.n for point in line.points}
     many = f"n = {min(counts)}" if len(counts) == 1 else "n at each point"
-    axes.errorbar(values, means, yerr=spread, color=COLOURS[0], marker="o", markersize=5, capsize=3,
+    axes.errorbar(places, means, yerr=spread, color=COLOURS[0], marker="o", markersize=5, capsize=3,
                   linewidth=1.5, label=f"with {name} ({many})")  # fmt: skip
     for point in line.points:
         scores = [100 * score for score in point.scores]
@@ -188,9 +188,9 @@ def _line(axes: Axes, line: Line) -> None:
         if len(counts) > 1:
             axes.annotate(f"{point.n}", (point.value, 100 * point.mean), xytext=(5, 5),
                           textcoords="offset points", fontsize=7.5)  # fmt: skip
-    if values[0] > 0 and values[-1] / values[0] >= WIDE:
+    if places[0] > 0 and places[-1] / places[0] >= WIDE:
         axes.set_xscale("log")
-    axes.set_xticks(values, [f"{value:g}" for value in values], minor=False)
+    axes.set_xticks(places, [f"{place:g}" for place in places], minor=False)
     axes.minorticks_off()
     axes.legend(loc="best")
 

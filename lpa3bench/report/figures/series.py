@@ -20,6 +20,9 @@ K = TypeVar("K", bound=Hashable)
 SHARED = ("run.resize", "run.holdout", "run.select", "run.weak")
 """Parameters of `run` that belong to the environment."""
 SLOT_NAMES = {"positives": "+ {}", "strong": "{} (strong)", "view": "{} (view)"}
+TASKS_OWN = "strong"
+"""A slot whose augmenter is a part of the task; where all arms have the same there, it is not named."""
+SLOT_LINES = tuple(f"run.{slot}" for slot in SLOT_NAMES)
 AUGMENTERS = {"LPA3": "LP-A3"}
 
 
@@ -47,6 +50,22 @@ def grouped(items: Iterable[Record], key: Callable[[Record], K]) -> dict[K, list
     for item in items:
         groups[key(item)].append(item)
     return dict(groups)
+
+
+def values(record: Record) -> dict[str, str]:
+    """Every value in force, an augmenter's under its slot and not under the scope that a gin file gave it:
+    `@noise/augmenters.LPA3()` in slot positives has a `positives/LPA3.margin`. The slots' own lines are left
+    out; `record.slots` has them."""
+    owners = {}
+    for slot, name in record.slots.items():
+        reference = record.config.get(f"run.{slot}", "").removeprefix("@").removesuffix("()")
+        owners[reference.replace("augmenters.", "")] = f"{slot}/{name}"
+    found = {}
+    for key, text in record.config.items():
+        owner, _, parameter = key.rpartition(".")
+        if key not in SLOT_LINES:
+            found[f"{owners.get(owner, owner)}.{parameter}"] = text
+    return found
 
 
 def environment(record: Record) -> tuple[object, ...]:
@@ -97,9 +116,9 @@ def _labels(record: Record) -> str:
 
 
 def _panel(records: list[Record]) -> Panel:
-    groups = list(grouped(records, lambda r: (tuple(sorted(r.config.items())), r.identity)).values())
+    groups = list(grouped(records, lambda record: (_what(record), record.identity)).values())
     slots = [{*group[0].slots.items()} for group in groups]
-    common = set.intersection(*slots)
+    common = {item for item in set.intersection(*slots) if item[0] == TASKS_OWN}
     names = [_name(own - common) for own in slots]
     counts = Counter(names)
     arms = []
@@ -107,29 +126,31 @@ def _panel(records: list[Record]) -> Panel:
         if counts[name] > 1:
             twins = [other for other, its in zip(groups, names, strict=True) if its == name]
             name = ", ".join([name, *_differences(group[0], [twin[0] for twin in twins])])
-        arms.append((len(group[0].slots), name, group))
-    arms.sort(key=lambda arm: arm[:2])
-    return Panel(title(records), tuple(Arm(name, _by_seed(name, group)) for _, name, group in arms))
+        arms.append((len(group[0].slots), group[0].cell["epochs"], name, group))
+    arms.sort(key=lambda arm: arm[:3])
+    return Panel(title(records), tuple(Arm(name, _by_seed(name, group)) for _, _, name, group in arms))
 
 
 def _name(slots: set[tuple[str, str]]) -> str:
-    """What an arm has that not all arms of its panel have."""
+    """What an arm has, but for what belongs to the task."""
     said = [SLOT_NAMES[slot].format(AUGMENTERS.get(name, name)) for slot, name in sorted(slots)]
     return ", ".join(said) or "baseline"
 
 
 def _differences(record: Record, others: Sequence[Record]) -> list[str]:
     """The values that tell it from the others; where there are none, its identity's hash."""
+    theirs = [values(other) for other in others]
     said = [
         f"{name.rpartition('/')[2].removeprefix('run.')} {text}"
-        for name, text in record.config.items()
-        if any(other.config.get(name) != text for other in others)
+        for name, text in values(record).items()
+        if any(other.get(name) != text for other in theirs)
     ]
-    return said if len(set(map(_values, others))) == len(others) else [*said, record.identity]
+    return said if len(set(map(_what, others))) == len(others) else [*said, record.identity]
 
 
-def _values(record: Record) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted(record.config.items()))
+def _what(record: Record) -> tuple[tuple[str, str], ...]:
+    """What a run is but for seed and code, to compare by."""
+    return tuple(sorted((values(record) | record.slots).items()))
 
 
 def _by_seed(name: str, group: list[Record]) -> tuple[Record, ...]:

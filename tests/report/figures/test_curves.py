@@ -84,6 +84,15 @@ def test_an_arm_is_named_by_what_tells_it_apart() -> None:
     assert panel.title == "Digits · Supervised", "the settings differ"
 
 
+def test_the_scope_that_a_file_gave_an_augmenter_does_not_count() -> None:
+    def lpa3(scope: str, iterations: str, identity: str) -> list[Record]:
+        config = {"run.positives": f"@{scope}/augmenters.LPA3()", f"{scope}/LPA3.iterations": iterations}
+        return runs(slots=LPA3, config=config | {f"{scope}/LPA3.margin": "0.1"}, identity=identity)
+
+    (panel,) = panels([*lpa3("noise", "0", "1" * 8), *lpa3("positives", "5", "2" * 8)])
+    assert [arm.name for arm in panel.arms] == ["+ LP-A3, LPA3.iterations 0", "+ LP-A3, LPA3.iterations 5"]
+
+
 def test_what_differs_in_its_identity_alone_is_told_apart_by_it() -> None:
     (panel,) = panels([*runs(), *runs(identity="f" * 8)])
     assert [arm.name for arm in panel.arms] == ["baseline, 00000000", "baseline, ffffffff"]
