@@ -113,7 +113,7 @@ def test_what_others_work_on_is_left_to_them(tmp_path: Path, runs: list[Run]) ->
 def test_what_others_leave_in_time_is_done(tmp_path: Path, runs: list[Run]) -> None:
     """As after a suite was killed whose run takes a moment to end, or by a suite beside this one."""
     (tmp_path / NAMES[0]).mkdir()
-    lock = (tmp_path / NAMES[0] / ".lock").open("a")  # noqa: SIM115 (let go of in between)
+    lock = (tmp_path / NAMES[0] / ".lock").open("a")
     fcntl.flock(lock, fcntl.LOCK_EX)
     engine = Faked(tmp_path, {NAMES[1]: [Ended("", 1, f"x: {IN_USE}"), OK]})
     submit = engine.submit

@@ -129,8 +129,8 @@ def test_a_run_does_not_outlive_who_started_it(tmp_path: Path) -> None:
     (tmp_path / "slow.py").write_text("import time\ntime.sleep(60)\n")
     code = (
         "import os, time; from lpa3bench.engines.launch import Launch, start\n"
-        f"print(start(Launch(('quickstart', '--plugin', 'slow.py'), {{}}, {str(tmp_path)!r}, 'log')).pid, flush=True)\n"
-        "time.sleep(60)\n"
+        f"run = Launch(('quickstart', '--plugin', 'slow.py'), {{}}, {str(tmp_path)!r}, 'log')\n"
+        "print(start(run).pid, flush=True); time.sleep(60)\n"
     )
     master = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=tmp_path)
     assert master.stdout is not None

@@ -1,0 +1,169 @@
+"""A suite with a search from its plan to its end, by an engine that runs nothing."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import config_plugins
+import pytest
+import torch
+from config_plugins import WHOLE, ToyData
+from faked import BROKEN, KILLED, Faked, Silent
+
+from lpa3bench.api import Split
+from lpa3bench.engines import drive as driving
+from lpa3bench.engines.campaign import Result, carry_out, finished, searched
+from lpa3bench.engines.drive import launcher
+from lpa3bench.engines.engine import Ended
+from lpa3bench.engines.launch import Launch
+from lpa3bench.engines.plan import CellPlan, Planner
+from lpa3bench.errors import DataError
+from lpa3bench.interrupts import Interrupts
+from lpa3bench.suite import check
+
+SPLIT = Split(torch.zeros(4, 3, 8, 8, dtype=torch.uint8), torch.zeros(4, dtype=torch.int64))
+SUITE = """
+suite.cells = ["a.gin", "a.gin none.gin"]
+suite.seeds = (0, 1)
+suite.search = {"trials": 3, "ranges": {"ToyAttack.margin": ("log", 0.01, 1)}, "seeds": (7,), "holdout": 2}
+"""
+
+
+class Scoring(Faked):
+    """Trials score what was drawn: the largest margin is the best."""
+
+    def submit(self, name: str, launch: Launch) -> None:
+        super().submit(name, launch)
+        self._out = Path(launch.arguments[-1])
+        drawn = [word for word in launch.arguments if word.startswith("ToyAttack.margin = ")]
+        self.scores = getattr(self, "scores", {}) | {name: float(drawn[0].split()[-1]) if drawn else 0.5}
+
+    def poll(self) -> list[Ended]:
+        ended = super().poll()
+        for one in ended:
+            place = Path("runs/search" if one.name.endswith("-s7") else "runs") / one.name
+            if one.code == 0:
+                place.mkdir(parents=True, exist_ok=True)
+                curve = [{"epoch": 0, "val": self.scores[one.name]}]
+                (place / "result.json").write_text(json.dumps({"curve": curve}))
+        return ended
+
+
+@pytest.fixture
+def planner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Planner:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(driving, "POLL_SECONDS", 0.001)
+    monkeypatch.setattr(ToyData, "load", lambda self, root: {"train": SPLIT, "test": SPLIT})
+    Path("a.gin").write_text(WHOLE)
+    Path("none.gin").write_text("run.positives = None")
+    Path("s.gin").write_text(SUITE)
+    registry = config_plugins.registry()
+    return Planner(read().suite, registry, out=Path("runs"), data=Path("data"))
+
+
+def read():
+    return check(Path("s.gin"), config_plugins.registry())
+
+
+def plan(planner: Planner) -> list[CellPlan]:
+    """As a new process would begin."""
+    return searched(planner, planner.plan(read().cells), {}, {})
+
+
+def carried_out(
+    planner: Planner,
+    scripts: Mapping[str, Sequence[Ended]] | None = None,
+    interrupts: Interrupts | None = None,
+) -> tuple[Result, Scoring]:
+    engine = Scoring(Path("runs"), scripts)
+    plans = plan(planner)
+    result = carry_out(planner, plans, engine, Silent(), interrupts or Interrupts(), launcher({}))
+    return result, engine
+
+
+def trials(planner: Planner) -> list[str]:
+    """The names of the trials' runs, from the smallest margin to the largest."""
+    found = plan(planner)[0].trials
+    return [t.runs[0].name for t in sorted(found, key=lambda t: t.values["ToyAttack.margin"])]
+
+
+def chosen() -> float:
+    (path,) = Path("runs/search").glob("*.json")
+    margin: float = json.loads(path.read_text())["values"]["ToyAttack.margin"]
+    return margin
+
+
+def test_trials_come_first_then_what_they_chose(planner: Planner) -> None:
+    names = trials(planner)
+    result, engine = carried_out(planner)
+    assert result.count("done") == 3 + 2 + 2
+    assert not result.failures
+    assert {*engine.started[:5]} > {*names}
+    margins = {trial.values["ToyAttack.margin"] for trial in plan(planner)[0].trials}
+    assert chosen() == max(margins)
+    assert len(plan(planner)[0].runs) == 2
+    again, engine = carried_out(planner)
+    assert (again.count("done"), engine.started) == (7, [])
+    assert finished(plan(planner)).count("done") == 7
+
+
+def test_a_draw_that_fails_by_itself_is_a_bad_one_and_no_failure(planner: Planner) -> None:
+    names = trials(planner)
+    result, _ = carried_out(planner, {names[-1]: [BROKEN]})
+    assert not result.failures
+    assert [outcome.run.name for outcome in result.bad_draws] == [names[-1]]
+    margins = sorted(trial.values["ToyAttack.margin"] for trial in plan(planner)[0].trials)
+    assert chosen() == margins[1]
+
+
+@pytest.mark.parametrize("how", [[KILLED] * 3, [Ended("", 4, "the data are gone")]])
+def test_a_trial_that_is_missing_keeps_its_cell_from_being_chosen(planner: Planner, how: list[Ended]) -> None:
+    """What killed it says nothing of what was drawn; another time it may well be the best."""
+    names = trials(planner)
+    result, _ = carried_out(planner, {names[0]: how})
+    assert [outcome.run.name for outcome in result.failures] == [names[0]]
+    assert result.count("done") == 2 + 2
+    assert not [*Path("runs/search").glob("*.json")]
+    later, engine = carried_out(planner)
+    assert not later.failures
+    assert {*engine.started} == {names[0], *(run.name for run in plan(planner)[0].runs)}
+
+
+def test_with_bad_draws_alone_a_cell_is_reported(planner: Planner) -> None:
+    result, _ = carried_out(planner, {name: [BROKEN] for name in trials(planner)})
+    assert len(result.failures) == 3
+    assert result.problems == {"a.gin": f"none of its 3 trials has a score; one says: {BROKEN.cause}"}
+
+
+def test_a_signal_ends_it_between_the_two(planner: Planner) -> None:
+    interrupts = Interrupts()
+    engine = Scoring(Path("runs"))
+    poll, names = engine.poll, trials(planner)
+
+    def poll_and_interrupt() -> list[Ended]:
+        ended = poll()
+        if not engine.under_way and len(engine.started) == 5:
+            interrupts.received = signal.SIGINT
+        return ended
+
+    engine.poll = poll_and_interrupt  # type: ignore[method-assign]
+    result = carry_out(planner, plan(planner), engine, Silent(), interrupts, launcher({}))
+    assert result.count("done") == 5
+    assert {*engine.started} > {*names}
+    assert len(plan(planner)[0].runs) == 2, "the next process goes on from here"
+
+
+def test_a_cell_without_its_data_is_a_problem_and_the_others_are_done(
+    planner: Planner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(self: ToyData, root: Path) -> dict[str, Split]:
+        raise DataError("toys are not here")
+
+    monkeypatch.setattr(ToyData, "load", missing)
+    plans = planner.plan(read().cells)
+    result = carry_out(planner, plans, Scoring(Path("runs")), Silent(), Interrupts(), launcher({}))
+    assert result.problems == {"a.gin": "toys are not here", "a.gin none.gin": "toys are not here"}
+    assert result.outcomes == ()
