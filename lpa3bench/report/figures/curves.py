@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from lpa3bench.records import Record
 from lpa3bench.report.figures.drawing import COLOURS, LINES, canvas, caption, save, styled
@@ -91,3 +92,5 @@ def _panel(axes: Axes, panel: Panel, by: By) -> None:
             axes.fill_between(found.x, low, high, color=colour, alpha=0.16, linewidth=0)
     axes.set_xlabel(AXES[by])
     axes.set_xlim(left=0)
+    if by == "epochs":
+        axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))

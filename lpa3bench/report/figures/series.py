@@ -140,11 +140,12 @@ def _name(slots: set[tuple[str, str]]) -> str:
 def _differences(record: Record, others: Sequence[Record]) -> list[str]:
     """The values that tell it from the others; where there are none, its identity's hash."""
     theirs = [values(other) for other in others]
-    said = [
-        f"{name.rpartition('/')[2].removeprefix('run.')} {text}"
-        for name, text in values(record).items()
-        if any(other.get(name) != text for other in theirs)
-    ]
+    own = tuple(f"{name}." for name in ("run", *record.slots.values()))
+    said = []
+    for name, text in values(record).items():
+        if any(other.get(name) != text for other in theirs):
+            shown = name.rpartition("/")[2]
+            said.append(f"{shown.partition('.')[2] if shown.startswith(own) else shown} {text}")
     return said if len(set(map(_what, others))) == len(others) else [*said, record.identity]
 
 

@@ -90,7 +90,7 @@ def test_the_scope_that_a_file_gave_an_augmenter_does_not_count() -> None:
         return runs(slots=LPA3, config=config | {f"{scope}/LPA3.margin": "0.1"}, identity=identity)
 
     (panel,) = panels([*lpa3("noise", "0", "1" * 8), *lpa3("positives", "5", "2" * 8)])
-    assert [arm.name for arm in panel.arms] == ["+ LP-A3, LPA3.iterations 0", "+ LP-A3, LPA3.iterations 5"]
+    assert [arm.name for arm in panel.arms] == ["+ LP-A3, iterations 0", "+ LP-A3, iterations 5"]
 
 
 def test_what_differs_in_its_identity_alone_is_told_apart_by_it() -> None:
