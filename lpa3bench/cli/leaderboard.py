@@ -85,7 +85,7 @@ def build(folder: Path, places: tuple[Path, ...], fresh: bool) -> None:
         _store(board, found, places, alone=fresh)
         _tell(found)
         if found.foreign:
-            click.echo(f"{len(found.foreign)} records are of no cell of this board", err=True)
+            click.echo(f"{len(found.foreign)} of no cell of this board", err=True)
     _write(board, folder)
 
 

@@ -139,6 +139,8 @@ class Cell:
     """In the order of the seeds."""
     other_scores: dict[str, float | None] = field(default_factory=dict)
     """Means of the other metrics over the runs; None where one of them lacks it."""
+    other_stds: dict[str, float | None] = field(default_factory=dict)
+    """Their sample standard deviations (ddof = 1); None for fewer than two runs."""
     seconds: float | None = None
     """Mean wall-clock seconds of training."""
     passes: float | None = None

@@ -82,10 +82,9 @@ def _cell(
     published = definition.published.get((row.key, column.key))
     if not runs:
         return Cell(row=row.key, column=column.key, published=published)
-    defined = [score for run in runs if (score := value(run, definition.metric)) is not None]
-    scores = tuple(defined) if len(defined) == len(runs) else ()
+    scores = tuple(_values(runs, definition.metric))
     of = summary(scores)
-    others = {name: _mean_of(runs, name) for name in _other_measures(definition, runs)}
+    others = {name: summary(_values(runs, name)) for name in _other_measures(definition, runs)}
     return Cell(
         row=row.key,
         column=column.key,
@@ -96,7 +95,8 @@ def _cell(
         high=settled(of.high),
         seeds=tuple(run.seed for run in runs),
         scores=scores,
-        other_scores=others,
+        other_scores={name: other.mean for name, other in others.items()},
+        other_stds={name: other.std for name, other in others.items()},
         seconds=fmean(run.seconds for run in runs),
         passes=fmean(run.passes for run in runs),
         trials=searched.trials if searched else None,
@@ -106,7 +106,7 @@ def _cell(
         records=tuple(run.file_name for run in runs),
         flags=(
             *([searched.text] if searched else []),
-            *_undefined(definition, runs, len(defined)),
+            *_undefined(definition, runs),
             *_flags(runs),
             *label_flags,
         ),
@@ -123,10 +123,10 @@ def _other_measures(definition: Definition, runs: Sequence[Record]) -> list[str]
     ]
 
 
-def _mean_of(runs: Sequence[Record], name: str) -> float | None:
-    """The mean over all runs; None where one of them has no such number."""
+def _values(runs: Sequence[Record], name: str) -> list[float]:
+    """Of all runs; none where one of them has no such number."""
     found = [number for run in runs if (number := value(run, name)) is not None]
-    return fmean(found) if len(found) == len(runs) else None
+    return found if len(found) == len(runs) else []
 
 
 def _curve(runs: Sequence[Record]) -> Curve:
@@ -148,8 +148,8 @@ def _by_epoch(
 
 
 # -------------------------------------------------------------------------------------------------- flags
-def _undefined(definition: Definition, runs: Sequence[Record], defined: int) -> list[str]:
-    missing = len(runs) - defined
+def _undefined(definition: Definition, runs: Sequence[Record]) -> list[str]:
+    missing = sum(value(run, definition.metric) is None for run in runs)
     return [f"{definition.metric} is undefined in {missing} of {len(runs)} runs"] if missing else []
 
 

@@ -43,7 +43,7 @@ def _numbers(definition: Definition) -> Iterator[str]:
 def _coverage(cells: Sequence[Cell]) -> Iterator[str]:
     measured = sum(cell.n > 0 for cell in cells)
     counts = sorted({cell.n for cell in cells if cell.n})
-    runs = f", with {counts[0]} runs each" if len(counts) == 1 else ""
+    runs = f", with {counts[0]} run{'s' if counts[0] > 1 else ''} each" if len(counts) == 1 else ""
     if len(counts) > 1:
         runs = f", with {counts[0]} to {counts[-1]} runs each"
     yield (

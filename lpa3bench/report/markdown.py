@@ -69,6 +69,10 @@ def _tables(board: Board) -> Iterator[str]:
     yield _table(board, main_table(board))
     if lines := comparison_table(board):
         yield "## Against the baseline, in percentage points"
+        yield (
+            "Mean difference over n pairs of runs with one seed, its 95 % bootstrap interval where there are "
+            "enough of them, and what it amounts to; p after the correction over the board's comparisons."
+        )
         yield _table(board, lines)
     for name in board.also:
         if lines := other_table(board, name):

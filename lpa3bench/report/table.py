@@ -66,7 +66,10 @@ def _line(board: Board, row: Row, column: Column, cell: Cell) -> Iterator[tuple[
         "trials": cell.trials,
         "identity": cell.identity,
     }.items()
-    yield from ((name, cell.other_scores.get(name)) for name in board.measures if name != board.metric)
+    for name in board.measures:
+        if name != board.metric:
+            yield name, cell.other_scores.get(name)
+            yield f"{name}_std", cell.other_stds.get(name)
     yield from _comparison(cell)
     yield from _published(cell)
     yield "flags", "; ".join(cell.flags)

@@ -94,7 +94,9 @@ def _other(board: Board, row: Row, cell: Cell, name: str) -> str:
     baseline = board.cell(row.baseline, cell.column) if row.baseline and measure.unit != "%" else None
     theirs = baseline.other_scores.get(name) if baseline else None
     ratio = f", × {mean / theirs:.2f}" if mean is not None and theirs else ""
-    return f"{number(mean, measure)}{ratio}"
+    if mean is None:
+        return MISSING
+    return f"{spread(mean, cell.other_stds.get(name), measure)} ({cell.n}){ratio}"
 
 
 def comparison_table(board: Board) -> list[Line]:
@@ -117,16 +119,16 @@ def compared(comparison: Comparison | None, measure: Measure) -> str:
     """The difference with its interval, and what it amounts to."""
     if comparison is None:
         return MISSING
-    if comparison.verdict == "not testable":
-        floor = probability(comparison.smallest_p)
-        return f"{difference(comparison.difference, measure)}, not testable (smallest p {floor})"
-    bounds = (
-        ""
-        if comparison.low is None
-        else f" [{difference(comparison.low, measure)}, {difference(comparison.high, measure)}]"
+    ends = [difference(end, measure) for end in (comparison.low, comparison.high) if end is not None]
+    bounds = f" [{', '.join(ends)}]" if ends else ""
+    testable = comparison.verdict != "not testable"
+    p = (
+        f"p {probability(comparison.p_holm)}"
+        if testable
+        else f"smallest p {probability(comparison.smallest_p)}"
     )
-    p = probability(comparison.p_holm)
-    return f"{difference(comparison.difference, measure)}{bounds}, {comparison.verdict} (p {p})"
+    found = f"{difference(comparison.difference, measure)}{bounds}"
+    return f"{found}, {comparison.verdict} ({p}, n {comparison.n})"
 
 
 def harm(comparison: Comparison, measure: Measure) -> str:

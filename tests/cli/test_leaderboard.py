@@ -36,7 +36,7 @@ def test_build_takes_records_and_writes_pages(tmp_path: Path) -> None:
     assert {Path(line).name for line in done.stdout.splitlines()} == PAGES
     assert f"refused {runs / str(limited) / 'result.json'}: not a result" in done.stderr
     assert "6 records taken, 1 refused" in done.stderr
-    assert "1 records are of no cell of this board" in done.stderr
+    assert "1 of no cell of this board" in done.stderr
     assert len([*(board / "results").iterdir()]) == 6
     assert json.loads((board / "board.json").read_text())["cells"][1]["n"] == 3
 

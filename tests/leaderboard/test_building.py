@@ -78,6 +78,7 @@ def test_six_records_by_hand() -> None:
     assert lpa3.std == pytest.approx(0.05774, abs=1e-5)  # √((2·(1/30)² + (2/30)²) / 2)
     assert (lpa3.seconds, lpa3.passes) == (6, 4000)
     assert lpa3.other_scores["oracle_best"] == pytest.approx(0.9)  # (0.9 + 0.9 + 0.9) / 3
+    assert lpa3.other_stds["oracle_best"] == pytest.approx(0)
     assert lpa3.other_scores["mean_last_10"] is None
     assert lpa3.other_scores["seconds_per_step"] == pytest.approx(6 / 20)
     assert lpa3.other_scores["passes_per_step"] == pytest.approx(4000 / 20)

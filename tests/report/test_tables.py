@@ -50,7 +50,7 @@ def test_markdown_shows_mean_deviation_and_n() -> None:
     page = markdown.readme(board())
     assert "| no augmenter | measured | 70.00 ± 10.00 (3) | – | 1 of 2 |" in page
     assert "| claimed | 85.50 ± 1.25 (3) | – | 1 of 2 |" in page
-    assert "+10.00, not testable (smallest p 0.25)" in page
+    assert "+10.00, not testable (smallest p 0.25, n 3)" in page
     assert "2 of 4 cells are measured" in page
     assert "nothing but the augmenter differs" in page
     assert "A paper; measure: last. Copied." in page
