@@ -26,11 +26,25 @@ if TYPE_CHECKING:
     "--only", metavar="GLOB", help="Only runs whose folder's name matches, such as 'digits-fixmatch-*'."
 )
 @click.option(
+    "--arm",
+    "arms",
+    metavar="GLOB",
+    multiple=True,
+    help="Only methods that are called so in the legend, such as 'baseline*' or '+ LP-A3*'. Repeatable.",
+)
+@click.option(
     "--out", type=click.Path(path_type=Path), metavar="FILE", default=Path("curves"), show_default=True,
     help="FILE.svg and FILE.png are written.",
 )  # fmt: skip
 @json_option
-def command(places: tuple[Path, ...], by: tuple[By, ...], only: str | None, out: Path, as_json: bool) -> None:
+def command(
+    places: tuple[Path, ...],
+    by: tuple[By, ...],
+    only: str | None,
+    arms: tuple[str, ...],
+    out: Path,
+    as_json: bool,
+) -> None:
     """Test accuracy against epochs, counted passes or seconds (Fig. 4).
 
     RUNS are run directories, folders of them, or records. A row of panels for each environment, a line for
@@ -38,11 +52,10 @@ def command(places: tuple[Path, ...], by: tuple[By, ...], only: str | None, out:
     """
     from lpa3bench.records import load_all
     from lpa3bench.report.figures import curves
-    from lpa3bench.report.figures.series import matching, panels
+    from lpa3bench.report.figures.series import matching, panels, with_arms
 
-    records = matching(load_all(places), only)
-    chosen = by or tuple(curves.AXES)
-    files = curves.draw(records, chosen, out)
+    found = with_arms(panels(matching(load_all(places), only)), arms)
+    files = curves.draw(found, by or tuple(curves.AXES), out)
     if not as_json:
         click.echo("\n".join(map(str, files)))
         return
@@ -58,6 +71,6 @@ def command(places: tuple[Path, ...], by: tuple[By, ...], only: str | None, out:
                 for arm in panel.arms
             ],
         }
-        for panel in panels(records)
+        for panel in found
     ]
     click.echo(json.dumps({"files": [str(file) for file in files], "panels": told}, indent=1))

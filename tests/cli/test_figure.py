@@ -92,6 +92,7 @@ def test_curves(tmp_path: Path) -> None:
     assert [panel["title"] for panel in json.loads(one.output)["panels"]] == ["Digits · Supervised"]
     assert json.loads(one.output)["panels"][0]["arms"][0]["seeds"] == [0, 1]
     assert "forward equivalents" not in (tmp_path / "fig4.svg").read_text(encoding="utf-8")
+    assert figure("curves", runs, "--arm", "+ *", "--out", out).exit_code == 4
     empty = tmp_path / "empty"
     empty.mkdir()
     assert figure("curves", empty, "--out", out).exit_code == 4

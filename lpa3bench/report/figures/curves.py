@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from lpa3bench.records import Record
 from lpa3bench.report.figures.drawing import COLOURS, LINES, canvas, caption, save, styled
-from lpa3bench.report.figures.series import Panel, panels
+from lpa3bench.report.figures.series import Panel
 
 By = Literal["epochs", "passes", "seconds"]
 AXES: dict[By, str] = {
@@ -57,13 +57,8 @@ def _place(row: dict[str, Any], by: By) -> float:
     return float(row["passes"] / 1e6 if by == "passes" else row["seconds"])
 
 
-def draw(records: Sequence[Record], by: Sequence[By], out: Path) -> list[Path]:
-    """Draw a row of panels for each environment, one for each of `by`, and write SVG and PNG.
-
-    Raises:
-        DataError: there is no record, or two are of one method with one seed.
-    """
-    rows = panels(records)
+def draw(rows: Sequence[Panel], by: Sequence[By], out: Path) -> list[Path]:
+    """Draw a row for each panel (at least one), with axes for each of `by`, and write SVG and PNG."""
     longest = max(len(arm.name) for panel in rows for arm in panel.arms)
     with styled():
         figure = canvas(0.4 + 3.6 * len(by) + 1.2 + 0.065 * longest, 0.7 + 2.55 * len(rows))

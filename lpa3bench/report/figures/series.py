@@ -91,6 +91,25 @@ def panels(records: Sequence[Record]) -> list[Panel]:
     return [_panel(group) for _, group in sorted(grouped(records, environment).items(), key=_first_name)]
 
 
+def with_arms(found: Sequence[Panel], patterns: Sequence[str]) -> list[Panel]:
+    """The panels with those arms alone whose names match one of the patterns, with shell wildcards; all arms
+    where there is no pattern.
+
+    Raises:
+        DataError: none is left.
+    """
+    if not patterns:
+        return [*found]
+    kept = [
+        Panel(panel.title, tuple(a for a in panel.arms if any(fnmatchcase(a.name, p) for p in patterns)))
+        for panel in found
+    ]
+    if not any(panel.arms for panel in kept):
+        names = sorted({arm.name for panel in found for arm in panel.arms})
+        raise DataError(f"no method is called {' or '.join(patterns)}; there are {'; '.join(names)}")
+    return [panel for panel in kept if panel.arms]
+
+
 def _first_name(item: tuple[tuple[object, ...], list[Record]]) -> tuple[str, str]:
     return min((record.name, record.identity) for record in item[1])
 

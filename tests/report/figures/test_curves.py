@@ -10,7 +10,7 @@ from smallrecords import bits, small_record
 from lpa3bench.errors import DataError
 from lpa3bench.records import Record
 from lpa3bench.report.figures.curves import AXES, curve, draw
-from lpa3bench.report.figures.series import matching, panels
+from lpa3bench.report.figures.series import matching, panels, with_arms
 
 LPA3 = {"positives": "LPA3"}
 
@@ -111,16 +111,29 @@ def test_choosing_runs_by_name() -> None:
         matching(records, "x")
 
 
+def test_choosing_methods_by_name() -> None:
+    found = panels(
+        [*runs(), *runs(slots=LPA3, identity="1" * 8), *runs(task="PES", slots={"view": "Cutout"})]
+    )
+    assert with_arms(found, []) == found
+    (panel,) = with_arms(found, ["base*", "+ LP-A3"])
+    assert [arm.name for arm in panel.arms] == ["baseline", "+ LP-A3"]
+    with pytest.raises(
+        DataError, match=r"no method is called x; there are \+ LP-A3; Cutout \(view\); baseline"
+    ):
+        with_arms(found, ["x"])
+
+
 def test_the_figure_holds_every_arm_escaped_and_is_the_same_again(tmp_path: Path) -> None:
     records = [
         *runs(earlier=[0.1, 0.3]),
         *runs(earlier=[0.2, 0.4], slots={"view": "A<b>&"}, identity="1" * 8),
     ]
-    svg, png = draw(records, tuple(AXES), tmp_path / "a")
+    svg, png = draw(panels(records), tuple(AXES), tmp_path / "a")
     text = svg.read_text(encoding="utf-8")
     assert "baseline (n = 2)" in text
     assert "A&lt;b&gt;&amp; (view) (n = 2)" in text
     assert "Digits · Supervised" in text
     assert all(label in text for label in AXES.values())
-    again = draw(records[::-1], tuple(AXES), tmp_path / "b")
+    again = draw(panels(records[::-1]), tuple(AXES), tmp_path / "b")
     assert [path.read_bytes() for path in again] == [svg.read_bytes(), png.read_bytes()], "in any order"
