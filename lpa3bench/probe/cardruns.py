@@ -1,6 +1,6 @@
 """The runs behind a card: real ones, by the one training loop, so that each is there to be looked into.
 
-Four are trained on the data set, and one or two on digits with known nuisances. Each is found again by its
+Three are trained on the data set, and one or two on digits with known nuisances. Each is found again by its
 identity, so cards of several augmenters for one data set share those without an augmenter.
 """
 
@@ -135,7 +135,7 @@ class Trainer:
         raise UsageError(f"there is no {name} among the {kind}; {hint}")
 
     def train(self) -> Runs:
-        """The four runs on the card's data set, or three where the attacked network is given.
+        """The three runs on the card's data set.
 
         Raises:
             BenchError: as of a run.
@@ -143,9 +143,10 @@ class Trainer:
         request = self.request
         of: Literal["train", "test"] = "train" if request.run is None else "test"
         attacked, judged = self._fold("attacked", "train"), self._fold("judge", of)
-        judge = (*judged, f"run.backbone=@judge/backbones.{request.judge}", "run.labels=None")
+        judge = (*_bare(None), *judged, f"run.backbone=@judge/backbones.{request.judge}", "run.labels=None")
         slot, augmented = self._slot(attacked)
-        self._all_used((augmented, (*_bare(None), *judge)))
+        self._all_used(augmented, judge)
+        self._config(judge).experiment()  # so that what is wrong with it is said before anything is trained
         clean = self._run((*_bare(None), *attacked), request.seed)
         named = None
         if request.run is not None:
@@ -159,7 +160,7 @@ class Trainer:
         return Runs(
             clean=clean,
             augmented=self._run(augmented, request.seed),
-            judge=self._run((*_bare(None), *judge), request.seed + 1),
+            judge=self._run(judge, request.seed + 1),
             attacked=named or clean.trained,
             slot=slot,
         )
@@ -202,18 +203,22 @@ class Trainer:
             return slot, bindings
         raise refused or UsageError("--slot: none was named")
 
-    def _all_used(self, runs: Sequence[Sequence[str]]) -> None:
-        """Every `-p` of the user must have a say in one of the runs: a misspelt one is found."""
+    def _all_used(self, augmented: Sequence[str], judge: Sequence[str]) -> None:
+        """Every `-p` of the user must have a say in one of the two runs: a misspelt one is found."""
         request = self.request
-        used = {text for own in runs for text in self._used(own)}
+        used = {*self._used(augmented), *self._used(judge)}
         if idle := [text for text in request.bindings if text not in used]:
-            configs.load(request.files, setting=request.setting, bindings=idle, registry=self.registry)
+            bindings = (*idle, *judge)
+            configs.load(request.files, setting=request.setting, bindings=bindings, registry=self.registry)
             raise UsageError(f"-p {idle[0]!r}: no run of this card uses it")
 
     def _used(self, own: Sequence[str]) -> tuple[str, ...]:
+        """What of the user's `-p` has a say beside our own bindings."""
         request = self.request
+        judged = any("@judge/" in text for text in own)  # elsewhere gin knows no such scope
+        candidates = [t for t in request.bindings if judged or not t.lstrip().startswith("judge/")]
         return configs.used(
-            request.bindings, request.files, setting=request.setting, bindings=own, registry=self.registry
+            candidates, request.files, setting=request.setting, bindings=own, registry=self.registry
         )
 
     def _config(self, own: Sequence[str]) -> Config:

@@ -64,7 +64,7 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Any:
             request = Request(
                 augmenter=augmenter,
                 files=(resolve_config("digits_supervised"),),
-                bindings=("run.epochs=6", *bindings),
+                bindings=("run.epochs=6", "judge/JudgeNet.width=16", *bindings),
                 plugins=(plugin,),
                 images=300,
                 device="cpu",
@@ -76,8 +76,8 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Any:
         return cards[augmenter]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cardprobes, "STEPS", 120)
-        patch.setattr(cardprobes, "SEEDS", 2)
+        patch.setattr(cardprobes, "STEPS", 60)
+        patch.setattr(cardprobes, "SEEDS", 1)
         patch.setattr(cardruns, "_NUISANCE", (*cardruns._NUISANCE, "run.epochs=2"))
         patch.setattr(nuisance, "COPIES", {"attacked": 1, "probe": 2, "test": 1})
         card.folder, card.plugin = folder, plugin  # type: ignore[attr-defined]
@@ -118,7 +118,7 @@ def test_what_hides_everything_is_found_out(make: Make) -> None:
     assert value(card, "preserved_known") < 0.35
     assert value(card, "affinity") < 0.35
     assert value(card, "margin_violations") > 0.8
-    assert value(card, "recognised") == 0
+    assert value(card, "recognised") <= 1 / 300  # all views are the same, and one image is nearest to it
     assert value(card, "diversity") > 1.5
     assert value(card, "accuracy_change") < -0.3
     assert value(card, "worst_class") <= value(card, "accuracy_change")
@@ -193,6 +193,8 @@ def test_another_runs_network_can_be_attacked(make: Any) -> None:
         ("Digits", {}, UsageError, "no Digits among the augmenters"),
         ("Identity", {"judge": "NoNet"}, UsageError, "no NoNet among the backbones"),
         ("Identity", {"bindings": ("LPA3.margin=1.0",)}, ConfigError, "LPA3 is not bound"),
+        ("Identity", {"bindings": ("judge/JudgeNet.widht=8",)}, ConfigError, "did you mean width"),
+        ("Identity", {"bindings": ("judge/SmallNet.width=8",)}, ConfigError, "SmallNet is not bound"),
         ("LPA3", {"slot": "view"}, ConfigError, "auxiliary BatchNorm"),
     ],
 )
