@@ -1,17 +1,14 @@
 """Delivers parcels to W&B. To deliver one again changes nothing, and what broke off half-way is completed.
 
-A parcel goes out whole under a fixed id: W&B's history is a file that is written from its first line on, so
-the same rows land in the same places. What W&B has acknowledged is remembered beside the run, so that nothing
-is sent twice; a written parcel stays there until it is acknowledged, and is sent again as it is. If all of
-that is lost, a new one with the same rows takes the place of the old ones.
+A parcel goes out under a fixed id, and only the rows that W&B does not hold yet are sent: it is asked each
+time, so nothing hangs on what is remembered here. What it has acknowledged is remembered beside the run, lest
+anything be sent at all where nothing has changed, and lest rows of two trainings be mixed.
 """
 
 from __future__ import annotations
 
 import fcntl
 import json
-import os
-import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -19,8 +16,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
-from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
 
 from lpa3bench.errors import RunFailed, TryAgain
 from lpa3bench.files import write_text
@@ -30,13 +25,12 @@ from lpa3bench.publish.target import Deadline, Target, environment
 
 HOME = ".wandb"
 """The folder, in a run directory or a board, for everything that publishing leaves there."""
-REACH_SECONDS = 10.0
-"""How long the server may take to show a sign of life."""
-HEADER_BYTES = 7
-"""An offline run's file that is no longer holds nothing, and `wandb sync` would succeed without a word."""
-LOSSES = ("filestream", "file transfer", "runfiles", "runupserter", "sender", "runsync", "runreader")
+LOSSES = ("filestream", "file transfer", "runfiles", "runupserter", "sender")
 """Parts of the SDK's service whose errors mean that something did not arrive."""
-ADDRESS = re.compile(r"https?://\S+/runs/\S+")
+STATE = "state.json"
+HEADER_BYTES = 7
+"""An offline run's file that is no longer holds nothing."""
+AGAIN = "nothing is lost, give the same command again later"
 Status = Literal["published", "unchanged", "offline"]
 
 
@@ -68,20 +62,29 @@ def deliver(parcel: Parcel, place: Path, target: Target, deadline: Deadline) -> 
         state = _State(home)
         digest = parcel.digest()
         known = state.published.get(target.key)
-        if target.uploads and known is not None and known["digest"] == digest:
-            return _outcome(parcel, "unchanged", url=known["url"])
-        written = state.written
-        same = written is not None and (written["digest"], written["target"]) == (digest, target.key)
-        if written is None or not same or (target.uploads and not written["key"]):
-            state.drop()
-            made = _write(parcel, home, target, deadline)
-            written = state.write({**made, "digest": digest, "target": target.key})
-        if not (target.uploads and written["key"]):
-            return _outcome(parcel, "offline", folder=written["folder"], keyless=target.uploads)
-        _reach(written["base_url"], deadline)
-        url = _upload(Path(written["folder"]), home, deadline)
-        state.acknowledge(target.key, digest=digest, rows=len(parcel.rows), url=url)
-        return _outcome(parcel, "published", url=url)
+        if target.uploads and known is not None:
+            if known["digest"] == digest:
+                return _outcome(parcel, "unchanged", url=known["url"])
+            if parcel.rows_digest(known["rows"]) != known["rows_digest"]:
+                raise RunFailed(
+                    f"{place}: was trained anew since W&B took its rows ({known['url']}); delete that run "
+                    f"there and {home / STATE} here, then publish again"
+                )
+        elif not target.uploads and state.offline is not None and state.offline["digest"] == digest:
+            return _outcome(parcel, "offline", folder=state.offline["folder"])
+        state.drop()
+        done = _have_delivered(parcel, home, target, deadline)
+        if not done["online"]:
+            _check_written(Path(done["folder"]))
+            state.keep({"digest": digest, "folder": done["folder"]})
+            return _outcome(parcel, "offline", folder=done["folder"], keyless=target.uploads)
+        if loss := _loss(Path(done["folder"])):
+            raise RunFailed(f"W&B did not take all of it: {loss}")
+        rows = len(parcel.rows)
+        held = {"digest": digest, "rows": rows, "rows_digest": parcel.rows_digest(rows), "url": done["url"]}
+        state.drop(done["folder"])
+        state.acknowledge(target.key, held)
+        return _outcome(parcel, "published", url=done["url"])
 
 
 def _outcome(parcel: Parcel, status: Status, **more: Any) -> Delivered:
@@ -112,84 +115,84 @@ def _alone(home: Path, deadline: Deadline) -> Iterator[Path]:
 
 
 class _State:
-    """What is remembered: the parcel that is written and not acknowledged, and what each target holds."""
+    """What is remembered: an offline run that was written, and what each target holds."""
 
     def __init__(self, home: Path) -> None:
-        self._path = home / "state.json"
+        self._path = home / STATE
         try:
             held = json.loads(self._path.read_text(encoding="utf-8"))
             self.published: dict[str, Any] = dict(held["published"])
-            self.written: dict[str, Any] | None = held["written"]
-        except (OSError, ValueError, KeyError, TypeError):  # lost or torn: everything is sent anew
-            self.published, self.written = {}, None
-        if self.written is not None and not _run_file(Path(self.written["folder"])):
-            self.written = None
+            self.offline: dict[str, Any] | None = held["offline"]
+        except (OSError, ValueError, KeyError, TypeError):  # lost or torn: W&B is asked
+            self.published, self.offline = {}, None
+        if self.offline is not None and _run_file(Path(self.offline["folder"])) is None:
+            self.offline = None
 
-    def write(self, written: dict[str, Any]) -> dict[str, Any]:
-        """A parcel waits for its upload."""
-        self.written = written
-        self._save()
-        return written
-
-    def acknowledge(self, target: str, *, digest: str, rows: int, url: str | None) -> None:
-        """The target holds the parcel now; the offline run has done its duty."""
-        self.published[target] = {"digest": digest, "rows": rows, "url": url}
-        self.drop()
+    def keep(self, offline: dict[str, Any]) -> None:
+        """An offline run stays until there is a newer one, or W&B holds it."""
+        self.offline = offline
         self._save()
 
-    def drop(self) -> None:
-        """Clear away what waits, and what processes that were killed have left."""
+    def acknowledge(self, target: str, held: dict[str, Any]) -> None:
+        """The target holds this now."""
+        self.published[target] = held
+        self._save()
+
+    def drop(self, *folders: str) -> None:
+        """Clear away the offline run, these folders, and what processes that were killed have left."""
         home = self._path.parent
-        waiting = [Path(self.written["folder"])] if self.written else []
-        for place in (*waiting, *home.glob("wandb/*-run*"), home / "artifacts", home / "cache"):
-            place.unlink() if place.is_symlink() else shutil.rmtree(place, ignore_errors=True)
-        self.written = None
+        known = [Path(folder) for folder in (*folders, *([self.offline["folder"]] if self.offline else []))]
+        for place in (*known, *home.glob("wandb/*run-*"), home / "wandb" / "latest-run", home / "artifacts"):
+            if place.is_symlink():
+                place.unlink()
+            else:
+                shutil.rmtree(place, ignore_errors=True)
+        self.offline = None
 
     def _save(self) -> None:
-        held = {"written": self.written, "published": self.published}
+        held = {"offline": self.offline, "published": self.published}
         write_text(self._path, json.dumps(held, indent=1, sort_keys=True) + "\n")
 
 
-def _run_file(folder: Path) -> Path | None:
-    """The file of an offline run, if it holds anything."""
-    return next((f for f in folder.glob("run-*.wandb") if f.stat().st_size > HEADER_BYTES), None)
-
-
-def _write(parcel: Parcel, home: Path, target: Target, deadline: Deadline) -> dict[str, Any]:
-    """Have the SDK write an offline run."""
-    order = {"parcel": asdict(parcel), "project": target.project, "entity": target.entity}
+def _have_delivered(parcel: Parcel, home: Path, target: Target, deadline: Deadline) -> dict[str, Any]:
+    """Have the SDK deliver it; its reply."""
+    order = {
+        "parcel": asdict(parcel),
+        "online": target.uploads,
+        "project": target.project,
+        "entity": target.entity,
+        "seconds": deadline.left,
+    }
     done = process.run(
         ["-m", "lpa3bench.sinks.wandb"],
         stdin=json.dumps(order),
-        env=environment(home) | {"WANDB_SILENT": "true"},
+        env=environment(home),
         deadline=deadline,
     )
     try:
-        written: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        reply: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     except (ValueError, IndexError):
-        raise RunFailed(f"the W&B SDK wrote no run: {done.complaint}") from None
-    if _run_file(Path(written["folder"])) is None:
-        raise RunFailed(f"{written['folder']}: the W&B SDK wrote nothing there")
-    return written
+        raise RunFailed(f"the W&B SDK failed: {done.complaint}") from None
+    if "unreachable" in reply:
+        raise TryAgain(f"{' '.join(reply['unreachable'].split())}; {AGAIN}")
+    if "refused" in reply:
+        raise RunFailed(f"W&B refused it: {reply['refused']}")
+    return reply
 
 
-def _reach(url: str, deadline: Deadline) -> None:
-    """Refuse at once where no server answers; any answer will do."""
-    try:
-        with urlopen(Request(url, method="HEAD"), timeout=min(REACH_SECONDS, deadline.left or 0.1)):
-            pass
-    except HTTPError:
-        pass
-    except (URLError, OSError) as error:
-        reason = getattr(error, "reason", error)
-        raise TryAgain(
-            f"{url}: cannot be reached ({reason}); nothing is lost, give the same command again later"
-        ) from error
+def _run_file(folder: Path) -> Path | None:
+    """The file of a run of the SDK's, if it holds anything."""
+    return next((f for f in folder.glob("run-*.wandb") if f.stat().st_size > HEADER_BYTES), None)
 
 
-def _loss(logs: Path) -> str | None:
-    """The first thing in the log of `wandb sync` that means that something did not arrive."""
-    for log in logs.glob("debug-sync*.log"):
+def _check_written(folder: Path) -> None:
+    if _run_file(folder) is None:
+        raise RunFailed(f"{folder}: the W&B SDK wrote nothing there")
+
+
+def _loss(folder: Path) -> str | None:
+    """The first thing in the SDK's log that means that something did not arrive; it says so nowhere else."""
+    for log in folder.glob("logs/debug-internal*.log"):
         for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
             try:
                 said = json.loads(line)
@@ -198,24 +201,3 @@ def _loss(logs: Path) -> str | None:
             except (ValueError, KeyError, TypeError, AttributeError):
                 continue
     return None
-
-
-def _upload(folder: Path, home: Path, deadline: Deadline) -> str | None:
-    """Have `wandb sync` upload one offline run; the address it names.
-
-    Its exit code tells little, and it marks a run as synced of which it has lost a part, so its log is read.
-    """
-    file = _run_file(folder)
-    assert file is not None, "just written"
-    logs = home / "wandb" / "logs"
-    shutil.rmtree(logs, ignore_errors=True)
-    done = process.run(
-        ["-m", "wandb", "sync", "--include-synced", str(folder)],
-        env=environment(home) | {"WANDB_DIR": str(home)},
-        deadline=deadline,
-    )
-    whole = done.returncode == 0 and file.with_name(f"{file.name}.synced").exists()
-    if (loss := _loss(logs)) or not whole or "wandb: ERROR" in done.stdout + done.stderr:
-        raise RunFailed(f"W&B did not take all of it ({loss or done.complaint}); see {os.path.relpath(logs)}")
-    found = ADDRESS.search(done.stdout + done.stderr)
-    return found[0] if found else None

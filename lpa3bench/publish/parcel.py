@@ -43,10 +43,18 @@ class Parcel:
     """`{"columns": …, "data": …}` by key; shown in a row after the others."""
     artifact: Artifact | None = None
 
+    def rows_digest(self, count: int) -> str:
+        """Stands for what the first `count` rows hold."""
+        return hashlib.sha256(json.dumps(self.rows[:count], sort_keys=True).encode()).hexdigest()[:16]
+
     def digest(self) -> str:
-        """Stands for all of it, the content of files included."""
-        files = [*self.images.values(), *(self.artifact.files.values() if self.artifact else ())]
-        total = hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode())
-        for file in files:
-            total.update(hashlib.sha256(Path(file).read_bytes()).digest())
-        return total.hexdigest()[:16]
+        """Stands for all of it: the content of files, not where they lie."""
+        body = asdict(self)
+        body["images"] = {key: _content(path) for key, path in self.images.items()}
+        if self.artifact is not None:
+            body["artifact"]["files"] = {key: _content(path) for key, path in self.artifact.files.items()}
+        return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _content(path: str) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()

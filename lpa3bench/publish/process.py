@@ -29,7 +29,7 @@ class Done:
         return (errors or lines or [f"ended with {self.returncode}"])[-1]
 
 
-def run(arguments: list[str], *, env: dict[str, str], deadline: Deadline, stdin: str = "") -> Done:
+def run(arguments: list[str], *, env: dict[str, str], deadline: Deadline, stdin: str) -> Done:
     """Run Python with these arguments, in a session of its own, until it ends or the time is up.
 
     When the time is up its whole group is killed; the SDK's own service goes when its parent has gone.

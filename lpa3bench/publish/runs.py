@@ -48,6 +48,8 @@ def read_run(path: Path, *, images: bool = True) -> Parcel:
     """Everything that a run directory has to show now.
 
     The artifact with record and config comes with the record, when the run is finished; so do the images.
+    Until then the last row is held back: a run that is killed now may go on from the checkpoint before it.
+    The seconds of training are left out of the rows, for only the record tells them.
 
     Raises:
         RunFailed: it is no run directory.
@@ -59,9 +61,11 @@ def read_run(path: Path, *, images: bool = True) -> Parcel:
     named = {key: match[1] for key in _named() if (match := REFERENCE.match(str(values.get(f"run.{key}"))))}
     record = records.load(folder.result) if folder.result.exists() else None
     cell = record.name if record else path.resolve().name.removesuffix(f"-{identity}")
-    rows = tuple(record.curve) if record else tuple(_rows(folder.metrics))
+    curve = record.curve if record else _rows(folder.metrics)[:-1]
+    rows = tuple({name: value for name, value in row.items() if name != "seconds"} for row in curve)
     augmenters = [named[slot] for slot in SLOTS if slot in named]
     version = record.protocol_version if record else records.PROTOCOL_VERSION
+    pictures = _images(path) if record and images else {}
     identity_alone, _, seed = identity.rpartition("-s")
     return Parcel(
         id=identity,
@@ -75,11 +79,11 @@ def read_run(path: Path, *, images: bool = True) -> Parcel:
             "seed": int(seed),
         },
         rows=rows,
-        times=_times(folder, rows, record),
+        times=_times(folder, len(rows), record),
         summary=_summary(record) if record else {"status": "unfinished"},
-        step_metrics=("epoch", "passes", "step", *(("seconds",) if record else ())),
-        images=_images(path) if record and images else {},
-        artifact=_artifact(folder, identity) if record else None,
+        step_metrics=("epoch", "passes", "step"),
+        images=pictures,
+        artifact=_artifact(folder, identity, pictures) if record else None,
     )
 
 
@@ -136,20 +140,18 @@ def _rows(path: Path) -> list[dict[str, Any]]:
         raise RunFailed(f"{path}: damaged ({error})") from error
 
 
-def _times(
-    folder: RunDirectory, rows: tuple[dict[str, Any], ...], record: records.Record | None
-) -> tuple[float, ...]:
-    """About when each epoch ended, by the files alone, so that they are the same at every reading.
+def _times(folder: RunDirectory, count: int, record: records.Record | None) -> tuple[float, ...]:
+    """About when each of the first `count` epochs ended, by the files alone: the same at every reading.
 
     A record tells the end and the seconds of training; before there is one, epochs lie evenly between the
     first and the last moment that something was written.
     """
     if record is not None:
         end = datetime.fromisoformat(record.data["provenance"]["finished"]).timestamp()
-        return tuple(round(end - (record.seconds - row["seconds"]), 3) for row in rows)
+        return tuple(round(end - (record.seconds - row["seconds"]), 3) for row in record.curve)
     start = folder.env.stat().st_mtime
-    spent = max(0.0, folder.metrics.stat().st_mtime - start) if rows else 0.0
-    return tuple(round(start + spent * (place + 1) / len(rows), 3) for place in range(len(rows)))
+    spent = max(0.0, folder.metrics.stat().st_mtime - start) if count else 0.0
+    return tuple(round(start + spent * (place + 1) / (count + 1), 3) for place in range(count))
 
 
 def _summary(record: records.Record) -> dict[str, Any]:
@@ -166,10 +168,11 @@ def _images(path: Path) -> dict[str, str]:
     return {f"images/{file.stem}": str(file.resolve()) for file in sorted((path / IMAGES).glob("*.png"))}
 
 
-def _artifact(folder: RunDirectory, identity: str) -> Artifact:
+def _artifact(folder: RunDirectory, identity: str, images: dict[str, str]) -> Artifact:
     files = (folder.result, folder.config, folder.operative, folder.env, folder.metrics)
     return Artifact(
         name=f"run-{identity}",
         type="record",
-        files={file.name: str(file.resolve()) for file in files if file.exists()},
+        files={file.name: str(file.resolve()) for file in files if file.exists()}
+        | {f"{IMAGES}/{Path(path).name}": path for path in images.values()},
     )

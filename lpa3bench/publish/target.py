@@ -64,8 +64,7 @@ def environment(home: Path) -> dict[str, str]:
         "WANDB_ERROR_REPORTING": "false",
         **kept,
         "WANDB_CONSOLE": "off",
-        "WANDB_QUIET": "false",
-        "NO_COLOR": "1",
+        "WANDB_SILENT": "true",
     }
 
 

@@ -1,8 +1,7 @@
-"""The only file that knows the W&B SDK: writes a parcel as one of its offline runs, in a process of its own.
+"""The only file that knows the W&B SDK: brings W&B to hold a parcel, in a process of its own.
 
 `python -m lpa3bench.sinks.wandb` reads an order on stdin (see `main`) and prints what became of it as JSON.
-Nothing here reaches the network: an offline run is uploaded by `wandb sync` afterwards, because in an online
-run `finish()` can hang for as long as the server does.
+It may hang for as long as the server does: whoever starts it sets it a limit.
 """
 
 from __future__ import annotations
@@ -11,12 +10,17 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from http.client import HTTPException
 from netrc import NetrcParseError, netrc
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
 
 DEFAULT_PROJECT = "lpa3bench"
+REACH_SECONDS = 10.0
+"""How long the server may take to show a sign of life."""
 QUIET = {
     "console": "off",
     "silent": True,
@@ -33,28 +37,47 @@ QUIET = {
 
 
 def main() -> None:
-    """Carry out `{"parcel": {…}, "project": …, "entity": …}`."""
+    """Carry out `{"parcel": {…}, "online": …, "project": …, "entity": …, "seconds": …}`.
+
+    Prints `{"key": …}`, whether there is a key for the server, and one of: `unreachable`, `refused` (the
+    reasons), or `folder`, `online`, `url` and `held`, the rows that W&B had already.
+    """
+    import wandb
+
     order = json.load(sys.stdin)
-    print(json.dumps(write(order["parcel"], project=order["project"], entity=order["entity"])))  # noqa: T201
+    known = wandb.setup().settings
+    online = order["online"] and _has_key(known)
+    reply: dict[str, Any] = {"key": _has_key(known), "online": online}
+    if online and (reason := _unreachable(known.base_url, order["seconds"])):
+        reply["unreachable"] = f"{known.base_url}: cannot be reached ({reason})"
+    else:
+        try:
+            reply |= deliver(order["parcel"], online=online, project=order["project"], entity=order["entity"])
+        except wandb.errors.CommError as error:
+            reply["unreachable"] = f"{known.base_url}: {error}"
+        except wandb.Error as error:
+            reply["refused"] = " ".join(str(error).split())
+    print(json.dumps(reply))  # noqa: T201
 
 
-def write(parcel: Mapping[str, Any], *, project: str | None, entity: str | None) -> dict[str, Any]:
-    """Write an offline run with all that the parcel holds, under its id.
+def deliver(
+    parcel: Mapping[str, Any], *, online: bool, project: str | None, entity: str | None
+) -> dict[str, Any]:
+    """Log all that the parcel holds under its id; online only the rows that W&B does not hold yet.
 
     What is None is left to the SDK, so that the user's WANDB_… variables and settings file have their say.
 
     Args:
         parcel: the fields of a `lpa3bench.publish.parcel.Parcel`.
+        online: upload; else write an offline run.
         project, entity: from our command line, where given.
-
-    Returns:
-        `folder` of the offline run, `base_url` of the server, and `key`: whether there is a key for it.
     """
     import wandb
 
     known = wandb.setup().settings
     run = wandb.init(
-        mode="offline",
+        mode="online" if online else "offline",
+        resume="allow" if online else None,
         id=parcel["id"],
         name=known.run_name or parcel["name"],
         project=project or known.project or DEFAULT_PROJECT,
@@ -63,20 +86,23 @@ def write(parcel: Mapping[str, Any], *, project: str | None, entity: str | None)
         job_type=known.run_job_type or parcel["job_type"],
         tags=[*dict.fromkeys([*parcel["tags"], *(known.run_tags or ())])],
         config=parcel["config"],
+        allow_val_change=True,
         settings=wandb.Settings(**{name: value for name, value in QUIET.items() if hasattr(known, name)}),
     )
+    held = run.step if run.resumed else 0
     _define(run, parcel["step_metrics"])
     for step, row in enumerate(_rows(parcel)):
-        run.log(row, step=step)
+        if step >= held:
+            run.log(row, step=step)
     run.summary.update({name: value for name, value in parcel["summary"].items() if value is not None})
     if parcel["artifact"] is not None:
         artifact = wandb.Artifact(parcel["artifact"]["name"], type=parcel["artifact"]["type"])
         for name, path in parcel["artifact"]["files"].items():
             artifact.add_file(path, name=name)
         run.log_artifact(artifact)
-    folder = str(Path(run.dir).parent)
+    folder, url = str(Path(run.dir).parent), run.url if online else None
     run.finish()
-    return {"folder": folder, "base_url": known.base_url, "key": _has_key(known)}
+    return {"folder": folder, "url": url, "held": held}
 
 
 def _define(run: Any, step_metrics: list[str]) -> None:
@@ -101,6 +127,17 @@ def _rows(parcel: Mapping[str, Any]) -> list[dict[str, Any]]:
         for name, table in parcel["tables"].items()
     ]
     return rows
+
+
+def _unreachable(url: str, seconds: float) -> str | None:
+    """Why no server answers there; None if one does, whatever it says."""
+    try:
+        with urlopen(Request(url, method="HEAD"), timeout=min(REACH_SECONDS, seconds)):
+            return None
+    except HTTPError:
+        return None
+    except (URLError, OSError, HTTPException) as error:
+        return str(getattr(error, "reason", error)) or type(error).__name__
 
 
 def _has_key(settings: Any) -> bool:

@@ -1,0 +1,292 @@
+"""`lpa3bench publish` and `leaderboard publish`, end to end against a small server on loopback."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from wandbruns import CELL, items, made_run, offline_records
+from wandbserver import ENTITY, KEY, Server, serving
+
+from lpa3bench.cli import main
+from lpa3bench.cli.leaderboardpublish import publish as publish_board
+from lpa3bench.publish import target as targets
+
+pytest.importorskip("wandb", reason="the W&B SDK is not installed")
+PATIENCE = "100"
+"""Seconds that a delivery may take on a busy machine."""
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No variable, key or settings file of whoever runs the tests; and no server but on this machine."""
+    for name in [*os.environ]:
+        if name.startswith(("WANDB_", "NETRC")):
+            monkeypatch.delenv(name)
+    folder = tmp_path_factory.mktemp("home")
+    for name in ("HOME", "WANDB_CONFIG_DIR", "LPA3BENCH_DATA"):
+        monkeypatch.setenv(name, str(folder))
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("WANDB_ERROR_REPORTING", "false")
+    return folder
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    with serving() as server:
+        point_to(server, monkeypatch)
+        yield server
+
+
+def point_to(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_BASE_URL", server.url)
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
+
+
+def publish(*arguments: str | Path, timeout: str = PATIENCE) -> Result:
+    return CliRunner().invoke(
+        main, ["publish", *map(str, arguments), "--timeout", timeout], catch_exceptions=False
+    )
+
+
+def only(server: Server) -> tuple[str, dict[str, Any]]:
+    ((path, run),) = server.store.runs.items()
+    return path, run
+
+
+def without_seconds(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in row.items() if key != "seconds"}
+
+
+def assert_whole(server: Server, folder: Path) -> None:
+    """The server holds all that the run directory does, once."""
+    path, run = only(server)
+    record = json.loads((folder / "result.json").read_text())
+    rows = server.store.rows(path)
+    assert len(rows) == len(record["curve"])
+    for row, expected in zip(rows, record["curve"], strict=True):
+        assert {key: row[key] for key in expected if key != "seconds"} == without_seconds(expected)
+    assert run["complete"]
+    assert run["summary"]["metrics/last"] == record["metrics"]["last"]
+    (artifact,) = server.store.artifacts.values()
+    assert artifact["done"]
+    assert json.loads(artifact["files"]["result.json"]) == record
+    assert artifact["manifest"]["contents"].keys() == artifact["files"].keys()
+    pictures = [name for name in run["files"] if name.endswith(".png")]
+    assert [run["files"][name].encode("latin-1") for name in pictures] == [
+        (folder / "images" / "positives.png").read_bytes()
+    ]
+
+
+# ------------------------------------------------------------------------------------------ what is published
+@pytest.mark.slow
+def test_published_once_and_again(server: Server, tmp_path: Path) -> None:
+    folder = made_run(tmp_path)
+    first = publish(folder, "--json")
+    assert first.exit_code == 0, first.output
+    (told,) = json.loads(first.stdout)
+    path, run = only(server)
+    assert path == f"{ENTITY}/lpa3bench/{told['id']}"
+    assert told["url"] == f"{server.url}/{ENTITY}/lpa3bench/runs/{told['id']}"
+    assert (told["status"], told["rows"]) == ("published", 3)
+    assert_whole(server, folder)
+    assert run["config"]["positives/LPA3"]["margin"] == 0.02
+    assert (run["job_type"], run["group"]) == ("train", folder.name.removesuffix("-s3"))
+    assert run["name"] == f"{CELL} s3"
+    assert {*run["tags"]} == {"Supervised", "Digits", "LPA3", "protocol-1"}
+    assert '\n            - "1": passes' in run["files"]["config.yaml"], "passes are defined as an x-axis"
+    assert not {"requirements.txt", "wandb-metadata.json"} & {*run["files"]}, "of no interest to anybody"
+
+    everything, asked = server.store.everything(), len(server.requests)
+    again = publish(folder)
+    assert again.exit_code == 0
+    assert again.stdout == f"{folder}: published before as {told['url']}, nothing to do\n"
+    assert len(server.requests) == asked, "nothing was sent"
+
+    kept = server.store.everything(but_runtime=True)
+    shutil.rmtree(folder / ".wandb")  # all that is remembered of it
+    assert publish(folder).exit_code == 0
+    assert len(server.requests) > asked
+    assert server.store.everything(but_runtime=True) == kept
+    assert server.store.everything() != everything, "the SDK's own clock alone tells that it was sent again"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("fault", "code", "said"),
+    [
+        ({"patience": 9, "then": "die"}, 75, "has not answered"),
+        ({"swallows": True}, 75, "has not answered"),
+        ({"patience": 9, "then": "refuse"}, 1, "did not take"),
+    ],
+)
+def test_a_server_that_fails_half_way_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: dict[str, Any], code: int, said: str
+) -> None:
+    folder = made_run(tmp_path)
+    with serving(**fault) as broken:
+        point_to(broken, monkeypatch)
+        failed = publish(folder, timeout=PATIENCE if code == 1 else "20")
+        assert failed.exit_code == code, failed.output
+        assert failed.stdout == ""
+        (line,) = failed.stderr.splitlines()
+        assert said in line
+        run = only(broken)[1]
+        assert len(run["history"]) == (3 if "swallows" in fault else 0), "it was half-way"
+    with serving(port=broken.port, store=broken.store) as back:
+        assert publish(folder).exit_code == 0
+        assert_whole(back, folder)
+
+
+@pytest.mark.slow
+def test_a_run_published_before_it_was_over_is_continued(server: Server, tmp_path: Path) -> None:
+    folder = made_run(tmp_path / "early", finished=False)
+    assert publish(folder).exit_code == 0
+    path, run = only(server)
+    assert [row["epoch"] for row in server.store.rows(path)] == [0]
+    assert run["summary"]["status"] == "unfinished"
+    assert not server.store.artifacts
+    whole = made_run(tmp_path)
+    shutil.copytree(folder / ".wandb", whole / ".wandb")
+    assert publish(whole).exit_code == 0
+    assert_whole(server, whole)
+    assert run["summary"]["status"] == "ok"
+    record = json.loads((whole / "result.json").read_text())
+    record["curve"][0]["loss"] = 2.0
+    (whole / "result.json").write_text(json.dumps(record))
+    failed = publish(whole)
+    assert failed.exit_code == 1
+    assert "was trained anew since W&B took its rows" in failed.stderr
+
+
+@pytest.mark.slow
+def test_a_server_that_hangs_has_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = made_run(tmp_path)
+    with serving(patience=3, then="hang") as server:
+        point_to(server, monkeypatch)
+        failed = publish(folder, timeout="15")
+    assert failed.exit_code == 75
+    (line,) = failed.stderr.splitlines()
+    assert line.startswith("error: W&B has not answered within 15 seconds; nothing is lost")
+    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
+    assert str(folder) not in listed, "a process is left over"
+
+
+def test_a_server_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
+    failed = publish(made_run(tmp_path))
+    assert failed.exit_code == 75
+    (line,) = failed.stderr.splitlines()
+    assert line.startswith("error: http://127.0.0.1:9: cannot be reached")
+
+
+def test_without_a_key_it_is_written_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, text in {"PROJECT": "mine", "ENTITY": "us", "RUN_GROUP": "g", "TAGS": "a,b"}.items():
+        monkeypatch.setenv(f"WANDB_{name}", text)
+    folder = made_run(tmp_path)
+    done = publish(folder, "--project", "another", "--json")
+    assert done.exit_code == 0, done.output
+    (line,) = done.stderr.splitlines()
+    assert line == (
+        "no W&B key, so nothing was uploaded; `wandb login` or WANDB_API_KEY, "
+        f"then `lpa3bench publish {folder}`"
+    )
+    (told,) = json.loads(done.stdout)
+    assert (told["status"], told["url"]) == ("offline", None)
+    written = [*offline_records(Path(told["folder"]))]
+    (run,) = [record.run for record in written if record.HasField("run")]
+    assert (run.run_id, run.job_type, run.run_group) == (told["id"], "train", "g")
+    assert (run.project, run.entity) == ("another", "us"), "the command line wins over the environment"
+    assert [*run.tags] == ["Supervised", "Digits", "LPA3", "protocol-1", "a", "b"]
+    assert items(run.config.update)["cell"]["name"] == CELL
+    record = json.loads((folder / "result.json").read_text())
+    rows = [items(record.history.item) for record in written if record.HasField("history")]
+    for step, (row, expected) in enumerate(zip(rows, record["curve"], strict=True)):
+        assert {key: row[key] for key in expected if key != "seconds"} == without_seconds(expected)
+        assert row["_step"] == step
+    summary: dict[str, Any] = {}
+    for part in written:
+        summary |= items(part.summary.update)
+    assert summary["metrics/last"] == 0.9
+    (artifact,) = [record.artifact for record in written if record.HasField("artifact")]
+    assert (artifact.type, artifact.name) == ("record", f"run-{told['id']}")
+    assert {part.path for part in artifact.manifest.contents} >= {"result.json", "config.gin"}
+    assert len([*(folder / ".wandb" / "wandb").glob("offline-run-*")]) == 1
+
+
+def test_offline_on_demand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = made_run(tmp_path)
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_DIR", str(tmp_path / "theirs"))
+    (tmp_path / "theirs").mkdir()
+    done = publish(folder)
+    assert done.exit_code == 0, done.output
+    assert done.stderr == "", "who asked for it needs no advice"
+    (written,) = (tmp_path / "theirs" / "wandb").glob("offline-run-*")
+    assert done.stdout == f"{folder}: written offline to {written}\n"
+    assert publish(folder).stdout == done.stdout
+    assert [*(tmp_path / "theirs" / "wandb").glob("offline-run-*")] == [written], "written once"
+
+
+def test_switched_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    folder = made_run(tmp_path)
+    done = publish(folder)
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert done.stderr == "nothing is published: WANDB_MODE=disabled\n"
+    assert not (folder / ".wandb").exists()
+
+
+def test_what_makes_no_sense(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = made_run(tmp_path)
+    (tmp_path / "empty").mkdir()
+    failed = publish(folder, tmp_path / "empty")
+    assert failed.exit_code == 1
+    assert failed.stderr.endswith("empty: is no run directory: there is no env.json\n")
+    assert not (folder / ".wandb").exists(), "a slip is found before anything is written"
+    assert publish(folder, folder, "--follow").exit_code == 2
+    monkeypatch.setattr(targets, "find_spec", lambda name: None)
+    failed = publish(folder)
+    assert failed.exit_code == 2
+    assert failed.stderr == "error: publishing needs the W&B SDK: pip install 'lpa3bench[wandb]'\n"
+
+
+def test_a_run_without_its_data_set_has_no_images(tmp_path: Path) -> None:
+    folder = made_run(tmp_path)
+    shutil.rmtree(folder / "images")
+    done = publish(folder, "--offline")
+    assert done.exit_code == 0, done.output
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("no images of augmentations: ")
+
+
+# --------------------------------------------------------------------------------------------------- boards
+@pytest.mark.slow
+def test_a_board_is_a_table_and_an_artifact(server: Server, tmp_path: Path) -> None:
+    board = tmp_path / "digits"
+    board.mkdir()
+    (board / "board.csv").write_text("row,mean\nLPA3,0.91\nnone,\n")
+    for name in ("README.md", "board.json", "index.html"):
+        (board / name).write_text(f"of {name}")
+    done = CliRunner().invoke(publish_board, [str(board), "--timeout", PATIENCE], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    run = only(server)[1]
+    assert run["job_type"] == "leaderboard"
+    (shown,) = [text for name, text in run["files"].items() if name.endswith(".table.json")]
+    assert json.loads(shown)["data"] == [["LPA3", 0.91], ["none", None]]
+    assert json.loads(shown)["columns"] == ["row", "mean"]
+    (artifact,) = [a for a in server.store.artifacts.values() if a["type"] == "leaderboard"]
+    assert artifact["done"]
+    assert {*artifact["files"]} == {"README.md", "board.csv", "board.json", "index.html"}
+    everything = server.store.everything()
+    again = CliRunner().invoke(publish_board, [str(board), "--json"], catch_exceptions=False)
+    assert json.loads(again.stdout)["status"] == "unchanged"
+    assert server.store.everything() == everything
