@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
+from statistics import mean
 from typing import TYPE_CHECKING, TextIO
 
 from lpa3bench.engines.drive import Outcome, Progress
@@ -35,18 +36,22 @@ class Pace:
         self._capacity = max(capacity, 1)
 
     def left(self, progress: Progress) -> float | None:
-        """Seconds; None where nothing is known of some run."""
+        """Seconds; None where nothing is known of some run, and none has ended yet that it could be like."""
         settled = {outcome.run.name for outcome in progress.outcomes}
         rest = {name: seconds for name, seconds in self._seconds.items() if name not in settled}
-        if len(rest) < progress.total - len(settled):
-            return None
-        took = [(o.seconds, self._seconds[o.run.name]) for o in progress.outcomes if o.seconds]
-        expected = sum(seconds for _, seconds in took)
-        factor = sum(seconds for seconds, _ in took) / expected if expected else 1.0
         for active in progress.active:
-            rest[active.run.name] *= 1 - min(active.run.epochs_done() / active.run.epochs, 1.0)
-        at_once = min(self._capacity, len(rest)) or 1
-        return factor * sum(rest.values()) / at_once
+            if active.run.name in rest:
+                rest[active.run.name] *= 1 - min(active.run.epochs_done() / active.run.epochs, 1.0)
+        here = [outcome for outcome in progress.outcomes if outcome.seconds]
+        forecast = [(o.seconds, self._seconds[o.run.name]) for o in here if o.run.name in self._seconds]
+        expected = sum(seconds for _, seconds in forecast)
+        factor = sum(seconds for seconds, _ in forecast) / expected if expected else 1.0
+        unknown = progress.total - len(settled) - len(rest)
+        if unknown > 0 and not here:
+            return None
+        seconds = factor * sum(rest.values())
+        seconds += unknown * mean(o.seconds for o in here) if unknown > 0 else 0.0
+        return seconds / (min(self._capacity, progress.total - len(settled)) or 1)
 
 
 def headline(progress: Progress, left: float | None) -> str:

@@ -56,7 +56,15 @@ def test_the_time_left_is_forecast_and_corrected_by_how_it_went(runs: list[Run])
     assert pace.left(Progress(4, [slow], [half_done])) == 3 * (50 + 100 + 100) / 2
     before = Outcome(runs[0], "done")
     assert pace.left(Progress(4, [before], [])) == 150, "one that was finished before says nothing"
+
+
+def test_a_run_that_was_not_forecast_is_like_those_that_have_ended(runs: list[Run]) -> None:
     assert Pace({runs[0].name: 1.0}, 2).left(Progress(4, [], [])) is None
+    ended = Outcome(runs[0], "done", seconds=60.0)
+    assert Pace({}, 2).left(Progress(4, [ended], [])) == 3 * 60 / 2
+    assert (
+        Pace({runs[0].name: 30.0, runs[1].name: 30.0}, 3).left(Progress(4, [ended], [])) == (60 + 2 * 60) / 3
+    )
 
 
 def test_the_headline(runs: list[Run]) -> None:
@@ -83,7 +91,7 @@ def test_plain_lines_where_there_is_no_terminal(runs: list[Run], monkeypatch: py
     monkeypatch.setattr(table, "LINE_SECONDS", -1.0)
     shown = Lines(stream, Pace({}, 1))
     shown.show(Progress(4, outcomes, []))
-    assert stream.getvalue().splitlines()[-1] == "1 of 4 done, 1 failed, 0 running, 2 to do"
+    assert stream.getvalue().splitlines()[-1] == "1 of 4 done, 1 failed, 0 running, 2 to do, 0:01:03 left"
 
 
 @pytest.fixture
