@@ -11,6 +11,7 @@ from config_plugins import WHOLE
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lpa3bench import registry as registries
 from lpa3bench.config.bindings import Origin
 from lpa3bench.errors import ConfigError
 from lpa3bench.suite import Range, Search, check, parse_cell, read, texts
@@ -89,6 +90,17 @@ def test_what_is_wrong_in_one_line_with_its_place(write: Write, contents: str, s
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
     assert str(caught.value) in errors(path)
+
+
+def test_the_example_of_the_documentation(write: Write) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "suites.md").read_text()
+    Path("s.gin").write_text(text.partition("## Search")[2].partition("```gin\n")[2].partition("```")[0])
+    checked = check(Path("s.gin"), registries.load())
+    assert checked.errors == ()
+    tuned = ("PES.lambda_u", "LPA3.margin", "LPA3.iterations")
+    assert [loaded.ranges for loaded in checked.cells] == [tuned[:1], tuned]
+    assert checked.suite.search is not None
+    assert checked.suite.search.size == "8 trials × 2 seeds, by the validation score of the last epoch"
 
 
 # -------------------------------------------------------------------------------------------------- drawing
