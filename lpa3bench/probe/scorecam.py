@@ -26,6 +26,7 @@ from torchcam.methods import ScoreCAM
 
 from lpa3bench.errors import UsageError
 from lpa3bench.model import Classifier
+from lpa3bench.nn.mode import kept_mode
 from lpa3bench.ops import at_least_float32
 
 Variant = Literal["repo", "paper"]
@@ -59,10 +60,10 @@ def score_cam(
         UsageError: the network has no such layer.
     """
     watched = _Watched(net, layer)
-    with torch.no_grad(), _Extractor(watched, variant, batch_size) as extractor:
+    with torch.no_grad(), kept_mode(net), _Extractor(watched, variant, batch_size) as extractor:
+        net.eval()
         z = net.normalise(x)
-        with extractor._eval_mode():
-            watched(z)
+        watched(z)
         (cam,) = extractor(labels.tolist(), normalized=False)
         if variant == "repo":
             heat = functional.relu(_upsampled(cam.unsqueeze(1), z))
@@ -116,13 +117,9 @@ class _Extractor(ScoreCAM):  # type: ignore[misc, unused-ignore]  # torchcam may
         """[B, K], for each layer: there is one."""
         (activation,) = self.hook_a
         masks, varies = _scaled(_upsampled(activation, self._input))
-        with self._hooks_off(), self._eval_mode():
-            scores = torch.stack(
-                [
-                    self._scores(image, own, label)
-                    for image, own, label in zip(self._input, masks, class_idx, strict=True)
-                ]
-            )
+        self.disable_hooks()  # the map and the input are those of the whole image, not of a masked one
+        scored = zip(self._input, masks, class_idx, strict=True)
+        scores = torch.stack([self._scores(image, own, label) for image, own, label in scored])
         counted = varies.flatten(1)
         if self._variant == "repo":
             return [torch.where(counted, scores, torch.zeros_like(scores))]
