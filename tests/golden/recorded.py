@@ -23,7 +23,7 @@ class Checked(LPA3):
     def generate(self, x: Tensor, ctx: Any) -> View:
         view = super().generate(x, ctx)
         tolerance = 1e-9 if x.dtype is torch.float64 else 1e-2
-        assert relative(ctx.model.normalise(view.x), self.stored.numpy()) <= tolerance
+        assert relative(ctx.model.normalise(view.x), self.stored.cpu().numpy()) <= tolerance
         view.x = (self.stored * ctx.model.std + ctx.model.mean).clamp(0, 1)
         return view
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 import torch.nn.functional as F
+from place import DEVICE
 from torch import Tensor, nn
 
 from lpa3bench.api import Backbone, Output
@@ -61,7 +62,7 @@ def small_network(weights: Mapping[str, np.ndarray], *, momentum: float, dtype: 
     network = SmallNetwork(num_classes=classes, channels=channels, momentum=momentum, normalised=normalised)
     if normalised:
         assert add_auxiliary(network, momentum=0.01) == 3
-    network.to(dtype)
+    network.to(DEVICE, dtype)
     network.load_state_dict({our_name(name): torch.from_numpy(value) for name, value in weights.items()})
     return network.train()
 
@@ -74,7 +75,7 @@ def our_name(golden: str) -> str:
 def golden_state(network: nn.Module) -> dict[str, np.ndarray]:
     """Parameters and buffers by their golden names."""
     state = network.state_dict()
-    return {name.replace(".aux.", "_adv."): value.detach().numpy() for name, value in state.items()}
+    return {name.replace(".aux.", "_adv."): value.detach().cpu().numpy() for name, value in state.items()}
 
 
 def below(archive: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
@@ -84,7 +85,7 @@ def below(archive: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarra
 
 def relative(found: Tensor | np.ndarray, golden: np.ndarray) -> float:
     """Largest absolute difference, divided by max(1, largest absolute golden value)."""
-    found = np.asarray(found.detach() if isinstance(found, Tensor) else found, dtype=np.float64)
+    found = np.asarray(found.detach().cpu() if isinstance(found, Tensor) else found, dtype=np.float64)
     assert found.shape == golden.shape
     golden = golden.astype(np.float64)
     return float(np.abs(found - golden).max() / max(1.0, np.abs(golden).max()))

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from place import DEVICE, placed
 from smallnetwork import FIXMATCH_MOMENTUM, PES_MOMENTUM, below, golden_state, relative, small_network
 from torch import Tensor
 
@@ -54,19 +55,19 @@ class Case:
             lam=float(self.setting["lam"]),
             temperature=float(self.setting["T"]),
         )
-        mean, std = (torch.from_numpy(self.setting[key]).view(3, 1, 1).to(dtype) for key in ("mean", "std"))
+        mean, std = (placed(self.setting[key]).view(3, 1, 1).to(dtype) for key in ("mean", "std"))
         self.box = attack.Box.of(mean, std)
         self.z = self.tensor("x_norm")
         self.output = self.forward(self.z)
         self.whole = attack.make_reference(self.output, temperature=self.options.temperature)
         self.buffers_after_original = {k: v.copy() for k, v in golden_state(self.network).items()}
-        rows = torch.from_numpy(self.setting["attack_mask"]).nonzero().squeeze(1)
+        rows = placed(self.setting["attack_mask"]).nonzero().squeeze(1)
         self.reference = self.whole.rows(rows)
         self.z = self.z[rows]
         self.begin = attack.begin(self.tensor("noise_drawn"), self.z, self.box)
 
     def tensor(self, name: str) -> Tensor:
-        return torch.from_numpy(self.golden[name])
+        return placed(self.golden[name])
 
     def forward(self, z: Tensor) -> attack.Output:
         with bn_domain(self.network, self.domain):
@@ -80,7 +81,7 @@ class Case:
 
     def before(self, k: int) -> Tensor:
         """The golden δ that iteration k starts from."""
-        return self.begin if k == 0 else torch.from_numpy(self.trace["perturbation"][k - 1])
+        return self.begin if k == 0 else placed(self.trace["perturbation"][k - 1])
 
 
 @pytest.fixture(params=CASES)
@@ -176,13 +177,13 @@ def test_float32_one_iteration_at_a_time(name: str) -> None:
         for ours in ("loss", "distance", "logp", "gap", "probe_logp"):
             assert relative(getattr(iteration, ours), golden[PER_ITERATION[ours]]) <= 1e-5, (k, ours)
         assert relative(iteration.hinge.mean(), golden["hinge_mean"]) <= 1e-5, k
-        assert np.abs(iteration.grad_norm.numpy() / golden["grad_norm"] - 1).max() <= 1e-4, k
+        assert np.abs(iteration.grad_norm.cpu().numpy() / golden["grad_norm"] - 1).max() <= 1e-4, k
         rate = golden["probe_rate"]
-        assert np.abs(iteration.rate.numpy() - rate).max() <= 2e-4, k
+        assert np.abs(iteration.rate.cpu().numpy() - rate).max() <= 2e-4, k
         length = golden["step_length"]
-        off = np.abs(iteration.step_length.numpy() / length - 1) * (rate + 1e-4)
+        off = np.abs(iteration.step_length.cpu().numpy() / length - 1) * (rate + 1e-4)
         assert off.max() <= 2e-4, k
-        delta = np.abs(iteration.delta.numpy() - golden["perturbation"]).max((1, 2, 3)) / length
+        delta = np.abs(iteration.delta.cpu().numpy() - golden["perturbation"]).max((1, 2, 3)) / length
         steep = rate >= 0.01  # on a flat image the step's length is rounding times 10,000
         assert (delta[steep] <= 5e-3).all(), k
         compared += int(steep.sum())
@@ -192,9 +193,9 @@ def test_float32_one_iteration_at_a_time(name: str) -> None:
 def test_float64_plugin_end_to_end(name: str) -> None:
     """The augmenter itself, from byte images to x', selecting the rows that the golden case attacks."""
     case = Case(name, torch.float64)  # fresh running statistics do not matter in train mode
-    mask = torch.from_numpy(case.setting["attack_mask"])
-    mean, std = (torch.from_numpy(case.setting[key]).view(3, 1, 1) for key in ("mean", "std"))
-    x = torch.from_numpy(case.setting["x_u8"]).permute(0, 3, 1, 2).double() / 255
+    mask = placed(case.setting["attack_mask"])
+    mean, std = (placed(case.setting[key]).view(3, 1, 1) for key in ("mean", "std"))
+    x = placed(case.setting["x_u8"]).permute(0, 3, 1, 2).double() / 255
     lpa3 = LPA3(
         margin=case.options.margin,
         iterations=case.options.iterations,
@@ -206,16 +207,16 @@ def test_float64_plugin_end_to_end(name: str) -> None:
         mean=mean, std=std, normalise=lambda x: (x - mean) / std, from_normalised=case.forward
     )
     if not mask.all():
-        env = SimpleNamespace(size=len(x), spec=SimpleNamespace(num_classes=10), device="cpu")
+        env = SimpleNamespace(size=len(x), spec=SimpleNamespace(num_classes=10), device=DEVICE)
         lpa3.setup(env)
         assert lpa3.bank is not None
         # A first visit lowers the scores of the samples to attack below the others' (which stay 0).
         attacked = mask.nonzero().squeeze(1)
-        lpa3.bank.update(attacked, torch.full((len(attacked), 10), 0.1))
-        lpa3.bank.update(attacked, torch.eye(10)[: len(attacked)])
+        lpa3.bank.update(attacked, torch.full((len(attacked), 10), 0.1, device=DEVICE))
+        lpa3.bank.update(attacked, torch.eye(10, device=DEVICE)[: len(attacked)])
     ctx = SimpleNamespace(
         model=model,
-        index=torch.arange(len(x)),
+        index=torch.arange(len(x), device=DEVICE),
         target=None,
         copies=1,
         step=0,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from place import DEVICE, placed
 from smallnetwork import below, relative
 from torch import Tensor
 
@@ -33,8 +34,8 @@ def test_warm_up(
     golden: dict[str, np.ndarray], penalty: float, name: str, precision: str, tolerance: float
 ) -> None:
     stored = below(golden, f"warmup/{precision}")
-    logits = torch.from_numpy(stored["logits"]).requires_grad_()
-    loss = dividemix.warmup_loss(logits, torch.from_numpy(golden["warmup/labels"]), penalty)
+    logits = placed(stored["logits"]).requires_grad_()
+    loss = dividemix.warmup_loss(logits, placed(golden["warmup/labels"]), penalty)
     assert relative(loss, stored[f"loss_{name}"]) <= tolerance
     if precision == "f64" or name == "sym":
         (gradient,) = torch.autograd.grad(loss, logits)
@@ -45,8 +46,8 @@ def test_warm_up(
 @pytest.mark.parametrize(("rate", "history"), [("r0.5", 1), ("r0.9", 5)])
 def test_split(golden: dict[str, np.ndarray], rate: str, history: int) -> None:
     remembered = torch.zeros(0, golden["gmm/raw_loss"].shape[1])
-    for epoch, raw in enumerate(torch.from_numpy(golden["gmm/raw_loss"])):
-        latest = codivide.normalised(raw)
+    for epoch, raw in enumerate(placed(golden["gmm/raw_loss"])):
+        latest = codivide.normalised(raw).cpu()
         if epoch == 0:
             assert relative(latest, golden["gmm/normalised_loss_epoch0"]) <= 2e-6
         remembered = codivide.remember(remembered, latest, history)
@@ -78,17 +79,17 @@ def test_schedules(golden: dict[str, np.ndarray]) -> None:
 class RecordedEnvironment:
     """The golden step's views, draws and logits in place of an environment and of two networks."""
 
-    device = torch.device("cpu")
+    device = DEVICE
 
     def __init__(self, golden: dict[str, np.ndarray], precision: str) -> None:
         stored = below(golden, f"mixmatch/{precision}")
-        self.stored = {name: torch.from_numpy(value) for name, value in stored.items() if value.ndim}
-        self.labels_x = torch.from_numpy(golden["mixmatch/labels_x"])
+        self.stored = {name: placed(value) for name, value in stored.items() if value.ndim}
+        self.labels_x = placed(golden["mixmatch/labels_x"])
         self.golden = golden
         count = len(self.labels_x) + len(self.stored["input_u"])
-        given = torch.zeros(count, dtype=torch.int64)
+        given = torch.zeros(count, dtype=torch.int64, device=DEVICE)
         given[: len(self.labels_x)] = self.labels_x
-        self.labels = TrainLabels(given, torch.ones(count, dtype=torch.bool))
+        self.labels = TrainLabels(given, torch.ones(count, dtype=torch.bool, device=DEVICE))
         weak = WeakView(flip=False, pad=0)
         self.spec = DatasetSpec(
             name="golden",
@@ -128,7 +129,7 @@ class RecordedEnvironment:
             assert net.name == "net"
             assert net.training
             mixed = self.stored["mixed_input"]
-            assert relative(x, mixed.numpy()) <= (1e-9 if x.dtype is torch.float64 else 2e-6)
+            assert relative(x, mixed.cpu().numpy()) <= (1e-9 if x.dtype is torch.float64 else 2e-6)
             return Output(self.mixed, ())
         (view,) = (v for v in ("x", "x2", "u", "u2") if torch.equal(self.stored[f"input_{v}"], x))
         assert not torch.is_grad_enabled()
@@ -161,8 +162,8 @@ def test_complete_step(
 ) -> None:
     """The real task's update on the recorded logits: targets, mixing, losses and gradient."""
     env: Any = RecordedEnvironment(golden, precision)
-    labelled = torch.arange(len(env.labels_x))
-    unlabelled = torch.arange(len(env.labels_x), len(env.labels.given))
+    labelled = torch.arange(len(env.labels_x), device=DEVICE)
+    unlabelled = torch.arange(len(env.labels_x), len(env.labels.given), device=DEVICE)
     task = DivideMix(
         temperature=float(golden["cfg/T"]),
         alpha=float(golden["cfg/alpha"]),
@@ -173,8 +174,8 @@ def test_complete_step(
     task.sgd = torch.optim.SGD([torch.zeros(1, requires_grad=True)], 1.0)
     net: Any = Recorded(name="net", training=True)
     other: Any = Recorded(name="other", training=True)
-    clean = torch.zeros(len(env.labels.given), dtype=torch.float64)
-    clean[labelled] = torch.from_numpy(golden["mixmatch/clean_prob_x"])
+    clean = torch.zeros(len(env.labels.given), dtype=torch.float64, device=DEVICE)
+    clean[labelled] = placed(golden["mixmatch/clean_prob_x"])
     task.turn = Turn(net, other, clean)
     seen: dict[str, Any] = {}
     mixed_losses = dividemix.mixed_losses

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from place import DEVICE, placed
 from recorded import Checked, RecordedEnvironment
 from smallnetwork import FIXMATCH_MOMENTUM, below, golden_state, our_name, relative, small_network
 from torch import Tensor, nn
@@ -50,15 +51,15 @@ def test_losses(golden: dict[str, np.ndarray], case: int, precision: str, tolera
     cfg = below(golden, f"loss/case{case}")
     stored = below(cfg, precision)
     x, strong, hard = (
-        torch.from_numpy(stored[f"logits_{name}"]).requires_grad_() for name in ("x", "u_strong", "lpa3")
+        placed(stored[f"logits_{name}"]).requires_grad_() for name in ("x", "u_strong", "lpa3")
     )
-    guess = probabilities(torch.from_numpy(stored["logits_u_weak"]) / float(cfg["T"]))
+    guess = probabilities(placed(stored["logits_u_weak"]) / float(cfg["T"]))
     assert relative(guess.max(1).values, stored["pseudo_conf"]) <= tolerance
     assert guess.argmax(1).tolist() == stored["pseudo_label"].tolist()
 
-    labelled = F.cross_entropy(x, torch.from_numpy(cfg["targets_x"]))
+    labelled = F.cross_entropy(x, placed(cfg["targets_x"]))
     unlabelled, confident = fixmatch.confident_cross_entropy(strong, guess, float(cfg["threshold"]))
-    chosen = guess[torch.from_numpy(cfg["selected_mask"])]
+    chosen = guess[placed(cfg["selected_mask"])]
     added, clear = fixmatch.confident_cross_entropy(hard, chosen, float(cfg["threshold_lpa3"]))
     plain = labelled + float(cfg["lambda_u"]) * unlabelled
     for found, name in ((labelled, "Lx"), (unlabelled, "Lu"), (plain, "loss_fixmatch"), (added, "L_lpa3")):
@@ -92,15 +93,13 @@ class Recorded(nn.Module):
         super().__init__()
         self.w, self.b = nn.Parameter(w), nn.Parameter(b)
         self.register_buffer("run", run)
-        self.register_buffer("cnt", torch.tensor(0))
+        self.register_buffer("cnt", torch.tensor(0, device=DEVICE))
 
 
 @pytest.mark.parametrize(("precision", "tolerance"), PRECISIONS)
 def test_average(golden: dict[str, np.ndarray], precision: str, tolerance: float) -> None:
     stored = below(golden, f"ema/{precision}")
-    model: Any = Recorded(
-        **{name: torch.from_numpy(value) for name, value in below(stored, "initial").items()}
-    )
+    model: Any = Recorded(**{name: placed(value) for name, value in below(stored, "initial").items()})
     average = EMA(model, float(golden["ema/decay"]))
     trained, expected = below(stored, "model"), below(stored, "ema")
     for step in range(len(trained["cnt"])):
@@ -129,8 +128,8 @@ def test_labelled_split(golden: dict[str, np.ndarray], case: int) -> None:
     unique = stored["unique_labeled_idx_sorted"]
     np.testing.assert_array_equal(np.unique(found), unique)
     if cfg["expand"] or count < cfg["batch_size"]:
-        ours = fixmatch.repeated(torch.from_numpy(unique), fills)
-        np.testing.assert_array_equal(ours.sort().values.numpy(), np.sort(found))
+        ours = fixmatch.repeated(placed(unique), fills)
+        np.testing.assert_array_equal(ours.sort().values.cpu().numpy(), np.sort(found))
     np.testing.assert_array_equal(stored["unlabeled_idx"], np.arange(len(stored["labels"])))
 
 
@@ -139,7 +138,7 @@ class RecordedNoise:
     """The noise that the golden search starts from."""
 
     def __init__(self, noise: np.ndarray, dtype: torch.dtype) -> None:
-        self.noise = torch.from_numpy(noise).to(dtype)
+        self.noise = placed(noise).to(dtype)
 
     def uniform(self, size: Any, low: float, high: float, *, like: Tensor) -> Tensor:
         assert (low, high) == (-0.01, 0.01)
@@ -157,9 +156,9 @@ class WithMemory(Checked):
     memory: ConsistencyBank
 
     def setup(self, env: Any) -> None:
-        before = {name: torch.from_numpy(self.golden[f"memory_{name}_before"]) for name in ("prob", "tcs")}
-        bank = ConsistencyBank(*before["prob"].shape, dtype=self.stored.dtype)
-        threshold = torch.from_numpy(self.golden["tcs_threshold"])
+        before = {name: placed(self.golden[f"memory_{name}_before"]) for name in ("prob", "tcs")}
+        bank = ConsistencyBank(*before["prob"].shape, dtype=self.stored.dtype, device=DEVICE)
+        threshold = placed(self.golden["tcs_threshold"])
         bank.load_state_dict(
             {"probabilities": before["prob"], "scores": before["tcs"], "threshold": threshold}
         )
@@ -181,7 +180,7 @@ def one_step(golden: dict[str, np.ndarray], precision: str) -> SimpleNamespace:
     dtype = torch.float64 if precision == "f64" else torch.float32
     cfg = {name: value.item() for name, value in below(golden, "cfg").items() if value.ndim == 0}
     images = [
-        torch.from_numpy(golden[f"{name}_u8"]).permute(0, 3, 1, 2).to(dtype) / 255
+        placed(golden[f"{name}_u8"]).permute(0, 3, 1, 2).to(dtype) / 255
         for name in ("labeled", "weak", "strong")
     ]
     network = small_network(below(golden, "initial"), momentum=FIXMATCH_MOMENTUM, dtype=dtype)
@@ -197,7 +196,7 @@ def one_step(golden: dict[str, np.ndarray], precision: str) -> SimpleNamespace:
     attack = WithMemory(
         margin=cfg["bound"], lam=cfg["lam"], iterations=cfg["K"], temperature=cfg["T"], select="dataset"
     )
-    attack.golden, attack.stored = golden, torch.from_numpy(golden[f"{precision}/x_adv"])
+    attack.golden, attack.stored = golden, placed(golden[f"{precision}/x_adv"])
     task = FixMatch(
         batch_size=cfg["labelled_batch"],
         mu=cfg["mu"],
@@ -216,23 +215,25 @@ def one_step(golden: dict[str, np.ndarray], precision: str) -> SimpleNamespace:
         backbone=lambda **_: network,
         epochs=1,
         positives=attack,
+        precision="float32",
     )
-    memory, targets = len(golden["memory_tcs_before"]), torch.from_numpy(golden["targets_x"])
+    memory, targets = len(golden["memory_tcs_before"]), placed(golden["targets_x"])
     count = memory + len(targets)  # the labelled images come after those that the memory knows
-    labels = TrainLabels(torch.zeros(count, dtype=torch.int64), torch.arange(count) >= memory)
+    everything = torch.arange(count, device=DEVICE)
+    labels = TrainLabels(torch.zeros_like(everything), everything >= memory)
     labels.given[memory:] = targets
     env = Keeping(
         experiment,
         images,
         RecordedNoise(golden["attack_noise"], dtype),
         spec=spec,
-        store=ImageStore(torch.zeros(count, 3, 14, 14, dtype=torch.uint8), spec.weak, torch.device("cpu")),
+        store=ImageStore(torch.zeros(count, 3, 14, 14, dtype=torch.uint8), spec.weak, DEVICE),
         labels=labels,
         seed=0,
-        device=torch.device("cpu"),
+        device=DEVICE,
     )
     task.setup(env)
-    batches = Batch(torch.arange(memory, count), 0), Batch(torch.from_numpy(golden["index"]), 0)
+    batches = Batch(everything[memory:], 0), Batch(placed(golden["index"]), 0)
     logs = task.update(Step(TRAIN, batches, 0.0), env.views)
     average: Any = task.ema.model
     return SimpleNamespace(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from place import DEVICE, placed
 from recorded import Checked, RecordedEnvironment
 from smallnetwork import PES_MOMENTUM, below, golden_state, relative, small_network
 from torch import Tensor
@@ -31,15 +32,15 @@ def golden() -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("case", [0, 1])
 def test_split(golden: dict[str, np.ndarray], case: int) -> None:
     stored = below(golden, f"split/case{case}")
-    given = torch.from_numpy(stored["noisy_labels"])
-    views = [torch.from_numpy(stored[f"logits_view{v}"]).softmax(1) for v in (1, 2)]
+    given = placed(stored["noisy_labels"])
+    views = [placed(stored[f"logits_view{v}"]).softmax(1) for v in (1, 2)]
     mean = (views[0] + views[1]) / 2
     assert relative(mean, stored["mean_softmax"]) <= 2e-6
     believed = pes.confident(mean, given)
     assert believed.nonzero().flatten().tolist() == stored["confident_idx"].tolist()
     assert (~believed).nonzero().flatten().tolist() == stored["unconfident_idx"].tolist()
     weights = pes.class_weights(given[believed], int(stored["num_class"]), cap=3.0)
-    np.testing.assert_array_equal(weights.numpy(), stored["class_weights_f32"])
+    np.testing.assert_array_equal(weights.cpu().numpy(), stored["class_weights_f32"])
     shares = pes.batch_shares(int(believed.sum()), int((~believed).sum()), int(stored["batch_size"]))
     assert shares == (int(stored["batch_confident"]), int(stored["batch_unconfident"]))
 
@@ -62,11 +63,9 @@ def test_schedules(golden: dict[str, np.ndarray]) -> None:
 def test_losses(golden: dict[str, np.ndarray], precision: str, tolerance: float, epoch: int) -> None:
     stored = below(golden, f"loss/{precision}")
     rows = 2 * int(golden["loss/labelled_batch"])
-    logits, logits_adv = (
-        torch.from_numpy(stored[name]).requires_grad_() for name in ("logits", "logits_adv")
-    )
+    logits, logits_adv = (placed(stored[name]).requires_grad_() for name in ("logits", "logits_adv"))
     target, target_adv, weights = (
-        torch.from_numpy(stored[name]) for name in ("mixed_target", "mixed_target_adv", "class_weights")
+        placed(stored[name]) for name in ("mixed_target", "mixed_target_adv", "class_weights")
     )
     time = float(golden[f"loss/epoch{epoch}/epoch"])
     ramp = float(golden["loss/lambda_u"]) * linear_ramp(time, int(golden["loss/T1"]), 16)
@@ -110,7 +109,7 @@ class RecordedDraws:
 
     def uniform(self, size: Any, low: float, high: float, *, like: Tensor) -> Tensor:
         assert (low, high) == (-0.01, 0.01)
-        noise = torch.from_numpy(self.run["attack_noise"]).to(self.dtype)
+        noise = placed(self.run["attack_noise"]).to(self.dtype)
         assert noise.shape == torch.Size(size)
         return noise
 
@@ -120,10 +119,10 @@ def step(golden: dict[str, np.ndarray], flavour: str, epoch: int, dtype: torch.d
     cfg = {name: value.item() for name, value in below(golden, "step/cfg").items() if value.ndim == 0}
     run = below(golden, f"step/{flavour}/epoch{epoch}")
     images = [
-        torch.from_numpy(golden[f"step/{name}_u8"]).permute(0, 3, 1, 2).to(dtype) / 255
+        placed(golden[f"step/{name}_u8"]).permute(0, 3, 1, 2).to(dtype) / 255
         for name in ("labeled1", "labeled2", "unlabeled1", "unlabeled2")
     ]
-    targets = torch.from_numpy(golden["step/targets_x"])
+    targets = placed(golden["step/targets_x"])
     network = small_network(below(golden, "step/initial"), momentum=PES_MOMENTUM, dtype=dtype)
     spec = DatasetSpec(
         name="golden",
@@ -136,7 +135,7 @@ def step(golden: dict[str, np.ndarray], flavour: str, epoch: int, dtype: torch.d
     )
     attack = Checked(margin=cfg["bound"], lam=cfg["lam"], iterations=cfg["K"], ratio=1.0)
     if flavour == "pes_lpa3":
-        attack.stored = torch.from_numpy(run["f64/x_adv" if dtype is torch.float64 else "f32/x_adv"])
+        attack.stored = placed(run["f64/x_adv" if dtype is torch.float64 else "f32/x_adv"])
     task = PES(
         lr=cfg["lr"],
         momentum=cfg["momentum"],
@@ -152,9 +151,11 @@ def step(golden: dict[str, np.ndarray], flavour: str, epoch: int, dtype: torch.d
         backbone=lambda **_: network,
         epochs=cfg["num_epochs"],
         positives=attack if flavour == "pes_lpa3" else None,
+        precision="float32",
     )
     count = len(targets) + len(images[2])
-    labels = TrainLabels(torch.zeros(count, dtype=torch.int64), torch.ones(count, dtype=torch.bool))
+    everything = torch.arange(count, device=DEVICE)
+    labels = TrainLabels(torch.zeros_like(everything), torch.ones_like(everything, dtype=torch.bool))
     labels.given[: len(targets)] = targets
     draws = RecordedDraws(golden, run, dtype)
     env = RecordedEnvironment(
@@ -162,14 +163,14 @@ def step(golden: dict[str, np.ndarray], flavour: str, epoch: int, dtype: torch.d
         images,
         draws,
         spec=spec,
-        store=ImageStore(torch.zeros(count, 3, 12, 12, dtype=torch.uint8), spec.weak, torch.device("cpu")),
+        store=ImageStore(torch.zeros(count, 3, 12, 12, dtype=torch.uint8), spec.weak, DEVICE),
         labels=labels,
         seed=0,
-        device=torch.device("cpu"),
+        device=DEVICE,
     )
     task.setup(env)
-    task.weights = torch.from_numpy(golden["step/class_weights"]).to(dtype)
-    labelled, unlabelled = torch.arange(len(targets)), torch.arange(len(targets), count)
+    task.weights = placed(golden["step/class_weights"]).to(dtype)
+    labelled, unlabelled = everything[: len(targets)], everything[len(targets) :]
     logs = task.update(Step(MIXMATCH, (Batch(labelled, 0), Batch(unlabelled, 0)), float(epoch)), env.views)
     return SimpleNamespace(logs=logs, network=network, expected=run, alpha=draws.alpha)
 

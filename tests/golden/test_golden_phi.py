@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from place import placed
 from smallnetwork import relative
 from torch import Tensor
 
@@ -39,7 +40,7 @@ def test_phi_and_distance(
         count = sum(key.startswith(f"{prefix}/feature") and key.endswith("_other") for key in golden)
         assert count > 0
         arrays = [golden[f"{prefix}/feature{j}{suffix}"] for j in range(count)]
-        return [torch.from_numpy(array).contiguous(memory_format=layout) for array in arrays]
+        return [placed(array).contiguous(memory_format=layout) for array in arrays]
 
     one, other = features(""), features("_other")
     assert relative(embedding(attack.unit(one)), golden[f"{prefix}/phi"]) <= tolerance
@@ -51,8 +52,8 @@ def test_phi_and_distance(
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("temperature", [1.0, 0.5, 2.0])
 def test_label_logp(golden: dict[str, np.ndarray], precision: str, temperature: float) -> None:
-    logits = torch.from_numpy(golden[f"softmax/{precision}/logits"])
-    label = torch.from_numpy(golden["softmax/label"])
+    logits = placed(golden[f"softmax/{precision}/logits"])
+    label = placed(golden["softmax/label"])
     found = attack.label_logp(logits, label, temperature)
     stored = golden[f"softmax/{precision}/T{temperature}/logp"]
     assert relative(found, stored) <= PRECISIONS[precision]
@@ -60,15 +61,15 @@ def test_label_logp(golden: dict[str, np.ndarray], precision: str, temperature: 
 
 def test_zero_vector(golden: dict[str, np.ndarray]) -> None:
     """φ of a zero vector is zero; the gradient, not a number in the release, is zero at that place alone."""
-    feature = torch.from_numpy(golden["zero_vector/feature"])
+    feature = placed(golden["zero_vector/feature"])
     assert relative(embedding(attack.unit([feature])), golden["zero_vector/phi"]) <= 1e-12
 
-    stored = torch.from_numpy(golden["zero_vector/grad_of_sum_phi"])
+    stored = placed(golden["zero_vector/grad_of_sum_phi"])
     assert stored[..., 0].isnan().all()  # what the release does there
     moving = feature.clone().requires_grad_()
     # With r = φ − 1/2 the gradient of ‖φ(f) − r‖² is that of the sum of φ.
     reference = [attack.unit([feature])[0] - 0.5]
     (squared,) = attack.distance([moving], reference).square()
     (gradient,) = torch.autograd.grad(squared, moving)
-    assert relative(gradient[..., 1], stored[..., 1].numpy()) <= 1e-12
+    assert relative(gradient[..., 1], stored[..., 1].cpu().numpy()) <= 1e-12
     assert torch.equal(gradient[..., 0], torch.zeros_like(gradient[..., 0]))

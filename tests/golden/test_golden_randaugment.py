@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from place import DEVICE, placed
 from torch import Tensor
 
 from lpa3bench_plugins.augmenters.image_ops import cutout
@@ -27,7 +28,7 @@ def golden() -> Golden:
 
 def planar(images: np.ndarray) -> Tensor:
     """[..., H, W, C] to [..., C, H, W]."""
-    return torch.from_numpy(images).movedim(-1, -3)
+    return placed(images).movedim(-1, -3)
 
 
 def choices(op: int, levels: list[int], *, negative: bool = False) -> Choices:
@@ -103,7 +104,7 @@ def test_cutout(golden: Golden, name: str, image: str) -> None:
     centre = torch.from_numpy(golden[f"randaug/{name}/centre_xy"])
     images = planar(golden[f"randaug/image/{image}"]).expand(len(centre), -1, -1, -1)
     box = cutout.boxes(centre, torch.full((len(centre),), float(golden[f"randaug/{name}/side"])))
-    out = cutout.paint(images, box, (127, 127, 127))
+    out = cutout.paint(images, box.to(DEVICE), (127, 127, 127))
     assert torch.equal(out, planar(golden[f"randaug/{name}/out"]))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from place import DEVICE, placed
 from smallnetwork import relative
 
 from lpa3bench.nn.bank import ConsistencyBank
@@ -26,10 +27,10 @@ def golden() -> Iterator[dict[str, np.ndarray]]:
 def test_whole_run(golden: dict[str, np.ndarray], precision: str, ratio_no: int) -> None:
     dtype, tolerance = PRECISIONS[precision]
     ratio = float(golden["ratios"][ratio_no])
-    logits = torch.from_numpy(golden["logits"]).to(dtype) / float(golden["T"])
-    order = torch.from_numpy(golden["order"])
+    logits = placed(golden["logits"]).to(dtype) / float(golden["T"])
+    order = placed(golden["order"])
     epochs, steps, batch = order.shape
-    bank = ConsistencyBank(int(golden["N"]), int(golden["C"]), dtype=dtype)
+    bank = ConsistencyBank(int(golden["N"]), int(golden["C"]), dtype=dtype, device=DEVICE)
     assert relative(bank.probabilities[0, 0], golden[f"{precision}/mem_prob_initial_value"]) <= 1e-7
     assert not bank.scores().any()
 
