@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -45,6 +46,7 @@ class Store:
             for path, run in found["runs"].items():
                 run["history"] = self.rows(path)
                 run["summary"] = _own(run["summary"])
+                run["summary"].pop("_step", None)
                 for name in ("wandb-summary.json", "config.yaml"):  # held above, but for the SDK's own notes
                     run["files"].pop(name, None)
         return found
@@ -141,6 +143,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def _answer(self, method: str, body: bytes) -> None:
         asked = json.loads(body) if self.path == "/graphql" else {}
+        if asked and not asked.get("operationName"):  # some calls name themselves in their text alone
+            asked["operationName"] = re.findall(r"(?:query|mutation) (\w+)", asked["query"])[0]
         what = asked.get("operationName") or self.path.rpartition("/")[2]
         match self.server.verdict(f"{method} {what}"):
             case "hang":
@@ -232,7 +236,8 @@ class Handler(BaseHTTPRequestHandler):
         config = {key: {"value": value} for key, value in run["config"].items()}
         bucket = {
             "id": "b", "name": given["name"], "displayName": run.get("name"), "notes": None,
-            "summaryMetrics": json.dumps(run["summary"]), "config": json.dumps(config), "wandbConfig": "{}",
+            "summaryMetrics": json.dumps(run["summary"]), "config": json.dumps(config),
+            "wandbConfig": '{"t": 1}',
             "tags": run.get("tags", []), "historyLineCount": len(history), "logLineCount": 0,
             "eventsLineCount": 0, "historyTail": json.dumps(history[-1:]), "eventsTail": "[]",
         }  # fmt: skip
@@ -255,6 +260,11 @@ class Handler(BaseHTTPRequestHandler):
         return {"createRunFiles": {"runID": "b", "uploadHeaders": [], "files": files}}
 
     # ------------------------------------------------------------------------------------------- artifacts
+    def _ArtifactType(self, given: dict[str, Any]) -> Any:
+        known = (a for a in self.server.store.artifacts.values() if a["done"])
+        types = {f"{a['name']}:latest": {"artifactType": {"name": a["type"]}} for a in known}
+        return {"project": {"artifact": types.get(given["name"])}}
+
     def _CreateArtifact(self, given: dict[str, Any]) -> Any:
         sent, held = given["input"], self.server.store.artifacts
         name, digest = sent["artifactCollectionName"], sent["digest"]

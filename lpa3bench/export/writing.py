@@ -130,7 +130,7 @@ def _write(target: Path, tensors: dict[str, Any], about: dict[str, Any], config:
         for leftover in (fresh, old):
             shutil.rmtree(leftover, ignore_errors=True)
         fresh.mkdir()
-        save_file(tensors, fresh / WEIGHTS, metadata={"format": "pt", "lpa3bench": json.dumps(about)})
+        save_file(tensors, fresh / WEIGHTS, metadata={"lpa3bench": json.dumps(about)})
         (fresh / CONFIG).write_bytes(config)
         (fresh / CARD).write_text(card, encoding="utf-8", newline="\n")
         if target.exists():

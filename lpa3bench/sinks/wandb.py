@@ -89,7 +89,7 @@ def deliver(
         allow_val_change=True,
         settings=wandb.Settings(**{name: value for name, value in QUIET.items() if hasattr(known, name)}),
     )
-    held = run.step if run.resumed else 0
+    held = run.starting_step if run.resumed else 0
     _define(run, parcel["step_metrics"])
     for step, row in enumerate(_rows(parcel)):
         if step >= held:

@@ -154,7 +154,7 @@ def test_a_run_published_before_it_was_over_is_continued(server: Server, tmp_pat
     assert run["summary"]["status"] == "unfinished"
     assert not server.store.artifacts
     whole = made_run(tmp_path)
-    shutil.copytree(folder / ".wandb", whole / ".wandb")
+    shutil.copytree(folder / ".wandb", whole / ".wandb", symlinks=True)
     assert publish(whole).exit_code == 0
     assert_whole(server, whole)
     assert run["summary"]["status"] == "ok"

@@ -1,0 +1,161 @@
+"""The mirror of a run: whatever becomes of it, the run ends as if there were none."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from console import Cli
+from wandbruns import made_run
+from wandbserver import KEY, Server, serving
+
+from lpa3bench import config as configs
+from lpa3bench.job import Job
+from lpa3bench.publish.following import follow
+from lpa3bench.publish.runs import read_run
+from lpa3bench.publish.target import Target
+from lpa3bench.registry import load
+from lpa3bench.rundir import RunDirectory
+from lpa3bench.runner import run
+from lpa3bench.sinks import RunInfo, Sink
+from lpa3bench.sinks.mirror import Mirror
+
+pytest.importorskip("wandb", reason="the W&B SDK is not installed")
+CONFIG = """\
+run.task = @tasks.Supervised()
+run.dataset = @datasets.Synthetic()
+run.backbone = @backbones.SmallNet
+run.epochs = 3
+Supervised.batch_size = 16
+Synthetic.size = 8
+Synthetic.train = 32
+Synthetic.val = 16
+Synthetic.test = 16
+SmallNet.width = 4
+"""
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in [*os.environ]:
+        if name.startswith(("WANDB_", "NETRC")):
+            monkeypatch.delenv(name)
+    for name in ("HOME", "WANDB_CONFIG_DIR", "LPA3BENCH_DATA"):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
+    (tmp_path / "test.gin").write_text(CONFIG)
+    return tmp_path
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    with serving() as server:
+        monkeypatch.setenv("WANDB_BASE_URL", server.url)
+        yield server
+
+
+def train(folder: Path, *sinks: Sink) -> dict[str, Any]:
+    config = configs.load((folder.parent / "test.gin",), registry=load())
+    job = Job(config=config, device="cpu", data=folder, out=folder)
+    return run(job, sinks).record
+
+
+class Killer(Sink):
+    """Kills the mirror in the middle of the run."""
+
+    def __init__(self, mirror: Mirror) -> None:
+        self.mirror = mirror
+        self.returned: int | None = None
+
+    def epoch(self, row: Mapping[str, Any]) -> None:
+        if row["epoch"] == 1 and self.mirror.process is not None:
+            self.mirror.process.kill()
+            self.returned = self.mirror.process.wait(20)
+
+
+def test_a_mirror_that_is_killed(home: Path, server: Server) -> None:
+    expected = train(home / "alone")
+    mirror = Mirror(offline=False)
+    killer = Killer(mirror)
+    record = train(home / "mirrored", mirror, killer)
+    assert killer.returned == -signal.SIGKILL
+    for part in ("metrics", "per_class", "correct", "status"):
+        assert record[part] == expected[part], part
+    (one,) = (home / "alone").glob("*/metrics.jsonl")
+    (other,) = (home / "mirrored").glob("*/metrics.jsonl")
+    assert one.read_bytes() == other.read_bytes()
+
+
+@pytest.mark.slow
+def test_a_mirror_whose_server_is_gone(home: Path, cli: Cli) -> None:
+    """The real command; its mirror ends by itself and says why."""
+    done = cli("run", "test.gin", "--device", "cpu", "--wandb", "online", cwd=home)
+    assert done.returncode == 0, done.stderr
+    assert "last" in done.stdout
+    assert "W&B: a process of its own publishes this run" in done.stderr
+    (log,) = home.glob("runs/*/.wandb/mirror.log")
+    deadline = time.monotonic() + 60
+    while "cannot be reached" not in log.read_text():
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.2)
+
+
+@pytest.mark.parametrize("fault", ["disabled", "no SDK", "no process"])
+def test_a_mirror_that_cannot_be(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], fault: str
+) -> None:
+    if fault == "disabled":
+        monkeypatch.setenv("WANDB_MODE", "disabled")
+    elif fault == "no SDK":
+        monkeypatch.setattr("lpa3bench.sinks.mirror.find_spec", lambda name: None)
+    else:
+        monkeypatch.setattr("sys.executable", str(home / "nothing"))
+    mirror = Mirror(offline=False)
+    mirror.start(RunInfo(run_id="r", folder=home, epochs=1, epochs_done=0, phases=()))
+    assert mirror.process is None
+    said = capsys.readouterr().err
+    expected = {"disabled": "", "no SDK": "pip install 'lpa3bench[wandb]'", "no process": "W&B: no mirror ("}
+    assert expected[fault] in said
+    assert len(said.splitlines()) == (0 if fault == "disabled" else 1)
+
+
+@pytest.mark.slow
+def test_following_a_run_to_its_end(home: Path, server: Server) -> None:
+    folder = made_run(home / "runs", finished=False)
+    told: list[str] = []
+    ended: list[Any] = []
+
+    def followed() -> None:
+        ended.append(
+            follow(folder, Target(), timeout=100, last=lambda: read_run(folder), tell=told.append, pause=0.0)
+        )
+
+    with RunDirectory(folder).locked():  # as the process that trains holds it
+        thread = threading.Thread(target=followed, daemon=True)
+        thread.start()
+        deadline = time.monotonic() + 60
+        while not told:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        ((path, held),) = server.store.runs.items()
+        assert [row["epoch"] for row in server.store.rows(path)] == [0]
+        assert held["summary"]["status"] == "unfinished"
+        assert thread.is_alive(), "the run is under way"
+        whole = made_run(home / "whole")
+        (folder / "result.json").write_bytes((whole / "result.json").read_bytes())
+    thread.join(100)
+    assert not thread.is_alive()
+    assert told[0] == "1 epochs: published"
+    assert (ended[0].status, ended[0].rows) == ("published", 3)
+    assert [row["epoch"] for row in server.store.rows(path)] == [0, 1, 2]
+    assert (
+        held["summary"]["metrics/last"] == json.loads((folder / "result.json").read_text())["metrics"]["last"]
+    )
