@@ -13,6 +13,9 @@ from lpa3bench.probe.cardprobes import Reading, bits
 from lpa3bench.probe.cardviews import Viewed
 from lpa3bench.probe.judge import Seen
 
+SLIGHT = 0.05
+"""Nats that images must tell of a target for the share that views keep to mean anything."""
+
 
 # --------------------------------------------------------------------------------------------- preservation
 def preservation(judge: Seen, viewed: Viewed) -> list[Measure]:
@@ -300,7 +303,7 @@ def information(
         ):
             found += _told(f"{prefix}_{name}_{key}", name, sight, symbol=symbol, who=who, where=where, **told)
         base = sum(reading.nats for reading in readings) / len(readings)
-        if base > 0:
+        if base > SLIGHT:
             found.append(
                 spread(
                     [reading.nats / base for reading in viewed[name]],

@@ -144,9 +144,9 @@ def _rates(axes: Axes, measures: Mapping[str, Any]) -> None:
         one = known[key]
         if one["value"] is not None:
             _whisker(axes, one, place, IMAGE if key in ("judge_right", "accuracy_images") else VIEW)
-            axes.text(1.17, place, f"{100 * one['value']:.1f} %", fontsize=SMALL, ha="right", va="center")
+            axes.text(1.23, place, f"{100 * one['value']:.1f} %", fontsize=SMALL, ha="right", va="center")
     axes.set_yticks(range(len(RATES)), [name for _, name in RATES])
-    axes.set(xlim=(-0.04, 1.18), ylim=(len(RATES) - 0.5, -0.7), xlabel="share of images")
+    axes.set(xlim=(-0.04, 1.24), ylim=(len(RATES) - 0.5, -0.7), xlabel="share of images")
     axes.set_title("Shares of images, and 95 % intervals", loc="left")
 
 
