@@ -96,7 +96,8 @@ def _head(figure: Any, card: Card, measures: Mapping[str, Any]) -> None:
     """What the card is of."""
     augmenter, protocol = card["augmenter"], card["protocol"]
     error = measures["judge_error"]
-    parameters = ", ".join(f"{name}={value}" for name, value in augmenter["parameters"].items())
+    own = f"{augmenter['name']}."
+    parameters = ", ".join(f"{k.removeprefix(own)}={v}" for k, v in augmenter["parameters"].items())
     figure.suptitle(
         f"{augmenter['name']} on {protocol['dataset']}", x=0.01, ha="left", fontsize=14, fontweight="bold"
     )
@@ -104,12 +105,12 @@ def _head(figure: Any, card: Card, measures: Mapping[str, Any]) -> None:
         f"slot {augmenter['slot']}, recipe {augmenter['recipe_sha256']}; judge {protocol['judge']}, "
         f"clean error {100 * error['value']:.1f} % [{100 * error['low']:.1f}, {100 * error['high']:.1f}]; "
         f"n = {error['n']} held-out images",
-        parameters if len(parameters) <= 150 else parameters[:147] + "…",
+        *textwrap.wrap(parameters, WRAP, max_lines=2, placeholder=" …"),
     )
     axes = figure.subplots()
     axes.axis("off")
     for place, line in enumerate(lines):
-        axes.text(0, 0.75 - 0.55 * place, line, fontsize=SMALL, va="center", wrap=False)
+        axes.text(0, 0.9 - 0.45 * place, line, fontsize=SMALL, va="center", wrap=False)
 
 
 def _examples(figure: Any, examples: Sequence[Mapping[str, Any]]) -> None:
