@@ -176,7 +176,9 @@ def _have_delivered(parcel: Parcel, home: Path, target: Target, deadline: Deadli
     if "unreachable" in reply:
         raise TryAgain(f"{' '.join(reply['unreachable'].split())}; {AGAIN}")
     if "refused" in reply:
-        raise RunFailed(f"W&B refused it: {reply['refused']}")
+        raise RunFailed(
+            f"W&B refused it ({reply['refused']}); is WANDB_API_KEY, the project and the entity right?"
+        )
     return reply
 
 

@@ -1,13 +1,14 @@
 """The only file that knows the W&B SDK: brings W&B to hold a parcel, in a process of its own.
 
 `python -m lpa3bench.sinks.wandb` reads an order on stdin (see `main`) and prints what became of it as JSON.
-It may hang for as long as the server does: whoever starts it sets it a limit.
+It may hang for as long as the server does, so whoever starts it sets it a limit.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Mapping
 from http.client import HTTPException
@@ -21,6 +22,8 @@ from urllib.request import Request, urlopen
 DEFAULT_PROJECT = "lpa3bench"
 REACH_SECONDS = 10.0
 """How long the server may take to show a sign of life."""
+AWAY = ("deadline", "timed out", "timeout", "retrying", "connection")
+"""Words in the SDK's errors that speak of a server that is away; any other server has refused something."""
 QUIET = {
     "console": "off",
     "silent": True,
@@ -45,6 +48,7 @@ def main() -> None:
     import wandb
 
     order = json.load(sys.stdin)
+    signal.alarm(int(order["seconds"]) + 1)  # nobody may be left to end this
     known = wandb.setup().settings
     online = order["online"] and _has_key(known)
     reply: dict[str, Any] = {"key": _has_key(known), "online": online}
@@ -53,10 +57,10 @@ def main() -> None:
     else:
         try:
             reply |= deliver(order["parcel"], online=online, project=order["project"], entity=order["entity"])
-        except wandb.errors.CommError as error:
-            reply["unreachable"] = f"{known.base_url}: {error}"
         except wandb.Error as error:
-            reply["refused"] = " ".join(str(error).split())
+            said = " ".join(str(error).split())
+            away = any(word in said.lower() for word in AWAY)
+            reply["unreachable" if away else "refused"] = f"{known.base_url}: {said}"
     print(json.dumps(reply))  # noqa: T201
 
 

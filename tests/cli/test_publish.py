@@ -133,7 +133,7 @@ def test_a_server_that_fails_half_way_loses_nothing(
     folder = made_run(tmp_path)
     with serving(**fault) as broken:
         point_to(broken, monkeypatch)
-        failed = publish(folder, timeout=PATIENCE if code == 1 else "20")
+        failed = publish(folder, timeout=PATIENCE if code == 1 else "15")
         assert failed.exit_code == code, failed.output
         assert failed.stdout == ""
         (line,) = failed.stderr.splitlines()
@@ -171,10 +171,10 @@ def test_a_server_that_hangs_has_its_time(tmp_path: Path, monkeypatch: pytest.Mo
     folder = made_run(tmp_path)
     with serving(patience=3, then="hang") as server:
         point_to(server, monkeypatch)
-        failed = publish(folder, timeout="15")
+        failed = publish(folder, timeout="10")
     assert failed.exit_code == 75
     (line,) = failed.stderr.splitlines()
-    assert line.startswith("error: W&B has not answered within 15 seconds; nothing is lost")
+    assert line.startswith("error: W&B has not answered within 10 seconds; nothing is lost")
     listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
     assert str(folder) not in listed, "a process is left over"
 
@@ -185,6 +185,17 @@ def test_a_server_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert failed.exit_code == 75
     (line,) = failed.stderr.splitlines()
     assert line.startswith("error: http://127.0.0.1:9: cannot be reached")
+
+
+def test_a_key_that_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(patience=1, then="refuse") as server:
+        point_to(server, monkeypatch)
+        failed = publish(made_run(tmp_path))
+    assert failed.exit_code == 1, failed.output
+    (line,) = failed.stderr.splitlines()
+    assert "W&B refused it" in line
+    assert "WANDB_API_KEY" in line
+    assert KEY not in line
 
 
 def test_without_a_key_it_is_written_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
