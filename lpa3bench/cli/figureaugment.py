@@ -120,8 +120,14 @@ def _caption(trained: Trained, variant: str, layer: int | None) -> str:
     return (
         f"{judged}, seed {trained.seed}, after {epochs}. Test images: the first of each class, "
         "then the second of each. Views are made and judged in eval mode, judged through the main "
-        "BatchNorm; LP-A3 preserves the true label, as seen through the BatchNorm that it trains. Frame: "
-        "blue and solid where the prediction is right, red and dashed where it is wrong; below it the "
+        f"BatchNorm{_preserved(trained)}. Frame: blue and solid where the prediction is right, red and dashed where it is wrong; below it the "
         f"probability of the true class. Heat: Score-CAM for the true class, {variant} variant, "
         f"{which}{several}; yellow is important."
     )
+
+
+def _preserved(trained: Trained) -> str:
+    """What holds for the LP-A3 of a slot; one that is spelt out says itself which label it takes."""
+    if "LPA3" not in trained.slots.values():
+        return ""
+    return "; the run's LP-A3 preserves the true label, as seen through the BatchNorm that it trains"

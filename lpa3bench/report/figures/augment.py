@@ -14,8 +14,9 @@ from lpa3bench.report.figures.drawing import GREY, RIGHT, WRONG, canvas, caption
 
 CELL = 1.12
 """Inches of one picture."""
-LABEL = 16
-"""Characters of a row's name that fit beside a picture."""
+LABEL = 14
+LONG_LABEL = 22
+"""Characters of a row's name that fit beside a picture, and in smaller type."""
 HEAT_COLOURS = "viridis"
 """Yellow is important, as in the paper."""
 HEAT_WEIGHT = 0.55
@@ -78,8 +79,9 @@ def draw(rows: Sequence[Judged], labels: Array, text: str, out: Path) -> list[Pa
                 if place == 0:
                     upper[column].set_title(f"class {labels[column]}")
                 _cell(upper[column], lower[column], row, column, int(labels[column]))
-            name = "\n".join(textwrap.wrap(SHOWN_AS.get(row.name, row.name), LABEL))
-            upper[0].set_ylabel(name, fontweight="bold")
+            name = SHOWN_AS.get(row.name, row.name)
+            width, size = (LABEL, 9) if len(name) <= LABEL else (LONG_LABEL, 6.5)
+            upper[0].set_ylabel("\n".join(textwrap.wrap(name, width)), fontweight="bold", fontsize=size)
             lower[0].set_ylabel("Score-CAM")
         caption(figure, text)
         return save(figure, out)
