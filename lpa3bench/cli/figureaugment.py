@@ -120,9 +120,9 @@ def _caption(trained: Trained, variant: str, layer: int | None) -> str:
     return (
         f"{judged}, seed {trained.seed}, after {epochs}. Test images: the first of each class, "
         "then the second of each. Views are made and judged in eval mode, judged through the main "
-        f"BatchNorm{_preserved(trained)}. Frame: blue and solid where the prediction is right, red and dashed where it is wrong; below it the "
-        f"probability of the true class. Heat: Score-CAM for the true class, {variant} variant, "
-        f"{which}{several}; yellow is important."
+        f"BatchNorm{_preserved(trained)}. Frame: blue and solid where the prediction is right, red and "
+        "dashed where it is wrong; below it the probability of the true class. Heat: Score-CAM for the true "
+        f"class, {variant} variant, {which}{several}; yellow is important."
     )
 
 
