@@ -6,8 +6,10 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from tempfile import TemporaryFile
+from typing import IO
 
 from lpa3bench.errors import TryAgain
 from lpa3bench.publish.target import Deadline
@@ -32,31 +34,39 @@ class Done:
 def run(arguments: list[str], *, env: dict[str, str], deadline: Deadline, stdin: str) -> Done:
     """Run Python with these arguments, in a session of its own, until it ends or the time is up.
 
-    When the time is up its whole group is killed; the SDK's own service goes when its parent has gone.
+    When the time is up its whole group is killed; the SDK's own service goes when its parent has gone. What
+    they say goes to files, because that service would keep a pipe open, and us waiting at its other end.
 
     Raises:
         TryAgain: the time is up.
     """
-    process = subprocess.Popen(
-        [sys.executable, *arguments],
-        env=env,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-        errors="replace",
-        start_new_session=True,
-    )
-    try:
-        stdout, stderr = process.communicate(stdin, timeout=deadline.left)
-    except subprocess.TimeoutExpired:
-        raise TryAgain(
-            f"W&B has not answered within {deadline.seconds:g} seconds; nothing is lost, "
-            "give the same command again later, or a longer --timeout"
-        ) from None
-    finally:
-        if process.poll() is None:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-    return Done(process.returncode, stdout, stderr)
+    with ExitStack() as files:
+        asked, said, complained = (files.enter_context(TemporaryFile()) for _ in range(3))
+        asked.write(stdin.encode())
+        asked.seek(0)
+        process = subprocess.Popen(
+            [sys.executable, *arguments],
+            env=env,
+            stdin=asked,
+            stdout=said,
+            stderr=complained,
+            start_new_session=True,
+        )
+        try:
+            returncode = process.wait(deadline.left)
+        except subprocess.TimeoutExpired:
+            raise TryAgain(
+                f"W&B has not answered within {deadline.seconds:g} seconds; nothing is lost, "
+                "give the same command again later, or a longer --timeout"
+            ) from None
+        finally:
+            if process.poll() is None:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        return Done(returncode, _text(said), _text(complained))
+
+
+def _text(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode(errors="replace")
