@@ -8,24 +8,21 @@ probes.
 
 from __future__ import annotations
 
-import base64
-import inspect
-import io
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from lpa3bench import device as devices
-from lpa3bench import identity as identities
-from lpa3bench.api import Augmenter
 from lpa3bench.nn.batchnorm import bn_domain
 from lpa3bench.ops import at_least_float32
+from lpa3bench.probe import cardinformation as information
 from lpa3bench.probe import cardparts as parts
+from lpa3bench.probe import cardtraining as training
+from lpa3bench.probe.cardhead import augmenter_of, parameters_of, png, protocol_of
 from lpa3bench.probe.cardmeasures import Measure
 from lpa3bench.probe.cardprobes import read
-from lpa3bench.probe.cardruns import NUISANCE_EPOCHS, Request, Runs, Trainer, state_of
+from lpa3bench.probe.cardruns import Request, Runs, Trainer, state_of
 from lpa3bench.probe.cardviews import Maker, Viewed, learned
 from lpa3bench.probe.judge import look
 from lpa3bench.probe.nuisance import FACTORS, NuisanceDigits, Part
@@ -58,8 +55,8 @@ def measure(request: Request, sinks: Callable[[], Sequence[Sink]] = tuple) -> di
     nuisance = _on_nuisances(trainer, runs)
     return {
         "version": VERSION,
-        "augmenter": _augmenter(trainer, runs),
-        "protocol": _protocol(request, runs),
+        "augmenter": augmenter_of(trainer, runs),
+        "protocol": protocol_of(request, runs),
         "measures": [one.plain() for one in (*measures, *nuisance[0])],
         "not_measured": nuisance[1],
         "classes": classes,
@@ -83,7 +80,7 @@ def _on_data(request: Request, runs: Runs) -> tuple[list[Measure], list[Any], li
             x, label, seed=request.seed, name="test"
         )
         by_clean = look(clean.net, on_clean.x, on_clean.view, on_clean.domain)
-    harmed, changes = parts.harm(
+    harmed, changes = training.harm(
         _right(runs.augmented.trained, x, label), _right(clean, x, label), label.cpu(), judge.spec.num_classes
     )
     layers = {"judge": _layers(judge, x), "attacked": _layers(attacked, x)}
@@ -93,19 +90,19 @@ def _on_data(request: Request, runs: Runs) -> tuple[list[Measure], list[Any], li
         *parts.margins(by_attacked, viewed, margin, whose),
         *parts.confidence(by_attacked, by_judge, viewed),
         *parts.distances(by_attacked, by_judge, viewed, layers),
-        *parts.affinity(by_clean, on_clean),
-        *parts.diversity(*_losses(request, runs)),
+        *training.affinity(by_clean, on_clean),
+        *training.diversity(*_losses(request, runs)),
         *harmed,
         *_label_information(request, runs, maker, viewed),
-        *parts.recognition(by_judge),
+        *information.recognition(by_judge),
         *parts.costs(viewed, runs.augmented.record["cost"], runs.clean.record["cost"]),
     ]
     classes = parts.by_class(by_judge, viewed, judge.spec.num_classes, changes)
     shown = [
         {
             "label": int(viewed.label[place]),
-            "image": _png(viewed.x[place]),
-            "view": _png(viewed.view[place]),
+            "image": png(viewed.x[place]),
+            "view": png(viewed.view[place]),
             "judge_image": int(by_judge.before[place].argmax()),
             "judge_view": int(by_judge.after[place].argmax()),
         }
@@ -135,7 +132,7 @@ def _margin(request: Request, runs: Runs) -> tuple[float, str]:
     """The margin that views are held to, and where it comes from."""
     if request.margin is not None:
         return request.margin, "as was asked for"
-    for name, value in _parameters(runs).items():
+    for name, value in parameters_of(runs).items():
         if name.endswith(".margin") and value != "None":
             return float(value), "the augmenter's own margin"
     return THRESHOLD, "LP-A3's default; the augmenter has no margin"
@@ -191,7 +188,7 @@ def _label_information(request: Request, runs: Runs, maker: Maker, viewed: Viewe
             (learnt.view, learnt.view_label, viewed.view, viewed.view_label),
         )
     )
-    return parts.information(plain, seen, n=len(viewed.x), where=judge.spec.name, prefix="data")
+    return information.information(plain, seen, n=len(viewed.x), where=judge.spec.name, prefix="data")
 
 
 # --------------------------------------------------------------------------------------- on known nuisances
@@ -234,81 +231,4 @@ def _on_nuisances(trainer: Trainer, runs: Runs) -> tuple[list[Measure], str | No
         seed=request.seed,
     )
     where = "coloured digits"
-    return parts.information(plain, seen, n=len(held.x), where=where, prefix="known"), None
-
-
-# ------------------------------------------------------------------------------------------- what it is of
-def _augmenter(trainer: Trainer, runs: Runs) -> dict[str, Any]:
-    """Name, parameters and recipe."""
-    made: Augmenter = runs.augmenter
-    parameters = _parameters(runs)
-    source = identities.plugin_digest(trainer.entry.load())
-    recipe = "\n".join(f"{name}={value}" for name, value in sorted(parameters.items()))
-    return {
-        "name": trainer.entry.name,
-        "distribution": trainer.entry.distribution,
-        "about": (inspect.getdoc(trainer.entry.load()) or "").partition("\n\n")[0],
-        "parameters": parameters,
-        "describes_itself": made.describe(),
-        "source_sha256": source,
-        "recipe_sha256": identities.digest(recipe.encode(), source.encode()),
-        "slot": runs.slot,
-        "bn_domain": made.bn_domain,
-        "needs_model": made.needs_model,
-    }
-
-
-def _parameters(runs: Runs) -> dict[str, str]:
-    """Those of the augmenter, and of augmenters within it, as gin writes them: `{"LPA3.margin": "0.02"}`."""
-    config = runs.augmented.trained.config
-    augmenters = {entry.name for entry in config.plugins if entry.kind == "augmenters"}
-    return {
-        value.name.removeprefix(f"{runs.slot}/"): value.text
-        for value in config.values
-        if value.name.rpartition("/")[2].partition(".")[0] in augmenters
-    }
-
-
-def _protocol(request: Request, runs: Runs) -> dict[str, Any]:
-    """How it was measured, and by what."""
-    judge, clean, attacked = runs.judge.trained, runs.clean.trained, runs.attacked
-    dataset = clean.config.experiment().dataset
-    whole = getattr(dataset, "dataset", dataset)
-    return {
-        "dataset": type(whole).__name__,
-        "dataset_about": (inspect.getdoc(type(whole)) or "").partition("\n\n")[0],
-        "dataset_sha256": clean.data.data_hash,
-        "classes": judge.spec.num_classes,
-        "images": min(request.images, len(judge.test.images)),
-        "judge": request.judge,
-        "judge_seed": request.seed + 1,
-        "judge_images": judge.env.size,
-        "judge_trained_on": "the other half of the test images" if request.run else "the other half",
-        "attacked": attacked.config.names["backbone"],
-        "attacked_images": attacked.env.size,
-        "attacked_run": attacked.folder.path.name,
-        "task": clean.config.names["task"],
-        "epochs": clean.config.experiment().epochs,
-        "nuisance_epochs": NUISANCE_EPOCHS,
-        "runs": {
-            "clean": clean.folder.path.name,
-            "augmented": runs.augmented.trained.folder.path.name,
-            "judge": judge.folder.path.name,
-        },
-        "seed": request.seed,
-        "device": attacked.device.type,
-        "hardware": devices.describe(attacked.device),
-        "threads": torch.get_num_threads(),
-        "versions": runs.clean.record["provenance"]["versions"],
-    }
-
-
-def _png(image: Tensor) -> str:
-    """An image [C, H, W] in [0, 1] as a PNG in base 64; of other than one or three channels the first."""
-    from PIL import Image
-
-    pixels = (image.detach().cpu().clamp(0, 1) * 255).round().to(torch.uint8)
-    shown = pixels.permute(1, 2, 0).numpy() if len(pixels) == 3 else pixels[0].numpy()
-    file = io.BytesIO()
-    Image.fromarray(shown).save(file, "PNG")
-    return base64.b64encode(file.getvalue()).decode()
+    return information.information(plain, seen, n=len(held.x), where=where, prefix="known"), None

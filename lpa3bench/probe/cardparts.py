@@ -1,4 +1,4 @@
-"""The measures of a card, group by group: pure functions of what networks saw and probes read."""
+"""The measures of a card that are taken of views: pure functions of what networks saw in them."""
 
 from __future__ import annotations
 
@@ -6,15 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from lpa3bench.probe.cardmeasures import Measure, exactly, mean, proportion, ratio, spread, wilson
-from lpa3bench.probe.cardprobes import Reading, bits
+from lpa3bench.probe.cardmeasures import Measure, exactly, mean, proportion, wilson
 from lpa3bench.probe.cardviews import Viewed
 from lpa3bench.probe.judge import Seen
-
-SLIGHT = 0.05
-"""Nats that images must tell of a target for the share that views keep to mean anything."""
 
 
 # --------------------------------------------------------------------------------------------- preservation
@@ -157,204 +152,6 @@ def distances(attacked: Seen, judge: Seen, viewed: Viewed, layers: Mapping[str, 
             **told,
         )
         for order, key, name in norms
-    ]
-
-
-# ------------------------------------------------------------------------------- affinity, diversity, harm
-def affinity(clean: Seen, viewed: Viewed) -> list[Measure]:
-    """Gontijo-Lopes et al. (ICLR 2021), definition 1."""
-    plain = (clean.before.argmax(1) == viewed.label.cpu()).double()
-    seen = (clean.after.argmax(1) == viewed.view_label.cpu()).double()
-    told: dict[str, Any] = {"group": "affinity"}
-    return [
-        ratio(
-            seen,
-            plain,
-            paired=True,
-            key="affinity",
-            title="affinity",
-            definition="Accuracy on views of held-out images over accuracy on the images themselves, of a "
-            "network trained without the augmenter (Gontijo-Lopes et al., ICLR 2021, definition 1). 1: the "
-            "views look like data.",
-            **told,
-        ),
-        proportion(
-            plain.bool(),
-            key="accuracy_images",
-            title="its accuracy on images",
-            definition="Accuracy, on the held-out images, of the network trained without the augmenter.",
-            **told,
-        ),
-        proportion(
-            seen.bool(),
-            key="accuracy_views",
-            title="its accuracy on views",
-            definition="Accuracy, on views of them, of the network trained without the augmenter.",
-            **told,
-        ),
-    ]
-
-
-def diversity(augmented: Tensor, clean: Tensor) -> list[Measure]:
-    """Gontijo-Lopes et al. (ICLR 2021), definition 2, relative to training without. Losses [M] and [N]."""
-    told: dict[str, Any] = {"group": "affinity"}
-    final = "Cross-entropy after the last epoch, in eval mode, of the network trained"
-    return [
-        ratio(
-            augmented,
-            clean,
-            paired=len(augmented) == len(clean),
-            key="diversity",
-            title="diversity",
-            definition="Final training loss with the augmenter, on its views of the training images, over "
-            "the final training loss without it, on the training images; both as the run draws them "
-            "(Gontijo-Lopes et al., ICLR 2021, definition 2, divided by that of no augmentation). "
-            "1: nothing that is hard to learn was added.",
-            **told,
-        ),
-        mean(
-            augmented,
-            key="loss_with",
-            title="final training loss with the augmenter",
-            unit="nats",
-            definition=f"{final} with the augmenter, on its views of the training images.",
-            **told,
-        ),
-        mean(
-            clean,
-            key="loss_without",
-            title="final training loss without",
-            unit="nats",
-            definition=f"{final} without it, on the training images.",
-            **told,
-        ),
-    ]
-
-
-def harm(augmented: Tensor, clean: Tensor, labels: Tensor, classes: int) -> tuple[list[Measure], list[Any]]:
-    """What training with the augmenter did to the accuracy of each class.
-
-    Args:
-        augmented, clean: bool [N], right or not, of the same held-out images.
-        labels: int64 [N].
-
-    Returns:
-        The measures, and the change of each class (None where it has no image).
-    """
-    change = augmented.double() - clean.double()
-    counts = torch.bincount(labels, minlength=classes)
-    sums = torch.bincount(labels, weights=change, minlength=classes)
-    changes = [s / n if n else None for s, n in zip(sums.tolist(), counts.tolist(), strict=True)]
-    known = [(value, number) for number, value in enumerate(changes) if value is not None]
-    worst, number = min(known)
-    told: dict[str, Any] = {"group": "harm", "unit": "accuracy"}
-    return [
-        mean(
-            change,
-            key="accuracy_change",
-            title="accuracy gained in training",
-            definition="Accuracy on held-out images of the network trained with the augmenter, less that of "
-            "the one trained without. One seed of a small budget: no claim.",
-            **told,
-        ),
-        exactly(
-            worst,
-            n=int(counts[number]),
-            key="worst_class",
-            title=f"worst class ({number})",
-            definition="Least of the same difference over the classes. The least of several noisy numbers "
-            "is low even where nothing is harmed.",
-            **told,
-        ),
-        exactly(
-            float(sum(value < 0 for value, _ in known)),
-            n=len(labels),
-            key="classes_harmed",
-            title=f"classes that lost, of {len(known)}",
-            definition="Classes in which that difference is negative.",
-            **(told | {"unit": "classes"}),
-        ),
-    ], changes
-
-
-# ----------------------------------------------------------------------------- conditions (a) and (b)
-def information(
-    plain: Mapping[str, list[Reading]],
-    viewed: Mapping[str, list[Reading]],
-    *,
-    n: int,
-    where: str,
-    prefix: str,
-) -> list[Measure]:
-    """What is told of each target by images, by views, and the share that is kept.
-
-    Args:
-        plain, viewed: readings of each target, one for each seed.
-        n: held-out images that were read.
-        where: of which data.
-        prefix: of the keys.
-    """
-    found = []
-    for name, readings in plain.items():
-        told: dict[str, Any] = {"group": "label" if name == "label" else "nuisance", "n": n}
-        for key, symbol, who, sight in (
-            ("x", "x", "images", readings),
-            ("view", "x'", "views", viewed[name]),
-        ):
-            found += _told(f"{prefix}_{name}_{key}", name, sight, symbol=symbol, who=who, where=where, **told)
-        base = sum(reading.nats for reading in readings) / len(readings)
-        if base > SLIGHT:
-            found.append(
-                spread(
-                    [reading.nats / base for reading in viewed[name]],
-                    key=f"{prefix}_{name}_kept",
-                    title=f"{name} kept, {where}",
-                    unit="ratio",
-                    definition="The bound for views over the bound for images (their mean over seeds).",
-                    **told,
-                )
-            )
-    return found
-
-
-def _told(
-    key: str, name: str, readings: Sequence[Reading], *, symbol: str, who: str, where: str, **told: Any
-) -> list[Measure]:
-    """What one kind of images tells of one target."""
-    entropy = bits(readings[0].entropy)
-    return [
-        spread(
-            [bits(reading.nats) for reading in readings],
-            key=f"{key}_bits",
-            title=f"{name} told by {who}, {where}",
-            unit="bits",
-            definition=f"Lower bound of I({symbol}; {name}): its entropy, {entropy:.2f} bits, less the "
-            f"held-out cross-entropy of probes trained from scratch on {who}; 0 where negative.",
-            **told,
-        ),
-        spread(
-            [reading.accuracy for reading in readings],
-            key=f"{key}_accuracy",
-            title=f"{name} read off {who}, {where}",
-            unit="share",
-            definition=f"Accuracy of the same probes on held-out {who}.",
-            **told,
-        ),
-    ]
-
-
-def recognition(judge: Seen) -> list[Measure]:
-    """A proxy of I(x; x') for any data."""
-    return [
-        proportion(
-            judge.recognised,
-            group="nuisance",
-            key="recognised",
-            title="image recognised in its view",
-            definition="Proxy of I(x; x'): share of views to which, of all held-out images, the one it was "
-            "made of is nearest, by the judge's φ of the last feature map. What the judge does not look at "
-            "is not counted.",
-        )
     ]
 
 
