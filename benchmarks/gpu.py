@@ -1,0 +1,110 @@
+"""Measures everything on a GPU in one go: first whether the numbers are right, then how fast they come.
+
+    python benchmarks/gpu.py [--quick] [--out gpu.json] [--minutes 8.5] [--device cuda]
+
+from a checkout that is installed as it is (`pip install -e '.[test]'`). On a machine without a network, with
+PyTorch, NumPy, scikit-learn, pluggy, pytest and hypothesis on it, carry two wheels that are made elsewhere
+
+    python -m pip wheel --no-deps --wheel-dir wheels . gin-config
+
+and there, in the checkout, which has to hold `benchmarks/` and `tests/`:
+
+    python3 -m pip install --no-index --no-deps --target site wheels/*.whl
+    PYTHONPATH=$PWD/site python3 benchmarks/gpu.py --out gpu.json
+
+No data set is needed: images are made up, of the right shape. The parts, each with a share of the time:
+
+* checks: golden files A, B, C, D, E and G on the device (float64 to 1e-9, float32 to their tolerances); every
+  task's step in float64 on CPU and device with the same draws; two runs of one seed, and a run that was
+  stopped and taken up again against one that was not, in the default and in the deterministic mode.
+* ceilings: a large copy and a large bfloat16 product.
+* steps: for every task with and without LP-A3, at its published batch and network: time (device events, the
+  median), images per second, peak memory, kernels, host synchronisations with their lines of code, the
+  kernels that take longest; over the floor that the ceilings set (see `gpu_parts/floors.py`), and LP-A3's
+  step over the plain one against the counted ratio of their passes.
+* precision: how far LP-A3's first step is off in each precision, against float64, on a trained network.
+* growth: time against inner iterations, selected images and the data set's size; memory against steps.
+
+What fails is a line in table and file, and the rest goes on; what there is no time for is listed as left out.
+Progress goes to stderr, the table to stdout, everything to the JSON file, which is written after every item.
+Exit code 1: a check came out wrong or something failed. `--device cpu` takes toy sizes, and says so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from gpu_parts import budget, ceilings, checks, growth, precision, steps, table
+
+import lpa3bench
+from lpa3bench import device as devices
+from lpa3bench.files import write_text
+
+PARTS: dict[str, tuple[float, budget.Part]] = {
+    "checks": (0.32, checks.part),
+    "ceilings": (0.04, ceilings.part),
+    "steps": (0.42, steps.part),
+    "precision": (0.08, precision.part),
+    "growth": (0.14, growth.part),
+}
+MINUTES = 8.5
+
+
+def report(setting: budget.Setting, seconds: float) -> dict[str, Any]:
+    """What the JSON file holds."""
+    gpu = setting.device.type != "cpu"
+    return {
+        "schema_version": 1,
+        "toy": setting.toy,
+        "quick": setting.quick,
+        "device": devices.describe(setting.device),
+        "when": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": seconds,
+        "versions": {
+            "lpa3bench": lpa3bench.__version__,
+            "torch": torch.__version__,
+            "cuda": torch.version.cuda if gpu else None,
+            "cudnn": torch.backends.cudnn.version() if gpu else None,
+            "python": platform.python_version(),
+        },
+        "results": setting.results,
+        "failed": setting.failed,
+        "left_out": setting.left_out,
+    }
+
+
+def main() -> int:
+    """Read the options, run the parts, print the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="fewer cells and repeats")
+    parser.add_argument("--out", type=Path, default=Path("gpu.json"), metavar="FILE")
+    parser.add_argument("--minutes", type=float, default=MINUTES)
+    parser.add_argument("--device", choices=devices.DEVICES, default="cuda")
+    options = parser.parse_args()
+    device = devices.choose(options.device)
+    setting = budget.Setting(device=device, toy=device.type == "cpu", quick=options.quick)
+    start = time.monotonic()
+
+    def save() -> None:
+        told = json.dumps(report(setting, time.monotonic() - start), indent=1)
+        write_text(options.out, told + "\n")
+
+    budget.run(setting, PARTS, 60 * options.minutes, after=save)
+    save()
+    final = report(setting, time.monotonic() - start)
+    print("\n".join(table.lines(final)))
+    return 0 if table.right(final) and not setting.failed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

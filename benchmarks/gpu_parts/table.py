@@ -1,0 +1,99 @@
+"""The short table that a run ends with, from what the JSON file holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+
+def lines(report: dict[str, Any]) -> Iterator[str]:
+    """Line by line, no longer than a terminal's width allows."""
+    mark = ", TOY SIZES: the numbers mean nothing" if report["toy"] else ""
+    yield f"{report['device']}, torch {report['versions']['torch']}, {report['seconds']:.0f} s{mark}"
+    results = report["results"]
+    yield from _checks(results.get("checks", {}))
+    yield from _ceilings(results.get("ceilings", {}))
+    yield from _steps(results.get("steps", {}))
+    yield from _precision(results.get("precision", {}))
+    yield from _growth(results.get("growth", {}))
+    yield from (f"FAILED    {text}" for text in report["failed"])
+    yield from (f"left out  {text}" for text in report["left_out"])
+
+
+def right(report: dict[str, Any]) -> bool:
+    """Whether every check that was made came out right; two runs may differ in the default mode."""
+    checks = report["results"].get("checks", {})
+    for name, found in checks.items():
+        if name == "golden" and any(letter["failed"] or not letter["passed"] for letter in found.values()):
+            return False
+        if name.startswith("CPU and device") and not all(arm["equal"] for arm in found.values()):
+            return False
+        kinds = (found[kind] for kind in ("same_seed", "resumed") if kind in found)
+        if name == "runs, deterministic" and not all(kind["bit_equal"] for kind in kinds):
+            return False
+    return bool(checks)
+
+
+def _checks(found: dict[str, Any]) -> Iterator[str]:
+    for letter, told in found.get("golden", {}).items():
+        verdict = "right" if told["passed"] and not told["failed"] else "WRONG"
+        yield f"golden {letter}  {verdict}: {told['passed']} passed, {len(told['failed'])} failed"
+        yield from (f"          {text}"[:110] for text in told["failed"][:2])
+    for name, told in found.items():
+        if name.startswith("CPU and device"):
+            arms = ", ".join(
+                f"{arm} {row['difference']:.1e} ({'right' if row['equal'] else 'WRONG'})"
+                for arm, row in told.items()
+            )
+            yield f"{name}: {arms}"
+        elif name.startswith("runs"):
+            yield f"{name}: " + ", ".join(
+                f"{kind} "
+                + ("bit-equal" if told[kind]["bit_equal"] else f"off by {told[kind]['difference']:.1e}")
+                for kind in ("same_seed", "resumed")
+            )
+
+
+def _ceilings(found: dict[str, Any]) -> Iterator[str]:
+    if "copy" in found:
+        yield f"copy      {found['copy']['bytes_per_second'] / 1e9:,.1f} GB/s"
+    if "product" in found:
+        yield f"product   {found['product']['flops_per_second'] / 1e12:,.2f} TFLOP/s in bfloat16"
+
+
+def _steps(found: dict[str, Any]) -> Iterator[str]:
+    if not found:
+        return
+    heads = f"{'ms':>8} {'img/s':>8} {'GiB':>5} {'kern':>6} {'sync':>4} {'/floor':>6} {'/count':>6}"
+    yield f"{'cell | arm':54} {heads}"
+    for name, row in found.items():
+        syncs = row["host_syncs"]
+        yield (
+            f"{name[:54]:54} {1e3 * row['step_seconds']:8.2f} {row['images_per_second']:8.0f} "
+            f"{row['peak_memory_bytes'] / 2**30:5.1f} {row['profile']['kernels']:6} "
+            f"{'-' if syncs is None else len(syncs):>4} {_number(row.get('over_floor')):>6} "
+            f"{_number(row.get('excess')):>6}"
+        )
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}" if value < 1000 else f"{value:.0f}"
+
+
+def _precision(found: dict[str, Any]) -> Iterator[str]:
+    errors = {name: row for name, row in found.items() if "length_error_mean" in row}
+    if errors:
+        yield "LP-A3's first step length off by (mean): " + ", ".join(
+            f"{name}{' (emulated)' if row['emulated'] else ''} {row['length_error_mean']:.2g}"
+            for name, row in errors.items()
+        )
+
+
+def _growth(found: dict[str, Any]) -> Iterator[str]:
+    for name, row in found.items():
+        if "r_squared" in row:
+            at_zero = row["intercept"] / max(row["seconds"])
+            yield f"{name}: linear, R² {row['r_squared']:.4f}, at zero {100 * at_zero:.0f} % of the longest"
+        else:
+            told = row.get("largest_over_smallest", row.get("growth"))
+            yield f"{name}: {told:.2f} × from {row.get('x', row.get('steps'))}"
