@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import subprocess
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ RETRIES = 3
 OBJECT_STORE = 100 * 2**20
 """Bytes of shared memory of a Ray that is started here; runs hand back a line each."""
 KNOCK_SECONDS = 5.0
+LOOK_SECONDS = 0.2
 STOP_SECONDS = 30.0
 """For runs that were told to stop."""
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
@@ -185,9 +187,12 @@ class Ray:
 
 def run_to_its_end(launch: Launch) -> tuple[int, str]:
     """Done by a worker of Ray's, anywhere: the run's exit status, and why it failed."""
+    # Ray cancels by an interrupt, which a shell may have told the processes that it starts to ignore.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     process = start(launch)
     try:
-        code = process.wait()
+        while (code := process.poll()) is None:
+            time.sleep(LOOK_SECONDS)  # a call that waits for the process itself could not be cancelled
     except KeyboardInterrupt:  # cancelled
         process.send_signal(signal.SIGTERM)
         try:

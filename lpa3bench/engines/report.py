@@ -78,7 +78,9 @@ class Overview:
     def text(self) -> str:
         """For people: the counts, the forecast, and a line for each cell."""
         counts = self._counts()
-        lines = [f"runs       {sum(counts.values())}: {self.suite.size}"]
+        trials = sum(len(trial.runs) for p in self.plans for trial in p.trials)
+        whole = sum(counts.values()) - trials == len(self.suite.cells) * len(self.suite.seeds)
+        lines = [f"runs       {sum(counts.values())}{':' if whole else ', of'} {self.suite.size}"]
         if self.suite.search is not None:
             searched = sum(bool(p.trials) for p in self.plans)
             lines.append(f"search     {self.suite.search.size}, in {searched} of the cells")

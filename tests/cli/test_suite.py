@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -205,9 +206,9 @@ def test_one_that_fails_does_not_keep_the_others(cli: Cli, tmp_path: Path) -> No
 
     again = cli(*words, "--only", "small*", cwd=tmp_path)
     assert again.returncode == 6
-    assert "done       1\n" in again.stdout
+    assert "runs       2, of 3 cells × 1 seed\ndone       1\n" in again.stdout
     assert (
-        "1 of 2 runs are done\nfailed  small.gin -p run.view=@Broken()  seed 5: step 0: Broken"
+        "1 of 2 runs are done\nfailed  small.gin -p 'run.view=@Broken()'  seed 5: step 0: Broken"
         in again.stdout
     )
     assert cli(*words, "--only", "small.gin", cwd=tmp_path).returncode == 0
@@ -221,15 +222,25 @@ def test_one_that_fails_does_not_keep_the_others(cli: Cli, tmp_path: Path) -> No
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up in Linux's /proc")
 @pytest.mark.slow
-def test_a_signal_stops_the_runs_too(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "engine",
+    ["local", pytest.param("ray", marks=pytest.mark.skipif(find_spec("ray") is None, reason="no Ray here"))],
+)
+def test_a_signal_stops_the_runs_too(tmp_path: Path, engine: str) -> None:
+    """Also where the suite was started in the background, by a shell that has its children ignore SIGINT."""
     (tmp_path / "small.gin").write_text(SMALL.replace("epochs = 2", "epochs = 100000"))
     (tmp_path / "s.gin").write_text('suite.cells = ["small.gin"]\nsuite.seeds = (5, 6, 7)\n')
     command = [
         sys.executable, "-m", "lpa3bench", "suite", "s.gin", "--device", "cpu", "--workers", "2",
-        "--data", ".", "--no-forecast",
+        "--data", ".", "--no-forecast", "--engine", engine,
     ]  # fmt: skip
     process = subprocess.Popen(
-        command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
     )
     _until(lambda: len([*tmp_path.glob("runs/*/metrics.jsonl")]) == 2)
     os.kill(process.pid, signal.SIGHUP)  # the terminal is closed: nobody cares
