@@ -6,8 +6,9 @@ one image-forward there are the floating-point operations of its convolutions an
 the activations that have to go to memory and back in bfloat16, since no cache holds a batch's maps:
 
 * every convolution reads its input once and writes its output once;
-* every BatchNorm reads its input for the statistics, reads it again and writes the result (with the
-  activation in the same kernel): three times its size. Fused with its neighbours one pass would be left.
+* every BatchNorm that is called reads its input for the statistics, reads it again and writes the result
+  (with the activation in the same kernel): three times its size. Fused with its neighbours one pass would be
+  left.
 
 Additions of residuals, the weights, the loss and the optimiser are left out, so this is a floor. A backward
 pass is taken to move what a forward one does; the bytes are good to about 30 %. A step's floor is the larger

@@ -100,6 +100,7 @@ def profiled(device: torch.device, act: Callable[[], None]) -> dict[str, Any]:
     events = (
         Event(event.name, event.device_type == DeviceType.CUDA, event.time_range.elapsed_us() / 1e6)
         for event in profiler.events() or []
+        if not event.is_user_annotation  # the optimiser's own marks, which lie over its kernels
     )
     return tally(events)
 

@@ -1,0 +1,58 @@
+"""The whole GPU benchmark, on a CPU at toy sizes, so that it is ready when there is a GPU."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from gpu_parts import cells, precision
+
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "gpu.py"
+
+
+@pytest.mark.slow
+def test_everything_is_measured(tmp_path: Path) -> None:
+    out = tmp_path / "gpu.json"
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), "--device", "cpu", "--quick", "--out", str(out)],
+        cwd=tmp_path,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=550,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr[-2000:]
+    report = json.loads(out.read_text())
+    assert report["toy"]
+    assert report["failed"] == report["left_out"] == []
+    results = report["results"]
+    assert list(results) == ["checks", "ceilings", "steps", "precision", "growth"]
+
+    assert results["checks"]["golden"]["G"]["passed"] > 10
+    runs = results["checks"]["runs, deterministic"]
+    assert runs["same_seed"]["bit_equal"]
+    assert runs["resumed"]["bit_equal"]
+    assert runs["resumed_from"] == [1]
+    assert runs["resumed"]["tensors"] > 20
+
+    steps = results["steps"]
+    assert len(steps) == 2 * len(cells.one_of_each_task())
+    for name, row in steps.items():
+        assert row["step_seconds"] > row["floor"]["seconds"] > 0, name
+        assert ("counted_over_plain" in row) == name.endswith(cells.LPA3)
+        assert row.get("counted_over_plain", 2) > 1
+
+    errors = {name: results["precision"][name]["length_error_mean"] for name in precision.PRECISIONS}
+    assert 0 < errors["float32"] < 0.05
+    assert errors["float32"] < errors["TF32"]
+    assert errors["float32"] < errors["bfloat16"]
+    assert len(results["growth"]) == 4
+
+    lines = done.stdout.splitlines()
+    assert "TOY SIZES" in lines[0]
+    assert len(lines) < 60
+    assert all(len(line) < 120 for line in lines)

@@ -1,0 +1,184 @@
+"""What the GPU benchmark is made of, piece by piece."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from gpu_parts import budget, cells, checks, growth, precision, repeats, table, watch
+from hypothesis import given
+from hypothesis import strategies as st
+
+CPU = torch.device("cpu")
+
+
+# -------------------------------------------------------------------------------------------------- budget
+def test_parts_that_fail_or_have_no_time_leave_the_others_alone() -> None:
+    setting = budget.Setting(device=CPU, toy=True, quick=True)
+    saved: list[int] = []
+
+    def broken() -> Any:
+        raise ValueError("first line\nsecond line")
+
+    def first(_: budget.Setting) -> Iterator[budget.Item]:
+        yield "breaks", broken
+        yield "works", lambda: 1
+
+    def second(setting: budget.Setting) -> Iterator[budget.Item]:
+        assert 50 < setting.deadline.left <= 60  # the share of the first is over to the second
+        yield "in time", lambda: 2
+        setting.deadline = budget.Deadline(0)
+        yield "too late", lambda: 3
+
+    parts: dict[str, tuple[float, budget.Part]] = {"first": (0.5, first), "second": (0.5, second)}
+    budget.run(setting, parts, 60, after=lambda: saved.append(1))
+    assert setting.results == {"first": {"works": 1}, "second": {"in time": 2}}
+    assert setting.failed == ["first, breaks: ValueError: first line"]
+    assert setting.left_out == ["second, too late: no time"]
+    assert len(saved) == 3
+
+
+# --------------------------------------------------------------------------------------------------- watch
+def test_tally_of_what_a_profiler_saw() -> None:
+    seen = watch.tally(
+        [
+            watch.Event("aten::conv2d", False, 1.0),
+            watch.Event("cudaLaunchKernel", False, 1.0),
+            watch.Event("big", True, 3e-3),
+            watch.Event("small", True, 1e-3),
+            watch.Event("small", True, 1e-3),
+            watch.Event("Memcpy DtoH (Device -> Pageable)", True, 1.0),
+            watch.Event("Memcpy HtoD (Pageable -> Device)", True, 1.0),
+            watch.Event("Memset (Device)", True, 1.0),
+            watch.Event("cudaStreamSynchronize", False, 1.0),
+        ]
+    )
+    assert (seen["kernels"], seen["waits"], seen["copies_to_host"]) == (3, 1, 1)
+    assert seen["busy_seconds"] == pytest.approx(5e-3)
+    assert [(row["name"], row["calls"]) for row in seen["top_kernels"]] == [("big", 1), ("small", 2)]
+
+
+def test_a_cpu_runs_no_kernels() -> None:
+    calls: list[int] = []
+
+    def act() -> None:
+        calls.append(1)
+        torch.ones(3).sum()
+
+    assert watch.profiled(CPU, act)["kernels"] == 0
+    assert watch.host_syncs(CPU, act) is None
+    assert len(calls) == 2
+
+
+# -------------------------------------------------------------------------------------------------- checks
+def test_verdicts_by_golden_file() -> None:
+    report = """<testsuites><testsuite>
+    <testcase classname="tests.golden.test_golden_phi" name="one"/>
+    <testcase classname="tests.golden.test_golden_phi" name="two"><failure message="off&#10;by 3"/></testcase>
+    <testcase classname="tests.golden.test_golden_tcs" name="three"><skipped/></testcase>
+    </testsuite></testsuites>"""
+    found = checks.verdicts(report, ["B", "G"])
+    assert found["G"] == {"passed": 1, "failed": ["two: off"], "skipped": 0}
+    assert found["B"] == {"passed": 0, "failed": [], "skipped": 1}
+
+
+def test_every_golden_test_belongs_to_a_file() -> None:
+    tests = {
+        path.stem.removeprefix("test_golden_")
+        for path in (checks.ROOT / "tests/golden").glob("test_golden_*")
+    }
+    assert tests == {name for names in checks.GOLDEN.values() for name in names}
+
+
+def test_the_furthest_of_two_states() -> None:
+    expected = {"a": torch.tensor([1.0, 4.0]), "b": torch.tensor(0.5)}
+    assert checks.furthest(expected, expected) == 0
+    other = {"a": torch.tensor([1.0, 4.4]), "b": torch.tensor(0.6)}
+    assert checks.furthest(other, expected) == pytest.approx(0.1, rel=1e-5)
+    with pytest.raises(ValueError, match="same tensors"):
+        checks.furthest({"a": expected["a"]}, expected)
+
+
+def test_host_draws_are_the_same_for_every_device() -> None:
+    like = torch.empty(0, dtype=torch.float64)
+    one, other = (checks.HostDraws(5).uniform((4, 3), -1, 1, like=like) for _ in range(2))
+    assert one.dtype is torch.float64
+    assert torch.equal(one, other)
+    assert torch.equal(checks.HostDraws(5).uniform((2,)), checks.HostDraws(5).uniform((2,)))
+
+
+def test_states_are_compared_bit_by_bit() -> None:
+    state = {"x": torch.tensor([1.0, 2.0]), "n": torch.tensor(3)}
+    assert repeats.compared(state, state)["bit_equal"]
+    found = repeats.compared({"x": torch.tensor([1.0, 2.5]), "n": torch.tensor(3)}, state)
+    assert (found["bit_equal"], found["different"], found["where"]) == (False, 1, "x")
+    assert found["difference"] == pytest.approx(0.25)
+
+
+# ----------------------------------------------------------------------------------------------- precision
+@given(st.floats(min_value=2.0**-100, max_value=2.0**100, width=32), st.booleans())
+def test_rounding_to_tf32(value: float, negative: bool) -> None:
+    x = torch.tensor([-value if negative else value])
+    rounded = precision.to_tf32(x)
+    assert int(rounded.view(torch.int32)) % 2**13 == 0
+    assert abs(float(rounded) / float(x) - 1) <= 2.0**-11
+    assert torch.equal(precision.to_tf32(rounded), rounded)
+
+
+def test_ties_go_to_the_even_number() -> None:
+    step = 2.0**-10
+    x = torch.tensor([1 + step / 2, 1 + 1.5 * step, 1.0])
+    np.testing.assert_array_equal(precision.to_tf32(x).numpy(), [1.0, 1 + 2 * step, 1.0])
+
+
+def test_rounded_products_round_both_ways() -> None:
+    layer = torch.nn.Linear(16, 1, bias=False)
+    x = torch.rand(1, 16, requires_grad=True)
+    weight = layer.weight.detach().clone()
+    with precision.rounded_products(layer):
+        (gradient,) = torch.autograd.grad(layer(x).sum() * (1 + 2.0**-12), x)
+    assert torch.equal(gradient, precision.to_tf32(weight))  # 1 + 2^-12 was rounded to 1 on its way back
+    assert not layer._forward_hooks
+    assert not layer._forward_pre_hooks
+
+
+def test_float64_is_its_own_reference() -> None:
+    scene, _ = precision.trained(CPU, toy=True)
+    exact = precision.first_step(scene, precision.EXACT)
+    again = precision.first_step(scene, precision.EXACT)
+    assert exact.delta.dtype is torch.float64
+    assert torch.equal(exact.step_length, again.step_length)
+    # The loss's scale changes nothing but its weight against the 1e-8 beside the gradient's norm.
+    scaled = precision.first_step(scene, precision.EXACT._replace(share=precision.SCALE))
+    assert torch.allclose(exact.step_length, scaled.step_length, rtol=1e-2)
+
+
+# -------------------------------------------------------------------------------------------- growth, table
+def test_line_through_points() -> None:
+    found = growth.line((1, 2, 4), (3.0, 5.0, 9.0))
+    assert (found["slope"], found["intercept"], found["r_squared"]) == pytest.approx((2, 1, 1))
+    assert growth.line((1, 2, 3), (1.0, 3.0, 1.0))["r_squared"] < 0.5
+
+
+def test_a_wrong_number_is_found_in_the_report() -> None:
+    def report(**found: Any) -> dict[str, Any]:
+        return {"results": {"checks": found}}
+
+    alike = {"bit_equal": True, "difference": 0.0}
+    apart = {"bit_equal": False, "difference": 1e-3}
+    right = {"A": {"passed": 3, "failed": []}}
+    assert table.right(report(golden=right))
+    assert not table.right(report())
+    assert not table.right(report(golden={"A": {"passed": 3, "failed": ["x"]}}))
+    assert not table.right(report(golden={"A": {"passed": 0, "failed": []}}))
+    assert not table.right(report(**{"CPU and device, x": {"none": {"equal": False}}}))
+    assert table.right(report(**{"runs, default": {"same_seed": apart, "resumed": apart}}))
+    assert not table.right(report(**{"runs, deterministic": {"same_seed": alike, "resumed": apart}}))
+
+
+def test_one_cell_of_each_task() -> None:
+    tasks = [type(cells.experiment(cell, cells.NONE, toy=True).task) for cell in cells.one_of_each_task()]
+    assert len(set(tasks)) == len(tasks) == 7
