@@ -9,6 +9,7 @@ from lpa3bench.engines.choosing import Choice, choose
 from lpa3bench.engines.drive import Launcher, Outcome, Watch, drive
 from lpa3bench.engines.engine import Engine
 from lpa3bench.engines.plan import CellPlan, Planner
+from lpa3bench.engines.runs import Run
 from lpa3bench.interrupts import Interrupts
 
 
@@ -32,6 +33,13 @@ class Result:
         return sum(outcome.verdict == verdict for outcome in self.outcomes)
 
 
+def in_order(plans: Sequence[CellPlan]) -> list[Run]:
+    """Trials first, for what they choose comes after them; then seed by seed, so that a suite that is stopped
+    early has runs of all its cells to compare."""
+    trials = [run for planned in plans for trial in planned.trials for run in trial.runs]
+    return [*trials, *sorted((run for planned in plans for run in planned.runs), key=lambda run: run.seed)]
+
+
 def carry_out(
     planner: Planner,
     plans: Sequence[CellPlan],
@@ -45,7 +53,7 @@ def carry_out(
     Raises:
         RunFailed: the disk refused a file of the suite's own.
     """
-    first = [run for planned in plans for run in planned.all_runs]
+    first = in_order(plans)
     outcomes = drive(first, engine, watch, interrupts, launch)
     # A run that was killed, or lacked its data, says nothing of what was drawn.
     failed = {o.run.name: o.cause for o in outcomes if o.verdict == "failed" and o.code == 1}

@@ -17,17 +17,13 @@ PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
-    """Put this process on the leash, and go on as the command line."""
+    """Put this process on the leash, which outlasts its becoming another program, and become the command."""
     master, *arguments = sys.argv[1:]
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != int(master):  # it was gone before the leash was on
             os.kill(os.getpid(), signal.SIGKILL)
-    sys.argv = ["lpa3bench", *arguments]
-
-    from lpa3bench.cli import main as command
-
-    command()
+    os.execv(sys.executable, [sys.executable, "-m", "lpa3bench", *arguments])
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ def offered(monkeypatch: pytest.MonkeyPatch, line: str) -> list[str]:
 
 def test_verbs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert offered(monkeypatch, "lpa3bench ") == [f"plain,{verb}" for verb in VERBS]
-    assert offered(monkeypatch, "lpa3bench co") == ["plain,completion"]
+    assert offered(monkeypatch, "lpa3bench comple") == ["plain,completion"]
 
 
 def test_options_and_choices(monkeypatch: pytest.MonkeyPatch) -> None:
