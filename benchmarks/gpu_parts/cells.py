@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest import mock
 
 import torch
 
@@ -151,7 +152,6 @@ class Stage:
         self.env.clock.step = LATE  # no augmenter is warming up
         self.task: Task = made.task
         self.task.setup(self.env)
-        pes.confident = _every_second
         self.phase: Phase = self.task.phases(made.epochs)[-1]
         self._means = Means()
         self._steps = self._endless()
@@ -165,7 +165,9 @@ class Stage:
 
     def advance(self) -> None:
         """One step, with what the training loop does around it but for its files."""
-        step, env = next(self._steps), self.env
+        with mock.patch.object(pes, "confident", _every_second):  # where PES makes its split
+            step = next(self._steps)
+        env = self.env
         at = (env.clock.epoch, *(batch.pass_no for batch in step.batches))
         self.began, self._at = at != self._at, at
         env.views.info.clear()

@@ -22,10 +22,12 @@ from lpa3bench.api import Backbone
 from lpa3bench.experiment import Experiment
 from lpa3bench.nn.batchnorm import bn_domain
 from lpa3bench.nn.freeze import frozen
+from lpa3bench.seeding import Draws
 from lpa3bench_plugins.augmenters.lpa3 import LPA3
 from lpa3bench_plugins.backbones.smallnet import SmallNet
 from lpa3bench_plugins.backbones.wideresnet import WideResNet
 from lpa3bench_plugins.datasets.synthetic import Synthetic
+from lpa3bench_plugins.labels.noise import SymmetricNoise
 from lpa3bench_plugins.tasks.supervised import Supervised
 
 SCALE = 1024.0
@@ -33,7 +35,7 @@ SCALE = 1024.0
 DROPPED_BITS = 13
 """Of float32's 23-bit mantissa, to have TF32's ten."""
 BATCH, TOY_BATCH = 128, 8
-STEPS, TOY_STEPS = 150, 6
+STEPS, TOY_STEPS = 100, 6
 
 
 class Scene(NamedTuple):
@@ -53,7 +55,8 @@ def part(setting: Setting) -> Iterator[Item]:
     def training() -> dict[str, float]:
         scene, accuracy = trained(setting.device, toy=setting.toy)
         made.append(scene)
-        return {"train_accuracy": accuracy, "images": len(scene.z)}
+        confidence = first_step(scene, EXACT).reference_logp.exp().mean()
+        return {"train_accuracy": accuracy, "confidence": float(confidence), "images": len(scene.z)}
 
     yield "training", training
     for name in PRECISIONS:
@@ -68,6 +71,7 @@ def trained(device: torch.device, *, toy: bool) -> tuple[Scene, float]:
     experiment = Experiment(
         task=Supervised(batch_size=batch, optimizer="sgd", lr=0.03),
         dataset=Synthetic(train=64, num_classes=10),
+        labels=SymmetricNoise(rate=0.5),  # else it would soon be sure of everything, and every step as long
         backbone=backbone,
         epochs=10**6,
         positives=lpa3,
@@ -81,7 +85,7 @@ def trained(device: torch.device, *, toy: bool) -> tuple[Scene, float]:
     network: Any = stage.env.model("net")
     x = stage.env.images(torch.arange(batch, device=device))
     z = network.normalise(x)
-    noise = torch.empty_like(z).uniform_(-lpa3.options.start, lpa3.options.start)
+    noise = Draws(0).uniform(z.shape, -lpa3.options.start, lpa3.options.start, like=z)
     box = attack.Box.of(network.mean, network.std)
     return Scene(network.backbone, z, noise, box, lpa3.options), accuracy
 
@@ -146,7 +150,16 @@ def error(scene: Scene, name: str) -> dict[str, Any]:
     }
 
 
-def first_step(scene: Scene, precision: Precision) -> attack.Iteration:
+class Start(NamedTuple):
+    """What the first iteration found."""
+
+    reference_logp: Tensor
+    """[B], of the label, from the reference pass."""
+    delta: Tensor
+    step_length: Tensor
+
+
+def first_step(scene: Scene, precision: Precision) -> Start:
     """LP-A3's first iteration, from the reference pass on, all of it in one precision."""
     network = copy.deepcopy(scene.network).to(precision.dtype).train()
     z, noise = (each.to(precision.dtype) for each in (scene.z, scene.noise))
@@ -161,12 +174,13 @@ def first_step(scene: Scene, precision: Precision) -> attack.Iteration:
             reference = attack.make_reference(network(z))
         pace = scene.options.schedule()[0]
         delta = attack.begin(noise, z, box)
-        return attack.iterate(
+        step = attack.iterate(
             network, z, delta, reference, pace, box=box, options=scene.options, share=precision.share
         )
+    return Start(reference.logp, step.delta, step.step_length)
 
 
-def _moved(scene: Scene, step: attack.Iteration) -> Tensor:
+def _moved(scene: Scene, step: Start) -> Tensor:
     """Where the step led, from where it began: float64 [B, C·H·W]."""
     begin = attack.begin(scene.noise, scene.z, scene.box)
     return (step.delta.double() - begin.double()).flatten(1)
