@@ -41,7 +41,7 @@ STEPS, TOY_STEPS = 100, 6
 class Scene(NamedTuple):
     """A trained network and what its search starts from, in float32."""
 
-    network: nn.Module
+    network: Backbone
     z: Tensor
     noise: Tensor
     box: attack.Box
@@ -99,6 +99,8 @@ class Precision(NamedTuple):
     block: Callable[[torch.device], AbstractContextManager[Any]]
     """What surrounds the search."""
     share: float = 1.0
+    wide_head: bool = False
+    """The last linear layer, whose output the step's length is made of, stays in float32."""
     emulated: bool = False
     """Operands of products are rounded to TF32 by us, where the device does not do it."""
 
@@ -128,6 +130,7 @@ PRECISIONS = {
     "float32": Precision(torch.float32, lambda device: tf32(False)),
     "TF32": Precision(torch.float32, lambda device: tf32(True), emulated=True),
     "float16": Precision(torch.float32, _half(torch.float16), share=SCALE),
+    "float16, head in float32": Precision(torch.float32, _half(torch.float16), share=SCALE, wide_head=True),
     "bfloat16": Precision(torch.float32, _half(torch.bfloat16)),
 }
 EXACT = Precision(torch.float64, lambda device: nullcontext())
@@ -150,6 +153,17 @@ def error(scene: Scene, name: str) -> dict[str, Any]:
     }
 
 
+def _widen(head: nn.Module, device: torch.device) -> None:
+    """Let the layer compute in float32 inside autocast too; hand in a copy, which stays so."""
+    narrow = head.forward
+
+    def wide(x: Tensor) -> Tensor:
+        with torch.autocast(device.type, enabled=False):
+            return narrow(x.float())
+
+    head.forward = wide  # type: ignore[method-assign]
+
+
 class Start(NamedTuple):
     """What the first iteration found."""
 
@@ -168,6 +182,8 @@ def first_step(scene: Scene, precision: Precision) -> Start:
         around.enter_context(precision.block(z.device))
         around.enter_context(frozen(network))
         around.enter_context(bn_domain(network, "aux"))
+        if precision.wide_head:
+            _widen(network.stages()[-1], z.device)
         if precision.emulated and z.device.type == "cpu":
             around.enter_context(rounded_products(network))
         with torch.no_grad():

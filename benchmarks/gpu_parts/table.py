@@ -83,10 +83,10 @@ def _number(value: float | None) -> str:
 def _precision(found: dict[str, Any]) -> Iterator[str]:
     errors = {name: row for name, row in found.items() if "length_error_mean" in row}
     if errors:
-        yield "LP-A3's first step length off by (mean): " + ", ".join(
-            f"{name}{' (emulated)' if row['emulated'] else ''} {row['length_error_mean']:.2g}"
-            for name, row in errors.items()
-        )
+        yield "LP-A3's first step length off by: mean, median"
+        for name, row in errors.items():
+            told = f"{name}{' (emulated)' if row['emulated'] else ''}"
+            yield f"  {told:26} {row['length_error_mean']:8.2g} {row['length_error_median']:8.2g}"
 
 
 def _growth(found: dict[str, Any]) -> Iterator[str]:
