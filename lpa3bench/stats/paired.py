@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 from typing import Literal
 
 from lpa3bench.stats.means import DECIMALS, canonical, summary
@@ -37,6 +38,9 @@ class PairedTest:
     low: float | None
     high: float | None
     """95 % bootstrap confidence interval of the mean difference; see `means.bootstrap_interval`."""
+    statistic: float | None
+    """What the test asks of, whose sign the verdict has: the mean difference, or the mean of the signed ranks,
+    which no single large difference can turn. None without pairs."""
     p: float | None
     """Two-sided, uncorrected; None without pairs."""
     p_holm: float | None
@@ -110,6 +114,7 @@ def _tested(differences: Sequence[float], values: Sequence[float], test: str) ->
         std=of.std,
         low=of.low,
         high=of.high,
+        statistic=fmean(round(value, DECIMALS) for value in values) if values else None,
         p=_sign_flip_p(values) if values else None,
         p_holm=None,
         smallest_p=smallest_p(of.n),
@@ -122,18 +127,24 @@ def _tested(differences: Sequence[float], values: Sequence[float], test: str) ->
 
 def _verdict(test: PairedTest, p_holm: float, floor: float, family: int) -> PairedTest:
     assert test.difference is not None
+    assert test.statistic is not None
     over = "" if family == 1 else f" after Holm's correction over {family} comparisons"
     pairs, allow = ("1 pair", "allows") if test.n == 1 else (f"{test.n} pairs", "allow")
     if floor > ALPHA:
         verdict: Verdict = "not testable"
         why = f"not testable: {pairs} {allow} no p below {floor:.2g}{over}"
     elif p_holm <= ALPHA:
-        verdict = "better" if test.difference > 0 else "worse"
-        why = f"{verdict}: p = {p_holm:.2g}{over}, {pairs}"
+        verdict = "better" if test.statistic > 0 else "worse"
+        turned = ", by ranks; the mean difference has the other sign" if _turned(test) else ""
+        why = f"{verdict}: p = {p_holm:.2g}{over}, {pairs}{turned}"
     else:
         verdict = "no difference shown"
         why = f"no difference shown: p = {p_holm:.2g}{over}, {pairs}"
     return replace(test, p_holm=p_holm, verdict=verdict, why=why)
+
+
+def _turned(test: PairedTest) -> bool:
+    return (test.difference or 0.0) * (test.statistic or 0.0) < 0
 
 
 def _sign_flip_p(values: Sequence[float]) -> float:

@@ -10,7 +10,7 @@ from statistics import fmean
 from typing import Any
 
 from lpa3bench.stats.means import DECIMALS
-from lpa3bench.stats.paired import ALPHA, WILCOXON, judged, wilcoxon_test
+from lpa3bench.stats.paired import ALPHA, PairedTest, judged, wilcoxon_test
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,7 @@ class Ranks:
     """Of each row; 1 is best, ties share their mean."""
     pairs: tuple[dict[str, Any], ...]
     """{"a", "b", "difference", "p", "p_holm", "smallest_p", "n", "verdict"} for every two rows, of a against
-    b; the difference is the mean over columns."""
+    b; the difference is the mean over columns, the verdict is of ranks, and their signs may disagree."""
     test: str
     note: str
     """Why there are no verdicts, where there are none; otherwise ""."""
@@ -56,12 +56,14 @@ def ranks(scores: Mapping[str, Mapping[str, float | None]]) -> Ranks | None:
     table = {row: [_number(scores[row][column]) for column in columns] for row in rows}
     means = _mean_ranks(table)
     ordered = sorted(rows, key=lambda row: means[row])
+    tests = _tests({row: table[row] for row in ordered})
+    test = next(iter(tests.values())).test
     return Ranks(
         columns=tuple(columns),
         rows=tuple(ordered),
         mean_ranks=tuple(means[row] for row in ordered),
-        pairs=_pairs({row: table[row] for row in ordered}),
-        test=f"{WILCOXON} over {len(columns)} columns, Holm's correction over all pairs",
+        pairs=_pairs(tests),
+        test=f"{test} over {len(columns)} columns, Holm's correction over all pairs",
         note=_note(len(rows), len(columns)),
     )
 
@@ -95,11 +97,16 @@ def _mean_ranks(table: Mapping[str, Sequence[float]]) -> dict[str, float]:
     return {row: fmean(float(one[place]) for one in by_column) for place, row in enumerate(table)}
 
 
-def _pairs(table: Mapping[str, Sequence[float]]) -> tuple[dict[str, Any], ...]:
+def _tests(table: Mapping[str, Sequence[float]]) -> dict[tuple[str, str], PairedTest]:
+    """Every two rows, judged together."""
     couples = [*combinations(table, 2)]
     tests = judged(
         [wilcoxon_test([x - y for x, y in zip(table[a], table[b], strict=True)]) for a, b in couples]
     )
+    return dict(zip(couples, tests, strict=True))
+
+
+def _pairs(tests: Mapping[tuple[str, str], PairedTest]) -> tuple[dict[str, Any], ...]:
     return tuple(
         {
             "a": a,
@@ -111,7 +118,7 @@ def _pairs(table: Mapping[str, Sequence[float]]) -> tuple[dict[str, Any], ...]:
             "n": test.n,
             "verdict": test.verdict,
         }
-        for (a, b), test in zip(couples, tests, strict=True)
+        for (a, b), test in tests.items()
     )
 
 

@@ -116,6 +116,18 @@ def test_wilcoxon_asks_of_ranks_and_the_mean_of_sizes() -> None:
     assert (wilcoxon_test(values).p or 0) < (paired_test(values).p or 0) == pytest.approx(by_counting(values))
 
 
+def test_wilcoxons_verdict_has_the_sign_of_the_ranks() -> None:
+    """Ranks 1 to 11 are gains, 66, and 12 is a loss that outweighs them all: the mean is -0.036."""
+    gains = [k / 1000 for k in range(1, 12)]
+    found = wilcoxon_test([*gains, -0.5])
+    assert (round(found.p or 1, 3), found.statistic) == (0.034, 54 / 12)
+    assert found.difference == pytest.approx((0.066 - 0.5) / 12)
+    assert found.why == "better: p = 0.034, 12 pairs, by ranks; the mean difference has the other sign"
+    assert wilcoxon_test([*(-gain for gain in gains), 0.5]).verdict == "worse"
+    assert judged([found])[0].verdict == "better"
+    assert paired_test([*gains, -0.5]).statistic == found.difference
+
+
 # ------------------------------------------------------------------------------------ Holm's correction
 def test_holm_by_hand() -> None:
     """Sorted, 0.01 to 0.04 times 4, 3, 2, 1 is 0.04, 0.06, 0.06, 0.04; none may be below an earlier."""

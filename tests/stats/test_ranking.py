@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lpa3bench.stats import fewest_columns, p_matrix, ranks
+from lpa3bench.stats.paired import WILCOXON, WILCOXON_DRAWN
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -68,6 +69,31 @@ def test_enough_columns_tell_methods_apart() -> None:
     assert [matrix[place][place] for place in range(3)] == [1.0, 1.0, 1.0]
     assert matrix[0][1] == matrix[1][0] == matrix[0][2] == pytest.approx(6 / 128)
     assert matrix[1][2] == matrix[2][1] > 0.5
+
+
+def test_a_verdict_is_that_of_ranks_and_never_the_reverse_of_the_order() -> None:
+    """Of twelve columns a wins eleven by little, and loses the twelfth by half: its mean is lower."""
+    columns = {f"c{k}": k / 1000 for k in range(1, 12)} | {"c12": -0.5}
+    found = ranks(
+        {"b": dict.fromkeys(columns, 0.5), "a": {column: 0.5 + more for column, more in columns.items()}}
+    )
+    assert found
+    assert found.rows == ("a", "b")
+    assert found.mean_ranks == pytest.approx((13 / 12, 23 / 12))
+    (pair,) = found.pairs
+    assert (pair["a"], pair["verdict"]) == ("a", "better")
+    assert pair["difference"] < 0
+
+
+@pytest.mark.parametrize(("columns", "test"), [(16, WILCOXON), (17, WILCOXON_DRAWN)])
+def test_flips_that_are_drawn_are_not_called_exact(columns: int, test: str) -> None:
+    scores = {
+        row: {str(column): column / 100 + place / 10 for column in range(columns)}
+        for place, row in enumerate("ab")
+    }
+    found = ranks(scores)
+    assert found
+    assert found.test == f"{test} over {columns} columns, Holm's correction over all pairs"
 
 
 def test_only_columns_in_which_all_are_measured_count() -> None:
