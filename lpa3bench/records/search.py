@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lpa3bench.errors import DataError
+from lpa3bench.errors import DataError, RunFailed
 from lpa3bench.files import write_text
 
 FOLDER = "search"
@@ -69,7 +69,7 @@ def load(path: Path) -> Searched:
 
 
 def find(places: Iterable[Path]) -> dict[str, Searched]:
-    """The search behind each run that had one, by the run's name.
+    """The search behind each run that had one, by the run's name; of several, that of the most trials.
 
     Args:
         places: folders of run directories (`runs/`), or of a board's records (`results/`); what is none of
@@ -79,6 +79,7 @@ def find(places: Iterable[Path]) -> dict[str, Searched]:
         DataError: one of the files is damaged.
     """
     found = [load(path) for place in places for path in sorted((place / FOLDER).glob("*.json"))]
+    found.sort(key=lambda searched: searched.trials)  # a search that was enlarged may choose the same again
     return {run: searched for searched in found for run in searched.runs}
 
 
@@ -92,7 +93,10 @@ def write(path: Path, data: Mapping[str, Any]) -> None:
     whole = {"schema_version": SCHEMA_VERSION, **data}
     if problem := _problem(whole):
         raise ValueError(problem)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunFailed(f"{path.parent}: cannot be made ({error.strerror})") from error
     write_text(path, json.dumps(whole, indent=1, allow_nan=False) + "\n")
 
 

@@ -141,6 +141,16 @@ def test_what_was_tried_stands_beside_the_runs(make: Callable[..., Made]) -> Non
     assert [path.read_bytes() for path in Path("runs/search").glob("*.json")] == [before]
 
 
+@pytest.mark.parametrize("most", ["0.json", "1.json"])
+def test_a_search_that_was_enlarged_counts_whole_though_it_chose_the_same(tmp_path: Path, most: str) -> None:
+    """Of 8 draws and of the same and 8 more: whichever file comes first."""
+    for name in ("0.json", "1.json"):
+        trials = 16 if name == most else 8
+        data = {"cell": "a", "trials": trials, "ranges": {}, "values": {}, "runs": ["r"]}
+        searches.write(tmp_path / "search" / name, data | {"tried": [{}] * trials})
+    assert searches.find([tmp_path])["r"].trials == 16
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
