@@ -46,7 +46,7 @@ class Range:
         if self.kind == "integer":
             return low + int(fraction * (high - low + 1))
         value = low * (high / low) ** fraction if self.kind == "log" else low + fraction * (high - low)
-        return float(f"{value:.{DIGITS}g}")
+        return float(min(max(float(f"{value:.{DIGITS}g}"), low), high))  # rounding must not leave the range
 
     def __str__(self) -> str:
         return str(literal((self.kind, *self.items)))

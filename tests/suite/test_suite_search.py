@@ -110,6 +110,8 @@ def test_a_draw_lies_within_its_range(fraction: float) -> None:
     assert 0.002 <= Range("log", (0.002, 0.2)).draw(fraction) <= 0.2
     assert Range("integer", (1, 3)).draw(fraction) in (1, 2, 3)
     assert Range("choice", ("a", None, 2.5)).draw(fraction) in ("a", None, 2.5)
+    for kind in ("log", "uniform"):  # ends of more digits than are kept
+        assert 0.0012345 <= Range(kind, (0.0012345, 0.0012346)).draw(fraction) <= 0.0012346
 
 
 def test_a_range_is_covered_evenly() -> None:
