@@ -107,6 +107,8 @@ class Comparison:
     classes: int | None = None
     differs_in: tuple[str, ...] = ()
     """Settings besides the augmenter in which they differ, `name: baseline → method`; (): augmenter only."""
+    surroundings: tuple[str, ...] = ()
+    """Hardware, processes, threads and versions that differ, likewise: seconds do not compare then."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from statistics import fmean
@@ -14,6 +14,7 @@ from lpa3bench.stats import (
     AXES,
     EqualCost,
     Harm,
+    Pair,
     PairedTest,
     Pairing,
     PerSample,
@@ -22,6 +23,7 @@ from lpa3bench.stats import (
     class_harm,
     column_of,
     equal_cost,
+    in_any_pair,
     judged,
     paired_runs,
     paired_test,
@@ -64,7 +66,7 @@ class CellComparison:
     augmenters: tuple[str, ...]
     """In what their augmenters differ, likewise."""
     surroundings: tuple[str, ...]
-    """Hardware and versions that differ: numbers hardly change by them, the clock does."""
+    """Hardware, processes and versions that differ: numbers hardly change by them, the clock does."""
     images: PerSample | None
     harm: Harm | None
     costs: tuple[EqualCost, ...]
@@ -148,16 +150,16 @@ def _nothing(matched: Sequence[tuple[Group, Group]], pairings: Sequence[Pairing]
 
 def _cell(ours: Group, theirs: Group, pairing: Pairing, test: PairedTest, metric: str) -> CellComparison:
     pairs = pairing.pairs
-    runs = [(pair.baseline, pair.method) for pair in pairs] or [(theirs.first, ours.first)]
+    told = pairs or (Pair(method=ours.first, baseline=theirs.first),)
     costs = (equal_cost(pairs, axis, column_of(metric)) for axis in AXES)
     return CellComparison(
         method=_side(ours, [pair.method for pair in pairs], metric),
         baseline=_side(theirs, [pair.baseline for pair in pairs], metric),
         test=test,
         refused=pairing.refused,
-        besides=_any_of(settings_that_differ, runs),
-        augmenters=_any_of(augmenters_that_differ, runs),
-        surroundings=_any_of(surroundings_that_differ, runs),
+        besides=in_any_pair(settings_that_differ, told),
+        augmenters=in_any_pair(augmenters_that_differ, told),
+        surroundings=in_any_pair(surroundings_that_differ, told),
         images=per_sample(pairs),
         harm=class_harm(pairs),
         costs=tuple(cost for cost in costs if cost is not None),
@@ -174,13 +176,6 @@ def _side(group: Group, paired: Sequence[Record], metric: str) -> Side:
         passes=fmean(record.passes for record in paired) if paired else None,
         seconds=fmean(record.seconds for record in paired) if paired else None,
     )
-
-
-def _any_of(
-    differ: Callable[[Record, Record], tuple[str, ...]], runs: Sequence[tuple[Record, Record]]
-) -> tuple[str, ...]:
-    """In what the two differ in any of the pairs: runs of one experiment may be from several machines."""
-    return tuple(dict.fromkeys(line for baseline, method in runs for line in differ(baseline, method)))
 
 
 def _pooled(matched: Sequence[tuple[Group, Group]], tests: Sequence[PairedTest]) -> PairedTest | None:

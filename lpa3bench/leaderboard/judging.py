@@ -13,8 +13,8 @@ from lpa3bench.leaderboard.placing import Place
 from lpa3bench.records import Record
 from lpa3bench.stats.harm import class_harm
 from lpa3bench.stats.paired import PairedTest, judged, paired_test
-from lpa3bench.stats.pairing import Pairing, paired_runs
-from lpa3bench.stats.parity import settings_that_differ
+from lpa3bench.stats.pairing import Pair, Pairing, paired_runs
+from lpa3bench.stats.parity import in_any_pair, settings_that_differ, surroundings_that_differ
 from lpa3bench.stats.ranking import ranks
 from lpa3bench.stats.reproduction import agreement
 from lpa3bench.stats.samples import pooled_mcnemar
@@ -59,7 +59,9 @@ def compared(
         baseline = baselines[place]
         result[place] = replace(
             cells[place],
-            comparison=_comparison(baseline[0], pairing, test, found[baseline][0], found[place][0]),
+            comparison=_comparison(
+                baseline[0], pairing, test, Pair(method=found[place][0], baseline=found[baseline][0])
+            ),
             flags=(*cells[place].flags, *_unpaired(pairing)),
         )
     return result
@@ -69,9 +71,9 @@ def _ratio(cell: Cell, baseline: Cell) -> float | None:
     return cell.mean / baseline.mean if cell.mean is not None and baseline.mean else None
 
 
-def _comparison(
-    baseline: str, pairing: Pairing, test: PairedTest, theirs: Record, ours: Record
-) -> Comparison:
+def _comparison(baseline: str, pairing: Pairing, test: PairedTest, first: Pair) -> Comparison:
+    """The comparison with the row that is called so; of no pairs, the first runs tell what differs."""
+    told = pairing.pairs or (first,)
     harm = class_harm(pairing.pairs)
     per_sample = pooled_mcnemar(pairing.pairs)
     return Comparison(
@@ -92,7 +94,8 @@ def _comparison(
         worst_class_difference=harm.worst.difference.mean if harm else None,
         classes_harmed=harm.harmed if harm else None,
         classes=len(harm.classes) if harm else None,
-        differs_in=settings_that_differ(theirs, ours),
+        differs_in=in_any_pair(settings_that_differ, told),
+        surroundings=in_any_pair(surroundings_that_differ, told),
     )
 
 

@@ -104,7 +104,7 @@ def _rows(cell: CellComparison, measure: Measure) -> Iterator[Row]:
     if cell.harm:
         yield "classes", _harm(cell.harm, measure)
     for cost in cell.costs:
-        yield from _cost(cost, measure)
+        yield from _cost(cost, measure, comparable=cost.axis != "seconds" or not cell.surroundings)
 
 
 def _score(side: Side) -> str:
@@ -180,10 +180,11 @@ def _harm(harm: Harm, measure: Measure) -> str:
     )
 
 
-def _cost(cost: EqualCost, measure: Measure) -> Iterator[Row]:
+def _cost(cost: EqualCost, measure: Measure, *, comparable: bool) -> Iterator[Row]:
     told: Callable[[float | None], str] = amount if cost.axis == "passes" else duration
     ratio = f" (× {cost.method / cost.baseline:.2f})" if cost.baseline else ""
-    yield cost.axis, f"{told(cost.method)} against {told(cost.baseline)}{ratio}"
+    but = "" if comparable else "; the surroundings differ, so seconds do not compare"
+    yield cost.axis, f"{told(cost.method)} against {told(cost.baseline)}{ratio}{but}"
     yield f"{cost.axis} of B", f"A stopped at B's cost: {_stopped(cost.at_baseline_cost, measure)}"
     yield f"{cost.axis} of A", f"B stopped at A's cost: {_stopped(cost.at_method_cost, measure)}"
     yield f"{cost.axis} to B", f"to come to B's final score: {_to_target(cost, told)}"

@@ -20,7 +20,12 @@ from lpa3bench.stats.harm import ClassHarm, Harm, class_harm
 from lpa3bench.stats.means import CONFIDENCE, FEWEST_FOR_INTERVAL, Summary, bootstrap_interval, summary
 from lpa3bench.stats.paired import ALPHA, PairedTest, holm, judged, paired_test, smallest_p, wilcoxon_test
 from lpa3bench.stats.pairing import Pair, Pairing, paired_runs
-from lpa3bench.stats.parity import augmenters_that_differ, settings_that_differ, surroundings_that_differ
+from lpa3bench.stats.parity import (
+    augmenters_that_differ,
+    in_any_pair,
+    settings_that_differ,
+    surroundings_that_differ,
+)
 from lpa3bench.stats.ranking import Ranks, fewest_columns, p_matrix, ranks
 from lpa3bench.stats.reproduction import FEWEST_RUNS, Agreement, ChanceMisses, agreement, chance_misses
 from lpa3bench.stats.samples import McNemar, PerSample, mcnemar, per_sample, pooled_mcnemar
@@ -57,6 +62,7 @@ __all__ = [
     "equal_cost",
     "fewest_columns",
     "holm",
+    "in_any_pair",
     "judged",
     "mcnemar",
     "mean_curve",

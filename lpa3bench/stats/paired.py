@@ -39,7 +39,7 @@ class PairedTest:
     high: float | None
     """95 % bootstrap confidence interval of the mean difference; see `means.bootstrap_interval`."""
     statistic: float | None
-    """What the test asks of, whose sign the verdict has: the mean difference, or the mean of the signed ranks,
+    """What the test asks of, whose sign the verdict has: the mean difference, or that of the signed ranks,
     which no single large difference can turn. None without pairs."""
     p: float | None
     """Two-sided, uncorrected; None without pairs."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from lpa3bench.records import Record
+from lpa3bench.stats.pairing import Pair
 
 SLOTS = ("view", "strong", "positives")
 NAMES_ONLY = ("run.setting", "run.settings")
@@ -43,8 +44,15 @@ def augmenters_that_differ(baseline: Record, method: Record) -> tuple[str, ...]:
 
 
 def surroundings_that_differ(baseline: Record, method: Record) -> tuple[str, ...]:
-    """Hardware, threads and library versions: they change the clock, and numbers only by rounding."""
+    """Hardware, processes, threads and library versions: they change the clock, and numbers by rounding."""
     return tuple(_differences(_surroundings(baseline), _surroundings(method)))
+
+
+def in_any_pair(
+    differ: Callable[[Record, Record], tuple[str, ...]], pairs: Sequence[Pair]
+) -> tuple[str, ...]:
+    """What one of the three above tells of any pair: runs of one experiment may be of several machines."""
+    return tuple(dict.fromkeys(line for pair in pairs for line in differ(pair.baseline, pair.method)))
 
 
 def _augmenters(config: Mapping[str, str]) -> frozenset[str]:
@@ -114,6 +122,7 @@ def _surroundings(record: Record) -> dict[str, str]:
     versions: Mapping[str, Any] = provenance["versions"]
     return {
         "hardware": str(provenance["hardware"]),
+        "processes": str(provenance.get("world_size", 1)),
         "threads": str(provenance["threads"]),
         **{f"version of {name}": str(versions[name]) for name in versions},
     }

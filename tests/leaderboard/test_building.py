@@ -117,6 +117,15 @@ def test_comparisons_tell_harm_images_and_what_else_differs() -> None:
     assert comparison.differs_in == ("Supervised.positives_weight: 1.0 → 0.5",)
 
 
+def test_what_differs_in_any_pair_counts_not_the_first_alone() -> None:
+    """Seed 1 was trained on a GPU by two processes; seeds 0 and 2 as their baselines were."""
+    moved = method(8, 1).data["provenance"] | {"device": "gpu:0", "world_size": 2}
+    comparison = cell("lpa3", *SIX[:4], changed(method(8, 1), provenance=moved), SIX[5]).comparison
+    assert comparison is not None
+    assert comparison.differs_in == ("Supervised.positives_weight: 1.0 → 0.5", "device: cpu → gpu")
+    assert comparison.surroundings == ("processes: 1 → 2",)
+
+
 def test_published_numbers_are_tested_by_their_own_measure_alone() -> None:
     none = cell("none", *SIX, text=TOML + CLAIMS)
     assert none.reproduction is not None

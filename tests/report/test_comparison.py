@@ -75,6 +75,15 @@ def test_ten_pairs_have_an_interval_and_a_claim(tmp_path: Path) -> None:
     assert found["images"].endswith("each seed by itself: p of 0.05 or less in 6 of 10")
 
 
+def test_seconds_of_other_surroundings_are_marked(tmp_path: Path) -> None:
+    method, baseline = sides(1)
+    parallel = changed(method[0], provenance=method[0].data["provenance"] | {"world_size": 4})
+    found = rows(text(compared(tmp_path, [parallel], baseline)))
+    assert found["surroundings"] == "processes: 1 → 4"
+    assert found["seconds"] == "2 s against 2 s (× 1.00); the surroundings differ, so seconds do not compare"
+    assert found["passes"] == "1 k against 1 k (× 1.00)"
+
+
 def test_seeds_without_a_pair_are_told_once_a_reason(tmp_path: Path) -> None:
     method, baseline = sides(8)
     found = rows(text(compared(tmp_path, method[7:], baseline)))

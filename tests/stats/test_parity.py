@@ -7,8 +7,10 @@ from typing import Any
 from smallrecords import bits, changed, small_record
 
 from lpa3bench.records import Record
+from lpa3bench.stats.pairing import Pair
 from lpa3bench.stats.parity import (
     augmenters_that_differ,
+    in_any_pair,
     settings_that_differ,
     surroundings_that_differ,
 )
@@ -107,3 +109,16 @@ def test_surroundings_stand_apart() -> None:
         "version of torch: 2.14.1 → 3.0",
     )
     assert surroundings_that_differ(PLAIN, PLAIN) == ()
+
+
+def test_a_record_without_a_number_of_processes_is_of_one() -> None:
+    assert "world_size" not in PLAIN.data["provenance"]
+    assert surroundings_that_differ(PLAIN, provenance(PLAIN, world_size=1)) == ()
+    assert surroundings_that_differ(PLAIN, provenance(PLAIN, world_size=4)) == ("processes: 1 → 4",)
+
+
+def test_what_differs_in_any_pair_is_told_once() -> None:
+    moved = provenance(PLAIN, device="gpu:0")
+    pairs = [Pair(method=one, baseline=PLAIN) for one in (PLAIN, moved, moved)]
+    assert in_any_pair(settings_that_differ, pairs) == ("device: cpu → gpu",)
+    assert in_any_pair(settings_that_differ, pairs[:1]) == ()
