@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from lpa3bench.errors import DataError
 from lpa3bench.records import Record
 from lpa3bench.report.figures.drawing import COLOURS, GREY, canvas, caption, save, styled
-from lpa3bench.report.figures.series import AUGMENTERS, environment, grouped, title, values
+from lpa3bench.report.figures.series import AUGMENTERS, environment, grouped, titles, values
 
 PARAMETERS = ("LPA3.margin", "LPA3.ratio")
 NAMES = {"LPA3.margin": "margin σ", "LPA3.ratio": "ratio τ"}
@@ -54,6 +54,8 @@ class Point:
 class Line:
     """One parameter varied in one environment."""
 
+    environment: Hashable
+    """As `series.environment` has it: lines of one environment stand in one row."""
     title: str
     parameter: str
     """As it was asked for: `LPA3.margin`."""
@@ -72,10 +74,12 @@ def lines(records: Sequence[Record], parameter: str, metric: str = "last") -> li
         metric: a name in the records' metrics.
 
     Raises:
-        DataError: two runs are the same but for their identity, or a run has no such score.
+        DataError: runs that would make one point, or one line, were made by different code; two are of one
+            seed; or a run has no such score.
     """
     found = []
-    for group in grouped(records, environment).values():
+    groups = grouped(records, environment)
+    for (place, group), title in zip(groups.items(), titles([*groups.values()]), strict=True):
         varied = [record for record in group if _key(record, parameter) is not None]
         families = grouped(varied, lambda record: _others(record, parameter)).values()
         sizes = {id(f): len({_value(r, parameter) for r in f}) for f in families}
@@ -86,7 +90,8 @@ def lines(records: Sequence[Record], parameter: str, metric: str = "last") -> li
             points = tuple(_point(value, by_value[value], metric) for value in sorted(by_value))
             without = _without(group, family[0], parameter)
             baseline = _point(0.0, without, metric) if without else None
-            found.append(Line(title(family), parameter, points, baseline))
+            _same_engine([*family, *without])
+            found.append(Line(place, title, parameter, points, baseline))
     return sorted(found, key=lambda line: line.title)
 
 
@@ -131,10 +136,24 @@ def _point(value: float, records: Sequence[Record], metric: str) -> Point:
     if len(set(seeds)) < len(seeds):
         twins = [str(r.path) for r in by_seed if seeds.count(r.seed) > 1]
         raise DataError(f"runs of one config and seed stand there twice: {', '.join(twins[:2])}")
+    if len(by_identity := grouped(by_seed, lambda record: record.identity)) > 1:
+        one, other = [group[0] for group in by_identity.values()][:2]
+        raise DataError(
+            f"{one} and {other} have one config, and other code or data behind it: they are no one point; "
+            "name the runs of one of them"
+        )
     scores = [record.data["metrics"].get(metric) for record in by_seed]
     if missing := [r for r, score in zip(by_seed, scores, strict=True) if score is None]:
         raise DataError(f"{missing[0].path}: its metrics have no {metric}; take another --metric")
     return Point(value, tuple(scores), seeds)
+
+
+def _same_engine(records: Sequence[Record]) -> None:
+    """Points of two engines do not differ in the parameter alone."""
+    engines = grouped(records, lambda record: str(record.data["provenance"]["engine"]))
+    if len(engines) > 1:
+        one, other = [group[0] for group in engines.values()][:2]
+        raise DataError(f"{one} and {other} were made by two engines: they belong on no one line")
 
 
 def draw(
@@ -146,16 +165,16 @@ def draw(
         DataError: no parameter takes two values in otherwise equal runs, or as `lines` says.
     """
     columns = [lines(records, parameter, metric) for parameter in parameters]
-    titles = sorted({line.title for column in columns for line in column})
-    if not titles:
+    rows = {line.environment: line.title for column in columns for line in column}
+    if not rows:
         what = " or ".join(parameters)
         raise DataError(f"no two runs there differ in {what} alone; run suites/digits_sensitivity, say")
     with styled():
-        figure = canvas(0.5 + 3.9 * len(columns), 0.7 + 2.9 * len(titles))
-        grid = figure.subplots(len(titles), len(columns), squeeze=False, sharey="row")
-        for row, name in zip(grid, titles, strict=True):
+        figure = canvas(0.5 + 3.9 * len(columns), 0.7 + 2.9 * len(rows))
+        grid = figure.subplots(len(rows), len(columns), squeeze=False, sharey="row")
+        for row, (place, name) in zip(grid, sorted(rows.items(), key=lambda item: item[1]), strict=True):
             for axes, column, parameter in zip(row, columns, parameters, strict=True):
-                line = next((line for line in column if line.title == name), None)
+                line = next((line for line in column if line.environment == place), None)
                 axes.set_xlabel(NAMES.get(parameter, parameter))
                 if line is None:
                     axes.text(0.5, 0.5, "no runs", ha="center", transform=axes.transAxes, color=GREY)

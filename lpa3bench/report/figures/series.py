@@ -88,7 +88,8 @@ def panels(records: Sequence[Record]) -> list[Panel]:
     Raises:
         DataError: two are of one method with one seed.
     """
-    return [_panel(group) for _, group in sorted(grouped(records, environment).items(), key=_first_name)]
+    groups = [group for _, group in sorted(grouped(records, environment).items(), key=_first_name)]
+    return [Panel(name, _arms(group)) for name, group in zip(titles(groups), groups, strict=True)]
 
 
 def with_arms(found: Sequence[Panel], patterns: Sequence[str]) -> list[Panel]:
@@ -123,6 +124,33 @@ def title(records: Sequence[Record]) -> str:
     return " · ".join(part for part in (cell["dataset"], cell["task"], labels) if part)
 
 
+def titles(groups: Sequence[Sequence[Record]]) -> list[str]:
+    """A title for each environment. Where `title` does not tell them apart, what does stands there too: the
+    backbone, how many images, or a run's identity."""
+    found = [title(group) for group in groups]
+    for part in (_backbone, _limit, _identity):
+        twins: dict[str, set[str]] = defaultdict(set)
+        for name, group in zip(found, groups, strict=True):
+            twins[name].add(part(group[0]))
+        found = [
+            " · ".join([name, *filter(None, [part(group[0])])]) if len(twins[name]) > 1 else name
+            for name, group in zip(found, groups, strict=True)
+        ]
+    return found
+
+
+def _backbone(record: Record) -> str:
+    return str(record.cell["backbone"])
+
+
+def _limit(record: Record) -> str:
+    return "" if record.is_result else f"{record.data['protocol']['limit']} images"
+
+
+def _identity(record: Record) -> str:
+    return record.identity
+
+
 def _labels(record: Record) -> str:
     """The labels with their parameters; empty where they are the data set's own."""
     name = record.cell["labels"]
@@ -134,7 +162,8 @@ def _labels(record: Record) -> str:
     return "" if name == "Clean" else ", ".join([name, *own])
 
 
-def _panel(records: list[Record]) -> Panel:
+def _arms(records: list[Record]) -> tuple[Arm, ...]:
+    """The methods of an environment, that with the fewest augmenters first."""
     groups = list(grouped(records, lambda record: (_what(record), record.identity)).values())
     slots = [{*group[0].slots.items()} for group in groups]
     common = {item for item in set.intersection(*slots) if item[0] == TASKS_OWN}
@@ -147,7 +176,7 @@ def _panel(records: list[Record]) -> Panel:
             name = ", ".join([name, *_differences(group[0], [twin[0] for twin in twins])])
         arms.append((len(group[0].slots), group[0].cell["epochs"], name, group))
     arms.sort(key=lambda arm: arm[:3])
-    return Panel(title(records), tuple(Arm(name, _by_seed(name, group)) for _, _, name, group in arms))
+    return tuple(Arm(name, _by_seed(name, group)) for _, _, name, group in arms)
 
 
 def _name(slots: set[tuple[str, str]]) -> str:

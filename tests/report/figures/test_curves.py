@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from smallrecords import bits, small_record
+from smallrecords import bits, changed, small_record
 
 from lpa3bench.errors import DataError
 from lpa3bench.records import Record
@@ -17,6 +17,11 @@ LPA3 = {"positives": "LPA3"}
 
 def runs(seeds: int = 2, **options: object) -> list[Record]:
     return [small_record(bits(8), seed=seed, **options) for seed in range(seeds)]  # type: ignore[arg-type]
+
+
+def on(records: list[Record], backbone: str) -> list[Record]:
+    """The same with another network."""
+    return [changed(r, cell={**r.cell, "backbone": backbone}) for r in records]
 
 
 def test_mean_and_spread_by_hand() -> None:
@@ -40,15 +45,17 @@ def test_a_panel_for_each_environment_and_the_baseline_first() -> None:
         *runs(task="PES", slots=LPA3),
         *runs(task="PES"),
         *runs(dataset="CIFAR10", setting="sym50"),
-        *runs(data="e"),
+        *runs(data="e", identity="1" * 8),
         *runs(limit=10),
+        *on(runs(task="PES"), "WideNet"),
     ]
     found = [(panel.title, [arm.name for arm in panel.arms]) for panel in panels(records)]
     assert sorted(found) == [
         ("CIFAR10 · Supervised · sym50", ["baseline"]),
-        ("Digits · PES", ["baseline", "+ LP-A3"]),
+        ("Digits · PES · SmallNet", ["baseline", "+ LP-A3"]),
+        ("Digits · PES · WideNet", ["baseline"]),
         ("Digits · Supervised", ["baseline"]),
-        ("Digits · Supervised", ["baseline"]),
+        ("Digits · Supervised · 10 images", ["baseline"]),
     ]
 
 

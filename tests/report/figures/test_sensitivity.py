@@ -6,7 +6,7 @@ import statistics
 from pathlib import Path
 
 import pytest
-from smallrecords import bits, small_record
+from smallrecords import bits, changed, small_record
 
 from lpa3bench.errors import DataError
 from lpa3bench.records import Record
@@ -69,6 +69,33 @@ def test_no_baseline_no_band() -> None:
 @pytest.mark.parametrize("parameter", ["FixMatch.mu", "LPA3.select", "LPA3.argin", "run.task"])
 def test_what_is_not_varied_makes_no_line(parameter: str) -> None:
     assert lines(grid(), parameter) == []
+
+
+def on(backbone: str, records: list[Record]) -> list[Record]:
+    return [changed(r, cell={**r.cell, "backbone": backbone}) for r in records]
+
+
+def test_each_environment_has_a_line_a_name_and_a_row(tmp_path: Path) -> None:
+    both = [*on("WideNet", grid()), *grid()]
+    titles = [line.title for line in lines(both, "LPA3.margin")]
+    assert titles == ["Digits · FixMatch · SmallNet", "Digits · FixMatch · WideNet"]
+    few = [lpa3("0.2", limit=10), lpa3("0.1", limit=10)]
+    assert [line.title for line in lines([*grid(), *few], "LPA3.margin")][
+        1
+    ] == "Digits · FixMatch · 10 images"
+    svg, _ = draw(both, tmp_path / "a")
+    text = svg.read_text(encoding="utf-8")
+    assert all(title in text for title in titles)
+    assert text.count("with LP-A3 (n at each point)") == 4
+
+
+def test_other_code_makes_no_point_and_no_line() -> None:
+    with pytest.raises(DataError, match="have one config, and other code or data behind it"):
+        lines([lpa3("0.2"), lpa3("0.2", seed=1, identity="1" * 8), lpa3("0.1")], "LPA3.margin")
+    other = lpa3("0.1")
+    other = changed(other, provenance={**other.data["provenance"], "engine": "1" * 16})
+    with pytest.raises(DataError, match="were made by two engines"):
+        lines([lpa3("0.2"), other], "LPA3.margin")
 
 
 def test_wrong_records_are_refused(tmp_path: Path) -> None:
