@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lpa3bench.errors import BenchError
+from lpa3bench.errors import BenchError, DataError
 
 if TYPE_CHECKING:
     from lpa3bench.leaderboard.definition import Definition
@@ -51,7 +51,7 @@ folder_argument = click.argument("folder", metavar="BOARD", type=click.Path(path
 fresh_option = click.option(
     "--fresh",
     is_flag=True,
-    help="Begin with no records; those that the board had are removed.",
+    help="Replace the board's records by those of --from; nothing is removed where one of these is refused.",
 )
 
 
@@ -66,27 +66,35 @@ fresh_option = click.option(
     help="Take the records there first: a run, a folder of runs, or a record. Repeatable.",
 )
 @fresh_option
-def build(folder: Path, places: tuple[Path, ...], fresh: bool) -> None:
+@click.pass_context
+def build(ctx: click.Context, folder: Path, places: tuple[Path, ...], fresh: bool) -> None:
     """Take records into a board, if asked to, and write its pages.
 
     BOARD is a folder such as leaderboards/digits. Without --from its pages are made again from its results/
-    alone, byte for byte. A folder without a board.toml gets one that has a place for every record.
+    alone, byte for byte. A folder without a board.toml gets one that has a place for every record. A record
+    that belongs here and is refused makes the exit code 4; the rest is taken all the same.
     """
     from lpa3bench.leaderboard import definition, drafting
-    from lpa3bench.leaderboard.storing import results, sort, stored
+    from lpa3bench.leaderboard.storing import Sorted, results, sort, stored
 
+    if fresh and not places:
+        raise click.UsageError("--fresh removes the board's records; say with --from where the new ones are")
     if places and not (folder / definition.NAME).exists():
         board = _drafted(drafting.draft(results(places), folder.resolve().name), folder)
     else:
         board = definition.load(folder)
     there = [] if fresh else stored(board)
-    if places or fresh:
-        found = sort(board, there, places)
+    found = sort(board, there, places) if places else Sorted()
+    if fresh:
+        _must_replace(found, folder)
+    if places:
         _store(board, found, places, alone=fresh)
         _tell(found)
         if found.foreign:
             click.echo(f"{len(found.foreign)} of no cell of this board", err=True)
     _write(board, folder)
+    if found.refused:
+        ctx.exit(NOT_TAKEN_EXIT)
 
 
 @command.command()
@@ -134,10 +142,26 @@ def _store(board: Definition, found: Sorted, places: tuple[Path, ...], *, alone:
     store(board, found.taken, search.find(places), alone=alone)
 
 
-def _tell(found: Sorted) -> None:
-    """What became of the records, on stderr."""
+def _must_replace(found: Sorted, folder: Path) -> None:
+    """Before the records that a board had are removed: those that are to follow them are all good.
+
+    Raises:
+        DataError: one of them is refused, or there are none.
+    """
+    if found.refused or not found.taken:
+        _tell_refused(found)
+        why = f"{len(found.refused)} records are refused" if found.refused else "--from has no record for it"
+        raise DataError(f"{folder}: {why}, so --fresh removed nothing, and nothing was taken")
+
+
+def _tell_refused(found: Sorted) -> None:
     for path, reason in found.refused:
         click.echo(f"refused {path}: {reason}", err=True)
+
+
+def _tell(found: Sorted) -> None:
+    """What became of the records, on stderr."""
+    _tell_refused(found)
     known = f", {len(found.known)} were there already" if found.known else ""
     click.echo(f"{len(found.taken)} records taken, {len(found.refused)} refused{known}", err=True)
 
@@ -152,7 +176,7 @@ def _write(definition: Definition, folder: Path) -> None:
     try:
         board = build_board(definition, stored(definition), search.find([results_of(definition)]))
     except BenchError as error:
-        raise type(error)(f"{error}; --fresh begins anew") from error
+        raise type(error)(f"{error}; --fresh --from PLACE begins anew") from error
     for path in write(board, folder):
         click.echo(str(path))
     click.echo(f"{board.measured} of {len(board.cells)} cells are measured", err=True)

@@ -32,13 +32,17 @@ def test_build_takes_records_and_writes_pages(tmp_path: Path) -> None:
     foreign = small_record(bits(5), dataset="Other")
     runs = write(tmp_path / "runs", *NONE, *LPA3_RUNS, limited, foreign, runs=True)
     done = call("build", board, "--from", runs)
-    assert done.exit_code == 0
+    assert done.exit_code == 4  # one that belongs here was refused
     assert {Path(line).name for line in done.stdout.splitlines()} == PAGES
     assert f"refused {runs / str(limited) / 'result.json'}: not a result" in done.stderr
     assert "6 records taken, 1 refused" in done.stderr
     assert "1 of no cell of this board" in done.stderr
     assert len([*(board / "results").iterdir()]) == 6
     assert json.loads((board / "board.json").read_text())["cells"][1]["n"] == 3
+    (runs / str(limited) / "result.json").unlink()
+    again = call("build", board, "--from", runs)
+    assert again.exit_code == 0, again.stderr  # what belongs to no cell is no refusal
+    assert "0 records taken, 0 refused, 6 were there already" in again.stderr
 
 
 def test_build_again_is_the_same_byte_for_byte(tmp_path: Path, cli: Cli) -> None:
@@ -85,6 +89,35 @@ def test_fresh_begins_anew(tmp_path: Path) -> None:
     assert "0 records taken, 2 refused" in refused.stderr
     assert call("build", board, "--from", runs, "--fresh").exit_code == 0
     assert sorted(path.name for path in (board / "results").iterdir()) == [run.file_name for run in newer]
+
+
+def test_fresh_removes_nothing_unless_all_that_follows_is_good(tmp_path: Path) -> None:
+    board = board_folder(tmp_path / "mine", *NONE)
+    assert call("build", board).exit_code == 0
+    results = {path.name: path.read_bytes() for path in (board / "results").iterdir()}
+    before = pages(board)
+    newer = [changed(run, cell={**run.cell, "identity": "0000000f"}) for run in NONE]
+    limited = small_record(bits(5), seed=7, identity="0000000f", limit=9)
+    (tmp_path / "empty").mkdir()
+    damaged = write(tmp_path / "damaged", *newer)
+    (damaged / newer[2].file_name).write_text("{")
+    refused, nothing = "{} records are refused", "--from has no record for it"
+    for places, why in (
+        (write(tmp_path / "limited", *newer, limited), refused.format(1)),
+        (write(tmp_path / "several", newer[0], NONE[1]), refused.format(2)),
+        (damaged, refused.format(1)),
+        (write(tmp_path / "other", small_record(bits(5), dataset="Other")), nothing),
+        (tmp_path / "empty", nothing),
+    ):
+        done = call("build", board, "--fresh", "--from", places)
+        assert (done.exit_code, done.stdout) == (4, "")
+        assert f"{board}: {why}" in done.stderr
+        assert "so --fresh removed nothing" in done.stderr
+    alone = call("build", board, "--fresh")
+    assert alone.exit_code == 2
+    assert "say with --from where the new ones are" in alone.stderr
+    assert {path.name: path.read_bytes() for path in (board / "results").iterdir()} == results
+    assert pages(board) == before
 
 
 def test_a_damaged_record_of_the_board_stops_it_and_nothing_is_written(tmp_path: Path) -> None:
