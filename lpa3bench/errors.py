@@ -60,6 +60,11 @@ class Stopped(BenchError):
         self.exit_code = 128 + signal_number
 
 
+def printable(text: str) -> str:
+    """The text in one line, without signs that a terminal would obey: a plugin's message may hold some."""
+    return "".join(sign if sign.isprintable() else "?" for sign in " ".join(text.splitlines()))
+
+
 @contextmanager
 def blamed(who: str) -> Iterator[None]:
     """What a plugin's code raises inside the block becomes one line that names it.

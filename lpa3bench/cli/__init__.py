@@ -16,7 +16,7 @@ from typing import Any
 import click
 
 from lpa3bench._version import __version__
-from lpa3bench.errors import BenchError
+from lpa3bench.errors import BenchError, printable
 
 VERBS = {
     "run": "Train one experiment and write its record.",
@@ -79,7 +79,7 @@ class Cli(click.Group):
         except BenchError as error:
             if os.environ.get("LPA3BENCH_TRACEBACK"):
                 raise
-            click.echo(f"error: {' '.join(str(error).splitlines())}", err=True)
+            click.echo(f"error: {printable(str(error))}", err=True)
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
             click.echo("error: interrupted", err=True)
