@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from lpa3bench.errors import RunFailed
+
 TAIL = 65536
 """Bytes at the end of a log in which the last words are looked for."""
 
@@ -34,23 +36,26 @@ def start(launch: Launch, extra: Mapping[str, str] | None = None) -> subprocess.
     that it ends with the process that started it.
 
     Raises:
-        OSError: the log cannot be written.
+        RunFailed: the log cannot be written, or the system has no room for a process.
     """
     log = Path(launch.log)
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as file:
-        now = datetime.now().astimezone().isoformat(timespec="seconds")
-        file.write(f"--- {now}  lpa3bench run {shlex.join(launch.arguments)}\n".encode())
-        file.flush()
-        return subprocess.Popen(
-            [sys.executable, "-m", "lpa3bench.engines.leash", str(os.getpid()), "run", *launch.arguments],
-            cwd=launch.cwd,
-            env={**os.environ, **launch.environment, **(extra or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as file:
+            now = datetime.now().astimezone().isoformat(timespec="seconds")
+            file.write(f"--- {now}  lpa3bench run {shlex.join(launch.arguments)}\n".encode())
+            file.flush()
+            return subprocess.Popen(
+                [sys.executable, "-m", "lpa3bench.engines.leash", str(os.getpid()), "run", *launch.arguments],
+                cwd=launch.cwd,
+                env={**os.environ, **launch.environment, **(extra or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+    except OSError as error:
+        raise RunFailed(f"it cannot be started with the log {log} ({error.strerror})") from error
 
 
 def last_words(log: Path, code: int) -> str:

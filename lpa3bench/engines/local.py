@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
@@ -11,9 +12,16 @@ from pathlib import Path
 from lpa3bench.device import VISIBLE
 from lpa3bench.engines.engine import Ended
 from lpa3bench.engines.launch import Launch, last_words, start
+from lpa3bench.errors import RunFailed
 
 GRACE_SECONDS = 5.0
 """For a killed process to be gone."""
+
+
+def cores() -> int:
+    """Those that this process may use, where the system tells."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
@@ -35,6 +43,7 @@ class Local:
         self._gpus = tuple(gpus)
         self._free = [*range(workers)]
         self._running: dict[str, _Running] = {}
+        self._unstarted: list[Ended] = []
         self._workers = workers
 
     @property
@@ -48,13 +57,18 @@ class Local:
 
     def submit(self, name: str, launch: Launch) -> None:
         """Start it in the first free place, which has a GPU of its own where there are enough."""
-        place = self._free.pop(0)
+        place = self._free[0]
         gpu = {VISIBLE: self._gpus[place % len(self._gpus)]} if self._gpus else {}
-        self._running[name] = _Running(launch, start(launch, gpu), place)
+        try:
+            self._running[name] = _Running(launch, start(launch, gpu), place)
+        except RunFailed as error:  # the others go on
+            self._unstarted.append(Ended(name, error.exit_code, str(error)))
+        else:
+            del self._free[0]
 
     def poll(self) -> list[Ended]:
-        """Those that ended; their places are free again."""
-        ended = []
+        """Those that ended, their places being free again, and those that could not be started."""
+        ended, self._unstarted = self._unstarted, []
         for name, run in [*self._running.items()]:
             code = run.process.poll()
             if code is not None:

@@ -19,7 +19,8 @@ from typing import Any
 from lpa3bench.device import gpus
 from lpa3bench.engines.engine import Ended
 from lpa3bench.engines.launch import Launch, last_words, start
-from lpa3bench.errors import UsageError
+from lpa3bench.engines.local import cores
+from lpa3bench.errors import RunFailed, TryAgain, UsageError
 
 RETRIES = 3
 """How often Ray does a run again whose worker or machine died."""
@@ -66,7 +67,7 @@ def connect(address: str | None, *, workers: int | None, threads: int, device: s
     else:
         here = len(gpus(device))
         options |= {
-            "num_cpus": workers * threads if workers else None,
+            "num_cpus": min(workers * threads, cores()) if workers else None,
             "num_gpus": here,
             "include_dashboard": False,
             "object_store_memory": OBJECT_STORE,
@@ -164,7 +165,7 @@ class Ray:
             code, cause = ray.get(ref)
         except ray.exceptions.RayError as error:
             first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
-            return Ended(name, 1, f"Ray gave up: {type(error).__name__}: {first}")
+            return Ended(name, TryAgain.exit_code, f"Ray gave up: {type(error).__name__}: {first}")
         return Ended(name, code, cause)
 
     def stop(self, number: int) -> None:
@@ -189,7 +190,10 @@ def run_to_its_end(launch: Launch) -> tuple[int, str]:
     """Done by a worker of Ray's, anywhere: the run's exit status, and why it failed."""
     # Ray cancels by an interrupt, which a shell may have told the processes that it starts to ignore.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    process = start(launch)
+    try:
+        process = start(launch)
+    except RunFailed as error:
+        return error.exit_code, str(error)
     try:
         while (code := process.poll()) is None:
             time.sleep(LOOK_SECONDS)  # a call that waits for the process itself could not be cancelled

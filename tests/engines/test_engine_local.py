@@ -52,6 +52,16 @@ def test_one_that_ends_well_says_nothing(tmp_path: Path) -> None:
     assert wait(engine) == [Ended("a", 0, "")]
 
 
+def test_one_whose_log_cannot_be_written_fails_and_keeps_no_place(tmp_path: Path) -> None:
+    (tmp_path / ".logs" / "run.log").mkdir(parents=True)
+    engine = Local(1)
+    engine.submit("a", launch(tmp_path, "--help"))
+    log = tmp_path / ".logs" / "run.log"
+    assert engine.poll() == [Ended("a", 1, f"it cannot be started with the log {log} (Is a directory)")]
+    assert engine.has_room()
+    assert engine.poll() == []
+
+
 def test_closing_kills_what_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[subprocess.Popen[bytes]] = []
 
