@@ -16,10 +16,14 @@ class Interrupts:
     """While entered, the first SIGINT or SIGTERM is remembered; a second one acts at once.
 
     One that any of the `processes` of a run gets stops all of them, at the same step.
+
+    Args:
+        then: what follows the first one, for people.
     """
 
-    def __init__(self, processes: Processes = ALONE) -> None:
+    def __init__(self, processes: Processes = ALONE, *, then: str = "stopping after this step") -> None:
         self._processes = processes
+        self._then = then
         self.received: int | None = None
         self._before: dict[int, Any] = {}
 
@@ -38,7 +42,7 @@ class Interrupts:
         self.received = number
         self._restore()
         if self._processes.first:
-            os.write(2, b"stopping after this step; once more stops at once\n")  # print may be under way
+            os.write(2, f"{self._then}; once more stops at once\n".encode())  # print may be under way
 
     def _restore(self) -> None:
         while self._before:
