@@ -8,6 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from lpa3bench.stats.curves import MeanCurve
+from lpa3bench.stats.equalcost import EqualCost
+
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
@@ -109,17 +112,8 @@ class Comparison:
     """Settings besides the augmenter in which they differ, `name: baseline → method`; (): augmenter only."""
     surroundings: tuple[str, ...] = ()
     """Hardware, processes, threads and versions that differ, likewise: seconds do not compare then."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Curve:
-    """Means over a cell's runs, epoch by epoch."""
-
-    epochs: tuple[int, ...]
-    passes: tuple[float, ...]
-    seconds: tuple[float, ...]
-    mean: tuple[float, ...]
-    std: tuple[float | None, ...]
+    costs: tuple[EqualCost, ...] = ()
+    """The two at equal cost: in passes, and in seconds; (): no pairs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,7 +146,8 @@ class Cell:
     published: Published | None = None
     reproduction: Reproduction | None = None
     comparison: Comparison | None = None
-    curve: Curve | None = None
+    curve: MeanCurve | None = None
+    """Accuracy after each epoch, on boards of areas under the ROC curve the area; None: some run lacks it."""
     records: tuple[str, ...] = ()
     """File names below `results/`."""
     flags: tuple[str, ...] = ()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from statistics import fmean, stdev
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
-from lpa3bench.leaderboard.board import Board, Cell, Column, Curve, Row
+from lpa3bench.leaderboard.board import Board, Cell, Column, Row
 from lpa3bench.leaderboard.definition import Definition
 from lpa3bench.leaderboard.judging import compared, rank, reproduction, settled
 from lpa3bench.leaderboard.measures import MEASURES, value
@@ -15,6 +15,7 @@ from lpa3bench.leaderboard.notes import notes
 from lpa3bench.leaderboard.placing import Place, by_cell
 from lpa3bench.records import Record
 from lpa3bench.records.search import Searched
+from lpa3bench.stats.curves import column_of, mean_curve
 from lpa3bench.stats.means import summary
 from lpa3bench.stats.parity import surroundings_that_differ
 
@@ -102,7 +103,7 @@ def _cell(
         trials=searched.trials if searched else None,
         published=published,
         reproduction=reproduction(published, runs, definition.metric),
-        curve=_curve(runs),
+        curve=mean_curve(runs, column_of(definition.metric)),
         records=tuple(run.file_name for run in runs),
         flags=(
             *([searched.text] if searched else []),
@@ -127,24 +128,6 @@ def _values(runs: Sequence[Record], name: str) -> list[float]:
     """Of all runs; none where one of them has no such number."""
     found = [number for run in runs if (number := value(run, name)) is not None]
     return found if len(found) == len(runs) else []
-
-
-def _curve(runs: Sequence[Record]) -> Curve:
-    epochs = [*zip(*(run.curve for run in runs), strict=False)]  # runs of one cell are equally long
-    mean = _by_epoch(epochs, fmean)
-    return Curve(
-        epochs=tuple(rows[0]["epoch"] for rows in epochs),
-        passes=mean("passes"),
-        seconds=mean("seconds"),
-        mean=mean("test"),
-        std=tuple(stdev(row["test"] for row in rows) if len(rows) > 1 else None for rows in epochs),
-    )
-
-
-def _by_epoch(
-    epochs: Sequence[Sequence[Mapping[str, Any]]], average: Callable[[Iterable[float]], float]
-) -> Callable[[str], tuple[float, ...]]:
-    return lambda name: tuple(average([row[name] for row in rows]) for rows in epochs)
 
 
 # -------------------------------------------------------------------------------------------------- flags

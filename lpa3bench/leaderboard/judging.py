@@ -11,6 +11,8 @@ from lpa3bench.leaderboard.definition import Definition
 from lpa3bench.leaderboard.measures import MEASURES, value
 from lpa3bench.leaderboard.placing import Place
 from lpa3bench.records import Record
+from lpa3bench.stats.curves import AXES, column_of
+from lpa3bench.stats.equalcost import EqualCost, equal_cost
 from lpa3bench.stats.harm import class_harm
 from lpa3bench.stats.paired import PairedTest, judged, paired_test
 from lpa3bench.stats.pairing import Pair, Pairing, paired_runs
@@ -57,11 +59,10 @@ def compared(
     result = {**cells}
     for (place, pairing), test in zip(pairings.items(), tests, strict=True):
         baseline = baselines[place]
+        first = Pair(method=found[place][0], baseline=found[baseline][0])
         result[place] = replace(
             cells[place],
-            comparison=_comparison(
-                baseline[0], pairing, test, Pair(method=found[place][0], baseline=found[baseline][0])
-            ),
+            comparison=_comparison(definition.metric, baseline[0], pairing, test, first),
             flags=(*cells[place].flags, *_unpaired(pairing)),
         )
     return result
@@ -71,20 +72,22 @@ def _ratio(cell: Cell, baseline: Cell) -> float | None:
     return cell.mean / baseline.mean if cell.mean is not None and baseline.mean else None
 
 
-def _comparison(baseline: str, pairing: Pairing, test: PairedTest, first: Pair) -> Comparison:
+def _comparison(metric: str, baseline: str, pairing: Pairing, test: PairedTest, first: Pair) -> Comparison:
     """The comparison with the row that is called so; of no pairs, the first runs tell what differs."""
     told = pairing.pairs or (first,)
     harm = class_harm(pairing.pairs)
     per_sample = pooled_mcnemar(pairing.pairs)
+    test = _settled(test)
+    costs = (equal_cost(pairing.pairs, axis, column_of(metric)) for axis in AXES)
     return Comparison(
         baseline=baseline,
         n=test.n,
         difference=test.difference,
         std=test.std,
-        low=settled(test.low),
-        high=settled(test.high),
-        p=settled(test.p),
-        p_holm=settled(test.p_holm),
+        low=test.low,
+        high=test.high,
+        p=test.p,
+        p_holm=test.p_holm,
         smallest_p=test.smallest_p,
         verdict=test.verdict,
         test=test.test,
@@ -96,6 +99,26 @@ def _comparison(baseline: str, pairing: Pairing, test: PairedTest, first: Pair) 
         classes=len(harm.classes) if harm else None,
         differs_in=in_any_pair(settings_that_differ, told),
         surroundings=in_any_pair(surroundings_that_differ, told),
+        costs=tuple(_settled_cost(cost) for cost in costs if cost is not None),
+    )
+
+
+def _settled(test: PairedTest) -> PairedTest:
+    return replace(
+        test,
+        low=settled(test.low),
+        high=settled(test.high),
+        p=settled(test.p),
+        p_holm=settled(test.p_holm),
+    )
+
+
+def _settled_cost(cost: EqualCost) -> EqualCost:
+    ours, theirs = cost.at_method_cost, cost.at_baseline_cost
+    return replace(
+        cost,
+        at_method_cost=replace(ours, test=_settled(ours.test)),
+        at_baseline_cost=replace(theirs, test=_settled(theirs.test)),
     )
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
 from lpa3bench.leaderboard.board import Measure
 from lpa3bench.leaderboard.comparing import CellComparison, Compared, Side
 from lpa3bench.leaderboard.measures import MEASURES
-from lpa3bench.report.html.numbers import MISSING, amount, difference, duration, percent, probability
+from lpa3bench.report.html.costs import cost_rows
+from lpa3bench.report.html.numbers import difference, percent, probability
 from lpa3bench.report.markdown import escaped
-from lpa3bench.stats import ALPHA, FEWEST_FOR_INTERVAL, AtBudget, EqualCost, Harm, PairedTest, PerSample
+from lpa3bench.stats import ALPHA, FEWEST_FOR_INTERVAL, Harm, PairedTest, PerSample
 
 SCHEMA_VERSION = 1
 WIDTH = 110
@@ -104,7 +105,8 @@ def _rows(cell: CellComparison, measure: Measure) -> Iterator[Row]:
     if cell.harm:
         yield "classes", _harm(cell.harm, measure)
     for cost in cell.costs:
-        yield from _cost(cost, measure, comparable=cost.axis != "seconds" or not cell.surroundings)
+        comparable = cost.axis != "seconds" or not cell.surroundings
+        yield from cost_rows(cost, measure, "A", "B", comparable=comparable)
 
 
 def _score(side: Side) -> str:
@@ -178,28 +180,3 @@ def _harm(harm: Harm, measure: Measure) -> str:
         f"{harm.harmed} of {len(harm.classes)} are worse, {harm.harmed_in_every_pair} in every pair; "
         f"lowest is class {harm.worst.number}: {difference(worst.mean, measure)}{spread} points"
     )
-
-
-def _cost(cost: EqualCost, measure: Measure, *, comparable: bool) -> Iterator[Row]:
-    told: Callable[[float | None], str] = amount if cost.axis == "passes" else duration
-    ratio = f" (× {cost.method / cost.baseline:.2f})" if cost.baseline else ""
-    but = "" if comparable else "; the surroundings differ, so seconds do not compare"
-    yield cost.axis, f"{told(cost.method)} against {told(cost.baseline)}{ratio}{but}"
-    yield f"{cost.axis} of B", f"A stopped at B's cost: {_stopped(cost.at_baseline_cost, measure)}"
-    yield f"{cost.axis} of A", f"B stopped at A's cost: {_stopped(cost.at_method_cost, measure)}"
-    yield f"{cost.axis} to B", f"to come to B's final score: {_to_target(cost, told)}"
-
-
-def _stopped(at: AtBudget, measure: Measure) -> str:
-    scores = f"{percent(at.method)} against {percent(at.baseline)} %"
-    if at.test.difference is None:
-        return f"{scores}, as a run had not finished an epoch"
-    why = at.test.verdict if at.test.verdict == "not testable" else at.test.why
-    return f"{scores}, {difference(at.test.difference, measure)} points ({why})"
-
-
-def _to_target(cost: EqualCost, told: Callable[[float | None], str]) -> str:
-    to = cost.to_target
-    ratio = MISSING if to.ratio is None else f"× {to.ratio:.2f}"
-    medians = f"medians {told(to.method)} against {told(to.baseline)}, {ratio}"
-    return f"A did in {to.reached} of {to.n} pair{'s' if to.n != 1 else ''}; {medians}"

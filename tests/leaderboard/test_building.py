@@ -83,7 +83,7 @@ def test_six_records_by_hand() -> None:
     assert lpa3.other_scores["seconds_per_step"] == pytest.approx(6 / 20)
     assert lpa3.other_scores["passes_per_step"] == pytest.approx(4000 / 20)
     assert lpa3.curve is not None
-    assert (lpa3.curve.epochs, lpa3.curve.passes) == ((0, 1), (2000, 4000))
+    assert (lpa3.curve.epochs, lpa3.curve.passes) == ((1, 2), (2000, 4000))
     assert lpa3.curve.mean == pytest.approx((0.9, 2.5 / 3))
     assert lpa3.records[0] == "digits-supervised-lpa3-0000000b-s0.json"
 
@@ -124,6 +124,37 @@ def test_what_differs_in_any_pair_counts_not_the_first_alone() -> None:
     assert comparison is not None
     assert comparison.differs_in == ("Supervised.positives_weight: 1.0 → 0.5", "device: cpu → gpu")
     assert comparison.surroundings == ("processes: 1 → 2",)
+
+
+def test_comparisons_hold_the_two_at_equal_cost() -> None:
+    """An epoch of the method costs 2000 passes and 3 s; the baseline's two cost 1000 and 2 s."""
+    comparison = cell("lpa3", *SIX).comparison
+    assert comparison is not None
+    passes, seconds = comparison.costs
+    assert (passes.axis, passes.method, passes.baseline) == ("passes", 4000, 1000)
+    assert (passes.at_baseline_cost.method, passes.at_baseline_cost.test.n) == (None, 0)
+    assert passes.at_method_cost.test.difference == comparison.difference
+    # The method's first epoch has 0.9: all three came to 0.6, 0.7 and 0.8 by it.
+    assert (passes.to_target.reached, passes.to_target.method, passes.to_target.ratio) == (3, 2000, 2)
+    assert (seconds.axis, seconds.to_target.method, seconds.to_target.ratio) == ("seconds", 3, 1.5)
+
+
+def with_area(record: Record) -> Record:
+    """Areas under the ROC curve of half the accuracies."""
+    curve = [{**row, "test_auc": row["test"] / 2} for row in record.curve]
+    metrics = {**record.data["metrics"], "auc_last": curve[-1]["test_auc"]}
+    return changed(record, curve=curve, metrics=metrics)
+
+
+def test_a_board_of_areas_draws_areas_and_compares_them_at_equal_cost() -> None:
+    lpa3 = cell("lpa3", *map(with_area, SIX), text=TOML.replace('"last"', '"auc_last"'))
+    assert lpa3.mean == pytest.approx(2.5 / 6)
+    assert lpa3.curve is not None
+    assert lpa3.curve.mean == pytest.approx((0.45, 2.5 / 6))
+    assert lpa3.comparison is not None
+    assert lpa3.comparison.costs[0].at_method_cost.method == pytest.approx(2.5 / 6)
+    plain = cell("lpa3", *SIX, text=TOML.replace('"last"', '"auc_last"'))
+    assert plain.curve is None
 
 
 def test_published_numbers_are_tested_by_their_own_measure_alone() -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lpa3bench.leaderboard.board import Board, Cell, Column, Curve, Row
+from lpa3bench.leaderboard.board import Board, Cell, Column, Row
 from lpa3bench.report.html import numbers
 from lpa3bench.report.html.svg import COLOURS, Scale, Tick, band, dash, path, round_values, thinned
+from lpa3bench.stats.curves import MeanCurve
 
 WIDTH, HEIGHT = 430, 230
 """Of the plot, in the pixels of its own coordinates."""
@@ -80,7 +81,7 @@ def _chart(board: Board, column: Column) -> Chart | None:
     return Chart(column, y.ticks(), opens_at, panels, tuple(lines))
 
 
-def _accuracy_axis(curves: Sequence[Curve]) -> tuple[Scale, str | None]:
+def _accuracy_axis(curves: Sequence[MeanCurve]) -> tuple[Scale, str | None]:
     """A scale from below where all lines have settled to above the best, in per cent."""
     settled = [100 * min(curve.mean[int(len(curve.mean) * SETTLED) :]) for curve in curves]
     top = max(100 * value for curve in curves for value in curve.mean)
@@ -95,7 +96,7 @@ def _accuracy_axis(curves: Sequence[Curve]) -> tuple[Scale, str | None]:
     return Scale(low, high, HEIGHT, 0), f"{low:g}" if lowest < low else None
 
 
-def _panel(axis: str, lines: Sequence[Line], curves: Sequence[Curve], y: Scale) -> Panel:
+def _panel(axis: str, lines: Sequence[Line], curves: Sequence[MeanCurve], y: Scale) -> Panel:
     """One chart: its horizontal axis begins at nought, where training does."""
     longest = max(_costs(curve, axis)[-1] for curve in curves)
     size, label = _unit(axis, longest)
@@ -107,10 +108,10 @@ def _panel(axis: str, lines: Sequence[Line], curves: Sequence[Curve], y: Scale) 
     return Panel(axis, label, x.ticks(7, least=1.0 if axis == "epochs" else 0.0), drawn)
 
 
-def _costs(curve: Curve, axis: str) -> Sequence[float]:
-    """What each point of the curve has cost; records count epochs from nought, a point lies at its end."""
+def _costs(curve: MeanCurve, axis: str) -> Sequence[float]:
+    """What each point of the curve has cost."""
     if axis == "epochs":
-        return [epoch + 1 for epoch in curve.epochs]
+        return curve.epochs
     return curve.passes if axis == "passes" else curve.seconds
 
 
@@ -127,7 +128,7 @@ def _unit(axis: str, longest: float) -> tuple[float, str]:
     return 1.0, "image passes (forward equivalents)"
 
 
-def _shape(curve: Curve, axis: str, size: float, x: Scale, y: Scale) -> tuple[str, str]:
+def _shape(curve: MeanCurve, axis: str, size: float, x: Scale, y: Scale) -> tuple[str, str]:
     """The line and the band of mean ± std, which is empty where std is unknown."""
     costs = _costs(curve, axis)
 

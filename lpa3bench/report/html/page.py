@@ -17,13 +17,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from lpa3bench._version import __version__
-from lpa3bench.leaderboard.board import Board, Cell, Measure, Row
+from lpa3bench.leaderboard.board import Board, Cell, Comparison, Measure, Row
 from lpa3bench.report.html import numbers
 from lpa3bench.report.html.charts import charts
+from lpa3bench.report.html.costs import cost_rows
 from lpa3bench.report.html.details import details
-from lpa3bench.report.html.equalcost import equal_cost
 from lpa3bench.report.html.ranks import diagram
 from lpa3bench.report.html.table import measure, tables
+from lpa3bench.stats.curves import column_of
 
 FOLDER = Path(__file__).parent
 VERDICTS = {"better": "▲", "worse": "▼", "no difference shown": "○", "not testable": "?"}
@@ -42,6 +43,7 @@ def page(board: Board) -> str:
             board=board,
             tables=shown,
             charts=charts(board),
+            drawn="area under the ROC curve" if column_of(board.metric) == "test_auc" else "accuracy",
             known=_known(board),
             ranked=sorted(zip(ranking.mean_ranks, ranking.rows, strict=True)) if ranking else [],
             diagram=diagram(ranking, {row.key: row.name for row in board.rows}) if ranking else None,
@@ -79,6 +81,21 @@ def _known(board: Board) -> list[tuple[Row, list[Cell]]]:
     return [(row, cells) for row, cells in known if cells]
 
 
+def _costs(comparison: Comparison, own: Measure) -> list[tuple[str, str]]:
+    """The rows on equal cost, along both axes."""
+    return [
+        row
+        for cost in comparison.costs
+        for row in cost_rows(
+            cost,
+            own,
+            "the method",
+            "the baseline",
+            comparable=cost.axis != "seconds" or not comparison.surroundings,
+        )
+    ]
+
+
 def _environment(board: Board, own: Measure, decimals: int) -> Environment:
     """Templates that know the board's measures; "own" is the one that its cells show."""
     environment = Environment(
@@ -102,13 +119,11 @@ def _environment(board: Board, own: Measure, decimals: int) -> Environment:
         "own_difference": lambda number: numbers.difference(number, own, decimals),
         "other": other,
         "percent": numbers.percent,
-        "times": lambda ratio: "" if ratio is None else f" ({ratio:.2f} × its whole training)",
-        "bought": lambda share: "not one epoch" if share is None else f"{numbers.percent(share)} %",
         "points": lambda share: numbers.difference(share, SHARE),
         "probability": numbers.probability,
         "amount": numbers.amount,
         "duration": numbers.duration,
-        "equal_cost": lambda cell: equal_cost(board, cell),
+        "costs": lambda comparison: _costs(comparison, own),
         "details": lambda cell: details(board, cell),
         "name_of": lambda key: measure(board, key).name,
         "unit": _unit,

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from madeupboards import board, large
 
-from lpa3bench.leaderboard.board import Curve
 from lpa3bench.report.html import charts as drawn
 from lpa3bench.report.html.svg import COLOURS, DASHES, Scale, Tick, band, dash, path, round_values, thinned
+from lpa3bench.stats import MeanCurve
 
 
 def test_a_scale_takes_values_to_pixels_and_may_run_downwards() -> None:
@@ -66,11 +66,11 @@ def test_lines_differ_in_colour_or_dash_and_neighbours_in_both() -> None:
 
 
 # ------------------------------------------------------------------------------------------ a whole chart
-def two_epochs(*mean: float, std: float | None = None) -> Curve:
-    return Curve(epochs=(0, 1), passes=(500.0, 1000.0), seconds=(1.0, 2.0), mean=mean, std=(std, std))
+def two_epochs(*mean: float, std: float | None = None) -> MeanCurve:
+    return MeanCurve(epochs=(1, 2), passes=(500.0, 1000.0), seconds=(1.0, 2.0), mean=mean, std=(std, std))
 
 
-def chart_of(curve: Curve) -> drawn.Chart:
+def chart_of(curve: MeanCurve) -> drawn.Chart:
     made = board()
     only = replace(made.cells[0], curve=curve)
     (chart,) = drawn.charts(replace(made, cells=(only,)))
@@ -100,8 +100,8 @@ def test_the_band_is_a_standard_deviation_wide() -> None:
 
 
 def test_the_axis_leaves_out_the_first_steps_and_says_so() -> None:
-    long = Curve(
-        epochs=tuple(range(10)),
+    long = MeanCurve(
+        epochs=tuple(range(1, 11)),
         passes=tuple(100.0 * e for e in range(1, 11)),
         seconds=tuple(1.0 * e for e in range(1, 11)),
         mean=(0.1, 0.5, *(0.9,) * 7, 0.94),

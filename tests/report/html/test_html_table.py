@@ -7,9 +7,8 @@ from typing import Any
 
 from madeupboards import board, record
 
-from lpa3bench.leaderboard.board import Board, Curve, Ranking
+from lpa3bench.leaderboard.board import Board, Ranking
 from lpa3bench.report.html.details import Section, details, leaves
-from lpa3bench.report.html.equalcost import EqualCost, equal_cost
 from lpa3bench.report.html.ranks import diagram
 from lpa3bench.report.html.table import Place, Table, table, tables
 
@@ -206,52 +205,3 @@ def test_leaves_are_named_by_their_path() -> None:
     }
     nested = {"a": {"b": 1, "c": [1.5, None]}, "d": True, "command": ["x", "y z"]}
     assert [*leaves(nested)] == [("a.b", "1"), ("a.c", "1.5; none"), ("d", "yes"), ("command", "x 'y z'")]
-
-
-# ---------------------------------------------------------------------------------------------- equal cost
-def against(mine: Curve, theirs: Curve) -> EqualCost | None:
-    made = board()
-    other, cell = made.cells[0], made.cells[3]
-    pair = (replace(other, curve=theirs), replace(cell, curve=mine))
-    return equal_cost(replace(made, cells=pair), pair[1])
-
-
-def costing(cost: float, *mean: float) -> Curve:
-    """A curve whose epochs cost so many passes and a hundredth of it in seconds."""
-    places = range(len(mean))
-    passes = tuple(cost * (place + 1) for place in places)
-    return Curve(
-        epochs=tuple(places),
-        passes=passes,
-        seconds=tuple(cost / 100 for cost in passes),
-        mean=mean,
-        std=(None,) * len(mean),
-    )
-
-
-def test_equal_cost_is_read_off_the_curves() -> None:
-    """The method passes 0.8 in its second epoch, at twice the cost of an epoch: 4 of the baseline's 3."""
-    found = against(costing(200, 0.7, 0.85, 0.9), costing(100, 0.5, 0.7, 0.8))
-    assert found == EqualCost(
-        target=0.8,
-        epoch=2,
-        passes=400,
-        seconds=4,
-        passes_ratio=400 / 300,
-        seconds_ratio=4 / 3,
-        at_passes=0.7,
-        at_seconds=0.7,
-    )
-
-
-def test_a_budget_pays_for_the_epoch_that_uses_it_up() -> None:
-    found = against(costing(150, 0.7, 0.75, 0.9), costing(100, 0.5, 0.7, 0.8))
-    assert found is not None
-    assert found.at_passes == 0.75
-
-
-def test_what_never_gets_there_has_no_time_to_it() -> None:
-    found = against(costing(500, 0.7, 0.75), costing(100, 0.5, 0.7, 0.8))
-    assert found is not None
-    assert (found.epoch, found.passes, found.seconds_ratio, found.at_passes) == (None, None, None, None)
-    assert equal_cost(board(), board().cells[0]) is None, "it has no baseline"

@@ -1,0 +1,47 @@
+"""Two methods at equal cost, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from lpa3bench.leaderboard.board import Measure
+from lpa3bench.report.html.numbers import MISSING, amount, difference, duration, percent
+from lpa3bench.stats import AtBudget, EqualCost
+
+SURROUNDINGS = "the surroundings differ, so seconds do not compare"
+
+
+def cost_rows(
+    cost: EqualCost, measure: Measure, method: str, baseline: str, *, comparable: bool = True
+) -> Iterator[tuple[str, str]]:
+    """What each sentence is about, and the sentence.
+
+    Args:
+        method, baseline: what the two are called in it.
+        comparable: whether one's cost says anything of the other's; see `SURROUNDINGS`.
+    """
+    told: Callable[[float | None], str] = amount if cost.axis == "passes" else duration
+    ratio = f" (× {cost.method / cost.baseline:.2f})" if cost.baseline else ""
+    but = "" if comparable else f"; {SURROUNDINGS}"
+    yield cost.axis, f"{told(cost.method)} against {told(cost.baseline)}{ratio}{but}"
+    stopped = _stopped(cost.at_baseline_cost, measure)
+    yield f"{cost.axis} of {baseline}", f"{method} stopped at {baseline}'s cost: {stopped}"
+    stopped = _stopped(cost.at_method_cost, measure)
+    yield f"{cost.axis} of {method}", f"{baseline} stopped at {method}'s cost: {stopped}"
+    reached = _to_target(cost, told, method)
+    yield f"{cost.axis} to {baseline}", f"to come to {baseline}'s final score: {reached}"
+
+
+def _stopped(at: AtBudget, measure: Measure) -> str:
+    scores = f"{percent(at.method)} against {percent(at.baseline)} %"
+    if at.test.difference is None:
+        return f"{scores}, as a run had not finished an epoch"
+    why = at.test.verdict if at.test.verdict == "not testable" else at.test.why
+    return f"{scores}, {difference(at.test.difference, measure)} points ({why})"
+
+
+def _to_target(cost: EqualCost, told: Callable[[float | None], str], method: str) -> str:
+    to = cost.to_target
+    ratio = MISSING if to.ratio is None else f"× {to.ratio:.2f}"
+    medians = f"medians {told(to.method)} against {told(to.baseline)}, {ratio}"
+    return f"{method} did in {to.reached} of {to.n} pair{'s' if to.n != 1 else ''}; {medians}"
