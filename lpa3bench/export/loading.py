@@ -88,6 +88,15 @@ def load(folder: Path | str, *, plugins: tuple[Path, ...] = ()) -> Exported:
     return Exported({**models}, about["resize"]).eval().requires_grad_(False)
 
 
+def is_export(path: Path) -> bool:
+    """Whether this file holds weights that lpa3bench has exported, and nobody else's."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return "lpa3bench" in (file.metadata() or {})
+    except (OSError, SafetensorError):
+        return False
+
+
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Tensors by `<network>/<name>`, and what the file says of itself."""
     try:

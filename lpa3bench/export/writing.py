@@ -1,24 +1,27 @@
-"""Writes the final weights of a finished run, its config and a card into a folder: all of it or nothing."""
+"""Writes the final weights of a finished run, its config and a card; what else lies there stays."""
 
 from __future__ import annotations
 
 import json
-import shutil
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from lpa3bench import records
 from lpa3bench.errors import RunFailed, UsageError
 from lpa3bench.export.card import write_card
-from lpa3bench.export.loading import CONFIG, WEIGHTS, predict
+from lpa3bench.export.loading import CONFIG, WEIGHTS, is_export, predict
 from lpa3bench.probe.trained import Trained, open_run
 from lpa3bench.rundir import RunDirectory
 
 CARD = "README.md"
+_TEMPORARY = {name: f".{name}.lpa3bench-tmp" for name in (WEIGHTS, CONFIG, CARD)}
 LOOKED_AT = 64
 """Test images on which the networks' own prediction is compared with the task's."""
 
@@ -43,21 +46,21 @@ def export(
 
     Args:
         path: the directory of a finished run.
-        out: the folder; an earlier export there is replaced. None: `export` in the run directory.
+        out: the folder. The three files of an earlier export there are replaced; whatever else lies beside
+            them stays. None: `export` in the run directory.
         data, device, plugins: as of `run`.
 
     Raises:
         RunFailed: the run is not finished, or its checkpoint is gone, or the disk refused it.
-        UsageError: `out` holds something else.
+        UsageError: `out` holds files, and no export of lpa3bench's.
         DataError, ConfigError, PluginError: the run cannot be opened again.
     """
     folder = RunDirectory(path)
     if not folder.result.exists():
         raise RunFailed(f"{path}: is no finished run (no {folder.result.name}); give its command again first")
     record = records.load(folder.result)
-    target = out or path / "export"
-    if target.exists() and not (target / WEIGHTS).exists() and (target.is_file() or any(target.iterdir())):
-        raise UsageError(f"{target}: holds something else; choose another --out")
+    target = (out or path / "export").resolve()
+    _check_free(target, called=out or target)
     trained = open_run(path, data=data, device=device, plugins=plugins)
     if trained.epochs_done != record.cell["epochs"]:
         raise RunFailed(f"{path}: its newest checkpoint is of epoch {trained.epochs_done}, not of the last")
@@ -122,23 +125,31 @@ def _faithful(trained: Trained) -> bool:
     return bool(torch.allclose(own.float(), trained.predict(x), atol=1e-3))
 
 
+def _check_free(target: Path, *, called: Path) -> None:
+    """Refuse a folder in which our three files might replace somebody else's."""
+    if not target.exists() or is_export(target / WEIGHTS):
+        return
+    if not target.is_dir() or any(file.name not in _TEMPORARY.values() for file in target.iterdir()):
+        raise UsageError(f"{called}: holds something else; choose another --out")
+
+
 def _write(target: Path, tensors: dict[str, Any], about: dict[str, Any], config: bytes, card: str) -> None:
-    """Write a new folder beside the target, then put it in the target's place."""
-    fresh, old = (target.with_name(f".{target.name}.{what}") for what in ("new", "old"))
+    """Write the three files beside their places, then put them there: a full disk leaves the old ones."""
+    writes: dict[str, Callable[[Path], Any]] = {
+        WEIGHTS: lambda path: save_file(tensors, path, metadata={"lpa3bench": json.dumps(about)}),
+        CONFIG: lambda path: path.write_bytes(config),
+        CARD: lambda path: path.write_text(card, encoding="utf-8", newline="\n"),
+    }
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        for leftover in (fresh, old):
-            shutil.rmtree(leftover, ignore_errors=True)
-        fresh.mkdir()
-        save_file(tensors, fresh / WEIGHTS, metadata={"lpa3bench": json.dumps(about)})
-        (fresh / CONFIG).write_bytes(config)
-        (fresh / CARD).write_text(card, encoding="utf-8", newline="\n")
-        if target.exists():
-            target.rename(old)
-        fresh.rename(target)
-        shutil.rmtree(old, ignore_errors=True)
-    except OSError as error:
-        shutil.rmtree(fresh, ignore_errors=True)
+        target.mkdir(parents=True, exist_ok=True)
+        for name, write in writes.items():
+            write(target / _TEMPORARY[name])
+        for name in writes:
+            (target / _TEMPORARY[name]).replace(target / name)
+    except (OSError, SafetensorError) as error:
+        for name in writes:
+            with suppress(OSError):
+                (target / _TEMPORARY[name]).unlink(missing_ok=True)
         raise RunFailed(
             f"{target}: could not be written ({error}); free some space or choose --out"
         ) from error

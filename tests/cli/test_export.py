@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import torch
 from click.testing import CliRunner, Result
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 
 from lpa3bench.cli import main
 from lpa3bench.export import licences
@@ -122,10 +123,55 @@ def test_the_card(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "error: other: holds something else; choose another --out\n",
     )
 
+    theirs = folder / "theirs"
+    theirs.mkdir()
+    save_file({"w": torch.zeros(2)}, theirs / "model.safetensors")
+    (theirs / "README.md").write_text("somebody's own")
+    refused = command("export", run, "--out", "theirs")
+    assert refused.exit_code == 2, "weights that nobody exported are somebody's"
+    assert (theirs / "README.md").read_text() == "somebody's own"
+
     (run / "result.json").unlink()
     refused = command("export", run)
     assert refused.exit_code == 1
     assert "is no finished run" in refused.stderr
+
+
+def test_files_beside_an_export_stay(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder may be a checkout of a hub's, or the one that the command is given in."""
+    run = trained(folder, "Supervised")
+    run, hub = run.absolute(), folder / "hub"
+    assert command("export", run, "--out", hub).exit_code == 0
+    foreign = {".git/HEAD": "ref", "notes.txt": "mine", "figures/a.svg": "drawn"}
+    beside = {".hub.old/kept": "old", ".hub.new/kept": "new"}
+    for name, text in foreign.items():
+        (hub / name).parent.mkdir(exist_ok=True)
+        (hub / name).write_text(text)
+    for name, text in beside.items():
+        (folder / name).parent.mkdir()
+        (folder / name).write_text(text)
+    weights = (hub / "model.safetensors").read_bytes()
+    (hub / "config.gin").write_text("damaged")
+    monkeypatch.chdir(hub)
+    done = command("export", run, "--out", ".")
+    assert done.exit_code == 0, done.output
+    assert {name: (hub / name).read_text() for name in foreign} == foreign
+    assert {name: (folder / name).read_text() for name in beside} == beside
+    assert (hub / "config.gin").read_bytes() == (run / "operative.gin").read_bytes()
+    assert (hub / "model.safetensors").read_bytes() == weights
+    assert {path.name for path in hub.iterdir()} == {
+        ".git", "notes.txt", "figures", "README.md", "config.gin", "model.safetensors",
+    }  # fmt: skip
+
+    def full(*_: Any, **__: Any) -> None:
+        raise SafetensorError("no space left on device")
+
+    monkeypatch.setattr("lpa3bench.export.writing.save_file", full)
+    failed = command("export", run, "--out", ".")
+    assert failed.exit_code == 1
+    assert "could not be written (no space left on device)" in failed.stderr
+    assert (hub / "model.safetensors").read_bytes() == weights
+    assert not [*hub.glob("*tmp*"), *hub.glob(".*tmp*")]
 
 
 def test_licences_are_those_that_their_makers_state() -> None:
