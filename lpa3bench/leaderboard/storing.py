@@ -6,8 +6,8 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from pathlib import Path, PurePath, PureWindowsPath
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from lpa3bench.errors import DataError, UsageError
@@ -22,6 +22,7 @@ from lpa3bench.leaderboard.placing import (
     why_elsewhere,
 )
 from lpa3bench.records import Record, find, load, load_all, search
+from lpa3bench.records.folders import search_without_folders, without_folders
 from lpa3bench.records.search import Searched
 
 RESULTS = "results"
@@ -73,7 +74,7 @@ def results(offered: Iterable[Path]) -> list[Record]:
     found = []
     for path in find(offered):
         with suppress(DataError):
-            found.append(load(path))
+            found.append(_offered(path))
     return [record for record in found if record.is_result]
 
 
@@ -94,7 +95,7 @@ def sort(definition: Definition, there: Sequence[Record], offered: Iterable[Path
     fitting: dict[Place, list[Record]] = defaultdict(list)
     for path in find(offered):
         try:
-            record = load(path)
+            record = _offered(path)
         except DataError as error:
             result.refused.append((path, str(error).removeprefix(f"{path}: ")))
             continue
@@ -111,6 +112,16 @@ def sort(definition: Definition, there: Sequence[Record], offered: Iterable[Path
     for place, records in fitting.items():
         _choose(have[place], records, result)
     return result
+
+
+def _offered(path: Path) -> Record:
+    """A record as it would be kept: a condition on a path must hold before and after.
+
+    Raises:
+        DataError: as `records.load`.
+    """
+    record = load(path)
+    return replace(record, data=without_folders(record.data))
 
 
 def _choose(have: Sequence[Record], offered: Sequence[Record], result: Sorted) -> None:
@@ -166,7 +177,7 @@ def store(
         if searched := searches.get(str(record)):
             path = results / search.FOLDER / searched.path.name
             if path not in written:
-                search.write(path, searched.data)
+                search.write(path, search_without_folders(searched.data))
                 written.add(path)
     if alone:
         for path in {*find([results]), *(results / search.FOLDER).glob("*.json")} - written:
@@ -175,21 +186,8 @@ def store(
 
 def as_stored(data: dict[str, Any]) -> str:
     """A record as boards keep it: a line for each of its parts, without the folders of who ran it."""
-    provenance = {
-        **data["provenance"],
-        "command": [_without_folder(word) for word in data["provenance"]["command"]],
-    }
-    parts = {**data, "provenance": provenance}
     lines = (
         f"{json.dumps(name)}: {json.dumps(part, separators=(',', ':'), allow_nan=False)}"
-        for name, part in parts.items()
+        for name, part in without_folders(data).items()
     )
     return "{\n" + ",\n".join(lines) + "\n}\n"
-
-
-def _without_folder(word: str) -> str:
-    """An absolute path shortened to its last name: where something lay is nobody's business."""
-    head, sign, tail = word.rpartition("=")
-    if PurePath(tail).is_absolute() or PureWindowsPath(tail).is_absolute():
-        return head + sign + PureWindowsPath(tail).name
-    return word

@@ -11,6 +11,7 @@ from smallrecords import bits, changed, small_record, write
 
 from lpa3bench.errors import DataError, UsageError
 from lpa3bench.leaderboard import definition, storing
+from lpa3bench.leaderboard.placing import by_cell
 from lpa3bench.leaderboard.storing import Sorted
 from lpa3bench.records import Record, load, search
 
@@ -119,29 +120,36 @@ def test_two_places_for_one_record_are_a_mistake_in_the_board(tmp_path: Path) ->
 
 
 def test_records_are_kept_as_they_are_but_for_folders(tmp_path: Path) -> None:
-    command = [
-        "/home/me/venv/bin/lpa3bench",
-        "run",
-        "digits_pes",
-        "--out=/data/runs",
-        "-p",
-        "LPA3.margin=0.1",
-    ]
-    record = changed(NONE[0], provenance={**NONE[0].data["provenance"], "command": command})
+    secret = {"command": ["/home/me/bin/lpa3bench", "run", "-p", "Images.path='/home/me/x'"]}
+    paths = {"Images.path": "'/home/me/x'"}
+    record = changed(
+        NONE[0],
+        provenance={**NONE[0].data["provenance"], **secret},
+        config={**NONE[0].config, **paths},
+    )
     board = defined(folder=tmp_path)
     storing.store(board, [record], {})
     path = tmp_path / "results" / record.file_name
+    text = path.read_text()
+    assert "home" not in text
     kept = load(path)
-    assert kept.data["provenance"]["command"] == [
-        "lpa3bench", "run", "digits_pes", "--out=runs", "-p", "LPA3.margin=0.1",
-    ]  # fmt: skip
-    whole = {**record.data, "provenance": {**record.data["provenance"], "command": None}}
-    assert {**kept.data, "provenance": {**kept.data["provenance"], "command": None}} == whole
-    before = path.read_bytes()
+    assert kept.data["provenance"]["command"] == ["lpa3bench", "run", "-p", "Images.path='x'"]
+    assert kept.config == {**record.config, "Images.path": "'x'"}
+    same = {**kept.data, "config": record.config}
+    same["provenance"] = {**kept.data["provenance"], **secret}
+    assert same == record.data
     storing.store(board, [kept], {})
-    assert path.read_bytes() == before
-    assert "/home/me" not in path.read_text()
+    assert path.read_text() == text
     assert [file.name for file in (tmp_path / "results").iterdir()] == [record.file_name]  # nothing temporary
+
+
+def test_a_condition_sees_a_path_as_it_is_kept(tmp_path: Path) -> None:
+    record = changed(NONE[0], config={**NONE[0].config, "Images.path": "'/home/me/x'"})
+    text = TOML.replace('{ dataset = "Digits" }', '{ "Images.path" = "x" }')
+    found = sort(tmp_path, [record], text=text)
+    assert found.taken
+    storing.store(defined(text, tmp_path), found.taken, {})
+    assert by_cell(defined(text), storing.stored(defined(text, tmp_path)))
 
 
 def test_searches_go_with_the_records_that_they_are_behind(tmp_path: Path) -> None:
