@@ -96,7 +96,12 @@ def command(
     files = augment.draw(rows, labels.numpy(), _caption(trained, variant, layer), out)
     if as_json:
         told = [
-            {"name": r.name, "predicted": r.predicted.tolist(), "confidence": _numbers(r.confidence)}
+            {
+                "name": r.name,
+                "about": r.about,
+                "predicted": r.predicted.tolist(),
+                "confidence": _numbers(r.confidence),
+            }
             for r in rows
         ]
         found = {"index": index.tolist(), "labels": labels.tolist(), "rows": told}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
+import inspect
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,6 +38,8 @@ class Judged:
     """int64 [B]; −1 where there is no view."""
     confidence: np.ndarray[Any, Any]
     """float32 [B], the probability of the true class; NaN likewise."""
+    about: str = ""
+    """The augmenter's parameters, and how it describes itself; empty for the images themselves."""
 
 
 def choose(labels: Tensor, count: int) -> Tensor:
@@ -74,17 +77,48 @@ def named(trained: Trained, text: str) -> Slot | Augmenter:
                 has = ", ".join(trained.slots) or "none"
                 raise UsageError(f"the run has no augmenter in slot {slot}; slots bound: {has}")
             return slot
+    name, parameters = _spelt(text)
+    return trained.augmenter(name, **parameters)
+
+
+def _spelt(text: str) -> tuple[str, dict[str, Any]]:
+    """Name and parameters of an augmenter that is written as a call, or as its name alone."""
     try:
         expression = ast.parse(text, mode="eval").body
         call = ast.Call(expression, [], []) if isinstance(expression, ast.Name) else expression
         if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.args:
             raise ValueError
-        parameters = {str(word.arg): ast.literal_eval(word.value) for word in call.keywords}
+        return call.func.id, {str(word.arg): ast.literal_eval(word.value) for word in call.keywords}
     except (SyntaxError, ValueError):
         raise UsageError(
             f"{text}: is no augmenter; write a slot, a name, or RandAugment(recipe='generic')"
         ) from None
-    return trained.augmenter(call.func.id, **parameters)
+
+
+def described(trained: Trained, text: str, augmenter: Augmenter) -> str:
+    """What an augmenter is, in a line: its parameters but those that are None, and the first line of what it
+    says of itself.
+
+    Args:
+        text: as `named` takes it.
+        augmenter: what `text` stands for.
+    """
+    if text in trained.slots:
+        found = _bound(trained, text)
+    else:
+        defaults = inspect.signature(type(augmenter)).parameters.values()
+        own = {p.name: p.default for p in defaults if p.default is not p.empty} | _spelt(text)[1]
+        found = {name: repr(value) for name, value in own.items()}
+    said = ", ".join(f"{name}={value}" for name, value in found.items() if value != "None")
+    itself = augmenter.describe().strip().partition("\n")[0]
+    return "; ".join(part for part in (said or "no parameters", itself) if part)
+
+
+def _bound(trained: Trained, slot: str) -> dict[str, str]:
+    """The parameters of a slot's augmenter, as gin writes them."""
+    values = {value.name: value.text for value in trained.config.values}
+    reference = values[f"run.{slot}"].removeprefix("@").removesuffix("()").replace("augmenters.", "")
+    return {n.removeprefix(f"{reference}."): t for n, t in values.items() if n.startswith(f"{reference}.")}
 
 
 def default_augmenters(trained: Trained) -> list[str]:
@@ -122,7 +156,11 @@ def judge(
         augmenter = named(trained, text)
         view = trained.views(augmenter, x, labels, seed=seed)
         name = text if isinstance(augmenter, Augmenter) else trained.slots[augmenter]
-        rows.append(_judged(trained, name, view.x, view.rows.cpu(), labels, variant, layer))
+        made = (
+            augmenter if isinstance(augmenter, Augmenter) else trained.config.experiment().slots()[augmenter]
+        )
+        row = _judged(trained, name, view.x, view.rows.cpu(), labels, variant, layer)
+        rows.append(replace(row, about=described(trained, text, made)))
     return rows
 
 

@@ -66,6 +66,7 @@ def test_augment_by_the_real_command(cli: Cli, tmp_path: Path) -> None:
     told = json.loads(done.stdout)
     assert told["files"] == [str(out), str(out.with_suffix(".png"))]
     assert [row["name"] for row in told["rows"]] == ["original", "LPA3", "RandAugment(n=1)"]
+    assert told["rows"][2]["about"].startswith("recipe='fixmatch', n=1, ")
     assert len(told["index"]) == 3
     assert all(0 <= share <= 1 for row in told["rows"] for share in row["confidence"])
     text = out.read_text(encoding="utf-8")

@@ -53,6 +53,19 @@ def test_wrong_names(fixmatch: Trained, text: str, error: type[BenchError], said
         views.named(fixmatch, text)
 
 
+def test_an_augmenter_is_described_by_parameters_and_recipe(fixmatch: Trained) -> None:
+    text = "RandAugment(n=1, cutout=0)"
+    said = views.described(fixmatch, text, views.named(fixmatch, text))  # type: ignore[arg-type]
+    assert said.startswith(
+        "recipe='fixmatch', n=1, cutout=0, domain='main'; fixmatch: 1 of 14 operators per image"
+    )
+    assert "\n" not in said
+    of_slot = views.described(fixmatch, "strong", fixmatch.config.experiment().slots()["strong"])
+    assert of_slot.startswith("recipe='fixmatch', domain='main'; fixmatch: 2 of 14 operators per image")
+    identity = views.named(fixmatch, "Identity")
+    assert views.described(fixmatch, "Identity", identity) == "domain='main'"  # type: ignore[arg-type]
+
+
 def test_what_is_shown_by_default(fixmatch: Trained) -> None:
     assert views.default_augmenters(fixmatch) == ["positives", "strong"], "RandAugment is in a slot"
 
@@ -65,6 +78,9 @@ def test_rows_hold_what_the_network_says_of_the_views(fixmatch: Trained) -> None
     x, labels = fixmatch.test.images.plain(index), fixmatch.test.labels[index]
     original, lpa3, cutout = views.judge(fixmatch, index, ["positives", "Cutout"], layer=2)
     assert [row.name for row in (original, lpa3, cutout)] == ["original", "LPA3", "Cutout"]
+    assert original.about == ""
+    assert lpa3.about.startswith("margin=0.1, iterations=2, ")
+    assert cutout.about == "box='centred', fill='mean'"
     probs = fixmatch.predict(x)
     assert original.predicted.tolist() == probs.argmax(1).tolist()
     assert original.confidence.tolist() == [float(p[label]) for p, label in zip(probs, labels, strict=True)]

@@ -46,6 +46,10 @@ class Judged(Protocol):
     def confidence(self) -> Array:
         """float [B], the probability of the true class."""
 
+    @property
+    def about(self) -> str:
+        """The augmenter's parameters and recipe; empty for the images themselves."""
+
 
 def overlay(image: Array, heat: Array) -> Array:
     """A picture [H, W, C] under its heat map [H, W]: float [H, W, 3] in [0, 1]."""
@@ -66,7 +70,7 @@ def draw(rows: Sequence[Judged], labels: Array, text: str, out: Path) -> list[Pa
     Args:
         rows: the first is that of the originals.
         labels: int [B], the true classes.
-        text: the small print.
+        text: the small print; what each row says of its augmenter is added.
         out: as `drawing.save` takes it.
     """
     count = len(labels)
@@ -83,7 +87,8 @@ def draw(rows: Sequence[Judged], labels: Array, text: str, out: Path) -> list[Pa
             width, size = (LABEL, 9) if len(name) <= LABEL else (LONG_LABEL, 6.5)
             upper[0].set_ylabel("\n".join(textwrap.wrap(name, width)), fontweight="bold", fontsize=size)
             lower[0].set_ylabel("Score-CAM")
-        caption(figure, text)
+        about = [f"{SHOWN_AS.get(row.name, row.name)}: {row.about}." for row in rows if row.about]
+        caption(figure, "\n".join([text, *about]))
         return save(figure, out)
 
 

@@ -23,6 +23,7 @@ class Row:
     heat: Any
     predicted: Any
     confidence: Any
+    about: str = ""
 
 
 def row(name: str, predicted: list[int], channels: int = 1) -> Row:
@@ -62,7 +63,10 @@ def test_frames_follow_correctness(tmp_path: Path, predicted: list[int], right: 
 
 
 def test_what_stands_under_and_beside_the_pictures(tmp_path: Path) -> None:
-    text = svg([row("original", [0, 2, 2]), row("<b>Mine</b>", [0, 1, 2]), row("LPA3", [0, 1, 2])], tmp_path)
+    lpa3 = row("LPA3", [0, 1, 2])
+    lpa3.about = "margin=<0.02>"
+    text = svg([row("original", [0, 2, 2]), row("<b>Mine</b>", [0, 1, 2]), lpa3], tmp_path)
+    assert "LP-A3: margin=&lt;0.02&gt;." in text
     assert "12.5 %" in text
     assert "50.0 %, says 2" in text
     assert "&lt;b&gt;Mine&lt;/b&gt;" in text
