@@ -136,10 +136,12 @@ def _drafted(text: str, folder: Path) -> Definition:
 
 
 def _store(board: Definition, found: Sorted, places: tuple[Path, ...], *, alone: bool = False) -> None:
-    from lpa3bench.leaderboard.storing import store
+    from lpa3bench.leaderboard.storing import store, store_searches
     from lpa3bench.records import search
 
-    store(board, found.taken, search.find(places), alone=alone)
+    searches = search.find(places)
+    store(board, found.taken, searches, alone=alone)
+    store_searches(board, found.known, searches)
 
 
 def _must_replace(found: Sorted, folder: Path) -> None:

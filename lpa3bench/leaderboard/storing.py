@@ -169,19 +169,31 @@ def store(
         )
     results = results_of(definition)
     results.mkdir(parents=True, exist_ok=True)
-    written = set()
+    written = store_searches(definition, records, searches)
     for record in records:
         path = results / record.file_name
         write_text(path, as_stored(record.data))
         written.add(path)
-        if searched := searches.get(str(record)):
-            path = results / search.FOLDER / searched.path.name
-            if path not in written:
-                search.write(path, search_without_folders(searched.data))
-                written.add(path)
     if alone:
         for path in {*find([results]), *(results / search.FOLDER).glob("*.json")} - written:
             path.unlink()
+
+
+def store_searches(
+    definition: Definition, records: Iterable[Record], searches: Mapping[str, Searched]
+) -> set[Path]:
+    """Write the searches behind these records of a board, which may have come before them; the files."""
+    behind = {
+        searches[str(record)].path.name: searches[str(record)]
+        for record in records
+        if str(record) in searches
+    }
+    written = set()
+    for name, searched in behind.items():
+        path = results_of(definition) / search.FOLDER / name
+        search.write(path, search_without_folders(searched.data))
+        written.add(path)
+    return written
 
 
 def as_stored(data: dict[str, Any]) -> str:

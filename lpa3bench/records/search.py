@@ -13,6 +13,8 @@ from lpa3bench.files import write_text
 
 FOLDER = "search"
 """Beside the runs (or the records of a board): trials, and a file for each cell that was searched."""
+RESULT = "result.json"
+"""A run directory has it."""
 SCHEMA_VERSION = 1
 
 
@@ -72,15 +74,24 @@ def find(places: Iterable[Path]) -> dict[str, Searched]:
     """The search behind each run that had one, by the run's name; of several, that of the most trials.
 
     Args:
-        places: folders of run directories (`runs/`), or of a board's records (`results/`); what is none of
-            these, or holds no searches, is passed over.
+        places: as `records.find` takes them: folders of run directories (`runs/`) or of a board's records
+            (`results/`), and single ones, whose searches lie beside them; what has none is passed over.
 
     Raises:
         DataError: one of the files is damaged.
     """
-    found = [load(path) for place in places for path in sorted((place / FOLDER).glob("*.json"))]
+    homes = dict.fromkeys(_home(place) for place in places)
+    found = [load(path) for home in homes for path in sorted((home / FOLDER).glob("*.json"))]
     found.sort(key=lambda searched: searched.trials)  # a search that was enlarged may choose the same again
     return {run: searched for searched in found for run in searched.runs}
+
+
+def _home(place: Path) -> Path:
+    """The folder in which searches lie beside the runs or records of this place."""
+    if place.is_file() and place.name != RESULT:
+        return place.resolve().parent
+    run = place.resolve() if place.is_dir() else place.resolve().parent
+    return run.parent if (run / RESULT).is_file() else place
 
 
 def write(path: Path, data: Mapping[str, Any]) -> None:

@@ -12,6 +12,7 @@ from smallboards import LPA3, TOML, board_folder
 from smallrecords import bits, changed, small_record, write
 
 from lpa3bench.cli import main
+from lpa3bench.records import search
 
 NONE = [small_record(bits(5 + seed), seed=seed, identity="0000000a") for seed in range(3)]
 LPA3_RUNS = [small_record(bits(8), seed=seed, slots=LPA3, identity="0000000b") for seed in range(3)]
@@ -71,6 +72,31 @@ def test_build_makes_a_board_of_whatever_is_there(tmp_path: Path) -> None:
     before = pages(tmp_path / "new")
     assert call("build", tmp_path / "new").exit_code == 0
     assert pages(tmp_path / "new") == before
+
+
+def test_the_trials_behind_a_record_are_told_though_it_came_by_itself_or_before_them(tmp_path: Path) -> None:
+    runs = write(tmp_path / "runs", *NONE, *LPA3_RUNS, runs=True)
+    board = board_folder(tmp_path / "mine")
+
+    def trials() -> list[int | None]:
+        return [cell["trials"] for cell in json.loads((board / "board.json").read_text())["cells"]]
+
+    call("build", board, "--from", runs)
+    assert trials() == [None, None]
+    search.write(
+        runs / "search" / "abc.json",
+        {
+            "cell": "x",
+            "trials": 2,
+            "ranges": {"LPA3.margin": ["log", 0.1, 1.0]},
+            "values": {"LPA3.margin": 0.2},
+            "runs": [str(record) for record in LPA3_RUNS],
+            "tried": [{}, {}],
+        },
+    )
+    done = call("merge", board, runs / str(LPA3_RUNS[0]))
+    assert "1 were there already" in done.stderr
+    assert trials() == [None, 2]
 
 
 def test_build_without_a_board_says_what_to_do(tmp_path: Path) -> None:
