@@ -6,7 +6,7 @@ import json
 import os
 import shlex
 import signal
-from dataclasses import dataclass
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from lpa3bench.cli.options import data_option, device_option, json_option, plugin_option
-from lpa3bench.errors import Stopped, UsageError
+from lpa3bench.errors import Stopped, UsageError, printable
 from lpa3bench.paths import data_root, resolve_config, suite_names
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def command(
     """
     from lpa3bench.engines.campaign import finished, searched
     from lpa3bench.engines.forecast import forecast
-    from lpa3bench.engines.plan import Planner
+    from lpa3bench.engines.plan import Planner, fitting
     from lpa3bench.engines.report import Overview
     from lpa3bench.registry import load
     from lpa3bench.suite import check
@@ -113,31 +113,34 @@ def command(
     checked = check(file, registry)
     if checked.errors:
         for error in checked.errors:
-            click.echo(f"error: {error}", err=True)
+            click.echo(f"error: {printable(str(error))}", err=True)
         ctx.exit(max(error.exit_code for error in checked.errors))
     options = _options(device, data, plugins)
     planner = Planner(checked.suite, registry, out=out, data=data_root(data), options=options)
-    plans = searched(planner, planner.plan(checked.cells, only), {}, {}, save=not dry_run)
+    plans = searched(planner, planner.plan(checked.cells), {}, save=not dry_run)
+    plans = [*fitting(plans, only, checked.suite.seeds)] if only else plans
     if not plans:
         raise UsageError(f"--only {' '.join(only)}: fits no cell and no run of {file}")
     if list_commands:
         _list_commands(planner, plans)
-        return
-    place = _Place(engine, workers, address, device, checked.suite.threads)
-    found = forecast(
-        plans,
-        data=planner.data,
-        device=device,
-        threads=checked.suite.threads,
-        cache=out / ".cache",
-        time_steps=not no_forecast,
-    )
-    overview = Overview(checked.suite, plans, found, place.capacity())
-    if dry_run:
-        click.echo(json.dumps(overview.as_data(), indent=1) if as_json else overview.text())
-        return
-    click.echo(overview.text(), err=as_json)
-    result = _carry_out(planner, overview, place) if overview.is_pending else finished(plans)
+        ctx.exit(FAILED if any(planned.problem for planned in plans) else 0)
+    threads = checked.suite.threads
+    with closing(_opened(engine, workers, address, device, threads)) as opened:  # refuses what cannot be
+        found = forecast(
+            plans,
+            data=planner.data,
+            device=device,
+            threads=threads,
+            cache=out / ".cache",
+            plugins=plugins,
+            time_steps=not no_forecast,
+        )
+        overview = Overview(checked.suite, plans, found, opened.capacity)
+        if dry_run:
+            click.echo(json.dumps(overview.as_data(), indent=1) if as_json else overview.text())
+            return
+        click.echo(overview.text(), err=as_json)
+        result = _carry_out(planner, overview, opened) if overview.is_pending else finished(plans)
     click.echo(json.dumps(_data(result), indent=1) if as_json else _text(result))
     if result.failures or result.problems:
         ctx.exit(FAILED)
@@ -160,71 +163,53 @@ def _list_commands(planner: Planner, plans: Sequence[CellPlan]) -> None:
             click.echo(f"{THREADS}={planner.suite.threads} {shlex.join(words)}")
     for planned in plans:
         if planned.problem:
-            click.echo(f"error: {planned}: {planned.problem}", err=True)
-        elif planned.trials and not planned.runs:
+            click.echo(printable(f"error: {planned}: {planned.problem}"), err=True)
+        elif planned.is_unchosen:
             click.echo(
                 f"{planned}: trials only; the same command lists its runs when they are done", err=True
             )
 
 
-@dataclass(frozen=True)
-class _Place:
-    """Who runs the runs."""
+def _opened(name: str, workers: int | None, address: str | None, device: str, threads: int) -> Engine:
+    """The engine of that name, started.
 
-    engine: str
-    workers: int | None
-    address: str | None
-    device: str
-    threads: int
-
-    def capacity(self) -> int | None:
-        """How many at once; None where that is another machine's business."""
-        if self.workers is not None or self.address is not None:
-            return self.workers
-        from lpa3bench.device import gpus
-
-        return len(gpus(self.device)) or max(1, (os.cpu_count() or 1) // self.threads)
-
-    def open(self) -> Engine:
-        """The engine, started.
-
-        Raises:
-            UsageError: Ray is not installed or not there, or no machine has room for a run.
-        """
-        from lpa3bench.device import gpus
-
-        if self.engine == "local":
-            from lpa3bench.engines.local import Local
-
-            return Local(self.capacity() or 1, gpus(self.device))
+    Raises:
+        UsageError: Ray is not installed or not there, or no machine has room for a run.
+    """
+    if name == "ray":
         from lpa3bench.engines.ray import connect
 
-        return connect(self.address, workers=self.workers, threads=self.threads, device=self.device)
+        return connect(address, workers=workers, threads=threads, device=device)
+    from lpa3bench.device import gpus
+    from lpa3bench.engines.local import Local, cores
+
+    here = gpus(device)
+    return Local(workers or len(here) or max(1, cores() // threads), here)
 
 
-def _carry_out(planner: Planner, overview: Overview, place: _Place) -> Result:
+def _carry_out(planner: Planner, overview: Overview, engine: Engine) -> Result:
     """Do all runs; this process goes on when its terminal is closed.
 
     Raises:
         Stopped: a signal came; the runs were stopped by it too.
     """
     from lpa3bench.engines.campaign import carry_out
-    from lpa3bench.engines.drive import launcher
+    from lpa3bench.engines.drive import Drive, launcher
     from lpa3bench.engines.table import Pace, watch
     from lpa3bench.interrupts import Interrupts
 
     environment = {THREADS: str(planner.suite.threads)}
     environment |= {name: os.environ[name] for name in ("LPA3BENCH_DATA",) if name in os.environ}
-    engine = place.open()
     hang_up = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    with Interrupts() as interrupts:
-        shown = watch(Pace(overview.forecast.of_runs(overview.plans), engine.capacity))
-        try:
-            result = carry_out(planner, overview.plans, engine, shown, interrupts, launcher(environment))
-        finally:
-            shown.close()
-            engine.close()
-            signal.signal(signal.SIGHUP, hang_up)
+    try:
+        with (
+            Interrupts(then="stopping all runs") as interrupts,
+            closing(watch(Pace(engine.capacity))) as shown,
+        ):
+            drive = Drive(engine, shown, interrupts, launcher(environment))
+            result = carry_out(planner, overview.plans, overview.forecast, drive)
+    finally:
+        signal.signal(signal.SIGHUP, hang_up)
     if interrupts.received is not None:
         name = signal.Signals(interrupts.received).name
         raise Stopped(
@@ -245,7 +230,7 @@ def _text(result: Result) -> str:
             lines.append(f"        what it printed: {run.log}")
     lines += (f"bad draw  {o.run.cell}  seed {o.run.seed}: {o.cause}" for o in result.bad_draws)
     lines += (f"not run  {cell}: {cause}" for cell, cause in result.problems.items())
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def _data(result: Result) -> dict[str, Any]:

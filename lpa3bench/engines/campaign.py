@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from lpa3bench.engines.choosing import Choice, choose
-from lpa3bench.engines.drive import Launcher, Outcome, Watch, drive
-from lpa3bench.engines.engine import Engine
+from lpa3bench.engines.choosing import choose
+from lpa3bench.engines.drive import Drive, Outcome
+from lpa3bench.engines.forecast import Forecast
 from lpa3bench.engines.plan import CellPlan, Planner
 from lpa3bench.engines.runs import Run
-from lpa3bench.interrupts import Interrupts
+from lpa3bench.errors import BenchError
+
+DIVERGED = "the loss is NaN or infinite"
+"""What a run says of itself whose values were bad ones; any other failure may be the machine's."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +22,7 @@ class Result:
 
     outcomes: tuple[Outcome, ...]
     bad_draws: tuple[Outcome, ...]
-    """Trials that failed by themselves in a cell that could be chosen without them."""
+    """Trials that diverged in a cell that could be chosen without them."""
     problems: dict[str, str]
     """Why a cell could not be run, by its text."""
 
@@ -40,68 +43,50 @@ def in_order(plans: Sequence[CellPlan]) -> list[Run]:
     return [*trials, *sorted((run for planned in plans for run in planned.runs), key=lambda run: run.seed)]
 
 
-def carry_out(
-    planner: Planner,
-    plans: Sequence[CellPlan],
-    engine: Engine,
-    watch: Watch,
-    interrupts: Interrupts,
-    launch: Launcher,
-) -> Result:
-    """Do everything that is left to do.
-
-    Raises:
-        RunFailed: the disk refused a file of the suite's own.
-    """
-    first = in_order(plans)
-    outcomes = drive(first, engine, watch, interrupts, launch)
-    # A run that was killed, or lacked its data, says nothing of what was drawn.
-    failed = {o.run.name: o.cause for o in outcomes if o.verdict == "failed" and o.code == 1}
-    problems = {str(p): str(p.problem) for p in plans if p.problem}
-    known = {run.name for run in first}
-    second = []
-    bad = set[str]()
-    for planned in searched(planner, plans, failed, problems):
-        if planned.trials and planned.runs:
-            bad |= {run.name for trial in planned.trials for run in trial.runs} & failed.keys()
-        second += [run for run in planned.runs if run.name not in known]
-    if second and interrupts.received is None:
-        outcomes += drive(second, engine, watch, interrupts, launch)
+def carry_out(planner: Planner, plans: Sequence[CellPlan], forecast: Forecast, drive: Drive) -> Result:
+    """Do everything that is left to do."""
+    later = forecast.of_unchosen(plans, planner.suite.seeds)
+    drive.do(in_order(plans), forecast.of_runs(plans), later)
+    failed = {o.run.name: o.cause for o in drive.outcomes if o.verdict == "failed" and DIVERGED in o.cause}
+    plans = searched(planner, plans, failed)
+    drive.do(in_order(plans), forecast.of_runs(plans))
+    chosen = [planned for planned in plans if planned.runs]
+    bad = {run.name for planned in chosen for trial in planned.trials for run in trial.runs} & failed.keys()
     return Result(
-        tuple(o for o in outcomes if o.run.name not in bad),
-        tuple(o for o in outcomes if o.run.name in bad),
-        problems,
+        tuple(o for o in drive.outcomes if o.run.name not in bad),
+        tuple(o for o in drive.outcomes if o.run.name in bad),
+        _problems(plans),
     )
 
 
 def finished(plans: Sequence[CellPlan]) -> Result:
     """What became of a suite of which nothing is left to do."""
     runs = {run.name: run for planned in plans for run in planned.all_runs}
-    problems = {str(p): str(p.problem) for p in plans if p.problem}
-    return Result(tuple(Outcome(run, "done") for run in runs.values()), (), problems)
+    return Result(tuple(Outcome(run, "done") for run in runs.values()), (), _problems(plans))
+
+
+def _problems(plans: Sequence[CellPlan]) -> dict[str, str]:
+    return {str(planned): str(planned.problem) for planned in plans if planned.problem}
 
 
 def searched(
-    planner: Planner,
-    plans: Sequence[CellPlan],
-    failed: Mapping[str, str],
-    problems: dict[str, str],
-    *,
-    save: bool = True,
+    planner: Planner, plans: Sequence[CellPlan], failed: Mapping[str, str], *, save: bool = True
 ) -> list[CellPlan]:
-    """The plans, with the runs of every cell whose trials are over; without a choice, why goes to `problems`.
+    """The plans, with the runs of every cell whose trials are over, or why there is no choice.
 
-    Raises:
-        RunFailed: what was chosen cannot be written down.
+    Args:
+        failed: as `choose` takes it.
+        save: whether what was chosen is written down.
     """
     found = []
     for planned in plans:
-        made = None if planned.runs else choose(planner, planned, failed)
-        if isinstance(made, Choice):
-            if save:
-                made.save()
-            planned = made.planned
-        elif made is not None:
-            problems[str(planned)] = made
+        try:
+            made = choose(planner, planned, failed) if planned.is_unchosen else None
+            if made is not None:
+                if save:
+                    made.save()
+                planned = made.planned
+        except BenchError as error:  # the others go on
+            planned = replace(planned, problem=error)
         found.append(planned)
     return found

@@ -9,6 +9,7 @@ from statistics import mean
 from typing import Any
 
 from lpa3bench.engines.plan import CellPlan, Planner, Trial
+from lpa3bench.errors import RunFailed
 from lpa3bench.identity import digest
 from lpa3bench.records import SELECTED_BY
 from lpa3bench.records import search as searches
@@ -26,15 +27,14 @@ class Tried:
     """Why a run failed."""
 
 
-def choose(planner: Planner, planned: CellPlan, failed: Mapping[str, str]) -> Choice | str | None:
+def choose(planner: Planner, planned: CellPlan, failed: Mapping[str, str]) -> Choice | None:
     """What the cell's trials come to; None where there is nothing to choose, or not yet.
 
     Args:
-        failed: causes by the names of runs that failed by themselves, as by a loss that is no longer finite:
-            such a draw is a bad one.
+        failed: causes by the names of runs that diverged: such a draw is a bad one.
 
-    Returns:
-        The choice, or why there can be none.
+    Raises:
+        RunFailed: no trial has a score, or the record of one is damaged.
     """
     search = planner.suite.search
     if search is None or not planned.trials:
@@ -45,7 +45,8 @@ def choose(planner: Planner, planned: CellPlan, failed: Mapping[str, str]) -> Ch
     winner = best(tried)
     if winner is None:
         causes = [one.failed for one in tried if one.failed]
-        return f"none of its {len(tried)} trials has a score" + (f"; one says: {causes[0]}" if causes else "")
+        why = f"; one says: {causes[0]}" if causes else ""
+        raise RunFailed(f"none of its {len(tried)} trials has a score{why}")
     return choice(planner, planned, tried, winner)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -55,9 +55,19 @@ class Active:
 class Progress:
     """How far all of it is."""
 
-    total: int
+    runs: Mapping[str, Run]
+    """All that are known, by name."""
     outcomes: Sequence[Outcome]
     active: Sequence[Active]
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """That runs are expected to take, by name, where that is known."""
+    later: Sequence[float | None] = ()
+    """Likewise for the runs that a search has yet to choose, which come after all others."""
+
+    @property
+    def total(self) -> int:
+        """How many runs there are."""
+        return len(self.runs) + len(self.later)
 
     def count(self, verdict: Verdict) -> int:
         """How many runs ended so."""
@@ -74,79 +84,112 @@ class Watch(Protocol):
         """A run is over."""
 
 
-def drive(
-    runs: Sequence[Run], engine: Engine, watch: Watch, interrupts: Interrupts, launch: Launcher
-) -> list[Outcome]:
-    """Do all runs, and say what became of each. A signal stops those under way and starts no other."""
-    waiting = deque({run.name: run for run in runs}.values())  # two cells may come to the same run
-    total, held = len(waiting), deque[Run]()
-    active: dict[str, Active] = {}
-    outcomes: list[Outcome] = []
-    kills = Counter[str]()
-    patience = 0.0
-    stopping = False
-
-    def settle(outcome: Outcome) -> None:
-        outcomes.append(outcome)
-        watch.ended(outcome, Progress(total, outcomes, [*active.values()]))
-
-    while waiting or active or held:
-        # ------------------------------------------------------------------------------ told to stop?
-        if interrupts.received is not None and not stopping:
-            stopping = True
-            engine.stop(interrupts.received)
-            for run in (*waiting, *held):
-                settle(Outcome(run, "stopped"))
-            waiting.clear()
-            held.clear()
-
-        # ------------------------------------------------------------------------------------ start
-        while waiting and engine.has_room():
-            run = waiting.popleft()
-            if run.state == "done":  # before, or just now by another suite
-                settle(Outcome(run, "done"))
-            elif run.folder.in_use():
-                held.append(run)
-            else:
-                active[run.name] = Active(run, time.monotonic(), _size(run))
-                engine.submit(run.name, launch(run))
-
-        # ------------------------------------------------------------------------------ what has ended
-        for ended in engine.poll():
-            was = active.pop(ended.name)
-            outcome = _outcome(was, ended)
-            if stopping and outcome.verdict != "done":
-                settle(Outcome(was.run, "stopped"))
-            elif outcome.verdict == "in use":
-                held.append(was.run)
-            elif ended.code < 0 and kills[ended.name] < RETRIES:
-                kills[ended.name] += 1
-                waiting.append(was.run)
-            else:
-                settle(outcome)
-
-        # --------------------------------------------------------------- what others are working on
-        if held and not waiting and not active:
-            now = time.monotonic()
-            patience = patience or now + ORPHAN_SECONDS
-            free = [run for run in held if not run.folder.in_use()]
-            waiting.extend(free)
-            held = deque(run for run in held if run not in free)
-            if not free and now > patience:
-                for run in held:
-                    settle(Outcome(run, "in use", f"{run.folder.path}: {IN_USE}"))
-                held.clear()
-
-        active = {name: _started(one) for name, one in active.items()}
-        watch.show(Progress(total, outcomes, [*active.values()]))
-        time.sleep(POLL_SECONDS)
-    return outcomes
-
-
 class Launcher(Protocol):
     """Says how a run is started."""
 
     def __call__(self, run: Run) -> Launch: ...
+
+
+class Drive:
+    """Does runs, as many at once as the engine takes.
+
+    A signal stops those under way and starts no other.
+    """
+
+    def __init__(self, engine: Engine, watch: Watch, interrupts: Interrupts, launch: Launcher) -> None:
+        self._engine = engine
+        self._watch = watch
+        self._interrupts = interrupts
+        self._launch = launch
+        self._progress = Progress({}, [], [])
+        self._waiting = deque[Run]()
+        self._held = deque[Run]()
+        """Those that others work on."""
+        self._active: dict[str, Active] = {}
+        self._kills = Counter[str]()
+        self._patience = 0.0
+        self._stopping = False
+
+        self.outcomes: list[Outcome] = []
+        """What became of each, in the order in which they ended."""
+
+    def do(
+        self, runs: Sequence[Run], seconds: Mapping[str, float], later: Sequence[float | None] = ()
+    ) -> None:
+        """Do these runs, of which those that were done by an earlier call are left out.
+
+        Args:
+            seconds, later: as `Progress` has them.
+        """
+        known = self._progress.runs
+        new = {run.name: run for run in runs if run.name not in known}  # two cells may come to the same run
+        self._progress = Progress({**known, **new}, self.outcomes, [], seconds, later)
+        self._waiting.extend(new.values())
+        self._patience = 0.0
+        while self._waiting or self._active or self._held:
+            if self._interrupts.received is not None:
+                self._stop(self._interrupts.received)
+            while self._waiting and self._engine.has_room():
+                self._start(self._waiting.popleft())
+            for ended in self._engine.poll():
+                self._collect(self._active.pop(ended.name), ended)
+            if self._held and not self._waiting and not self._active:
+                self._look_again()
+            self._active = {name: _started(one) for name, one in self._active.items()}
+            self._watch.show(self._now())
+            time.sleep(POLL_SECONDS)
+
+    def _now(self) -> Progress:
+        return replace(self._progress, active=[*self._active.values()])
+
+    def _settle(self, outcome: Outcome) -> None:
+        self.outcomes.append(outcome)
+        self._watch.ended(outcome, self._now())
+
+    def _stop(self, number: int) -> None:
+        """Start nothing more, and pass the signal on, once."""
+        if not self._stopping:
+            self._stopping = True
+            self._engine.stop(number)
+        for run in (*self._waiting, *self._held):
+            self._settle(Outcome(run, "stopped"))
+        self._waiting.clear()
+        self._held.clear()
+
+    def _start(self, run: Run) -> None:
+        """Hand it to the engine, unless it is done or others are at it."""
+        if run.state == "done":  # before, or just now by another suite
+            self._settle(Outcome(run, "done"))
+        elif run.folder.in_use():
+            self._held.append(run)
+        else:
+            self._active[run.name] = Active(run, time.monotonic(), _size(run))
+            self._engine.submit(run.name, self._launch(run))
+
+    def _collect(self, was: Active, ended: Ended) -> None:
+        """Settle what has ended, or try it again."""
+        outcome = _outcome(was, ended)
+        if self._stopping and outcome.verdict != "done":
+            self._settle(Outcome(was.run, "stopped"))
+        elif outcome.verdict == "in use":
+            self._held.append(was.run)
+        elif outcome.verdict == "failed" and _killed(ended) and self._kills[ended.name] < RETRIES:
+            self._kills[ended.name] += 1
+            self._waiting.append(was.run)
+        else:
+            self._settle(outcome)
+
+    def _look_again(self) -> None:
+        """Take up what others have left by now; give up the rest when there was time enough."""
+        now = time.monotonic()
+        self._patience = self._patience or now + ORPHAN_SECONDS
+        free = [run for run in self._held if not run.folder.in_use()]
+        self._waiting.extend(free)
+        self._held = deque(run for run in self._held if run not in free)
+        if not free and now > self._patience:
+            for run in self._held:
+                self._settle(Outcome(run, "in use", f"{run.folder.path}: {IN_USE}"))
+            self._held.clear()
 
 
 def launcher(environment: dict[str, str]) -> Launcher:
@@ -159,7 +202,10 @@ def launcher(environment: dict[str, str]) -> Launcher:
 
 
 def _size(run: Run) -> int:
-    return run.log.stat().st_size if run.log.exists() else 0
+    try:
+        return run.log.stat().st_size
+    except OSError:
+        return 0
 
 
 def _started(one: Active) -> Active:
@@ -167,6 +213,11 @@ def _started(one: Active) -> Active:
     if one.since or _size(one.run) <= one.logged:
         return one
     return replace(one, since=time.monotonic())
+
+
+def _killed(ended: Ended) -> bool:
+    """Whether a signal ended it, at once or (as SIGTERM does) when it had time to stop."""
+    return ended.code < 0 or ended.code > 128
 
 
 def _outcome(was: Active, ended: Ended) -> Outcome:

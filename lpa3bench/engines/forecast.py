@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 
-from lpa3bench.config import Config
+from lpa3bench.engines import timing
 from lpa3bench.engines.plan import CellPlan
 from lpa3bench.engines.runs import Run
-from lpa3bench.errors import BenchError, RunFailed
+from lpa3bench.errors import RunFailed
 from lpa3bench.files import write_text
 
 START_SECONDS = 5.0
@@ -41,15 +40,31 @@ class Forecast:
         cells = ((self.seconds[str(p)], p) for p in plans if str(p) in self.seconds)
         return {run.name: seconds for seconds, planned in cells for run in planned.all_runs}
 
+    def of_unchosen(self, plans: Sequence[CellPlan], seeds: Sequence[int]) -> list[float | None]:
+        """Seconds of each run that a search has yet to choose; None where they are not known."""
+        return [self.seconds.get(str(p)) for p in plans if p.is_unchosen for _ in seeds]
 
-def left(runs: Iterable[Run], seconds: Mapping[str, float]) -> float:
-    """Seconds that these runs will still take, one after the other."""
+
+def left(runs: Iterable[Run], seconds: Mapping[str, float]) -> list[float]:
+    """Seconds that each of these runs will still take, unless it is done."""
     todo = ((run, seconds.get(run.name, 0.0)) for run in runs if run.state != "done")
-    return sum(whole * (1 - min(run.epochs_done() / run.epochs, 1.0)) for run, whole in todo)
+    return [whole * (1 - min(run.epochs_done() / run.epochs, 1.0)) for run, whole in todo]
+
+
+def together(seconds: Sequence[float], capacity: int) -> float:
+    """Seconds that runs take of which so many are under way at once: at the least as long as the longest."""
+    return max(sum(seconds) / capacity, max(seconds, default=0.0))
 
 
 def forecast(
-    plans: Sequence[CellPlan], *, data: Path, device: str, threads: int, cache: Path, time_steps: bool = True
+    plans: Sequence[CellPlan],
+    *,
+    data: Path,
+    device: str,
+    threads: int,
+    cache: Path,
+    plugins: Sequence[Path] = (),
+    time_steps: bool = True,
 ) -> Forecast:
     """Look at what is done, and time some steps of the cells of which nothing is.
 
@@ -60,18 +75,20 @@ def forecast(
     """
     known = _Known(cache / "forecasts.json")
     measured = {str(p): seconds for p in plans if (seconds := _measured(p)) is not None}
-    timed: dict[str, float] = {}
-    until = time.monotonic() + (BUDGET_SECONDS if time_steps else 0.0)
-    for planned in plans:
-        if planned.problem or str(planned) in measured:
-            continue
-        key = f"{planned.identity} {device} {threads}"
-        if key not in known.seconds and time.monotonic() < until:
-            with _threads(threads):
-                known.seconds[key] = _timed(planned.loaded.config, data, device)
-        if (seconds := known.seconds.get(key)) is not None:
-            timed[str(planned)] = seconds
-    known.save()
+    keys = {
+        str(p): f"{p.identity} {device} {threads}" for p in plans if not p.problem and str(p) not in measured
+    }
+    new = {
+        keys[str(p)]: p.loaded.whole for p in plans if str(p) in keys and keys[str(p)] not in known.seconds
+    }
+    if time_steps:
+        training = timing.timed(
+            [*new.values()], data=data, device=device, threads=threads, plugins=plugins, budget=BUDGET_SECONDS
+        )
+        for key, seconds in zip(new, training, strict=False):
+            known.seconds[key] = None if seconds is None else START_SECONDS + seconds
+        known.save()
+    timed = {cell: seconds for cell, key in keys.items() if (seconds := known.seconds.get(key)) is not None}
     found = {**measured, **timed}
     rest = [p for p in plans if not p.problem and str(p) not in found]
     guessed = {str(p): _alike(p, plans, found) for p in rest} if found else {}
@@ -88,30 +105,6 @@ def _measured(planned: CellPlan) -> float | None:
             if (record := run.folder.record()) is not None:
                 seconds.append(START_SECONDS + sum(record["cost"]["wall_seconds"].values()))
     return mean(seconds) if seconds else None
-
-
-def _timed(config: Config, data: Path, device: str) -> float | None:
-    """What a few steps make expected; None where that cannot be said."""
-    from lpa3bench import rehearsal
-
-    try:
-        hours = rehearsal.forecast(config, root=data, device=device)["hours"]
-    except BenchError:  # the run itself will say so
-        return None
-    return None if hours is None else START_SECONDS + 3600 * hours
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """PyTorch takes so many in here."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _alike(planned: CellPlan, plans: Sequence[CellPlan], found: dict[str, float]) -> float:

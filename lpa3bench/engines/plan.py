@@ -12,7 +12,7 @@ from lpa3bench.cell import cell_name
 from lpa3bench.config import Config
 from lpa3bench.data.splits import fingerprint
 from lpa3bench.engines.runs import Run
-from lpa3bench.errors import BenchError, ConfigError, blamed
+from lpa3bench.errors import BenchError, ConfigError, RunFailed, blamed
 from lpa3bench.experiment import Experiment
 from lpa3bench.job import identify, label_content, run_name
 from lpa3bench.records.search import FOLDER
@@ -44,12 +44,12 @@ class CellPlan:
     holdout: int = 0
     """Training images that its trials set apart; the runs that follow train on them."""
     problem: BenchError | None = None
-    """Why none of its runs can be started: its data set is missing."""
+    """Why its runs cannot be done: its data set is missing, say."""
 
     @property
-    def is_searched(self) -> bool:
-        """Whether it is tuned first."""
-        return bool(self.loaded.ranges)
+    def is_unchosen(self) -> bool:
+        """Whether its trials have yet to come to its runs."""
+        return bool(self.trials) and not self.runs and self.problem is None
 
     @property
     def all_runs(self) -> tuple[Run, ...]:
@@ -79,13 +79,15 @@ class Planner:
         self.options = tuple(options)
         self._looked_at: dict[str, tuple[str, bool]] = {}
 
-    def plan(self, cells: Sequence[Loaded], only: Sequence[str] = ()) -> list[CellPlan]:
-        """The runs of every cell; those alone whose name or cell fits one of the patterns, if there are any.
+    def plan(self, cells: Sequence[Loaded]) -> list[CellPlan]:
+        """The runs of every cell; of one that is searched, those of its trials.
 
         Each data set is read once, because its hash is a part of what a run is.
+
+        Raises:
+            ConfigError: a search has nothing to choose by.
         """
-        plans = [self._planned(loaded) for loaded in cells]
-        return [*_chosen(plans, only)] if only else plans
+        return [self._planned(loaded) for loaded in cells]
 
     def _planned(self, loaded: Loaded) -> CellPlan:
         experiment = loaded.config.experiment()
@@ -98,6 +100,8 @@ class Planner:
             holdout = self._holdout(self.suite.search, loaded.config, experiment)
             trials = tuple(self._trials(self.suite.search, loaded, holdout))
             return CellPlan(loaded, name, identity, trials=trials, holdout=holdout)
+        except ConfigError:
+            raise
         except BenchError as error:  # the others go on
             return CellPlan(loaded, name, "", problem=error)
 
@@ -168,13 +172,22 @@ class Planner:
             yield Trial(number, values, self.runs(cell, config, search.seeds, self.out / FOLDER))
 
 
-def _chosen(plans: Sequence[CellPlan], only: Sequence[str]) -> Iterator[CellPlan]:
-    """What fits: whole cells, or single runs of them. A search is done whole or not at all."""
+def fitting(plans: Sequence[CellPlan], only: Sequence[str], seeds: Sequence[int]) -> Iterator[CellPlan]:
+    """What fits one of the patterns: whole cells, or single runs of them by name.
+
+    A search is done whole or not at all: where a run that it has yet to choose could fit, that is a problem.
+    """
     for planned in plans:
         if _fits(str(planned), only):
             yield planned
-        elif runs := tuple(run for run in planned.runs if _fits(run.name, only)):
-            yield replace(planned, runs=runs)
+        elif planned.runs:
+            if runs := tuple(run for run in planned.runs if _fits(run.name, only)):
+                yield replace(planned, runs=runs)
+        elif any(_fits(f"{planned.name}-????????-s{seed}", only) for seed in seeds):
+            unchosen = RunFailed(
+                "its search is not over; do that first, without --only or with the cell's text"
+            )
+            yield planned if planned.problem else replace(planned, trials=(), problem=unchosen)
 
 
 def _fits(text: str, only: Sequence[str]) -> bool:

@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from lpa3bench.engines.drive import Outcome
-from lpa3bench.engines.forecast import Forecast, left
+from lpa3bench.engines.forecast import Forecast, left, together
 from lpa3bench.engines.plan import CellPlan
 from lpa3bench.engines.runs import Run
+from lpa3bench.errors import printable
 from lpa3bench.suite import Suite
 
 
@@ -22,8 +23,8 @@ class Overview:
     suite: Suite
     plans: Sequence[CellPlan]
     forecast: Forecast
-    capacity: int | None
-    """How many runs are under way at once; None where that is not known yet."""
+    capacity: int
+    """How many runs are under way at once."""
 
     @property
     def runs(self) -> list[Run]:
@@ -33,7 +34,7 @@ class Overview:
     @property
     def unchosen(self) -> int:
         """Runs that have no name before a search is over."""
-        return len(self.suite.seeds) * sum(bool(p.trials) and not p.runs for p in self.plans)
+        return len(self.suite.seeds) * sum(p.is_unchosen for p in self.plans)
 
     @property
     def is_pending(self) -> bool:
@@ -43,15 +44,16 @@ class Overview:
     @property
     def seconds(self) -> float | None:
         """Of all that is left, one after the other; None where nothing is known of a cell."""
+        return None if (left := self._left()) is None else sum(map(sum, left))
+
+    def _left(self) -> tuple[list[float], list[float]] | None:
+        """Seconds of each run that is left, and of each that is chosen when those are over."""
         seconds = self.forecast.of_runs(self.plans)
-        if any(run.name not in seconds for run in self.runs if run.state != "done"):
+        later = self.forecast.of_unchosen(self.plans, self.suite.seeds)
+        known = [one for one in later if one is not None]
+        if len(known) < len(later) or any(r.name not in seconds for r in self.runs if r.state != "done"):
             return None
-        unchosen = (
-            self.forecast.seconds[str(p)] * len(self.suite.seeds)
-            for p in self.plans
-            if p.trials and not p.runs
-        )
-        return left(self.runs, seconds) + sum(unchosen)
+        return left(self.runs, seconds), known
 
     def as_data(self) -> dict[str, Any]:
         """For JSON."""
@@ -89,27 +91,26 @@ class Overview:
         lines += ["", f"{'done':>6} {'begun':>6} {'new':>6} {'s a run':>8}  cell"]
         lines += map(self._row, self.plans)
         lines += (f"{p}: {p.problem}" for p in self.plans if p.problem)
-        return "\n".join(lines)
+        return "\n".join(map(printable, lines))
 
     def _row(self, planned: CellPlan) -> str:
         states = Counter(run.state for run in planned.all_runs)
         seconds = self.forecast.seconds.get(str(planned))
         shown = "–" if seconds is None else f"{seconds:.0f}"
         counts = f"{states['done']:>6} {states['begun']:>6} {states['new']:>6} {shown:>8}"
-        return f"{counts}  {planned}{'  (to be searched)' if planned.trials and not planned.runs else ''}"
+        return f"{counts}  {planned}{'  (to be searched)' if planned.is_unchosen else ''}"
 
     def _forecast(self) -> str:
-        seconds = self.seconds
-        if seconds is None:
+        left = self._left()
+        if left is None:
             return "unknown: nothing is measured or timed yet"
-        if not seconds:
+        if not self.is_pending:
             return "nothing is left to do"
-        hours = f"{seconds / 3600:.2f} h of runs"
-        if self.capacity is not None:
-            whole = seconds / min(self.capacity, len(self.runs))
-            end = datetime.now().astimezone() + timedelta(seconds=whole)
-            at_once = f"{self.capacity} at a time" if self.capacity > 1 else "one after the other"
-            hours += f", {at_once}: {whole / 3600:.2f} h, until {end:%a %d %b %H:%M}"
+        whole = sum(together(phase, self.capacity) for phase in left)
+        end = datetime.now().astimezone() + timedelta(seconds=whole)
+        at_once = f"{self.capacity} at a time" if self.capacity > 1 else "one after the other"
+        hours = f"{sum(map(sum, left)) / 3600:.2f} h of runs, {at_once}: {whole / 3600:.2f} h, "
+        hours += f"until {end:%a %d %b %H:%M}"
         f = self.forecast
         by = {"measured": f.measured, "from timed steps": f.timed, "guessed from others": f.guessed}
         return f"{hours} (cells {', '.join(f'{what}: {count}' for what, count in by.items() if count)})"

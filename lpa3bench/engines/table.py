@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
 from statistics import mean
 from typing import TYPE_CHECKING, TextIO
 
 from lpa3bench.engines.drive import Outcome, Progress
+from lpa3bench.engines.forecast import together
 from lpa3bench.engines.runs import score
+from lpa3bench.errors import printable
 from lpa3bench.sinks.progress import draws_bars
 
 if TYPE_CHECKING:
@@ -27,31 +28,35 @@ class Pace:
     """How long the rest takes, by the forecast and by how it has held so far.
 
     Args:
-        seconds: that each run is expected to take, by its name.
         capacity: how many runs are under way at once.
     """
 
-    def __init__(self, seconds: Mapping[str, float], capacity: int) -> None:
-        self._seconds = seconds
-        self._capacity = max(capacity, 1)
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
 
     def left(self, progress: Progress) -> float | None:
         """Seconds; None where nothing is known of some run, and none has ended yet that it could be like."""
-        settled = {outcome.run.name for outcome in progress.outcomes}
-        rest = {name: seconds for name, seconds in self._seconds.items() if name not in settled}
-        for active in progress.active:
-            if active.run.name in rest:
-                rest[active.run.name] *= 1 - min(active.run.epochs_done() / active.run.epochs, 1.0)
         here = [outcome for outcome in progress.outcomes if outcome.seconds]
-        forecast = [(o.seconds, self._seconds[o.run.name]) for o in here if o.run.name in self._seconds]
+        forecast = [(o.seconds, progress.seconds[o.run.name]) for o in here if o.run.name in progress.seconds]
         expected = sum(seconds for _, seconds in forecast)
         factor = sum(seconds for seconds, _ in forecast) / expected if expected else 1.0
-        unknown = progress.total - len(settled) - len(rest)
-        if unknown > 0 and not here:
-            return None
-        seconds = factor * sum(rest.values())
-        seconds += unknown * mean(o.seconds for o in here) if unknown > 0 else 0.0
-        return seconds / (min(self._capacity, progress.total - len(settled)) or 1)
+        typical = mean(o.seconds for o in here) if here else None
+        done = {a.run.name: min(a.run.epochs_done() / a.run.epochs, 1.0) for a in progress.active}
+        settled = {outcome.run.name for outcome in progress.outcomes}
+        whole = 0.0
+        names = [name for name in progress.runs if name not in settled]
+        for phase in (
+            [(progress.seconds.get(name), 1 - done.get(name, 0.0)) for name in names],
+            [(seconds, 1.0) for seconds in progress.later],
+        ):
+            rest = []
+            for seconds, share in phase:
+                seconds = typical if seconds is None else factor * seconds
+                if seconds is None:
+                    return None
+                rest.append(share * seconds)
+            whole += together(rest, self._capacity)
+        return whole
 
 
 def headline(progress: Progress, left: float | None) -> str:
@@ -80,7 +85,7 @@ def told(outcome: Outcome) -> str:
     if outcome.seconds:
         words.append(duration(outcome.seconds))
     words.append(outcome.cause)
-    return "  ".join(filter(None, words))
+    return printable("  ".join(filter(None, words)))
 
 
 class Lines:

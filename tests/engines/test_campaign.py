@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import config_plugins
@@ -13,18 +14,36 @@ import torch
 from config_plugins import WHOLE, ToyData
 from faked import BROKEN, KILLED, Faked, Silent
 
+from lpa3bench import registry as registries
 from lpa3bench.api import Split
+from lpa3bench.config import load
 from lpa3bench.engines import drive as driving
-from lpa3bench.engines.campaign import Result, carry_out, finished, searched
-from lpa3bench.engines.drive import launcher
+from lpa3bench.engines.campaign import DIVERGED, Result, carry_out, finished, searched
+from lpa3bench.engines.drive import Drive, launcher
 from lpa3bench.engines.engine import Ended
+from lpa3bench.engines.forecast import Forecast
 from lpa3bench.engines.launch import Launch
 from lpa3bench.engines.plan import CellPlan, Planner
-from lpa3bench.errors import DataError
+from lpa3bench.engines.table import Pace
+from lpa3bench.errors import DataError, RunFailed
 from lpa3bench.interrupts import Interrupts
+from lpa3bench.job import Job
+from lpa3bench.records import search as searches
+from lpa3bench.runner import run
 from lpa3bench.suite import check
 
 SPLIT = Split(torch.zeros(4, 3, 8, 8, dtype=torch.uint8), torch.zeros(4, dtype=torch.int64))
+WILD = """
+run.task = @tasks.Supervised()
+run.dataset = @datasets.Synthetic()
+run.backbone = @backbones.SmallNet
+run.epochs = 2
+SmallNet.width = 4
+Supervised.batch_size = 16
+Supervised.optimizer = "sgd"
+Supervised.lr = 1e30
+"""
+SECONDS = {"a.gin": 10.0, "a.gin none.gin": 4.0}
 SUITE = """
 suite.cells = ["a.gin", "a.gin none.gin"]
 suite.seeds = (0, 1)
@@ -70,7 +89,7 @@ def read():
 
 def plan(planner: Planner) -> list[CellPlan]:
     """As a new process would begin."""
-    return searched(planner, planner.plan(read().cells), {}, {})
+    return searched(planner, planner.plan(read().cells), {})
 
 
 def carried_out(
@@ -79,9 +98,18 @@ def carried_out(
     interrupts: Interrupts | None = None,
 ) -> tuple[Result, Scoring]:
     engine = Scoring(Path("runs"), scripts)
-    plans = plan(planner)
-    result = carry_out(planner, plans, engine, Silent(), interrupts or Interrupts(), launcher({}))
-    return result, engine
+    return carry(planner, plan(planner), engine, interrupts or Interrupts()), engine
+
+
+def carry(
+    planner: Planner,
+    plans: list[CellPlan],
+    engine: Scoring,
+    interrupts: Interrupts,
+    watch: Silent | None = None,
+) -> Result:
+    drive = Drive(engine, watch or Silent(), interrupts, launcher({}))
+    return carry_out(planner, plans, Forecast(SECONDS, 0, 2, 0), drive)
 
 
 def trials(planner: Planner) -> list[str]:
@@ -119,7 +147,17 @@ def test_a_draw_that_fails_by_itself_is_a_bad_one_and_no_failure(planner: Planne
     assert chosen() == margins[1]
 
 
-@pytest.mark.parametrize("how", [[KILLED] * 3, [Ended("", 4, "the data are gone")]])
+@pytest.mark.parametrize(
+    "how",
+    [
+        [KILLED] * 3,
+        [Ended("", 4, "the data are gone")],
+        [Ended("", 1, "x: could not be written ([Errno 28] No space left on device); free some space")],
+        [Ended("", 1, "LPA3 in slot positives: out of memory on the device; take a smaller batch_size")],
+        [Ended("", 1, "ValueError: a bug")],
+        [Ended("", 75, "Ray gave up: WorkerCrashedError: the worker died")],
+    ],
+)
 def test_a_trial_that_is_missing_keeps_its_cell_from_being_chosen(planner: Planner, how: list[Ended]) -> None:
     """What killed it says nothing of what was drawn; another time it may well be the best."""
     names = trials(planner)
@@ -130,6 +168,60 @@ def test_a_trial_that_is_missing_keeps_its_cell_from_being_chosen(planner: Plann
     later, engine = carried_out(planner)
     assert not later.failures
     assert {*engine.started} == {names[0], *(run.name for run in plan(planner)[0].runs)}
+
+
+def test_what_a_run_says_that_diverged(tmp_path: Path) -> None:
+    """The engine's own words, by which a bad draw is known."""
+    (tmp_path / "wild.gin").write_text(WILD)
+    config = load([tmp_path / "wild.gin"], registry=registries.load())
+    with pytest.raises(RunFailed, match=rf"^step \d+: {DIVERGED} "):
+        run(Job(config=config, device="cpu", data=tmp_path, out=tmp_path / "runs"))
+
+
+def test_a_damaged_record_of_a_trial_keeps_nobody_but_its_cell(planner: Planner) -> None:
+    names = trials(planner)
+    carried_out(planner, {names[0]: [KILLED] * 3})
+    damaged = Path("runs/search") / names[1] / "result.json"
+    damaged.write_text("{")
+    Path("runs/search", names[0]).mkdir(exist_ok=True)
+    Path("runs/search", names[0], "result.json").write_text('{"curve": [{"epoch": 0, "val": 1}]}')
+    searched_cell, plain = plan(planner)
+    assert str(searched_cell.problem).startswith(f"{damaged}: damaged (")
+    assert len(plain.runs) == 2
+    again, _ = carried_out(planner)
+    assert again.count("done") == 3 + 2
+    assert again.problems.keys() == {"a.gin"}
+
+
+def test_a_choice_that_cannot_be_written_down_is_not_run(
+    planner: Planner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its runs would pass for runs that were not tuned."""
+
+    def full(*arguments: object) -> None:
+        raise RunFailed("the disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(searches, "write", full)
+        result, engine = carried_out(planner)
+    assert result.problems == {"a.gin": "the disk is full"}
+    assert (result.count("done"), len(engine.started)) == (5, 5)
+    later, engine = carried_out(planner)
+    assert (later.problems, len(engine.started)) == ({}, 2)
+
+
+def test_the_time_left_spans_both_phases(planner: Planner) -> None:
+    watch, pace = Silent(), Pace(1)
+    carry(planner, plan(planner), Scoring(Path("runs"), capacity=1), Interrupts(), watch)
+    first, last = watch.progress[0], watch.progress[-1]
+    # Three trials and two runs of the searched cell, which have no name yet, and two runs of the other one.
+    assert (len(first.runs), first.later, first.total) == (5, [10.0, 10.0], 7)
+    assert pace.left(replace(first, active=[], outcomes=[])) == 3 * 10 + 2 * 4 + 2 * 10
+    chosen = next(p for p in watch.progress if len(p.runs) == 7)
+    assert {run.seed for name, run in chosen.runs.items() if name not in first.runs} == {0, 1}
+    unhurried = [replace(o, seconds=0.0) for o in chosen.outcomes[:5]]
+    assert pace.left(replace(chosen, active=[], outcomes=unhurried)) == 2 * 10
+    assert (last.total, last.count("done"), pace.left(last)) == (7, 7, 0)
 
 
 def test_with_bad_draws_alone_a_cell_is_reported(planner: Planner) -> None:
@@ -150,8 +242,8 @@ def test_a_signal_ends_it_between_the_two(planner: Planner) -> None:
         return ended
 
     engine.poll = poll_and_interrupt  # type: ignore[method-assign]
-    result = carry_out(planner, plan(planner), engine, Silent(), interrupts, launcher({}))
-    assert result.count("done") == 5
+    result = carry(planner, plan(planner), engine, interrupts)
+    assert (result.count("done"), result.count("stopped")) == (5, 2)
     assert {*engine.started} > {*names}
     assert len(plan(planner)[0].runs) == 2, "the next process goes on from here"
 
@@ -164,6 +256,6 @@ def test_a_cell_without_its_data_is_a_problem_and_the_others_are_done(
 
     monkeypatch.setattr(ToyData, "load", missing)
     plans = planner.plan(read().cells)
-    result = carry_out(planner, plans, Scoring(Path("runs")), Silent(), Interrupts(), launcher({}))
+    result = carry(planner, plans, Scoring(Path("runs")), Interrupts())
     assert result.problems == {"a.gin": "toys are not here", "a.gin none.gin": "toys are not here"}
     assert result.outcomes == ()

@@ -100,18 +100,17 @@ def test_a_bad_draw_is_not_chosen_for_the_seed_that_went_well(make: Callable[...
 def test_without_any_score_there_is_no_choice_and_the_reason_is_told(make: Callable[..., Made]) -> None:
     planner, planned = make()
     failed = {trial.runs[0].name: "the loss is NaN" for trial in planned.trials}
-    assert choose(planner, planned, failed) == "none of its 3 trials has a score; one says: the loss is NaN"
-    problems: dict[str, str] = {}
-    assert searched(planner, [planned], failed, problems) == [planned]
-    assert problems.keys() == {"a.gin"}
+    (after,) = searched(planner, [planned], failed)
+    assert str(after.problem) == "none of its 3 trials has a score; one says: the loss is NaN"
+    assert after.runs == ()
+    assert not after.is_unchosen
 
 
 def test_what_was_chosen_runs_on_the_suites_seeds_and_all_images(make: Callable[..., Made]) -> None:
     planner, planned = make()
     finish(planned, ([0.4], [0.4]), ([0.5], [0.5]), ([0.3], [0.3]))
-    problems: dict[str, str] = {}
-    (after,) = searched(planner, [planned], {}, problems)
-    assert not problems
+    (after,) = searched(planner, [planned], {})
+    assert after.problem is None
     margin = planned.trials[1].values["ToyAttack.margin"]
     assert [run.seed for run in after.runs] == [0, 1, 2]
     assert {run.cell for run in after.runs} == {
@@ -119,14 +118,14 @@ def test_what_was_chosen_runs_on_the_suites_seeds_and_all_images(make: Callable[
     }
     assert {run.out for run in after.runs} == {Path("runs")}
     assert not {run.name for run in after.runs} & {run.name for t in planned.trials for run in t.runs}
-    assert searched(planner, [after], {}, problems) == [after], "it is not chosen twice"
+    assert searched(planner, [after], {}) == [after], "it is not chosen twice"
 
 
 def test_what_was_tried_stands_beside_the_runs(make: Callable[..., Made]) -> None:
     planner, planned = make()
     finish(planned, ([0.4], [0.4]), ([0.5], [0.6]), ([0.3], [0.3]))
     failed = {planned.trials[2].runs[0].name: "the loss is NaN"}
-    (after,) = searched(planner, [planned], failed, {})
+    (after,) = searched(planner, [planned], failed)
     found = searches.find([Path("runs"), Path("nowhere")])
     assert found.keys() == {run.name for run in after.runs}
     one = found[after.runs[0].name]
@@ -137,7 +136,7 @@ def test_what_was_tried_stands_beside_the_runs(make: Callable[..., Made]) -> Non
     assert [tried["failed"] for tried in one.data["tried"]] == [None, None, "the loss is NaN"]
     assert (one.data["holdout"], one.data["seeds"], one.data["epoch"]) == (2, [7, 8], "last")
     before = one.path.read_bytes()
-    searched(planner, [planned], failed, {})
+    searched(planner, [planned], failed)
     assert [path.read_bytes() for path in Path("runs/search").glob("*.json")] == [before]
 
 

@@ -10,7 +10,7 @@ import pytest
 from faked import BROKEN, FOREVER, KILLED, OK, Faked, Silent, finish, run
 
 from lpa3bench.engines import drive as driving
-from lpa3bench.engines.drive import Outcome, drive, launcher
+from lpa3bench.engines.drive import Drive, Outcome, launcher
 from lpa3bench.engines.engine import Ended
 from lpa3bench.engines.runs import Run
 from lpa3bench.interrupts import Interrupts
@@ -32,7 +32,9 @@ def runs(tmp_path: Path) -> list[Run]:
 
 def driven(runs: list[Run], engine: Faked, interrupts: Interrupts | None = None) -> dict[str, Outcome]:
     watch = Silent()
-    outcomes = drive(runs, engine, watch, interrupts or Interrupts(), launcher({}))
+    drive = Drive(engine, watch, interrupts or Interrupts(), launcher({}))
+    drive.do(runs, {})
+    outcomes = drive.outcomes
     assert outcomes == watch.outcomes, "each is told once"
     assert len({outcome.run.name for outcome in outcomes}) == len(outcomes)
     return {outcome.run.name: outcome for outcome in outcomes}
@@ -75,6 +77,27 @@ def test_one_that_is_killed_is_tried_twice_more(tmp_path: Path, runs: list[Run])
     assert verdicts(found) == dict.fromkeys(NAMES, "done") | {NAMES[2]: "failed"}
     assert found[NAMES[2]].cause == "killed by SIGKILL"
     assert [engine.started.count(name) for name in NAMES] == [3, 1, 3, 1]
+
+
+def test_one_that_somebody_stopped_is_tried_again(tmp_path: Path, runs: list[Run]) -> None:
+    """It left a checkpoint, and the suite was not told to stop."""
+    stopped = Ended("", 128 + signal.SIGTERM, "SIGTERM received: epoch 2 given up")
+    engine = Faked(tmp_path, {NAMES[0]: [stopped, OK]})
+    assert verdicts(driven(runs, engine)) == dict.fromkeys(NAMES, "done")
+    assert engine.started.count(NAMES[0]) == 2
+
+
+def test_what_was_done_by_an_earlier_call_is_counted_and_not_done_again(
+    tmp_path: Path, runs: list[Run]
+) -> None:
+    engine, watch = Faked(tmp_path), Silent()
+    drive = Drive(engine, watch, Interrupts(), launcher({}))
+    drive.do(runs[:2], {NAMES[0]: 5.0}, later=[7.0])
+    assert (watch.progress[-1].total, watch.progress[-1].count("done")) == (3, 2)
+    drive.do(runs[1:3], {NAMES[2]: 7.0})
+    assert engine.started == [*NAMES[:3]]
+    assert (watch.progress[-1].total, watch.progress[-1].count("done")) == (3, 3)
+    assert (watch.progress[-1].seconds, watch.progress[-1].later) == ({NAMES[2]: 7.0}, ())
 
 
 def test_the_record_goes_whatever_the_exit_status(tmp_path: Path, runs: list[Run]) -> None:

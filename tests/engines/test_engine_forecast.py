@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +12,29 @@ import pytest
 import torch
 from config_plugins import WHOLE, ToyData
 
-from lpa3bench import rehearsal
 from lpa3bench.api import Split
-from lpa3bench.engines import forecast as forecasts
-from lpa3bench.engines.forecast import START_SECONDS, Forecast, forecast, left
+from lpa3bench.engines import timing
+from lpa3bench.engines.forecast import START_SECONDS, Forecast, forecast, left, together
 from lpa3bench.engines.plan import CellPlan, Planner
 from lpa3bench.engines.runs import Run
-from lpa3bench.errors import RunFailed
-from lpa3bench.suite import check
+from lpa3bench.suite import Cell, check
 
 SPLIT = Split(torch.zeros(4, 3, 8, 8, dtype=torch.uint8), torch.zeros(4, dtype=torch.int64))
+CRASHING = """
+import os
+from lpa3bench import hookimpl
+from lpa3bench.api import Augmenter
+
+print("hello")
+
+class Crashing(Augmenter):
+    def generate(self, x, ctx):
+        os._exit(9)
+
+@hookimpl
+def register_augmenters(register):
+    register("Crashing", Crashing)
+"""
 Ask = Callable[..., Forecast]
 
 
@@ -44,11 +57,11 @@ def timed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Threads of PyTorch at each timing, which makes an hour expected."""
     found: list[int] = []
 
-    def fake(config: Any, *, root: Path, device: str) -> dict[str, Any]:
-        found.append(torch.get_num_threads())
-        return {"hours": 1.0}
+    def fake(cells: Sequence[Cell], *, threads: int, **options: Any) -> list[float | None]:
+        found.extend([threads] * len(cells))
+        return [3600.0] * len(cells)
 
-    monkeypatch.setattr(rehearsal, "forecast", fake)
+    monkeypatch.setattr(timing, "timed", fake)
     return found
 
 
@@ -77,10 +90,8 @@ def test_by_the_mean_of_some_finished_runs(ask: Ask, plans: list[CellPlan], time
 
 
 def test_by_timed_steps_with_the_suites_threads_once(ask: Ask, timed: list[int]) -> None:
-    threads = torch.get_num_threads()
     assert {*ask().seconds.values()} == {START_SECONDS + 3600}
     assert timed == [2, 2, 2]
-    assert torch.get_num_threads() == threads
     assert ask().timed == 3
     assert len(timed) == 3, "they are kept"
     ask(threads=3)
@@ -89,18 +100,16 @@ def test_by_timed_steps_with_the_suites_threads_once(ask: Ask, timed: list[int])
     assert ask().timed == 3, "a file that is damaged is done without"
 
 
-def test_no_steps_are_timed_where_that_would_take_long(
-    ask: Ask, plans: list[CellPlan], timed: list[int], monkeypatch: pytest.MonkeyPatch
+def test_cells_for_which_no_time_is_left_are_like_those_of_the_same_file(
+    ask: Ask, plans: list[CellPlan], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The cells for which no time is left are like those of the same file, else like all."""
-    monkeypatch.setattr(forecasts, "BUDGET_SECONDS", 0.0)
+    monkeypatch.setattr(timing, "timed", lambda cells, **options: [])
     assert ask().seconds == {}
     finish(plans[0].runs[0], 100.0)
     finish(plans[2].runs[0], 300.0)
     found = ask()
     assert found.seconds["a.gin none.gin"] == START_SECONDS + 100
     assert (found.measured, found.timed, found.guessed) == (2, 0, 1)
-    assert timed == []
 
 
 def test_none_at_all(ask: Ask, timed: list[int]) -> None:
@@ -109,12 +118,44 @@ def test_none_at_all(ask: Ask, timed: list[int]) -> None:
     assert not Path("runs").exists()
 
 
-def test_what_cannot_be_timed_is_not_forecast(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*arguments: Any, **options: Any) -> None:
-        raise RunFailed("phase all: never reached")
+def test_what_cannot_be_timed_is_not_forecast_and_not_tried_again(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
 
-    monkeypatch.setattr(rehearsal, "forecast", refuse)
+    def refuse(cells: Sequence[Cell], **options: Any) -> list[float | None]:
+        asked.append(len(cells))
+        return [None] * len(cells)
+
+    monkeypatch.setattr(timing, "timed", refuse)
     assert ask().seconds == {}
+    assert ask().seconds == {}
+    assert asked == [3, 0]
+
+
+@pytest.mark.slow
+def test_steps_are_timed_in_a_process_that_may_crash(tmp_path: Path) -> None:
+    """Cells are as the suite has them; what their plugins print is no answer."""
+    small = tmp_path / "small.gin"
+    small.write_text(
+        "run.task = @tasks.Supervised()\nrun.dataset = @datasets.Synthetic()\n"
+        "run.backbone = @backbones.SmallNet\nrun.epochs = 2\nSmallNet.width = 4\n"
+    )
+    plugin = tmp_path / "crashing.py"
+    plugin.write_text(CRASHING)
+    cells = [
+        Cell((str(small),), bindings=("Supervised.batch_size = 16",)),
+        Cell(("nowhere.gin",)),
+        Cell((str(small),), bindings=("run.view = @Crashing()",)),
+        Cell((str(small),)),
+    ]
+    options = {"data": tmp_path, "device": "cpu", "threads": 1, "plugins": [plugin]}
+    found = timing.timed(cells, **options, budget=500.0)
+    assert len(found) == 2
+    assert found[0] is not None
+    assert found[0] > 0
+    assert found[1] is None
+    assert timing.timed(cells, **options, budget=0.0) == []
 
 
 def test_what_is_left_of_runs(plans: list[CellPlan]) -> None:
@@ -124,4 +165,11 @@ def test_what_is_left_of_runs(plans: list[CellPlan]) -> None:
     begun.folder.metrics.write_text('{"epoch": 1}\n')
     assert begun.epochs == 3
     seconds = {done.name: 90.0, begun.name: 90.0, new.name: 90.0}
-    assert left([done, begun, new, unknown], seconds) == pytest.approx(30 + 90)
+    assert left([done, begun, new, unknown], seconds) == pytest.approx([30, 90, 0])
+
+
+def test_runs_together_take_as_long_as_the_longest() -> None:
+    assert together([10.0] * 6, 3) == 20
+    assert together([10.0, 50.0], 2) == 50
+    assert together([10.0, 50.0], 9) == 50
+    assert together([], 2) == 0

@@ -13,7 +13,7 @@ from config_plugins import WHOLE, ToyData, ToyNoise
 
 from lpa3bench import registry as registries
 from lpa3bench.api import Split
-from lpa3bench.engines.plan import CellPlan, Planner
+from lpa3bench.engines.plan import CellPlan, Planner, fitting
 from lpa3bench.errors import ConfigError, DataError
 from lpa3bench.job import Job
 from lpa3bench.job import plan as plan_job
@@ -53,7 +53,8 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loads: list[Path]) -> 
         assert checked.errors == ()
         only = options.pop("only", ())
         planner = Planner(checked.suite, registry, **{"out": Path("runs"), "data": Path("data")} | options)
-        return planner.plan(checked.cells, only)
+        plans = planner.plan(checked.cells)
+        return [*fitting(plans, only, checked.suite.seeds)] if only else plans
 
     return plan
 
@@ -150,9 +151,28 @@ def test_with_validation_images_none_are_held_out(plan: Plan, monkeypatch: pytes
     assert "holdout" not in searched.trials[0].runs[0].cell
 
 
-def test_with_nothing_to_choose_by_a_cell_is_not_run(plan: Plan) -> None:
+def test_with_nothing_to_choose_by_the_suite_is_refused(plan: Plan) -> None:
     none = SEARCH.replace('"holdout": 2', '"holdout": 0')
-    (searched,) = plan("a.gin", more=f"suite.search = {none}")
-    assert isinstance(searched.problem, ConfigError)
-    assert "toy has no validation split to choose by" in str(searched.problem)
+    with pytest.raises(ConfigError, match=r"^s\.gin:3: .*toy has no validation split to choose by"):
+        plan("a.gin", more=f"suite.search = {none}")
+
+
+def test_some_runs_of_a_search_that_is_not_over_are_a_problem(plan: Plan) -> None:
+    searched, plain = plan("a.gin", "a.gin none.gin", more=f"suite.search = {SEARCH}", only=["*-s2"])
+    assert "its search is not over" in str(searched.problem)
     assert searched.all_runs == ()
+    assert [run.seed for run in plain.runs] == [2]
+    more = f"suite.search = {SEARCH}"
+    assert [len(p.trials) for p in plan("a.gin", "a.gin none.gin", more=more, only=["a.gin"])] == [3]
+    assert plan("a.gin", "a.gin none.gin", more=more, only=["*-s3"]) == []
+
+
+def test_some_runs_of_a_cell_without_its_data_are_a_problem(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(self: ToyData, root: Path) -> dict[str, Split]:
+        raise DataError("toys are not here")
+
+    monkeypatch.setattr(ToyData, "load", missing)
+    assert [str(p.problem) for p in plan("a.gin", only=["*-s2"])] == ["toys are not here"]
+    assert plan("a.gin", only=["*-s3"]) == []

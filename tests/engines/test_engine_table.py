@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -46,51 +47,66 @@ def test_how_far_a_run_is_by_its_directory(runs: list[Run]) -> None:
     assert score({"val": None}) == ""
 
 
+def progress(
+    runs: list[Run],
+    outcomes: Sequence[Outcome] = (),
+    active: Sequence[Active] = (),
+    seconds: Mapping[str, float] | None = None,
+    later: Sequence[float | None] = (),
+) -> Progress:
+    return Progress({run.name: run for run in runs}, outcomes, active, seconds or {}, later)
+
+
 def test_the_time_left_is_forecast_and_corrected_by_how_it_went(runs: list[Run]) -> None:
-    pace = Pace({run.name: 100.0 for run in runs}, capacity=2)
-    assert pace.left(Progress(4, [], [])) == 200
+    pace, seconds = Pace(capacity=2), {run.name: 100.0 for run in runs}
+    assert pace.left(progress(runs, seconds=seconds)) == 200
     half_done = Active(runs[1], 1.0, 0, since=1.0)
     scored(runs[1], 0.1, 0.2)
-    assert pace.left(Progress(4, [], [half_done])) == 175
+    assert pace.left(progress(runs, [], [half_done], seconds)) == 175
     slow = Outcome(runs[0], "done", seconds=300.0)
-    assert pace.left(Progress(4, [slow], [half_done])) == 3 * (50 + 100 + 100) / 2
+    assert pace.left(progress(runs, [slow], [half_done], seconds)) == 3 * (50 + 100 + 100) / 2
     before = Outcome(runs[0], "done")
-    assert pace.left(Progress(4, [before], [])) == 150, "one that was finished before says nothing"
+    assert pace.left(progress(runs, [before], [], seconds)) == 150, "one that was done before says nothing"
+
+
+def test_what_is_chosen_later_waits_for_all_that_comes_first(runs: list[Run]) -> None:
+    seconds = {run.name: 100.0 for run in runs}
+    assert Pace(9).left(progress(runs, [], [], seconds, [40.0, 40.0])) == 100 + 40
+    assert Pace(4).left(progress(runs, [], [], seconds, [None])) is None
 
 
 def test_a_run_that_was_not_forecast_is_like_those_that_have_ended(runs: list[Run]) -> None:
-    assert Pace({runs[0].name: 1.0}, 2).left(Progress(4, [], [])) is None
+    assert Pace(2).left(progress(runs, [], [], {runs[0].name: 1.0})) is None
     ended = Outcome(runs[0], "done", seconds=60.0)
-    assert Pace({}, 2).left(Progress(4, [ended], [])) == 3 * 60 / 2
-    assert (
-        Pace({runs[0].name: 30.0, runs[1].name: 30.0}, 3).left(Progress(4, [ended], [])) == (60 + 2 * 60) / 3
-    )
+    assert Pace(2).left(progress(runs, [ended])) == 3 * 60 / 2
+    seconds = {runs[0].name: 30.0, runs[1].name: 30.0}
+    assert Pace(3).left(progress(runs, [ended], [], seconds)) == (60 + 2 * 60) / 3
 
 
 def test_the_headline(runs: list[Run]) -> None:
     outcomes = [Outcome(runs[0], "done"), Outcome(runs[1], "failed", "because")]
     queued, running = Active(runs[2], 1.0, 0), Active(runs[3], 1.0, 0, since=1.0)
-    text = headline(Progress(5, outcomes, [queued, running]), 3723.4)
+    text = headline(progress(runs, outcomes, [queued, running], later=[None]), 3723.4)
     assert text == "1 of 5 done, 1 failed, 1 running, 2 to do, 1:02:03 left"
 
 
 def test_plain_lines_where_there_is_no_terminal(runs: list[Run], monkeypatch: pytest.MonkeyPatch) -> None:
     stream = io.StringIO()
-    shown = watch(Pace({}, 1), stream)
+    shown = watch(Pace(1), stream)
     assert isinstance(shown, Lines)
     scored(runs[0], 0.5)
     outcomes = [Outcome(runs[0], "done", seconds=61.2), Outcome(runs[1], "failed", "no disk", 1, 2.0)]
-    shown.ended(outcomes[0], Progress(4, outcomes[:1], []))
-    shown.ended(outcomes[1], Progress(4, outcomes, []))
-    shown.ended(Outcome(runs[2], "done"), Progress(4, outcomes, []))
-    shown.show(Progress(4, outcomes, []))
+    shown.ended(outcomes[0], progress(runs, outcomes[:1]))
+    shown.ended(outcomes[1], progress(runs, outcomes))
+    shown.ended(Outcome(runs[2], "done"), progress(runs, outcomes))
+    shown.show(progress(runs, outcomes))
     assert stream.getvalue().splitlines() == [
         "[1/4] done: a  seed 0  test 0.5000  0:01:01",
         "[2/4] failed: a  seed 1  0:00:02  no disk",
     ]
     monkeypatch.setattr(table, "LINE_SECONDS", -1.0)
-    shown = Lines(stream, Pace({}, 1))
-    shown.show(Progress(4, outcomes, []))
+    shown = Lines(stream, Pace(1))
+    shown.show(progress(runs, outcomes))
     assert stream.getvalue().splitlines()[-1] == "1 of 4 done, 1 failed, 0 running, 2 to do, 0:01:03 left"
 
 
@@ -104,13 +120,14 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
 
 
 def test_a_table_of_what_is_under_way_on_a_terminal(runs: list[Run], terminal: Terminal) -> None:
-    shown = watch(Pace({run.name: 10.0 for run in runs}, 2), terminal)
+    seconds = {run.name: 10.0 for run in runs}
+    shown = watch(Pace(2), terminal)
     assert isinstance(shown, Table)
     scored(runs[3], 0.25, 0.5)
     failed = Outcome(runs[1], "failed", "[red]no disk", 1, 2.0)
-    shown.ended(failed, Progress(4, [failed], []))
+    shown.ended(failed, progress(runs, [failed]))
     active = [Active(runs[2], 1.0, 0), Active(runs[3], 1.0, 0, since=1.0)]
-    shown.show(Progress(4, [failed], active))
+    shown.show(progress(runs, [failed], active, seconds))
     shown.close()
     text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", terminal.getvalue())
     assert "failed: a  seed 1  0:00:02  [red]no disk" in text, "text is no markup"
@@ -121,11 +138,13 @@ def test_a_table_of_what_is_under_way_on_a_terminal(runs: list[Run], terminal: T
 
 def test_a_terminal_that_was_closed_ends_nothing(runs: list[Run], terminal: Terminal) -> None:
     failed = Outcome(runs[1], "failed", "no disk", 1, 2.0)
-    for shown in (Lines(Gone(), Pace({}, 1)), watch(Pace({}, 1), Gone())):
-        shown.ended(failed, Progress(4, [failed], []))
-        shown.show(Progress(4, [failed], [Active(runs[3], 1.0, 0, since=1.0)]))
+    for shown in (Lines(Gone(), Pace(1)), watch(Pace(1), Gone())):
+        shown.ended(failed, progress(runs, [failed]))
+        shown.show(progress(runs, [failed], [Active(runs[3], 1.0, 0, since=1.0)]))
         shown.close()
 
 
 def test_a_line_says_what_became_of_a_run(runs: list[Run]) -> None:
     assert told(Outcome(runs[0], "in use", "x: another process")) == "in use: a  seed 0  x: another process"
+    clears = Outcome(runs[0], "failed", "\x1b[2Jgone")
+    assert told(clears) == "failed: a  seed 0  ?[2Jgone", "a terminal does not obey it"
