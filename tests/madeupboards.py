@@ -13,11 +13,10 @@ from lpa3bench.leaderboard.board import (
     Comparison,
     Measure,
     Published,
-    Ranking,
     Reproduction,
     Row,
 )
-from lpa3bench.stats import AtBudget, EqualCost, MeanCurve, ToTarget, paired_test
+from lpa3bench.stats import AtBudget, EqualCost, MeanCurve, Ranks, ToTarget, paired_test
 
 MEASURES = {
     "last": Measure(key="last", name="last epoch", text="Test accuracy after the last epoch.", unit="%"),
@@ -235,7 +234,7 @@ def board() -> Board:
             Column(key="stl", name="1000 labels", group="STL-10"),
         ),
         cells=cells,
-        ranking=Ranking(
+        ranking=Ranks(
             columns=("c40", "c250"),
             rows=("fixmatch", "fixmatch-lpa3", "randaugment"),
             mean_ranks=(2.5, 2.0, 1.5),
@@ -355,7 +354,7 @@ def large(rows: int = 13, columns: int = 7, n: int = 10, epochs: int = 200) -> B
         rows=methods,
         columns=settings,
         cells=tuple(cells),
-        ranking=Ranking(
+        ranking=Ranks(
             columns=tuple(f"c{c}" for c in range(columns)),
             rows=tuple(f"r{r}" for r in range(rows)),
             mean_ranks=tuple(float(rows - r) for r in range(rows)),

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from lpa3bench.stats.curves import MeanCurve
 from lpa3bench.stats.equalcost import EqualCost
+from lpa3bench.stats.ranking import Ranks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,21 +159,6 @@ class Cell:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ranking:
-    """Methods ranked over the columns in which all of them are measured."""
-
-    columns: tuple[str, ...]
-    rows: tuple[str, ...]
-    mean_ranks: tuple[float, ...]
-    """Of each row; 1 is best, ties share their mean."""
-    pairs: tuple[dict[str, Any], ...]
-    """{"a", "b", "p", "p_holm", "verdict", "smallest_p", "n"} for every two rows."""
-    test: str
-    note: str
-    """Why there are no pairs or no verdicts, where there are none."""
-
-
-@dataclass(frozen=True, kw_only=True)
 class Board:
     """A built board."""
 
@@ -190,7 +176,8 @@ class Board:
     columns: tuple[Column, ...]
     cells: tuple[Cell, ...]
     """Every pair of a row and a column that is planned, by row, then by column."""
-    ranking: Ranking | None
+    ranking: Ranks | None
+    """Methods ranked over the columns in which all of them are measured; rows and columns by key."""
     notes: tuple[str, ...]
     """What a reader must know to believe the numbers: ddof, tests, chance misses, coverage."""
     commands: tuple[str, ...]

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from lpa3bench.leaderboard.board import Cell, Comparison, Published, Ranking, Reproduction
+from lpa3bench.leaderboard.board import Cell, Comparison, Published, Reproduction
 from lpa3bench.leaderboard.definition import Definition
 from lpa3bench.leaderboard.measures import MEASURES, value
 from lpa3bench.leaderboard.placing import Place
@@ -17,7 +17,7 @@ from lpa3bench.stats.harm import class_harm
 from lpa3bench.stats.paired import PairedTest, judged, paired_test
 from lpa3bench.stats.pairing import Pair, Pairing, paired_runs
 from lpa3bench.stats.parity import in_any_pair, settings_that_differ, surroundings_that_differ
-from lpa3bench.stats.ranking import ranks
+from lpa3bench.stats.ranking import Ranks, ranks
 from lpa3bench.stats.reproduction import agreement
 from lpa3bench.stats.samples import pooled_mcnemar
 
@@ -162,7 +162,7 @@ def _not_testable(reason: str) -> Reproduction:
 
 
 # ------------------------------------------------------------------------------------------------ all rows
-def rank(definition: Definition, cells: Mapping[Place, Cell]) -> Ranking | None:
+def rank(definition: Definition, cells: Mapping[Place, Cell]) -> Ranks | None:
     """The ranked rows over the columns in which all of them are measured; None where that is nothing.
 
     Rows of which no cell is measured have no rank, and cost nobody else theirs.
@@ -182,14 +182,8 @@ def rank(definition: Definition, cells: Mapping[Place, Cell]) -> Ranking | None:
     found = ranks({row: {c: means.get(c) for c in columns} for row, means in scores.items()})
     if found is None or len(found.columns) < 2:  # ranks in one column are only its order
         return None
-    return Ranking(
-        columns=found.columns,
-        rows=found.rows,
-        mean_ranks=found.mean_ranks,
-        pairs=tuple(
-            {name: settled(part) if isinstance(part, float) else part for name, part in pair.items()}
-            for pair in found.pairs
-        ),
-        test=found.test,
-        note=found.note,
+    settled_pairs = tuple(
+        {name: settled(part) if isinstance(part, float) else part for name, part in pair.items()}
+        for pair in found.pairs
     )
+    return replace(found, pairs=settled_pairs)

@@ -1,88 +1,124 @@
-"""The critical-difference diagram of a ranking: mean ranks on an axis, joined where no test parts them."""
+"""The critical-difference diagram of a ranking, drawn by scikit-posthocs, as SVG that stands in the page.
+
+Mean ranks on an axis, joined by bars where no test parts them (Demšar, 2006). The page forbids all styles but
+its own, so what matplotlib writes as styles becomes attributes; black becomes the colour of the page's text,
+light or dark, and the type the page's.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+import io
+from collections.abc import Mapping
+from typing import Any
+from xml.etree import ElementTree
 
-from lpa3bench.leaderboard.board import Ranking
-from lpa3bench.report.html.svg import Scale, Tick
+from markupsafe import Markup
 
-WIDTH, STEP, BAR_STEP, TOP, LETTER = 520, 22, 9, 34, 7
-"""In the pixels of the diagram's own coordinates."""
-TOLD_APART = ("better", "worse")
+from lpa3bench.stats import Ranks, p_matrix
 
-
-@dataclass(frozen=True)
-class Mark:
-    """A method: its place on the axis, and where its name stands."""
-
-    row: str
-    rank: float
-    x: float
-    y: float
-    left: bool
-    """Whether the name stands at the left edge."""
+WIDTH, STEP, TOP, LETTER, TYPE = 520, 21, 34, 6.6, 12
+"""In pixels: the axis, from one name to the next, the room above the axis, of a letter, and of the type."""
+GAP = 0.03
+"""From the outermost method to the names, as a share of the axis."""
+INK = "#000000"
+LEFT_OUT = ("metadata", "defs")
+KEPT = (
+    "viewBox", "d", "x", "y", "transform", "fill", "stroke", "stroke-width", "stroke-linecap", "text-anchor",
+)  # fmt: skip
+"""Attributes, and styles that are attributes of SVG as well."""
 
 
-@dataclass(frozen=True)
-class Bar:
-    """Methods between x1 and x2 that no pair's test tells apart."""
+def diagram(ranking: Ranks, names: Mapping[str, str]) -> Markup | None:
+    """The `svg` element, the same for the same ranking, byte for byte.
 
-    x1: float
-    x2: float
-    y: float
-
-
-@dataclass(frozen=True)
-class Diagram:
-    """What is drawn; best ranks stand left."""
-
-    ticks: tuple[Tick, ...]
-    marks: tuple[Mark, ...]
-    bars: tuple[Bar, ...]
-    width: int
-    height: float
-    side: int
-    """Room for the names, on either side."""
-    top: int = TOP
-
-
-def diagram(ranking: Ranking, names: Mapping[str, str]) -> Diagram | None:
-    """The diagram; None where fewer than three methods are ranked, or too few columns allow any verdict.
+    None where fewer than three methods are ranked, or where too few columns allow any verdict.
 
     Args:
-        names: of the methods, by key; the longest tells how much room they need.
+        names: of the methods, by key.
     """
     if len(ranking.rows) < 3 or all(pair["verdict"] == "not testable" for pair in ranking.pairs):
         return None
-    apart = {frozenset((pair["a"], pair["b"])) for pair in ranking.pairs if pair["verdict"] in TOLD_APART}
-    order = sorted(zip(ranking.mean_ranks, ranking.rows, strict=True))
-    x = Scale(1, len(order), 0, WIDTH)
-    groups = _groups([row for _, row in order], apart)
-    bars = tuple(
-        Bar(x(order[first][0]) - 4, x(order[last][0]) + 4, TOP + BAR_STEP * (level + 1))
-        for level, (first, last) in enumerate(groups)
-    )
-    below = TOP + BAR_STEP * (len(bars) + 1) + 12
-    half = (len(order) + 1) // 2
-    marks = tuple(
-        Mark(row, rank, x(rank), below + STEP * min(place, len(order) - 1 - place), left=place < half)
-        for place, (rank, row) in enumerate(order)
-    )
-    side = 60 + LETTER * max(len(names[row]) for _, row in order)
-    return Diagram(x.ticks(len(order)), marks, bars, WIDTH, below + STEP * half, side)
+    return _inline(_drawn(ranking, [names[row] for row in ranking.rows]))
 
 
-def _groups(rows: Sequence[str], apart: Set[frozenset[str]]) -> list[tuple[int, int]]:
-    """The longest stretches of the order in which no two methods are told apart, as first and last place."""
-    found: list[tuple[int, int]] = []
-    for first in range(len(rows)):
-        last = first
-        while last + 1 < len(rows) and not any(
-            {row, rows[last + 1]} in apart for row in rows[first : last + 1]
-        ):
-            last += 1
-        if last > first and not any(start <= first and last <= end for start, end in found):
-            found.append((first, last))
-    return found
+def _drawn(ranking: Ranks, names: list[str]) -> bytes:
+    """The diagram as matplotlib writes it.
+
+    Methods go by their places in it, as sets of words would have another order in every process.
+    """
+    import pandas as pd
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+    from scikit_posthocs import critical_difference_diagram
+
+    from lpa3bench.report.figures.drawing import styled
+
+    places = range(len(names))
+    side = 60 + LETTER * max(map(len, names))
+    with styled():
+        figure = Figure()
+        axes = figure.add_axes((0, 0, 1, 1))
+        axes.grid(visible=False)
+        axes.spines["top"].set_visible(True)
+        made = critical_difference_diagram(
+            dict(enumerate(ranking.mean_ranks)),
+            pd.DataFrame(p_matrix(ranking), index=places, columns=places),
+            ax=axes,
+            label_fmt_left="{label}",
+            label_fmt_right="{label}",
+            label_props={"fontsize": TYPE},
+            marker_props={"color": INK, "s": 12},
+            elbow_props={"color": INK, "linewidth": 0.8},
+            crossbar_props={"color": INK, "linewidth": 4, "solid_capstyle": "butt"},
+            text_h_margin=GAP * len(names),
+        )
+        for label in made["labels"]:
+            place = int(label.get_text())
+            label.set_text(f"{names[place]} {ranking.mean_ranks[place]:.2f}")
+            outwards = -1 if label.get_horizontalalignment() == "right" else 1
+            label.set_x(label.get_position()[0] + outwards * GAP / 3 * len(names))
+        lowest = min(label.get_position()[1] for label in made["labels"]) - 0.7
+        width, height = WIDTH + 2 * side, TOP - STEP * lowest
+        figure.set_size_inches(width / 72, height / 72)
+        axes.set_position((side / width, 0, WIDTH / width, 1 - TOP / height))
+        axes.set(xlim=(1, len(names)), ylim=(lowest, 0))
+        axes.xaxis.set_major_locator(MaxNLocator(9, integer=True))
+        axes.tick_params(labelsize=TYPE)
+        file = io.BytesIO()
+        figure.savefig(file, format="svg", dpi=72, transparent=True, metadata={"Date": None, "Creator": None})
+    return file.getvalue()
+
+
+def _inline(drawn: bytes) -> Markup:
+    """The drawing as an element of HTML: no namespaces, ids or styles; every text in it is escaped."""
+    root = ElementTree.fromstring(drawn)
+    marks = {node.get("id"): node.get("d", "") for node in root.iter() if _local(node.tag) == "path"}
+    for parent in root.iter():
+        for child in [*parent]:
+            if _local(child.tag) in LEFT_OUT:
+                parent.remove(child)
+    for node in root.iter():
+        node.tag = _local(node.tag)
+        found = {_local(name): value for name, value in node.attrib.items()}
+        node.attrib.clear()
+        node.attrib.update(_attributes(found))
+        if node.tag == "use":
+            node.tag = "path"
+            node.set("d", marks[found["href"].removeprefix("#")])
+            node.set("transform", f"translate({found['x']} {found['y']})")
+    label = "Mean ranks; a bar joins methods that the tests do not tell apart"
+    root.attrib = {"class": "plot", "viewBox": root.attrib["viewBox"], "role": "img", "aria-label": label}
+    return Markup(ElementTree.tostring(root, encoding="unicode"))
+
+
+def _attributes(found: Mapping[str, str]) -> dict[str, str]:
+    styles = dict(found)
+    for part in found.get("style", "").split(";"):
+        name, _, value = part.partition(":")
+        styles[name.strip()] = value.strip()
+    kept = {name: styles[name] for name in KEPT if name in styles}
+    return {name: "currentColor" if value == INK else value for name, value in kept.items()}
+
+
+def _local(name: Any) -> str:
+    return str(name).rpartition("}")[2]

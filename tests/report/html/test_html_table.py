@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
+from xml.etree import ElementTree
 
 from madeupboards import board, record
 
-from lpa3bench.leaderboard.board import Board, Ranking
+from lpa3bench.leaderboard.board import Board
 from lpa3bench.report.html.details import Section, details, leaves
 from lpa3bench.report.html.ranks import diagram
 from lpa3bench.report.html.table import Place, Table, table, tables
+from lpa3bench.stats import Ranks
 
 
 def main() -> Table:
@@ -121,31 +124,63 @@ def test_tables_without_a_number_are_left_out_but_the_first() -> None:
 
 
 # --------------------------------------------------------------------------------------------------- ranks
-NAMES = {"p": "P", "q": "Q", "r": "R"}
+NAMES = {"p": "P", "q": "Q & <b>", "r": "{R} $x$"}
+P_OF = {"better": 0.01, "worse": 0.01, "no difference shown": 0.4, "not testable": 1.0}
 
 
-def ranking(**verdicts: str) -> Ranking:
-    pairs = tuple({"a": pair[0], "b": pair[1], "verdict": verdict} for pair, verdict in verdicts.items())
-    return Ranking(
+def ranking(**verdicts: str) -> Ranks:
+    pairs = tuple(
+        {"a": pair[0], "b": pair[1], "verdict": verdict, "p_holm": P_OF[verdict]}
+        for pair, verdict in verdicts.items()
+    )
+    return Ranks(
         columns=("x", "y"), rows=("p", "q", "r"), mean_ranks=(1.0, 2.0, 3.0), pairs=pairs, test="", note=""
     )
 
 
-def test_bars_join_what_is_not_told_apart() -> None:
-    found = diagram(ranking(pq="no difference shown", qr="no difference shown", pr="better"), NAMES)
+def parsed(of: Ranks) -> ElementTree.Element:
+    found = diagram(of, NAMES)
     assert found is not None
-    assert [mark.x for mark in found.marks] == [0, found.width / 2, found.width]
-    assert [mark.left for mark in found.marks] == [True, True, False]
-    first, second = found.bars
-    assert (first.x1, first.x2) == (-4, found.width / 2 + 4)
-    assert (second.x1, second.x2) == (found.width / 2 - 4, found.width + 4)
-    assert first.y != second.y
+    return ElementTree.fromstring(found)
+
+
+def bars(of: Ranks) -> list[tuple[float, float]]:
+    """Where bars begin and end, in ranks, by the ticks of 1 and 3."""
+    drawing = parsed(of)
+    ticks = {text.text: float(text.get("x", "")) for text in drawing.iter("text")}
+    one, three = ticks["1"], ticks["3"]
+    found = []
+    for path in drawing.iter("path"):
+        if path.get("stroke-width") == "4":
+            ends = [float(x) for x in re.findall(r"[ML] ([\d.]+) ", path.get("d", ""))]
+            found.append(tuple(round(1 + 2 * (x - one) / (three - one), 3) for x in (min(ends), max(ends))))
+    return sorted(found)  # type: ignore[arg-type]
+
+
+def test_bars_join_what_is_not_told_apart() -> None:
+    assert bars(ranking(pq="no difference shown", qr="no difference shown", pr="better")) == [(1, 2), (2, 3)]
+    assert bars(ranking(pq="no difference shown", qr="better", pr="better")) == [(1, 2)]
+    assert bars(ranking(**dict.fromkeys(("pq", "qr"), "no difference shown"), pr="no difference shown")) == [
+        (1, 3)
+    ]
 
 
 def test_methods_that_all_differ_have_no_bar() -> None:
-    found = diagram(ranking(pq="better", qr="worse", pr="better"), NAMES)
-    assert found is not None
-    assert found.bars == ()
+    assert bars(ranking(pq="better", qr="worse", pr="better")) == []
+
+
+def test_the_diagram_names_methods_and_is_plain_svg() -> None:
+    """The page's policy lets no style in, and a page has no id twice."""
+    of = ranking(pq="better", qr="worse", pr="better")
+    told = [text.text for text in parsed(of).iter("text")]
+    assert told == ["1", "2", "3", "P 1.00", "Q & <b> 2.00", "{R} $x$ 3.00"]
+    assert "<b>" not in str(diagram(of, NAMES))
+    assert {node.tag for node in parsed(of).iter()} == {"svg", "g", "path", "text"}
+    attributes = {name for node in parsed(of).iter() for name in node.attrib}
+    assert not attributes & {"style", "id", "href", "clip-path"}
+    assert "currentColor" in str(diagram(of, NAMES))
+    assert "#000" not in str(diagram(of, NAMES))
+    assert diagram(of, NAMES) == diagram(of, NAMES)
 
 
 def test_there_is_no_diagram_where_nothing_can_be_told() -> None:
