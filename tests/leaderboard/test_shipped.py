@@ -24,7 +24,7 @@ SUITES = {
     "table1": ["table1"],
     "table2": ["table2"],
     "table3": ["table3"],
-    "digits": ["digits", "digits_noisy"],
+    "digits": ["digits", "digits_controls", "digits_noisy"],
     "fashion_mini": ["fashion_mini"],
 }
 
