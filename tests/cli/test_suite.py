@@ -139,16 +139,31 @@ def test_a_search_comes_before_what_it_chooses(folder: Path) -> None:
     listed = suite("s.gin", "--list-commands")
     assert len(listed.stdout.splitlines()) == 2 + 2
     assert listed.stderr.startswith("a.gin: trials only; ")
+    assert listed.exit_code == 0
+    some = suite("s.gin", "--list-commands", "--only", "*-s1")
+    assert (len(some.stdout.splitlines()), some.exit_code) == (1, 6), "what was asked for is not all listed"
+    assert some.stderr.startswith("error: a.gin: its search is not over; ")
     for place, trial in enumerate(searched["trials"]):
         Path(trial["folder"]).mkdir(parents=True)
         curve = [{"epoch": 0, "val": 0.5 + place / 10}]
         (Path(trial["folder"]) / "result.json").write_text(json.dumps({"curve": curve}))
     chosen = plan()["cells"][0]
     assert [run["seed"] for run in chosen["runs"]] == [1, 2]
+    some = plan("--only", "*-s1")
+    assert [[run["seed"] for run in cell["runs"]] for cell in some["cells"]] == [[1], [1]]
     assert not [*Path("runs/search").glob("*.json")], "a dry run writes nothing"
     assert len(suite("s.gin", "--list-commands").stdout.splitlines()) == 2 + 2
     (written,) = Path("runs/search").glob("*.json")
     assert json.loads(written.read_text())["chosen"] == 1
+
+
+def test_data_that_are_missing_are_told_whichever_runs_are_asked_for(folder: Path) -> None:
+    Path("s.gin").write_text("suite.cells = ['fashion_fixmatch', 'a.gin']\nsuite.seeds = (1, 2)")
+    for words in (("--list-commands",), (), ("--json",)):
+        done = suite("s.gin", "--data", ".", "--only", "fashion*-s2", *words)
+        assert done.exit_code == 6, done.output
+        assert "FashionMNIST" in done.output
+        assert "a.gin" not in done.output
 
 
 @pytest.mark.parametrize(
@@ -157,6 +172,11 @@ def test_a_search_comes_before_what_it_chooses(folder: Path) -> None:
         ("suite.cells = ['b.gin']\nsuite.seeds = (1,)", 3, "error: s.gin:1: b.gin: b.gin: there is no such"),
         ("suite.cells = ['a.gin']", 3, "error: s.gin:1: suite.seeds is missing"),
         (WHOLE, 3, "error: s.gin:1: run.task is not of a suite"),
+        (
+            SUITE + SEARCH.replace('"holdout": 2', '"holdout": 0'),
+            3,
+            "error: s.gin:4: suite.search: toy has no",
+        ),
     ],
 )
 def test_a_suite_that_is_wrong_runs_nothing(folder: Path, lines: str, code: int, says: str) -> None:
