@@ -147,16 +147,17 @@ class Trainer:
         slot, augmented = self._slot(attacked)
         self._all_used(augmented, judge)
         self._config(judge).experiment()  # so that what is wrong with it is said before anything is trained
-        clean = self._run((*_bare(None), *attacked), request.seed)
         named = None
         if request.run is not None:
             named = open_run(
                 request.run, data=request.data, device=request.device, plugins=(*request.plugins, FILE)
             )
-            if (named.spec.name, named.spec.size) != (clean.trained.spec.name, clean.trained.spec.size):
-                raise UsageError(
-                    f"--run {request.run}: was trained on {named.spec.name}, not on {clean.trained.spec.name}"
-                )
+        self._independent((named.config if named else self._config(attacked)).names["backbone"])
+        clean = self._run((*_bare(None), *attacked), request.seed)
+        if named and (named.spec.name, named.spec.size) != (clean.trained.spec.name, clean.trained.spec.size):
+            raise UsageError(
+                f"--run {request.run}: was trained on {named.spec.name}, not on {clean.trained.spec.name}"
+            )
         return Runs(
             clean=clean,
             augmented=self._run(augmented, request.seed),
@@ -164,6 +165,14 @@ class Trainer:
             attacked=named or clean.trained,
             slot=slot,
         )
+
+    def _independent(self, attacked: str) -> None:
+        """What deceives a network deceives others of its kind: the judge must be of another."""
+        if attacked == self.request.judge:
+            raise UsageError(
+                f"--judge {attacked}: the attacked network has that backbone too, and its word would be "
+                "worth nothing; `lpa3bench list backbones` shows others"
+            )
 
     def train_on_nuisances(self, slot: Slot, *, augmented: bool) -> Trained:
         """A network on the digits with known nuisances, without the augmenter or with it."""

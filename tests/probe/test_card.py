@@ -184,6 +184,10 @@ def test_another_runs_network_can_be_attacked(make: Any) -> None:
     assert "asked for" in next(o["definition"] for o in card["measures"] if o["key"] == "margin_violations")
     assert "only small images" in card["not_measured"]
     assert not [one for one in card["measures"] if one["key"].startswith("known")]
+    assert card["protocol"]["margin"] == 0.5
+    judge = run.with_name(plain["protocol"]["runs"]["judge"])
+    with pytest.raises(UsageError, match="--judge JudgeNet: the attacked network has that backbone too"):
+        make("Learns", again=True, run=judge)
 
 
 @pytest.mark.parametrize(
@@ -196,6 +200,7 @@ def test_another_runs_network_can_be_attacked(make: Any) -> None:
         ("Identity", {"bindings": ("judge/JudgeNet.widht=8",)}, ConfigError, "did you mean width"),
         ("Identity", {"bindings": ("judge/SmallNet.width=8",)}, ConfigError, "SmallNet is not bound"),
         ("LPA3", {"slot": "view"}, ConfigError, "auxiliary BatchNorm"),
+        ("Identity", {"judge": "SmallNet"}, UsageError, "--judge SmallNet: the attacked network has that"),
     ],
 )
 def test_what_makes_no_sense_is_refused_before_anything_is_trained(
