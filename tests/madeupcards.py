@@ -73,6 +73,7 @@ def card(**augmenter: Any) -> dict[str, Any]:
             "task": "Supervised",
             "epochs": 4,
             "nuisance_epochs": 2,
+            "margin": 0.25,
             "runs": {},
             "seed": 0,
             "device": "cpu",
@@ -82,7 +83,7 @@ def card(**augmenter: Any) -> dict[str, Any]:
         },
         "measures": [
             *(measure(key, "preservation", "share") for key in SHARES),
-            measure("margin_violations", "margin", "share", title="margin 0.02 broken"),
+            measure("margin_violations", "margin", "share", title="beliefs that fell"),
             measure("logp_drop", "margin", "nats", quantiles=quantiles),
             *(measure(key, "distance", "φ") for key in MEANS),
             *(

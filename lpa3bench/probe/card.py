@@ -56,7 +56,7 @@ def measure(request: Request, sinks: Callable[[], Sequence[Sink]] = tuple) -> di
     return {
         "version": VERSION,
         "augmenter": augmenter_of(trainer, runs),
-        "protocol": protocol_of(request, runs),
+        "protocol": protocol_of(request, runs) | {"margin": _margin(request, runs)[0]},
         "measures": [one.plain() for one in (*measures, *nuisance[0])],
         "not_measured": nuisance[1],
         "classes": classes,

@@ -81,7 +81,7 @@ def draw(card: Card, out: Path) -> list[Path]:
         _examples(shown, card["examples"])
         left, right = upper.subplots(1, 2, width_ratios=(1.25, 1))
         _rates(left, measures)
-        _drop(right, measures)
+        _drop(right, measures, float(card["protocol"]["margin"]))
         left, right = lower.subplots(1, 2, width_ratios=(1.6, 1))
         _information(left, measures, card["not_measured"])
         _affinity(right, measures)
@@ -172,13 +172,11 @@ def _whisker(axes: Axes, one: Mapping[str, Any], place: float, colour: str) -> N
     )
 
 
-def _drop(axes: Axes, measures: Mapping[str, Any]) -> None:
-    """The distribution of the fall of the label's log-probability."""
+def _drop(axes: Axes, measures: Mapping[str, Any], margin: float) -> None:
+    """The distribution of the fall of the label's log-probability, and the margin."""
     quantiles = measures["logp_drop"]["quantiles"]
     levels, values = [float(level) for level in quantiles], [*quantiles.values()]
     axes.plot(values, levels, "-o", color=VIEW, ms=3)
-    violations = measures["margin_violations"]
-    margin = float(violations["title"].split()[1])
     axes.axvline(margin, color=GREY, linestyle="--", linewidth=1)
     axes.annotate(
         f"margin {margin:g}",

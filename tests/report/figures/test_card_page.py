@@ -23,6 +23,7 @@ def test_four_files_the_same_each_time(tmp_path: Path) -> None:
     assert json.loads(one[0].read_text()) == made
     text = "".join(ElementTree.parse(one[2]).getroot().itertext())
     assert "Mine on Digits" in text
+    assert "margin 0.25" in text
     assert "colour" in text
     assert "rotation" not in text  # it was not measured
     width, height = Image.open(one[3]).size
