@@ -16,6 +16,8 @@ from lpa3bench.seeding import Draws
 LEVEL = 0.95
 """Of all intervals."""
 RESAMPLES = 2000
+CHUNK = 1_000_000
+"""Drawn places that are held at once; changes no number."""
 QUANTILES = (0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1.0)
 
 
@@ -118,16 +120,23 @@ def bootstrap(
         statistic: takes the columns' means, [RESAMPLES] each.
     """
     draws = Draws(0)
-    means, places = [], None
-    for column in columns:
-        if places is None or not paired:
-            places = draws.integers((RESAMPLES, len(column)), 0, len(column))
-        means.append(column[places].mean(1))
-    found = statistic(means)
+    together = [[*columns]] if paired else [[column] for column in columns]
+    found = statistic([mean for group in together for mean in _resampled(group, draws)])
     found = found[found.isfinite()]
     tail = (1 - LEVEL) / 2
     low, high = torch.quantile(found, torch.tensor([tail, 1 - tail], dtype=torch.float64)).tolist()
     return low, high
+
+
+def _resampled(columns: Sequence[Tensor], draws: Draws) -> tuple[Tensor, ...]:
+    """The means of columns, [N] each, in RESAMPLES samples with replacement, of the same images in all."""
+    n = len(columns[0])
+    rows = max(1, CHUNK // n)
+    found = []
+    for begin in range(0, RESAMPLES, rows):
+        places = draws.integers((min(rows, RESAMPLES - begin), n), 0, n)
+        found.append(torch.stack([column[places].mean(1) for column in columns]))
+    return torch.cat(found, 1).unbind()
 
 
 def spread(values: Sequence[float], *, n: int, unit: str, **told: Any) -> Measure:

@@ -15,8 +15,8 @@ from torch import Tensor
 from lpa3bench.data.splits import fingerprint
 from lpa3bench.model import Classifier
 from lpa3bench.passes import Passes
-from lpa3bench.probe import cardprobes
-from lpa3bench.probe.cardmeasures import mean, proportion, ratio, spread, wilson
+from lpa3bench.probe import cardmeasures, cardprobes
+from lpa3bench.probe.cardmeasures import bootstrap, mean, proportion, ratio, spread, wilson
 from lpa3bench.probe.cardprobes import bits, read
 from lpa3bench.probe.folds import CardFold
 from lpa3bench.probe.judge import JudgeNet, look
@@ -58,6 +58,18 @@ def test_means_and_ratios_have_intervals_around_them() -> None:
         "value": 3.0, "low": 1.0, "high": 6.0, "interval": "range over 3 seeds", "n": 5, "unit": "u",
         "quantiles": None,
     }  # fmt: skip
+
+
+def test_the_bootstrap_draws_the_same_whatever_it_holds_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = torch.arange(50.0, dtype=torch.float64)
+    found = []
+    for chunk in (10**9, 7 * 50, 1):
+        monkeypatch.setattr(cardmeasures, "CHUNK", chunk)
+        found.append(
+            [bootstrap([values, values**2], lambda m: m[1] / m[0], paired=paired) for paired in (True, False)]
+        )
+    assert found[0] == found[1] == found[2]
+    assert found[0][0] != found[0][1]
 
 
 # ------------------------------------------------------------------------------------------- data of the card
