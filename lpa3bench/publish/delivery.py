@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -21,12 +22,14 @@ from lpa3bench.errors import RunFailed, TryAgain
 from lpa3bench.files import write_text
 from lpa3bench.publish import process
 from lpa3bench.publish.parcel import Parcel
-from lpa3bench.publish.target import Deadline, Target, environment
+from lpa3bench.publish.target import Deadline, Target, environment, writes_to
 
 HOME = ".wandb"
 """The folder, in a run directory or a board, for everything that publishing leaves there."""
 LOSSES = ("filestream", "file transfer", "runfiles", "runupserter", "sender")
 """Parts of the SDK's service whose errors mean that something did not arrive."""
+REFUSALS = ("401", "403")
+"""In the text of such an error: to try again would not help."""
 STATE = "state.json"
 HEADER_BYTES = 7
 """An offline run's file that is no longer holds nothing."""
@@ -59,7 +62,7 @@ def deliver(parcel: Parcel, place: Path, target: Target, deadline: Deadline) -> 
         RunFailed: the SDK or the server refused it, or the disk.
     """
     with _alone(place / HOME, deadline) as home:
-        state = _State(home)
+        state = _State(home, parcel.id)
         digest = parcel.digest()
         known = state.published.get(target.key)
         if target.uploads and known is not None:
@@ -71,18 +74,20 @@ def deliver(parcel: Parcel, place: Path, target: Target, deadline: Deadline) -> 
                     f"there and {home / STATE} here, then publish again"
                 )
         elif not target.uploads and state.offline is not None and state.offline["digest"] == digest:
-            return _outcome(parcel, "offline", folder=state.offline["folder"])
+            return _outcome(parcel, "offline", folder=str(state.folder))
         state.drop()
         done = _have_delivered(parcel, home, target, deadline)
         if not done["online"]:
             _check_written(Path(done["folder"]))
-            state.keep({"digest": digest, "folder": done["folder"]})
+            state.keep(digest, Path(done["folder"]))
             return _outcome(parcel, "offline", folder=done["folder"], keyless=target.uploads)
         if loss := _loss(Path(done["folder"])):
-            raise RunFailed(f"W&B did not take all of it: {loss}")
+            if any(code in loss for code in REFUSALS):
+                raise RunFailed(f"W&B did not take all of it: {loss}")
+            raise TryAgain(f"W&B did not take all of it: {loss}; {AGAIN}")
         rows = len(parcel.rows)
         held = {"digest": digest, "rows": rows, "rows_digest": parcel.rows_digest(rows), "url": done["url"]}
-        state.drop(done["folder"])
+        state.drop(Path(done["folder"]))
         state.acknowledge(target.key, held)
         return _outcome(parcel, "published", url=done["url"])
 
@@ -115,22 +120,40 @@ def _alone(home: Path, deadline: Deadline) -> Iterator[Path]:
 
 
 class _State:
-    """What is remembered: an offline run that was written, and what each target holds."""
+    """What is remembered: an offline run that was written, and what each target holds.
 
-    def __init__(self, home: Path) -> None:
+    The file may have been copied along with its run directory, so of a folder it holds the name alone; and
+    nothing is deleted but folders of this very run's, where the SDK writes now.
+    """
+
+    def __init__(self, home: Path, run_id: str) -> None:
+        self._home, self._id = home, run_id
         self._path = home / STATE
+        self.published: dict[str, dict[str, Any]] = {}
+        self.offline: dict[str, str] | None = None
         try:
             held = json.loads(self._path.read_text(encoding="utf-8"))
-            self.published: dict[str, Any] = dict(held["published"])
-            self.offline: dict[str, Any] | None = held["offline"]
-        except (OSError, ValueError, KeyError, TypeError):  # lost or torn: W&B is asked
+            for target, known in held["published"].items():
+                of_target = {name: known[name] for name in ("digest", "rows", "rows_digest", "url")}
+                self.published[str(target)] = of_target
+            if held["offline"] is not None:
+                self.offline = {name: str(held["offline"][name]) for name in ("digest", "folder")}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):  # lost or torn: W&B is asked
             self.published, self.offline = {}, None
-        if self.offline is not None and _run_file(Path(self.offline["folder"])) is None:
+        if self.folder is None or _run_file(self.folder) is None:
             self.offline = None
 
-    def keep(self, offline: dict[str, Any]) -> None:
+    @property
+    def folder(self) -> Path | None:
+        """Of the offline run that is remembered, if it is there and this run's."""
+        if self.offline is None:
+            return None
+        places = (place / self.offline["folder"] for place in writes_to(self._home))
+        return next((place for place in places if self._is_own(place) and place.is_dir()), None)
+
+    def keep(self, digest: str, folder: Path) -> None:
         """An offline run stays until there is a newer one, or W&B holds it."""
-        self.offline = offline
+        self.offline = {"digest": digest, "folder": folder.name}
         self._save()
 
     def acknowledge(self, target: str, held: dict[str, Any]) -> None:
@@ -138,16 +161,26 @@ class _State:
         self.published[target] = held
         self._save()
 
-    def drop(self, *folders: str) -> None:
+    def drop(self, *folders: Path) -> None:
         """Clear away the offline run, these folders, and what processes that were killed have left."""
-        home = self._path.parent
-        known = [Path(folder) for folder in (*folders, *([self.offline["folder"]] if self.offline else []))]
-        for place in (*known, *home.glob("wandb/*run-*"), home / "wandb" / "latest-run", home / "artifacts"):
-            if place.is_symlink():
-                place.unlink()
-            else:
+        known = [*folders, *([self.folder] if self.folder is not None else [])]
+        left = self._home / "wandb"
+        for place in (*known, *left.glob("*run-*")):
+            if self._is_own(place):
                 shutil.rmtree(place, ignore_errors=True)
+        (left / "latest-run").unlink(missing_ok=True)
+        if not (artifacts := self._home / "artifacts").is_symlink():
+            shutil.rmtree(artifacts, ignore_errors=True)
         self.offline = None
+
+    def _is_own(self, folder: Path) -> bool:
+        """Whether it lies in our own folder, or is this very run's where the SDK writes now."""
+        named = re.fullmatch(r"(?:offline-)?run-\d+_\d+-(.+)", folder.name)
+        if named is None or folder.is_symlink() or folder.parent.is_symlink():
+            return False
+        return folder.parent == self._home / "wandb" or (
+            named[1] == self._id and folder.parent in writes_to(self._home)
+        )
 
     def _save(self) -> None:
         held = {"offline": self.offline, "published": self.published}

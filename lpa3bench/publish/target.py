@@ -68,6 +68,12 @@ def environment(home: Path) -> dict[str, str]:
     }
 
 
+def writes_to(home: Path) -> tuple[Path, ...]:
+    """The folders, as the SDK may spell them, in which it keeps its runs when started with `environment`."""
+    root = Path(environment(home)["WANDB_DIR"]).expanduser().absolute()
+    return (root / "wandb", root / ".wandb")
+
+
 class Deadline:
     """So many seconds from now."""
 
