@@ -30,7 +30,9 @@ class Store:
         """By id, which counts up."""
 
     def run(self, path: str) -> dict[str, Any]:
-        fresh: dict[str, Any] = {"history": {}, "files": {}, "config": {}, "summary": {}, "complete": False}
+        fresh: dict[str, Any] = {
+            "history": {}, "files": {}, "announced": {}, "config": {}, "summary": {}, "complete": False,
+        }  # fmt: skip
         return self.runs.setdefault(path, fresh)
 
     def rows(self, path: str) -> list[dict[str, Any]]:
@@ -65,6 +67,7 @@ class Server(ThreadingHTTPServer):
         patience: requests that are answered as they should be; the next ones meet with `then`.
         then: "die" (connections break off, and nobody listens any more), "hang" or "refuse" (401).
         swallows: die when rows have been taken, before that is acknowledged.
+        loses: the end of the names of those files that are not stored; all else is taken.
     """
 
     daemon_threads = True
@@ -78,6 +81,7 @@ class Server(ThreadingHTTPServer):
         patience: int | None = None,
         then: str = "die",
         swallows: bool = False,
+        loses: str | None = None,
     ) -> None:
         super().__init__(("127.0.0.1", port), Handler)
         self.port = int(self.server_address[1])
@@ -85,7 +89,7 @@ class Server(ThreadingHTTPServer):
         self.store = store or Store()
         self.requests: list[str] = []
         """Of each request, what it was."""
-        self.swallows = swallows
+        self.swallows, self.loses = swallows, loses
         self._patience, self._then = patience, then
         self._released = threading.Event()
         self._guard = threading.Lock()
@@ -155,6 +159,8 @@ class Handler(BaseHTTPRequestHandler):
                 threading.Thread(target=self._die, daemon=True).start()
             case "refuse":
                 self._send(401, {"error": "user is not logged in"})
+            case _ if self.command == "PUT" and self.server.loses and self.path.endswith(self.server.loses):
+                self._send(400, {"error": "not stored"})
             case _:
                 reply = self._reply(asked, body)
                 if self.server.swallows and b"wandb-history" in body:
@@ -248,11 +254,37 @@ class Handler(BaseHTTPRequestHandler):
         viewer = {"id": "u", "entity": ENTITY, "username": ENTITY, "email": "", "flags": "{}"}
         return {"viewer": {**viewer, "teams": {"edges": []}}}
 
+    def _GetDefaultEntity(self, _: dict[str, Any]) -> Any:
+        return {"viewer": {"id": "u", "entity": ENTITY}}
+
     def _ServerFeaturesQuery(self, _: dict[str, Any]) -> Any:
         return {"serverInfo": {"features": []}}
 
+    def _Run(self, given: dict[str, Any]) -> Any:
+        held = self._RunResumeStatus(given)["model"]["bucket"]
+        user = {"name": ENTITY, "username": ENTITY}
+        fields = ("id", "name", "displayName", "tags", "config", "summaryMetrics", "historyLineCount")
+        run = {name: held[name] for name in fields} | {
+            "state": "running", "user": user, "projectId": "1", "systemMetrics": "{}", "historyKeys": {},
+            "readOnly": False, "createdAt": "2025-01-01T00:00:00", "heartbeatAt": "2025-01-01T00:00:00",
+        }  # fmt: skip
+        return {"project": {"run": run}}
+
+    def _RunFiles(self, given: dict[str, Any]) -> Any:
+        """Files that were announced; those that never came have no bytes."""
+        run = self.server.store.runs[f"{given['entity']}/{given['project']}/{given['name']}"]
+        sizes = dict.fromkeys(run["announced"], 0) | {name: len(text) for name, text in run["files"].items()}
+        edges = [
+            {"node": {"id": name, "name": name, "sizeBytes": size, "url": "", "md5": ""}, "cursor": name}
+            for name, size in sizes.items()
+            if not given["fileNames"] or name in given["fileNames"]
+        ]
+        found = {"edges": edges, "pageInfo": {"endCursor": None, "hasNextPage": False}}
+        return {"project": {"internalId": "1", "run": {"fileCount": len(edges), "files": found}}}
+
     def _CreateRunFiles(self, given: dict[str, Any]) -> Any:
         owner = f"{given['entity']}~{given['project']}~{given['run']}"
+        self.server.store.run(owner.replace("~", "/"))["announced"] |= dict.fromkeys(given["files"])
         files = [
             {"name": name, "uploadUrl": f"{self.server.url}/store/run/{owner}/{name}"}
             for name in given["files"]

@@ -38,7 +38,7 @@ class Parcel:
     step_metrics: tuple[str, ...] = ()
     """Columns that may serve as x-axis; charts begin with the first."""
     images: dict[str, str] = field(default_factory=dict)
-    """Path of a PNG by its key; shown beside the last row."""
+    """Path of a PNG by its key; shown in a row after the others."""
     tables: dict[str, dict[str, Any]] = field(default_factory=dict)
     """`{"columns": …, "data": …}` by key; shown in a row after the others."""
     artifact: Artifact | None = None

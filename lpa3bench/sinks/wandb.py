@@ -6,6 +6,7 @@ It may hang for as long as the server does, so whoever starts it sets it a limit
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -22,7 +23,7 @@ from urllib.request import Request, urlopen
 DEFAULT_PROJECT = "lpa3bench"
 REACH_SECONDS = 10.0
 """How long the server may take to show a sign of life."""
-AWAY = ("deadline", "timed out", "timeout", "retrying", "connection")
+AWAY = ("deadline", "timed out", "timeout", "retrying", "connection", "not respond")
 """Words in the SDK's errors that speak of a server that is away; any other server has refused something."""
 QUIET = {
     "console": "off",
@@ -95,9 +96,13 @@ def deliver(
     )
     held = run.starting_step if run.resumed else 0
     _define(run, parcel["step_metrics"])
-    for step, row in enumerate(_rows(parcel)):
+    rows = _rows(parcel)
+    for step, row in enumerate(rows):
         if step >= held:
             run.log(row, step=step)
+    if media := _not_held(run, _media(parcel), _digests(parcel["images"])):
+        time = {"_timestamp": parcel["times"][-1]} if parcel["times"] else {}
+        run.log(media | time, step=max(held, len(rows)))
     run.summary.update({name: value for name, value in parcel["summary"].items() if value is not None})
     if parcel["artifact"] is not None:
         artifact = wandb.Artifact(parcel["artifact"]["name"], type=parcel["artifact"]["type"])
@@ -118,19 +123,46 @@ def _define(run: Any, step_metrics: list[str]) -> None:
 
 
 def _rows(parcel: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The history, with images beside the last row and tables in rows of their own."""
-    import wandb
-
+    """The history, without what is not there."""
     rows = [{name: value for name, value in row.items() if value is not None} for row in parcel["rows"]]
     for row, time in zip(rows, parcel["times"], strict=False):
         row["_timestamp"] = time
-    if rows:
-        rows[-1] |= {name: wandb.Image(path) for name, path in parcel["images"].items()}
-    rows += [
-        {name: wandb.Table(columns=table["columns"], data=table["data"], allow_mixed_types=True)}
-        for name, table in parcel["tables"].items()
-    ]
     return rows
+
+
+def _media(parcel: Mapping[str, Any]) -> dict[str, Any]:
+    """Images and tables, to be logged in a row after the others: they are files, and may be lost alone."""
+    import wandb
+
+    return {name: wandb.Image(path) for name, path in parcel["images"].items()} | {
+        name: wandb.Table(columns=table["columns"], data=table["data"], allow_mixed_types=True)
+        for name, table in parcel["tables"].items()
+    }
+
+
+def _digests(images: Mapping[str, str]) -> dict[str, str]:
+    return {name: hashlib.sha256(Path(path).read_bytes()).hexdigest() for name, path in images.items()}
+
+
+def _not_held(run: Any, media: dict[str, Any], digests: Mapping[str, str]) -> dict[str, Any]:
+    """Those media that W&B does not hold: the summary names the file of each, and W&B is asked for the files.
+
+    Args:
+        digests: of those media whose content may differ from what W&B holds under the same key.
+    """
+    import wandb
+
+    named = {key: dict(run.summary[key]) for key in media if key in run.summary.keys()} if run.resumed else {}  # noqa: SIM118 (no dict)
+    named = {key: held for key, held in named.items() if digests.get(key) in (None, held.get("sha256"))}
+    if not named:
+        return media
+    asked = wandb.Api().run(f"{run.entity}/{run.project}/{run.id}")
+    sizes = {file.name: file.size for file in asked.files(names=[held["path"] for held in named.values()])}
+    return {
+        key: value
+        for key, value in media.items()
+        if key not in named or sizes.get(named[key]["path"]) != named[key]["size"]
+    }
 
 
 def _unreachable(url: str, seconds: float) -> str | None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +71,7 @@ def assert_whole(server: Server, folder: Path) -> None:
     """The server holds all that the run directory does, once."""
     path, run = only(server)
     record = json.loads((folder / "result.json").read_text())
-    rows = server.store.rows(path)
+    rows = [row for row in server.store.rows(path) if "images/positives" not in row]
     assert len(rows) == len(record["curve"])
     for row, expected in zip(rows, record["curve"], strict=True):
         assert {key: row[key] for key in expected if key != "seconds"} == without_seconds(expected)
@@ -80,9 +82,9 @@ def assert_whole(server: Server, folder: Path) -> None:
     assert json.loads(artifact["files"]["result.json"]) == record
     assert artifact["manifest"]["contents"].keys() == artifact["files"].keys()
     pictures = [name for name in run["files"] if name.endswith(".png")]
-    assert [run["files"][name].encode("latin-1") for name in pictures] == [
-        (folder / "images" / "positives.png").read_bytes()
-    ]
+    drawn = (folder / "images" / "positives.png").read_bytes()
+    assert [run["files"][name].encode("latin-1") for name in pictures] == [drawn]
+    assert [run["summary"]["images/positives"]["path"]] == pictures, "the newest row shows one that is there"
 
 
 # ------------------------------------------------------------------------------------------ what is published
@@ -139,10 +141,44 @@ def test_a_server_that_fails_half_way_loses_nothing(
         (line,) = failed.stderr.splitlines()
         assert said in line
         run = only(broken)[1]
-        assert len(run["history"]) == (3 if "swallows" in fault else 0), "it was half-way"
+        assert len(run["history"]) == (4 if "swallows" in fault else 0), "it was half-way"
     with serving(port=broken.port, store=broken.store) as back:
         assert publish(folder).exit_code == 0
         assert_whole(back, folder)
+
+
+@pytest.mark.slow
+def test_images_come_after_rows_that_were_published_without(server: Server, tmp_path: Path) -> None:
+    folder = made_run(tmp_path)
+    assert publish(folder, "--no-images").exit_code == 0
+    path, run = only(server)
+    assert len(server.store.rows(path)) == 3
+    assert not [name for name in run["files"] if name.endswith(".png")]
+    assert publish(folder).exit_code == 0
+    rows = server.store.rows(path)
+    assert [row.get("epoch") for row in rows[:3]] == [0, 1, 2]
+    assert ["images/positives" in row for row in rows] == [False, False, False, True]
+    (picture,) = [name for name in run["files"] if name.endswith(".png")]
+    assert run["files"][picture].encode("latin-1") == (folder / "images" / "positives.png").read_bytes()
+
+
+@pytest.mark.slow
+def test_a_picture_that_was_lost_alone_is_sent_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rows had arrived: their number says nothing of files."""
+    folder = made_run(tmp_path)
+    with serving(loses=".png") as broken:
+        point_to(broken, monkeypatch)
+        failed = publish(folder)
+        assert failed.exit_code == 75, failed.output
+        (line,) = failed.stderr.splitlines()
+        assert "did not take all of it" in line
+        path, run = only(broken)
+        assert [row.get("epoch") for row in broken.store.rows(path)][:3] == [0, 1, 2]
+        assert not [name for name in run["files"] if name.endswith(".png")]
+        assert not (folder / ".wandb" / "state.json").exists(), "nothing is taken for published"
+        broken.loses = None
+        assert publish(folder).exit_code == 0
+        assert_whole(broken, folder)
 
 
 @pytest.mark.slow
@@ -166,17 +202,44 @@ def test_a_run_published_before_it_was_over_is_continued(server: Server, tmp_pat
     assert "was trained anew since W&B took its rows" in failed.stderr
 
 
+def processes_with(variable: bytes) -> list[int]:
+    """Processes that were started with this in their environment."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):
+            if variable in path.read_bytes().split(b"\0"):
+                found.append(int(path.parent.name))
+    return found
+
+
+def seen_while(variable: bytes, server: Server) -> list[int]:
+    """Those that were there when the server had answered all that it was going to."""
+    deadline = time.monotonic() + 30
+    while len(server.requests) < 3 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return processes_with(variable)
+
+
 @pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="there is no /proc to see processes in")
 def test_a_server_that_hangs_has_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = made_run(tmp_path)
+    homes = f"WANDB_DIR={(folder / '.wandb').resolve()}".encode()
+    seen: list[int] = []
     with serving(patience=3, then="hang") as server:
         point_to(server, monkeypatch)
+        looking = threading.Thread(target=lambda: seen.extend(seen_while(homes, server)), daemon=True)
+        looking.start()
         failed = publish(folder, timeout="10")
+        looking.join(60)
     assert failed.exit_code == 75
     (line,) = failed.stderr.splitlines()
     assert line.startswith("error: W&B has not answered within 10 seconds; nothing is lost")
-    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
-    assert str(folder) not in listed, "a process is left over"
+    assert len(seen) >= 2, "the SDK's process and its service were at work"
+    deadline = time.monotonic() + 20
+    while left := processes_with(homes):
+        assert time.monotonic() < deadline, f"processes are left over: {left}"
+        time.sleep(0.2)
 
 
 def test_a_server_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,6 +282,7 @@ def test_without_a_key_it_is_written_offline(tmp_path: Path, monkeypatch: pytest
     assert items(run.config.update)["cell"]["name"] == CELL
     record = json.loads((folder / "result.json").read_text())
     rows = [items(record.history.item) for record in written if record.HasField("history")]
+    assert any(name.startswith("images/positives") for name in rows.pop()), "pictures come after the rows"
     for step, (row, expected) in enumerate(zip(rows, record["curve"], strict=True)):
         assert {key: row[key] for key in expected if key != "seconds"} == without_seconds(expected)
         assert row["_step"] == step
@@ -280,13 +344,34 @@ def test_a_run_without_its_data_set_has_no_images(tmp_path: Path) -> None:
 
 
 # --------------------------------------------------------------------------------------------------- boards
-@pytest.mark.slow
-def test_a_board_is_a_table_and_an_artifact(server: Server, tmp_path: Path) -> None:
-    board = tmp_path / "digits"
+def made_board(board: Path) -> Path:
     board.mkdir()
     (board / "board.csv").write_text("row,mean\nLPA3,0.91\nnone,\n")
     for name in ("README.md", "board.json", "index.html"):
         (board / name).write_text(f"of {name}")
+    return board
+
+
+@pytest.mark.slow
+def test_the_table_of_a_board_that_was_lost_alone_is_sent_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board = made_board(tmp_path / "digits")
+    with serving(loses=".table.json") as broken:
+        point_to(broken, monkeypatch)
+        failed = CliRunner().invoke(main, ["leaderboard", "publish", str(board), "--timeout", PATIENCE])
+        assert failed.exit_code == 75, failed.output
+        assert not [name for name in only(broken)[1]["files"] if name.endswith(".table.json")]
+        broken.loses = None
+        done = CliRunner().invoke(publish_board, [str(board), "--timeout", PATIENCE])
+        assert done.exit_code == 0, done.output
+        (shown,) = [name for name in only(broken)[1]["files"] if name.endswith(".table.json")]
+        assert only(broken)[1]["summary"]["board"]["path"] == shown
+
+
+@pytest.mark.slow
+def test_a_board_is_a_table_and_an_artifact(server: Server, tmp_path: Path) -> None:
+    board = made_board(tmp_path / "digits")
     done = CliRunner().invoke(publish_board, [str(board), "--timeout", PATIENCE], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     run = only(server)[1]
