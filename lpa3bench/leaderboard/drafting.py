@@ -6,12 +6,14 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from statistics import fmean
 from typing import Any
 
 from lpa3bench.errors import DataError
 from lpa3bench.leaderboard.matching import NONE, SLOT, parsed, unscoped
 from lpa3bench.records import PROTOCOL_VERSION, Record
+from lpa3bench.stats.parity import settings_that_differ
 
 SLOTS = ("view", "strong", "positives")
 HOLDS = re.compile(r"run\.(view|strong|positives|labels|task|dataset|backbone|setting|settings)$")
@@ -21,6 +23,8 @@ IN_NAME = 2
 
 Arm = tuple[str, tuple[tuple[str, str], ...]]
 """A task and its slots."""
+Environment = tuple[tuple[str, Any], ...]
+"""Data set, labels with their parameters, and backbone: what makes a column."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,10 @@ class _Part:
     group: str = ""
     baseline: str | None = None
     key: str = ""
+    columns: tuple[str, ...] = ()
+    """Keys of those that a row has records in; (): all."""
+    members: Mapping[Environment, Record] = field(default_factory=dict)
+    """A record of a row in each of its columns."""
 
 
 def draft(records: Sequence[Record], title: str) -> str:
@@ -39,14 +47,18 @@ def draft(records: Sequence[Record], title: str) -> str:
 
     Columns are data sets with their labels and backbone. Rows are tasks with their augmenters; where one
     column has several experiments of such a row, the settings in which they differ make rows of their own.
+    Each row is planned where it has records, and compared with the row of its task that has the fewest
+    augmenters; of several, with the one that differs in the fewest settings.
 
     Raises:
         DataError: there are none.
     """
     if not records:
         raise DataError("there is no record of a finished run to make a board of")
-    rows = _keyed(_with_baselines([*_rows(records)]))
+    records = sorted(records, key=lambda record: record.file_name)
     columns = _keyed(_columns(records))
+    rows = _keyed(_with_baselines([*_rows(records)]))
+    rows = [replace(row, columns=_planned(row, columns)) for row in rows]
     head = {
         "title": title,
         "text": "Made from the records that were there; names, order, notes and baselines can be changed.",
@@ -64,8 +76,7 @@ def draft(records: Sequence[Record], title: str) -> str:
 
 
 # ------------------------------------------------------------------------------------------------- columns
-def _environment(record: Record) -> tuple[tuple[str, Any], ...]:
-    """Data set, labels with their parameters, and backbone."""
+def _environment(record: Record) -> Environment:
     kind = record.cell["labels"]
     parameters = {name: text for name, text in record.config.items() if unscoped(name).startswith(f"{kind}.")}
     fields = {name: record.cell[name] for name in ("dataset", "labels", "backbone")}
@@ -89,6 +100,12 @@ def _columns(records: Iterable[Record]) -> list[_Part]:
         ]
         parts.append(_Part(" ".join(told), dict(environment)))
     return parts
+
+
+def _planned(row: _Part, columns: Sequence[_Part]) -> tuple[str, ...]:
+    mine = [dict(environment) for environment in row.members]
+    keys = tuple(column.key for column in columns if column.match in mine)
+    return keys if len(keys) < len(columns) else ()
 
 
 # ---------------------------------------------------------------------------------------------------- rows
@@ -116,11 +133,22 @@ def _slot_text(slot: str, augmenter: str) -> str:
 
 def _apart(settings: list[str], members: Sequence[Record]) -> list[list[str]]:
     """Settings in groups, such that no two of a group occur in one column: `sym50` with `sym90`, not with
-    `equal_cost`, which has the labels of both."""
-    columns = {name: {_environment(r) for r in members if _setting(r) == name} for name in settings}
+    `equal_cost`, which has the labels of both. What is longer than another one of its column comes last."""
+    columns: dict[str, dict[Environment, int]] = {name: {} for name in settings}
+    for record in members:
+        columns[_setting(record)][_environment(record)] = record.cell["epochs"]
+    shortest: dict[Environment, int] = {}
+    for found in columns.values():
+        for environment, epochs in found.items():
+            shortest[environment] = min(shortest.get(environment, epochs), epochs)
+    longer = {
+        name: any(epochs > shortest[environment] for environment, epochs in found.items())
+        for name, found in columns.items()
+    }
     groups: list[list[str]] = []
-    for name in sorted(settings):
-        group = next((g for g in groups if all(not columns[name] & columns[other] for other in g)), None)
+    for name in sorted(settings, key=lambda name: (longer[name], name)):
+        apart = (g for g in groups if all(columns[name].keys().isdisjoint(columns[other]) for other in g))
+        group = next(apart, None)
         if group is None:
             groups.append([name])
         else:
@@ -135,7 +163,10 @@ def _by_settings(
     whole = {**match} if alone else {**match, "setting": settings}
     words = [] if alone else [", ".join(settings)]
     varying = _varying(members)
-    combinations = {tuple(_parameters(record).get(key, NONE) for key in varying): None for record in members}
+    combinations: dict[tuple[Any, ...], dict[Environment, Record]] = defaultdict(dict)
+    for record in members:
+        values = tuple(_parameters(record).get(key, NONE) for key in varying)
+        combinations[values].setdefault(_environment(record), record)
     for values in sorted(combinations, key=str):
         told = [f"{key} = {value}" for key, value in zip(varying, values, strict=True)]
         inside = "; ".join([*words, *told[:IN_NAME]])
@@ -143,6 +174,7 @@ def _by_settings(
             f"{name} ({inside})" if inside else name,
             {**whole, **dict(zip(varying, values, strict=True))},
             group=str(match["task"]),
+            members=combinations[values],
         )
 
 
@@ -171,12 +203,37 @@ def _parameters(record: Record) -> dict[str, Any]:
 
 
 def _with_baselines(rows: Sequence[_Part]) -> list[_Part]:
-    """Rows are compared with the first one of their task, which has the fewest augmenters."""
-    first: dict[str, _Part] = {}
-    return [
-        replace(row, baseline=None if first.setdefault(row.group, row) is row else first[row.group].name)
-        for row in rows
-    ]
+    """Rows are compared with one of the first ones of their task, which have the fewest augmenters."""
+    plain: dict[str, list[_Part]] = defaultdict(list)
+    for row in rows:
+        found = plain[row.group]
+        if not found or _bound(row) == _bound(found[0]):
+            found.append(row)
+    return [replace(row, baseline=_baseline(row, plain[row.group])) for row in rows]
+
+
+def _bound(row: _Part) -> list[Any]:
+    return [row.match[f"{SLOT}{slot}"] for slot in SLOTS]
+
+
+def _baseline(row: _Part, plain: Sequence[_Part]) -> str | None:
+    """The name of the plain row that is nearest to this one; of the first, for another plain one."""
+    others = plain[:1] if any(row is other for other in plain) else plain
+    distances = {
+        other.name: distance
+        for other in others
+        if other is not row and (distance := _distance(other, row)) is not None
+    }
+    return min(distances, key=lambda name: distances[name], default=None)
+
+
+def _distance(one: _Part, other: _Part) -> tuple[float, int] | None:
+    """In how many settings two rows differ, a column; then less the columns that both have. None: there are
+    no such columns."""
+    shared = one.members.keys() & other.members.keys()
+    if not shared:
+        return None
+    return fmean(len(settings_that_differ(one.members[e], other.members[e])) for e in shared), -len(shared)
 
 
 # ------------------------------------------------------------------------------------------------- writing
@@ -200,6 +257,8 @@ def _table(kind: str, part: _Part) -> str:
         lines.append(f"group = {_value(part.group)}")
     if part.baseline:
         lines.append(f"baseline = {_value(part.baseline)}")
+    if part.columns:
+        lines.append(f"columns = {_value(part.columns)}")
     lines.append(f"[{kind}.match]")
     lines += [f"{_value(name)} = {_value(value)}" for name, value in part.match.items()]
     return "\n".join(lines) + "\n"

@@ -7,6 +7,7 @@ from smallboards import LPA3, defined
 from smallrecords import bits, changed, small_record
 
 from lpa3bench.errors import DataError
+from lpa3bench.leaderboard.building import build
 from lpa3bench.leaderboard.drafting import draft
 from lpa3bench.leaderboard.placing import by_cell, places
 from lpa3bench.records import Record
@@ -32,6 +33,26 @@ RECORDS = [
     small_record(
         bits(5), identity="00000008", task="FixMatch", slots={"strong": "RandAugment", **LPA3}, setting="x"
     ),
+]
+
+FEW = {"FewLabels.count": "40"}
+STRONG = {"strong": "RandAugment"}
+LONG = [0.1] * 4
+LIKE_DIGITS = [
+    labelled(small_record(bits(5), task="FixMatch", slots=STRONG, setting="labels40"), "FewLabels", FEW),
+    labelled(
+        small_record(bits(5), task="FixMatch", slots=STRONG, setting="equal_cost", earlier=LONG),
+        "FewLabels",
+        FEW,
+    ),
+    labelled(
+        small_record(bits(6), task="FixMatch", slots={**STRONG, **LPA3}, setting="labels40"), "FewLabels", FEW
+    ),
+    small_record(bits(5)),
+    small_record(bits(5), setting="equal_cost", earlier=LONG),
+    labelled(small_record(bits(5), setting="labels40", earlier=LONG * 2), "FewLabels", FEW),
+    small_record(bits(6), slots=LPA3),
+    small_record(bits(6), slots={"view": "CutMix"}, dataset="Other"),
 ]
 
 
@@ -65,6 +86,47 @@ def test_rows_are_arms_and_columns_are_what_they_are_tried_on() -> None:
 
 def test_the_order_of_records_has_no_say() -> None:
     assert draft(RECORDS[::-1], "Mine") == draft(RECORDS, "Mine")
+    assert draft(LIKE_DIGITS[::-1], "Mine") == draft(LIKE_DIGITS, "Mine")
+
+
+def test_what_is_compared_is_alike_but_for_its_augmenter() -> None:
+    """Not with the row of equal cost, whose name comes first: it differs in its epochs as well."""
+    board = defined(draft(LIKE_DIGITS, "Mine"))
+    names = {row.key: row.name for row in board.rows}
+    assert {row.name: names.get(row.baseline or "") for row in board.rows} == {
+        "FixMatch + RandAugment (strong) (labels40)": None,
+        "FixMatch + RandAugment (strong) (equal_cost)": "FixMatch + RandAugment (strong) (labels40)",
+        "FixMatch + LPA3 + RandAugment (strong)": "FixMatch + RandAugment (strong) (labels40)",
+        "Supervised (labels40, none)": None,
+        "Supervised (equal_cost)": "Supervised (labels40, none)",
+        "Supervised + LPA3": "Supervised (labels40, none)",
+        "Supervised + CutMix (view)": None,  # the plain rows have no column in common with it
+    }
+    cells = build(board, LIKE_DIGITS, {}).cells
+    differ = {names[cell.row]: cell.comparison.differs_in for cell in cells if cell.comparison}
+    assert len(differ) == 4
+    for name, settings in differ.items():
+        assert settings == (("run.epochs: 1 → 5",) if "equal_cost" in name else ()), name
+
+
+def test_the_nearest_of_several_baselines_is_taken() -> None:
+    """Two learning rates, each with and without: like is set beside like, whichever comes first."""
+    rates = [
+        small_record(bits(5), identity=f"0000000{place}", slots=slots, config={"Supervised.lr": rate})
+        for place, (rate, slots) in enumerate([("0.1", {}), ("0.3", {}), ("0.1", LPA3), ("0.3", LPA3)])
+    ]
+    board = defined(draft(rates, "Mine"))
+    plain, lpa3 = "Supervised (Supervised.lr = {})", "Supervised + LPA3 (Supervised.lr = {})"
+    names = {row.key: row.name for row in board.rows}
+    baselines = {row.name: names.get(row.baseline or "") for row in board.rows}
+    assert [baselines[lpa3.format(rate)] for rate in (0.1, 0.3)] == [plain.format(0.1), plain.format(0.3)]
+
+
+def test_a_row_is_planned_where_it_has_records() -> None:
+    board = defined(draft(LIKE_DIGITS, "Mine"))
+    cells = by_cell(board, LIKE_DIGITS)
+    assert {(row.key, column.key) for row, column in board.planned()} == cells.keys()
+    assert len(cells) == len(LIKE_DIGITS) < len(board.rows) * len(board.columns)
 
 
 def test_names_that_toml_must_quote_come_through() -> None:
