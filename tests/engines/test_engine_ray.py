@@ -1,15 +1,19 @@
-"""Ray: what is refused at once, and how many runs there is room for. tests/e2e kills real workers."""
+"""Ray: what is refused at once, where runs are placed, and what is given up. tests/e2e kills real workers."""
 
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from console import Cli
 
-from lpa3bench.engines.ray import Needs, connect, room
+from lpa3bench.engines.engine import Ended
+from lpa3bench.engines.launch import Launch
+from lpa3bench.engines.ray import Needs, Ray, connect, room
 from lpa3bench.errors import UsageError
 
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed")
@@ -44,8 +48,9 @@ def test_what_no_machine_has_room_for_is_refused_at_once(cli: Cli, tmp_path: Pat
     (tmp_path / "s.gin").write_text(
         'suite.cells = ["quickstart"]\nsuite.seeds = (0,)\nsuite.threads = 4096\n'
     )
-    done = cli("suite", "s.gin", "--engine", "ray", "--no-forecast", "--device", "cpu", cwd=tmp_path)
+    done = cli("suite", "s.gin", "--engine", "ray", "--workers", "1", "--device", "cpu", cwd=tmp_path)
     assert done.returncode == 2, done.stderr
+    assert done.stdout == "", "refused before steps are timed for a plan"
     assert done.stderr.splitlines()[-1] == (
         "error: --engine ray: no machine has 4096 CPUs for a run; it would wait for ever"
     )
@@ -66,3 +71,85 @@ def test_a_cluster_that_is_not_there(address: str, says: str) -> None:
     with pytest.raises(UsageError) as caught:
         connect(address, workers=None, threads=1, device="cpu")
     assert says in str(caught.value)
+
+
+# ------------------------------------------------------------------------------------- a cluster of two nodes
+PLACED = """
+import os, time
+from pathlib import Path
+
+(Path(os.environ["SEEN"]) / str(os.getpid())).write_text(os.environ["CUDA_VISIBLE_DEVICES"])
+until = time.monotonic() + 60
+while len(os.listdir(os.environ["SEEN"])) < 3 and time.monotonic() < until:
+    time.sleep(0.05)
+os._exit(0)
+"""
+KILLS = "import os, signal; os.kill(os.getppid(), signal.SIGKILL); os._exit(1)"
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """Of a running cluster: two nodes on this machine, which say that they have one GPU and two."""
+    from ray.cluster_utils import Cluster
+
+    small = {"object_store_memory": 100 * 2**20, "include_dashboard": False}
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 4, "num_gpus": 1, **small})
+    cluster.add_node(num_cpus=4, num_gpus=2, **small)
+    cluster.wait_for_nodes()
+    yield cluster.address
+    cluster.shutdown()
+
+
+def launch(folder: Path, name: str, instead: str) -> Launch:
+    """A process that does this instead of a run, which would take its time to be imported."""
+    (folder / "sitecustomize.py").write_text(instead)
+    environment = {"PYTHONPATH": str(folder), "SEEN": str(folder / "seen")}
+    return Launch(("--help",), environment, str(folder), str(folder / ".logs" / f"{name}.log"))
+
+
+def ended(engine: Ray, count: int) -> list[Ended]:
+    found: list[Ended] = []
+    deadline = time.monotonic() + 120
+    while len(found) < count:
+        assert time.monotonic() < deadline, found
+        found += engine.poll()
+        time.sleep(0.05)
+    return found
+
+
+@needs_ray
+@pytest.mark.slow
+def test_runs_are_placed_on_all_machines_and_share_no_gpu(address: str, tmp_path: Path) -> None:
+    (tmp_path / "seen").mkdir()
+    engine = connect(address, workers=None, threads=1, device="auto")
+    try:
+        assert engine.capacity == 3
+        for name in "abc":
+            engine.submit(name, launch(tmp_path, name, PLACED))
+        found = ended(engine, 3)
+    finally:
+        engine.close()
+    assert sorted(found, key=lambda one: one.name) == [Ended(name, 0, "") for name in "abc"]
+    seen = sorted(path.read_text() for path in (tmp_path / "seen").iterdir())
+    assert seen == ["0", "0", "1"], "at the same time: the first GPU of each machine, and the second of one"
+
+
+@needs_ray
+@pytest.mark.slow
+def test_a_run_whose_worker_dies_again_and_again_is_given_up(address: str, tmp_path: Path) -> None:
+    """It may succeed another time, and says nothing of the run's values. A log that cannot be written does."""
+    engine = connect(address, workers=2, threads=1, device="cpu")
+    try:
+        assert engine.capacity == 2
+        (tmp_path / ".logs" / "b.log").mkdir(parents=True)
+        engine.submit("a", launch(tmp_path, "a", KILLS))
+        engine.submit("b", launch(tmp_path, "b", KILLS))
+        assert not engine.has_room()
+        by_name = {one.name: one for one in ended(engine, 2)}
+    finally:
+        engine.close()
+    assert by_name["a"].code == 75
+    assert by_name["a"].cause.startswith("Ray gave up: WorkerCrashedError: ")
+    assert (tmp_path / ".logs" / "a.log").read_text().count("\n--- ") == 3, "tried three times more"
+    assert by_name["b"].code == 1
+    assert by_name["b"].cause.startswith("it cannot be started with the log ")
