@@ -37,7 +37,11 @@ if TYPE_CHECKING:
 @click.option(
     "--limit", type=click.IntRange(1), metavar="N", help="Train on N images only; the record is no result."
 )
-@click.option("--download", is_flag=True, help="Fetch the data set first if it is not there.")
+@click.option(
+    "--download",
+    is_flag=True,
+    help="Fetch the data set first if it is not there; with torchrun in ten minutes, else use `data get`.",
+)
 @click.option(
     "--wandb",
     type=click.Choice(["online", "offline"]),
