@@ -5,13 +5,14 @@ from __future__ import annotations
 import fcntl
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lpa3bench.errors import RunFailed
 from lpa3bench.files import write_text
+from lpa3bench.slots import SLOTS, Slot
 
 if TYPE_CHECKING:
     from lpa3bench.state import Checkpoints
@@ -83,11 +84,28 @@ class RunDirectory:
             raise RunFailed(f"{self.result}: damaged ({error}); start over with --fresh") from error
         return record
 
+    @property
+    def pictures(self) -> dict[Slot, Path]:
+        """Where the picture of each slot's augmentations lies, once it is made."""
+        return {slot: self.path / "images" / f"{slot}.png" for slot in SLOTS}
+
+    @property
+    def exported(self) -> tuple[Path, ...]:
+        """Where the weights lie, once they are exported, with their config and card."""
+        return tuple(self.path / "export" / name for name in ("model.safetensors", "config.gin", "README.md"))
+
     def clear(self) -> None:
-        """Remove what an earlier run left, the record first so that nobody takes the rest for finished."""
+        """Remove what an earlier run left, the record first so that nobody takes the rest for finished.
+
+        What others have put beside it stays.
+        """
         files = (self.result, self.env, self.metrics, self.best, self.predictions, self.labels)
-        for file in files:
+        made_of_it = (*self.pictures.values(), *self.exported)
+        for file in (*files, *made_of_it):
             file.unlink(missing_ok=True)
+        for folder in {file.parent for file in made_of_it}:
+            with suppress(OSError):  # there is none, or it holds something else
+                folder.rmdir()
         self.checkpoints.clear()
 
     def write_text(self, path: Path, text: str) -> None:

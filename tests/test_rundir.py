@@ -52,9 +52,13 @@ def test_clearing_begins_with_the_record(tmp_path: Path, monkeypatch: pytest.Mon
     folder = RunDirectory(tmp_path)
     files = [folder.result, folder.env, folder.metrics, folder.best, folder.predictions, folder.labels]
     checkpoints = [tmp_path / f"checkpoint-0000{k}.pt" for k in (1, 2)]
-    for file in (*files, *checkpoints):
+    made_of_it = [*folder.pictures.values(), *folder.exported]
+    for file in (*files, *checkpoints, *made_of_it):
+        file.parent.mkdir(exist_ok=True)
         file.write_text("x")
-    (tmp_path / "notes.txt").write_text("the user's own")
+    own = [tmp_path / "notes.txt", tmp_path / "images" / "notes.txt"]
+    for file in own:
+        file.write_text("the user's own")
     removed = []
     real = Path.unlink
 
@@ -65,6 +69,7 @@ def test_clearing_begins_with_the_record(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(Path, "unlink", spy)
     folder.clear()
     assert removed[0] == folder.result, "a record beside missing files would pass for a finished run"
-    assert set(removed) == {*files, *checkpoints}
-    assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
+    assert set(removed) == {*files, *checkpoints, *made_of_it}
+    assert {p for p in tmp_path.rglob("*") if p.is_file()} == {*own}
+    assert not (tmp_path / "export").exists()
     folder.clear()  # an empty one too
