@@ -7,12 +7,13 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
+from lpa3bench.errors import printable
 from lpa3bench.leaderboard.board import Measure
 from lpa3bench.leaderboard.comparing import CellComparison, Compared, Side
 from lpa3bench.leaderboard.measures import MEASURES
-from lpa3bench.report.html.costs import cost_rows
-from lpa3bench.report.html.numbers import difference, percent, probability
+from lpa3bench.report.costs import cost_rows
 from lpa3bench.report.markdown import escaped
+from lpa3bench.report.numbers import difference, percent, probability
 from lpa3bench.stats import ALPHA, FEWEST_FOR_INTERVAL, Harm, PairedTest, PerSample
 
 SCHEMA_VERSION = 1
@@ -22,10 +23,12 @@ NOTES = (
     "Differences are A minus B, the baseline, in percentage points; a pair has one seed, and so the same "
     "labels, images and order. ± is the sample standard deviation (ddof = 1); brackets are 95 % bootstrap "
     f"intervals, over pairs from {FEWEST_FOR_INTERVAL} pairs on.",
-    "Tests on images are of these trained networks at their last epoch: they say nothing of other seeds.",
+    "Images and classes are those of the last epoch, whichever the score counts; tests on images are of "
+    "these trained networks, and say nothing of other seeds.",
     "A run that is stopped early had a schedule made for more: the fair baseline is one trained for the "
-    "other's cost (the settings named equal_cost). p values at equal cost are not corrected. Seconds compare "
-    "only where machine and load were the same.",
+    "other's cost (the settings named equal_cost). Scores at equal cost are of the epoch reached by then, "
+    "whichever the score counts, and their p values are not corrected. Seconds compare only where machine "
+    "and load were the same.",
 )
 """What a reader must know to believe the numbers."""
 
@@ -62,7 +65,7 @@ def _block(heading: str, rows: list[Row]) -> str:
     width = max(len(name) for name, _ in rows)
     lines = [
         textwrap.fill(
-            _printable(sentence),
+            printable(sentence),
             WIDTH,
             initial_indent=f"  {name:<{width}}  ",
             subsequent_indent=" " * (width + 4),
@@ -71,12 +74,7 @@ def _block(heading: str, rows: list[Row]) -> str:
         )
         for name, sentence in rows
     ]
-    return "\n".join((_printable(heading), *lines))
-
-
-def _printable(words: str) -> str:
-    """Without signs that a terminal would obey."""
-    return "".join(sign if sign.isprintable() else "?" for sign in words)
+    return "\n".join((printable(heading), *lines))
 
 
 # ----------------------------------------------------------------------------------------------- sentences
@@ -86,7 +84,7 @@ def _sections(compared: Compared) -> Iterator[tuple[str, list[Row]]]:
         yield f"A {cell.method.label} against B {cell.baseline.label}", [*_rows(cell, measure)]
     if pooled := compared.pooled:
         sentence = f"mean difference {_points(pooled, measure)}; {pooled.why} ({pooled.test})"
-        yield f"All {len(compared.cells)} cells, one difference each", [("verdict", sentence)]
+        yield f"All {pooled.n} cells with pairs, one difference each", [("verdict", sentence)]
 
 
 def _rows(cell: CellComparison, measure: Measure) -> Iterator[Row]:

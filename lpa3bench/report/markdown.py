@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from lpa3bench.leaderboard.board import Board, Cell, Measure, Row
-from lpa3bench.report.html.numbers import probability
+from lpa3bench.report.numbers import probability
 from lpa3bench.report.texts import (
     Line,
     column_titles,

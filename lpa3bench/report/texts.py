@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lpa3bench.leaderboard.board import Board, Cell, Column, Comparison, Measure, Published, Row
-from lpa3bench.report.html.numbers import decimals_for, difference, probability, score
+from lpa3bench.report.numbers import decimals_for, difference, probability, score
 
 MISSING = "–"
 CLAIMED = "claimed"

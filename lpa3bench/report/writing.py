@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from lpa3bench.files import write_text
 from lpa3bench.leaderboard.board import Board
 from lpa3bench.report import dump, latex, markdown, table
-from lpa3bench.report.html import page
+from lpa3bench.report.html.page import page
 
-FILES = {
+FILES: dict[str, Callable[[Board], str]] = {
     "README.md": markdown.readme,
     "board.csv": table.table,
     "board.tex": latex.tables,

@@ -105,7 +105,18 @@ def test_a_pair_of_settings_is_pooled(tmp_path: Path) -> None:
     method = [small_record(bits(7), setting=setting, slots=LPA3) for setting in ("one", "two")]
     baseline = [small_record(bits(right), setting=setting) for setting, right in (("one", 5), ("two", 6))]
     shown = text(compared(tmp_path, method, baseline))
-    assert "All 2 cells, one difference each\n  verdict  mean difference +15.00 ± 7.07; not testable" in shown
+    heading = "All 2 cells with pairs, one difference each"
+    assert f"{heading}\n  verdict  mean difference +15.00 ± 7.07; not testable" in shown
+
+
+def test_cells_without_a_pair_are_not_counted_as_pooled(tmp_path: Path) -> None:
+    settings = ("one", "two", "three")
+    method = [small_record(bits(7), setting=one, slots=LPA3) for one in settings]
+    baseline = [small_record(bits(5), setting=one, seed=int(one == "three")) for one in settings]
+    shown = text(compared(tmp_path, method, baseline))
+    assert "three-lpa3-00000000 against B digits-supervised-three-00000000" in shown
+    assert "All 2 cells with pairs, one difference each" in shown
+    assert "All 3 cells" not in shown
 
 
 def hostile() -> list[Record]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from lpa3bench.leaderboard.board import Board, Cell, Column, Measure, Published, Row
-from lpa3bench.report.html.numbers import decimals_for
+from lpa3bench.report.numbers import decimals_for
 
 CLAIMED, MEASURED = KINDS = ("claimed", "measured")
 UNPLANNED, UNCLAIMED, UNMEASURED = PLAIN = ("not planned", "no published number", "not measured")

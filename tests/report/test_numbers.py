@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lpa3bench.leaderboard.board import Measure
-from lpa3bench.report.html import numbers
+from lpa3bench.report import numbers
 
 SHARE = Measure(key="last", name="last", text="", unit="%")
 SECONDS = Measure(key="s", name="s", text="", unit="s", higher_is_better=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from lpa3bench.leaderboard.board import Measure
-from lpa3bench.report.html.numbers import MISSING, amount, difference, duration, percent
+from lpa3bench.report.numbers import MISSING, amount, difference, duration, percent
 from lpa3bench.stats import AtBudget, EqualCost
 
 SURROUNDINGS = "the surroundings differ, so seconds do not compare"
