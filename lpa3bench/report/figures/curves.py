@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,8 @@ TEXT = (
     "Where seeds differ in passes or seconds, an epoch stands at their mean. A backward pass to the weights "
     "counts as two passes, to the image as one; evaluation is not counted."
 )
+LEGEND = 40
+"""Characters on a line of the legend."""
 Array = np.ndarray[Any, Any]
 
 
@@ -59,7 +62,7 @@ def _place(row: dict[str, Any], by: By) -> float:
 
 def draw(rows: Sequence[Panel], by: Sequence[By], out: Path) -> list[Path]:
     """Draw a row for each panel (at least one), with axes for each of `by`, and write SVG and PNG."""
-    longest = max(len(arm.name) for panel in rows for arm in panel.arms)
+    longest = min(LEGEND, max(len(arm.name) for panel in rows for arm in panel.arms))
     with styled():
         figure = canvas(0.4 + 3.6 * len(by) + 1.2 + 0.065 * longest, 0.7 + 2.55 * len(rows))
         grid = figure.subplots(len(rows), len(by), squeeze=False, sharey="row")
@@ -77,7 +80,7 @@ def _panel(axes: Axes, panel: Panel, by: By) -> None:
     for place, arm in enumerate(panel.arms):
         found = curve(arm.records, by)
         colour, dash = COLOURS[place % len(COLOURS)], LINES[place % len(LINES)]
-        label = f"{arm.name} (n = {found.n})"
+        label = "\n".join(textwrap.wrap(f"{arm.name} (n = {found.n})", LEGEND))
         marker = "o" if len(found.x) == 1 else None
         axes.plot(
             found.x, found.mean, color=colour, linestyle=dash, linewidth=1.6, marker=marker, label=label

@@ -144,3 +144,14 @@ def test_the_figure_holds_every_arm_escaped_and_is_the_same_again(tmp_path: Path
     assert all(label in text for label in AXES.values())
     again = draw(panels(records[::-1]), tuple(AXES), tmp_path / "b")
     assert [path.read_bytes() for path in again] == [svg.read_bytes(), png.read_bytes()], "in any order"
+
+
+def test_long_names_are_wrapped_and_widen_no_figure(tmp_path: Path) -> None:
+    def width(values: int) -> str:
+        config = {f"Supervised.value_{number}": "1" for number in range(values)}
+        records = [*runs(seeds=1, identity="1" * 8), *runs(seeds=1, config=config)]
+        text = draw(panels(records), ("epochs",), tmp_path / str(values))[0].read_text(encoding="utf-8")
+        assert f"value_{values - 1} 1" in text
+        return text.partition('width="')[2].partition('"')[0]
+
+    assert width(4) == width(12)
