@@ -44,6 +44,17 @@ def test_the_first_is_remembered_until_somebody_asks(number: int, code: int) -> 
     assert handlers() == before
 
 
+def test_who_waits_says_what_follows(capfd: pytest.CaptureFixture[str]) -> None:
+    with Interrupts():
+        os.kill(os.getpid(), signal.SIGTERM)
+    with Interrupts(then="stopping all runs"):
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert capfd.readouterr().err.splitlines() == [
+        "stopping after this step; once more stops at once",
+        "stopping all runs; once more stops at once",
+    ]
+
+
 @pytest.fixture
 def ctrl_c() -> Iterator[None]:
     """Python's own handler: a shell starts what it puts into the background with SIGINT ignored."""
