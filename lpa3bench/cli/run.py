@@ -115,6 +115,8 @@ def _train(job: Job, processes: Processes, mirrors: list[Mirror], as_json: bool)
         return
     if done.already_done:
         click.echo("this run is finished; --fresh runs it again", err=True)
+        if mirrors:
+            click.echo(f"W&B: nothing was published; `lpa3bench publish {done.folder}` does so", err=True)
     if as_json:
         click.echo(json.dumps({"folder": str(done.folder), **done.record}, indent=1))
     else:

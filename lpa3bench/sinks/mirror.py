@@ -43,6 +43,7 @@ class Mirror(Sink):
 
     def start(self, info: RunInfo) -> None:
         if os.environ.get("WANDB_MODE", "").lower() == "disabled":
+            self._tell("W&B: nothing is published: WANDB_MODE=disabled")
             return
         if find_spec("wandb") is None:
             self._tell(

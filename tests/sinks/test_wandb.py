@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from console import Cli
 from wandbruns import made_run
 from wandbserver import KEY, Server, serving
 
 from lpa3bench import config as configs
+from lpa3bench.cli import main
 from lpa3bench.job import Job
 from lpa3bench.publish.following import follow
 from lpa3bench.publish.runs import read_run
@@ -108,6 +110,17 @@ def test_a_mirror_whose_server_is_gone(home: Path, cli: Cli) -> None:
         time.sleep(0.2)
 
 
+def test_a_finished_run_has_no_mirror(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(home)
+    asked = ["run", "test.gin", "--device", "cpu", "--data", "."]
+    assert CliRunner().invoke(main, asked).exit_code == 0
+    done = CliRunner().invoke(main, [*asked, "--wandb", "online"])
+    assert done.exit_code == 0, done.output
+    (folder,) = (path.parent for path in Path("runs").glob("*/result.json"))
+    assert f"W&B: nothing was published; `lpa3bench publish {folder}` does so\n" in done.stderr
+    assert not (folder / ".wandb").exists()
+
+
 @pytest.mark.parametrize("fault", ["disabled", "no SDK", "no process"])
 def test_a_mirror_that_cannot_be(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], fault: str
@@ -122,9 +135,13 @@ def test_a_mirror_that_cannot_be(
     mirror.start(RunInfo(run_id="r", folder=home, epochs=1, epochs_done=0, phases=()))
     assert mirror.process is None
     said = capsys.readouterr().err
-    expected = {"disabled": "", "no SDK": "pip install 'lpa3bench[wandb]'", "no process": "W&B: no mirror ("}
+    expected = {
+        "disabled": "W&B: nothing is published: WANDB_MODE=disabled",
+        "no SDK": "pip install 'lpa3bench[wandb]'",
+        "no process": "W&B: no mirror (",
+    }
     assert expected[fault] in said
-    assert len(said.splitlines()) == (0 if fault == "disabled" else 1)
+    assert len(said.splitlines()) == 1
 
 
 @pytest.mark.slow
