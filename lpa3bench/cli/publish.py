@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from lpa3bench.cli.options import data_option, json_option, plugin_option
+from lpa3bench.errors import BenchError, TryAgain
 
 if TYPE_CHECKING:
     from lpa3bench.publish.delivery import Delivered
@@ -32,7 +33,7 @@ def target_options(function: F) -> F:
         default=SECONDS,
         show_default=True,
         metavar="S",
-        help="Seconds that one delivery may take; then exit code 75.",
+        help="Seconds that one delivery may take (then exit code 75), and the images of one run.",
     )(function)
     function = click.option("--offline", is_flag=True, help="Write W&B's offline files, upload nothing.")(
         function
@@ -73,15 +74,14 @@ def command(
 ) -> None:
     """Replay finished or running runs into Weights & Biases.
 
-    Each RUN is a run directory. It has a fixed id at W&B, so publishing again changes nothing, and what broke
-    off half-way is completed. WANDB_... variables are honoured. Without a key everything is written offline.
+    Each RUN is a run directory; other folders are passed over. It has a fixed id at W&B, so publishing again
+    changes nothing, and what broke off half-way is completed. Where one of many fails the others go on.
+    WANDB_... variables are honoured. Without a key everything is written offline.
     """
     from lpa3bench.errors import UsageError
     from lpa3bench.publish import target as targets
     from lpa3bench.publish.delivery import deliver
     from lpa3bench.publish.following import follow as follow_run
-    from lpa3bench.publish.runs import wandb_id
-    from lpa3bench.rundir import RunDirectory
 
     if follow and len(runs) > 1:
         raise UsageError("--follow takes one RUN; start a process for each")
@@ -89,32 +89,68 @@ def command(
         return
     targets.require_sdk()
     target = targets.Target(project=project, entity=entity, offline=offline)
-    for run in runs:
-        wandb_id(RunDirectory(run))  # a slip is found before anything is sent
-
-    outcomes = []
-    for run in runs:
-        last = partial(_whole, run, images=not no_images, data=data, plugins=plugins)
-        if follow:
-            os.nice(NICE)
-            done = follow_run(run, target, timeout=timeout, last=last, tell=_tell)
-        else:
-            done = deliver(last(), run, target, targets.Deadline(timeout))
+    outcomes: list[dict[str, Any]] = []
+    failures: list[BenchError] = []
+    for run in _run_directories(runs):
+        last = partial(_whole, run, images=not no_images, data=data, plugins=plugins, timeout=timeout)
+        try:
+            if follow:
+                os.nice(NICE)
+                done = follow_run(run, target, timeout=timeout, last=last, tell=_tell)
+            else:
+                done = deliver(last(), run, target, targets.Deadline(timeout))
+        except BenchError as error:
+            if len(runs) == 1:
+                raise
+            _tell(f"error: {run}: {error}")
+            failures.append(error)
+            outcomes.append({"run": str(run), "status": "failed", "error": str(error)})
+            continue
         outcomes.append({"run": str(run), **asdict(done)})
         if not as_json:
             click.echo(f"{run}: {told(done)}")
         advise(done, f"lpa3bench publish {run}")
     if as_json:
         click.echo(json.dumps(outcomes, indent=1))
+    if failures:
+        _tell(f"{len(failures)} of {len(outcomes)} were not published")
+        raise SystemExit(_worst(failures))
 
 
-def _whole(run: Path, *, images: bool, data: Path | None, plugins: tuple[Path, ...]) -> Parcel:
+def _run_directories(paths: tuple[Path, ...]) -> list[Path]:
+    """The run directories among them; other folders, `runs/search` say, are told of and passed over.
+
+    Raises:
+        RunFailed: there is no run directory.
+    """
+    from lpa3bench.errors import RunFailed
+    from lpa3bench.rundir import RunDirectory
+
+    runs = [path for path in paths if RunDirectory(path).env.exists()]
+    if not runs:
+        raise RunFailed(f"{paths[0]}: is no run directory: there is no {RunDirectory(paths[0]).env.name}")
+    for path in paths:
+        if path not in runs:
+            _tell(f"{path}: is no run directory, passed over")
+    return runs
+
+
+def _worst(failures: Sequence[BenchError]) -> int:
+    """The exit code of many: what no repetition mends comes before what one might."""
+    lasting = [error.exit_code for error in failures if not isinstance(error, TryAgain)]
+    return max(lasting, default=TryAgain.exit_code)
+
+
+def _whole(
+    run: Path, *, images: bool, data: Path | None, plugins: tuple[Path, ...], timeout: float
+) -> Parcel:
     """All that a run has to show, pictures included."""
     from lpa3bench.publish.images import make_images
     from lpa3bench.publish.runs import read_run
+    from lpa3bench.publish.target import Deadline
 
     if images:
-        make_images(run, data=data, plugins=plugins, tell=_tell)
+        make_images(run, data=data, plugins=plugins, deadline=Deadline(timeout), tell=_tell)
     return read_run(run, images=images)
 
 

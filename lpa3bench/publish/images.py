@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import os
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lpa3bench.errors import BenchError
+from lpa3bench import records
+from lpa3bench.errors import BenchError, TryAgain
 from lpa3bench.files import write_atomically
-from lpa3bench.publish.runs import IMAGES
+from lpa3bench.publish import process
+from lpa3bench.publish.target import Deadline
 from lpa3bench.rundir import RunDirectory
+from lpa3bench.slots import Slot
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,35 +29,70 @@ SIDE = 64
 
 
 def make_images(
-    path: Path, *, data: Path | None, plugins: tuple[Path, ...] = (), tell: Callable[[str], None]
+    path: Path,
+    *,
+    data: Path | None,
+    plugins: tuple[Path, ...] = (),
+    deadline: Deadline,
+    tell: Callable[[str], None],
 ) -> None:
     """Write `images/<slot>.png` for each slot of a finished run: images above, their views below.
 
-    Pictures that are there are left as they are. Without the data set, or the plugin, there are none; that is
-    told, and no error.
+    Pictures that are there are left as they are. The others are made in a process of its own. Without the
+    data set, or the plugin, there are none; nor if anything else goes wrong or the time is up, for no picture
+    is worth a publication: that is told, and no error.
 
     Args:
         path: the run directory.
         data, plugins: as of `--data` and `--plugin`.
         tell: takes the line.
     """
-    folder = path / IMAGES
-    if not RunDirectory(path).result.exists() or [*folder.glob("*.png")]:
+    if not _missing(path):
         return
+    order = {"run": str(path), "data": data and str(data), "plugins": [str(plugin) for plugin in plugins]}
+    try:
+        done = process.run(
+            ["-m", "lpa3bench.publish.images"], stdin=json.dumps(order), env={**os.environ}, deadline=deadline
+        )
+    except TryAgain:
+        tell(f"no images of augmentations: they were not made within {deadline.seconds:g} seconds")
+        return
+    if done.returncode:
+        tell(f"no images of augmentations: {done.complaint}")
+
+
+def main() -> None:
+    """Draw what `{"run": …, "data": …, "plugins": […]}` on stdin asks for; the last line says what failed."""
+    order = json.load(sys.stdin)
+    try:
+        _draw(
+            Path(order["run"]),
+            data=order["data"] and Path(order["data"]),
+            plugins=tuple(map(Path, order["plugins"])),
+        )
+    except BenchError as error:
+        sys.exit(f"error: {error}")
+    except Exception as error:  # a plugin's, or of the library that draws
+        sys.exit("error: " + " ".join(f"{type(error).__name__}: {error}".split())[:200])
+
+
+def _missing(path: Path) -> dict[Slot, Path]:
+    """The pictures that a finished run could have and has not."""
+    folder = RunDirectory(path)
+    slots = records.load(folder.result).slots if folder.result.exists() else {}
+    return {slot: file for slot, file in folder.pictures.items() if slot in slots and not file.exists()}
+
+
+def _draw(path: Path, *, data: Path | None, plugins: tuple[Path, ...]) -> None:
     from lpa3bench.paths import data_root
     from lpa3bench.probe.trained import open_run
     from lpa3bench.probe.views import sample
 
-    try:
-        found = sample(open_run(path, data=data_root(data), device="cpu", plugins=plugins), COUNT)
-    except BenchError as error:
-        tell(f"no images of augmentations: {error}")
-        return
-    for slot, pairs in found.items():
-        if len(pairs):
-            folder.mkdir(exist_ok=True)
-            picture = _sheet(pairs)
-            write_atomically(folder / f"{slot}.png", partial(picture.save, format="PNG"))
+    found = sample(open_run(path, data=data_root(data), device="cpu", plugins=plugins), COUNT)
+    for slot, file in _missing(path).items():
+        if slot in found and len(found[slot]):
+            file.parent.mkdir(exist_ok=True)
+            write_atomically(file, partial(_sheet(found[slot]).save, format="PNG"))
 
 
 def _sheet(pairs: np.ndarray[Any, Any]) -> Image:
@@ -64,3 +105,7 @@ def _sheet(pairs: np.ndarray[Any, Any]) -> Image:
     times = max(1, -(-SIDE // min(height, width)))
     sheet = np.kron(sheet, np.ones((times, times, 1), dtype=np.uint8))
     return Image.fromarray(sheet[..., 0] if channels == 1 else sheet)
+
+
+if __name__ == "__main__":
+    main()

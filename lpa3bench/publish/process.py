@@ -1,4 +1,4 @@
-"""Processes of the SDK's, which may hang and must not take us with them."""
+"""Processes of the SDK's, and of plugins', which may hang and must not take us with them."""
 
 from __future__ import annotations
 

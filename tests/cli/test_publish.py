@@ -323,10 +323,9 @@ def test_switched_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_makes_no_sense(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = made_run(tmp_path)
     (tmp_path / "empty").mkdir()
-    failed = publish(folder, tmp_path / "empty")
+    failed = publish(tmp_path / "empty")
     assert failed.exit_code == 1
     assert failed.stderr.endswith("empty: is no run directory: there is no env.json\n")
-    assert not (folder / ".wandb").exists(), "a slip is found before anything is written"
     assert publish(folder, folder, "--follow").exit_code == 2
     monkeypatch.setattr(targets, "find_spec", lambda name: None)
     failed = publish(folder)
@@ -334,13 +333,30 @@ def test_what_makes_no_sense(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert failed.stderr == "error: publishing needs the W&B SDK: pip install 'lpa3bench[wandb]'\n"
 
 
+def test_one_of_many_that_fails_stops_no_other(tmp_path: Path) -> None:
+    """As `runs/*` is: with a folder of searches in it, too."""
+    runs = tmp_path / "runs"
+    damaged, whole = made_run(runs / "a"), made_run(runs / "b")
+    (damaged / "result.json").write_text("{")
+    (runs / "search").mkdir()
+    done = publish(runs / "search", damaged, whole, "--offline", "--json")
+    assert done.exit_code == 4, done.output
+    first, second = json.loads(done.stdout)
+    assert (first["run"], first["status"]) == (str(damaged), "failed")
+    assert (second["run"], second["status"]) == (str(whole), "offline")
+    passed, failed, count = done.stderr.splitlines()
+    assert passed == f"{runs / 'search'}: is no run directory, passed over"
+    assert failed.startswith(f"error: {damaged}: ")
+    assert count == "1 of 2 were not published"
+
+
 def test_a_run_without_its_data_set_has_no_images(tmp_path: Path) -> None:
     folder = made_run(tmp_path)
-    shutil.rmtree(folder / "images")
+    (folder / "images" / "positives.png").unlink()
     done = publish(folder, "--offline")
     assert done.exit_code == 0, done.output
     (line,) = done.stderr.splitlines()
-    assert line.startswith("no images of augmentations: ")
+    assert line.startswith("no images of augmentations: error: ")
 
 
 # --------------------------------------------------------------------------------------------------- boards

@@ -1,0 +1,72 @@
+"""Pictures of augmentations: each is made once, and none is worth a publication."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+from wandbruns import made_run
+
+from lpa3bench.cli import main
+from lpa3bench.publish import images
+from lpa3bench.publish.images import make_images
+from lpa3bench.publish.target import Deadline
+
+CONFIG = """\
+run.task = @tasks.FixMatch()
+run.dataset = @datasets.Synthetic()
+run.backbone = @backbones.SmallNet
+run.labels = @labels.FewLabels()
+FewLabels.count = 20
+run.strong = @augmenters.Cutout()
+run.positives = @augmenters.Cutout()
+run.epochs = 1
+FixMatch.batch_size = 8
+FixMatch.steps_per_epoch = 2
+Synthetic.size = 8
+Synthetic.train = 64
+Synthetic.val = 16
+Synthetic.test = 16
+SmallNet.width = 4
+"""
+
+
+def test_what_is_missing_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("test.gin").write_text(CONFIG)
+    trained = CliRunner().invoke(main, ["run", "test.gin", "--device", "cpu", "--data", ".", "--json"])
+    assert trained.exit_code == 0, trained.output
+    run = Path(json.loads(trained.stdout)["folder"])
+    (run / "images").mkdir()
+    (run / "images" / "positives.png").write_bytes(b"there already")
+    told: list[str] = []
+    make_images(run, data=tmp_path, deadline=Deadline(100), tell=told.append)
+    assert told == []
+    assert {path.name for path in (run / "images").iterdir()} == {"positives.png", "strong.png"}
+    assert (run / "images" / "positives.png").read_bytes() == b"there already"
+    with Image.open(run / "images" / "strong.png") as picture:
+        assert picture.size == (8 * 64, 2 * 64), "eight images, and their views below"
+
+
+def test_pictures_have_their_time(tmp_path: Path) -> None:
+    folder = made_run(tmp_path)
+    (folder / "images" / "positives.png").unlink()
+    told: list[str] = []
+    make_images(folder, data=tmp_path, deadline=Deadline(0.2), tell=told.append)
+    assert told == ["no images of augmentations: they were not made within 0.2 seconds"]
+
+
+def test_a_library_that_fails_is_told_of_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def draw(*_: Any, **__: Any) -> None:
+        raise ValueError("cannot write\nmode F as PNG")
+
+    monkeypatch.setattr(images, "_draw", draw)
+    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps({"run": "r", "data": None, "plugins": []})))
+    with pytest.raises(SystemExit) as ended:
+        images.main()
+    assert ended.value.code == "error: ValueError: cannot write mode F as PNG"
