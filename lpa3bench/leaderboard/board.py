@@ -184,6 +184,8 @@ class Board:
     """What rebuilds it."""
     records: dict[str, Any]
     """By file name, what a cell's page shows of each: see `building.detail`."""
+    results: str = "results"
+    """Where the records lie, from the board's folder: its own, or another board's whose records it shows."""
     measures: dict[str, Measure] = field(default_factory=dict)
     """By key: what `metric`, `also` and the keys of `other_scores` mean."""
     also: tuple[str, ...] = ()

@@ -58,6 +58,7 @@ def build(definition: Definition, records: Iterable[Record], searches: Mapping[s
         notes=notes(definition, [*cells.values()], labels_agree=not ledger),
         commands=definition.commands or (f"lpa3bench leaderboard build {definition.key}",),
         records={record.file_name: detail(record) for record in sorted(all_records, key=_file_name)},
+        results=f"../{definition.records_of}/results" if definition.records_of else "results",
         measures={key: measure for key, measure in MEASURES.items() if key in keys},
         also=definition.also,
     )

@@ -93,7 +93,7 @@ def _claims(definition: Definition, cells: Sequence[Cell]) -> Iterator[str]:
     yield (
         "Published numbers are claims, shown beside what was measured here and never mixed with it. A mean "
         "is reproduced when it lies in the 95 % prediction interval that runs here give for a mean of as "
-        "many runs as it is of, by the measure that it was published by."
+        "many runs as it is of (one, where nobody tells), by the measure that it was published by."
     )
     tested = [
         cell.reproduction.verdict

@@ -219,6 +219,11 @@ def test_other_labels_of_one_kind_are_flagged_and_make_no_pair() -> None:
     assert any("had other labels" in note for note in board.notes)
 
 
+def test_a_board_tells_where_its_records_lie() -> None:
+    assert board_of().results == "results"
+    assert board_of(text='records_of = "digits"\n' + TOML).results == "../digits/results"
+
+
 def test_a_search_is_told() -> None:
     searched = Searched({"trials": 8, "ranges": {"LPA3.margin": []}}, Path("search/x.json"))
     board = build(defined(), SIX, {"digits-supervised-lpa3-0000000b-s0": searched})
