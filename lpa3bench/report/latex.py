@@ -6,8 +6,13 @@ import re
 from collections.abc import Sequence
 
 from lpa3bench.leaderboard.board import Board, Column
-from lpa3bench.report.texts import Line, comparison_table, main_table, other_table
+from lpa3bench.report.texts import Line, claim_legend, comparison_table, main_table, other_table
 
+GREEK = {
+    "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "varepsilon", "η": "eta", "θ": "theta",
+    "κ": "kappa", "λ": "lambda", "μ": "mu", "π": "pi", "ρ": "rho", "σ": "sigma", "τ": "tau", "φ": "varphi",
+    "χ": "chi", "ψ": "psi", "ω": "omega", "Δ": "Delta", "Σ": "Sigma", "Φ": "Phi", "Ω": "Omega",
+}  # fmt: skip
 SIGNS = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -17,6 +22,18 @@ SIGNS = {
     "−": r"$-$",
     "–": "--",
     "≤": r"$\leq$",
+    "≥": r"$\geq$",
+    "≠": r"$\neq$",
+    "→": r"$\rightarrow$",
+    "·": r"$\cdot$",
+    "∞": r"$\infty$",
+    "—": "---",
+    "…": r"\ldots{}",
+    "†": r"$\dagger$",
+    "‡": r"$\ddagger$",
+    "§": r"\S{}",
+    "¶": r"\P{}",
+    **{letter: rf"$\{name}$" for letter, name in GREEK.items()},
     "<": r"$<$",
     ">": r"$>$",
     "|": r"$|$",
@@ -28,7 +45,15 @@ SPECIAL = re.compile("|".join(map(re.escape, SIGNS)))
 def tables(board: Board) -> str:
     """The file: the board's measure, the comparisons with baselines, and the other measures, a table each."""
     measure = board.measures[board.metric]
-    parts = [_table(board, f"{board.title}: {measure.name}, in {measure.unit}", main_table(board), "main")]
+    parts = [
+        _table(
+            board,
+            f"{board.title}: {measure.name}, in {measure.unit}",
+            main_table(board),
+            "main",
+            claim_legend(board),
+        )
+    ]
     if lines := comparison_table(board):
         caption = f"{board.title}: differences from the baseline, in percentage points"
         parts.append(_table(board, caption, lines, "differences"))
@@ -45,7 +70,7 @@ def escaped(text: str) -> str:
     return SPECIAL.sub(lambda match: SIGNS[match[0]], " ".join(text.split()))
 
 
-def _table(board: Board, caption: str, lines: Sequence[Line], label: str) -> str:
+def _table(board: Board, caption: str, lines: Sequence[Line], label: str, below: Sequence[str] = ()) -> str:
     with_origin = any(line.origin for line in lines)
     names = 1 + with_origin
     head = [*[""] * names, *(column.name for column in board.columns), "cells"]
@@ -73,13 +98,16 @@ def _table(board: Board, caption: str, lines: Sequence[Line], label: str) -> str
             *(f"    {row}" for row in body if row),
             "    \\bottomrule",
             "  \\end{tabular}}",
+            *(f"  \\par\\smallskip{{\\footnotesize {escaped(sentence)}}}" for sentence in below),
             "\\end{table}",
         )
     )
 
 
 def _row(cells: Sequence[str]) -> str:
-    return " & ".join(map(escaped, cells)) + r" \\"
+    line = " & ".join(map(escaped, cells)) + r" \\"
+    taken = line.startswith(("[", "*"))  # by the line break above, for an argument of its own
+    return f"{{}}{line}" if taken else line
 
 
 def _groups(columns: Sequence[Column], before: int) -> list[str]:

@@ -9,6 +9,7 @@ from lpa3bench.leaderboard.board import Board, Cell, Measure, Row
 from lpa3bench.report.numbers import probability
 from lpa3bench.report.texts import (
     Line,
+    claim_legend,
     column_titles,
     comparison_table,
     harm,
@@ -67,6 +68,8 @@ def _tables(board: Board) -> Iterator[str]:
         f"{'; what is claimed stands as it was published.' if claims else '.'}"
     )
     yield _table(board, main_table(board))
+    if marks := claim_legend(board):
+        yield "\\\n".join(map(escaped, marks))
     if lines := comparison_table(board):
         yield "## Against the baseline, in percentage points"
         yield (

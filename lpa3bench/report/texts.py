@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lpa3bench.leaderboard.board import Board, Cell, Column, Comparison, Measure, Published, Row
+from lpa3bench.leaderboard.measures import MEASURES
 from lpa3bench.report.numbers import decimals_for, difference, probability, score
 
 MISSING = "–"
 CLAIMED = "claimed"
 MEASURED = "measured"
+MARKS = "†‡§¶"
+OTHER_QUANTITY = {
+    "unknown": "The source does not tell which epoch's number is claimed.",
+    "none": "The claim is another quantity than any of the board's, and cannot be compared.",
+}
 
 
 @dataclass(frozen=True)
@@ -46,23 +52,42 @@ def measured(cell: Cell, measure: Measure) -> str:
     return f"{spread(cell.mean, cell.std, measure)} ({cell.n}{trials}){ratio}"
 
 
-def claimed(published: Published | None, measure: Measure) -> str:
-    """A published number, with its n where the source tells it."""
+def claimed(published: Published | None, measure: Measure, marks: Mapping[str, str]) -> str:
+    """A published number, with its n where the source tells it, and the mark of another measure."""
     if published is None:
         return MISSING
     runs = "" if published.n is None else f" ({published.n})"
-    return f"{spread(published.mean, published.std, measure)}{runs}"
+    return f"{spread(published.mean, published.std, measure)}{runs}{marks.get(published.metric, '')}"
+
+
+def claim_marks(board: Board) -> dict[str, str]:
+    """A mark for each measure that claims are of and the board's numbers are not."""
+    claims = [cell.published.metric for cell in board.cells if cell.published]
+    others = dict.fromkeys(metric for metric in claims if metric != board.metric)
+    return {metric: MARKS[n % len(MARKS)] * (n // len(MARKS) + 1) for n, metric in enumerate(others)}
+
+
+def claim_legend(board: Board) -> list[str]:
+    """What the marks mean, a sentence each."""
+    return [f"{mark} {claim_of_another(metric)}" for metric, mark in claim_marks(board).items()]
+
+
+def claim_of_another(metric: str) -> str:
+    """What a claim of another measure than the board's must not be taken for."""
+    name = MEASURES[metric].name if metric in MEASURES else metric
+    return OTHER_QUANTITY.get(metric, f"The claim is of another measure: {name}.")
 
 
 def main_table(board: Board) -> list[Line]:
     """The board's measure, row by row; a published row stands above the measured one."""
     measure = board.measures[board.metric]
+    marks = claim_marks(board)
     with_claims = any(cell.published for cell in board.cells)
     lines = []
     for row in board.rows:
         cells = planned(board, row)
         if any(cell and cell.published for cell in cells):
-            told = tuple("" if cell is None else claimed(cell.published, measure) for cell in cells)
+            told = tuple("" if cell is None else claimed(cell.published, measure, marks) for cell in cells)
             known = [cell is not None and cell.published is not None for cell in cells]
             lines.append(Line(row.group, row.name, CLAIMED, told, _coverage(known, cells)))
         told = tuple("" if cell is None else _with_verdict(cell, measure) for cell in cells)

@@ -14,10 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
-from smallboards import LPA3, TOML, board_of
+from smallboards import LPA3, TOML, board_folder, board_of
 from smallrecords import bits, changed, small_record
 
 from lpa3bench.leaderboard.board import Board
+from lpa3bench.leaderboard.building import build
+from lpa3bench.leaderboard.definition import load
+from lpa3bench.leaderboard.storing import stored
 from lpa3bench.report import dump, latex, markdown, table, write
 from lpa3bench.report.texts import measured
 
@@ -55,6 +58,27 @@ def test_markdown_shows_mean_deviation_and_n() -> None:
     assert "nothing but the augmenter differs" in page
     assert "A paper; measure: last. Copied." in page
     assert page.endswith("lpa3bench leaderboard build small\n```\n")
+
+
+def test_claims_of_other_measures_are_marked_and_the_marks_explained() -> None:
+    claims = CLAIM + "".join(
+        CLAIM.replace('"last"', f'"{metric}"').replace('"lpa3"', f'"{row}"').replace("85.5", value)
+        for metric, row, value in (("oracle_best", "none", "88.0"), ("unknown", "third", "77.0"))
+    )
+    third = TOML[TOML.rindex("[[rows]]") :].replace("lpa3", "third").replace("LPA3", "None of ours")
+    made = board_of(small_record(bits(6)), text=TOML + third + claims)
+    page, text = markdown.readme(made), latex.tables(made)
+    assert "| claimed | 85.50 ± 1.25 (3) |" in page, "of the board's own measure"
+    assert "| claimed | 88.00 ± 1.25 (3)† |" in page
+    assert "| claimed | 77.00 ± 1.25 (3)‡ |" in page
+    assert (
+        "† The claim is of another measure: best on test.\\\n"
+        "‡ The source does not tell which epoch's number is claimed.\n"
+    ) in page
+    assert r"88.00 $\pm$ 1.25 (3)$\dagger$ &" in text
+    assert r"{\footnotesize $\dagger$ The claim is of another measure: best on test.}" in text
+    assert "†" not in text
+    assert "dagger" not in latex.tables(board())
 
 
 def test_markdown_escapes_what_comes_from_outside() -> None:
@@ -130,6 +154,17 @@ def test_latex_has_rules_and_escapes() -> None:
     assert latex.escaped("50 % ≤ 3 − 1") == r"50 \% $\leq$ 3 $-$ 1"
 
 
+@pytest.mark.parametrize("name", ["[1ex] row", "*row"])
+def test_latex_takes_no_name_for_an_argument_of_the_line_before(name: str) -> None:
+    text = latex.tables(board_of(small_record(bits(6)), text=TOML.replace("LP-A3", name)))
+    assert f"    {{}}{name} &" in text
+    assert f"\\\\\n    {name}" not in text
+
+
+def test_latex_knows_the_signs_that_boards_use() -> None:
+    assert latex.escaped("α ≠ β → …†") == r"$\alpha$ $\neq$ $\beta$ $\rightarrow$ \ldots{}$\dagger$"
+
+
 def test_json_is_what_its_schema_says() -> None:
     data = json.loads(dump.dump(board()))
     schema = json.loads(dump.SCHEMA.read_text(encoding="utf-8"))
@@ -138,6 +173,18 @@ def test_json_is_what_its_schema_says() -> None:
     assert data["cells"][2]["comparison"]["verdict"] == "not testable"
     assert len(data["records"]) == 6
     assert [*Draft202012Validator(schema).iter_errors({**data, "cells": [{}]})] != []
+
+
+def test_links_to_records_lead_to_files_on_the_board_of_anothers_records_too(tmp_path: Path) -> None:
+    own = board_folder(tmp_path / "digits", small_record(bits(6)), small_record(bits(8), slots=LPA3))
+    shows = board_folder(tmp_path / "cost", text='records_of = "digits"\n' + TOML)
+    for folder in (own, shows):
+        definition = load(folder)
+        write(build(definition, stored(definition), {}), folder)
+        page = (folder / "index.html").read_text(encoding="utf-8")
+        links = [link for link in re.findall(r'<a href="([^"]*)"', page) if not link.startswith("#")]
+        assert len(links) == 2
+        assert all((folder / link).is_file() for link in links)
 
 
 def test_all_files_are_written_and_the_same_again(tmp_path: Path) -> None:

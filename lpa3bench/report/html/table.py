@@ -8,14 +8,11 @@ from itertools import groupby
 
 from lpa3bench.leaderboard.board import Board, Cell, Column, Measure, Published, Row
 from lpa3bench.report.numbers import decimals_for
+from lpa3bench.report.texts import claim_of_another
 
 CLAIMED, MEASURED = KINDS = ("claimed", "measured")
 UNPLANNED, UNCLAIMED, UNMEASURED = PLAIN = ("not planned", "no published number", "not measured")
 """Why most empty places are empty; other reasons are told below the table."""
-OTHER_QUANTITY = {
-    "unknown": "The source does not tell which epoch's number is claimed.",
-    "none": "The claim is another quantity than any of the board's, and cannot be compared.",
-}
 LONGEST_NOTE = 32
 """A longer note to a row or column stands below the table."""
 
@@ -235,8 +232,7 @@ def _claim_remark(board: Board, cell: Cell | None, of: Measure) -> str:
         return UNCLAIMED
     if claim.metric == of.key:
         return claim.note
-    another = f"The claim is of another measure: {measure(board, claim.metric).name}."
-    return f"{OTHER_QUANTITY.get(claim.metric, another)} {claim.note}".strip()
+    return f"{claim_of_another(claim.metric)} {claim.note}".strip()
 
 
 def _reason(cell: Cell | None, value: float | None) -> str:
