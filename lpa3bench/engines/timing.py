@@ -11,9 +11,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
-from typing import Any
 
 from lpa3bench.errors import BenchError
 from lpa3bench.suite import Cell
@@ -55,6 +54,7 @@ def main() -> None:
     answers = sys.stdout
     with redirect_stdout(sys.stderr):  # what plugins print is no answer
         asked = json.load(sys.stdin)
+        from lpa3bench import rehearsal
         from lpa3bench.registry import load
 
         registry = load(tuple(Path(text) for text in asked["plugins"]))
@@ -63,17 +63,11 @@ def main() -> None:
             if time.monotonic() >= until:
                 break
             cell = Cell(tuple(files), setting, tuple(bindings))
-            print(json.dumps(_seconds(cell, registry, asked)), file=answers, flush=True)
-
-
-def _seconds(cell: Cell, registry: Any, asked: dict[str, Any]) -> float | None:
-    from lpa3bench import rehearsal
-
-    try:
-        found = rehearsal.forecast(cell.load(registry), root=Path(asked["data"]), device=asked["device"])
-    except BenchError:  # the run itself will say so
-        return None
-    return None if found["hours"] is None else 3600 * found["hours"]
+            hours = None
+            with suppress(BenchError):  # the run itself will say so
+                config = cell.load(registry)
+                hours = rehearsal.forecast(config, root=Path(asked["data"]), device=asked["device"])["hours"]
+            print(json.dumps(None if hours is None else 3600 * hours), file=answers, flush=True)
 
 
 if __name__ == "__main__":
