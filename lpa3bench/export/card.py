@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lpa3bench.export import licences
+from lpa3bench import licences
 from lpa3bench.records import Record
 from lpa3bench.report.markdown import escaped
 
+OF_THE_LAST_EPOCH = ("last", "auc_last")
 SNIPPET = """\
 import torch
 from lpa3bench.export.loading import load
@@ -60,13 +61,13 @@ again.
 {_scores(record)}
 
 All are scores on the test set of **one run (n = 1)**: they say nothing of how much another seed would differ,
-and two such numbers are no comparison of two methods. `last` belongs to these weights, the others do not.
+and two such numbers are no comparison of two methods. {_of_these_weights(record)}
 {_flags(record)}
 ## What it was trained on
 
 {_table(_facts(record))}
 
-Data licence: {licences.of(str(record.cell["dataset"]))}.
+Data licence: {escaped(licences.of(str(record.cell["dataset"])))}.
 
 ## How to load it
 
@@ -83,6 +84,13 @@ def _scores(record: Record) -> str:
         for name, value in record.data["metrics"].items()
     ]
     return _table(rows, ("metric", "value"))
+
+
+def _of_these_weights(record: Record) -> str:
+    """Which of the scores are the last epoch's, and which are of other epochs."""
+    last = [f"`{name}`" for name in record.data["metrics"] if name in OF_THE_LAST_EPOCH]
+    belong = "belongs" if len(last) == 1 else "belong"
+    return f"{' and '.join(last)} {belong} to these weights, the others do not."
 
 
 def _flags(record: Record) -> str:

@@ -12,9 +12,11 @@ import torch
 from click.testing import CliRunner, Result
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from smallrecords import small_record
 
+from lpa3bench import licences
 from lpa3bench.cli import main
-from lpa3bench.export import licences
+from lpa3bench.export.card import write_card
 from lpa3bench.export.loading import load
 from lpa3bench.probe.trained import open_run
 
@@ -101,6 +103,7 @@ def test_the_card(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     record = json.loads((run / "result.json").read_text())
     assert f"| last | {100 * record['metrics']['last']:.2f} % |" in card
     assert "one run (n = 1)" in card
+    assert "`last` belongs to these weights, the others do not." in card
     assert record["labels"]["sha256"] in card
     assert "made up by the program" in card
     (snippet,) = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
@@ -172,6 +175,14 @@ def test_files_beside_an_export_stay(folder: Path, monkeypatch: pytest.MonkeyPat
     assert "could not be written (no space left on device)" in failed.stderr
     assert (hub / "model.safetensors").read_bytes() == weights
     assert not [*hub.glob("*tmp*"), *hub.glob(".*tmp*")]
+
+
+def test_every_score_of_the_last_epoch_belongs_to_the_weights() -> None:
+    record = small_record([True, False])
+    record.data["metrics"] |= {"auc_last": 0.6, "auc_val_selected": 0.7}
+    card = write_card(record, networks=["net"], predicts=["net"], faithful=True, spec=(1, 8, 10))
+    assert "`last` and `auc_last` belong to these weights, the others do not." in card
+    assert " | 70.00 % |" in card, "it is shown all the same"
 
 
 def test_licences_are_those_that_their_makers_state() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from lpa3bench import licences
 from lpa3bench.report.markdown import escaped
 
 Card = Mapping[str, Any]
@@ -37,20 +38,6 @@ GROUPS = {
     ),
     "cost": ("Cost", ""),
 }
-LICENCES = {
-    "Digits": "CC BY 4.0 (UCI, Optical Recognition of Handwritten Digits; comes with scikit-learn)",
-    "FashionMNIST": "MIT",
-    "CIFAR10": "none stated by its authors; made for research",
-    "CIFAR100": "none stated by its authors; made for research",
-    "STL10": "none stated by its authors; made for research, from labelled ImageNet images",
-    "DermaMNIST": "CC BY-NC 4.0; not for clinical use",
-    "Synthetic": "none needed: made up on the spot",
-} | {
-    f"{organ}MNIST": "CC BY 4.0; not for clinical use"
-    for organ in (
-        "Path", "OCT", "Pneumonia", "Retina", "Breast", "Blood", "Tissue", "OrganA", "OrganC", "OrganS",
-    )
-}  # fmt: skip
 
 
 def markdown(card: Card) -> str:
@@ -171,13 +158,12 @@ def _data(card: Card) -> Iterator[str]:
     protocol = card["protocol"]
     yield "## Data and licences"
     name = protocol["dataset"]
-    licence = LICENCES.get(name, "not known to this package; see the data set's own terms")
     rows = [
-        (escaped(name), escaped(protocol["dataset_about"]), escaped(licence)),
+        (escaped(name), escaped(protocol["dataset_about"]), escaped(licences.of(name))),
         (
             "NuisanceDigits",
             "The same digits of scikit-learn, coloured, turned and moved.",
-            LICENCES["Digits"],
+            escaped(licences.of("Digits")),
         ),
     ]
     yield _table(("data set", "what it is", "licence"), rows)

@@ -1,8 +1,11 @@
-"""What is known of the terms under which data sets are given out: what their makers state, and no more."""
+"""What is known of the terms under which data sets are given out: what their makers state, and no more.
+
+Imports nothing.
+"""
 
 from __future__ import annotations
 
-MEDMNIST = "CC BY 4.0, as MedMNIST states; **not intended for clinical use**"
+MEDMNIST = "CC BY 4.0, as MedMNIST states; not intended for clinical use"
 STATED = {
     "CIFAR10": "its page states no licence",
     "CIFAR100": "its page states no licence",
@@ -10,7 +13,7 @@ STATED = {
     "FashionMNIST": "MIT, as its repository states",
     "Digits": "CC BY 4.0, as the UCI repository states (optical recognition of handwritten digits)",
     "Synthetic": "made up by the program; nobody's",
-    "DermaMNIST": "CC BY-NC 4.0, as MedMNIST states; **not intended for clinical use**",
+    "DermaMNIST": "CC BY-NC 4.0, as MedMNIST states; not intended for clinical use",
     **dict.fromkeys(
         (
             "BloodMNIST",
@@ -32,5 +35,5 @@ UNKNOWN = "not known to lpa3bench; ask whoever gave you the data"
 
 
 def of(dataset: str) -> str:
-    """What is known of a data set's licence, by its registered name; Markdown."""
+    """What is known of a data set's licence, by its registered name; plain text."""
     return STATED.get(dataset, UNKNOWN)
