@@ -11,6 +11,13 @@ from typing import Any
 from lpa3bench.errors import DataError
 from lpa3bench.publish.parcel import Artifact, Parcel
 
+TEXT = (
+    "board", "row", "row_name", "column", "column_name", "metric", "seeds", "scores", "identity", "baseline",
+    "verdict", "test", "differs_in", "published_metric", "published_source", "published_note",
+    "reproduction_verdict", "flags",
+)  # fmt: skip
+"""Columns of `board.csv` that hold no numbers, whatever stands in them."""
+NUMBER = re.compile(r"-?\d+(\.\d+)?(e-?\d\d?)?")
 FILES = ("README.md", "board.csv", "board.json", "index.html")
 
 
@@ -53,12 +60,12 @@ def _table(path: Path) -> dict[str, Any]:
         raise DataError(f"{path}: is no table ({error})") from error
     if any(len(row) != len(columns) for row in rows):
         raise DataError(f"{path}: is no table: its rows differ in length")
-    read = [_column([row[place] for row in rows]) for place in range(len(columns))]
+    read = [_column(name, [row[place] for row in rows]) for place, name in enumerate(columns)]
     return {"columns": columns, "data": [[column[place] for column in read] for place in range(len(rows))]}
 
 
-def _column(cells: list[str]) -> list[Any]:
-    try:
-        return [float(cell) if cell else None for cell in cells]
-    except ValueError:
+def _column(name: str, cells: list[str]) -> list[Any]:
+    """The cells as numbers where the column is one of numbers: an identity of digits alone is none."""
+    if name in TEXT or not all(NUMBER.fullmatch(cell) for cell in cells if cell):
         return [cell or None for cell in cells]
+    return [float(cell) if cell else None for cell in cells]

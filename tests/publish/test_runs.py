@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 import subprocess
@@ -12,7 +13,7 @@ import pytest
 from wandbruns import CELL, draw, made_run
 
 from lpa3bench.errors import DataError, RunFailed
-from lpa3bench.publish.boards import read_board
+from lpa3bench.publish.boards import TEXT, read_board
 from lpa3bench.publish.runs import read_run
 
 
@@ -81,6 +82,25 @@ def board(folder: Path) -> Path:
     for name in ("README.md", "board.json", "index.html"):
         (folder / name).write_text(name)
     return folder
+
+
+def test_a_board_keeps_text_that_looks_like_a_number(tmp_path: Path) -> None:
+    folder = board(tmp_path / "digits")
+    lines = ("identity,seeds,row,p,other", "12345678,0,1e5,0.5,9e999", "9e123456,0,nan,1e-07,inf", ",,,,")
+    (folder / "board.csv").write_text("\n".join(lines))
+    assert read_board(folder).tables["board"]["data"] == [
+        ["12345678", "0", "1e5", 0.5, "9e999"],
+        ["9e123456", "0", "nan", 1e-07, "inf"],
+        [None, None, None, None, None],
+    ]
+
+
+def test_every_column_of_a_board_is_known_as_text_or_is_of_numbers(tmp_path: Path) -> None:
+    """The names are those that boards write."""
+    with (Path(__file__).parents[2] / "leaderboards" / "digits" / "board.csv").open(newline="") as file:
+        columns = next(csv.reader(file))
+    assert {*TEXT} <= {*columns}
+    assert not [name for name in {*columns} - {*TEXT} if "name" in name or "note" in name or "source" in name]
 
 
 def test_a_board(tmp_path: Path) -> None:
