@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from lpa3bench.probe.scorecam import Variant
 
 ORIGINAL = "original"
+SHORT = 160
+"""Characters of an augmenter's own description that a caption has room for."""
 TRUE_LABEL = ("LPA3.label = 'given'",)
 """The bindings under which LP-A3 preserves the true label of a test image, as for Fig. 3."""
 
@@ -96,8 +98,8 @@ def _spelt(text: str) -> tuple[str, dict[str, Any]]:
 
 
 def described(trained: Trained, text: str, augmenter: Augmenter) -> str:
-    """What an augmenter is, in a line: its parameters but those that are None, and the first line of what it
-    says of itself.
+    """What an augmenter is, in a line: its parameters but those that are None, and what it says of itself, of
+    a long text the lines that are not indented.
 
     Args:
         text: as `named` takes it.
@@ -110,7 +112,10 @@ def described(trained: Trained, text: str, augmenter: Augmenter) -> str:
         own = {p.name: p.default for p in defaults if p.default is not p.empty} | _spelt(text)[1]
         found = {name: repr(value) for name, value in own.items()}
     said = ", ".join(f"{name}={value}" for name, value in found.items() if value != "None")
-    itself = augmenter.describe().strip().partition("\n")[0]
+    lines = augmenter.describe().splitlines()
+    itself = " ".join(" ".join(lines).split())
+    if len(itself) > SHORT:
+        itself = ", ".join(line.strip() for line in lines if line.strip() and not line[0].isspace())
     return "; ".join(part for part in (said or "no parameters", itself) if part)
 
 

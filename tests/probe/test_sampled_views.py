@@ -61,7 +61,10 @@ def test_an_augmenter_is_described_by_parameters_and_recipe(fixmatch: Trained) -
     )
     assert "\n" not in said
     of_slot = views.described(fixmatch, "strong", fixmatch.config.experiment().slots()["strong"])
-    assert of_slot.startswith("recipe='fixmatch', domain='main'; fixmatch: 2 of 14 operators per image")
+    assert of_slot == (
+        "recipe='fixmatch', domain='main'; fixmatch: 2 of 14 operators per image, drawn with replacement, "
+        "then cutout, half the shorter side, colour (127, 127, 127)"
+    )
     identity = views.named(fixmatch, "Identity")
     assert views.described(fixmatch, "Identity", identity) == "domain='main'"  # type: ignore[arg-type]
 
