@@ -17,6 +17,8 @@ class Artifact:
     type: str
     files: dict[str, str]
     """Path by name."""
+    texts: dict[str, str] = field(default_factory=dict)
+    """Of further files, what is in them by name."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What W&B is to hold of a run directory, finished or not."""
+"""What W&B is to hold of a run directory, finished or not; and no word of the folders of who ran it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from lpa3bench import records
 from lpa3bench.errors import RunFailed
 from lpa3bench.identity import short_hash
 from lpa3bench.publish.parcel import Artifact, Parcel
+from lpa3bench.records.folders import text_without_folders, without_folders
 from lpa3bench.rundir import RunDirectory
 from lpa3bench.slots import SLOTS
 
@@ -94,7 +95,7 @@ def _named() -> tuple[str, ...]:
 def _operative(folder: RunDirectory) -> dict[str, Any]:
     """Every value in force by its short name; numbers and strings as such, anything else as gin writes it."""
     try:
-        lines = folder.operative.read_text(encoding="utf-8").splitlines()
+        lines = text_without_folders(folder.operative.read_text(encoding="utf-8")).splitlines()
     except OSError as error:
         raise RunFailed(f"{folder.path}: is no run directory: there is no {folder.operative.name}") from error
     values = {}
@@ -155,7 +156,7 @@ def _times(folder: RunDirectory, count: int, record: records.Record | None) -> t
 
 
 def _summary(record: records.Record) -> dict[str, Any]:
-    data = record.data
+    data = without_folders(record.data)
     return {
         "status": data["status"],
         **{f"metrics/{name}": value for name, value in data["metrics"].items()},
@@ -169,10 +170,17 @@ def _images(path: Path) -> dict[str, str]:
 
 
 def _artifact(folder: RunDirectory, identity: str, images: dict[str, str]) -> Artifact:
-    files = (folder.result, folder.config, folder.operative, folder.env, folder.metrics)
+    texts = {file.name: file for file in (folder.config, folder.operative) if file.exists()}
+    data = {file.name: file for file in (folder.result, folder.env)}
     return Artifact(
         name=f"run-{identity}",
         type="record",
-        files={file.name: str(file.resolve()) for file in files if file.exists()}
+        files={file.name: str(file.resolve()) for file in (folder.metrics,) if file.exists()}
         | {f"{IMAGES}/{Path(path).name}": path for path in images.values()},
+        texts={name: text_without_folders(file.read_text(encoding="utf-8")) for name, file in texts.items()}
+        | {name: _json_without_folders(file) for name, file in data.items()},
     )
+
+
+def _json_without_folders(file: Path) -> str:
+    return json.dumps(without_folders(json.loads(file.read_text(encoding="utf-8"))), indent=1) + "\n"

@@ -10,6 +10,8 @@ from typing import Any
 QUOTED = re.compile(r"""(["'])((?:\\.|(?!\1).)*)\1""", re.DOTALL)
 FOLDERS = re.compile(r"""(?<![\w.~@/\\-])(?:/|\\\\|[A-Za-z]:[/\\])[^\s'"(),;]*[/\\]""")
 """What stands before the last name of an absolute path, within other words."""
+IN_FILES = re.compile(FOLDERS.pattern.replace(r"(?<![", r"(?<![:"))
+"""The same, but that of an address, `https://…`, nothing is cut."""
 BITS = "correct"
 """The part of a record whose strings are packed bits, and may open like a path."""
 
@@ -26,6 +28,11 @@ def search_without_folders(search: Mapping[str, Any]) -> dict[str, Any]:
         for one in search["tried"]
     ]
     return {name: _shortened(part) for name, part in {**search, "tried": tried}.items()}
+
+
+def text_without_folders(text: str) -> str:
+    """The same for a gin file: in its values and its comments."""
+    return "".join(IN_FILES.sub("", _of_quoted(line)) for line in text.splitlines(keepends=True))
 
 
 def _shortened(part: Any) -> Any:

@@ -108,6 +108,9 @@ def deliver(
         artifact = wandb.Artifact(parcel["artifact"]["name"], type=parcel["artifact"]["type"])
         for name, path in parcel["artifact"]["files"].items():
             artifact.add_file(path, name=name)
+        for name, text in parcel["artifact"]["texts"].items():
+            with artifact.new_file(name, encoding="utf-8") as file:
+                file.write(text)
         run.log_artifact(artifact)
     folder, url = str(Path(run.dir).parent), run.url if online else None
     run.finish()

@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -34,11 +35,47 @@ def test_a_finished_run(tmp_path: Path) -> None:
     assert parcel.summary["metrics/last"] == record["metrics"]["last"] == 0.9
     assert parcel.summary["metrics/val_selected"] is None
     assert parcel.artifact is not None
-    assert {"result.json", "config.gin", "operative.gin"} <= parcel.artifact.files.keys()
+    assert {*parcel.artifact.texts} == {"result.json", "config.gin", "operative.gin", "env.json"}
+    assert {*parcel.artifact.files} == {"metrics.jsonl", "images/positives.png"}
+    assert json.loads(parcel.artifact.texts["result.json"]) == record
     gaps = [late - early for early, late in zip(parcel.times, parcel.times[1:], strict=False)]
     assert gaps == pytest.approx([2 / 3, 2 / 3], abs=2e-3), "seconds of training lie between two epochs"
     assert [*parcel.images] == ["images/positives"]
     assert read_run(folder, images=False).images == {}
+
+
+@pytest.mark.parametrize("root", ["/home/somebody", "/Users/some body", "C:\\Users\\somebody"])
+def test_nothing_tells_of_the_folders_of_who_ran_it(tmp_path: Path, root: str) -> None:
+    folder = made_run(tmp_path)
+    before = read_run(folder)
+    bindings = [f"datasets.Images.path = {root + '/x/pictures.npz'!r}", f"datasets.Images.other = '{root}/y'"]
+    for name in ("operative.gin", "config.gin"):
+        with (folder / name).open("a") as file:
+            file.write("# as https://arxiv.org/abs/2206.00129 says; don't\n" + "\n".join(bindings) + "\n")
+    if " " not in root:  # nobody can tell where a path ends that holds a blank
+        (folder / "config.gin").write_text(f"# {root}/x/own.gin\n" + (folder / "config.gin").read_text())
+    record = json.loads((folder / "result.json").read_text())
+    record["provenance"]["command"] = [
+        "run",
+        f"{root}/x/own.gin",
+        f"--data={root}/data",
+        "--out",
+        f"{root}/r",
+    ]
+    record["config"]["Images.path"] = f"{root}/x/pictures.npz"
+    (folder / "result.json").write_text(json.dumps(record))
+    began = json.loads((folder / "env.json").read_text())
+    began["identity"]["config"] += bindings
+    began["provenance"] = {"command": record["provenance"]["command"]}
+    (folder / "env.json").write_text(json.dumps(began))
+    parcel = read_run(folder)
+    told = json.dumps(asdict(parcel))
+    assert not [word for word in ("somebody", "some body", "/home", "Users") if word in told]
+    assert parcel.config["Images"] == {"path": "pictures.npz", "other": "y"}
+    assert parcel.artifact is not None
+    assert "https://arxiv.org/abs/2206.00129" in parcel.artifact.texts["config.gin"]
+    assert parcel.config["positives/LPA3"] == before.config["positives/LPA3"]
+    assert parcel.rows == before.rows
 
 
 def test_a_run_under_way(tmp_path: Path) -> None:
