@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from lpa3bench.stats import Ranks, p_matrix
 
-WIDTH, STEP, TOP, LETTER, TYPE = 520, 21, 34, 6.6, 12
+WIDTH, STEP, TOP, LETTER, TYPE = 520, 21, 34, 7.6, 12
 """In pixels: the axis, from one name to the next, the room above the axis, of a letter, and of the type."""
 GAP = 0.03
 """From the outermost method to the names, as a share of the axis."""
@@ -54,7 +54,9 @@ def _drawn(ranking: Ranks, names: list[str]) -> bytes:
     from lpa3bench.report.figures.drawing import styled
 
     places = range(len(names))
-    side = 60 + LETTER * max(map(len, names))
+    gap = GAP * (len(names) - 1)
+    told = [f"{name} {rank:.2f}" for name, rank in zip(names, ranking.mean_ranks, strict=True)]
+    side = 2 * GAP * WIDTH + LETTER * max(map(len, told))
     with styled():
         figure = Figure()
         axes = figure.add_axes((0, 0, 1, 1))
@@ -70,13 +72,13 @@ def _drawn(ranking: Ranks, names: list[str]) -> bytes:
             marker_props={"color": INK, "s": 12},
             elbow_props={"color": INK, "linewidth": 0.8},
             crossbar_props={"color": INK, "linewidth": 4, "solid_capstyle": "butt"},
-            text_h_margin=GAP * len(names),
+            text_h_margin=gap,
         )
         for label in made["labels"]:
             place = int(label.get_text())
-            label.set_text(f"{names[place]} {ranking.mean_ranks[place]:.2f}")
+            label.set_text(told[place])
             outwards = -1 if label.get_horizontalalignment() == "right" else 1
-            label.set_x(label.get_position()[0] + outwards * GAP / 3 * len(names))
+            label.set_x(label.get_position()[0] + outwards * gap / 3)
         lowest = min(label.get_position()[1] for label in made["labels"]) - 0.7
         width, height = WIDTH + 2 * side, TOP - STEP * lowest
         figure.set_size_inches(width / 72, height / 72)
