@@ -85,7 +85,12 @@ def data_root(option: Path | None = None) -> Path:
         return option
     if chosen := os.environ.get("LPA3BENCH_DATA"):
         return Path(chosen).expanduser()
+    return cache_root() / "data"
+
+
+def cache_root() -> Path:
+    """`lpa3bench` in $XDG_CACHE_HOME, else `~/.cache/lpa3bench`. It need not exist."""
     cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
     if not cache.is_absolute():  # unset, or to be ignored by the XDG specification
         cache = Path.home() / ".cache"
-    return cache / "lpa3bench" / "data"
+    return cache / "lpa3bench"

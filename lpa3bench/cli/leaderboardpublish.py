@@ -25,14 +25,14 @@ def publish(
     changes nothing, a rebuilt one with other numbers is a new run and a new version of the artifact.
     """
     from lpa3bench.publish import target as targets
-    from lpa3bench.publish.boards import read_board
+    from lpa3bench.publish.boards import home_of, read_board
     from lpa3bench.publish.delivery import deliver
 
     if switched_off():
         return
     targets.require_sdk()
     target = targets.Target(project=project, entity=entity, offline=offline)
-    done = deliver(read_board(board), board, target, targets.Deadline(timeout))
+    done = deliver(read_board(board), home_of(board), target, targets.Deadline(timeout))
     found = {"board": str(board), **asdict(done)}
     click.echo(json.dumps(found, indent=1) if as_json else f"{board}: {told(done)}")
     advise(done, f"lpa3bench leaderboard publish {board}")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lpa3bench.errors import DataError
+from lpa3bench.paths import cache_root
 from lpa3bench.publish.parcel import Artifact, Parcel
 
 TEXT = (
@@ -49,6 +50,12 @@ def read_board(path: Path) -> Parcel:
             files={name: str(file.resolve()) for name, file in found.items()},
         ),
     )
+
+
+def home_of(path: Path) -> Path:
+    """Where what publishing a board leaves is kept: not in its folder, which may be shipped."""
+    whole = path.resolve()
+    return cache_root() / "boards" / f"{whole.name}-{hashlib.sha256(str(whole).encode()).hexdigest()[:8]}"
 
 
 def _table(path: Path) -> dict[str, Any]:

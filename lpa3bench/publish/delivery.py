@@ -25,7 +25,7 @@ from lpa3bench.publish.parcel import Parcel
 from lpa3bench.publish.target import Deadline, Target, environment, writes_to
 
 HOME = ".wandb"
-"""The folder, in a run directory or a board, for everything that publishing leaves there."""
+"""The folder, in a run directory say, for everything that publishing leaves there."""
 LOSSES = ("filestream", "file transfer", "runfiles", "runupserter", "sender")
 """Parts of the SDK's service whose errors mean that something did not arrive."""
 REFUSALS = ("401", "403")
@@ -55,7 +55,7 @@ def deliver(parcel: Parcel, place: Path, target: Target, deadline: Deadline) -> 
     """Bring W&B to hold what the parcel holds.
 
     Args:
-        place: the run directory or board that it was read from.
+        place: the run directory that it was read from, or what stands for a board.
 
     Raises:
         TryAgain: the server cannot be reached, or the time is up; nothing is lost.
@@ -102,7 +102,7 @@ def _outcome(parcel: Parcel, status: Status, **more: Any) -> Delivered:
 def _alone(home: Path, deadline: Deadline) -> Iterator[Path]:
     """The folder, made where there is none, kept from other processes until the block is left."""
     try:
-        home.mkdir(exist_ok=True)
+        home.mkdir(parents=True, exist_ok=True)
         (home / ".gitignore").write_text("*\n")
         lock = (home / "lock").open("a")
     except OSError as error:

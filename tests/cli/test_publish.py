@@ -33,7 +33,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
         if name.startswith(("WANDB_", "NETRC")):
             monkeypatch.delenv(name)
     folder = tmp_path_factory.mktemp("home")
-    for name in ("HOME", "WANDB_CONFIG_DIR", "LPA3BENCH_DATA"):
+    for name in ("HOME", "WANDB_CONFIG_DIR", "LPA3BENCH_DATA", "XDG_CACHE_HOME"):
         monkeypatch.setenv(name, str(folder))
     monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("WANDB_ERROR_REPORTING", "false")
@@ -80,6 +80,7 @@ def assert_whole(server: Server, folder: Path) -> None:
     (artifact,) = server.store.artifacts.values()
     assert artifact["done"]
     assert json.loads(artifact["files"]["result.json"]) == record
+    assert artifact["files"]["operative.gin"] == (folder / "operative.gin").read_text()
     assert artifact["manifest"]["contents"].keys() == artifact["files"].keys()
     pictures = [name for name in run["files"] if name.endswith(".png")]
     drawn = (folder / "images" / "positives.png").read_bytes()
@@ -401,4 +402,5 @@ def test_a_board_is_a_table_and_an_artifact(server: Server, tmp_path: Path) -> N
     everything = server.store.everything()
     again = CliRunner().invoke(publish_board, [str(board), "--json"], catch_exceptions=False)
     assert json.loads(again.stdout)["status"] == "unchanged"
+    assert {path.name for path in board.iterdir()} == {"README.md", "board.csv", "board.json", "index.html"}
     assert server.store.everything() == everything
