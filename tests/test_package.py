@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import tarfile
@@ -58,7 +59,7 @@ def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return source
 
 
-def test_the_wheel_holds_the_code_and_the_gin_files_and_nothing_else(wheel: Path) -> None:
+def test_the_wheel_holds_the_code_the_gin_files_and_the_boards_and_nothing_else(wheel: Path) -> None:
     names = wheel_names(wheel)
     code = {f"lpa3bench/{name}" for name in below(ROOT / "lpa3bench", "*.py")}
     code |= {f"lpa3bench_plugins/{name}" for name in below(ROOT / "plugins" / "lpa3bench_plugins", "*.py")}
@@ -67,8 +68,16 @@ def test_the_wheel_holds_the_code_and_the_gin_files_and_nothing_else(wheel: Path
     assert len(gin) > 3
     templates = {f"lpa3bench/scaffold/{name}" for name in below(ROOT / "lpa3bench" / "scaffold", "*.txt")}
     assert len(templates) > 15
+    for pattern in ("*.j2", "*.css", "*.js", "*.json"):  # pages, and the forms of records and boards
+        templates |= {f"lpa3bench/{name}" for name in below(ROOT / "lpa3bench", pattern)}
+    boards = {
+        f"lpa3bench_leaderboards/{path.relative_to(ROOT / 'leaderboards').as_posix()}"
+        for path in (ROOT / "leaderboards").rglob("*")
+        if path.is_file()
+    }
+    assert "lpa3bench_leaderboards/digits/index.html" in boards
     rest = {"lpa3bench/py.typed", "lpa3bench_plugins/py.typed"} | templates
-    assert {name for name in names if ".dist-info/" not in name} == code | gin | rest
+    assert {name for name in names if ".dist-info/" not in name} == code | gin | boards | rest
 
 
 def test_the_wheels_metadata(unpacked: Path) -> None:
@@ -77,8 +86,8 @@ def test_the_wheels_metadata(unpacked: Path) -> None:
     metadata = (info / "METADATA").read_text()
     assert "License-Expression: Apache-2.0" in metadata
     assert "Requires-Python: >=3.11" in metadata
-    required = [line for line in metadata.splitlines() if line.startswith("Requires-Dist: torch")]
-    assert required
+    required = [line for line in metadata.splitlines() if re.match("Requires-Dist: torch(vision)?>", line)]
+    assert len(required) == 2
     assert not any("<" in line or "==" in line for line in required), "torch is not pinned from above"
     assert (info / "licenses" / "LICENSE").is_file()
     assert "lpa3bench = lpa3bench.cli:main" in (info / "entry_points.txt").read_text()
