@@ -145,7 +145,7 @@ def provenance(plugins: Sequence[Entry]) -> dict[str, Any]:
         "plugin_sources": _sources(plugins),
         "platform": platform.platform(),
         "git_commit": _git_commit(),
-        "command": sys.argv,
+        "command": ["lpa3bench", *sys.argv[1:]],  # however it was started
     }
 
 

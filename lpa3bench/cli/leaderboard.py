@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lpa3bench.errors import BenchError, DataError
+from lpa3bench.errors import BenchError, ConfigError, DataError
 
 if TYPE_CHECKING:
     from lpa3bench.leaderboard.definition import Definition
@@ -111,8 +111,14 @@ def merge(ctx: click.Context, folder: Path, places: tuple[Path, ...]) -> None:
     from lpa3bench.leaderboard import definition
     from lpa3bench.leaderboard.storing import sort, stored
 
+    if not (folder / definition.NAME).exists():
+        raise ConfigError(
+            f"{folder}: there is no board; `lpa3bench leaderboard build {folder} --from {places[0]}` makes one"
+        )
     board = definition.load(folder)
     found = sort(board, stored(board), places)
+    if not (found.taken or found.known or found.refused or found.foreign):
+        raise DataError(f"{', '.join(map(str, places))}: there is no record")
     _store(board, found, places)
     _tell(found)
     for path, reason in found.foreign:

@@ -47,7 +47,11 @@ def command(ctx: click.Context, places: tuple[Path, ...], as_csv: bool, as_json:
 
 
 def _read(places: tuple[Path, ...]) -> tuple[list[Record], list[DataError]]:
-    """The records there, by cell, identity and seed; and what is wrong with others."""
+    """The records there, by cell, identity and seed; and what is wrong with others.
+
+    Raises:
+        DataError: there is none at all.
+    """
     from lpa3bench.records import find, load
 
     records, damaged = [], []
@@ -56,6 +60,8 @@ def _read(places: tuple[Path, ...]) -> tuple[list[Record], list[DataError]]:
             records.append(load(path))
         except DataError as error:
             damaged.append(error)
+    if not records and not damaged:
+        raise DataError(f"{', '.join(map(str, places))}: there is no record; a finished run has a result.json")
     return sorted(records, key=lambda record: (record.name, record.identity, record.seed)), damaged
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from lpa3bench import records
 from lpa3bench.errors import RunFailed, UsageError
@@ -136,7 +136,8 @@ def _check_free(target: Path, *, called: Path) -> None:
 def _write(target: Path, tensors: dict[str, Any], about: dict[str, Any], config: bytes, card: str) -> None:
     """Write the three files beside their places, then put them there: a full disk leaves the old ones."""
     writes: dict[str, Callable[[Path], Any]] = {
-        WEIGHTS: lambda path: save_file(tensors, path, metadata={"lpa3bench": json.dumps(about)}),
+        # `save_file` would leave it readable by its owner alone.
+        WEIGHTS: lambda path: path.write_bytes(save(tensors, {"lpa3bench": json.dumps(about)})),
         CONFIG: lambda path: path.write_bytes(config),
         CARD: lambda path: path.write_text(card, encoding="utf-8", newline="\n"),
     }

@@ -139,7 +139,7 @@ def load(path: Path) -> Record:
 def find(places: Iterable[Path]) -> Iterator[Path]:
     """The files of records in these places, each once, in a fixed order.
 
-    A place is a record, a run directory, a folder of run directories (`runs/`), or a board's `results/`.
+    A place is a record, a run directory, a folder of run directories (`runs/`) or of records, or a board.
 
     Raises:
         DataError: a place does not exist.
@@ -153,11 +153,18 @@ def find(places: Iterable[Path]) -> Iterator[Path]:
         elif (place / "result.json").is_file():
             files = [place / "result.json"]
         else:
-            files = sorted([*place.glob("*/result.json"), *place.glob("*-s*.json")])
+            files = _below(place) or _below(place / "results")
         for file in files:
             if (whole := file.resolve()) not in seen:
                 seen.add(whole)
                 yield file
+
+
+def _below(folder: Path) -> list[Path]:
+    """Records in a folder go by the names of their runs; where there are none, whatever might be one counts."""
+    named = sorted([*folder.glob("*/result.json"), *folder.glob("*-s*.json")])
+    is_board = (folder / "board.toml").exists()
+    return named if named or is_board else sorted(folder.glob("*.json"))
 
 
 def load_all(places: Iterable[Path]) -> list[Record]:

@@ -169,7 +169,7 @@ def test_files_beside_an_export_stay(folder: Path, monkeypatch: pytest.MonkeyPat
     def full(*_: Any, **__: Any) -> None:
         raise SafetensorError("no space left on device")
 
-    monkeypatch.setattr("lpa3bench.export.writing.save_file", full)
+    monkeypatch.setattr("lpa3bench.export.writing.save", full)
     failed = command("export", run, "--out", ".")
     assert failed.exit_code == 1
     assert "could not be written (no space left on device)" in failed.stderr

@@ -89,3 +89,15 @@ def test_records_are_found_in_runs_in_boards_and_alone(tmp_path: Path) -> None:
         assert all(json.dumps(record.data) for record in records)
     with pytest.raises(DataError, match="nowhere: there is no such file or folder"):
         load_all([tmp_path / "nowhere"])
+
+
+def test_a_board_is_a_place_too_and_any_name_will_do_where_none_is_a_runs(tmp_path: Path) -> None:
+    board = tmp_path / "board"
+    write(board / "results", RECORD)
+    (board / "board.toml").write_text("")
+    (board / "board.json").write_text("{}")
+    assert [record.file_name for record in load_all([board])] == [RECORD.file_name]
+    other = tmp_path / "other"
+    write(other, RECORD)
+    (other / RECORD.file_name).rename(other / "one.json")
+    assert [path.name for path in find([other])] == ["one.json"]
