@@ -74,7 +74,7 @@ def connect(address: str | None, *, workers: int | None, threads: int, device: s
             "_node_ip_address": "127.0.0.1",
         }
     try:
-        ray.init(address=address, **options)
+        ray.init(address=address or "local", **options)  # without a word Ray would join one that is here
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
         where = f"at {address}" if address else "here"
         why = next(iter(str(error).splitlines()), type(error).__name__)
