@@ -113,7 +113,7 @@ def merge(ctx: click.Context, folder: Path, places: tuple[Path, ...]) -> None:
 
     if not (folder / definition.NAME).exists():
         raise ConfigError(
-            f"{folder}: there is no board; `lpa3bench leaderboard build {folder} --from {places[0]}` makes one"
+            f"{folder}: is no board; `lpa3bench leaderboard build {folder} --from {places[0]}` makes one"
         )
     board = definition.load(folder)
     found = sort(board, stored(board), places)

@@ -61,7 +61,9 @@ def _read(places: tuple[Path, ...]) -> tuple[list[Record], list[DataError]]:
         except DataError as error:
             damaged.append(error)
     if not records and not damaged:
-        raise DataError(f"{', '.join(map(str, places))}: there is no record; a finished run has a result.json")
+        raise DataError(
+            f"{', '.join(map(str, places))}: there is no record; a finished run has a result.json"
+        )
     return sorted(records, key=lambda record: (record.name, record.identity, record.seed)), damaged
 
 

@@ -161,7 +161,7 @@ def find(places: Iterable[Path]) -> Iterator[Path]:
 
 
 def _below(folder: Path) -> list[Path]:
-    """Records in a folder go by the names of their runs; where there are none, whatever might be one counts."""
+    """Records in a folder go by the names of their runs; where none does, whatever might be one counts."""
     named = sorted([*folder.glob("*/result.json"), *folder.glob("*-s*.json")])
     is_board = (folder / "board.toml").exists()
     return named if named or is_board else sorted(folder.glob("*.json"))
