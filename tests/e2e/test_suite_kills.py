@@ -63,7 +63,7 @@ class Shell:
             )
 
     def finish(self, process: subprocess.Popen[str]) -> None:
-        assert process.wait(300) == 0, self.printed
+        assert process.wait(600) == 0, self.printed
 
     @property
     def printed(self) -> str:
@@ -79,7 +79,7 @@ class Shell:
 
     def until(self, process: subprocess.Popen[str], reached: Callable[[], Any]) -> None:
         """Wait while the suite works towards something."""
-        deadline = time.monotonic() + 180
+        deadline = time.monotonic() + 400
         while not reached():
             assert process.poll() is None, self.printed
             assert time.monotonic() < deadline, f"nothing happened\n{self.printed}"
@@ -151,7 +151,7 @@ def test_killed_twice_ends_with_the_same_records(
     shell.until(suite, shell.under_way)
     suite.kill()
     suite.wait()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while shell.processes():
         assert time.monotonic() < deadline, "a run outlived its suite"
         time.sleep(0.05)
