@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -45,9 +46,9 @@ def part(setting: Setting) -> Iterator[Item]:
     letters = ["G"] if setting.toy else list(GOLDEN)
     yield "golden", lambda: golden(setting, letters)
     for cell in cells.one_of_each_task():
-        yield f"CPU and device, {cell.config}", lambda cell=cell: equal_steps(setting, cell)  # type: ignore[misc]
+        yield f"CPU and device, {cell.config}", partial(equal_steps, setting, cell)
     for mode in MODES[1:] if setting.toy else MODES:
-        yield f"runs, {mode}", lambda mode=mode: runs(setting, mode)  # type: ignore[misc]
+        yield f"runs, {mode}", partial(runs, setting, mode)
 
 
 # ------------------------------------------------------------------------------------------ golden vectors

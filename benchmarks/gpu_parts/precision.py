@@ -58,9 +58,12 @@ def part(setting: Setting) -> Iterator[Item]:
         confidence = first_step(scene, EXACT).reference_logp.exp().mean()
         return {"train_accuracy": accuracy, "confidence": float(confidence), "images": len(scene.z)}
 
+    def of(name: str) -> dict[str, Any]:
+        return error(made[0], name)
+
     yield "training", training
     for name in PRECISIONS:
-        yield name, lambda name=name: error(made[0], name)  # type: ignore[misc]
+        yield name, partial(of, name)
 
 
 def trained(device: torch.device, *, toy: bool) -> tuple[Scene, float]:

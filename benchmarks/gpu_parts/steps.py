@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import statistics
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
@@ -28,7 +29,7 @@ def part(setting: Setting) -> Iterator[Item]:
     chosen = cells.ALL[: cells.QUICK] if setting.quick else cells.ALL
     for cell in cells.one_of_each_task() if setting.toy else chosen:
         for arm in (cells.NONE, cells.LPA3) if setting.toy else cell.arms:
-            yield f"{cell.name} | {arm}", lambda cell=cell, arm=arm: one(setting, cell, arm)  # type: ignore[misc]
+            yield f"{cell.name} | {arm}", partial(one, setting, cell, arm)
 
 
 def one(setting: Setting, cell: Cell, arm: str) -> dict[str, Any]:

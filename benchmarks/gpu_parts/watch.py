@@ -73,9 +73,9 @@ def tally(events: Iterable[Event]) -> dict[str, Any]:
             kernels.append(event)
         elif event.name in WAITS:
             waits += 1
-    spent: Counter[str] = Counter()
+    spent: dict[str, float] = {}
     for kernel in kernels:
-        spent[kernel.name] += kernel.seconds  # type: ignore[assignment]
+        spent[kernel.name] = spent.get(kernel.name, 0.0) + kernel.seconds
     calls = Counter(kernel.name for kernel in kernels)
     return {
         "kernels": len(kernels),
@@ -84,7 +84,7 @@ def tally(events: Iterable[Event]) -> dict[str, Any]:
         "copies_to_host": copies,
         "top_kernels": [
             {"name": name[:120], "calls": calls[name], "seconds": seconds}
-            for name, seconds in spent.most_common(TOP)
+            for name, seconds in sorted(spent.items(), key=lambda item: -item[1])[:TOP]
         ],
     }
 

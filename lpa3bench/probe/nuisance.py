@@ -65,7 +65,7 @@ class NuisanceDigits(Dataset):
 
     def load(self, root: Path) -> dict[str, Split]:
         """The parts to train and to be scored on."""
-        return {name: self.part(part)[0] for name, part in (("train", "attacked"), ("test", "test"))}  # type: ignore[arg-type]
+        return {"train": self.part("attacked")[0], "test": self.part("test")[0]}
 
     def part(self, part: Part) -> tuple[Split, dict[str, Tensor]]:
         """Images with their labels, and what was drawn: int64 [N], by the names of `FACTORS`."""
