@@ -10,10 +10,14 @@ from lpa3bench.rundir import RunDirectory
 
 
 def explain(job: Job) -> list[str]:
-    """What `run` would do with the job, and how every run of the same cell and seed differs from it."""
+    """What `run` would do with the job, and how every run of the same cell and seed differs from it.
+
+    Raises:
+        RunFailed: its record is damaged, as `run` would find.
+    """
     planned = plan(job)
     folder = planned.folder
-    if folder.result.exists():
+    if folder.record() is not None:
         lines = [f"{folder.path}: finished, so not run again (--fresh runs it again)"]
     elif paths := folder.checkpoints.paths():
         lines = [f"{folder.path}: begun, goes on from {paths[-1].name}"]

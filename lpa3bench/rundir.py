@@ -94,6 +94,14 @@ class RunDirectory:
         """Where the weights lie, once they are exported, with their config and card."""
         return tuple(self.path / "export" / name for name in ("model.safetensors", "config.gin", "README.md"))
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether there is a record that can be read: one that was damaged since says nothing."""
+        try:
+            return self.record() is not None
+        except RunFailed:
+            return False
+
     def clear(self) -> None:
         """Remove what an earlier run left, the record first so that nobody takes the rest for finished.
 

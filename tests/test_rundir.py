@@ -33,9 +33,12 @@ def test_a_place_that_cannot_be_written_to(tmp_path: Path) -> None:
 def test_the_record_is_the_mark_of_a_finished_run(tmp_path: Path) -> None:
     folder = RunDirectory(tmp_path)
     assert folder.record() is None
+    assert not folder.is_finished
     folder.write_json(folder.result, {"seed": 3})
     assert folder.record() == {"seed": 3}
+    assert folder.is_finished
     folder.result.write_text('{"seed": ')
+    assert not folder.is_finished
     with pytest.raises(RunFailed, match=r"result\.json: damaged .*--fresh"):
         folder.record()
 

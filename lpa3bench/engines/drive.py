@@ -223,7 +223,7 @@ def _killed(ended: Ended) -> bool:
 def _outcome(was: Active, ended: Ended) -> Outcome:
     """What the run directory says goes; the exit status only tells why there is no record."""
     seconds = time.monotonic() - (was.since or was.handed_in)
-    if was.run.folder.result.exists():
+    if was.run.folder.is_finished:
         return Outcome(was.run, "done", seconds=seconds)
     if ended.cause.endswith(IN_USE):
         return Outcome(was.run, "in use", ended.cause, ended.code, seconds)

@@ -44,7 +44,7 @@ class Run:
     @property
     def state(self) -> State:
         """Finished, with a checkpoint to go on from, or to be begun."""
-        if self.folder.result.exists():
+        if self.folder.is_finished:
             return "done"
         return "begun" if self.folder.checkpoints.paths() else "new"
 

@@ -61,6 +61,16 @@ def test_what_is_finished_is_not_started(tmp_path: Path, runs: list[Run]) -> Non
     assert found[NAMES[0]].seconds > 0
 
 
+def test_what_has_a_damaged_record_is_started_and_says_so_itself(tmp_path: Path, runs: list[Run]) -> None:
+    """`run` refuses it with what to do about it."""
+    finish(tmp_path / NAMES[1])
+    (tmp_path / NAMES[1] / "result.json").write_text('{"seed": ')
+    engine = Faked(tmp_path, {NAMES[1]: [BROKEN]})
+    found = driven(runs, engine)
+    assert NAMES[1] in engine.started
+    assert found[NAMES[1]].verdict == "failed"
+
+
 def test_one_that_fails_does_not_keep_the_others_and_is_not_tried_again(
     tmp_path: Path, runs: list[Run]
 ) -> None:
