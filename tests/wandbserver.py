@@ -15,9 +15,13 @@ from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import pytest
+
 KEY = "0123456789abcdef" * 2 + "01234567"
 """Of forty characters, as the client wants it; no server knows it."""
 ENTITY = "somebody"
+PATIENCE = "100"
+"""Seconds that a delivery may take on a busy machine."""
 
 
 class Store:
@@ -336,3 +340,15 @@ class Handler(BaseHTTPRequestHandler):
         made = self.server.store.artifacts[given["artifactID"]]
         made["done"] = True
         return {"commitArtifact": {"artifact": {"id": given["artifactID"], "digest": made["digest"]}}}
+
+
+def point_to(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the client send to that server."""
+    monkeypatch.setenv("WANDB_BASE_URL", server.url)
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
+
+
+def only(server: Server) -> tuple[str, dict[str, Any]]:
+    """The one run that it holds, and its path."""
+    ((path, run),) = server.store.runs.items()
+    return path, run

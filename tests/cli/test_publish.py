@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,52 +13,19 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from wandbruns import CELL, items, made_run, offline_records
-from wandbserver import ENTITY, KEY, Server, serving
+from wandbserver import ENTITY, KEY, PATIENCE, Server, only, point_to, serving
 
 from lpa3bench.cli import main
-from lpa3bench.cli.leaderboardpublish import publish as publish_board
 from lpa3bench.publish import target as targets
 
 pytest.importorskip("wandb", reason="the W&B SDK is not installed")
-PATIENCE = "100"
-"""Seconds that a delivery may take on a busy machine."""
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """No variable, key or settings file of whoever runs the tests; and no server but on this machine."""
-    for name in [*os.environ]:
-        if name.startswith(("WANDB_", "NETRC")):
-            monkeypatch.delenv(name)
-    folder = tmp_path_factory.mktemp("home")
-    for name in ("HOME", "WANDB_CONFIG_DIR", "LPA3BENCH_DATA", "XDG_CACHE_HOME"):
-        monkeypatch.setenv(name, str(folder))
-    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
-    monkeypatch.setenv("WANDB_ERROR_REPORTING", "false")
-    return folder
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    with serving() as server:
-        point_to(server, monkeypatch)
-        yield server
-
-
-def point_to(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WANDB_BASE_URL", server.url)
-    monkeypatch.setenv("WANDB_API_KEY", KEY)
+pytestmark = pytest.mark.usefixtures("home")
 
 
 def publish(*arguments: str | Path, timeout: str = PATIENCE) -> Result:
     return CliRunner().invoke(
         main, ["publish", *map(str, arguments), "--timeout", timeout], catch_exceptions=False
     )
-
-
-def only(server: Server) -> tuple[str, dict[str, Any]]:
-    ((path, run),) = server.store.runs.items()
-    return path, run
 
 
 def without_seconds(row: dict[str, Any]) -> dict[str, Any]:
@@ -358,49 +323,3 @@ def test_a_run_without_its_data_set_has_no_images(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     (line,) = done.stderr.splitlines()
     assert line.startswith("no images of augmentations: error: ")
-
-
-# --------------------------------------------------------------------------------------------------- boards
-def made_board(board: Path) -> Path:
-    board.mkdir()
-    (board / "board.csv").write_text("row,mean\nLPA3,0.91\nnone,\n")
-    for name in ("README.md", "board.json", "index.html"):
-        (board / name).write_text(f"of {name}")
-    return board
-
-
-@pytest.mark.slow
-def test_the_table_of_a_board_that_was_lost_alone_is_sent_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    board = made_board(tmp_path / "digits")
-    with serving(loses=".table.json") as broken:
-        point_to(broken, monkeypatch)
-        failed = CliRunner().invoke(main, ["leaderboard", "publish", str(board), "--timeout", PATIENCE])
-        assert failed.exit_code == 75, failed.output
-        assert not [name for name in only(broken)[1]["files"] if name.endswith(".table.json")]
-        broken.loses = None
-        done = CliRunner().invoke(publish_board, [str(board), "--timeout", PATIENCE])
-        assert done.exit_code == 0, done.output
-        (shown,) = [name for name in only(broken)[1]["files"] if name.endswith(".table.json")]
-        assert only(broken)[1]["summary"]["board"]["path"] == shown
-
-
-@pytest.mark.slow
-def test_a_board_is_a_table_and_an_artifact(server: Server, tmp_path: Path) -> None:
-    board = made_board(tmp_path / "digits")
-    done = CliRunner().invoke(publish_board, [str(board), "--timeout", PATIENCE], catch_exceptions=False)
-    assert done.exit_code == 0, done.output
-    run = only(server)[1]
-    assert run["job_type"] == "leaderboard"
-    (shown,) = [text for name, text in run["files"].items() if name.endswith(".table.json")]
-    assert json.loads(shown)["data"] == [["LPA3", 0.91], ["none", None]]
-    assert json.loads(shown)["columns"] == ["row", "mean"]
-    (artifact,) = [a for a in server.store.artifacts.values() if a["type"] == "leaderboard"]
-    assert artifact["done"]
-    assert {*artifact["files"]} == {"README.md", "board.csv", "board.json", "index.html"}
-    everything = server.store.everything()
-    again = CliRunner().invoke(publish_board, [str(board), "--json"], catch_exceptions=False)
-    assert json.loads(again.stdout)["status"] == "unchanged"
-    assert {path.name for path in board.iterdir()} == {"README.md", "board.csv", "board.json", "index.html"}
-    assert server.store.everything() == everything
