@@ -61,7 +61,7 @@ def test_a_folder_of_class_folders(folder: Path) -> None:
         assert len(split.images) == len(files)
         for image, file in zip(split.images, files, strict=True):
             assert np.array_equal(image.permute(1, 2, 0).numpy(), np.asarray(Image.open(file)))
-    testing.check_dataset(dataset, Path())
+    testing.check_dataset(dataset, folder)
 
 
 def test_the_validation_split_may_be_left_out(folder: Path) -> None:
