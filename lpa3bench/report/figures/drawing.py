@@ -6,6 +6,7 @@ on a display or on what was drawn before. The same input gives the same bytes.
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,6 +46,7 @@ STYLE = {
     "savefig.facecolor": "white",
 }
 DPI = 200
+CLIP_NAME = re.compile(r'(clipPath id="|clip-path="url\(#)(p[0-9a-f]{10})')
 
 
 @contextmanager
@@ -87,7 +89,23 @@ def save(figure: Figure, out: Path) -> list[Path]:
 
         def write(temporary: Path, kind: str = kind, metadata: dict[str, None] = metadata) -> None:
             figure.savefig(temporary, format=kind, dpi=DPI, metadata=metadata)
+            if kind == "svg":
+                _number_clips(temporary)
 
         write_atomically(path, write)
         files.append(path)
     return files
+
+
+def _number_clips(svg: Path) -> None:
+    """Name the clip paths of an SVG by their order.
+
+    matplotlib names them by a hash of their exact coordinates. The solver of its constrained layout orders
+    its variables by address, so the last bits of these coordinates differ from drawing to drawing.
+    """
+    numbers: dict[str, int] = {}
+
+    def numbered(found: re.Match[str]) -> str:
+        return f"{found[1]}clip{numbers.setdefault(found[2], len(numbers) + 1)}"
+
+    svg.write_text(CLIP_NAME.sub(numbered, svg.read_text(encoding="utf-8")), encoding="utf-8")

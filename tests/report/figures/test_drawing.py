@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import matplotlib
 import pytest
 from matplotlib import colors
+from matplotlib.figure import Figure
 
 from lpa3bench.errors import UsageError
 from lpa3bench.report.figures.drawing import COLOURS, RIGHT, WRONG, canvas, caption, save, styled
@@ -39,6 +41,21 @@ def test_text_is_text_and_nothing_in_it_is_markup(tmp_path: Path) -> None:
     text = svg.read_text(encoding="utf-8")
     assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; $x_1$" in text
     assert "<script" not in text
+
+
+def test_the_last_bits_of_a_layout_change_nothing(tmp_path: Path) -> None:
+    """The layout's solver leaves them to chance."""
+    texts = []
+    for place, left in enumerate((0.3, 0.1 + 0.2)):
+        with styled():
+            figure = Figure(figsize=(3, 2))
+            for bottom in (0.1, 0.6):
+                figure.add_axes((left, bottom, 0.5, 0.3)).plot([1, 2], [3, 4])
+            texts.append(save(figure, tmp_path / str(place))[0].read_text(encoding="utf-8"))
+    assert texts[0] == texts[1]
+    names = re.findall(r'<clipPath id="(\w+)"', texts[0])
+    assert len({*names}) == len(names) == 2
+    assert {*re.findall(r'clip-path="url\(#(\w+)\)"', texts[0])} == {*names}
 
 
 @pytest.mark.parametrize("name", ["a", "a.svg", "a.png", "a.b"])
