@@ -119,6 +119,20 @@ def set_generators(device: torch.device, states: list[torch.Tensor]) -> None:
         torch.cuda.set_rng_state(states[1], device)
 
 
+def send(x: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """A tensor on a device, without waiting for what the device is doing.
+
+    A copy out of ordinary memory may wait; one out of pinned memory, which the copy keeps alive, does not.
+
+    Args:
+        x: of any shape and type, on the host; one that is on the device already is returned as it is.
+        device: where it is to go.
+    """
+    if device.type == "cuda" and x.device.type == "cpu":
+        x = x.pin_memory()
+    return x.to(device, non_blocking=True)
+
+
 def synchronise(device: torch.device) -> None:
     """Wait until the device has done what it was given; call it before reading a clock."""
     if device.type != "cpu":

@@ -36,7 +36,7 @@ ONLY_IN = {
     "click": ("lpa3bench.cli",),
 }
 """Libraries that one place hides from everybody else."""
-OPEN_TO_PLUGINS = ("api", "attack", "nn", "data", "ops", "errors", "files")
+OPEN_TO_PLUGINS = ("api", "attack", "nn", "data", "device", "ops", "errors", "files")
 BOARDS = ("report", "leaderboard", "stats", "records")
 """Each may know the ones after it, errors, files, licences and where things lie; none of them knows torch."""
 ABOVE_THE_RUNNER = (

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from lpa3bench.device import send
+
 if TYPE_CHECKING:
     from lpa3bench.api import WeakView
     from lpa3bench.seeding import Draws
@@ -104,10 +106,9 @@ class ImageStore:
         left = torch.where(flip == 1, self._size[1] - self._crop[1] - left, left)
         order = flip.argsort(stable=True)  # those to be flipped come last, so that they are one slice
         straight = count - int(flip.sum())
-        top, left, order, back = torch.stack((top, left, order, order.argsort())).to(
-            self.device, non_blocking=True
-        )
-        index = index.to(self.device, non_blocking=True)
+        places = torch.stack((top, left, order, order.argsort()))
+        top, left, order, back = send(places, self.device)
+        index = send(index, self.device)
         pixels = self._cut(index[order], top[order], left[order], self._crop)
         flipped = pixels[straight:].permute(0, 3, 1, 2)  # channels_last, for which torch has a fast flip
         flipped.copy_(flipped.flip(3))
@@ -124,7 +125,7 @@ class ImageStore:
             smaller crop; resized as the training views are.
         """
         corner = torch.full_like(index, self.weak_view.pad, device=self.device)
-        pixels = self._cut(index.to(self.device, non_blocking=True), corner, corner, self.shape[1:])
+        pixels = self._cut(send(index, self.device), corner, corner, self.shape[1:])
         return self._resized(_as_images(pixels))
 
     def _resized(self, x: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lpa3bench.device import send
 from lpa3bench.distributed import ALONE, Processes
 from lpa3bench.seeding import Draws
 from lpa3bench.values import Batch as Batch
@@ -61,7 +62,7 @@ class Sampler:
             n = len(self.subset)
             repeats = -(-self.batch_size // n) if self.drop_last and n < self.batch_size else 1
             order = torch.cat([self.draws.permutation(n) for _ in range(repeats)])
-            self._order = self.subset[order.to(self.subset.device)]
+            self._order = self.subset[send(order, self.subset.device)]
             self._cursor = 0
             self.pass_no += 1
         start = self._cursor * self.batch_size

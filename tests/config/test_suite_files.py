@@ -156,7 +156,7 @@ WHOLE = {("", None), (LPA3, None), ("", "equal_cost")}
 
 def test_digits_have_lpa3_at_equal_cost_and_what_it_has_to_beat() -> None:
     cells = suite("digits")
-    assert cells.seeds == tuple(range(100, 106))
+    assert cells.seeds == tuple(range(100, 112))
     for task in SHORT:
         plain = {("", "labels40"), ("", "sym50")} if task == "supervised" else set()
         assert {*arms(cells, f"digits_{task}")} == WHOLE | plain

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from lpa3bench.api import Augmenter, Context, View
+from lpa3bench.device import send
 from lpa3bench.errors import PluginError
 from lpa3bench.seeding import Draws
 
@@ -51,7 +52,7 @@ class CutMix(Augmenter):
         # All is drawn whether the batch is mixed or not, so that runs stay paired when `probability` changes.
         mixed = float(ctx.draws.uniform((1,))) < self.probability
         share = ctx.draws.beta(self.alpha, self.alpha)
-        partner = ctx.draws.permutation(len(x)).to(x.device, non_blocking=True)
+        partner = send(ctx.draws.permutation(len(x)), x.device)
         box = draw_box(x.shape[2], x.shape[3], 1 - share, ctx.draws)
         rows = torch.arange(len(x), device=x.device)
         if not mixed:

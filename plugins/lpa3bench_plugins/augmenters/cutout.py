@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from lpa3bench.api import Augmenter, Context, DatasetSpec, Slot, View
+from lpa3bench.device import send
 from lpa3bench_plugins.augmenters.image_ops import cutout
 
 GREY = 127 / 255
@@ -67,7 +68,7 @@ class Cutout(Augmenter):
             box = cutout.centred_boxes(centre, side)
         else:
             box = cutout.boxes(centre, torch.full((len(x),), side))
-        hidden = cutout.inside(box.to(x.device, non_blocking=True), height, width).bool()
+        hidden = cutout.inside(send(box, x.device), height, width).bool()
         colour = torch.tensor(ctx.spec.mean if self.fill == "mean" else GREY, dtype=x.dtype)
-        colour = colour.to(x.device, non_blocking=True).view(-1, 1, 1)
+        colour = send(colour, x.device).view(-1, 1, 1)
         return View(torch.where(hidden, colour, x), torch.arange(len(x), device=x.device))

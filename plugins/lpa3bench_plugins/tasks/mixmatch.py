@@ -12,6 +12,7 @@ from torch import Tensor
 
 from lpa3bench.api import Env, Model, View, ViewFunction
 from lpa3bench.data.sampler import Batch, Sampler
+from lpa3bench.device import send
 from lpa3bench.ops import mix, probabilities, soft_cross_entropy, squared_error
 from lpa3bench.seeding import Draws
 from lpa3bench_plugins.tasks.steps import training_view
@@ -80,7 +81,7 @@ def guess(env: Env, net: Model, pair: Tensor) -> Tensor:
 def draw_mixing(draws: Draws, alpha: float, rows: int, device: torch.device) -> Mixing:
     """The larger part of a draw from Beta(alpha, alpha), and a random order of the rows."""
     share = draws.beta(alpha, alpha)
-    order = draws.permutation(rows).to(device, non_blocking=True)
+    order = send(draws.permutation(rows), device)
     return Mixing(max(share, 1 - share), order)
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from lpa3bench.api import Env, Model, Step, View, ViewFunction
+from lpa3bench.device import send
 from lpa3bench.ops import mix, soft_cross_entropy, staircase
 from lpa3bench_plugins.tasks.fullylabelled import FullyLabelled, check_milestones
 from lpa3bench_plugins.tasks.requirements import positive
@@ -114,5 +115,5 @@ class Mixup(FullyLabelled):
         """A share and partners for a batch of `count` images."""
         draws = self.env.draws("mixup")
         share = draws.beta(self.alpha, self.alpha)
-        partner = draws.permutation(count).to(self.env.device, non_blocking=True)
+        partner = send(draws.permutation(count), self.env.device)
         return Mixture(partner, share, share)

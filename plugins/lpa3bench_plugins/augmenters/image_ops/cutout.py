@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from lpa3bench.device import send
 from lpa3bench_plugins.augmenters.image_ops.photometric import luma
 
 Colour = tuple[int, int, int]
@@ -74,5 +75,5 @@ def paint(images: Tensor, box: Tensor, colour: Colour) -> Tensor:
     """
     mask = inside(box, *images.shape[2:])
     values = colour if images.shape[1] == 3 else (luma(*colour),)
-    shade = torch.tensor(values, dtype=torch.uint8).to(images.device, non_blocking=True)[:, None, None]
+    shade = send(torch.tensor(values, dtype=torch.uint8), images.device)[:, None, None]
     return (images & ~mask).bitwise_or_(mask & shade)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from lpa3bench.device import send
 from lpa3bench_plugins.augmenters.image_ops import cutout
 from lpa3bench_plugins.augmenters.image_ops.catalogue import OPERATORS, Kernel, Own
 from lpa3bench_plugins.augmenters.image_ops.photometric import to_bytes
@@ -117,13 +118,13 @@ def apply_recipe(images: Tensor, recipe: Recipe, choices: Choices) -> Tensor:
         # Rows of one kernel are brought together. They stay in that order: the next layer wants another.
         order = kernel[:, layer].index_select(0, place).argsort(stable=True)
         place = place.index_select(0, order)
-        images = images.index_select(0, order.to(images.device, non_blocking=True))
+        images = images.index_select(0, send(order, images.device))
         _run(images, tables, kernel[:, layer], drawn[place, layer], centre[place, layer])
-    images = images.index_select(0, place.argsort().to(images.device, non_blocking=True))
+    images = images.index_select(0, send(place.argsort(), images.device))
     side = recipe.cutout_side(height, width)
     if side:
         box = cutout.boxes(centre[:, -1], torch.full((len(images),), side))
-        images = cutout.paint(images, box.to(images.device, non_blocking=True), recipe.colour)
+        images = cutout.paint(images, send(box, images.device), recipe.colour)
     return images
 
 
@@ -174,7 +175,7 @@ def _run(images: Tensor, tables: _Tables, kernel: Tensor, row: Tensor, centre: T
     sizes = kernel.bincount(minlength=1 + len(tables.kernels)).tolist()
     parts = torch.split(images, sizes)
     own = (tables.magnitude.index_select(0, row), tables.matrix.index_select(0, row), centre)
-    own_parts = (torch.split(each.to(images.device, non_blocking=True), sizes) for each in own)
+    own_parts = (torch.split(send(each, images.device), sizes) for each in own)
     for run, part, *owned in zip((None, *tables.kernels), parts, *own_parts, strict=True):
         if run is not None and len(part):
             part.copy_(run(part, Own(*owned)))
