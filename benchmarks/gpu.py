@@ -1,6 +1,6 @@
 """Measures everything on a GPU in one go: first whether the numbers are right, then how fast they come.
 
-    python benchmarks/gpu.py [--quick] [--out gpu.json] [--minutes 8.5] [--device cuda]
+    python benchmarks/gpu.py [--quick] [--out gpu.json] [--minutes 8.5] [--device cuda] [--part NAME …]
 
 from a checkout that is installed as it is (`pip install -e '.[test]'`). On a machine without a network, with
 PyTorch, NumPy, scikit-learn, pluggy, pytest and hypothesis on it, carry two wheels that are made elsewhere
@@ -24,6 +24,12 @@ No data set is needed: images are made up, of the right shape. The parts, each w
   step over the plain one against the counted ratio of their passes.
 * precision: how far LP-A3's first step is off in each precision, against float64, on a trained network.
 * growth: time against inner iterations, selected images and the data set's size; memory against steps.
+* rivals: FixMatch + LP-A3 against the same method written plainly, bfloat16 autocast and a DataLoader of
+  eight workers (`gpu_parts/plain.py`); a step against its views alone; RandAugment against kornia's, where
+  that is installed. The first needs torchvision and Pillow.
+* together: images per second of 1, 2, 4, … small runs side by side on the device.
+* compiled, only with `--part compiled`, because compiling takes minutes: steps with torch.compile over the
+  network against steps without, and how far the losses are apart.
 
 What fails is a line in table and file, and the rest goes on; what there is no time for is listed as left out.
 Progress goes to stderr, the table to stdout, everything to the JSON file, which is written after every item.
@@ -42,19 +48,34 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from gpu_parts import budget, ceilings, checks, growth, precision, steps, table
+from gpu_parts import (
+    budget,
+    ceilings,
+    checks,
+    compiled,
+    growth,
+    precision,
+    rivals,
+    steps,
+    table,
+    together,
+)
 
 import lpa3bench
 from lpa3bench import device as devices
 from lpa3bench.files import write_text
 
 PARTS: dict[str, tuple[float, budget.Part]] = {
-    "checks": (0.32, checks.part),
-    "ceilings": (0.04, ceilings.part),
-    "steps": (0.42, steps.part),
-    "precision": (0.08, precision.part),
-    "growth": (0.14, growth.part),
+    "checks": (0.28, checks.part),
+    "ceilings": (0.03, ceilings.part),
+    "steps": (0.38, steps.part),
+    "precision": (0.07, precision.part),
+    "growth": (0.10, growth.part),
+    "rivals": (0.06, rivals.part),
+    "together": (0.08, together.part),
 }
+EXTRA: dict[str, tuple[float, budget.Part]] = {"compiled": (1.0, compiled.part)}
+"""Only where they are asked for."""
 MINUTES = 8.5
 
 
@@ -81,6 +102,15 @@ def report(setting: budget.Setting, seconds: float) -> dict[str, Any]:
     }
 
 
+def chosen(names: list[str] | None) -> dict[str, tuple[float, budget.Part]]:
+    """The parts of these names with their shares of the time; the usual ones where there are none."""
+    if names is None:
+        return PARTS
+    found = {name: part for name, part in (PARTS | EXTRA).items() if name in names}
+    whole = sum(share for share, _ in found.values())
+    return {name: (share / whole, part) for name, (share, part) in found.items()}
+
+
 def main() -> int:
     """Read the options, run the parts, print the table."""
     parser = argparse.ArgumentParser(
@@ -89,6 +119,9 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="fewer cells and repeats")
     parser.add_argument("--out", type=Path, default=Path("gpu.json"), metavar="FILE")
     parser.add_argument("--minutes", type=float, default=MINUTES)
+    parser.add_argument(
+        "--part", action="append", choices=[*PARTS, *EXTRA], help="only this one (repeatable)"
+    )
     parser.add_argument("--device", choices=devices.DEVICES, default="cuda")
     options = parser.parse_args()
     device = devices.choose(options.device)
@@ -99,7 +132,7 @@ def main() -> int:
         told = json.dumps(report(setting, time.monotonic() - start), indent=1)
         write_text(options.out, told + "\n")
 
-    budget.run(setting, PARTS, 60 * options.minutes, after=save)
+    budget.run(setting, chosen(options.part), 60 * options.minutes, after=save)
     save()
     final = report(setting, time.monotonic() - start)
     print("\n".join(table.lines(final)))

@@ -28,9 +28,10 @@ def test_everything_is_measured(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr[-2000:]
     report = json.loads(out.read_text())
     assert report["toy"]
-    assert report["failed"] == report["left_out"] == []
+    assert report["failed"] == []
+    assert {*report["left_out"]} <= {"rivals, RandAugment, kornia: it is not installed"}
     results = report["results"]
-    assert list(results) == ["checks", "ceilings", "steps", "precision", "growth"]
+    assert list(results) == ["checks", "ceilings", "steps", "precision", "growth", "rivals", "together"]
 
     assert results["checks"]["golden"]["G"]["passed"] > 10
     runs = results["checks"]["runs, deterministic"]
@@ -51,6 +52,10 @@ def test_everything_is_measured(tmp_path: Path) -> None:
     assert errors["float32"] < errors["TF32"]
     assert errors["float32"] < errors["bfloat16"]
     assert len(results["growth"]) == 4
+    assert all(row["ratio"] > 0 for row in results["rivals"].values())
+    (side_by_side,) = results["together"].values()
+    assert side_by_side["processes"] == [1, 2]
+    assert min(side_by_side["images_per_second"]) > 0
 
     lines = done.stdout.splitlines()
     assert "TOY SIZES" in lines[0]

@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
+import gpu
 import numpy as np
 import pytest
 import torch
-from gpu_parts import budget, cells, checks, growth, precision, repeats, table, watch
+from gpu_parts import (
+    budget,
+    cells,
+    checks,
+    compiled,
+    growth,
+    plain,
+    precision,
+    repeats,
+    rivals,
+    table,
+    together,
+    watch,
+)
 from hypothesis import given
 from hypothesis import strategies as st
+
+from lpa3bench import attack
+from lpa3bench_plugins.backbones.wideresnet import WideResNet
 
 CPU = torch.device("cpu")
 
@@ -182,3 +201,72 @@ def test_a_wrong_number_is_found_in_the_report() -> None:
 def test_one_cell_of_each_task() -> None:
     tasks = [type(cells.experiment(cell, cells.NONE, toy=True).task) for cell in cells.one_of_each_task()]
     assert len(set(tasks)) == len(tasks) == 7
+
+
+# -------------------------------------------------------------------------------------------------- rivals
+def test_the_search_written_plainly_is_the_same_search() -> None:
+    torch.manual_seed(0)
+    net = WideResNet(num_classes=10, in_channels=3, depth=10, widen=1).double()
+    mean = torch.tensor((0.5, 0.4, 0.3), dtype=torch.float64).view(-1, 1, 1)
+    std = mean / 2
+    z = (torch.rand(6, 3, 32, 32, dtype=torch.float64) - mean) / std
+    noise = torch.empty_like(z).uniform_(-0.01, 0.01)
+    with torch.no_grad():
+        output = net(z)
+    options = attack.Options(margin=0.02, iterations=3)
+    box = attack.Box.of(mean, std)
+    ours, _ = attack.search(net, z, noise, attack.make_reference(output), box=box, options=options)
+    theirs = plain.search(net, z, noise, output.logits, output.features, box, options)
+    assert (ours - noise).abs().max() > 0.001
+    torch.testing.assert_close(theirs, ours, rtol=0, atol=1e-8)
+    assert net.stem.weight.grad is not None, "a full backward pass"
+
+
+def test_fixmatch_written_plainly_trains() -> None:
+    made = cells.experiment(cells.ALL[0], cells.LPA3, toy=True)
+    step = plain.PlainFixMatch(made, CPU, autocast=nullcontext, workers=0, images=64)
+    before = {name: value.clone() for name, value in step.net.state_dict().items()}
+    assert np.isfinite([step.advance() for _ in range(3)]).all()
+    moved = [name for name, value in step.net.state_dict().items() if not torch.equal(value, before[name])]
+    for part in ("head.weight", "running_mean", "aux.running_mean"):
+        assert any(name.endswith(part) for name in moved), part
+
+
+def test_how_much_longer_the_rival_takes() -> None:
+    setting = budget.Setting(device=CPU, toy=False, quick=True, deadline=budget.Deadline(60))
+    both = {"fast": lambda: time.sleep(0.001), "slow": lambda: time.sleep(0.004)}
+    told = rivals.turn_by_turn(setting, both, calls=2, rounds=3)
+    assert told["rounds"] == 3
+    assert told["ratios"][0] <= told["ratio"] <= told["ratios"][1]
+    assert told["slow_seconds"] >= 0.004
+
+
+# ------------------------------------------------------------------------------------------------ together
+@pytest.mark.parametrize(
+    ("found", "worth"),
+    [
+        ({1: 10.0}, 1),
+        ({1: 10.0, 2: 19.0, 4: 19.1}, 2),
+        ({1: 10.0, 2: 19.0, 4: 30.0}, 4),
+        ({1: 9.0, 2: 8.0}, 1),
+    ],
+)
+def test_how_many_processes_are_worth_having(found: dict[int, float], worth: int) -> None:
+    assert together.worth_having(found) == worth
+
+
+# ------------------------------------------------------------------------------------------------ compiled
+@pytest.mark.slow
+def test_a_compiled_network_takes_the_same_steps() -> None:
+    setting = budget.Setting(device=CPU, toy=True, quick=True, deadline=budget.Deadline(60))
+    row = compiled.one(setting, cells.ALL[0], cells.LPA3)
+    assert row["loss_apart"] < 1e-5
+    assert row["ratio"] > 0
+
+
+def test_single_parts_share_the_time() -> None:
+    assert gpu.chosen(None) == gpu.PARTS
+    two = gpu.chosen(["compiled", "checks"])
+    assert [*two] == ["checks", "compiled"]
+    assert sum(share for share, _ in two.values()) == pytest.approx(1)
+    assert sum(share for share, _ in gpu.PARTS.values()) == pytest.approx(1)
