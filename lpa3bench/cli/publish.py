@@ -128,7 +128,11 @@ def _run_directories(paths: tuple[Path, ...]) -> list[Path]:
 
     runs = [path for path in paths if RunDirectory(path).env.exists()]
     if not runs:
-        raise RunFailed(f"{paths[0]}: is no run directory: there is no {RunDirectory(paths[0]).env.name}")
+        name = RunDirectory(paths[0]).env.name
+        holds = (
+            f", which is in folders below; name these: {paths[0]}/*" if [*paths[0].glob(f"*/{name}")] else ""
+        )
+        raise RunFailed(f"{paths[0]}: is no run directory: there is no {name}{holds}")
     for path in paths:
         if path not in runs:
             _tell(f"{path}: is no run directory, passed over")

@@ -72,9 +72,13 @@ def _tables(board: Board) -> Iterator[str]:
         yield "\\\n".join(map(escaped, marks))
     if lines := comparison_table(board):
         yield "## Against the baseline, in percentage points"
+        compared = [cell.comparison for cell in board.cells if cell.comparison]
+        family = sum(comparison.p is not None for comparison in compared)
         yield (
             "Mean difference over n pairs of runs with one seed, its 95 % bootstrap interval where there are "
-            "enough of them, and what it amounts to; p after the correction over the board's comparisons."
+            "enough of them, and what it amounts to; p after Holm's correction over the board's comparisons, "
+            f"{family} of them. Not testable is what stays above 0.05 after it even with the smallest p that "
+            "n pairs allow."
         )
         yield _table(board, lines)
     for name in board.also:

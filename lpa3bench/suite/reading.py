@@ -122,6 +122,13 @@ def read_all(path: Path) -> tuple[Suite, list[ConfigError]]:
     except ConfigError as error:
         return Suite(), [error]
     errors += repeated([s for s in statements if isinstance(s, Binding) and s.target == SUITE])
+    if not any(isinstance(s, Binding) and s.target == SUITE for s in statements):
+        name = called(path)
+        return Suite(), [
+            Origin(name, 1).error(
+                f"no suite, for suite.cells is missing; `lpa3bench run {name}` is for one run"
+            )
+        ]
     for statement in statements:
         try:
             binding = _of_a_suite(statement)

@@ -292,6 +292,9 @@ def test_what_makes_no_sense(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     failed = publish(tmp_path / "empty")
     assert failed.exit_code == 1
     assert failed.stderr.endswith("empty: is no run directory: there is no env.json\n")
+    above = publish(folder.parent)
+    assert above.exit_code == 1
+    assert above.stderr.endswith(f", which is in folders below; name these: {folder.parent}/*\n")
     assert publish(folder, folder, "--follow").exit_code == 2
     monkeypatch.setattr(targets, "find_spec", lambda name: None)
     failed = publish(folder)

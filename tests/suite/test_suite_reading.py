@@ -116,6 +116,10 @@ CELLS, SEEDS = 'suite.cells = ["a.gin"]', "suite.seeds = (0,)"
     ("lines", "says"),
     [
         ((SEEDS,), "s.gin:1: suite.cells is missing"),
+        (
+            ("run.epochs = 3", "Supervised.lr = 1.0"),
+            "s.gin:1: no suite, for suite.cells is missing; `lpa3bench run s.gin` is for one run",
+        ),
         ((CELLS,), "s.gin:1: suite.seeds is missing"),
         (("suite.cells = []", SEEDS), "s.gin:1: suite.cells must not be empty"),
         (("suite.cells = 'a.gin'", SEEDS), "s.gin:1: suite.cells must be a tuple of str (in quotes)"),
