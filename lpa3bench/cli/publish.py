@@ -129,10 +129,9 @@ def _run_directories(paths: tuple[Path, ...]) -> list[Path]:
     runs = [path for path in paths if RunDirectory(path).env.exists()]
     if not runs:
         name = RunDirectory(paths[0]).env.name
-        holds = (
-            f", which is in folders below; name these: {paths[0]}/*" if [*paths[0].glob(f"*/{name}")] else ""
-        )
-        raise RunFailed(f"{paths[0]}: is no run directory: there is no {name}{holds}")
+        below = any(paths[0].glob(f"*/{name}"))
+        hint = f", which is in folders below; name these: {paths[0]}/*" if below else ""
+        raise RunFailed(f"{paths[0]}: is no run directory: there is no {name}{hint}")
     for path in paths:
         if path not in runs:
             _tell(f"{path}: is no run directory, passed over")

@@ -124,11 +124,8 @@ def read_all(path: Path) -> tuple[Suite, list[ConfigError]]:
     errors += repeated([s for s in statements if isinstance(s, Binding) and s.target == SUITE])
     if not any(isinstance(s, Binding) and s.target == SUITE for s in statements):
         name = called(path)
-        return Suite(), [
-            Origin(name, 1).error(
-                f"no suite, for suite.cells is missing; `lpa3bench run {name}` is for one run"
-            )
-        ]
+        told = f"no suite, for suite.cells is missing; `lpa3bench run {name}` is for one run"
+        return Suite(), [Origin(name, 1).error(told)]
     for statement in statements:
         try:
             binding = _of_a_suite(statement)

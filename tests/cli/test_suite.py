@@ -171,7 +171,7 @@ def test_data_that_are_missing_are_told_whichever_runs_are_asked_for(folder: Pat
     [
         ("suite.cells = ['b.gin']\nsuite.seeds = (1,)", 3, "error: s.gin:1: b.gin: b.gin: there is no such"),
         ("suite.cells = ['a.gin']", 3, "error: s.gin:1: suite.seeds is missing"),
-        (WHOLE, 3, "error: s.gin:1: run.task is not of a suite"),
+        (WHOLE, 3, "error: s.gin:1: no suite, for suite.cells is missing; `lpa3bench run s.gin`"),
         (
             SUITE + SEARCH.replace('"holdout": 2', '"holdout": 0'),
             3,
