@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 from pathlib import Path
@@ -13,6 +14,7 @@ from console import Cli
 import lpa3bench
 from lpa3bench.cli import main
 from lpa3bench.hookspecs import KINDS
+from lpa3bench_plugins.augmenters.lpa3 import LPA3
 
 PLUGIN = """
 from lpa3bench import hookimpl
@@ -58,10 +60,40 @@ def test_one_kind() -> None:
     assert "LPA3 " not in result.stdout
 
 
-def test_an_unknown_kind_is_a_usage_error_that_names_the_kinds() -> None:
-    result = listed("augmentors")
-    assert result.exit_code == 2
-    assert "augmenters" in result.stderr
+def test_what_a_plugin_is_and_takes() -> None:
+    text = listed("LPA3").stdout
+    assert text.startswith(f"LPA3 (augmenters, lpa3bench {lpa3bench.__version__})\n\n")
+    assert (inspect.getdoc(LPA3) or "") in text
+    assert re.search(r"^  LPA3\.margin = 0\.02 +takes a float$", text, re.MULTILINE)
+    assert re.search(r"^  LPA3\.step_size = None +takes a float or None$", text, re.MULTILINE)
+    required = listed("FewLabels").stdout
+    assert re.search(r"^  FewLabels\.count +takes an int$", required, re.MULTILINE)
+
+
+def test_what_the_data_set_tells_a_backbone_is_no_parameter() -> None:
+    told = json.loads(listed("WideResNet", "--json").stdout)
+    assert [*told["parameters"]] == ["depth", "widen", "groups", "tf_preact"]
+    assert told["parameters"]["depth"] == {"takes": "an int", "required": False, "default": "28"}
+    assert "It has no parameters." in listed("Clean").stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("LPA", "there is no plugin and no kind LPA; did you mean LPA3"),
+        ("augmentors", "did you mean augmenters"),
+        ("zzz", "the kinds are tasks, augmenters, backbones, datasets, labels"),
+    ],
+)
+def test_a_name_that_there_is_not(name: str, says: str) -> None:
+    done = listed(name)
+    assert done.exit_code == 2
+    assert says in done.stderr
+
+
+def test_a_plugin_of_a_file_without_a_description(wavy: Path) -> None:
+    text = listed("Wavy", "--plugin", wavy).stdout
+    assert text == f"Wavy (augmenters, {wavy})\n\nIt has no parameters.\n"
 
 
 def test_a_plugin_file_is_listed_with_its_path(wavy: Path) -> None:
