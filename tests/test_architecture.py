@@ -38,7 +38,7 @@ ONLY_IN = {
 """Libraries that one place hides from everybody else."""
 OPEN_TO_PLUGINS = ("api", "attack", "nn", "data", "device", "ops", "errors", "files")
 BOARDS = ("report", "leaderboard", "stats", "records")
-"""Each may know the ones after it, errors, files, licences and where things lie; none of them knows torch."""
+"""Each may know the ones after it, errors, files, licences, slots and where things lie; none knows torch."""
 ABOVE_THE_RUNNER = (
     "cli", "__main__", "suite", "engines", "probe", "report", "leaderboard", "stats", "publish", "export",
 )  # fmt: skip
@@ -198,7 +198,7 @@ def test_boards_know_only_what_comes_before_them() -> None:
         mine = tuple(m for m in modules(ENGINE) if m.within(f"lpa3bench.{part}"))
         allowed = [
             f"lpa3bench.{name}"
-            for name in (*BOARDS[place:], "errors", "files", "paths", "licences", "_version")
+            for name in (*BOARDS[place:], "errors", "files", "paths", "slots", "licences", "_version")
         ]
         ours = ((m, i) for m, i in pairs(mine, types_too=True) if i.of("lpa3bench"))
         strays += offences((m, i) for m, i in ours if not any(i.of(name) for name in allowed))

@@ -10,6 +10,7 @@ import click
 
 from lpa3bench.cli.options import json_option
 from lpa3bench.errors import DataError
+from lpa3bench.slots import SLOTS
 
 if TYPE_CHECKING:
     from lpa3bench.records import Record
@@ -79,7 +80,7 @@ def _row(record: Record) -> dict[str, Any]:
         "labels": cell["labels"],
         "setting": cell["setting"],
         "backbone": cell["backbone"],
-        **{slot: record.slots.get(slot) for slot in ("view", "strong", "positives")},
+        **{slot: record.slots.get(slot) for slot in SLOTS},
         "epochs": cell["epochs"],
         **record.data["metrics"],
         "training_seconds": record.seconds,

@@ -6,7 +6,7 @@ import json
 import os
 import shlex
 import signal
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from lpa3bench.errors import Stopped, UsageError, printable
 from lpa3bench.paths import data_root, resolve_config, suite_names
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from lpa3bench.engines.campaign import Result
     from lpa3bench.engines.engine import Engine
@@ -125,7 +125,10 @@ def command(
         _list_commands(planner, plans)
         ctx.exit(FAILED if any(planned.problem for planned in plans) else 0)
     threads = checked.suite.threads
-    with closing(_opened(engine, workers, address, device, threads)) as opened:  # refuses what cannot be
+    with (
+        _outliving_the_terminal(),  # so do the engine's own processes, which inherit it
+        closing(_opened(engine, workers, address, device, threads)) as opened,  # refuses what cannot be
+    ):
         found = forecast(
             plans,
             data=planner.data,
@@ -187,8 +190,18 @@ def _opened(name: str, workers: int | None, address: str | None, device: str, th
     return Local(workers or len(here) or max(1, cores() // threads), here)
 
 
+@contextmanager
+def _outliving_the_terminal() -> Iterator[None]:
+    """Inside, this process and those it starts go on when the terminal is closed."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def _carry_out(planner: Planner, overview: Overview, engine: Engine) -> Result:
-    """Do all runs; this process goes on when its terminal is closed.
+    """Do all runs.
 
     Raises:
         Stopped: a signal came; the runs were stopped by it too.
@@ -200,16 +213,12 @@ def _carry_out(planner: Planner, overview: Overview, engine: Engine) -> Result:
 
     environment = {THREADS: str(planner.suite.threads)}
     environment |= {name: os.environ[name] for name in ("LPA3BENCH_DATA",) if name in os.environ}
-    hang_up = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        with (
-            Interrupts(then="stopping all runs") as interrupts,
-            closing(watch(Pace(engine.capacity))) as shown,
-        ):
-            drive = Drive(engine, shown, interrupts, launcher(environment))
-            result = carry_out(planner, overview.plans, overview.forecast, drive)
-    finally:
-        signal.signal(signal.SIGHUP, hang_up)
+    with (
+        Interrupts(then="stopping all runs") as interrupts,
+        closing(watch(Pace(engine.capacity))) as shown,
+    ):
+        drive = Drive(engine, shown, interrupts, launcher(environment))
+        result = carry_out(planner, overview.plans, overview.forecast, drive)
     if interrupts.received is not None:
         name = signal.Signals(interrupts.received).name
         raise Stopped(

@@ -12,7 +12,7 @@ from lpa3bench.engines.plan import CellPlan, Planner
 from lpa3bench.engines.runs import Run
 from lpa3bench.errors import BenchError
 
-DIVERGED = "the loss is NaN or infinite"
+DIVERGED = ("the loss is NaN or infinite", "the network has diverged")
 """What a run says of itself whose values were bad ones; any other failure may be the machine's."""
 
 
@@ -47,11 +47,15 @@ def carry_out(planner: Planner, plans: Sequence[CellPlan], forecast: Forecast, d
     """Do everything that is left to do."""
     later = forecast.of_unchosen(plans, planner.suite.seeds)
     drive.do(in_order(plans), forecast.of_runs(plans), later)
-    failed = {o.run.name: o.cause for o in drive.outcomes if o.verdict == "failed" and DIVERGED in o.cause}
+    failed = {
+        outcome.run.name: outcome.cause
+        for outcome in drive.outcomes
+        if outcome.verdict == "failed" and any(words in outcome.cause for words in DIVERGED)
+    }
+    tried = {run.name for planned in plans for trial in planned.trials for run in trial.runs}
     plans = searched(planner, plans, failed)
     drive.do(in_order(plans), forecast.of_runs(plans))
-    chosen = [planned for planned in plans if planned.runs]
-    bad = {run.name for planned in chosen for trial in planned.trials for run in trial.runs} & failed.keys()
+    bad = (tried & failed.keys()) - {run.name for planned in plans for run in planned.all_runs}
     return Result(
         tuple(o for o in drive.outcomes if o.run.name not in bad),
         tuple(o for o in drive.outcomes if o.run.name in bad),

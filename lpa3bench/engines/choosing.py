@@ -9,7 +9,7 @@ from statistics import mean
 from typing import Any
 
 from lpa3bench.engines.plan import CellPlan, Planner, Trial
-from lpa3bench.errors import RunFailed
+from lpa3bench.errors import DataError, RunFailed
 from lpa3bench.identity import digest
 from lpa3bench.records import SELECTED_BY
 from lpa3bench.records import search as searches
@@ -30,8 +30,11 @@ class Tried:
 def choose(planner: Planner, planned: CellPlan, failed: Mapping[str, str]) -> Choice | None:
     """What the cell's trials come to; None where there is nothing to choose, or not yet.
 
+    A draw that diverged is a bad one. It is not tried again once the search is over: what was chosen without
+    it is remembered, and the plan has its trial no more.
+
     Args:
-        failed: causes by the names of runs that diverged: such a draw is a bad one.
+        failed: causes by the names of runs that have diverged since the suite was started.
 
     Raises:
         RunFailed: no trial has a score, or the record of one is damaged.
@@ -39,7 +42,7 @@ def choose(planner: Planner, planned: CellPlan, failed: Mapping[str, str]) -> Ch
     search = planner.suite.search
     if search is None or not planned.trials:
         return None
-    tried = settled(planned, search, failed)
+    tried = settled(planned, search, {**_remembered(_path(planner.out, search, planned)), **failed})
     if tried is None:
         return None
     winner = best(tried)
@@ -123,7 +126,17 @@ def choice(planner: Planner, planned: CellPlan, tried: Sequence[Tried], winner: 
         "values": winner.trial.values,
         "runs": [run.name for run in runs],
     }
-    return Choice(replace(planned, runs=runs), _path(planner.out, search, planned), data)
+    good = tuple(one.trial for one in tried if one.failed is None)
+    return Choice(replace(planned, runs=runs, trials=good), _path(planner.out, search, planned), data)
+
+
+def _remembered(path: Path) -> dict[str, str]:
+    """Causes by the names of the runs of bad draws, from what was written down of the search, if it was."""
+    try:
+        tried = searches.load(path).data["tried"]
+    except DataError:  # not there, or damaged: it is searched and written again
+        return {}
+    return {name: str(one["failed"]) for one in tried if one.get("failed") for name in one["runs"]}
 
 
 def _path(out: Path, search: Search, planned: CellPlan) -> Path:

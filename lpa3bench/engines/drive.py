@@ -36,6 +36,8 @@ class Outcome:
     """The exit status of its process."""
     seconds: float = 0.0
     """Wall-clock seconds that it took here; 0 where it was finished before."""
+    share: float = 1.0
+    """How much of the run was done in these seconds, in [0, 1]: less than all where it went on."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ class Active:
     """When, by `time.monotonic`."""
     logged: int
     """Bytes of its log before that."""
+    share_before: float = 0.0
+    """How much of it was done by then, in [0, 1]."""
     since: float = 0.0
     """When its process was seen to have started; 0 while it is queued."""
 
@@ -163,7 +167,7 @@ class Drive:
         elif run.folder.in_use():
             self._held.append(run)
         else:
-            self._active[run.name] = Active(run, time.monotonic(), _size(run))
+            self._active[run.name] = Active(run, time.monotonic(), _size(run), run.share_done)
             self._engine.submit(run.name, self._launch(run))
 
     def _collect(self, was: Active, ended: Ended) -> None:
@@ -224,7 +228,7 @@ def _outcome(was: Active, ended: Ended) -> Outcome:
     """What the run directory says goes; the exit status only tells why there is no record."""
     seconds = time.monotonic() - (was.since or was.handed_in)
     if was.run.folder.is_finished:
-        return Outcome(was.run, "done", seconds=seconds)
+        return Outcome(was.run, "done", seconds=seconds, share=1 - was.share_before)
     if ended.cause.endswith(IN_USE):
         return Outcome(was.run, "in use", ended.cause, ended.code, seconds)
     cause = ended.cause

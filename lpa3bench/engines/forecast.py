@@ -48,7 +48,7 @@ class Forecast:
 def left(runs: Iterable[Run], seconds: Mapping[str, float]) -> list[float]:
     """Seconds that each of these runs will still take, unless it is done."""
     todo = ((run, seconds.get(run.name, 0.0)) for run in runs if run.state != "done")
-    return [whole * (1 - min(run.epochs_done() / run.epochs, 1.0)) for run, whole in todo]
+    return [whole * (1 - run.share_done) for run, whole in todo]
 
 
 def together(seconds: Sequence[float], capacity: int) -> float:

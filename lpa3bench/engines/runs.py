@@ -59,9 +59,10 @@ class Run:
             return {}
         return row
 
-    def epochs_done(self) -> int:
-        """How many epochs it has done."""
-        return int(self.last_row().get("epoch", -1)) + 1
+    @property
+    def share_done(self) -> float:
+        """How much of it is done, in [0, 1], by epochs."""
+        return min((int(self.last_row().get("epoch", -1)) + 1) / self.epochs, 1.0)
 
 
 def score(row: dict[str, Any]) -> str:

@@ -6,7 +6,6 @@ import sys
 import time
 from contextlib import suppress
 from datetime import timedelta
-from statistics import mean
 from typing import TYPE_CHECKING, TextIO
 
 from lpa3bench.engines.drive import Outcome, Progress
@@ -36,12 +35,12 @@ class Pace:
 
     def left(self, progress: Progress) -> float | None:
         """Seconds; None where nothing is known of some run, and none has ended yet that it could be like."""
-        here = [outcome for outcome in progress.outcomes if outcome.seconds]
-        forecast = [(o.seconds, progress.seconds[o.run.name]) for o in here if o.run.name in progress.seconds]
-        expected = sum(seconds for _, seconds in forecast)
-        factor = sum(seconds for seconds, _ in forecast) / expected if expected else 1.0
-        typical = mean(o.seconds for o in here) if here else None
-        done = {a.run.name: min(a.run.epochs_done() / a.run.epochs, 1.0) for a in progress.active}
+        here = [o for o in progress.outcomes if o.verdict == "done" and o.seconds and o.share > 0]
+        known = [o for o in here if o.run.name in progress.seconds]
+        expected = sum(o.share * progress.seconds[o.run.name] for o in known)
+        factor = sum(o.seconds for o in known) / expected if expected else 1.0
+        typical = sum(o.seconds for o in here) / sum(o.share for o in here) if here else None
+        done = {active.run.name: active.run.share_done for active in progress.active}
         settled = {outcome.run.name for outcome in progress.outcomes}
         whole = 0.0
         names = [name for name in progress.runs if name not in settled]

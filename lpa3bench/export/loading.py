@@ -45,7 +45,7 @@ class Exported(nn.Module):
             x: float [B, C, H, W] in [0, 1].
         """
         if self.resize is not None and x.shape[-2:] != (self.resize, self.resize):
-            x = F.interpolate(x, (self.resize, self.resize))
+            x = F.interpolate(x, (self.resize, self.resize), mode="nearest-exact")  # as `ImageStore` does
         return predict([*self.networks.values()], x)
 
 

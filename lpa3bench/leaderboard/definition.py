@@ -14,7 +14,7 @@ from typing import Any
 
 from lpa3bench.errors import ConfigError
 from lpa3bench.leaderboard.board import Column, Published, Row
-from lpa3bench.leaderboard.matching import CELL_FIELDS, SLOT, Conditions
+from lpa3bench.leaderboard.matching import FIELDS, SLOT, Conditions
 from lpa3bench.leaderboard.measures import MEASURES
 
 NAME = "board.toml"
@@ -189,8 +189,8 @@ def _nonsense(data: Mapping[str, Any]) -> Iterator[str]:
 def _wrong_conditions(table: Mapping[str, Any], where: str) -> Iterator[str]:
     for part in ("match", "unless"):
         for name in table.get(part, {}):
-            if not (name in CELL_FIELDS or name.startswith(SLOT) or "." in name):
-                fields = (*CELL_FIELDS, f"{SLOT}view", "LPA3.margin")
+            if not (name in FIELDS or name.startswith(SLOT) or "." in name):
+                fields = (*FIELDS, f"{SLOT}view", "LPA3.margin")
                 yield f"{where}: {part}: {_unknown(name, fields)}"
 
 

@@ -11,15 +11,16 @@ from statistics import fmean
 from typing import Any
 
 from lpa3bench.errors import DataError
-from lpa3bench.leaderboard.matching import NONE, SLOT, parsed, unscoped
+from lpa3bench.leaderboard.matching import ENGINE, IDENTITY, NONE, SLOT, parsed, unscoped
 from lpa3bench.records import PROTOCOL_VERSION, Record
+from lpa3bench.slots import SLOTS
 from lpa3bench.stats.parity import settings_that_differ
 
-SLOTS = ("view", "strong", "positives")
-HOLDS = re.compile(r"run\.(view|strong|positives|labels|task|dataset|backbone|setting|settings)$")
+HOLDS = re.compile(rf"run\.({'|'.join(SLOTS)}|labels|task|dataset|backbone)$")
 """Parameters that the fields of a cell tell of."""
+SOURCES = (ENGINE, IDENTITY)
 IN_NAME = 2
-"""Differing settings that a row's name tells; its `match` has them all."""
+"""Differing settings that a row's name tells, if they tell the rows apart; its `match` has them all."""
 
 Arm = tuple[str, tuple[tuple[str, str], ...]]
 """A task and its slots."""
@@ -167,9 +168,11 @@ def _by_settings(
     for record in members:
         values = tuple(_parameters(record).get(key, NONE) for key in varying)
         combinations[values].setdefault(_environment(record), record)
+    told_apart = (n for n in range(IN_NAME, len(varying)) if _distinct(combinations, n) == len(combinations))
+    in_name = next(told_apart, len(varying))
     for values in sorted(combinations, key=str):
         told = [f"{key} = {value}" for key, value in zip(varying, values, strict=True)]
-        inside = "; ".join([*words, *told[:IN_NAME]])
+        inside = "; ".join([*words, *told[:in_name]])
         yield _Part(
             f"{name} ({inside})" if inside else name,
             {**whole, **dict(zip(varying, values, strict=True))},
@@ -178,16 +181,26 @@ def _by_settings(
         )
 
 
+def _distinct(combinations: Iterable[tuple[Any, ...]], first: int) -> int:
+    """How many there are, as their first values have it."""
+    return len({str(values[:first]) for values in combinations})
+
+
 def _varying(members: Sequence[Record]) -> list[str]:
-    """Parameters in which experiments of one column differ."""
+    """Parameters in which experiments of one column differ, and where they do not, what made them."""
     columns: dict[Any, list[Record]] = defaultdict(list)
     for record in members:
         columns[_environment(record)].append(record)
     names: dict[str, None] = {}
     for group in columns.values():
         seen = [_parameters(record) for record in group]
-        for name in {name: None for parameters in seen for name in parameters}:
+        for name in {name: None for parameters in seen for name in parameters if name not in SOURCES}:
             if len({str(parameters.get(name, NONE)) for parameters in seen}) > 1:
+                names[name] = None
+        for name in SOURCES:  # each tells apart what those before it do not
+            told = {(tuple(str(_parameters(r).get(n, NONE)) for n in names), r.identity) for r in group}
+            alike = len({values for values, _ in told}) < len(told)
+            if alike and len({parameters[name] for parameters in seen}) > 1:
                 names[name] = None
     return [*names]
 
@@ -195,11 +208,12 @@ def _varying(members: Sequence[Record]) -> list[str]:
 def _parameters(record: Record) -> dict[str, Any]:
     """Values in force; without their scopes, where that leaves them apart."""
     plain = [unscoped(name) for name in record.config]
-    return {
+    values = {
         (name if plain.count(unscoped(name)) > 1 else unscoped(name)): parsed(text)
         for name, text in record.config.items()
         if not HOLDS.match(name)
     }
+    return {**values, ENGINE: record.engine, IDENTITY: record.identity}
 
 
 def _with_baselines(rows: Sequence[_Part]) -> list[_Part]:

@@ -10,6 +10,10 @@ from typing import Any
 from lpa3bench.records import Record
 
 CELL_FIELDS = ("task", "dataset", "labels", "backbone", "setting", "epochs", "name")
+ENGINE, IDENTITY = "engine", "identity"
+"""The digest of the engine's sources, and the short hash of all that an experiment is."""
+FIELDS = (*CELL_FIELDS, ENGINE, IDENTITY)
+"""What a condition may name beside slots and parameters."""
 SLOT = "slots."
 NONE = "none"
 """How a board says None: an unbound slot, no setting, a parameter that is None or that there is not."""
@@ -22,7 +26,7 @@ class Condition:
     """One of these values, in that place of a record."""
 
     name: str
-    """A field of the cell (`task`), a slot (`slots.positives`), or a parameter (`LPA3.margin`).
+    """A field of the cell (`task`), a slot (`slots.positives`), a parameter (`LPA3.margin`), or a source.
 
     A parameter without a scope means that of every object so called: `LPA3.iterations` is met by
     `positives/LPA3.iterations` too.
@@ -36,6 +40,10 @@ class Condition:
     def _found(self, record: Record) -> Iterator[Any]:
         if self.name in CELL_FIELDS:
             yield _plain(record.cell[self.name])
+        elif self.name == ENGINE:
+            yield record.engine
+        elif self.name == IDENTITY:
+            yield record.identity
         elif self.name.startswith(SLOT):
             yield record.slots.get(self.name.removeprefix(SLOT), NONE)
         else:

@@ -89,7 +89,7 @@ def sort(definition: Definition, there: Sequence[Record], offered: Iterable[Path
         offered: records, run directories, or folders of them, as `records.find` takes them.
 
     Raises:
-        DataError: a place does not exist.
+        DataError: a place does not exist, or a record that the board has belongs there no more.
     """
     result = Sorted()
     fitting: dict[Place, list[Record]] = defaultdict(list)
@@ -108,7 +108,13 @@ def sort(definition: Definition, there: Sequence[Record], offered: Iterable[Path
             fitting[found[0]].append(record)
     have: dict[Place, list[Record]] = defaultdict(list)
     for record in there:
-        have[places(definition, record)[0]].append(record)
+        own = places(definition, record)
+        if not own:
+            raise DataError(
+                f"{record.path}: {why_elsewhere(definition, record)}; remove it, or begin anew with "
+                "--fresh --from PLACE"
+            )
+        have[own[0]].append(record)
     for place, records in fitting.items():
         _choose(have[place], records, result)
     return result

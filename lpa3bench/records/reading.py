@@ -81,6 +81,11 @@ class Record:
         return str(self.data["provenance"]["data_sha256"])
 
     @property
+    def engine(self) -> str:
+        """Digest of the sources of the engine's modules that can change a number."""
+        return str(self.data["provenance"]["engine"])
+
+    @property
     def protocol_version(self) -> int:
         """See `PROTOCOL_VERSION`."""
         return int(self.data["protocol"]["version"])

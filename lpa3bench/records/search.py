@@ -15,6 +15,8 @@ FOLDER = "search"
 """Beside the runs (or the records of a board): trials, and a file for each cell that was searched."""
 RESULT = "result.json"
 """A run directory has it."""
+BOARD_RECORDS = "results"
+"""The folder in a board that holds its records."""
 SCHEMA_VERSION = 1
 
 
@@ -75,7 +77,8 @@ def find(places: Iterable[Path]) -> dict[str, Searched]:
 
     Args:
         places: as `records.find` takes them: folders of run directories (`runs/`) or of a board's records
-            (`results/`), and single ones, whose searches lie beside them; what has none is passed over.
+            (`results/`), boards, and single ones, whose searches lie beside them. What has none is passed
+            over.
 
     Raises:
         DataError: one of the files is damaged.
@@ -91,7 +94,9 @@ def _home(place: Path) -> Path:
     if place.is_file() and place.name != RESULT:
         return place.resolve().parent
     run = place.resolve() if place.is_dir() else place.resolve().parent
-    return run.parent if (run / RESULT).is_file() else place
+    if (run / RESULT).is_file():
+        return run.parent
+    return place / BOARD_RECORDS if (place / BOARD_RECORDS).is_dir() else place
 
 
 def write(path: Path, data: Mapping[str, Any]) -> None:

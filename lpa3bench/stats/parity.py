@@ -7,11 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from lpa3bench.records import Record
+from lpa3bench.slots import SLOTS
 from lpa3bench.stats.pairing import Pair
 
-SLOTS = ("view", "strong", "positives")
-NAMES_ONLY = ("run.setting", "run.settings")
-"""What a setting is called changes no number; what it binds stands in the other values."""
 REFERENCE = re.compile(r"@((?:\w+/)*)(?:\w+\.)*(\w+)")
 """`@positives/augmenters.LPA3()`: the scope with its slashes, and the class."""
 ABSENT = "none"
@@ -76,8 +74,7 @@ def _is_of_augmenter(key: str, augmenters: frozenset[str]) -> bool:
 
 
 def _without(config: Mapping[str, str], augmenters: frozenset[str]) -> dict[str, str]:
-    kept = (key for key in config if not _is_of_augmenter(key, augmenters) and key not in NAMES_ONLY)
-    return {key: config[key] for key in kept}
+    return {key: text for key, text in config.items() if not _is_of_augmenter(key, augmenters)}
 
 
 def _only(config: Mapping[str, str], augmenters: frozenset[str]) -> dict[str, str]:
@@ -98,7 +95,7 @@ def _beyond_config(record: Record) -> dict[str, str]:
         "data": record.data_hash[:16],
         "--limit": str(record.data["protocol"]["limit"] or ABSENT),
         "device": str(record.data["provenance"]["device"]).partition(":")[0],
-        "source of the engine": str(record.data["provenance"]["engine"]),
+        "source of the engine": record.engine,
     }
 
 

@@ -148,6 +148,30 @@ def test_a_draw_that_fails_by_itself_is_a_bad_one_and_no_failure(planner: Planne
 
 
 @pytest.mark.parametrize(
+    "cause",
+    [
+        "step 3: the loss is NaN or infinite; a smaller learning rate often helps",
+        "step 3: LPA3 in slot positives returned images outside [0, 1] or NaN (as where the network has "
+        "diverged)",
+        "the losses on the training images are not finite: the network has diverged; a smaller learning rate",
+    ],
+)
+def test_a_bad_draw_by_whatever_it_was_noticed_is_not_tried_again(planner: Planner, cause: str) -> None:
+    """However the method makes a network's divergence known, it has as many draws as any other."""
+    names = trials(planner)
+    result, _ = carried_out(planner, {names[-1]: [Ended("", 1, cause)]})
+    assert [outcome.run.name for outcome in result.bad_draws] == [names[-1]]
+    (path,) = Path("runs/search").glob("*.json")
+    written = path.read_text()
+    searched_cell = plan(planner)[0]
+    assert (len(searched_cell.runs), len(searched_cell.trials)) == (2, 2)
+    again, engine = carried_out(planner)
+    assert (engine.started, again.failures, again.bad_draws) == ([], [], ())
+    assert finished(plan(planner)).count("done") == 2 + 2 + 2
+    assert path.read_text() == written, "the number of trials stays"
+
+
+@pytest.mark.parametrize(
     "how",
     [
         [KILLED] * 3,
@@ -170,11 +194,12 @@ def test_a_trial_that_is_missing_keeps_its_cell_from_being_chosen(planner: Plann
     assert {*engine.started} == {names[0], *(run.name for run in plan(planner)[0].runs)}
 
 
-def test_what_a_run_says_that_diverged(tmp_path: Path) -> None:
-    """The engine's own words, by which a bad draw is known."""
-    (tmp_path / "wild.gin").write_text(WILD)
+@pytest.mark.parametrize("bound", ["", "run.positives = @augmenters.LPA3()\n"])
+def test_what_a_run_says_that_diverged(tmp_path: Path, bound: str) -> None:
+    """The engine's own words, by which a bad draw is known; an augmenter is the first to notice."""
+    (tmp_path / "wild.gin").write_text(WILD + bound)
     config = load([tmp_path / "wild.gin"], registry=registries.load())
-    with pytest.raises(RunFailed, match=rf"^step \d+: {DIVERGED} "):
+    with pytest.raises(RunFailed, match=rf"^step \d+: .*({'|'.join(DIVERGED)})"):
         run(Job(config=config, device="cpu", data=tmp_path, out=tmp_path / "runs"))
 
 

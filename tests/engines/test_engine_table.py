@@ -39,9 +39,9 @@ def scored(one: Run, *scores: float) -> None:
 
 
 def test_how_far_a_run_is_by_its_directory(runs: list[Run]) -> None:
-    assert (runs[0].last_row(), runs[0].epochs_done()) == ({}, 0)
+    assert (runs[0].last_row(), runs[0].share_done) == ({}, 0)
     scored(runs[0], 0.25, 0.5)
-    assert runs[0].epochs_done() == 2, "the torn line is not counted"
+    assert runs[0].share_done == 2 / runs[0].epochs, "the torn line is not counted"
     assert score(runs[0].last_row()) == "test 0.5000"
     assert score({"val": 0.25, "test": 0.5}) == "val 0.2500"
     assert score({"val": None}) == ""
@@ -67,6 +67,15 @@ def test_the_time_left_is_forecast_and_corrected_by_how_it_went(runs: list[Run])
     assert pace.left(progress(runs, [slow], [half_done], seconds)) == 3 * (50 + 100 + 100) / 2
     before = Outcome(runs[0], "done")
     assert pace.left(progress(runs, [before], [], seconds)) == 150, "one that was done before says nothing"
+
+
+def test_what_failed_or_went_on_is_no_whole_run(runs: list[Run]) -> None:
+    pace, seconds = Pace(capacity=1), {run.name: 100.0 for run in runs}
+    failed = Outcome(runs[0], "failed", "no disk", 1, seconds=3.0)
+    assert pace.left(progress(runs, [failed], [], seconds)) == 300
+    went_on = Outcome(runs[1], "done", seconds=20.0, share=0.1)
+    assert pace.left(progress(runs, [failed, went_on], [], seconds)) == pytest.approx(2 * 2 * 100)
+    assert pace.left(progress(runs, [failed, went_on])) == pytest.approx(2 * 200)
 
 
 def test_what_is_chosen_later_waits_for_all_that_comes_first(runs: list[Run]) -> None:
@@ -107,7 +116,7 @@ def test_plain_lines_where_there_is_no_terminal(runs: list[Run], monkeypatch: py
     monkeypatch.setattr(table, "LINE_SECONDS", -1.0)
     shown = Lines(stream, Pace(1))
     shown.show(progress(runs, outcomes))
-    assert stream.getvalue().splitlines()[-1] == "1 of 4 done, 1 failed, 0 running, 2 to do, 0:01:03 left"
+    assert stream.getvalue().splitlines()[-1] == "1 of 4 done, 1 failed, 0 running, 2 to do, 0:02:02 left"
 
 
 @pytest.fixture

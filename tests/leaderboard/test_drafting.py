@@ -84,6 +84,52 @@ def test_rows_are_arms_and_columns_are_what_they_are_tried_on() -> None:
     assert baselines["Supervised (equal_cost)"] == "supervised-clean-sym50-sym90"
 
 
+@pytest.mark.parametrize("names", [("margin", "ratio"), ("margin", "iterations", "ratio", "lam")])
+def test_sweeps_over_several_parameters_have_a_row_a_point(names: tuple[str, ...]) -> None:
+    """Each with a name and a key of its own, however many of them differ."""
+    middle = {f"LPA3.{name}": "1" for name in names}
+    points = [middle, *({**middle, f"LPA3.{name}": "2"} for name in names)]
+    records = [
+        small_record(bits(5), identity="0000000f"),
+        *(
+            small_record(bits(6), identity=f"0000000{place}", slots=LPA3, config=point)
+            for place, point in enumerate(points)
+        ),
+    ]
+    board = defined(draft(records, "Sweep"))
+    assert len({row.key for row in board.rows}) == len(board.rows) == 1 + len(points)
+    assert len(by_cell(board, records)) == len(records)
+    assert {row.baseline for row in board.rows if row.key != board.rows[0].key} == {board.rows[0].key}
+
+
+def test_runs_of_two_engines_have_rows_of_their_own() -> None:
+    def by(engine: str, identity: str, *, lpa3: bool = False) -> Record:
+        made = small_record(bits(5), identity=identity, slots=LPA3 if lpa3 else None)
+        return changed(made, provenance={**made.data["provenance"], "engine": engine * 16})
+
+    records = [
+        by("a", "00000001"),
+        by("b", "00000002"),
+        by("a", "00000003", lpa3=True),
+        by("b", "00000004", lpa3=True),
+    ]
+    board = defined(draft(records, "Two"))
+    assert len(by_cell(board, records)) == 4
+    assert sum(f"engine = {'a' * 16}" in row.name for row in board.rows) == 2
+    baselines = {row.name: row.baseline for row in board.rows if "LPA3" in row.name}
+    assert len({*baselines.values()}) == 2, "each is compared with that of its own engine"
+
+
+def test_runs_that_differ_in_nothing_else_are_told_apart_by_identity() -> None:
+    records = [small_record(bits(5), identity="00000001"), small_record(bits(6), identity="00000002")]
+    board = defined(draft(records, "Two"))
+    assert len(by_cell(board, records)) == 2
+    assert [row.name for row in board.rows] == [
+        "Supervised (identity = 00000001)",
+        "Supervised (identity = 00000002)",
+    ]
+
+
 def test_the_order_of_records_has_no_say() -> None:
     assert draft(RECORDS[::-1], "Mine") == draft(RECORDS, "Mine")
     assert draft(LIKE_DIGITS[::-1], "Mine") == draft(LIKE_DIGITS, "Mine")

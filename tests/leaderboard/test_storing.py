@@ -102,6 +102,13 @@ def test_a_cell_keeps_the_experiment_that_it_has(tmp_path: Path) -> None:
     assert reasons(found)[0].startswith("the cell holds another one: 0000000a and 0000000b")
 
 
+def test_a_record_that_a_narrowed_board_has_no_place_for(tmp_path: Path) -> None:
+    with pytest.raises(
+        DataError, match=r"not of this board: .*; remove it, or begin anew with --fresh --from"
+    ):
+        sort(tmp_path, [NONE[1]], there=[small_record(bits(5), dataset="Elsewhere")])
+
+
 def test_one_run_with_two_endings_is_refused(tmp_path: Path) -> None:
     found = sort(tmp_path, [small_record(bits(9), seed=0, identity="0000000a")], there=NONE)
     assert "metrics.last is 0.5 in one and 0.9 in the other" in reasons(found)[0]
@@ -185,6 +192,16 @@ def test_a_search_is_found_beside_a_record_of_a_board(tmp_path: Path) -> None:
     made_up_search(tmp_path / "search" / "another.json", trials=9, runs=[str(NONE[0])])
     assert search.find([tmp_path / "results" / NONE[0].file_name])[str(NONE[0])].trials == 8
     assert search.find([tmp_path / "results"])[str(NONE[0])].trials == 8
+
+
+def test_a_search_is_found_in_a_whole_board(tmp_path: Path) -> None:
+    board = defined(folder=tmp_path)
+    write(tmp_path / "results", *NONE)
+    made_up_search(tmp_path / "results" / "search" / "abc.json", trials=8, runs=[str(NONE[0])])
+    found = search.find([tmp_path])
+    assert found[str(NONE[0])].trials == 8
+    storing.store(board, NONE, found, alone=True)
+    assert search.find([tmp_path])[str(NONE[0])].trials == 8, "the board made anew from itself has it still"
 
 
 def test_a_search_is_found_from_within_its_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

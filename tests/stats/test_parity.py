@@ -73,7 +73,7 @@ def test_a_parameter_that_only_one_has_is_told_where_both_have_its_object() -> N
 
 
 def test_the_name_of_a_setting_is_none_and_what_it_sets_is_one() -> None:
-    values = {"PES.lambda_u": "75.0", "PES.lr": "0.02", "run.setting": "'long'", "run.settings": "('long',)"}
+    values = {"PES.lambda_u": "75.0", "PES.lr": "0.02"}
     assert settings_that_differ(PLAIN, small_record(bits(5), task="PES", config=values)) == ()
     longer = small_record(bits(5), task="PES", config=values, earlier=[0.1])
     assert settings_that_differ(PLAIN, longer) == ("run.epochs: 1 → 2",)

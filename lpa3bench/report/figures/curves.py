@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from lpa3bench.records import Record
+from lpa3bench.errors import DataError
 from lpa3bench.report.figures.drawing import COLOURS, LINES, canvas, caption, save, styled
 from lpa3bench.report.figures.series import Panel
+from lpa3bench.stats.curves import MeanCurve, mean_curve
 
 By = Literal["epochs", "passes", "seconds"]
 AXES: dict[By, str] = {
@@ -29,39 +29,21 @@ TEXT = (
 )
 LEGEND = 40
 """Characters on a line of the legend."""
-Array = np.ndarray[Any, Any]
 
 
-@dataclass(frozen=True, eq=False)
-class Curve:
-    """One arm's curve, by epoch."""
-
-    x: Array
-    """float [E]"""
-    mean: Array
-    """float [E], per cent"""
-    std: Array | None
-    """float [E], per cent, with n − 1; None for a single seed."""
-    n: int
-
-
-def curve(records: Sequence[Record], by: By) -> Curve:
-    """Mean and spread over seeds, epoch by epoch."""
-    length = min(len(record.curve) for record in records)
-    test = np.array([[100 * row["test"] for row in record.curve[:length]] for record in records])
-    x = np.array([[_place(row, by) for row in record.curve[:length]] for record in records])
-    std = test.std(axis=0, ddof=1) if len(records) > 1 else None
-    return Curve(x.mean(axis=0), test.mean(axis=0), std, len(records))
-
-
-def _place(row: dict[str, Any], by: By) -> float:
+def places(curve: MeanCurve, by: By) -> list[float]:
+    """Where the epochs of a curve stand on an axis."""
     if by == "epochs":
-        return float(row["epoch"] + 1)
-    return float(row["passes"] / 1e6 if by == "passes" else row["seconds"])
+        return [*map(float, curve.epochs)]
+    return [passes / 1e6 for passes in curve.passes] if by == "passes" else [*curve.seconds]
 
 
 def draw(rows: Sequence[Panel], by: Sequence[By], out: Path) -> list[Path]:
-    """Draw a row for each panel (at least one), with axes for each of `by`, and write SVG and PNG."""
+    """Draw a row for each panel (at least one), with axes for each of `by`, and write SVG and PNG.
+
+    Raises:
+        DataError: a score is undefined.
+    """
     longest = min(LEGEND, max(len(arm.name) for panel in rows for arm in panel.arms))
     with styled():
         figure = canvas(0.4 + 3.6 * len(by) + 1.2 + 0.065 * longest, 0.7 + 2.55 * len(rows))
@@ -78,16 +60,17 @@ def draw(rows: Sequence[Panel], by: Sequence[By], out: Path) -> list[Path]:
 
 def _panel(axes: Axes, panel: Panel, by: By) -> None:
     for place, arm in enumerate(panel.arms):
-        found = curve(arm.records, by)
+        found = mean_curve(arm.records)
+        if found is None:
+            raise DataError(f"{panel.title}, {arm.name}: a score is undefined, so there is no mean to draw")
         colour, dash = COLOURS[place % len(COLOURS)], LINES[place % len(LINES)]
-        label = "\n".join(textwrap.wrap(f"{arm.name} (n = {found.n})", LEGEND))
-        marker = "o" if len(found.x) == 1 else None
-        axes.plot(
-            found.x, found.mean, color=colour, linestyle=dash, linewidth=1.6, marker=marker, label=label
-        )
-        if found.std is not None:
-            low, high = found.mean - found.std, found.mean + found.std
-            axes.fill_between(found.x, low, high, color=colour, alpha=0.16, linewidth=0)
+        label = "\n".join(textwrap.wrap(f"{arm.name} (n = {len(arm.records)})", LEGEND))
+        x, mean = places(found, by), 100 * np.array(found.mean)
+        marker = "o" if len(x) == 1 else None
+        axes.plot(x, mean, color=colour, linestyle=dash, linewidth=1.6, marker=marker, label=label)
+        if len(arm.records) > 1:
+            std = 100 * np.array(found.std, dtype=float)
+            axes.fill_between(x, mean - std, mean + std, color=colour, alpha=0.16, linewidth=0)
     axes.set_xlabel(AXES[by])
     axes.set_xlim(left=0)
     if by == "epochs":

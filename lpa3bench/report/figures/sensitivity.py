@@ -150,7 +150,7 @@ def _point(value: float, records: Sequence[Record], metric: str) -> Point:
 
 def _same_engine(records: Sequence[Record]) -> None:
     """Points of two engines do not differ in the parameter alone."""
-    engines = grouped(records, lambda record: str(record.data["provenance"]["engine"]))
+    engines = grouped(records, lambda record: record.engine)
     if len(engines) > 1:
         one, other = [group[0] for group in engines.values()][:2]
         raise DataError(f"{one} and {other} were made by two engines: they belong on no one line")

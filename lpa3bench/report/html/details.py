@@ -61,12 +61,12 @@ def details(board: Board, cell: Cell) -> Details:
     scores = dict(zip(cell.seeds, cell.scores, strict=False))
     runs = tuple(
         Run(
-            record.get("seed", seed),
-            scores.get(record.get("seed", seed)),
+            record["seed"],
+            scores.get(record["seed"]),
             tuple(record.get("metrics", {}).get(name) for name in metrics),
             file,
         )
-        for seed, (file, record) in enumerate(known)
+        for file, record in known
     )
     records = [record for _, record in known]
     return Details(

@@ -9,8 +9,9 @@ from smallrecords import bits, changed, small_record
 
 from lpa3bench.errors import DataError
 from lpa3bench.records import Record
-from lpa3bench.report.figures.curves import AXES, curve, draw
+from lpa3bench.report.figures.curves import AXES, draw, places
 from lpa3bench.report.figures.series import matching, panels, with_arms
+from lpa3bench.stats.curves import mean_curve
 
 LPA3 = {"positives": "LPA3"}
 
@@ -24,20 +25,16 @@ def on(records: list[Record], backbone: str) -> list[Record]:
     return [changed(r, cell={**r.cell, "backbone": backbone}) for r in records]
 
 
-def test_mean_and_spread_by_hand() -> None:
+def test_where_an_epoch_stands() -> None:
     records = [
         small_record(bits(8), seed=0, earlier=[0.2], passes=2e6, seconds=4.0),
         small_record(bits(6), seed=1, earlier=[0.4], passes=4e6, seconds=8.0),
     ]
-    found = curve(records, "passes")
-    assert found.n == 2
-    assert found.mean.tolist() == pytest.approx([30, 70])
-    assert found.std is not None
-    assert found.std.tolist() == pytest.approx([200**0.5, 200**0.5]), "n − 1"
-    assert found.x.tolist() == pytest.approx([1.5, 3.0]), "millions, the mean of both runs"
-    assert curve(records, "seconds").x.tolist() == pytest.approx([3, 6])
-    assert curve(records, "epochs").x.tolist() == [1, 2]
-    assert curve(records[:1], "epochs").std is None
+    found = mean_curve(records)
+    assert found is not None
+    assert places(found, "passes") == pytest.approx([1.5, 3.0]), "millions, the mean of both runs"
+    assert places(found, "seconds") == pytest.approx([3, 6])
+    assert places(found, "epochs") == [1, 2]
 
 
 def test_a_panel_for_each_environment_and_the_baseline_first() -> None:
