@@ -1,8 +1,8 @@
 """Delivers parcels to W&B. To deliver one again changes nothing, and what broke off half-way is completed.
 
 A parcel goes out under a fixed id, and only the rows that W&B does not hold yet are sent: it is asked before
-anything is. What it has acknowledged is remembered beside the run, so that it is not even asked where nothing has
-changed here, and that rows of two trainings are not mixed; without that memory it is asked.
+anything is. What it has acknowledged is remembered beside the run, so that it is not even asked where nothing
+has changed here, and that rows of two trainings are not mixed; without that memory it is asked.
 """
 
 from __future__ import annotations
