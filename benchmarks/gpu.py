@@ -25,8 +25,8 @@ No data set is needed: images are made up, of the right shape. The parts, each w
 * precision: how far LP-A3's first step is off in each precision, against float64, on a trained network.
 * growth: time against inner iterations, selected images and the data set's size; memory against steps.
 * rivals: FixMatch + LP-A3 against the same method written plainly, bfloat16 autocast and a DataLoader of
-  eight workers (`gpu_parts/plain.py`); a step against its views alone; RandAugment against kornia's, where
-  that is installed. The first needs torchvision and Pillow.
+  eight workers (`gpu_parts/plain.py`); a step against its views alone; scoring against training's
+  forward; RandAugment against kornia's, where that is installed. The first needs torchvision and Pillow.
 * together: images per second of 1, 2, 4, … small runs side by side on the device.
 * compiled, only with `--part compiled`, because compiling takes minutes: steps with torch.compile over the
   network against steps without, and how far the losses are apart.

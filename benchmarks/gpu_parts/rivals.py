@@ -1,4 +1,7 @@
-"""The engine beside others on the same device: the same method written plainly, and kornia's views."""
+"""The engine beside others on the same device, and its own parts beside each other.
+
+Others are the same method written plainly, and kornia's views.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,9 @@ from gpu_parts import cells
 from gpu_parts.budget import Item, Setting
 from gpu_parts.watch import Stopwatch
 from lpa3bench import device as devices
+from lpa3bench.data.training import Scored
+from lpa3bench.evaluate import BATCH as BATCH_OF_SCORING
+from lpa3bench.evaluate import evaluate
 from lpa3bench.seeding import Draws
 from lpa3bench_plugins.augmenters.image_ops import engine
 from lpa3bench_plugins.augmenters.randaugment import RandAugment
@@ -24,9 +30,10 @@ KORNIA = "RandAugment, kornia"
 
 
 def part(setting: Setting) -> Iterator[Item]:
-    """FixMatch + LP-A3 as a whole, and its strong views alone."""
+    """FixMatch + LP-A3 as a whole, its views, and its scoring."""
     yield "FixMatch + LP-A3, plainly written", lambda: written_plainly(setting)
     yield "FixMatch + LP-A3, a step over its views", lambda: over_views(setting)
+    yield "FixMatch, scoring over training's forward", lambda: scoring(setting)
     if find_spec("kornia") is None:
         setting.left_out.append(f"rivals, {KORNIA}: it is not installed")
     else:
@@ -67,6 +74,26 @@ def over_views(setting: Setting) -> dict[str, Any]:
         env.views("strong", task.net, x, index=unlabelled, target=None, pass_no=0)
 
     return turn_by_turn(setting, {"views": views, "step": made.advance}, calls=10, rounds=6)
+
+
+def scoring(setting: Setting) -> dict[str, Any]:
+    """Predicting images as after each epoch, and a training step's forward pass over the same images."""
+    gc.collect()
+    made = cells.stage(CELL, cells.NONE, setting.device, toy=setting.toy)
+    task: Any = made.task
+    count = cells.TOY_IMAGES if setting.toy else cells.IMAGES
+    store, labels = cells.training_set(
+        cells.experiment(CELL, cells.NONE, toy=setting.toy), count, setting.device
+    )
+    split = Scored(store, labels.given)
+    index = torch.arange(count, device=setting.device)
+
+    def forward() -> None:
+        for part in torch.split(index, BATCH_OF_SCORING):
+            made.env.logits(task.net, store.plain(part))
+
+    both = {"forward": forward, "scoring": lambda: evaluate(task, made.env, split)}
+    return turn_by_turn(setting, both, calls=2, rounds=6)
 
 
 def kornia_views(setting: Setting) -> dict[str, Any]:
