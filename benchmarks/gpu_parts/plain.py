@@ -160,8 +160,8 @@ def search(
         delta = delta.detach().requires_grad_()
         output = net(z + delta)
         now = label_logp(output.logits, label, options)
-        squares = ((unit(f) - p).square().sum((1, 2, 3)) for f, p in zip(output.features, phi, strict=True))
-        apart: Tensor = sum(squares).sqrt()  # type: ignore[union-attr]
+        squares = [(unit(f) - p).square().sum((1, 2, 3)) for f, p in zip(output.features, phi, strict=True)]
+        apart = torch.stack(squares).sum(0).sqrt()
         hinge = (logp - now - options.margin).relu()
         (pace.lam * hinge.mean() - apart.mean()).backward()
         with torch.no_grad():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import nullcontext
 from typing import Any
@@ -232,13 +231,21 @@ def test_fixmatch_written_plainly_trains() -> None:
         assert any(name.endswith(part) for name in moved), part
 
 
-def test_how_much_longer_the_rival_takes() -> None:
+def test_how_much_longer_the_rival_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock that only the two of them move."""
+    clock = {"now": 0.0, "turn": 0}
+    monkeypatch.setattr(watch.time, "perf_counter", lambda: clock["now"])
     setting = budget.Setting(device=CPU, toy=False, quick=True, deadline=budget.Deadline(60))
-    both = {"fast": lambda: time.sleep(0.001), "slow": lambda: time.sleep(0.004)}
-    told = rivals.turn_by_turn(setting, both, calls=2, rounds=3)
-    assert told["rounds"] == 3
-    assert told["ratios"][0] <= told["ratio"] <= told["ratios"][1]
-    assert told["slow_seconds"] >= 0.004
+
+    def fast() -> None:
+        clock["now"] += 2.0
+
+    def slow() -> None:
+        clock["turn"] += 1
+        clock["now"] += 2.0 * clock["turn"]
+
+    told = rivals.turn_by_turn(setting, {"fast": fast, "slow": slow}, calls=1, rounds=3)
+    assert told == {"fast_seconds": 2.0, "slow_seconds": 6.0, "ratio": 3.0, "ratios": [2.0, 4.0], "rounds": 3}
 
 
 # ------------------------------------------------------------------------------------------------ together
