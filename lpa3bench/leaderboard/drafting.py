@@ -198,7 +198,10 @@ def _varying(members: Sequence[Record]) -> list[str]:
             if len({str(parameters.get(name, NONE)) for parameters in seen}) > 1:
                 names[name] = None
         for name in SOURCES:  # each tells apart what those before it do not
-            told = {(tuple(str(_parameters(r).get(n, NONE)) for n in names), r.identity) for r in group}
+            told = {
+                (tuple(str(parameters.get(n, NONE)) for n in names), record.identity)
+                for parameters, record in zip(seen, group, strict=True)
+            }
             alike = len({values for values, _ in told}) < len(told)
             if alike and len({parameters[name] for parameters in seen}) > 1:
                 names[name] = None

@@ -14,6 +14,7 @@ from pathlib import Path
 from lpa3bench.errors import DataError
 from lpa3bench.paths import shipped
 from lpa3bench.records import Record, find, load, load_all
+from lpa3bench.records.search import BOARD_RECORDS
 
 SHIPPED = "shipped:"
 RUN_NAME = re.compile(r"(?P<cell>.+)-(?P<identity>[0-9a-f]{8})-s\d+")
@@ -75,7 +76,7 @@ def select(text: str, runs: Path) -> list[Group]:
 
 def _results(board: str) -> Path:
     root = shipped("leaderboards")
-    folder = root / board / "results"
+    folder = root / board / BOARD_RECORDS
     if folder.is_dir() and board:
         return folder
     boards = sorted(path.parent.name for path in root.glob("*/board.toml"))

@@ -25,8 +25,6 @@ from lpa3bench.records import Record, find, load, load_all, search
 from lpa3bench.records.folders import search_without_folders, without_folders
 from lpa3bench.records.search import Searched
 
-RESULTS = "results"
-
 
 @dataclass
 class Sorted:
@@ -45,7 +43,7 @@ def results_of(definition: Definition) -> Path:
     """Where the board's records lie: in its own folder, or in that of the board beside it whose it shows."""
     folder = definition.path.parent
     other = definition.records_of
-    return (folder.resolve().parent / other if other else folder) / RESULTS
+    return (folder.resolve().parent / other if other else folder) / search.BOARD_RECORDS
 
 
 def stored(definition: Definition) -> list[Record]:

@@ -13,6 +13,7 @@ from typing import Any
 from lpa3bench.errors import DataError
 from lpa3bench.records.composing import metrics
 from lpa3bench.records.packing import unpack
+from lpa3bench.records.search import BOARD_RECORDS
 
 SCHEMA = Path(__file__).with_name("schema.json")
 
@@ -158,7 +159,7 @@ def find(places: Iterable[Path]) -> Iterator[Path]:
         elif (place / "result.json").is_file():
             files = [place / "result.json"]
         else:
-            files = _below(place) or _below(place / "results")
+            files = _below(place) or _below(place / BOARD_RECORDS)
         for file in files:
             if (whole := file.resolve()) not in seen:
                 seen.add(whole)
