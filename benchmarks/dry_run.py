@@ -14,10 +14,11 @@ import time
 
 import torch
 
-from lpa3bench import registry, suite
+from lpa3bench import suites as suite
 from lpa3bench.errors import BenchError
-from lpa3bench.paths import resolve_config
-from lpa3bench.rehearsal import CPU_BATCH, rehearse
+from lpa3bench.plugin import registry
+from lpa3bench.runtime.paths import resolve_config
+from lpa3bench.training.dry_run import CPU_BATCH, rehearse
 
 
 def main() -> int:

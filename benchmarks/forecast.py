@@ -20,10 +20,10 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from lpa3bench import registry
 from lpa3bench.config import load
-from lpa3bench.paths import resolve_config
-from lpa3bench.rehearsal import forecast
+from lpa3bench.plugin import registry
+from lpa3bench.runtime.paths import resolve_config
+from lpa3bench.training.dry_run import forecast
 
 LPA3 = "augmenters/lpa3"
 GPU = 100e12

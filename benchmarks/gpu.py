@@ -62,8 +62,8 @@ from gpu_parts import (
 )
 
 import lpa3bench
-from lpa3bench import device as devices
-from lpa3bench.files import write_text
+from lpa3bench.runtime import device as devices
+from lpa3bench.runtime.files import write_text
 
 PARTS: dict[str, tuple[float, budget.Part]] = {
     "checks": (0.28, checks.part),

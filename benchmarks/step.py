@@ -23,10 +23,10 @@ import torch
 from torch import Tensor
 
 from lpa3bench.api import Domain, Model, Output, Step, Task
-from lpa3bench.data.training import prepare
-from lpa3bench.environment import Environment
-from lpa3bench.experiment import Experiment
-from lpa3bench.ledger import Means
+from lpa3bench.config.experiment import Experiment
+from lpa3bench.data.training_data import prepare
+from lpa3bench.training.environment import Environment
+from lpa3bench.training.history import Means
 from lpa3bench_plugins.augmenters.lpa3 import LPA3
 from lpa3bench_plugins.backbones.resnet import ResNet18
 from lpa3bench_plugins.backbones.wideresnet import WideResNet

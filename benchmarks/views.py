@@ -37,8 +37,8 @@ from torchvision import transforms
 from torchvision.transforms.functional import to_tensor
 
 from lpa3bench.api import WeakView
-from lpa3bench.data.images import ImageStore
-from lpa3bench.seeding import Draws
+from lpa3bench.data.image_store import ImageStore
+from lpa3bench.runtime.seeding import Draws
 from lpa3bench_plugins.augmenters.image_ops import engine
 from lpa3bench_plugins.augmenters.randaugment import RandAugment
 

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
         ViewFunction,
         WeakView,
     )
-    from lpa3bench.hookspecs import hookimpl
-    from lpa3bench.seeding import Draws
+    from lpa3bench.plugin.from_transform import from_transform
+    from lpa3bench.plugin.hookspecs import hookimpl
+    from lpa3bench.runtime.seeding import Draws
     from lpa3bench.standalone import lpa3
-    from lpa3bench.transforms import from_transform
 
 _HOME = {
     **dict.fromkeys(
@@ -40,9 +40,9 @@ _HOME = {
          "Phase", "Split", "Step", "Task", "View", "ViewFunction", "WeakView"),
         "lpa3bench.api",
     ),
-    "Draws": "lpa3bench.seeding",
-    "from_transform": "lpa3bench.transforms",
-    "hookimpl": "lpa3bench.hookspecs",
+    "Draws": "lpa3bench.runtime.seeding",
+    "from_transform": "lpa3bench.plugin.from_transform",
+    "hookimpl": "lpa3bench.plugin.hookspecs",
     "lpa3": "lpa3bench.standalone",
 }  # fmt: skip
 

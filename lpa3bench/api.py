@@ -1,4 +1,4 @@
-"""What plugins implement; the data types that pass between them and the engine are in `lpa3bench.values`.
+"""What plugins implement; the data types that pass between them and the engine are in `lpa3bench.types`.
 
 Letters used in shapes: N images in a data set, B in a batch, M views, K classes, C×H×W an image. Images are
 float in [0, 1] everywhere outside a data set's storage; the model normalises.
@@ -21,20 +21,20 @@ import torch
 from torch import Tensor, nn
 
 from lpa3bench.data.sampler import Sampler
-from lpa3bench.distributed import ALONE, Processes
-from lpa3bench.phases import Phase as Phase
-from lpa3bench.seeding import Draws
-from lpa3bench.slots import Slot as Slot
-from lpa3bench.state import Stateful
-from lpa3bench.values import DatasetSpec as DatasetSpec
-from lpa3bench.values import Domain as Domain
-from lpa3bench.values import LabelSet as LabelSet
-from lpa3bench.values import Output as Output
-from lpa3bench.values import Split as Split
-from lpa3bench.values import Step as Step
-from lpa3bench.values import TrainLabels as TrainLabels
-from lpa3bench.values import View as View
-from lpa3bench.values import WeakView as WeakView
+from lpa3bench.runtime.distributed import ALONE, Processes
+from lpa3bench.runtime.seeding import Draws
+from lpa3bench.runtime.state import Stateful
+from lpa3bench.types import DatasetSpec as DatasetSpec
+from lpa3bench.types import Domain as Domain
+from lpa3bench.types import LabelSet as LabelSet
+from lpa3bench.types import Output as Output
+from lpa3bench.types import Phase as Phase
+from lpa3bench.types import Slot as Slot
+from lpa3bench.types import Split as Split
+from lpa3bench.types import Step as Step
+from lpa3bench.types import TrainLabels as TrainLabels
+from lpa3bench.types import View as View
+from lpa3bench.types import WeakView as WeakView
 
 
 class Model(Protocol):
@@ -208,7 +208,7 @@ class Augmenter(Stateful, ABC):
 
 
 class ViewFunction(Protocol):
-    """How a task reaches the augmenter of a slot; see `lpa3bench.views.Views`."""
+    """How a task reaches the augmenter of a slot; see `lpa3bench.training.guard.Views`."""
 
     def __call__(
         self,

@@ -1,16 +1,26 @@
 """The small data types that pass between plugins and the engine; `lpa3bench.api` has their names too.
 
-Letters in shapes are those of `lpa3bench.api`.
+Letters in shapes are those of `lpa3bench.api`. Imports no torch.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Domain = Literal["main", "aux"]
+"""Which of a network's BatchNorm layers, and of their statistics, a pass goes through."""
+Slot = Literal["view", "strong", "positives"]
+"""A place in a task where an augmenter is bound.
+
+`view`: how the task draws its ordinary training view, after the weak view. `strong`: FixMatch's strong view.
+`positives`: the set A of the paper's Algorithm 1, an added loss term.
+"""
+SLOTS: tuple[Slot, ...] = ("view", "strong", "positives")
 
 
 class Output(NamedTuple):
@@ -125,3 +135,30 @@ class TrainLabels(NamedTuple):
     """int64 [N]"""
     labelled: Tensor
     """bool [N]"""
+
+
+class Phase(NamedTuple):
+    """A stretch of a task's training.
+
+    A phase runs from its first epoch up to the next phase's first; one that shares its first epoch with the
+    next runs in that epoch alone, before it.
+    """
+
+    name: str
+    first_epoch: int
+    steps_per_epoch: int
+
+
+def spans(phases: Sequence[Phase], epochs: int) -> list[range]:
+    """The epochs of each phase in a run of so many epochs."""
+    ends = [*(phase.first_epoch for phase in phases[1:]), epochs]
+    return [
+        range(phase.first_epoch, max(end, phase.first_epoch + 1))
+        for phase, end in zip(phases, ends, strict=True)
+    ]
+
+
+def steps_in(phases: Sequence[Phase], epoch: int) -> int:
+    """Steps that are planned for an epoch."""
+    planned = zip(phases, spans(phases, epoch + 1), strict=True)
+    return sum(phase.steps_per_epoch for phase, span in planned if epoch in span)

@@ -10,11 +10,11 @@ from typing import Any
 
 import hypothesis
 import pytest
-from console import Cli
+from support.console import Cli
 
-from lpa3bench import registry
-from lpa3bench.device import choose
-from lpa3bench.hookspecs import GROUP
+from lpa3bench.plugin import registry
+from lpa3bench.plugin.hookspecs import GROUP
+from lpa3bench.runtime.device import choose
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from lpa3bench import hookspecs
+from lpa3bench.plugin import hookspecs
 
 ROOT = Path(__file__).parents[1]
 ENGINE = ROOT / "lpa3bench"
@@ -23,30 +23,36 @@ PLUGINS = ROOT / "plugins" / "lpa3bench_plugins"
 LONGEST_FILE = 400
 ONLY_IN = {
     "gin": ("lpa3bench.config.loading",),
-    "pluggy": ("lpa3bench.hookspecs", "lpa3bench.registry"),
-    "rich": ("lpa3bench.sinks.progress", "lpa3bench.engines.table"),
-    "wandb": ("lpa3bench.sinks.wandb",),
-    "ray": ("lpa3bench.engines.ray",),
+    "pluggy": ("lpa3bench.plugin.hookspecs", "lpa3bench.plugin.registry"),
+    "rich": ("lpa3bench.training.progress_bar", "lpa3bench.suites.live_table"),
+    "wandb": ("lpa3bench.publish.sdk",),
+    "ray": ("lpa3bench.suites.ray_engine",),
     "jinja2": ("lpa3bench.report",),
     "matplotlib": ("lpa3bench.report",),
     "scipy": ("lpa3bench.stats",),
     "scikit_posthocs": ("lpa3bench.stats", "lpa3bench.report"),
-    "torchcam": ("lpa3bench.probe",),
-    "torch.distributed": ("lpa3bench.distributed",),
+    "torchcam": ("lpa3bench.analysis",),
+    "torch.distributed": ("lpa3bench.runtime.distributed",),
     "click": ("lpa3bench.cli",),
 }
 """Libraries that one place hides from everybody else."""
-OPEN_TO_PLUGINS = ("api", "attack", "nn", "data", "device", "ops", "errors", "files")
-BOARDS = ("report", "leaderboard", "stats", "records")
-"""Each may know the ones after it, errors, files, licences, slots and where things lie; none knows torch."""
+OPEN_TO_PLUGINS = (
+    "api", "types", "attack", "nn", "data", "ops", "errors", "metrics", "runtime.device", "runtime.files",
+)  # fmt: skip
+BOARDS = ("report", "boards", "stats", "records")
+"""Each may know the ones after it, the types, the errors, and where and how files lie; none knows torch."""
+GROUND = ("errors", "types", "runtime.files", "runtime.paths", "runtime.licences", "_version")
 ABOVE_THE_RUNNER = (
-    "cli", "__main__", "suite", "engines", "probe", "report", "leaderboard", "stats", "publish", "export",
+    "cli", "__main__", "suites", "analysis", "report", "boards", "stats", "publish", "export",
 )  # fmt: skip
 HEAVY = (
     "torch", "torchvision", "gin", "rich", "numpy", "sklearn", "medmnist", "scipy", "matplotlib", "jinja2",
     "ray", "wandb",
 )  # fmt: skip
-TORCH_FREE = ("hookspecs", "registry", "errors", "paths", "device", "experiment", "cli", "suite", *BOARDS)
+TORCH_FREE = (
+    "plugin.hookspecs", "plugin.registry", "plugin.scaffold", "errors", "types", "runtime.paths",
+    "runtime.device", "runtime.files", "config", "cli", "suites.suite_file", *BOARDS,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -156,7 +162,7 @@ def test_device_names_live_in_one_file() -> None:
     lines = [
         f"{path.relative_to(ROOT)}:{number}"
         for path in files
-        if path != ENGINE / "device.py"
+        if path != ENGINE / "runtime" / "device.py"
         for number, line in enumerate(path.read_text().splitlines(), 1)
         if word.search(line)
     ]
@@ -165,8 +171,8 @@ def test_device_names_live_in_one_file() -> None:
 
 def test_plugins_know_only_the_open_part_of_the_engine() -> None:
     """`Draws` is the type of what an augmenter or labels are handed; registering needs two names more."""
-    allowed = [*(f"lpa3bench.{name}" for name in OPEN_TO_PLUGINS), "lpa3bench.seeding.Draws"]
-    public = {"lpa3bench.hookimpl", "lpa3bench.hookspecs.Register"}
+    allowed = [*(f"lpa3bench.{name}" for name in OPEN_TO_PLUGINS), "lpa3bench.runtime.seeding.Draws"]
+    public = {"lpa3bench.hookimpl", "lpa3bench.plugin.hookspecs.Register"}
 
     def is_allowed(module: Module, item: Import) -> bool:
         if not item.of("lpa3bench") or any(item.of(name) for name in allowed):
@@ -196,10 +202,7 @@ def test_boards_know_only_what_comes_before_them() -> None:
     strays: list[str] = []
     for place, part in enumerate(BOARDS):
         mine = tuple(m for m in modules(ENGINE) if m.within(f"lpa3bench.{part}"))
-        allowed = [
-            f"lpa3bench.{name}"
-            for name in (*BOARDS[place:], "errors", "files", "paths", "slots", "licences", "_version")
-        ]
+        allowed = [f"lpa3bench.{name}" for name in (*BOARDS[place:], *GROUND)]
         ours = ((m, i) for m, i in pairs(mine, types_too=True) if i.of("lpa3bench"))
         strays += offences((m, i) for m, i in ours if not any(i.of(name) for name in allowed))
         strays += offences((m, i) for m, i in pairs(mine) if i.of("torch"))
@@ -216,7 +219,7 @@ def test_these_modules_import_no_torch() -> None:
     """Nor does anything that they import: seen in a process of its own."""
     free = [f"lpa3bench.{name}" for name in TORCH_FREE]
     names = ["lpa3bench", *(m.name for m in modules(ENGINE) if m.within(*free))]
-    assert {"lpa3bench.device", "lpa3bench.registry", "lpa3bench.cli.list"} <= {*names}
+    assert {"lpa3bench.runtime.device", "lpa3bench.plugin.registry", "lpa3bench.cli.list"} <= {*names}
     code = (
         "import importlib, sys\n"
         f"for name in {names!r}:\n"
@@ -281,7 +284,7 @@ def test_every_hook_is_documented_and_tested(kind: str) -> None:
     assert inspect.getdoc(specification)
     assert [*inspect.signature(specification).parameters] == ["register"]
     assert f"def {hook}(register)" in (ROOT / "CONTRIBUTING.md").read_text()
-    assert hook in (ROOT / "tests" / "test_registry.py").read_text()
+    assert hook in (ROOT / "tests" / "plugin" / "test_registry.py").read_text()
 
 
 def test_every_hook_is_of_a_kind() -> None:

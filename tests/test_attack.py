@@ -7,9 +7,9 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from hostsync import HostSyncs
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.hostsync import HostSyncs
 from torch import Tensor, nn
 
 from lpa3bench import attack

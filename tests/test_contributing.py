@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from lpa3bench import hookspecs
 from lpa3bench.cli import main
-from lpa3bench.registry import load
+from lpa3bench.plugin import hookspecs
+from lpa3bench.plugin.registry import load
 
 PAGE = Path(__file__).parents[1] / "CONTRIBUTING.md"
 

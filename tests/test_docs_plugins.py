@@ -11,7 +11,7 @@ import venv
 from pathlib import Path
 
 import pytest
-from console import HIDDEN
+from support.console import HIDDEN
 
 PAGE = Path(__file__).parents[1] / "docs" / "plugins.md"
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -78,7 +78,7 @@ def test_every_command_runs(environment: dict[str, str], tmp_path: Path) -> None
 
 
 def test_the_tree_of_files_is_the_one_that_is_written() -> None:
-    from lpa3bench.scaffold import Names, files
+    from lpa3bench.plugin.scaffold import Names, files
 
     (tree,) = [text for language, text in blocks() if language == "" and text.startswith("soft-blur/")]
     for path in files("augmenter", Names("SoftBlur")):

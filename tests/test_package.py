@@ -11,7 +11,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from console import Cli
+from support.console import Cli
 
 import lpa3bench
 
@@ -107,7 +107,9 @@ def test_the_sdist_builds_the_same_wheel(sdist: Path, wheel: Path, tmp_path: Pat
 
 def test_the_wheel_works_away_from_the_checkout(cli: Cli, unpacked: Path) -> None:
     env = {"PYTHONPATH": str(unpacked)}
-    code = "import lpa3bench.paths as p, json; print(json.dumps([str(p.gin_root()), p.config_names()]))"
+    code = (
+        "import lpa3bench.runtime.paths as p, json; print(json.dumps([str(p.gin_root()), p.config_names()]))"
+    )
     outside = unpacked.parent
     done = subprocess.run([sys.executable, "-c", code], cwd=outside, env=env, capture_output=True, text=True)
     root, names = json.loads(done.stdout)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lpa3bench.phases import Phase, spans, steps_in
+from lpa3bench.types import Phase, spans, steps_in
 
 WARM_UP, HEAD, REST = Phase("warm-up", 0, 390), Phase("head", 20, 1950), Phase("mixmatch", 20, 390)
 

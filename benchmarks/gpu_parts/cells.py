@@ -12,17 +12,17 @@ from unittest import mock
 
 import torch
 
-from lpa3bench import registry
 from lpa3bench.api import Backbone, Phase, Step, Task, TrainLabels
 from lpa3bench.config import load
-from lpa3bench.data.training import training_store
-from lpa3bench.environment import Environment
+from lpa3bench.config.experiment import Experiment
+from lpa3bench.data.training_data import training_store
 from lpa3bench.errors import DataError
-from lpa3bench.experiment import Experiment
-from lpa3bench.ledger import Means
-from lpa3bench.paths import resolve_config
-from lpa3bench.rehearsal import LATE
-from lpa3bench.seeding import Draws
+from lpa3bench.plugin import registry
+from lpa3bench.runtime.paths import resolve_config
+from lpa3bench.runtime.seeding import Draws
+from lpa3bench.training.dry_run import LATE
+from lpa3bench.training.environment import Environment
+from lpa3bench.training.history import Means
 from lpa3bench_plugins.backbones.smallnet import SmallNet
 from lpa3bench_plugins.datasets.synthetic import Synthetic
 from lpa3bench_plugins.tasks import pes

@@ -21,9 +21,9 @@ from gpu_parts import cells
 from gpu_parts.budget import Item, Setting
 from gpu_parts.cells import LPA3, NONE, Cell, Stage
 from lpa3bench.api import Backbone
-from lpa3bench.environment import Environment
-from lpa3bench.experiment import Experiment
-from lpa3bench.seeding import Draws, derive
+from lpa3bench.config.experiment import Experiment
+from lpa3bench.runtime.seeding import Draws, derive
+from lpa3bench.training.environment import Environment
 from lpa3bench_plugins.backbones.smallnet import SmallNet
 
 ROOT = Path(__file__).parents[2]

@@ -18,7 +18,7 @@ import torch
 from gpu_parts import cells, steps
 from gpu_parts.budget import Item, Setting
 from gpu_parts.cells import Cell, Stage
-from lpa3bench import device as devices
+from lpa3bench.runtime import device as devices
 
 CELLS = 2
 COMPARED = 3

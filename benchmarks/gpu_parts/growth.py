@@ -12,7 +12,7 @@ import torch
 from gpu_parts import cells
 from gpu_parts.budget import Item, Setting
 from gpu_parts.watch import Stopwatch, forget_peak
-from lpa3bench import device as devices
+from lpa3bench.runtime import device as devices
 
 CELL = cells.ALL[0]
 ITERATIONS, TOY_ITERATIONS = (1, 2, 5, 10), (1, 2, 3)

@@ -25,7 +25,7 @@ from torchvision.transforms.functional import to_tensor
 from views import PillowViews
 
 from lpa3bench.attack import FEATURE_EPSILON, GRADIENT_EPSILON, Box, Options
-from lpa3bench.experiment import Experiment
+from lpa3bench.config.experiment import Experiment
 from lpa3bench.nn.batchnorm import add_auxiliary, bn_domain
 
 IMAGES, CLASSES = 10_000, 10

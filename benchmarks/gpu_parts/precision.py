@@ -19,10 +19,10 @@ from gpu_parts import cells
 from gpu_parts.budget import Item, Setting
 from lpa3bench import attack
 from lpa3bench.api import Backbone
-from lpa3bench.experiment import Experiment
+from lpa3bench.config.experiment import Experiment
 from lpa3bench.nn.batchnorm import bn_domain
 from lpa3bench.nn.freeze import frozen
-from lpa3bench.seeding import Draws
+from lpa3bench.runtime.seeding import Draws
 from lpa3bench_plugins.augmenters.lpa3 import LPA3
 from lpa3bench_plugins.backbones.smallnet import SmallNet
 from lpa3bench_plugins.backbones.wideresnet import WideResNet

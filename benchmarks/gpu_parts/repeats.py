@@ -15,11 +15,12 @@ from typing import Any
 
 import torch
 
-from lpa3bench import config, registry
-from lpa3bench.job import Job
-from lpa3bench.rundir import RunDirectory
-from lpa3bench.runner import run
-from lpa3bench.sinks import Sink
+from lpa3bench import config
+from lpa3bench.plugin import registry
+from lpa3bench.training.job import Job
+from lpa3bench.training.loop import run
+from lpa3bench.training.run_directory import RunDirectory
+from lpa3bench.training.sinks import Sink
 
 STEPS, TOY_STEPS = 20, 2
 TEXT = """

@@ -15,7 +15,7 @@ from gpu_parts.budget import Item, Setting
 from gpu_parts.cells import Cell, Stage
 from gpu_parts.floors import Ceilings, floor, image_cost
 from gpu_parts.watch import Stopwatch, forget_peak, host_syncs, profiled
-from lpa3bench import device as devices
+from lpa3bench.runtime import device as devices
 
 WARM_UP, LEAST, MOST = 4, 8, 40
 TRIES = 4

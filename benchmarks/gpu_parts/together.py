@@ -12,7 +12,7 @@ from torch import multiprocessing
 
 from gpu_parts import cells
 from gpu_parts.budget import Item, Setting
-from lpa3bench import device as devices
+from lpa3bench.runtime import device as devices
 
 CELL = next(cell for cell in cells.ALL if cell.config == "breastmnist_supervised")
 COUNTS, TOY_COUNTS = (1, 2, 4, 8), (1, 2)

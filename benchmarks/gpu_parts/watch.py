@@ -13,7 +13,7 @@ import torch
 from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
-from lpa3bench import device as devices
+from lpa3bench.runtime import device as devices
 
 WAITS = frozenset(("cudaStreamSynchronize", "cudaEventSynchronize"))
 """How PyTorch waits for a value; it waits for a whole device only where it is told to."""

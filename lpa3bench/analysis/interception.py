@@ -8,14 +8,14 @@ from typing import Any
 
 from torch import Tensor
 
-from lpa3bench.alarm import Alarm
 from lpa3bench.api import Augmenter, Slot, View
-from lpa3bench.environment import Environment
-from lpa3bench.model import Classifier
 from lpa3bench.nn.mode import kept_mode
-from lpa3bench.seeding import Draws, derive
-from lpa3bench.slots import SLOTS
-from lpa3bench.views import Clock, Views
+from lpa3bench.runtime.seeding import Draws, derive
+from lpa3bench.training.device_checks import Alarm
+from lpa3bench.training.environment import Environment
+from lpa3bench.training.guard import Clock, Views
+from lpa3bench.training.network import Classifier
+from lpa3bench.types import SLOTS
 
 LATE = 10**6
 """The step that augmenters are told, so that none of them is warming up."""

@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lpa3bench.analysis.trained_run import Trained
 from lpa3bench.api import Augmenter, Slot
 from lpa3bench.errors import UsageError
-from lpa3bench.probe.trained import Trained
-from lpa3bench.slots import SLOTS
+from lpa3bench.types import SLOTS
 
 if TYPE_CHECKING:
-    from lpa3bench.probe.scorecam import Variant
+    from lpa3bench.analysis.scorecam import Variant
 
 ORIGINAL = "original"
 SHORT = 160
@@ -194,7 +194,7 @@ def _judged(
 
 def _heat(trained: Trained, x: Tensor, labels: Tensor, variant: Variant, layer: int | None) -> Tensor:
     try:
-        from lpa3bench.probe.scorecam import score_cam
+        from lpa3bench.analysis.scorecam import score_cam
     except ModuleNotFoundError as error:
         if error.name != "torchcam":
             raise

@@ -25,9 +25,9 @@ from torch.nn import functional
 from torchcam.methods import ScoreCAM
 
 from lpa3bench.errors import UsageError
-from lpa3bench.model import Classifier
 from lpa3bench.nn.mode import kept_mode
 from lpa3bench.ops import at_least_float32
+from lpa3bench.training.network import Classifier
 
 Variant = Literal["repo", "paper"]
 

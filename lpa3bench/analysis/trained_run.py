@@ -13,22 +13,22 @@ from torch import Tensor
 from torch.nn.modules.module import register_module_forward_hook
 
 from lpa3bench import config as configs
-from lpa3bench import device as devices
-from lpa3bench import identity as identities
-from lpa3bench import registry as registries
+from lpa3bench.analysis.interception import Guard
 from lpa3bench.api import Augmenter, DatasetSpec, Output, Slot, Task, View
 from lpa3bench.config import Config
-from lpa3bench.data.training import Scored, TrainingData, prepare
-from lpa3bench.environment import Environment
+from lpa3bench.data.training_data import Scored, TrainingData, prepare
 from lpa3bench.errors import ConfigError, DataError, RunFailed, UsageError, blamed
-from lpa3bench.evaluate import BATCH
-from lpa3bench.model import Classifier
 from lpa3bench.nn.batchnorm import bn_domain
 from lpa3bench.ops import one_hot
-from lpa3bench.probe.guard import Guard
-from lpa3bench.registry import Registry
-from lpa3bench.rundir import RunDirectory
-from lpa3bench.slots import SLOTS
+from lpa3bench.plugin import registry as registries
+from lpa3bench.plugin.registry import Registry
+from lpa3bench.runtime import device as devices
+from lpa3bench.training import identity as identities
+from lpa3bench.training.environment import Environment
+from lpa3bench.training.evaluation import BATCH
+from lpa3bench.training.network import Classifier
+from lpa3bench.training.run_directory import RunDirectory
+from lpa3bench.types import SLOTS
 
 Weights = Literal["last", "best"]
 

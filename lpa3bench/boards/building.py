@@ -7,14 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from lpa3bench.leaderboard.board import Board, Cell, Column, Row
-from lpa3bench.leaderboard.definition import Definition
-from lpa3bench.leaderboard.judging import compared, rank, reproduction, settled
-from lpa3bench.leaderboard.measures import MEASURES, value
-from lpa3bench.leaderboard.notes import notes
-from lpa3bench.leaderboard.placing import Place, by_cell
+from lpa3bench.boards.board import Board, Cell, Column, Row
+from lpa3bench.boards.claims import compared, rank, reproduction, settled
+from lpa3bench.boards.definition import Definition
+from lpa3bench.boards.measures import MEASURES, value
+from lpa3bench.boards.notes import notes
+from lpa3bench.boards.placing import Place, by_cell
 from lpa3bench.records import Record
-from lpa3bench.records.search import Searched
+from lpa3bench.records.searches import Searched
 from lpa3bench.stats.curves import column_of, mean_curve
 from lpa3bench.stats.means import summary
 from lpa3bench.stats.parity import surroundings_that_differ

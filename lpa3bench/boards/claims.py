@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from lpa3bench.leaderboard.board import Cell, Comparison, Published, Reproduction
-from lpa3bench.leaderboard.definition import Definition
-from lpa3bench.leaderboard.measures import MEASURES, value
-from lpa3bench.leaderboard.placing import Place
+from lpa3bench.boards.board import Cell, Comparison, Published, Reproduction
+from lpa3bench.boards.definition import Definition
+from lpa3bench.boards.measures import MEASURES, value
+from lpa3bench.boards.placing import Place
 from lpa3bench.records import Record
 from lpa3bench.stats.curves import AXES, column_of
 from lpa3bench.stats.equalcost import EqualCost, equal_cost

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import product
 from statistics import fmean
 
+from lpa3bench.boards.selection import ENVIRONMENT, Group
 from lpa3bench.errors import UsageError
-from lpa3bench.leaderboard.selecting import ENVIRONMENT, Group
 from lpa3bench.records import Record
 from lpa3bench.stats import (
     AXES,

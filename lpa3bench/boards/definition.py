@@ -12,10 +12,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from lpa3bench.boards.board import Column, Published, Row
+from lpa3bench.boards.conditions import FIELDS, SLOT, Conditions
+from lpa3bench.boards.measures import MEASURES
 from lpa3bench.errors import ConfigError
-from lpa3bench.leaderboard.board import Column, Published, Row
-from lpa3bench.leaderboard.matching import FIELDS, SLOT, Conditions
-from lpa3bench.leaderboard.measures import MEASURES
 
 NAME = "board.toml"
 SCHEMA = Path(__file__).with_name("definition_schema.json")

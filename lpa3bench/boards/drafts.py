@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, replace
 from statistics import fmean
 from typing import Any
 
+from lpa3bench.boards.conditions import ENGINE, IDENTITY, NONE, SLOT, parsed, unscoped
 from lpa3bench.errors import DataError
-from lpa3bench.leaderboard.matching import ENGINE, IDENTITY, NONE, SLOT, parsed, unscoped
 from lpa3bench.records import PROTOCOL_VERSION, Record
-from lpa3bench.slots import SLOTS
 from lpa3bench.stats.parity import settings_that_differ
+from lpa3bench.types import SLOTS
 
 HOLDS = re.compile(rf"run\.({'|'.join(SLOTS)}|labels|task|dataset|backbone)$")
 """Parameters that the fields of a cell tell of."""

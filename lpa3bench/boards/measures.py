@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lpa3bench.leaderboard.board import Measure
+from lpa3bench.boards.board import Measure
 from lpa3bench.records import Record
 
 ORACLE = "It looks at the test set, and is nobody's accuracy; papers that print it can be set beside it."

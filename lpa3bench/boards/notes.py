@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from lpa3bench.leaderboard.board import Cell
-from lpa3bench.leaderboard.definition import Definition
-from lpa3bench.leaderboard.measures import MEASURES
+from lpa3bench.boards.board import Cell
+from lpa3bench.boards.definition import Definition
+from lpa3bench.boards.measures import MEASURES
 from lpa3bench.stats.means import FEWEST_FOR_INTERVAL
 from lpa3bench.stats.paired import ALPHA
 from lpa3bench.stats.reproduction import chance_misses

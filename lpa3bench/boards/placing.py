@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
+from lpa3bench.boards.conditions import unscoped
+from lpa3bench.boards.definition import Definition
 from lpa3bench.errors import DataError
-from lpa3bench.leaderboard.definition import Definition
-from lpa3bench.leaderboard.matching import unscoped
 from lpa3bench.records import Record
 from lpa3bench.stats.parity import augmenters_that_differ, settings_that_differ
 

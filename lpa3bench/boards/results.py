@@ -10,20 +10,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from lpa3bench.boards.definition import Definition
+from lpa3bench.boards.placing import Place, contradiction, places, refusal, strangers, why_elsewhere
 from lpa3bench.errors import DataError, UsageError
-from lpa3bench.files import write_text
-from lpa3bench.leaderboard.definition import Definition
-from lpa3bench.leaderboard.placing import (
-    Place,
-    contradiction,
-    places,
-    refusal,
-    strangers,
-    why_elsewhere,
-)
-from lpa3bench.records import Record, find, load, load_all, search
-from lpa3bench.records.folders import search_without_folders, without_folders
-from lpa3bench.records.search import Searched
+from lpa3bench.records import Record, find, load, load_all
+from lpa3bench.records import searches as search
+from lpa3bench.records.private_paths import search_without_folders, without_folders
+from lpa3bench.records.searches import Searched
+from lpa3bench.runtime.files import write_text
 
 
 @dataclass

@@ -12,9 +12,9 @@ from functools import cached_property
 from pathlib import Path
 
 from lpa3bench.errors import DataError
-from lpa3bench.paths import shipped
 from lpa3bench.records import Record, find, load, load_all
-from lpa3bench.records.search import BOARD_RECORDS
+from lpa3bench.records.searches import BOARD_RECORDS
+from lpa3bench.runtime.paths import shipped
 
 SHIPPED = "shipped:"
 RUN_NAME = re.compile(r"(?P<cell>.+)-(?P<identity>[0-9a-f]{8})-s\d+")

@@ -8,7 +8,7 @@ import click
 
 from lpa3bench.cli.options import config_options
 from lpa3bench.errors import BenchError
-from lpa3bench.registry import Registry
+from lpa3bench.plugin.registry import Registry
 
 
 @click.command()
@@ -28,7 +28,7 @@ def command(
     listed. With --setting or -p the files are taken together instead, as `run` would take them.
     """
     from lpa3bench.config import load
-    from lpa3bench.registry import load as load_plugins
+    from lpa3bench.plugin.registry import load as load_plugins
 
     registry = load_plugins(plugins)
     if setting is not None or bindings:
@@ -48,7 +48,7 @@ def command(
 
 def _checked(path: Path, registry: Registry) -> tuple[str, tuple[BenchError, ...]]:
     """What the file is, and what is wrong with it."""
-    from lpa3bench import suite
+    from lpa3bench import suites as suite
     from lpa3bench.config import check_files
 
     if suite.is_suite(path):

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
+from lpa3bench.boards.measures import MEASURES
 from lpa3bench.cli.options import json_option
 from lpa3bench.errors import UsageError
-from lpa3bench.leaderboard.measures import MEASURES
 
 METRICS = tuple(key for key, measure in MEASURES.items() if measure.unit == "%")
 """Scores of a run; what it costs is compared beside them."""
@@ -53,8 +53,8 @@ def command(
     records that come with the package. Where one of them has several cells, those with the same task, data
     set, labels, setting, backbone and epochs are compared.
     """
-    from lpa3bench.leaderboard.comparing import compare
-    from lpa3bench.leaderboard.selecting import select
+    from lpa3bench.boards.comparison import compare
+    from lpa3bench.boards.selection import select
     from lpa3bench.report import comparison
 
     if more:

@@ -11,8 +11,8 @@ import click
 
 from lpa3bench.cli.options import data_option, json_option, plugin_option
 from lpa3bench.errors import BenchError, DataError, UsageError
-from lpa3bench.paths import data_root
-from lpa3bench.registry import Entry, Registry, load
+from lpa3bench.plugin.registry import Entry, Registry, load
+from lpa3bench.runtime.paths import data_root
 
 if TYPE_CHECKING:
     from lpa3bench.api import Dataset

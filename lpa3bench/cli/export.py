@@ -38,8 +38,8 @@ def command(
     the average that it predicts by, stand config.gin and a card, README.md, that says how to load them. The
     data set must be here: what the networks predict is compared with what the run does.
     """
-    from lpa3bench.export.writing import export
-    from lpa3bench.paths import data_root
+    from lpa3bench.export.weights import export
+    from lpa3bench.runtime.paths import data_root
 
     done = export(run, out=out, data=data_root(data), device=device, plugins=plugins)
     for change in done.changed:

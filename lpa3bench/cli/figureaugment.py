@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lpa3bench.cli.options import data_option, device_option, json_option, plugin_option
-from lpa3bench.paths import data_root
+from lpa3bench.runtime.paths import data_root
 
 if TYPE_CHECKING:
-    from lpa3bench.probe.scorecam import Variant
-    from lpa3bench.probe.trained import Trained, Weights
+    from lpa3bench.analysis.scorecam import Variant
+    from lpa3bench.analysis.trained_run import Trained, Weights
 
 
 @click.command()
@@ -75,8 +75,8 @@ def command(
     RUN is a run directory, finished or not. Images are the first of each class of the test split, then the
     second of each. LP-A3 preserves their true label. Needs torchcam: pip install 'lpa3bench[figures]'.
     """
-    from lpa3bench.probe import views
-    from lpa3bench.probe.trained import open_run
+    from lpa3bench.analysis import sampled_views as views
+    from lpa3bench.analysis.trained_run import open_run
     from lpa3bench.report.figures import augment
 
     trained = open_run(

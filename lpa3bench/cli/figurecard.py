@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from lpa3bench.cli.options import config_options, data_option, device_option, json_option
-from lpa3bench.paths import data_root
+from lpa3bench.runtime.paths import data_root
 
 
 @click.command()
@@ -84,10 +84,10 @@ def command(
     its slots hold. `lpa3bench figure card LPA3 digits_supervised`. Trains four small runs and some probes; on
     digits that takes minutes.
     """
-    from lpa3bench.probe.card import measure
-    from lpa3bench.probe.cardruns import Request
-    from lpa3bench.report.figures.card import write
-    from lpa3bench.sinks.progress import progress
+    from lpa3bench.analysis.card.measurement import measure
+    from lpa3bench.analysis.card.runs import Request
+    from lpa3bench.report.figures.card_figure import write
+    from lpa3bench.training.progress_bar import progress
 
     request = Request(
         augmenter=augmenter,

@@ -11,7 +11,7 @@ import click
 from lpa3bench.cli.options import json_option
 
 if TYPE_CHECKING:
-    from lpa3bench.report.figures.curves import By
+    from lpa3bench.report.figures.curve_figure import By
 
 
 @click.command()
@@ -51,7 +51,7 @@ def command(
     each method, with mean and spread over its seeds.
     """
     from lpa3bench.records import load_all
-    from lpa3bench.report.figures import curves
+    from lpa3bench.report.figures import curve_figure as curves
     from lpa3bench.report.figures.series import matching, panels, with_arms
 
     found = with_arms(panels(matching(load_all(places), only)), arms)

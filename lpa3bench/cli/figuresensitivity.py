@@ -11,7 +11,7 @@ import click
 
 from lpa3bench.cli.options import json_option, plugin_option
 from lpa3bench.errors import DataError, UsageError
-from lpa3bench.paths import resolve_config
+from lpa3bench.runtime.paths import resolve_config
 
 if TYPE_CHECKING:
     from lpa3bench.records import Record
@@ -88,8 +88,8 @@ def _is_place(text: str) -> bool:
 
 def _of_suite(path: Path, records: Sequence[Record], plugins: tuple[Path, ...]) -> list[Record]:
     """The records whose config and seed the suite lists."""
-    from lpa3bench.registry import load as load_plugins
-    from lpa3bench.suite import is_suite, read
+    from lpa3bench.plugin.registry import load as load_plugins
+    from lpa3bench.suites import is_suite, read
 
     if not is_suite(path):
         raise UsageError(f"{path}: is no suite file; give one, or the folders of runs")

@@ -10,8 +10,8 @@ import click
 from lpa3bench.errors import BenchError, ConfigError, DataError
 
 if TYPE_CHECKING:
-    from lpa3bench.leaderboard.definition import Definition
-    from lpa3bench.leaderboard.storing import Sorted
+    from lpa3bench.boards.definition import Definition
+    from lpa3bench.boards.results import Sorted
 
 VERBS = {
     "build": "Take records into a board, if asked to, and write its pages.",
@@ -74,8 +74,9 @@ def build(ctx: click.Context, folder: Path, places: tuple[Path, ...], fresh: boo
     alone, byte for byte. A folder without a board.toml gets one that has a place for every record. A record
     that belongs here and is refused makes the exit code 4; the rest is taken all the same.
     """
-    from lpa3bench.leaderboard import definition, drafting
-    from lpa3bench.leaderboard.storing import Sorted, results, sort, stored
+    from lpa3bench.boards import definition
+    from lpa3bench.boards import drafts as drafting
+    from lpa3bench.boards.results import Sorted, results, sort, stored
 
     if fresh and not places:
         raise click.UsageError("--fresh removes the board's records; say with --from where the new ones are")
@@ -108,8 +109,8 @@ def merge(ctx: click.Context, folder: Path, places: tuple[Path, ...]) -> None:
     its curve, its protocol version, and that it fits what the board has. What is refused is named with the
     reason, and then the exit code is 4; the rest is taken and the board is built.
     """
-    from lpa3bench.leaderboard import definition
-    from lpa3bench.leaderboard.storing import sort, stored
+    from lpa3bench.boards import definition
+    from lpa3bench.boards.results import sort, stored
 
     if not (folder / definition.NAME).exists():
         raise ConfigError(
@@ -130,8 +131,8 @@ def merge(ctx: click.Context, folder: Path, places: tuple[Path, ...]) -> None:
 
 def _drafted(text: str, folder: Path) -> Definition:
     """The definition that was made up, written down for its owner."""
-    from lpa3bench.files import write_text
-    from lpa3bench.leaderboard import definition
+    from lpa3bench.boards import definition
+    from lpa3bench.runtime.files import write_text
 
     path = folder / definition.NAME
     board = definition.read(text, path)
@@ -142,8 +143,8 @@ def _drafted(text: str, folder: Path) -> Definition:
 
 
 def _store(board: Definition, found: Sorted, places: tuple[Path, ...], *, alone: bool = False) -> None:
-    from lpa3bench.leaderboard.storing import store, store_searches
-    from lpa3bench.records import search
+    from lpa3bench.boards.results import store, store_searches
+    from lpa3bench.records import searches as search
 
     searches = search.find(places)
     store(board, found.taken, searches, alone=alone)
@@ -176,9 +177,9 @@ def _tell(found: Sorted) -> None:
 
 def _write(definition: Definition, folder: Path) -> None:
     """Build the board from what lies in its folder, and write its pages."""
-    from lpa3bench.leaderboard.building import build as build_board
-    from lpa3bench.leaderboard.storing import results_of, stored
-    from lpa3bench.records import search
+    from lpa3bench.boards.building import build as build_board
+    from lpa3bench.boards.results import results_of, stored
+    from lpa3bench.records import searches as search
     from lpa3bench.report import write
 
     try:

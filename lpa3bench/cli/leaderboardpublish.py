@@ -25,7 +25,7 @@ def publish(
     changes nothing, a rebuilt one with other numbers is a new run and a new version of the artifact.
     """
     from lpa3bench.publish import target as targets
-    from lpa3bench.publish.boards import home_of, read_board
+    from lpa3bench.publish.board_parcel import home_of, read_board
     from lpa3bench.publish.delivery import deliver
 
     if switched_off():

@@ -13,8 +13,8 @@ from click.shell_completion import CompletionItem
 
 from lpa3bench.cli.options import json_option, plugin_option
 from lpa3bench.errors import UsageError
-from lpa3bench.hookspecs import KINDS
-from lpa3bench.registry import Entry, Registry, load
+from lpa3bench.plugin.hookspecs import KINDS
+from lpa3bench.plugin.registry import Entry, Registry, load
 
 
 def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -55,7 +55,7 @@ def _entry(registry: Registry, name: str) -> Entry:
 
 def _described(registry: Registry, entry: Entry) -> dict[str, Any]:
     """Raises PluginError where it cannot be imported."""
-    from lpa3bench.config.catalogue import Catalogue
+    from lpa3bench.config.names import Catalogue
     from lpa3bench.config.typecheck import describe, literal
 
     found = Catalogue(registry).parameters(f"{entry.kind}.{entry.name}")

@@ -9,10 +9,10 @@ from pathlib import Path
 import click
 
 from lpa3bench.config.bindings import RUN, SLOTS, SUITE
-from lpa3bench.config.catalogue import WEAK_VIEW
+from lpa3bench.config.names import WEAK_VIEW
 from lpa3bench.errors import UsageError
-from lpa3bench.registry import Registry, load
-from lpa3bench.scaffold import KINDS, Names, files, run_command, words
+from lpa3bench.plugin.registry import Registry, load
+from lpa3bench.plugin.scaffold import KINDS, Names, files, run_command, words
 
 WORDS = {"dataset": "data set"}
 """What a kind is called in a sentence, where it is not what the command line calls it."""

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from lpa3bench.device import DEVICES
-from lpa3bench.paths import config_names, resolve_config, suite_names
+from lpa3bench.runtime.device import DEVICES
+from lpa3bench.runtime.paths import config_names, resolve_config, suite_names
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -124,7 +124,7 @@ def _run_directories(paths: tuple[Path, ...]) -> list[Path]:
         RunFailed: there is no run directory.
     """
     from lpa3bench.errors import RunFailed
-    from lpa3bench.rundir import RunDirectory
+    from lpa3bench.training.run_directory import RunDirectory
 
     runs = [path for path in paths if RunDirectory(path).env.exists()]
     if not runs:
@@ -148,8 +148,8 @@ def _whole(
     run: Path, *, images: bool, data: Path | None, plugins: tuple[Path, ...], timeout: float
 ) -> Parcel:
     """All that a run has to show, pictures included."""
-    from lpa3bench.publish.images import make_images
-    from lpa3bench.publish.runs import read_run
+    from lpa3bench.publish.run_images import make_images
+    from lpa3bench.publish.run_parcel import read_run
     from lpa3bench.publish.target import Deadline
 
     if images:

@@ -10,7 +10,7 @@ import click
 
 from lpa3bench.cli.options import json_option
 from lpa3bench.errors import DataError
-from lpa3bench.slots import SLOTS
+from lpa3bench.types import SLOTS
 
 if TYPE_CHECKING:
     from lpa3bench.records import Record
@@ -35,7 +35,7 @@ def command(ctx: click.Context, places: tuple[Path, ...], as_csv: bool, as_json:
     if as_json:
         click.echo(json.dumps(rows, indent=1))
     elif as_csv:
-        from lpa3bench.report.table import written
+        from lpa3bench.report.csv_table import written
 
         click.echo(written(rows), nl=False)
     else:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lpa3bench.cli.options import config_options, data_option, device_option, json_option
-from lpa3bench.paths import data_root
+from lpa3bench.runtime.paths import data_root
 
 if TYPE_CHECKING:
     from lpa3bench.config import Config
-    from lpa3bench.distributed import Processes
-    from lpa3bench.job import Job
-    from lpa3bench.sinks.mirror import Mirror
+    from lpa3bench.publish.mirror import Mirror
+    from lpa3bench.runtime.distributed import Processes
+    from lpa3bench.training.job import Job
 
 
 @click.command()
@@ -73,10 +73,10 @@ def command(
     files win over earlier ones. A finished run is not run again; an interrupted one goes on where it was.
     """
     from lpa3bench import config as configs
-    from lpa3bench.distributed import joined
-    from lpa3bench.job import Job
-    from lpa3bench.registry import load
-    from lpa3bench.sinks.mirror import Mirror
+    from lpa3bench.plugin.registry import load
+    from lpa3bench.publish.mirror import Mirror
+    from lpa3bench.runtime.distributed import joined
+    from lpa3bench.training.job import Job
 
     with joined(device) as processes:
         with processes.agreeing():
@@ -100,15 +100,15 @@ def command(
 
 
 def _explain(job: Job, as_json: bool) -> None:
-    from lpa3bench.explain import explain
+    from lpa3bench.training.explain import explain
 
     lines = explain(job)
     click.echo(json.dumps(lines, indent=1) if as_json else "\n".join(lines))
 
 
 def _train(job: Job, processes: Processes, mirrors: list[Mirror], as_json: bool) -> None:
-    from lpa3bench.runner import run
-    from lpa3bench.sinks.progress import progress
+    from lpa3bench.training.loop import run
+    from lpa3bench.training.progress_bar import progress
 
     done = run(job, [*mirrors, progress()] if processes.first else [], processes)
     if not processes.first:
@@ -139,7 +139,7 @@ def _fetch(job: Job) -> None:
 def _rehearse(config: Config, device: str, as_json: bool) -> None:
     from dataclasses import asdict
 
-    from lpa3bench.rehearsal import rehearse
+    from lpa3bench.training.dry_run import rehearse
 
     done = rehearse(config, device=device)
     if as_json:

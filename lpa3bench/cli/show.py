@@ -13,12 +13,12 @@ import click
 
 from lpa3bench.cli.options import config_options, data_option, device_option, json_option
 from lpa3bench.errors import blamed
-from lpa3bench.paths import data_root
+from lpa3bench.runtime.paths import data_root
 
 if TYPE_CHECKING:
     from lpa3bench.api import Augmenter
     from lpa3bench.config import Config
-    from lpa3bench.suite import Suite
+    from lpa3bench.suites import Suite
 
 
 Row = tuple[str, ...]
@@ -49,8 +49,8 @@ def command(
     suite: its cells and seeds.
     """
     from lpa3bench.config import load
-    from lpa3bench.registry import load as load_plugins
-    from lpa3bench.suite import is_suite, read
+    from lpa3bench.plugin.registry import load as load_plugins
+    from lpa3bench.suites import is_suite, read
 
     if len(files) == 1 and is_suite(files[0]) and setting is None and not bindings:
         suite = read(files[0])
@@ -59,7 +59,7 @@ def command(
     config = load(files, setting=setting, bindings=bindings, registry=load_plugins(plugins))
     shown = description(config)
     if not no_forecast:
-        from lpa3bench.rehearsal import forecast
+        from lpa3bench.training.dry_run import forecast
 
         shown["forecast"] = forecast(config, root=data_root(data), device=device)
     click.echo(json.dumps(shown, indent=1) if as_json else text(shown))

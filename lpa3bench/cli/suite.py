@@ -15,15 +15,15 @@ from click.shell_completion import CompletionItem
 
 from lpa3bench.cli.options import data_option, device_option, json_option, plugin_option
 from lpa3bench.errors import Stopped, UsageError, printable
-from lpa3bench.paths import data_root, resolve_config, suite_names
+from lpa3bench.runtime.paths import data_root, resolve_config, suite_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from lpa3bench.engines.campaign import Result
-    from lpa3bench.engines.engine import Engine
-    from lpa3bench.engines.plan import CellPlan, Planner
-    from lpa3bench.engines.report import Overview
+    from lpa3bench.suites.engine import Engine
+    from lpa3bench.suites.execution import Result
+    from lpa3bench.suites.plan import CellPlan, Planner
+    from lpa3bench.suites.report import Overview
 
 FAILED = 6
 """The exit code of a suite that went to its end, and not every run did."""
@@ -100,12 +100,12 @@ def command(
     interrupted ones go on where they were, and one that fails does not keep the others: the same command goes
     on until all is done. Exits with 6 where some runs failed.
     """
-    from lpa3bench.engines.campaign import finished, searched
-    from lpa3bench.engines.forecast import forecast
-    from lpa3bench.engines.plan import Planner, fitting
-    from lpa3bench.engines.report import Overview
-    from lpa3bench.registry import load
-    from lpa3bench.suite import check
+    from lpa3bench.plugin.registry import load
+    from lpa3bench.suites import check
+    from lpa3bench.suites.execution import finished, searched
+    from lpa3bench.suites.forecast import forecast
+    from lpa3bench.suites.plan import Planner, fitting
+    from lpa3bench.suites.report import Overview
 
     if address is not None and engine != "ray":
         raise UsageError("--address: is Ray's; add --engine ray")
@@ -180,11 +180,11 @@ def _opened(name: str, workers: int | None, address: str | None, device: str, th
         UsageError: Ray is not installed or not there, or no machine has room for a run.
     """
     if name == "ray":
-        from lpa3bench.engines.ray import connect
+        from lpa3bench.suites.ray_engine import connect
 
         return connect(address, workers=workers, threads=threads, device=device)
-    from lpa3bench.device import gpus
-    from lpa3bench.engines.local import Local, cores
+    from lpa3bench.runtime.device import gpus
+    from lpa3bench.suites.local_engine import Local, cores
 
     here = gpus(device)
     return Local(workers or len(here) or max(1, cores() // threads), here)
@@ -206,10 +206,10 @@ def _carry_out(planner: Planner, overview: Overview, engine: Engine) -> Result:
     Raises:
         Stopped: a signal came; the runs were stopped by it too.
     """
-    from lpa3bench.engines.campaign import carry_out
-    from lpa3bench.engines.drive import Drive, launcher
-    from lpa3bench.engines.table import Pace, watch
-    from lpa3bench.interrupts import Interrupts
+    from lpa3bench.runtime.signals import Interrupts
+    from lpa3bench.suites.execution import carry_out
+    from lpa3bench.suites.live_table import Pace, watch
+    from lpa3bench.suites.queue import Drive, launcher
 
     environment = {THREADS: str(planner.suite.threads)}
     environment |= {name: os.environ[name] for name in ("LPA3BENCH_DATA",) if name in os.environ}
@@ -243,7 +243,7 @@ def _text(result: Result) -> str:
 
 
 def _data(result: Result) -> dict[str, Any]:
-    from lpa3bench.engines.report import outcome_data
+    from lpa3bench.suites.report import outcome_data
 
     return {
         "runs": [outcome_data(outcome) for outcome in result.outcomes],

@@ -16,7 +16,7 @@ from click.shell_completion import CompletionItem
 
 from lpa3bench.cli.options import data_option, json_option, plugin_option
 from lpa3bench.errors import DataError, PluginError, UsageError
-from lpa3bench.registry import Entry, Registry, load
+from lpa3bench.plugin.registry import Entry, Registry, load
 
 if TYPE_CHECKING:
     from lpa3bench.config.typecheck import Parameter
@@ -66,7 +66,7 @@ def command(
     or none could be looked into, with 4 where a data set's files are missing. LPA3BENCH_TRACEBACK=1 shows
     where laws fail.
     """
-    from lpa3bench.paths import data_root
+    from lpa3bench.runtime.paths import data_root
     from lpa3bench.testing.verdict import examine
 
     entries = _entries(plugin, plugins)
@@ -205,7 +205,7 @@ def _needed(entry: Entry, given: dict[str, Any]) -> str:
 
 def _check_accepted(entry: Entry, given: dict[str, Any]) -> None:
     """A value that it refuses is the user's mistake; whatever else goes wrong is for the laws to say."""
-    from lpa3bench.seeding import seeded
+    from lpa3bench.runtime.seeding import seeded
 
     engine = FROM_ENGINE if entry.kind == "backbones" else {}
     try:

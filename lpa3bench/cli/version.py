@@ -11,7 +11,7 @@ import click
 
 from lpa3bench._version import __version__
 from lpa3bench.cli.options import json_option
-from lpa3bench.hookspecs import GROUP
+from lpa3bench.plugin.hookspecs import GROUP
 
 
 @click.command()

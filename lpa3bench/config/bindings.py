@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lpa3bench.errors import ConfigError
-from lpa3bench.slots import SLOTS as SLOTS
+from lpa3bench.types import SLOTS as SLOTS
 
 RUN = "run"
 """The experiment itself, the root of everything."""

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from lpa3bench.api import Task
+from lpa3bench.config.experiment import Experiment
 from lpa3bench.errors import ConfigError, blamed
-from lpa3bench.experiment import Experiment
-from lpa3bench.slots import SLOTS
+from lpa3bench.types import SLOTS
 
 
 def refuse_nonsense(experiment: Experiment) -> None:

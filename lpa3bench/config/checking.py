@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lpa3bench.config.bindings import RUN, Scopes
-from lpa3bench.config.catalogue import Catalogue
+from lpa3bench.config.gin_syntax import Reader
 from lpa3bench.config.lint import macro_errors, name_errors, scope_errors, value_errors
 from lpa3bench.config.loading import load, parse
+from lpa3bench.config.names import Catalogue
 from lpa3bench.config.operative import offered_settings
-from lpa3bench.config.reading import Reader
 from lpa3bench.errors import BenchError, ConfigError
-from lpa3bench.registry import Registry
+from lpa3bench.plugin.registry import Registry
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from lpa3bench.slots import SLOTS, Slot
+from lpa3bench.types import SLOTS, Slot
 
 if TYPE_CHECKING:
     from lpa3bench.api import Augmenter, Backbone, Dataset, DatasetSpec, Labels, Task, WeakView

@@ -12,11 +12,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lpa3bench.config.bindings import MACRO, RUN, Binding, Layer, Origin, Reference, mapped, repeated
-from lpa3bench.config.catalogue import Catalogue
+from lpa3bench.config.bindings import (
+    MACRO,
+    RUN,
+    Binding,
+    Layer,
+    Origin,
+    Reference,
+    mapped,
+    repeated,
+)
+from lpa3bench.config.names import Catalogue
 from lpa3bench.config.typecheck import nearest
 from lpa3bench.errors import BenchError, ConfigError
-from lpa3bench.paths import called, gin_root
+from lpa3bench.runtime.paths import called, gin_root
 
 
 @dataclass(frozen=True)

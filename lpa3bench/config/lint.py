@@ -20,7 +20,7 @@ from lpa3bench.config.bindings import (
     references,
     short,
 )
-from lpa3bench.config.catalogue import RUN_KINDS, Catalogue
+from lpa3bench.config.names import RUN_KINDS, Catalogue
 from lpa3bench.config.typecheck import Mismatch, advice, fit
 from lpa3bench.errors import BenchError, ConfigError, PluginError
 

@@ -38,15 +38,15 @@ from lpa3bench.config.bindings import (
     qualified,
     short,
 )
-from lpa3bench.config.catalogue import Catalogue
+from lpa3bench.config.experiment import Experiment
+from lpa3bench.config.gin_syntax import Import, Include, Reader, Statement
 from lpa3bench.config.lint import macro_errors, name_errors, scope_errors, value_errors
+from lpa3bench.config.names import Catalogue
 from lpa3bench.config.operative import Change, Dormant, Value
-from lpa3bench.config.reading import Import, Include, Reader, Statement
 from lpa3bench.config.resolution import Resolved, Tree, resolve
 from lpa3bench.errors import BenchError, ConfigError, PluginError
-from lpa3bench.experiment import Experiment
-from lpa3bench.paths import called
-from lpa3bench.registry import Entry, Registry
+from lpa3bench.plugin.registry import Entry, Registry
+from lpa3bench.runtime.paths import called
 
 if TYPE_CHECKING:
     from lpa3bench.api import Backbone
@@ -255,7 +255,7 @@ class Config:
         Raises:
             ConfigError: a value is out of range, as its constructor says, or the plugins do not go together.
         """
-        from lpa3bench.cell import refuse_nonsense
+        from lpa3bench.config.cell import refuse_nonsense
 
         with self._gin():
             experiment: Experiment = gin.get_configurable(f"{_HOME}.{RUN}")()

@@ -8,11 +8,11 @@ from __future__ import annotations
 from importlib import import_module
 
 from lpa3bench.config.bindings import RUN, SUITE, Origin, Reference, kind, short
+from lpa3bench.config.experiment import Experiment
 from lpa3bench.config.typecheck import Parameter, advice, nearest, parameter_names, parameters
 from lpa3bench.errors import PluginError
-from lpa3bench.experiment import Experiment
-from lpa3bench.hookspecs import KINDS
-from lpa3bench.registry import Registry
+from lpa3bench.plugin.hookspecs import KINDS
+from lpa3bench.plugin.registry import Registry
 
 WEAK_VIEW = "WeakView"
 RUN_KINDS = {

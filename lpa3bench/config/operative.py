@@ -22,7 +22,7 @@ from lpa3bench.config.bindings import (
     qualified,
     short,
 )
-from lpa3bench.config.catalogue import Catalogue
+from lpa3bench.config.names import Catalogue
 from lpa3bench.config.resolution import Node, Resolved, resolve
 from lpa3bench.config.typecheck import Mismatch, advice, fit, literal
 from lpa3bench.errors import ConfigError

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lpa3bench.device import send
+from lpa3bench.runtime.device import send
 
 if TYPE_CHECKING:
     from lpa3bench.api import WeakView
-    from lpa3bench.seeding import Draws
+    from lpa3bench.runtime.seeding import Draws
 
 
 def _reflected(side: int, pad: int, device: torch.device) -> Tensor:

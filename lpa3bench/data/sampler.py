@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lpa3bench.device import send
-from lpa3bench.distributed import ALONE, Processes
-from lpa3bench.seeding import Draws
-from lpa3bench.values import Batch as Batch
+from lpa3bench.runtime.device import send
+from lpa3bench.runtime.distributed import ALONE, Processes
+from lpa3bench.runtime.seeding import Draws
+from lpa3bench.types import Batch as Batch
 
 
 class Sampler:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from lpa3bench.seeding import Draws
+    from lpa3bench.runtime.seeding import Draws
 
 
 def hold_out(n: int, count: int, draws: Draws) -> tuple[Tensor, Tensor]:

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from lpa3bench.api import DatasetSpec, LabelSet, Split, TrainLabels, WeakView
-from lpa3bench.data.images import ImageStore
+from lpa3bench.config.experiment import Experiment
+from lpa3bench.data.image_store import ImageStore
 from lpa3bench.data.splits import fingerprint, hold_out, limit
 from lpa3bench.errors import ConfigError, DataError, PluginError, blamed
-from lpa3bench.experiment import Experiment
-from lpa3bench.seeding import Draws, derive
+from lpa3bench.runtime.seeding import Draws, derive
 
 STILL = WeakView(flip=False, pad=0)
 

@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lpa3bench import config as configs
-from lpa3bench import registry as registries
 from lpa3bench.api import DatasetSpec
 from lpa3bench.errors import RunFailed
-from lpa3bench.model import build
 from lpa3bench.ops import at_least_float32, probabilities
-from lpa3bench.passes import Passes
+from lpa3bench.plugin import registry as registries
+from lpa3bench.training.image_passes import Passes
+from lpa3bench.training.network import build
 
 WEIGHTS = "model.safetensors"
 CONFIG = "config.gin"

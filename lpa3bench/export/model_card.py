@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lpa3bench import licences
 from lpa3bench.records import Record
 from lpa3bench.report.markdown import escaped
+from lpa3bench.runtime import licences
 
 OF_THE_LAST_EPOCH = ("last", "auc_last")
 SNIPPET = """\
 import torch
-from lpa3bench.export.loading import load
+from lpa3bench.export.finished_run import load
 
 model = load("{folder}")  # in eval mode, on the CPU
 x = torch.rand(2, {channels}, {size}, {size})  # images in [0, 1]; the network normalises them itself

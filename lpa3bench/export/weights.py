@@ -14,11 +14,11 @@ from safetensors import SafetensorError
 from safetensors.torch import save
 
 from lpa3bench import records
+from lpa3bench.analysis.trained_run import Trained, open_run
 from lpa3bench.errors import RunFailed, UsageError
-from lpa3bench.export.card import write_card
-from lpa3bench.export.loading import CONFIG, WEIGHTS, is_export, predict
-from lpa3bench.probe.trained import Trained, open_run
-from lpa3bench.rundir import RunDirectory
+from lpa3bench.export.finished_run import CONFIG, WEIGHTS, is_export, predict
+from lpa3bench.export.model_card import write_card
+from lpa3bench.training.run_directory import RunDirectory
 
 CARD = "README.md"
 _TEMPORARY = {name: f".{name}.lpa3bench-tmp" for name in (WEIGHTS, CONFIG, CARD)}

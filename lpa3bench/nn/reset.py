@@ -7,7 +7,7 @@ import copy
 import torch
 from torch import nn
 
-from lpa3bench.seeding import seeded
+from lpa3bench.runtime.seeding import seeded
 
 
 def reset_parameters(module: nn.Module, seed: int) -> None:

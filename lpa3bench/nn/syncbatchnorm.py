@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from lpa3bench.distributed import Processes
 from lpa3bench.errors import ConfigError
 from lpa3bench.ops import at_least_float32
+from lpa3bench.runtime.distributed import Processes
 
 
 class _Normalise(torch.autograd.Function):

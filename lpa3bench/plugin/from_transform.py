@@ -20,8 +20,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lpa3bench import device as devices
 from lpa3bench.api import Augmenter, Context, Env, View
+from lpa3bench.runtime import device as devices
 
 Takes = Literal["tensor", "array", "pil"]
 ROUNDING = 1e-4

@@ -22,10 +22,10 @@ from typing import Any
 
 import pluggy
 
-from lpa3bench import hookspecs
 from lpa3bench._version import __version__
 from lpa3bench.errors import PluginError, UsageError
-from lpa3bench.hookspecs import API_VERSION, GROUP, KINDS
+from lpa3bench.plugin import hookspecs
+from lpa3bench.plugin.hookspecs import API_VERSION, GROUP, KINDS
 
 HOOKS = ", ".join(f"register_{kind}" for kind in KINDS)
 

@@ -1,4 +1,4 @@
-"""A plugin to start from: the files of a small distribution, filled in from templates that lie beside this.
+"""A plugin to start from: the files of a small distribution, filled in from `templates/`.
 
 `common` holds what every kind has; the folder of a kind its class, the test of it and a gin file.
 """
@@ -13,9 +13,9 @@ from pathlib import Path
 from string import Template
 
 from lpa3bench.errors import UsageError
-from lpa3bench.hookspecs import API_VERSION
+from lpa3bench.plugin.hookspecs import API_VERSION
 
-HERE = Path(__file__).parent
+TEMPLATES = Path(__file__).with_name("templates")
 KINDS = {
     "augmenter": "augmenters",
     "task": "tasks",
@@ -57,7 +57,7 @@ def words(kind: str) -> set[str]:
     """The words of the code that is written for a kind: its class can bear none of them."""
     found: set[str] = set()
     for source in (f"{kind}/class.py.txt", f"{kind}/test.py.txt"):
-        text = (HERE / source).read_text().replace("${Name}", "_").replace("${package}", "_")
+        text = (TEMPLATES / source).read_text().replace("${Name}", "_").replace("${package}", "_")
         tokens = tokenize.generate_tokens(io.StringIO(text).readline)
         found |= {token.string for token in tokens if token.type == tokenize.NAME}
     return found
@@ -91,5 +91,6 @@ def files(kind: str, names: Names) -> dict[str, str]:
         f"tests/test_{names.snake}.py": f"{kind}/test.py.txt",
     }
     return {
-        path: Template((HERE / source).read_text()).substitute(values) for path, source in templates.items()
+        path: Template((TEMPLATES / source).read_text()).substitute(values)
+        for path, source in templates.items()
     }

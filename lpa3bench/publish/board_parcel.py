@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from lpa3bench.errors import DataError
-from lpa3bench.paths import cache_root
 from lpa3bench.publish.parcel import Artifact, Parcel
+from lpa3bench.runtime.paths import cache_root
 
 TEXT = (
     "board", "row", "row_name", "column", "column_name", "metric", "seeds", "scores", "identity", "baseline",

@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lpa3bench.errors import RunFailed, TryAgain
-from lpa3bench.files import write_text
 from lpa3bench.publish import process
 from lpa3bench.publish.parcel import Parcel
 from lpa3bench.publish.target import Deadline, Target, environment, writes_to
+from lpa3bench.runtime.files import write_text
 
 HOME = ".wandb"
 """The folder, in a run directory say, for everything that publishing leaves there."""
@@ -197,7 +197,7 @@ def _have_delivered(parcel: Parcel, home: Path, target: Target, deadline: Deadli
         "seconds": deadline.left,
     }
     done = process.run(
-        ["-m", "lpa3bench.sinks.wandb"],
+        ["-m", "lpa3bench.publish.sdk"],
         stdin=json.dumps(order),
         env=environment(home),
         deadline=deadline,

@@ -9,9 +9,9 @@ from pathlib import Path
 from lpa3bench.errors import BenchError
 from lpa3bench.publish.delivery import Delivered, deliver
 from lpa3bench.publish.parcel import Parcel
-from lpa3bench.publish.runs import read_run
+from lpa3bench.publish.run_parcel import read_run
 from lpa3bench.publish.target import Deadline, Target
-from lpa3bench.rundir import RunDirectory
+from lpa3bench.training.run_directory import RunDirectory
 
 PAUSE = 15.0
 """Seconds between two deliveries, at least."""

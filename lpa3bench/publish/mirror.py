@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TextIO
 
-from lpa3bench.sinks import RunInfo, Sink
+from lpa3bench.training.sinks import RunInfo, Sink
 
 LOG = Path(".wandb") / "mirror.log"
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from lpa3bench import records
 from lpa3bench.errors import BenchError, TryAgain
-from lpa3bench.files import write_atomically
 from lpa3bench.publish import process
 from lpa3bench.publish.target import Deadline
-from lpa3bench.rundir import RunDirectory
-from lpa3bench.slots import Slot
+from lpa3bench.runtime.files import write_atomically
+from lpa3bench.training.run_directory import RunDirectory
+from lpa3bench.types import Slot
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,7 +52,10 @@ def make_images(
     order = {"run": str(path), "data": data and str(data), "plugins": [str(plugin) for plugin in plugins]}
     try:
         done = process.run(
-            ["-m", "lpa3bench.publish.images"], stdin=json.dumps(order), env={**os.environ}, deadline=deadline
+            ["-m", "lpa3bench.publish.run_images"],
+            stdin=json.dumps(order),
+            env={**os.environ},
+            deadline=deadline,
         )
     except TryAgain:
         tell(f"no images of augmentations: they were not made within {deadline.seconds:g} seconds")
@@ -84,9 +87,9 @@ def _missing(path: Path) -> dict[Slot, Path]:
 
 
 def _draw(path: Path, *, data: Path | None, plugins: tuple[Path, ...]) -> None:
-    from lpa3bench.paths import data_root
-    from lpa3bench.probe.trained import open_run
-    from lpa3bench.probe.views import sample
+    from lpa3bench.analysis.sampled_views import sample
+    from lpa3bench.analysis.trained_run import open_run
+    from lpa3bench.runtime.paths import data_root
 
     found = sample(open_run(path, data=data_root(data), device="cpu", plugins=plugins), COUNT)
     for slot, file in _missing(path).items():

@@ -11,11 +11,11 @@ from typing import Any
 
 from lpa3bench import records
 from lpa3bench.errors import RunFailed
-from lpa3bench.identity import short_hash
 from lpa3bench.publish.parcel import Artifact, Parcel
-from lpa3bench.records.folders import text_without_folders, without_folders
-from lpa3bench.rundir import RunDirectory
-from lpa3bench.slots import SLOTS
+from lpa3bench.records.private_paths import text_without_folders, without_folders
+from lpa3bench.training.identity import short_hash
+from lpa3bench.training.run_directory import RunDirectory
+from lpa3bench.types import SLOTS
 
 REFERENCE = re.compile(r"@(?:\w+/)*\w+\.(\w+)")
 """A plugin as gin names it: `@positives/augmenters.LPA3()`."""

@@ -1,6 +1,6 @@
 """The only file that knows the W&B SDK: brings W&B to hold a parcel, in a process of its own.
 
-`python -m lpa3bench.sinks.wandb` reads an order on stdin (see `main`) and prints what became of it as JSON.
+`python -m lpa3bench.publish.sdk` reads an order on stdin (see `main`) and prints what became of it as JSON.
 It may hang for as long as the server does, so whoever starts it sets it a limit.
 """
 

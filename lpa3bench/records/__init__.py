@@ -5,8 +5,14 @@
 
 from __future__ import annotations
 
-from lpa3bench.records.composing import PROTOCOL_VERSION, SCHEMA_VERSION, SELECTED_BY, compose, metrics
-from lpa3bench.records.packing import pack, unpack
+from lpa3bench.records.bits import pack, unpack
+from lpa3bench.records.composing import (
+    PROTOCOL_VERSION,
+    SCHEMA_VERSION,
+    SELECTED_BY,
+    compose,
+    metrics,
+)
 from lpa3bench.records.reading import Record, find, load, load_all
 
 __all__ = [

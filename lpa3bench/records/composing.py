@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from statistics import mean, median
 from typing import Any
 
-from lpa3bench.records.packing import pack
+from lpa3bench.records.bits import pack
 
 SCHEMA_VERSION = 1
 """Of the record's form; `schema.json` says what it is."""

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from lpa3bench.errors import DataError
+from lpa3bench.records.bits import unpack
 from lpa3bench.records.composing import metrics
-from lpa3bench.records.packing import unpack
-from lpa3bench.records.search import BOARD_RECORDS
+from lpa3bench.records.searches import BOARD_RECORDS
 
 SCHEMA = Path(__file__).with_name("schema.json")
 

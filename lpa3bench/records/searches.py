@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lpa3bench.errors import DataError, RunFailed
-from lpa3bench.files import write_text
+from lpa3bench.runtime.files import write_text
 
 FOLDER = "search"
 """Beside the runs (or the records of a board): trials, and a file for each cell that was searched."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from lpa3bench.files import write_text
-from lpa3bench.leaderboard.board import Board
-from lpa3bench.report import dump, latex, markdown, table
+from lpa3bench.boards.board import Board
+from lpa3bench.report import board_json as dump
+from lpa3bench.report import csv_table as table
+from lpa3bench.report import latex, markdown
 from lpa3bench.report.html.page import page
+from lpa3bench.runtime.files import write_text
 
 FILES: dict[str, Callable[[Board], str]] = {
     "README.md": markdown.readme,

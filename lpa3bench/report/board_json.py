@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from lpa3bench.leaderboard.board import Board
+from lpa3bench.boards.board import Board
 
 SCHEMA_VERSION = 1
 SCHEMA = Path(__file__).with_name("board_schema.json")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lpa3bench.leaderboard.board import Board, Cell, Column, Comparison, Measure, Published, Row
-from lpa3bench.leaderboard.measures import MEASURES
+from lpa3bench.boards.board import Board, Cell, Column, Comparison, Measure, Published, Row
+from lpa3bench.boards.measures import MEASURES
 from lpa3bench.report.numbers import decimals_for, difference, probability, score
 
 MISSING = "–"

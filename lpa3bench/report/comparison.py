@@ -7,10 +7,10 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
+from lpa3bench.boards.board import Measure
+from lpa3bench.boards.comparison import CellComparison, Compared, Side
+from lpa3bench.boards.measures import MEASURES
 from lpa3bench.errors import printable
-from lpa3bench.leaderboard.board import Measure
-from lpa3bench.leaderboard.comparing import CellComparison, Compared, Side
-from lpa3bench.leaderboard.measures import MEASURES
 from lpa3bench.report.costs import cost_rows
 from lpa3bench.report.markdown import escaped
 from lpa3bench.report.numbers import difference, percent, probability

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from lpa3bench.leaderboard.board import Measure
+from lpa3bench.boards.board import Measure
 from lpa3bench.report.numbers import MISSING, amount, difference, duration, percent
 from lpa3bench.stats import AtBudget, EqualCost
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from lpa3bench.leaderboard.board import Board, Cell, Column, Row
+from lpa3bench.boards.board import Board, Cell, Column, Row
 
 FORMULA = ("=", "+", "-", "@")
 """A spreadsheet takes text that opens with one of these for a formula."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from lpa3bench.leaderboard.board import Board, Column
-from lpa3bench.report.texts import Line, claim_legend, comparison_table, main_table, other_table
+from lpa3bench.boards.board import Board, Column
+from lpa3bench.report.cell_text import Line, claim_legend, comparison_table, main_table, other_table
 
 GREEK = {
     "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "varepsilon", "η": "eta", "θ": "theta",

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from lpa3bench.leaderboard.board import Board, Cell, Measure, Row
-from lpa3bench.report.numbers import probability
-from lpa3bench.report.texts import (
+from lpa3bench.boards.board import Board, Cell, Measure, Row
+from lpa3bench.report.cell_text import (
     Line,
     claim_legend,
     column_titles,
@@ -16,6 +15,7 @@ from lpa3bench.report.texts import (
     main_table,
     other_table,
 )
+from lpa3bench.report.numbers import probability
 
 SPECIAL = re.compile(r"[\\`*_\[\]|~$]|^[-+#](?=\s|#|$)|^\d+(?=[.)]\s)")
 """What Markdown takes for its own: some signs anywhere, some at the beginning of a block."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from lpa3bench.leaderboard.board import Measure
+from lpa3bench.boards.board import Measure
 
 MISSING = "–"
 MINUS = "−"

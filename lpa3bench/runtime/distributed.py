@@ -18,8 +18,8 @@ from typing import Any, NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
-from lpa3bench import device as devices
 from lpa3bench.errors import BenchError, RunFailed, Stopped
+from lpa3bench.runtime import device as devices
 
 TIMEOUT = timedelta(minutes=10)
 """How long a process waits for the others before it gives the run up."""

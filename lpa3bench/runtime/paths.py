@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lpa3bench.errors import ConfigError
 
-_PARENT = Path(__file__).resolve().parent.parent
+_PARENT = Path(__file__).resolve().parents[2]
 """Of the package: the root of a checkout, or site-packages."""
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lpa3bench.distributed import Processes
+from lpa3bench.runtime.distributed import Processes
 
 
 def derive(seed: int, *names: str) -> int:

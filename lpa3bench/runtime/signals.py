@@ -8,8 +8,8 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any
 
-from lpa3bench.distributed import ALONE, Processes
 from lpa3bench.errors import Stopped
+from lpa3bench.runtime.distributed import ALONE, Processes
 
 
 class Interrupts:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from lpa3bench.errors import RunFailed
-from lpa3bench.files import write_atomically
+from lpa3bench.runtime.files import write_atomically
 
 
 class Stateful:

@@ -17,8 +17,22 @@ from lpa3bench.stats.curves import (
 )
 from lpa3bench.stats.equalcost import AtBudget, EqualCost, ToTarget, equal_cost
 from lpa3bench.stats.harm import ClassHarm, Harm, class_harm
-from lpa3bench.stats.means import CONFIDENCE, FEWEST_FOR_INTERVAL, Summary, bootstrap_interval, summary
-from lpa3bench.stats.paired import ALPHA, PairedTest, holm, judged, paired_test, smallest_p, wilcoxon_test
+from lpa3bench.stats.means import (
+    CONFIDENCE,
+    FEWEST_FOR_INTERVAL,
+    Summary,
+    bootstrap_interval,
+    summary,
+)
+from lpa3bench.stats.paired import (
+    ALPHA,
+    PairedTest,
+    holm,
+    judged,
+    paired_test,
+    smallest_p,
+    wilcoxon_test,
+)
 from lpa3bench.stats.pairing import Pair, Pairing, paired_runs
 from lpa3bench.stats.parity import (
     augmenters_that_differ,
@@ -27,7 +41,13 @@ from lpa3bench.stats.parity import (
     surroundings_that_differ,
 )
 from lpa3bench.stats.ranking import Ranks, fewest_columns, p_matrix, ranks
-from lpa3bench.stats.reproduction import FEWEST_RUNS, Agreement, ChanceMisses, agreement, chance_misses
+from lpa3bench.stats.reproduction import (
+    FEWEST_RUNS,
+    Agreement,
+    ChanceMisses,
+    agreement,
+    chance_misses,
+)
 from lpa3bench.stats.samples import McNemar, PerSample, mcnemar, per_sample, pooled_mcnemar
 
 __all__ = [

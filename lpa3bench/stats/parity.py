@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from lpa3bench.records import Record
-from lpa3bench.slots import SLOTS
 from lpa3bench.stats.pairing import Pair
+from lpa3bench.types import SLOTS
 
 REFERENCE = re.compile(r"@((?:\w+/)*)(?:\w+\.)*(\w+)")
 """`@positives/augmenters.LPA3()`: the scope with its slashes, and the class."""

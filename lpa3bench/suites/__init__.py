@@ -6,10 +6,10 @@ A suite file says which runs there are and nothing of what is in them: a cell is
 
 from __future__ import annotations
 
-from lpa3bench.suite.cells import Cell, parse_cell
-from lpa3bench.suite.checking import Checked, Loaded, check
-from lpa3bench.suite.reading import Suite, is_suite, read
-from lpa3bench.suite.search import Range, Search, texts
+from lpa3bench.suites.cells import Cell, parse_cell
+from lpa3bench.suites.check_suite import Checked, Loaded, check
+from lpa3bench.suites.search import Range, Search, texts
+from lpa3bench.suites.suite_file import Suite, is_suite, read
 
 __all__ = [
     "Cell",

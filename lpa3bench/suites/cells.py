@@ -9,8 +9,8 @@ from getopt import GetoptError, gnu_getopt
 
 from lpa3bench.config import Config, load
 from lpa3bench.config.bindings import Origin
-from lpa3bench.paths import resolve_config
-from lpa3bench.registry import Registry
+from lpa3bench.plugin.registry import Registry
+from lpa3bench.runtime.paths import resolve_config
 
 
 @dataclass(frozen=True)

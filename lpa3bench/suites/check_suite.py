@@ -8,14 +8,14 @@ from pathlib import Path
 
 from lpa3bench.config import Config
 from lpa3bench.config.bindings import Origin
-from lpa3bench.config.catalogue import Catalogue
+from lpa3bench.config.gin_syntax import Reader
 from lpa3bench.config.lint import name_errors, value_errors
 from lpa3bench.config.loading import parse
-from lpa3bench.config.reading import Reader
+from lpa3bench.config.names import Catalogue
 from lpa3bench.errors import BenchError
-from lpa3bench.registry import Registry
-from lpa3bench.suite.cells import Cell
-from lpa3bench.suite.reading import Suite, read_all
+from lpa3bench.plugin.registry import Registry
+from lpa3bench.suites.cells import Cell
+from lpa3bench.suites.suite_file import Suite, read_all
 
 
 @dataclass(frozen=True)

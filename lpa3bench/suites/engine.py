@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from lpa3bench.engines.launch import Launch
+from lpa3bench.suites.launch import Launch
 
 
 @dataclass(frozen=True)

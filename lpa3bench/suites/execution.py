@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from lpa3bench.engines.choosing import choose
-from lpa3bench.engines.drive import Drive, Outcome
-from lpa3bench.engines.forecast import Forecast
-from lpa3bench.engines.plan import CellPlan, Planner
-from lpa3bench.engines.runs import Run
 from lpa3bench.errors import BenchError
+from lpa3bench.suites.forecast import Forecast
+from lpa3bench.suites.plan import CellPlan, Planner
+from lpa3bench.suites.queue import Drive, Outcome
+from lpa3bench.suites.search_choice import choose
+from lpa3bench.suites.suite_run import Run
 
 DIVERGED = ("the loss is NaN or infinite", "the network has diverged")
 """What a run says of itself whose values were bad ones; any other failure may be the machine's."""

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 
-from lpa3bench.engines import timing
-from lpa3bench.engines.plan import CellPlan
-from lpa3bench.engines.runs import Run
 from lpa3bench.errors import RunFailed
-from lpa3bench.files import write_text
+from lpa3bench.runtime.files import write_text
+from lpa3bench.suites import timing
+from lpa3bench.suites.plan import CellPlan
+from lpa3bench.suites.suite_run import Run
 
 START_SECONDS = 5.0
 """Of a process before its first step."""

@@ -46,7 +46,14 @@ def start(launch: Launch, extra: Mapping[str, str] | None = None) -> subprocess.
             file.write(f"--- {now}  lpa3bench run {shlex.join(launch.arguments)}\n".encode())
             file.flush()
             return subprocess.Popen(
-                [sys.executable, "-m", "lpa3bench.engines.leash", str(os.getpid()), "run", *launch.arguments],
+                [
+                    sys.executable,
+                    "-m",
+                    "lpa3bench.suites.parent_death",
+                    str(os.getpid()),
+                    "run",
+                    *launch.arguments,
+                ],
                 cwd=launch.cwd,
                 env={**os.environ, **launch.environment, **(extra or {})},
                 stdin=subprocess.DEVNULL,

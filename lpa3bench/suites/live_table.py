@@ -8,11 +8,11 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, TextIO
 
-from lpa3bench.engines.drive import Outcome, Progress
-from lpa3bench.engines.forecast import together
-from lpa3bench.engines.runs import score
 from lpa3bench.errors import printable
-from lpa3bench.sinks.progress import draws_bars
+from lpa3bench.suites.forecast import together
+from lpa3bench.suites.queue import Outcome, Progress
+from lpa3bench.suites.suite_run import score
+from lpa3bench.training.progress_bar import draws_bars
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -9,10 +9,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from lpa3bench.device import VISIBLE
-from lpa3bench.engines.engine import Ended
-from lpa3bench.engines.launch import Launch, last_words, start
 from lpa3bench.errors import RunFailed
+from lpa3bench.runtime.device import VISIBLE
+from lpa3bench.suites.engine import Ended
+from lpa3bench.suites.launch import Launch, last_words, start
 
 GRACE_SECONDS = 5.0
 """For a killed process to be gone."""

@@ -1,4 +1,4 @@
-"""`python -m lpa3bench.engines.leash PID VERB …`: `lpa3bench VERB …` that does not outlive process PID.
+"""`python -m lpa3bench.suites.parent_death PID VERB …`: `lpa3bench VERB …` that does not outlive process PID.
 
 The kernel kills it when the process that started it ends, however that ends: a suite that is killed leaves no
 run behind that would go on unseen and keep its directory locked. A run that is killed loses at most the epoch

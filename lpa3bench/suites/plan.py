@@ -8,16 +8,16 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from lpa3bench.cell import cell_name
 from lpa3bench.config import Config
+from lpa3bench.config.cell import cell_name
+from lpa3bench.config.experiment import Experiment
 from lpa3bench.data.splits import fingerprint
-from lpa3bench.engines.runs import Run
 from lpa3bench.errors import BenchError, ConfigError, RunFailed, blamed
-from lpa3bench.experiment import Experiment
-from lpa3bench.job import identify, label_content, run_name
-from lpa3bench.records.search import FOLDER
-from lpa3bench.registry import Registry
-from lpa3bench.suite import Cell, Loaded, Search, Suite, texts
+from lpa3bench.plugin.registry import Registry
+from lpa3bench.records.searches import FOLDER
+from lpa3bench.suites import Cell, Loaded, Search, Suite, texts
+from lpa3bench.suites.suite_run import Run
+from lpa3bench.training.job import identify, label_content, run_name
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
-from lpa3bench.engines.engine import Ended, Engine
-from lpa3bench.engines.launch import Launch
-from lpa3bench.engines.runs import Run
-from lpa3bench.interrupts import Interrupts
-from lpa3bench.rundir import IN_USE
+from lpa3bench.runtime.signals import Interrupts
+from lpa3bench.suites.engine import Ended, Engine
+from lpa3bench.suites.launch import Launch
+from lpa3bench.suites.suite_run import Run
+from lpa3bench.training.run_directory import IN_USE
 
 POLL_SECONDS = 0.1
 RETRIES = 2

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lpa3bench.device import gpus
-from lpa3bench.engines.engine import Ended
-from lpa3bench.engines.launch import Launch, last_words, start
-from lpa3bench.engines.local import cores
 from lpa3bench.errors import RunFailed, TryAgain, UsageError
+from lpa3bench.runtime.device import gpus
+from lpa3bench.suites.engine import Ended
+from lpa3bench.suites.launch import Launch, last_words, start
+from lpa3bench.suites.local_engine import cores
 
 RETRIES = 3
 """How often Ray does a run again whose worker or machine died."""

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from lpa3bench.engines.drive import Outcome
-from lpa3bench.engines.forecast import Forecast, left, together
-from lpa3bench.engines.plan import CellPlan
-from lpa3bench.engines.runs import Run
 from lpa3bench.errors import printable
-from lpa3bench.suite import Suite
+from lpa3bench.suites import Suite
+from lpa3bench.suites.forecast import Forecast, left, together
+from lpa3bench.suites.plan import CellPlan
+from lpa3bench.suites.queue import Outcome
+from lpa3bench.suites.suite_run import Run
 
 
 @dataclass(frozen=True)

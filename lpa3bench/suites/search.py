@@ -87,7 +87,7 @@ class Search:
         """
         import numpy as np
 
-        from lpa3bench.seeding import derive
+        from lpa3bench.runtime.seeding import derive
 
         ranges = dict(self.ranges)
         generators = {n: np.random.default_rng(derive(trial, "suite.search", cell, n)) for n in names}

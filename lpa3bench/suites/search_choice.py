@@ -8,12 +8,11 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from lpa3bench.engines.plan import CellPlan, Planner, Trial
 from lpa3bench.errors import DataError, RunFailed
-from lpa3bench.identity import digest
-from lpa3bench.records import SELECTED_BY
-from lpa3bench.records import search as searches
-from lpa3bench.suite import Search, texts
+from lpa3bench.records import SELECTED_BY, searches
+from lpa3bench.suites import Search, texts
+from lpa3bench.suites.plan import CellPlan, Planner, Trial
+from lpa3bench.training.identity import digest
 
 
 @dataclass(frozen=True)

@@ -11,15 +11,15 @@ from typing import Any
 
 from lpa3bench.config import used
 from lpa3bench.config.bindings import SUITE, Binding, Origin, repeated
+from lpa3bench.config.gin_syntax import Import, Include, Statement, text_of
 from lpa3bench.config.loading import parse
 from lpa3bench.config.operative import plain
-from lpa3bench.config.reading import Import, Include, Statement, text_of
 from lpa3bench.config.typecheck import advice
 from lpa3bench.errors import ConfigError
-from lpa3bench.paths import called, resolve_config
-from lpa3bench.registry import Registry
-from lpa3bench.suite.cells import Cell, bound_name, parse_cell
-from lpa3bench.suite.search import Search, parse_search
+from lpa3bench.plugin.registry import Registry
+from lpa3bench.runtime.paths import called, resolve_config
+from lpa3bench.suites.cells import Cell, bound_name, parse_cell
+from lpa3bench.suites.search import Search, parse_search
 
 PARAMETERS: dict[str, Any] = {
     "cells": tuple[str, ...],

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from lpa3bench.rundir import RunDirectory
+from lpa3bench.training.run_directory import RunDirectory
 
 State = Literal["done", "begun", "new"]
 SCORES = ("val", "test")

@@ -15,7 +15,7 @@ from contextlib import redirect_stdout, suppress
 from pathlib import Path
 
 from lpa3bench.errors import BenchError
-from lpa3bench.suite import Cell
+from lpa3bench.suites import Cell
 
 
 def timed(
@@ -54,8 +54,8 @@ def main() -> None:
     answers = sys.stdout
     with redirect_stdout(sys.stderr):  # what plugins print is no answer
         asked = json.load(sys.stdin)
-        from lpa3bench import rehearsal
-        from lpa3bench.registry import load
+        from lpa3bench.plugin.registry import load
+        from lpa3bench.training import dry_run as rehearsal
 
         registry = load(tuple(Path(text) for text in asked["plugins"]))
         until = time.monotonic() + asked["budget"]

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from lpa3bench.testing.augmenters import check_augmenter, try_augmenter
 from lpa3bench.testing.backbones import check_backbone, try_backbone
-from lpa3bench.testing.compare import assert_same, no_global_randomness, weights_of
 from lpa3bench.testing.datasets import check_dataset, try_dataset
+from lpa3bench.testing.differences import assert_same, no_global_randomness, weights_of
 from lpa3bench.testing.labels import check_labels, try_labels
 from lpa3bench.testing.laws import Finding, Law
+from lpa3bench.testing.short_training import check_resume
 from lpa3bench.testing.tasks import check_task, try_task
 from lpa3bench.testing.tiny import (
     COUNT,
@@ -26,7 +27,6 @@ from lpa3bench.testing.tiny import (
     TinyTask,
     environment,
 )
-from lpa3bench.testing.training import check_resume
 
 __all__ = [
     "COUNT",

@@ -10,11 +10,10 @@ import torch
 from torch import Tensor
 
 from lpa3bench.api import Augmenter, Slot, View
-from lpa3bench.environment import Environment
 from lpa3bench.errors import PluginError
 from lpa3bench.ops import one_hot
-from lpa3bench.slots import SLOTS
-from lpa3bench.testing.compare import (
+from lpa3bench.plugin.from_transform import _Transformed
+from lpa3bench.testing.differences import (
     attempt,
     changed,
     drew,
@@ -28,10 +27,20 @@ from lpa3bench.testing.compare import (
     same_bits,
     weights_of,
 )
-from lpa3bench.testing.laws import EVERY, Finding, Law, NotApplicable, NotReached, hold, judge, one_line
+from lpa3bench.testing.laws import (
+    EVERY,
+    Finding,
+    Law,
+    NotApplicable,
+    NotReached,
+    hold,
+    judge,
+    one_line,
+)
+from lpa3bench.testing.short_training import EPOCHS, begin, check_resume, steps, train_epoch
 from lpa3bench.testing.tiny import COUNT, SPEC, GreyTinySet, TinySet, TinyTask
-from lpa3bench.testing.training import EPOCHS, begin, check_resume, steps, train_epoch
-from lpa3bench.transforms import _Transformed
+from lpa3bench.training.environment import Environment
+from lpa3bench.types import SLOTS
 
 BATCH, OTHER_SEEDS = COUNT // 3, range(1, 6)
 LATER = 10**6

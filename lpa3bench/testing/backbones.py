@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from lpa3bench.api import Backbone, Output
 from lpa3bench.nn.batchnorm import add_auxiliary, bn_domain
-from lpa3bench.seeding import seeded
-from lpa3bench.testing.compare import (
+from lpa3bench.runtime.seeding import seeded
+from lpa3bench.testing.differences import (
     assert_same,
     attempt,
     changed,

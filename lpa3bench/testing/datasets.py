@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from lpa3bench.api import Dataset, Split
-from lpa3bench.testing.compare import (
+from lpa3bench.testing.differences import (
     assert_same,
     fresh_globals,
     global_draws,

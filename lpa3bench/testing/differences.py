@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from lpa3bench.seeding import Draws
+from lpa3bench.runtime.seeding import Draws
 
 T = TypeVar("T")
 

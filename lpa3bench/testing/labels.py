@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from lpa3bench.api import Labels, LabelSet
-from lpa3bench.seeding import Draws
-from lpa3bench.testing.compare import (
+from lpa3bench.runtime.seeding import Draws
+from lpa3bench.testing.differences import (
     attempt,
     drew,
     fresh_globals,

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from lpa3bench.api import Augmenter, Backbone, Slot, Step, Task
-from lpa3bench.environment import Environment
-from lpa3bench.experiment import Experiment
-from lpa3bench.testing.compare import assert_same, fresh_globals
+from lpa3bench.config.experiment import Experiment
+from lpa3bench.testing.differences import assert_same, fresh_globals
 from lpa3bench.testing.tiny import TinyNet, TinySet, environment
+from lpa3bench.training.environment import Environment
 
 EPOCHS = 3
 LONGEST = 24

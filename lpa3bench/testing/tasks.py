@@ -11,11 +11,8 @@ import torch
 from torch import Tensor
 
 from lpa3bench.api import Augmenter, Labels, Slot, Task
-from lpa3bench.environment import Environment
 from lpa3bench.errors import ConfigError
-from lpa3bench.phases import steps_in
-from lpa3bench.slots import SLOTS
-from lpa3bench.testing.compare import (
+from lpa3bench.testing.differences import (
     assert_same,
     attempt,
     changed,
@@ -27,8 +24,10 @@ from lpa3bench.testing.compare import (
     weights_of,
 )
 from lpa3bench.testing.laws import EVERY, Finding, Law, NotApplicable, NotReached, hold, judge
+from lpa3bench.testing.short_training import EPOCHS, LONGEST, begin, check_resume, steps
 from lpa3bench.testing.tiny import SPEC, Noise, TinyLabels, hard
-from lpa3bench.testing.training import EPOCHS, LONGEST, begin, check_resume, steps
+from lpa3bench.training.environment import Environment
+from lpa3bench.types import SLOTS, steps_in
 
 PLAN = 4
 """Times that an epoch may be longer, or shorter, than planned."""

@@ -31,12 +31,12 @@ from lpa3bench.api import (
     ViewFunction,
     WeakView,
 )
-from lpa3bench.data.images import ImageStore
-from lpa3bench.environment import Environment
-from lpa3bench.experiment import Experiment
+from lpa3bench.config.experiment import Experiment
+from lpa3bench.data.image_store import ImageStore
 from lpa3bench.ops import one_hot, probabilities, soft_cross_entropy
-from lpa3bench.seeding import Draws
-from lpa3bench.slots import SLOTS, Slot
+from lpa3bench.runtime.seeding import Draws
+from lpa3bench.training.environment import Environment
+from lpa3bench.types import SLOTS, Slot
 
 SPEC = DatasetSpec(
     name="Tiny",

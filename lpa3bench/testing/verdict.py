@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lpa3bench import api
-from lpa3bench.registry import Entry
+from lpa3bench.plugin.registry import Entry
 from lpa3bench.testing.augmenters import try_augmenter
 from lpa3bench.testing.backbones import try_backbone
 from lpa3bench.testing.datasets import try_dataset

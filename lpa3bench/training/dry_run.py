@@ -14,16 +14,16 @@ from typing import Any
 
 import torch
 
-from lpa3bench import device as devices
 from lpa3bench.api import DatasetSpec, Phase, Step, Task, TrainLabels
 from lpa3bench.config import Config
-from lpa3bench.data.images import ImageStore
-from lpa3bench.data.training import prepare, training_store
-from lpa3bench.environment import Environment
+from lpa3bench.config.experiment import Experiment
+from lpa3bench.data.image_store import ImageStore
+from lpa3bench.data.training_data import prepare, training_store
 from lpa3bench.errors import DataError, RunFailed
-from lpa3bench.experiment import Experiment
-from lpa3bench.phases import spans
-from lpa3bench.seeding import Draws
+from lpa3bench.runtime import device as devices
+from lpa3bench.runtime.seeding import Draws
+from lpa3bench.training.environment import Environment
+from lpa3bench.types import spans
 
 CPU_BATCH = 8
 BATCHES = 4

@@ -9,19 +9,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lpa3bench import device as devices
-from lpa3bench.alarm import Alarm
 from lpa3bench.api import DatasetSpec, Domain, Model, Output, Slot, Task, TrainLabels
-from lpa3bench.data.images import ImageStore
+from lpa3bench.config.experiment import Experiment
+from lpa3bench.data.image_store import ImageStore
 from lpa3bench.data.sampler import Sampler
-from lpa3bench.distributed import ALONE, Processes
-from lpa3bench.experiment import Experiment
-from lpa3bench.model import build
 from lpa3bench.nn.batchnorm import bn_domain
 from lpa3bench.nn.mode import kept_mode
-from lpa3bench.passes import Passes
-from lpa3bench.seeding import Draws, SharedDraws, derive
-from lpa3bench.views import Clock, Views
+from lpa3bench.runtime import device as devices
+from lpa3bench.runtime.distributed import ALONE, Processes
+from lpa3bench.runtime.seeding import Draws, SharedDraws, derive
+from lpa3bench.training.device_checks import Alarm
+from lpa3bench.training.guard import Clock, Views
+from lpa3bench.training.image_passes import Passes
+from lpa3bench.training.network import build
 
 
 class Environment:

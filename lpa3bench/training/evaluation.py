@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from lpa3bench.api import Task
-from lpa3bench.data.training import Scored
-from lpa3bench.environment import Environment
+from lpa3bench.data.training_data import Scored
+from lpa3bench.training.environment import Environment
 
 BATCH = 500
 

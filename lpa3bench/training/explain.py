@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from lpa3bench.identity import differences
-from lpa3bench.job import Job, plan
-from lpa3bench.rundir import RunDirectory
+from lpa3bench.training.identity import differences
+from lpa3bench.training.job import Job, plan
+from lpa3bench.training.run_directory import RunDirectory
 
 
 def explain(job: Job) -> list[str]:

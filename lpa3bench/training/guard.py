@@ -10,17 +10,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lpa3bench.alarm import Alarm
 from lpa3bench.api import Augmenter, Context, DatasetSpec, Model, Slot, View
-from lpa3bench.device import full_precision
-from lpa3bench.distributed import ALONE, Processes
 from lpa3bench.errors import PluginError, blamed
-from lpa3bench.model import Classifier
 from lpa3bench.nn.batchnorm import bn_domain, frozen_statistics
 from lpa3bench.nn.freeze import frozen
 from lpa3bench.nn.mode import kept_mode
-from lpa3bench.passes import Passes
-from lpa3bench.seeding import Draws
+from lpa3bench.runtime.device import full_precision
+from lpa3bench.runtime.distributed import ALONE, Processes
+from lpa3bench.runtime.seeding import Draws
+from lpa3bench.training.device_checks import Alarm
+from lpa3bench.training.image_passes import Passes
+from lpa3bench.training.network import Classifier
 
 
 class Clock:

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lpa3bench.distributed import ALONE, Processes
-from lpa3bench.state import Stateful
+from lpa3bench.runtime.distributed import ALONE, Processes
+from lpa3bench.runtime.state import Stateful
 
 
 class Means:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lpa3bench.distributed import Processes
+    from lpa3bench.runtime.distributed import Processes
 
 FORWARD, BACKWARD_WEIGHTS, BACKWARD_IMAGE = range(3)
 

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lpa3bench import device as devices
-from lpa3bench import identity as identities
-from lpa3bench.cell import cell_name
 from lpa3bench.config import Config
-from lpa3bench.data.training import TrainingData, prepare
+from lpa3bench.config.cell import cell_name
+from lpa3bench.config.experiment import Experiment
+from lpa3bench.data.training_data import TrainingData, prepare
 from lpa3bench.errors import ConfigError
-from lpa3bench.experiment import Experiment
-from lpa3bench.rundir import RunDirectory
+from lpa3bench.runtime import device as devices
+from lpa3bench.training import identity as identities
+from lpa3bench.training.run_directory import RunDirectory
 
 if TYPE_CHECKING:
     import torch

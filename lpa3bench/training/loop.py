@@ -14,25 +14,25 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from lpa3bench import device as devices
-from lpa3bench import identity as identities
 from lpa3bench import records
 from lpa3bench.api import Step, Task
-from lpa3bench.cell import describe
-from lpa3bench.data.training import TrainingData
-from lpa3bench.distributed import ALONE, Processes
-from lpa3bench.environment import Environment
+from lpa3bench.config.cell import describe
+from lpa3bench.config.experiment import Experiment
+from lpa3bench.data.training_data import TrainingData
 from lpa3bench.errors import ConfigError, PluginError, RunFailed, blamed
-from lpa3bench.evaluate import Scores, evaluate, macro_auc, per_class
-from lpa3bench.experiment import Experiment
-from lpa3bench.files import write_atomically
-from lpa3bench.interrupts import Interrupts
-from lpa3bench.job import Job, Plan, plan
-from lpa3bench.ledger import Ledger, Means
-from lpa3bench.rundir import RunDirectory
-from lpa3bench.seeding import derive
-from lpa3bench.sinks import RunInfo, Sink
-from lpa3bench.sinks.jsonl import JsonLines, cut_back
+from lpa3bench.runtime import device as devices
+from lpa3bench.runtime.distributed import ALONE, Processes
+from lpa3bench.runtime.files import write_atomically
+from lpa3bench.runtime.seeding import derive
+from lpa3bench.runtime.signals import Interrupts
+from lpa3bench.training import identity as identities
+from lpa3bench.training.environment import Environment
+from lpa3bench.training.evaluation import Scores, evaluate, macro_auc, per_class
+from lpa3bench.training.history import Ledger, Means
+from lpa3bench.training.job import Job, Plan, plan
+from lpa3bench.training.metrics_file import JsonLines, cut_back
+from lpa3bench.training.run_directory import RunDirectory
+from lpa3bench.training.sinks import RunInfo, Sink
 
 CHECK_EVERY = 50
 """Steps between two looks at the device's flags."""

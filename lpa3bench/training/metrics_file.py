@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from lpa3bench.errors import RunFailed
-from lpa3bench.files import write_atomically
-from lpa3bench.sinks import RunInfo, Sink
+from lpa3bench.runtime.files import write_atomically
+from lpa3bench.training.sinks import RunInfo, Sink
 
 
 class JsonLines(Sink):

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from lpa3bench.api import Backbone, DatasetSpec, Output
-from lpa3bench.distributed import ALONE, Processes
 from lpa3bench.errors import PluginError, blamed
 from lpa3bench.nn.batchnorm import add_auxiliary
 from lpa3bench.nn.syncbatchnorm import synchronise
-from lpa3bench.passes import BACKWARD_IMAGE, BACKWARD_WEIGHTS, FORWARD, Passes
-from lpa3bench.seeding import derive, seeded
+from lpa3bench.runtime.distributed import ALONE, Processes
+from lpa3bench.runtime.seeding import derive, seeded
+from lpa3bench.training.image_passes import BACKWARD_IMAGE, BACKWARD_WEIGHTS, FORWARD, Passes
 
 
 class Classifier(nn.Module):

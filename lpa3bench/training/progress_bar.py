@@ -10,8 +10,8 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TextIO
 
-from lpa3bench.phases import steps_in
-from lpa3bench.sinks import RunInfo, Sink
+from lpa3bench.training.sinks import RunInfo, Sink
+from lpa3bench.types import steps_in
 
 if TYPE_CHECKING:
     from rich.progress import Progress

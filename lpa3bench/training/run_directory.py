@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lpa3bench.errors import RunFailed
-from lpa3bench.files import write_text
-from lpa3bench.slots import SLOTS, Slot
+from lpa3bench.runtime.files import write_text
+from lpa3bench.types import SLOTS, Slot
 
 if TYPE_CHECKING:
-    from lpa3bench.state import Checkpoints
+    from lpa3bench.runtime.state import Checkpoints
 
 
 IN_USE = "another process is working on this run"
@@ -38,7 +38,7 @@ class RunDirectory:
     @cached_property
     def checkpoints(self) -> Checkpoints:
         """The checkpoints in it."""
-        from lpa3bench.state import Checkpoints  # whoever only reads results needs no torch
+        from lpa3bench.runtime.state import Checkpoints  # whoever only reads results needs no torch
 
         return Checkpoints(self.path)
 

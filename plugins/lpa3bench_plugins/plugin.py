@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lpa3bench import hookimpl
-from lpa3bench.hookspecs import Register
+from lpa3bench.plugin.hookspecs import Register
 
 HERE = "lpa3bench_plugins"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from smalltrained import FIXMATCH, train
+from support.small_trained import FIXMATCH, train
 
-from lpa3bench.probe.trained import Trained, open_run
+from lpa3bench.analysis.trained_run import Trained, open_run
 
 
 @pytest.fixture(scope="session")

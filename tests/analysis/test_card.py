@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from lpa3bench.analysis.card import nuisance
+from lpa3bench.analysis.card import probes as cardprobes
+from lpa3bench.analysis.card import runs as cardruns
+from lpa3bench.analysis.card.measurement import measure
+from lpa3bench.analysis.card.runs import Request, Trainer
 from lpa3bench.errors import ConfigError, UsageError
-from lpa3bench.paths import resolve_config
-from lpa3bench.probe import cardprobes, cardruns, nuisance
-from lpa3bench.probe.card import measure
-from lpa3bench.probe.cardruns import Request, Trainer
+from lpa3bench.runtime.paths import resolve_config
 
 CONSTANT = '''
 import torch

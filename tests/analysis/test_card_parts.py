@@ -12,18 +12,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from lpa3bench.analysis.card import measures as cardmeasures
+from lpa3bench.analysis.card import probes as cardprobes
+from lpa3bench.analysis.card.folds import CardFold
+from lpa3bench.analysis.card.judge import JudgeNet, look
+from lpa3bench.analysis.card.measures import bootstrap, mean, proportion, ratio, spread, wilson
+from lpa3bench.analysis.card.nuisance import (
+    ANGLES,
+    COLOURS,
+    COPIES,
+    FACTORS,
+    SHIFTS,
+    NuisanceDigits,
+    paint,
+)
+from lpa3bench.analysis.card.probes import bits, read
 from lpa3bench.data.splits import fingerprint
-from lpa3bench.model import Classifier
-from lpa3bench.passes import Passes
-from lpa3bench.probe import cardmeasures, cardprobes
-from lpa3bench.probe.cardmeasures import bootstrap, mean, proportion, ratio, spread, wilson
-from lpa3bench.probe.cardprobes import bits, read
-from lpa3bench.probe.folds import CardFold
-from lpa3bench.probe.judge import JudgeNet, look
-from lpa3bench.probe.nuisance import ANGLES, COLOURS, COPIES, FACTORS, SHIFTS, NuisanceDigits, paint
 from lpa3bench.testing.backbones import try_backbone
 from lpa3bench.testing.datasets import try_dataset
 from lpa3bench.testing.tiny import SPEC, TinySet
+from lpa3bench.training.image_passes import Passes
+from lpa3bench.training.network import Classifier
 
 TOLD = {"key": "k", "group": "g", "title": "t", "definition": "d"}
 

@@ -8,10 +8,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lpa3bench.analysis import sampled_views as views
+from lpa3bench.analysis.trained_run import Trained
 from lpa3bench.api import Augmenter, Context, View
 from lpa3bench.errors import BenchError, ConfigError, UsageError
-from lpa3bench.probe import views
-from lpa3bench.probe.trained import Trained
 
 
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=30), st.integers(1, 40))
@@ -75,7 +75,7 @@ def test_what_is_shown_by_default(fixmatch: Trained) -> None:
 
 def test_rows_hold_what_the_network_says_of_the_views(fixmatch: Trained) -> None:
     pytest.importorskip("torchcam", reason="heat maps need torchcam, of the extra [figures]")
-    from lpa3bench.probe.scorecam import score_cam
+    from lpa3bench.analysis.scorecam import score_cam
 
     index = views.choose(fixmatch.test.labels, 5)
     x, labels = fixmatch.test.images.plain(index), fixmatch.test.labels[index]

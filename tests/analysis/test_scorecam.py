@@ -11,12 +11,12 @@ pytest.importorskip("torchcam", reason="heat maps need torchcam, of the extra [f
 
 from torchcam.methods import ScoreCAM
 
+from lpa3bench.analysis.scorecam import Variant, _scaled, _upsampled, _Watched, score_cam
 from lpa3bench.api import Backbone, Output
 from lpa3bench.errors import UsageError
-from lpa3bench.model import Classifier
-from lpa3bench.passes import Passes
-from lpa3bench.probe.scorecam import Variant, _scaled, _upsampled, _Watched, score_cam
 from lpa3bench.testing.tiny import SPEC, TinyNet
+from lpa3bench.training.image_passes import Passes
+from lpa3bench.training.network import Classifier
 from lpa3bench_plugins.backbones.smallnet import SmallNet
 
 

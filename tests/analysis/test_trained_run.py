@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from smalltrained import DIVIDEMIX, SUPERVISED, train
+from support.small_trained import DIVIDEMIX, SUPERVISED, train
 
+from lpa3bench.analysis.sampled_views import TRUE_LABEL
+from lpa3bench.analysis.trained_run import Trained, open_run
 from lpa3bench.errors import BenchError, ConfigError, DataError, RunFailed, UsageError
-from lpa3bench.probe.trained import Trained, open_run
-from lpa3bench.probe.views import TRUE_LABEL
 from lpa3bench.testing import assert_same
 
 

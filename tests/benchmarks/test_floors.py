@@ -13,7 +13,7 @@ from gpu_parts.floors import Ceilings, floor, image_cost
 from gpu_parts.steps import undisturbed
 from torch import nn
 
-from lpa3bench.experiment import Experiment
+from lpa3bench.config.experiment import Experiment
 from lpa3bench_plugins.backbones.preactresnet import PreActResNet18
 from lpa3bench_plugins.backbones.smallnet import SmallNet
 from lpa3bench_plugins.backbones.wideresnet import WideResNet

@@ -19,11 +19,11 @@ from gpu_parts.steps import undisturbed
 from gpu_parts.watch import host_syncs
 from torch import Tensor
 
-from lpa3bench import views
-from lpa3bench.environment import Environment
+from lpa3bench.config.experiment import Experiment
 from lpa3bench.errors import PluginError
-from lpa3bench.experiment import Experiment
-from lpa3bench.seeding import Draws, derive
+from lpa3bench.runtime.seeding import Draws, derive
+from lpa3bench.training import guard as views
+from lpa3bench.training.environment import Environment
 from lpa3bench_plugins.tasks import dividemix, pes
 
 META = torch.device("meta")

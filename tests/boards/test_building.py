@@ -6,15 +6,15 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from smallboards import LPA3, TOML, board_of, defined
-from smallrecords import bits, changed, small_record
+from support.small_boards import LPA3, TOML, board_of, defined
+from support.small_records import bits, changed, small_record
 
+from lpa3bench.boards.board import Cell
+from lpa3bench.boards.building import build
+from lpa3bench.boards.placing import by_cell
 from lpa3bench.errors import DataError
-from lpa3bench.leaderboard.board import Cell
-from lpa3bench.leaderboard.building import build
-from lpa3bench.leaderboard.placing import by_cell
 from lpa3bench.records import Record
-from lpa3bench.records.search import Searched
+from lpa3bench.records.searches import Searched
 
 
 def baseline(right: int, seed: int) -> Record:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from smallrecords import bits, changed, small_record, write
+from support.small_records import bits, changed, small_record, write
 
+from lpa3bench.boards.comparison import compare
+from lpa3bench.boards.selection import Group, select
 from lpa3bench.errors import UsageError
-from lpa3bench.leaderboard.comparing import compare
-from lpa3bench.leaderboard.selecting import Group, select
 from lpa3bench.records import Record
 
 LPA3 = {"positives": "LPA3"}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from smallrecords import bits, small_record
+from support.small_records import bits, small_record
 
-from lpa3bench.leaderboard.matching import Conditions, parsed
+from lpa3bench.boards.conditions import Conditions, parsed
 
 RECORD = small_record(
     bits(7),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from smallboards import TOML, defined
+from support.small_boards import TOML, defined
 
+from lpa3bench.boards import definition
 from lpa3bench.errors import ConfigError
-from lpa3bench.leaderboard import definition
 
 CLAIM = """
 [[published]]

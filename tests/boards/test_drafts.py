@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from smallboards import LPA3, defined
-from smallrecords import bits, changed, small_record
+from support.small_boards import LPA3, defined
+from support.small_records import bits, changed, small_record
 
+from lpa3bench.boards.building import build
+from lpa3bench.boards.drafts import draft
+from lpa3bench.boards.placing import by_cell, places
 from lpa3bench.errors import DataError
-from lpa3bench.leaderboard.building import build
-from lpa3bench.leaderboard.drafting import draft
-from lpa3bench.leaderboard.placing import by_cell, places
 from lpa3bench.records import Record
 
 

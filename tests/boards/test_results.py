@@ -6,14 +6,16 @@ import json
 from pathlib import Path
 
 import pytest
-from smallboards import LPA3, TOML, board_folder, defined
-from smallrecords import bits, changed, small_record, write
+from support.small_boards import LPA3, TOML, board_folder, defined
+from support.small_records import bits, changed, small_record, write
 
+from lpa3bench.boards import definition
+from lpa3bench.boards import results as storing
+from lpa3bench.boards.placing import by_cell
+from lpa3bench.boards.results import Sorted
 from lpa3bench.errors import DataError, UsageError
-from lpa3bench.leaderboard import definition, storing
-from lpa3bench.leaderboard.placing import by_cell
-from lpa3bench.leaderboard.storing import Sorted
-from lpa3bench.records import Record, load, search
+from lpa3bench.records import Record, load
+from lpa3bench.records import searches as search
 
 NONE = [small_record(bits(5 + seed), seed=seed, identity="0000000a") for seed in range(3)]
 

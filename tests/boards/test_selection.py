@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from smallrecords import bits, changed, small_record, write
+from support.small_records import bits, changed, small_record, write
 
+from lpa3bench.boards import selection as selecting
+from lpa3bench.boards.selection import select
 from lpa3bench.errors import DataError
-from lpa3bench.leaderboard import selecting
-from lpa3bench.leaderboard.selecting import select
 
 PLAIN = [small_record(bits(5), seed=seed) for seed in (0, 1)]
 LPA3 = [small_record(bits(7), seed=seed, slots={"positives": "LPA3"}) for seed in (0, 1)]

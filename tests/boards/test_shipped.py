@@ -8,16 +8,18 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from smallrecords import bits, changed, small_record
+from support.small_records import bits, changed, small_record
 
-from lpa3bench import registry
-from lpa3bench.leaderboard import definition, storing
-from lpa3bench.leaderboard.building import build
-from lpa3bench.leaderboard.placing import places, refusal, why_elsewhere
-from lpa3bench.paths import shipped, suite_names
-from lpa3bench.records import Record, search
-from lpa3bench.records.folders import without_folders
-from lpa3bench.report.writing import FILES
+from lpa3bench.boards import definition
+from lpa3bench.boards import results as storing
+from lpa3bench.boards.building import build
+from lpa3bench.boards.placing import places, refusal, why_elsewhere
+from lpa3bench.plugin import registry
+from lpa3bench.records import Record
+from lpa3bench.records import searches as search
+from lpa3bench.records.private_paths import without_folders
+from lpa3bench.report.board_files import FILES
+from lpa3bench.runtime.paths import shipped, suite_names
 
 FOLDERS = sorted(path.parent for path in shipped("leaderboards").glob(f"*/{definition.NAME}"))
 KEYS = [folder.name for folder in FOLDERS]
@@ -147,8 +149,8 @@ def test_suites_fill_their_board_cell_by_cell(key: str) -> None:
 
 def suite_records(name: str) -> list[Record]:
     """What a run of each cell of the suite would record of its cell and config."""
-    from lpa3bench import suite
-    from lpa3bench.paths import resolve_config
+    from lpa3bench import suites as suite
+    from lpa3bench.runtime.paths import resolve_config
 
     assert f"suites/{name}" in suite_names()
     found = registry.load(())

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from wandbserver import Server, point_to, serving
+from support.wandb_server import Server, point_to, serving
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import config_plugins
 import pytest
 from click.testing import CliRunner, Result
-from config_plugins import WHOLE
-from console import Cli
+from support import config_plugins
+from support.config_plugins import WHOLE
+from support.console import Cli
 
 from lpa3bench.cli import main
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from console import Cli
-from smallrecords import bits, small_record, write
+from support.console import Cli
+from support.small_records import bits, small_record, write
 
+from lpa3bench.boards import selection as selecting
 from lpa3bench.cli import main
-from lpa3bench.leaderboard import selecting
 
 
 @pytest.fixture

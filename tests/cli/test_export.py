@@ -12,13 +12,13 @@ import torch
 from click.testing import CliRunner, Result
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from smallrecords import small_record
+from support.small_records import small_record
 
-from lpa3bench import licences
+from lpa3bench.analysis.trained_run import open_run
 from lpa3bench.cli import main
-from lpa3bench.export.card import write_card
-from lpa3bench.export.loading import load
-from lpa3bench.probe.trained import open_run
+from lpa3bench.export.finished_run import load
+from lpa3bench.export.model_card import write_card
+from lpa3bench.runtime import licences
 
 COMMON = """\
 run.dataset = @datasets.Synthetic()
@@ -169,7 +169,7 @@ def test_files_beside_an_export_stay(folder: Path, monkeypatch: pytest.MonkeyPat
     def full(*_: Any, **__: Any) -> None:
         raise SafetensorError("no space left on device")
 
-    monkeypatch.setattr("lpa3bench.export.writing.save", full)
+    monkeypatch.setattr("lpa3bench.export.weights.save", full)
     failed = command("export", run, "--out", ".")
     assert failed.exit_code == 1
     assert "could not be written (no space left on device)" in failed.stderr

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from console import Cli
-from smallrecords import bits, small_record, write
-from smalltrained import FIXMATCH, train
+from support.console import Cli
+from support.small_records import bits, small_record, write
+from support.small_trained import FIXMATCH, train
 
-from lpa3bench import config, registry
+from lpa3bench import config
 from lpa3bench.cli import main
 from lpa3bench.cli.figure import KINDS
+from lpa3bench.plugin import registry
 from lpa3bench.records import Record
 
 SUITE = """

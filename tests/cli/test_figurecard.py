@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from madeupcards import card
+from support.made_up_cards import card
 
+from lpa3bench.analysis.card import measurement as probe
+from lpa3bench.analysis.card.runs import Request
 from lpa3bench.cli import main
 from lpa3bench.cli.figure import KINDS
 from lpa3bench.cli.figurecard import command
-from lpa3bench.probe import card as probe
-from lpa3bench.probe.cardruns import Request
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from console import Cli
-from smallboards import LPA3, TOML, board_folder
-from smallrecords import bits, changed, small_record, write
+from support.console import Cli
+from support.small_boards import LPA3, TOML, board_folder
+from support.small_records import bits, changed, small_record, write
 
 from lpa3bench.cli import main
-from lpa3bench.records import search
+from lpa3bench.records import searches as search
 
 NONE = [small_record(bits(5 + seed), seed=seed, identity="0000000a") for seed in range(3)]
 LPA3_RUNS = [small_record(bits(8), seed=seed, slots=LPA3, identity="0000000b") for seed in range(3)]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from wandbserver import PATIENCE, Server, only, point_to, serving
+from support.wandb_server import PATIENCE, Server, only, point_to, serving
 
 from lpa3bench.cli import main
 from lpa3bench.cli.leaderboardpublish import publish as publish_board

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from console import Cli
+from support.console import Cli
 
 import lpa3bench
 from lpa3bench.cli import main
-from lpa3bench.hookspecs import KINDS
+from lpa3bench.plugin.hookspecs import KINDS
 from lpa3bench_plugins.augmenters.lpa3 import LPA3
 
 PLUGIN = """

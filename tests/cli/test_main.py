@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner, Result
-from console import Cli
+from support.console import Cli
 
 import lpa3bench
 from lpa3bench import cli as shell
@@ -50,11 +50,11 @@ def fails_with(error: BaseException) -> Callable[[], None]:
 @pytest.mark.parametrize(
     ("arguments", "heavy"),
     [
-        (["--help"], {"torch", "gin", "rich", "pluggy", "lpa3bench.registry", "lpa3bench.cli.list"}),
-        (["--version"], {"torch", "gin", "rich", "pluggy", "lpa3bench.registry"}),
+        (["--help"], {"torch", "gin", "rich", "pluggy", "lpa3bench.plugin.registry", "lpa3bench.cli.list"}),
+        (["--version"], {"torch", "gin", "rich", "pluggy", "lpa3bench.plugin.registry"}),
         (["list"], {"torch", "gin", "rich"}),
         (["version"], {"torch", "gin", "rich"}),
-        (["completion", "zsh"], {"torch", "gin", "rich", "lpa3bench.registry"}),
+        (["completion", "zsh"], {"torch", "gin", "rich", "lpa3bench.plugin.registry"}),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from lpa3bench import registry
 from lpa3bench.cli import main
-from lpa3bench.scaffold import KINDS, LONGEST_NAME, Names, files, run_command
+from lpa3bench.plugin import registry
+from lpa3bench.plugin.scaffold import KINDS, LONGEST_NAME, Names, files, run_command
 
 NAMES = {
     "augmenter": "SoftBlur",

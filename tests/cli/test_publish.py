@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from wandbruns import CELL, items, made_run, offline_records
-from wandbserver import ENTITY, KEY, PATIENCE, Server, only, point_to, serving
+from support.wandb_runs import CELL, items, made_run, offline_records
+from support.wandb_server import ENTITY, KEY, PATIENCE, Server, only, point_to, serving
 
 from lpa3bench.cli import main
 from lpa3bench.publish import target as targets

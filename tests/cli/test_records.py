@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 from click.testing import CliRunner, Result
-from smallrecords import bits, small_record, write
+from support.small_records import bits, small_record, write
 
 from lpa3bench.cli import main
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from console import Cli
+from support.console import Cli
 
 from lpa3bench.cli import main
-from lpa3bench.device import choose
+from lpa3bench.runtime.device import choose
 
 CONFIG = """\
 run.task = @tasks.Supervised()

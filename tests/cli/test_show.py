@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-import config_plugins
 import pytest
 from click.testing import CliRunner, Result
-from config_plugins import WHOLE
-from console import Cli
+from support import config_plugins
+from support.config_plugins import WHOLE
+from support.console import Cli
 
 from lpa3bench.cli import main, show
 
@@ -138,7 +138,7 @@ FORECAST: dict[str, Any] = {
 
 
 def test_the_forecast(path: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from lpa3bench import rehearsal
+    from lpa3bench.training import dry_run as rehearsal
 
     asked: dict[str, Any] = {}
 
@@ -160,7 +160,7 @@ def test_the_forecast(path: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 
 
 def test_a_forecast_without_the_data_set(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from lpa3bench import rehearsal
+    from lpa3bench.training import dry_run as rehearsal
 
     phases = [{**phase, "steps": None} for phase in FORECAST["phases"]]
     unknown = {**FORECAST, "phases": phases, "hours": None, "scaled_from": None}

@@ -13,16 +13,16 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import config_plugins
 import pytest
 import torch
 from click.testing import CliRunner, Result
-from config_plugins import WHOLE, ToyData
-from console import Cli
+from support import config_plugins
+from support.config_plugins import WHOLE, ToyData
+from support.console import Cli
 
-from lpa3bench import device
 from lpa3bench.api import Split
 from lpa3bench.cli import main
+from lpa3bench.runtime import device
 
 SUITE = 'suite.cells = ["a.gin", "a.gin none.gin"]\nsuite.seeds = (1, 2)\nsuite.threads = 3\n'
 SEARCH = (

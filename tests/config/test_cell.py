@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from lpa3bench.api import Augmenter, Context, DatasetSpec, Labels, LabelSet, Slot, View
-from lpa3bench.cell import cell_name, describe, refuse_nonsense
+from lpa3bench.config.cell import cell_name, describe, refuse_nonsense
+from lpa3bench.config.experiment import Experiment
 from lpa3bench.errors import ConfigError, PluginError
-from lpa3bench.experiment import Experiment
 from lpa3bench.testing import Bystander, TinyNet, TinySet
 
 

@@ -9,16 +9,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import config_plugins
 import pytest
-from config_plugins import WHOLE, ToyAttack, ToyChain, ToyJitter, ToyNet, ToyNoise, ToyStrong, ToyTask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support import config_plugins
+from support.config_plugins import WHOLE, ToyAttack, ToyChain, ToyJitter, ToyNet, ToyNoise, ToyStrong, ToyTask
 
 from lpa3bench.api import WeakView
 from lpa3bench.config import Config, load
 from lpa3bench.errors import ConfigError
-from lpa3bench.registry import Registry
+from lpa3bench.plugin.registry import Registry
 
 REGISTRY = config_plugins.registry()
 
@@ -403,7 +403,7 @@ def test_gin_itself_reads_a_config_without_settings_as_we_do(
     path.write_text(plain + "\n".join(lines))
     ours = load([path], registry=REGISTRY).experiment()
 
-    from lpa3bench.experiment import Experiment
+    from lpa3bench.config.experiment import Experiment
 
     gin.clear_config()
     with gin.config.interactive_mode():

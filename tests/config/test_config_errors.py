@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import config_plugins
 import pytest
-from config_plugins import WHOLE
-from console import Cli
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support import config_plugins
+from support.config_plugins import WHOLE
+from support.console import Cli
 
 from lpa3bench.config import load, loading
 from lpa3bench.errors import ConfigError, PluginError
-from lpa3bench.registry import Broken, Entry, Registry
+from lpa3bench.plugin.registry import Broken, Entry, Registry
 
 LINES = len(WHOLE.splitlines())
 """Of the config that every case adds its lines to, so that theirs begin with LINES + 1."""

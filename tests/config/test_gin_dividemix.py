@@ -7,9 +7,9 @@ from functools import cache
 
 import pytest
 
-from lpa3bench import registry
 from lpa3bench.config import Config, load
-from lpa3bench.paths import gin_root, resolve_config
+from lpa3bench.plugin import registry
+from lpa3bench.runtime.paths import gin_root, resolve_config
 
 FILES = ("cifar10_dividemix", "cifar100_dividemix")
 SETTINGS = ("sym50", "sym80", "sym90")

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from lpa3bench import registry
 from lpa3bench.config import Config, load
 from lpa3bench.config.checking import check_files
+from lpa3bench.config.experiment import Experiment
 from lpa3bench.errors import ConfigError
-from lpa3bench.experiment import Experiment
-from lpa3bench.paths import config_names, gin_root, resolve_config
+from lpa3bench.plugin import registry
+from lpa3bench.runtime.paths import config_names, gin_root, resolve_config
 
 FILES = sorted(path for path in gin_root().rglob("*.gin") if path.parent.name != "suites")
 SHIPPED = config_names()

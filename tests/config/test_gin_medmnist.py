@@ -6,9 +6,9 @@ from functools import cache
 
 import pytest
 
-from lpa3bench import registry
 from lpa3bench.config import Config, load
-from lpa3bench.paths import resolve_config
+from lpa3bench.plugin import registry
+from lpa3bench.runtime.paths import resolve_config
 
 # Training images, in batches of 128; of the Organ sets as they are since medmnist 2.2.4.
 STEPS = {

@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from lpa3bench import registry
-from lpa3bench.paths import config_names, gin_root, resolve_config, suite_names
-from lpa3bench.suite import Cell, Suite, check, is_suite, read
+from lpa3bench.plugin import registry
+from lpa3bench.runtime.paths import config_names, gin_root, resolve_config, suite_names
+from lpa3bench.suites import Cell, Suite, check, is_suite, read
 
 NAMES = suite_names()
 LPA3 = "augmenters/lpa3"

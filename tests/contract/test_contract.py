@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lpa3bench import registry, testing
+from lpa3bench import testing
 from lpa3bench.api import Slot
 from lpa3bench.errors import DataError
+from lpa3bench.plugin import registry
 
 REGISTRY = registry.load()
 ALL_SLOTS: tuple[Slot, ...] = ("view", "strong", "positives")

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from lpa3bench.api import WeakView
-from lpa3bench.data.images import ImageStore
-from lpa3bench.seeding import Draws
+from lpa3bench.data.image_store import ImageStore
+from lpa3bench.runtime.seeding import Draws
 
 
 def pictures(count: int, channels: int, height: int, width: int) -> Tensor:

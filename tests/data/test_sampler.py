@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lpa3bench.data.sampler import Sampler
-from lpa3bench.seeding import Draws
+from lpa3bench.runtime.seeding import Draws
 
 sizes = st.integers(1, 40)
 batch_sizes = st.integers(1, 50)

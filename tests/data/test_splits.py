@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lpa3bench.data.splits import fingerprint, hold_out, limit
-from lpa3bench.seeding import Draws
+from lpa3bench.runtime.seeding import Draws
 
 seeds = st.integers(0, 2**32)
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from lpa3bench.api import Augmenter, Context, DatasetSpec, Labels, LabelSet, Split, View, WeakView
-from lpa3bench.data.training import TrainingData, prepare
+from lpa3bench.config.experiment import Experiment
+from lpa3bench.data.training_data import TrainingData, prepare
 from lpa3bench.errors import ConfigError, DataError, PluginError
-from lpa3bench.experiment import Experiment
-from lpa3bench.seeding import Draws
+from lpa3bench.runtime.seeding import Draws
 from lpa3bench.testing import COUNT, SPEC, Bystander, TinyNet, TinySet
 
 CPU = torch.device("cpu")

@@ -11,9 +11,9 @@ from shutil import which
 from typing import Any
 
 import pytest
-from console import Cli
-from madeupboards import board, large
-from smallrecords import bits, small_record, write
+from support.console import Cli
+from support.made_up_boards import board, large
+from support.small_records import bits, small_record, write
 
 from lpa3bench.report.html import page
 

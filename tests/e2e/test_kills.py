@@ -167,11 +167,11 @@ def test_a_second_process_on_the_same_run_is_refused(tmp_path: Path) -> None:
 def test_the_lock_goes_with_the_process(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     script = (
-        "import os, sys; from pathlib import Path; from lpa3bench.rundir import RunDirectory\n"
+        "import os\nfrom pathlib import Path\nfrom lpa3bench.training.run_directory import RunDirectory\n"
         f"with RunDirectory(Path({str(folder)!r})).locked():\n    os.kill(os.getpid(), 9)\n"
     )
     assert subprocess.run([sys.executable, "-c", script], env=os.environ).returncode == -signal.SIGKILL
-    from lpa3bench.rundir import RunDirectory
+    from lpa3bench.training.run_directory import RunDirectory
 
     with RunDirectory(folder).locked():
         pass

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from console import Cli
 from PIL import Image
+from support.console import Cli
 
 BINDINGS = (
     "Images.size=8",

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from console import Cli
+from support.console import Cli
 
 CONFIG = """
 run.dataset = @datasets.Digits()

@@ -8,13 +8,20 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from place import DEVICE, placed
-from smallnetwork import FIXMATCH_MOMENTUM, PES_MOMENTUM, below, golden_state, relative, small_network
+from support.golden_files import DEVICE, placed
+from support.golden_network import (
+    FIXMATCH_MOMENTUM,
+    PES_MOMENTUM,
+    below,
+    golden_state,
+    relative,
+    small_network,
+)
 from torch import Tensor
 
 from lpa3bench import attack
-from lpa3bench.distributed import ALONE
 from lpa3bench.nn.batchnorm import bn_domain
+from lpa3bench.runtime.distributed import ALONE
 from lpa3bench_plugins.augmenters.lpa3 import LPA3
 
 CASES = (

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from place import DEVICE, placed
-from smallnetwork import below, relative
+from support.golden_files import DEVICE, placed
+from support.golden_network import below, relative
 from torch import Tensor
 
 from lpa3bench.api import DatasetSpec, Output, Step, TrainLabels, WeakView

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from place import DEVICE, placed
-from recorded import Checked, RecordedEnvironment
-from smallnetwork import FIXMATCH_MOMENTUM, below, golden_state, our_name, relative, small_network
+from support.golden_files import DEVICE, placed
+from support.golden_network import FIXMATCH_MOMENTUM, below, golden_state, our_name, relative, small_network
+from support.recorded_draws import Checked, RecordedEnvironment
 from torch import Tensor, nn
 
 from lpa3bench.api import DatasetSpec, Step, TrainLabels, WeakView
-from lpa3bench.data.images import ImageStore
+from lpa3bench.config.experiment import Experiment
+from lpa3bench.data.image_store import ImageStore
 from lpa3bench.data.sampler import Batch
-from lpa3bench.experiment import Experiment
 from lpa3bench.nn.bank import ConsistencyBank
 from lpa3bench.nn.ema import EMA
 from lpa3bench.ops import probabilities

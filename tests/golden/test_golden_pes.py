@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from place import DEVICE, placed
-from recorded import Checked, RecordedEnvironment
-from smallnetwork import PES_MOMENTUM, below, golden_state, relative, small_network
+from support.golden_files import DEVICE, placed
+from support.golden_network import PES_MOMENTUM, below, golden_state, relative, small_network
+from support.recorded_draws import Checked, RecordedEnvironment
 from torch import Tensor
 
 from lpa3bench.api import DatasetSpec, Step, TrainLabels, WeakView
-from lpa3bench.data.images import ImageStore
+from lpa3bench.config.experiment import Experiment
+from lpa3bench.data.image_store import ImageStore
 from lpa3bench.data.sampler import Batch
-from lpa3bench.experiment import Experiment
 from lpa3bench.ops import cosine, linear_ramp, soft_cross_entropy, squared_error
 from lpa3bench_plugins.tasks import pes
 from lpa3bench_plugins.tasks.pes import MIXMATCH, PES

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from place import placed
-from smallnetwork import relative
+from support.golden_files import placed
+from support.golden_network import relative
 from torch import Tensor
 
 from lpa3bench import attack

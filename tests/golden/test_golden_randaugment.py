@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from place import DEVICE, placed
+from support.golden_files import DEVICE, placed
 from torch import Tensor
 
 from lpa3bench_plugins.augmenters.image_ops import cutout

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from place import DEVICE, placed
-from smallnetwork import relative
+from support.golden_files import DEVICE, placed
+from support.golden_network import relative
 
 from lpa3bench.nn.bank import ConsistencyBank
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from hostsync import HostSyncs
 from hypothesis import given
 from hypothesis import strategies as st
+from support.hostsync import HostSyncs
 
 from lpa3bench.nn.bank import ConsistencyBank, divergence_lpa3, divergence_tcssl, lowest
 

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 import torch
-from hostsync import HostSyncs
 from hypothesis import given
 from hypothesis import strategies as st
+from support.hostsync import HostSyncs
 from torch import Tensor, nn
 
-from lpa3bench.environment import Environment
-from lpa3bench.experiment import Experiment
+from lpa3bench.config.experiment import Experiment
 from lpa3bench.nn.ema import EMA
 from lpa3bench.testing import Bystander, TinyNet, TinySet, assert_same, environment, weights_of
+from lpa3bench.training.environment import Environment
 from lpa3bench_plugins.augmenters.identity import Identity
 
 X = torch.rand(6, 3, 8, 8, generator=torch.Generator().manual_seed(0))

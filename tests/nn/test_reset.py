@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from lpa3bench.nn.reset import reset_parameters
-from lpa3bench.seeding import seeded
+from lpa3bench.runtime.seeding import seeded
 from lpa3bench.testing import no_global_randomness
 
 

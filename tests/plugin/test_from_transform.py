@@ -18,10 +18,10 @@ from lpa3bench import from_transform
 from lpa3bench.api import Augmenter, Context
 from lpa3bench.cli import main
 from lpa3bench.errors import PluginError, RunFailed
-from lpa3bench.identity import plugin_digest
-from lpa3bench.seeding import Draws
+from lpa3bench.runtime.seeding import Draws
 from lpa3bench.testing import COUNT, SPEC, TinyTask, check_augmenter, no_global_randomness
-from lpa3bench.testing.training import begin
+from lpa3bench.testing.short_training import begin
+from lpa3bench.training.identity import plugin_digest
 
 X = torch.rand(12, 3, 8, 8, generator=torch.Generator().manual_seed(1))
 

@@ -11,10 +11,10 @@ from textwrap import dedent
 import pytest
 from click.testing import CliRunner
 
-from lpa3bench import hookspecs
 from lpa3bench.cli import main
 from lpa3bench.errors import PluginError, UsageError
-from lpa3bench.registry import Entry, Registry, load
+from lpa3bench.plugin import hookspecs
+from lpa3bench.plugin.registry import Entry, Registry, load
 
 Install = Callable[..., None]
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from wandbruns import made_run
+from support.wandb_runs import made_run
 
 from lpa3bench.publish import delivery
 from lpa3bench.publish.delivery import Delivered, deliver
 from lpa3bench.publish.parcel import Parcel
-from lpa3bench.publish.runs import read_run
+from lpa3bench.publish.run_parcel import read_run
 from lpa3bench.publish.target import Deadline, Target
 
 OFFLINE = Target(offline=True)

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from PIL import Image
-from wandbruns import made_run
+from support.wandb_runs import made_run
 
 from lpa3bench.cli import main
-from lpa3bench.publish import images
-from lpa3bench.publish.images import make_images
+from lpa3bench.publish import run_images as images
+from lpa3bench.publish.run_images import make_images
 from lpa3bench.publish.target import Deadline
 
 CONFIG = """\

@@ -11,11 +11,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from wandbruns import CELL, draw, made_run
+from support.wandb_runs import CELL, draw, made_run
 
 from lpa3bench.errors import DataError, RunFailed
-from lpa3bench.publish.boards import TEXT, read_board
-from lpa3bench.publish.runs import read_run
+from lpa3bench.publish.board_parcel import TEXT, read_board
+from lpa3bench.publish.run_parcel import read_run
 
 
 def test_a_finished_run(tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_the_digest_is_that_of_the_content(tmp_path: Path) -> None:
 
 def test_reading_needs_no_torch() -> None:
     code = (
-        "import sys, lpa3bench.publish.delivery, lpa3bench.publish.following, lpa3bench.publish.images\n"
+        "import sys, lpa3bench.publish.delivery, lpa3bench.publish.following, lpa3bench.publish.run_images\n"
         "assert not {'torch', 'wandb'} & {*sys.modules}"
     )
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0

@@ -13,21 +13,21 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from console import Cli
-from wandbruns import made_run
-from wandbserver import KEY, Server, serving
+from support.console import Cli
+from support.wandb_runs import made_run
+from support.wandb_server import KEY, Server, serving
 
 from lpa3bench import config as configs
 from lpa3bench.cli import main
-from lpa3bench.job import Job
+from lpa3bench.plugin.registry import load
 from lpa3bench.publish.following import follow
-from lpa3bench.publish.runs import read_run
+from lpa3bench.publish.mirror import Mirror
+from lpa3bench.publish.run_parcel import read_run
 from lpa3bench.publish.target import Target
-from lpa3bench.registry import load
-from lpa3bench.rundir import RunDirectory
-from lpa3bench.runner import run
-from lpa3bench.sinks import RunInfo, Sink
-from lpa3bench.sinks.mirror import Mirror
+from lpa3bench.training.job import Job
+from lpa3bench.training.loop import run
+from lpa3bench.training.run_directory import RunDirectory
+from lpa3bench.training.sinks import RunInfo, Sink
 
 pytest.importorskip("wandb", reason="the W&B SDK is not installed")
 CONFIG = """\
@@ -128,7 +128,7 @@ def test_a_mirror_that_cannot_be(
     if fault == "disabled":
         monkeypatch.setenv("WANDB_MODE", "disabled")
     elif fault == "no SDK":
-        monkeypatch.setattr("lpa3bench.sinks.mirror.find_spec", lambda name: None)
+        monkeypatch.setattr("lpa3bench.publish.mirror.find_spec", lambda name: None)
     else:
         monkeypatch.setattr("sys.executable", str(home / "nothing"))
     mirror = Mirror(offline=False)

@@ -7,9 +7,9 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from smallrecords import bits, small_record
+from support.small_records import bits, small_record
 
-from lpa3bench.records.folders import search_without_folders, without_folders
+from lpa3bench.records.private_paths import search_without_folders, without_folders
 
 PATHS = {
     "/home/me/runs": "runs",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from smallrecords import bits, changed, small_record, write
+from support.small_records import bits, changed, small_record, write
 
 from lpa3bench.errors import DataError
 from lpa3bench.records import find, load, load_all, pack

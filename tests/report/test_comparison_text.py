@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from smallrecords import bits, changed, small_record, write
+from support.small_records import bits, changed, small_record, write
 
-from lpa3bench.leaderboard.comparing import Compared, compare
-from lpa3bench.leaderboard.selecting import select
+from lpa3bench.boards.comparison import Compared, compare
+from lpa3bench.boards.selection import select
 from lpa3bench.records import Record
 from lpa3bench.report.comparison import NOTES, WIDTH, dump, markdown, text
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lpa3bench.leaderboard.board import Measure
+from lpa3bench.boards.board import Measure
 from lpa3bench.report import numbers
 
 SHARE = Measure(key="last", name="last", text="", unit="%")

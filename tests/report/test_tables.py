@@ -14,15 +14,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
-from smallboards import LPA3, TOML, board_folder, board_of
-from smallrecords import bits, changed, small_record
+from support.small_boards import LPA3, TOML, board_folder, board_of
+from support.small_records import bits, changed, small_record
 
-from lpa3bench.leaderboard.board import Board
-from lpa3bench.leaderboard.building import build
-from lpa3bench.leaderboard.definition import load
-from lpa3bench.leaderboard.storing import stored
-from lpa3bench.report import dump, latex, markdown, table, write
-from lpa3bench.report.texts import measured
+from lpa3bench.boards.board import Board
+from lpa3bench.boards.building import build
+from lpa3bench.boards.definition import load
+from lpa3bench.boards.results import stored
+from lpa3bench.report import board_json as dump
+from lpa3bench.report import csv_table as table
+from lpa3bench.report import latex, markdown, write
+from lpa3bench.report.cell_text import measured
 
 EVIL = '=HYPERLINK("x") | <script>alert(1)</script> *b* _i_ `c` $m$ & 50 % #1 {x} ~^\\'
 CLAIM = """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from lpa3bench.device import send
+from lpa3bench.runtime.device import send
 
 
 def test_what_is_there_already_is_the_same_tensor() -> None:

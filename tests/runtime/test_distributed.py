@@ -1,6 +1,6 @@
 """Several processes that train one run: they end where one alone does, and they end together.
 
-Two real processes, started by torchrun, train every case of tests/sharedruns.py; here it is judged.
+Two real processes, started by torchrun, train every case of tests/support/shared_runs.py; here it is judged.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from typing import Any
 
 import pytest
 import torch
-from sharedruns import CASES
+from support.shared_runs import CASES
 from torch import nn
 
 from lpa3bench.api import Augmenter, Context, View
-from lpa3bench.distributed import ALONE, Span, Torchrun, joined, place
 from lpa3bench.errors import ConfigError
 from lpa3bench.nn.batchnorm import add_auxiliary
 from lpa3bench.nn.syncbatchnorm import SyncBatchNorm, synchronise
-from lpa3bench.seeding import Draws
+from lpa3bench.runtime.distributed import ALONE, Span, Torchrun, joined, place
+from lpa3bench.runtime.seeding import Draws
 from lpa3bench.testing import TinyNet, TinyTask
 from lpa3bench_plugins.tasks.fixmatch import FixMatch
 
 TOLERANCE = 1e-9
-HERE = Path(__file__).parent
+PROGRAM = Path(__file__).parents[1] / "support" / "shared_runs.py"
 ENVIRONMENT = {
     "RANK": "3",
     "LOCAL_RANK": "1",
@@ -46,7 +46,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     out = tmp_path_factory.mktemp("shared") / "found.json"
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     done = subprocess.run(
-        [*command, "--max-restarts", "0", str(HERE / "sharedruns.py"), str(out)],
+        [*command, "--max-restarts", "0", str(PROGRAM), str(out)],
         capture_output=True,
         text=True,
         timeout=400,

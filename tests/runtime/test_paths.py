@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lpa3bench import paths
 from lpa3bench.errors import ConfigError
+from lpa3bench.runtime import paths
 
 SHIPPED = ("quickstart", "cifar100_pes", "augmenters/lpa3", "base/pes", "suites/table2")
 
@@ -117,7 +117,7 @@ def test_the_data_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
 
 
 def test_a_shipped_file_is_called_the_same_wherever_it_lies(tmp_path: Path) -> None:
-    from lpa3bench.paths import called, gin_root
+    from lpa3bench.runtime.paths import called, gin_root
 
     assert called(gin_root() / "base" / "pes.gin") == "gin/base/pes.gin"
     assert called(tmp_path / "my.gin") == str(tmp_path / "my.gin")

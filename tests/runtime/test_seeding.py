@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lpa3bench.seeding import Draws, derive, seeded
+from lpa3bench.runtime.seeding import Draws, derive, seeded
 from lpa3bench.testing import no_global_randomness
 
 IMAGES = torch.zeros(2, 3, 4, 5)

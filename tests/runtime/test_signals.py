@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from lpa3bench.errors import Stopped
-from lpa3bench.interrupts import Interrupts
+from lpa3bench.runtime.signals import Interrupts
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

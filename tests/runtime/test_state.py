@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 from lpa3bench.errors import RunFailed
-from lpa3bench.files import write_atomically
-from lpa3bench.state import Checkpoints, Stateful
+from lpa3bench.runtime.files import write_atomically
+from lpa3bench.runtime.state import Checkpoints, Stateful
 from lpa3bench.testing import assert_same
 
 

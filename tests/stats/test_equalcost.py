@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import pytest
-from smallrecords import bits, changed, small_record
+from support.small_records import bits, changed, small_record
 
 from lpa3bench.records import Record
-from lpa3bench.stats import AXES, Pair, column_of, cost_to_reach, equal_cost, mean_curve, score_at, total
+from lpa3bench.stats import (
+    AXES,
+    Pair,
+    column_of,
+    cost_to_reach,
+    equal_cost,
+    mean_curve,
+    score_at,
+    total,
+)
 
 
 def run(last: int, *earlier: float, seed: int = 0, passes: float = 1000.0, seconds: float = 2.0) -> Record:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from smallrecords import bits, small_record
+from support.small_records import bits, small_record
 
 from lpa3bench.stats import Pair, class_harm
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from smallrecords import bits, changed, small_record
+from support.small_records import bits, changed, small_record
 
 from lpa3bench.stats import paired_runs
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from smallrecords import bits, changed, small_record
+from support.small_records import bits, changed, small_record
 
 from lpa3bench.records import Record
 from lpa3bench.stats.pairing import Pair

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from smallrecords import small_record
+from support.small_records import small_record
 
 from lpa3bench.stats import McNemar, Pair, mcnemar, per_sample, pooled_mcnemar
 

@@ -8,29 +8,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import config_plugins
 import pytest
 import torch
-from config_plugins import WHOLE, ToyData
-from faked import BROKEN, KILLED, Faked, Silent
+from support import config_plugins
+from support.config_plugins import WHOLE, ToyData
+from support.fake_engine import BROKEN, KILLED, Faked, Silent
 
-from lpa3bench import registry as registries
 from lpa3bench.api import Split
 from lpa3bench.config import load
-from lpa3bench.engines import drive as driving
-from lpa3bench.engines.campaign import DIVERGED, Result, carry_out, finished, searched
-from lpa3bench.engines.drive import Drive, launcher
-from lpa3bench.engines.engine import Ended
-from lpa3bench.engines.forecast import Forecast
-from lpa3bench.engines.launch import Launch
-from lpa3bench.engines.plan import CellPlan, Planner
-from lpa3bench.engines.table import Pace
 from lpa3bench.errors import DataError, RunFailed
-from lpa3bench.interrupts import Interrupts
-from lpa3bench.job import Job
-from lpa3bench.records import search as searches
-from lpa3bench.runner import run
-from lpa3bench.suite import check
+from lpa3bench.plugin import registry as registries
+from lpa3bench.records import searches
+from lpa3bench.runtime.signals import Interrupts
+from lpa3bench.suites import check
+from lpa3bench.suites import queue as driving
+from lpa3bench.suites.engine import Ended
+from lpa3bench.suites.execution import DIVERGED, Result, carry_out, finished, searched
+from lpa3bench.suites.forecast import Forecast
+from lpa3bench.suites.launch import Launch
+from lpa3bench.suites.live_table import Pace
+from lpa3bench.suites.plan import CellPlan, Planner
+from lpa3bench.suites.queue import Drive, launcher
+from lpa3bench.training.job import Job
+from lpa3bench.training.loop import run
 
 SPLIT = Split(torch.zeros(4, 3, 8, 8, dtype=torch.uint8), torch.zeros(4, dtype=torch.int64))
 WILD = """

@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
-from faked import run
+from support.fake_engine import run
 
-from lpa3bench.engines import table
-from lpa3bench.engines.drive import Active, Outcome, Progress
-from lpa3bench.engines.runs import Run, score
-from lpa3bench.engines.table import Lines, Pace, Table, headline, told, watch
+from lpa3bench.suites import live_table as table
+from lpa3bench.suites.live_table import Lines, Pace, Table, headline, told, watch
+from lpa3bench.suites.queue import Active, Outcome, Progress
+from lpa3bench.suites.suite_run import Run, score
 
 
 class Terminal(io.StringIO):

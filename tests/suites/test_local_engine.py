@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from lpa3bench.device import VISIBLE
-from lpa3bench.engines import local as locals_
-from lpa3bench.engines.engine import Ended
-from lpa3bench.engines.launch import Launch, last_words, start
-from lpa3bench.engines.local import Local
+from lpa3bench.runtime.device import VISIBLE
+from lpa3bench.suites import local_engine as locals_
+from lpa3bench.suites.engine import Ended
+from lpa3bench.suites.launch import Launch, last_words, start
+from lpa3bench.suites.local_engine import Local
 
 
 def launch(folder: Path, *arguments: str) -> Launch:
@@ -138,7 +138,7 @@ def test_a_run_does_not_outlive_who_started_it(tmp_path: Path) -> None:
     """Whatever ends it; here kill -9. The run is held up by a plugin that takes a minute to be imported."""
     (tmp_path / "slow.py").write_text("import time\ntime.sleep(60)\n")
     code = (
-        "import os, time; from lpa3bench.engines.launch import Launch, start\n"
+        "import os, time; from lpa3bench.suites.launch import Launch, start\n"
         f"run = Launch(('quickstart', '--plugin', 'slow.py'), {{}}, {str(tmp_path)!r}, 'log')\n"
         "print(start(run).pid, flush=True); time.sleep(60)\n"
     )

@@ -6,19 +6,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import config_plugins
 import pytest
 import torch
-from config_plugins import WHOLE, ToyData, ToyNoise
+from support import config_plugins
+from support.config_plugins import WHOLE, ToyData, ToyNoise
 
-from lpa3bench import registry as registries
 from lpa3bench.api import Split
-from lpa3bench.engines.plan import CellPlan, Planner, fitting
 from lpa3bench.errors import ConfigError, DataError
-from lpa3bench.job import Job
-from lpa3bench.job import plan as plan_job
-from lpa3bench.registry import Registry
-from lpa3bench.suite import check
+from lpa3bench.plugin import registry as registries
+from lpa3bench.plugin.registry import Registry
+from lpa3bench.suites import check
+from lpa3bench.suites.plan import CellPlan, Planner, fitting
+from lpa3bench.training.job import Job
+from lpa3bench.training.job import plan as plan_job
 
 TOYS = config_plugins.registry()
 IMAGES = torch.zeros(4, 3, 8, 8, dtype=torch.uint8)

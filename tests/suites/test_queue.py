@@ -7,14 +7,14 @@ import signal
 from pathlib import Path
 
 import pytest
-from faked import BROKEN, FOREVER, KILLED, OK, Faked, Silent, finish, run
+from support.fake_engine import BROKEN, FOREVER, KILLED, OK, Faked, Silent, finish, run
 
-from lpa3bench.engines import drive as driving
-from lpa3bench.engines.drive import Drive, Outcome, launcher
-from lpa3bench.engines.engine import Ended
-from lpa3bench.engines.runs import Run
-from lpa3bench.interrupts import Interrupts
-from lpa3bench.rundir import IN_USE
+from lpa3bench.runtime.signals import Interrupts
+from lpa3bench.suites import queue as driving
+from lpa3bench.suites.engine import Ended
+from lpa3bench.suites.queue import Drive, Outcome, launcher
+from lpa3bench.suites.suite_run import Run
+from lpa3bench.training.run_directory import IN_USE
 
 NAMES = ("a-00000000-s0", "a-00000000-s1", "b-00000000-s0", "b-00000000-s1")
 

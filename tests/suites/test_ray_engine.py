@@ -9,12 +9,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from console import Cli
+from support.console import Cli
 
-from lpa3bench.engines.engine import Ended
-from lpa3bench.engines.launch import Launch
-from lpa3bench.engines.ray import Needs, Ray, connect, room
 from lpa3bench.errors import UsageError
+from lpa3bench.suites.engine import Ended
+from lpa3bench.suites.launch import Launch
+from lpa3bench.suites.ray_engine import Needs, Ray, connect, room
 
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed")
 

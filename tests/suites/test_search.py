@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import config_plugins
 import pytest
-from config_plugins import WHOLE
 from hypothesis import given
 from hypothesis import strategies as st
+from support import config_plugins
+from support.config_plugins import WHOLE
 
-from lpa3bench import registry as registries
 from lpa3bench.config.bindings import Origin
 from lpa3bench.errors import ConfigError
-from lpa3bench.suite import Range, Search, check, parse_cell, read, texts
+from lpa3bench.plugin import registry as registries
+from lpa3bench.suites import Range, Search, check, parse_cell, read, texts
 
 REGISTRY = config_plugins.registry()
 CELLS = 'suite.cells = ["a.gin", "a.gin none.gin", "a.gin -p ToyAttack.margin=0.1"]'

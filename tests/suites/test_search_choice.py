@@ -7,18 +7,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import config_plugins
 import pytest
 import torch
-from config_plugins import WHOLE, ToyData
+from support import config_plugins
+from support.config_plugins import WHOLE, ToyData
 
 from lpa3bench.api import Split
-from lpa3bench.engines.campaign import searched
-from lpa3bench.engines.choosing import Choice, choose
-from lpa3bench.engines.plan import CellPlan, Planner
 from lpa3bench.errors import DataError
-from lpa3bench.records import search as searches
-from lpa3bench.suite import check
+from lpa3bench.records import searches
+from lpa3bench.suites import check
+from lpa3bench.suites.execution import searched
+from lpa3bench.suites.plan import CellPlan, Planner
+from lpa3bench.suites.search_choice import Choice, choose
 
 TOYS = config_plugins.registry()
 SPLIT = Split(torch.zeros(4, 3, 8, 8, dtype=torch.uint8), torch.zeros(4, dtype=torch.int64))

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import config_plugins
 import pytest
-from config_plugins import WHOLE
+from support import config_plugins
+from support.config_plugins import WHOLE
 
 from lpa3bench.config.bindings import Origin
 from lpa3bench.errors import ConfigError, PluginError
-from lpa3bench.registry import Entry, Registry
-from lpa3bench.suite import Cell, Suite, check, is_suite, parse_cell, read
+from lpa3bench.plugin.registry import Entry, Registry
+from lpa3bench.suites import Cell, Suite, check, is_suite, parse_cell, read
 
 REGISTRY = config_plugins.registry()
 HERE = Origin("s.gin", 7)

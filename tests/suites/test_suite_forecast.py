@@ -7,17 +7,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import config_plugins
 import pytest
 import torch
-from config_plugins import WHOLE, ToyData
+from support import config_plugins
+from support.config_plugins import WHOLE, ToyData
 
 from lpa3bench.api import Split
-from lpa3bench.engines import timing
-from lpa3bench.engines.forecast import START_SECONDS, Forecast, forecast, left, together
-from lpa3bench.engines.plan import CellPlan, Planner
-from lpa3bench.engines.runs import Run
-from lpa3bench.suite import Cell, check
+from lpa3bench.suites import Cell, check, timing
+from lpa3bench.suites.forecast import START_SECONDS, Forecast, forecast, left, together
+from lpa3bench.suites.plan import CellPlan, Planner
+from lpa3bench.suites.suite_run import Run
 
 SPLIT = Split(torch.zeros(4, 3, 8, 8, dtype=torch.uint8), torch.zeros(4, dtype=torch.int64))
 CRASHING = """

@@ -27,9 +27,9 @@ from lpa3bench.api import (
     View,
     ViewFunction,
 )  # fmt: skip
-from lpa3bench.hookspecs import KINDS
-from lpa3bench.registry import Entry, Registry
-from lpa3bench.seeding import Draws
+from lpa3bench.plugin.hookspecs import KINDS
+from lpa3bench.plugin.registry import Entry, Registry
+from lpa3bench.runtime.seeding import Draws
 
 WHOLE = """\
 run.task = @tasks.ToyTask()

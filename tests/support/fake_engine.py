@@ -6,10 +6,10 @@ import signal
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from lpa3bench.engines.drive import Outcome, Progress
-from lpa3bench.engines.engine import Ended
-from lpa3bench.engines.launch import Launch
-from lpa3bench.engines.runs import Run
+from lpa3bench.suites.engine import Ended
+from lpa3bench.suites.launch import Launch
+from lpa3bench.suites.queue import Outcome, Progress
+from lpa3bench.suites.suite_run import Run
 
 OK = Ended("", 0, "")
 BROKEN = Ended("", 1, "the loss is NaN or infinite")

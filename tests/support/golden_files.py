@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lpa3bench.device import choose
+from lpa3bench.runtime.device import choose
 
 DEVICE = choose(os.environ.get("LPA3BENCH_TEST_DEVICE", "cpu"))
 if DEVICE.type != "cpu":

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 import torch.nn.functional as F
-from place import DEVICE
 from torch import Tensor, nn
 
 from lpa3bench.api import Backbone, Output
 from lpa3bench.nn.batchnorm import add_auxiliary
+from support.golden_files import DEVICE
 
 FIXMATCH_MOMENTUM = 0.001
 PES_MOMENTUM = 0.1

@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from lpa3bench.leaderboard.board import (
+from lpa3bench.boards.board import (
     Board,
     Cell,
     Column,

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from smallnetwork import relative
 from torch import Tensor
 
 from lpa3bench.api import View
-from lpa3bench.environment import Environment
-from lpa3bench.experiment import Experiment
+from lpa3bench.config.experiment import Experiment
+from lpa3bench.training.environment import Environment
 from lpa3bench_plugins.augmenters.lpa3 import LPA3
+from support.golden_network import relative
 
 
 class Checked(LPA3):

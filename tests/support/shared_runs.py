@@ -1,4 +1,4 @@
-"""The program that tests/test_distributed.py starts by torchrun: the same training alone and together.
+"""What tests/runtime/test_distributed.py starts by torchrun: the same training alone and together.
 
 Every process trains each case twice, in float64: by itself, and with its share of every batch. What differs
 is written to the file that the program is given, a list of cases for each process.
@@ -17,27 +17,27 @@ from typing import Any
 
 import pytest
 import torch
-from smallruns import steps
 from torch import Tensor, nn
 
 from lpa3bench.api import Augmenter, Slot, Task, TrainLabels
-from lpa3bench.data.images import ImageStore
-from lpa3bench.data.training import STILL, Scored
-from lpa3bench.distributed import ALONE, Processes, joined
-from lpa3bench.environment import Environment
+from lpa3bench.config.experiment import Experiment
+from lpa3bench.data.image_store import ImageStore
+from lpa3bench.data.training_data import STILL, Scored
 from lpa3bench.errors import BenchError, DataError, Stopped
-from lpa3bench.evaluate import evaluate
-from lpa3bench.experiment import Experiment
-from lpa3bench.interrupts import Interrupts
-from lpa3bench.ledger import Means
-from lpa3bench.seeding import SharedDraws
+from lpa3bench.runtime.distributed import ALONE, Processes, joined
+from lpa3bench.runtime.seeding import SharedDraws
+from lpa3bench.runtime.signals import Interrupts
 from lpa3bench.testing import TinyNet, TinySet
+from lpa3bench.training.environment import Environment
+from lpa3bench.training.evaluation import evaluate
+from lpa3bench.training.history import Means
 from lpa3bench_plugins.augmenters.compose import Compose
 from lpa3bench_plugins.augmenters.cutout import Cutout
 from lpa3bench_plugins.augmenters.lpa3 import LPA3
 from lpa3bench_plugins.augmenters.randaugment import RandAugment
 from lpa3bench_plugins.tasks.fixmatch import FixMatch
 from lpa3bench_plugins.tasks.supervised import Supervised
+from support.small_runs import steps
 
 CPU = torch.device("cpu")
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from smallrecords import write
-
-from lpa3bench.leaderboard import definition
-from lpa3bench.leaderboard.board import Board
-from lpa3bench.leaderboard.building import build
-from lpa3bench.leaderboard.definition import Definition
+from lpa3bench.boards import definition
+from lpa3bench.boards.board import Board
+from lpa3bench.boards.building import build
+from lpa3bench.boards.definition import Definition
 from lpa3bench.records import Record
+from support.small_records import write
 
 TOML = """
 title = "A small board"

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from lpa3bench.api import Augmenter, Context, Step, Task, TrainLabels, View
-from lpa3bench.environment import Environment
-from lpa3bench.experiment import Experiment
+from lpa3bench.config.experiment import Experiment
 from lpa3bench.testing import COUNT, TinyNet, TinySet, environment
+from lpa3bench.training.environment import Environment
 
 ROWS = torch.tensor([1, 3, 4])
 """The images of a batch that `Darker` takes."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lpa3bench import config, registry
-from lpa3bench.job import Job
-from lpa3bench.runner import run
+from lpa3bench import config
+from lpa3bench.plugin import registry
+from lpa3bench.training.job import Job
+from lpa3bench.training.loop import run
 
 BASE = """
 run.dataset = @datasets.Synthetic()

@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from smallrecords import small_record
-
-from lpa3bench.identity import short_hash
+from lpa3bench.training.identity import short_hash
+from support.small_records import small_record
 
 OPERATIVE = """\
 backbones.SmallNet.width = 8

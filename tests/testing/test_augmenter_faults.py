@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from lpa3bench.api import Augmenter, Context, View
 from lpa3bench.errors import PluginError
+from lpa3bench.plugin.from_transform import from_transform
 from lpa3bench.testing import Finding, Noise, try_augmenter
-from lpa3bench.testing.compare import assert_same, attempt, outcome_of, same_bits
-from lpa3bench.transforms import from_transform
+from lpa3bench.testing.differences import assert_same, attempt, outcome_of, same_bits
 
 
 def outcomes(findings: list[Finding], outcome: str = "FAILED") -> dict[str, str]:
@@ -227,7 +227,7 @@ def test_an_error_with_another_seed_only_is_a_failure() -> None:
             strength = 1.0 if ctx.draws.seed == first else 2.0
             return View(x.clamp(0.6) * strength + 0 * ctx.draws.uniform((1,)), torch.arange(len(x)))
 
-    from lpa3bench.seeding import derive
+    from lpa3bench.runtime.seeding import derive
 
     first = derive(0, "augment/view/net")
     found = [f for f in try_augmenter(Rare) if f.where == "slot view"]

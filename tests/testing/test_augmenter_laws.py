@@ -9,16 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from findings import broken, reasons, rows
+from support.law_findings import broken, reasons, rows
 from torch import Tensor, nn
 
 from lpa3bench import testing
-from lpa3bench.api import (
-    Augmenter,
-    Context,
-    Env,
-    View,
-)
+from lpa3bench.api import Augmenter, Context, Env, View
 from lpa3bench.testing import Noise
 
 

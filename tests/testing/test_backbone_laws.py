@@ -7,14 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from findings import broken, failed
+from support.law_findings import broken, failed
 from torch import Tensor, nn
 
 from lpa3bench import testing
-from lpa3bench.api import (
-    Backbone,
-    Output,
-)
+from lpa3bench.api import Backbone, Output
 from lpa3bench.testing import TinyNet
 
 

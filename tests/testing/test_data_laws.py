@@ -7,17 +7,13 @@ from typing import Any
 
 import pytest
 import torch
-from findings import broken, failed, reasons
+from support.law_findings import broken, failed, reasons
 from torch import Tensor
 
 from lpa3bench import testing
-from lpa3bench.api import (
-    Labels,
-    LabelSet,
-    Split,
-)
+from lpa3bench.api import Labels, LabelSet, Split
 from lpa3bench.errors import DataError
-from lpa3bench.seeding import Draws
+from lpa3bench.runtime.seeding import Draws
 from lpa3bench.testing import TinySet
 
 

@@ -10,23 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from findings import OneSlot, failed, rows
+from support.law_findings import OneSlot, failed, rows
 from torch import Tensor
 
 from lpa3bench import testing
-from lpa3bench.api import (
-    Augmenter,
-    Backbone,
-    Context,
-    Labels,
-    LabelSet,
-    Output,
-    Split,
-    Step,
-    View,
-)
+from lpa3bench.api import Augmenter, Backbone, Context, Labels, LabelSet, Output, Split, Step, View
 from lpa3bench.errors import DataError
-from lpa3bench.registry import Entry
+from lpa3bench.plugin.registry import Entry
 from lpa3bench.testing import TinyNet, TinySet
 from lpa3bench.testing.laws import NotApplicable, NotReached, hold, judge
 from lpa3bench.testing.verdict import examine

@@ -7,21 +7,15 @@ from typing import Any
 
 import pytest
 import torch
-from findings import OneSlot, broken, failed
+from support.law_findings import OneSlot, broken, failed
 from torch import Tensor
 
 from lpa3bench import testing
-from lpa3bench.api import (
-    Env,
-    Labels,
-    Phase,
-    Step,
-    Task,
-)
+from lpa3bench.api import Env, Labels, Phase, Step, Task
 from lpa3bench.errors import ConfigError
 from lpa3bench.testing import TinyTask
 from lpa3bench.testing.laws import judge
-from lpa3bench.testing.training import LONGEST
+from lpa3bench.testing.short_training import LONGEST
 
 
 def test_the_kits_own_task_keeps_the_laws() -> None:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from console import Cli
+from support.console import Cli
 
 from lpa3bench.cli import main
-from lpa3bench.registry import load
+from lpa3bench.plugin.registry import load
 
 SAMPLE = Path(__file__).parent / "sample_plugin"
 OVERLAY = SAMPLE / "pixel_noise.gin"

@@ -6,12 +6,12 @@ import re
 
 import pytest
 import torch
-from hostsync import HostSyncs
 from hypothesis import given
 from hypothesis import strategies as st
+from support.hostsync import HostSyncs
 
-from lpa3bench.alarm import Alarm
 from lpa3bench.errors import RunFailed
+from lpa3bench.training.device_checks import Alarm
 
 GOOD, BAD = torch.tensor(False), torch.tensor(True)
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from lpa3bench import registry
 from lpa3bench.api import Phase
 from lpa3bench.config import Config, load
 from lpa3bench.errors import ConfigError, RunFailed
-from lpa3bench.rehearsal import forecast, rehearse
+from lpa3bench.plugin import registry
 from lpa3bench.testing import no_global_randomness
+from lpa3bench.training.dry_run import forecast, rehearse
 
 BASE = """
 run.dataset = @datasets.CIFAR10()

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from lpa3bench.api import Augmenter, Context, View
-from lpa3bench.environment import Environment
-from lpa3bench.experiment import Experiment
+from lpa3bench.config.experiment import Experiment
 from lpa3bench.testing import COUNT, Bystander, TinyNet, TinySet, assert_same, environment
+from lpa3bench.training.environment import Environment
 
 EXPERIMENT = Experiment(task=Bystander(), dataset=TinySet(), backbone=TinyNet, epochs=1)
 INDEX = torch.arange(6)

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from lpa3bench.data.images import ImageStore
-from lpa3bench.data.training import STILL, Scored
-from lpa3bench.evaluate import BATCH, evaluate, macro_auc, per_class
-from lpa3bench.experiment import Experiment
+from lpa3bench.config.experiment import Experiment
+from lpa3bench.data.image_store import ImageStore
+from lpa3bench.data.training_data import STILL, Scored
 from lpa3bench.testing import Bystander, TinyNet, TinySet, assert_same, environment, weights_of
+from lpa3bench.training.evaluation import BATCH, evaluate, macro_auc, per_class
 
 
 class ByBrightness(Bystander):

@@ -10,10 +10,19 @@ import torch
 from torch import Tensor
 
 from lpa3bench.api import Augmenter, Context, Domain, Slot, View
-from lpa3bench.environment import Environment
+from lpa3bench.config.experiment import Experiment
 from lpa3bench.errors import DataError, PluginError, RunFailed
-from lpa3bench.experiment import Experiment
-from lpa3bench.testing import COUNT, SPEC, Bystander, TinyNet, TinySet, assert_same, environment, weights_of
+from lpa3bench.testing import (
+    COUNT,
+    SPEC,
+    Bystander,
+    TinyNet,
+    TinySet,
+    assert_same,
+    environment,
+    weights_of,
+)
+from lpa3bench.training.environment import Environment
 
 INDEX = torch.arange(8)
 

@@ -8,10 +8,10 @@ import time
 
 import pytest
 import torch
-from hostsync import HostSyncs
+from support.hostsync import HostSyncs
 
-from lpa3bench.ledger import Ledger, Means
 from lpa3bench.testing import assert_same
+from lpa3bench.training.history import Ledger, Means
 
 
 def test_means_are_over_the_steps_that_have_the_number() -> None:

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lpa3bench import identity as identities
-from lpa3bench.registry import Entry
+from lpa3bench.plugin.registry import Entry
+from lpa3bench.training import identity as identities
 
 Package = Callable[[str], type]
 

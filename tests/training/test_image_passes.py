@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lpa3bench.passes import BACKWARD_IMAGE, BACKWARD_WEIGHTS, FORWARD, Passes
+from lpa3bench.training.image_passes import BACKWARD_IMAGE, BACKWARD_WEIGHTS, FORWARD, Passes
 
 PLACES = (("task", 1), ("view/search", 10), ("positives/loss", 100), ("evaluation", 1000))
 

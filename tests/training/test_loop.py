@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 import torch
 
-from lpa3bench import config, records, registry
+from lpa3bench import config, records
 from lpa3bench.data.sampler import Batch, Sampler
 from lpa3bench.errors import ConfigError, PluginError, RunFailed, Stopped
-from lpa3bench.job import Job, plan
-from lpa3bench.rundir import RunDirectory
-from lpa3bench.runner import Outcome, run
-from lpa3bench.sinks import Sink
+from lpa3bench.plugin import registry
 from lpa3bench.testing import assert_same
+from lpa3bench.training.job import Job, plan
+from lpa3bench.training.loop import Outcome, run
+from lpa3bench.training.run_directory import RunDirectory
+from lpa3bench.training.sinks import Sink
 
 BASE = """
 run.dataset = @datasets.Synthetic()
@@ -321,7 +322,7 @@ def test_another_label_file_is_another_run(tmp_path: Path) -> None:
 
 
 def test_explain_names_the_difference(tmp_path: Path) -> None:
-    from lpa3bench.explain import explain
+    from lpa3bench.training.explain import explain
 
     run(job(tmp_path, TASKS["Supervised"]))
     lines = explain(job(tmp_path, TASKS["Supervised"], "Supervised.lr = 0.01"))

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lpa3bench.errors import RunFailed
-from lpa3bench.sinks import RunInfo
-from lpa3bench.sinks.jsonl import JsonLines, cut_back
+from lpa3bench.training.metrics_file import JsonLines, cut_back
+from lpa3bench.training.sinks import RunInfo
 
 
 def info(folder: Path, epochs_done: int = 0) -> RunInfo:

@@ -8,11 +8,11 @@ from torch import Tensor, nn
 
 from lpa3bench.api import Output
 from lpa3bench.errors import PluginError
-from lpa3bench.model import Classifier, build
 from lpa3bench.nn.batchnorm import add_auxiliary
 from lpa3bench.nn.freeze import frozen
-from lpa3bench.passes import Passes
 from lpa3bench.testing import SPEC, TinyNet, no_global_randomness, weights_of
+from lpa3bench.training.image_passes import Passes
+from lpa3bench.training.network import Classifier, build
 
 X = torch.rand(6, 3, 8, 8, generator=torch.Generator().manual_seed(0))
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from lpa3bench.api import Phase
-from lpa3bench.phases import steps_in
-from lpa3bench.sinks import RunInfo, Sink
-from lpa3bench.sinks import progress as display
-from lpa3bench.sinks.progress import Bar, Lines, Pace, draws_bars, progress
+from lpa3bench.training import progress_bar as display
+from lpa3bench.training.progress_bar import Bar, Lines, Pace, draws_bars, progress
+from lpa3bench.training.sinks import RunInfo, Sink
+from lpa3bench.types import steps_in
 
 PHASES = (Phase("warm-up", 0, 10), Phase("heads", 2, 4), Phase("semi-supervised", 2, 7))
 

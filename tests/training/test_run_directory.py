@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lpa3bench.errors import RunFailed
-from lpa3bench.rundir import RunDirectory
+from lpa3bench.training.run_directory import RunDirectory
 
 
 def test_it_is_made_and_locked(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lpa3bench.api import Dataset, DatasetSpec, Split
 from lpa3bench.errors import DataError
-from lpa3bench.seeding import Draws, derive
+from lpa3bench.runtime.seeding import Draws, derive
 
 
 class CardFold(Dataset):

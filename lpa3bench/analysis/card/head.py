@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lpa3bench import device as devices
-from lpa3bench import identity as identities
+from lpa3bench.analysis.card.runs import NUISANCE_EPOCHS, Request, Runs, Trainer
 from lpa3bench.api import Augmenter
-from lpa3bench.probe.cardruns import NUISANCE_EPOCHS, Request, Runs, Trainer
+from lpa3bench.runtime import device as devices
+from lpa3bench.training import identity as identities
 
 
 def augmenter_of(trainer: Trainer, runs: Runs) -> dict[str, Any]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lpa3bench.probe.cardmeasures import Measure, proportion, spread
-from lpa3bench.probe.cardprobes import Reading, bits
-from lpa3bench.probe.judge import Seen
+from lpa3bench.analysis.card.judge import Seen
+from lpa3bench.analysis.card.measures import Measure, proportion, spread
+from lpa3bench.analysis.card.probes import Reading, bits
 
 SLIGHT = 0.05
 """Nats that images must tell of a target for the share that views keep to mean anything."""

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from lpa3bench import attack
 from lpa3bench.api import Backbone, Domain, Output
-from lpa3bench.model import Classifier
 from lpa3bench.nn.batchnorm import bn_domain
 from lpa3bench.nn.mode import kept_mode
+from lpa3bench.training.network import Classifier
 
 BATCH = 250
 

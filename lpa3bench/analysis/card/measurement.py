@@ -14,21 +14,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lpa3bench.analysis.card import information, parts, training
+from lpa3bench.analysis.card.head import augmenter_of, parameters_of, png, protocol_of
+from lpa3bench.analysis.card.judge import look
+from lpa3bench.analysis.card.measures import Measure
+from lpa3bench.analysis.card.nuisance import FACTORS, NuisanceDigits, Part
+from lpa3bench.analysis.card.probes import read
+from lpa3bench.analysis.card.runs import Request, Runs, Trainer, state_of
+from lpa3bench.analysis.card.views import Maker, Viewed, learned
+from lpa3bench.analysis.trained_run import Trained
 from lpa3bench.nn.batchnorm import bn_domain
 from lpa3bench.ops import at_least_float32
-from lpa3bench.probe import cardinformation as information
-from lpa3bench.probe import cardparts as parts
-from lpa3bench.probe import cardtraining as training
-from lpa3bench.probe.cardhead import augmenter_of, parameters_of, png, protocol_of
-from lpa3bench.probe.cardmeasures import Measure
-from lpa3bench.probe.cardprobes import read
-from lpa3bench.probe.cardruns import Request, Runs, Trainer, state_of
-from lpa3bench.probe.cardviews import Maker, Viewed, learned
-from lpa3bench.probe.judge import look
-from lpa3bench.probe.nuisance import FACTORS, NuisanceDigits, Part
-from lpa3bench.probe.trained import Trained
-from lpa3bench.seeding import Draws, derive
-from lpa3bench.sinks import Sink
+from lpa3bench.runtime.seeding import Draws, derive
+from lpa3bench.training.sinks import Sink
 
 VERSION = 1
 THRESHOLD = 0.02

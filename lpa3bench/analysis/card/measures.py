@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lpa3bench.seeding import Draws
+from lpa3bench.runtime.seeding import Draws
 
 LEVEL = 0.95
 """Of all intervals."""

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lpa3bench.api import Dataset, DatasetSpec, Split, WeakView
-from lpa3bench.seeding import Draws, derive
+from lpa3bench.runtime.seeding import Draws, derive
 
 SIDE = 16
 """Of the images, in pixels; the digit, 8 pixels in the source, is drawn 10 pixels high."""

@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from lpa3bench.probe.cardmeasures import Measure, exactly, mean, proportion, wilson
-from lpa3bench.probe.cardviews import Viewed
-from lpa3bench.probe.judge import Seen
+from lpa3bench.analysis.card.judge import Seen
+from lpa3bench.analysis.card.measures import Measure, exactly, mean, proportion, wilson
+from lpa3bench.analysis.card.views import Viewed
 
 
 # --------------------------------------------------------------------------------------------- preservation

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lpa3bench.hookspecs import Register, hookimpl
+from lpa3bench.plugin.hookspecs import Register, hookimpl
 
 FILE = Path(__file__).resolve()
 """For `--plugin`, and for `registry.load` and `open_run`."""
@@ -13,11 +13,11 @@ FILE = Path(__file__).resolve()
 @hookimpl
 def register_datasets(register: Register) -> None:
     """Folds of any data set, and digits whose nuisances are known."""
-    register("CardFold", "lpa3bench.probe.folds:CardFold")
-    register("NuisanceDigits", "lpa3bench.probe.nuisance:NuisanceDigits")
+    register("CardFold", "lpa3bench.analysis.card.folds:CardFold")
+    register("NuisanceDigits", "lpa3bench.analysis.card.nuisance:NuisanceDigits")
 
 
 @hookimpl
 def register_backbones(register: Register) -> None:
     """The judge's network, which no shipped config trains."""
-    register("JudgeNet", "lpa3bench.probe.judge:JudgeNet")
+    register("JudgeNet", "lpa3bench.analysis.card.judge:JudgeNet")

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lpa3bench.seeding import Draws, derive, seeded
+from lpa3bench.runtime.seeding import Draws, derive, seeded
 
 STEPS = 400
 BATCH = 64

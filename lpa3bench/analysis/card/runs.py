@@ -12,17 +12,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lpa3bench import config as configs
-from lpa3bench import registry as registries
+from lpa3bench.analysis.card.plugins import FILE
+from lpa3bench.analysis.trained_run import Trained, open_run
 from lpa3bench.api import Augmenter, Slot
 from lpa3bench.config import Config
 from lpa3bench.errors import ConfigError, UsageError
-from lpa3bench.job import Job
-from lpa3bench.probe.cardplugins import FILE
-from lpa3bench.probe.trained import Trained, open_run
-from lpa3bench.registry import Entry, Registry
-from lpa3bench.runner import run
-from lpa3bench.sinks import Sink
-from lpa3bench.slots import SLOTS
+from lpa3bench.plugin import registry as registries
+from lpa3bench.plugin.registry import Entry, Registry
+from lpa3bench.training.job import Job
+from lpa3bench.training.loop import run
+from lpa3bench.training.sinks import Sink
+from lpa3bench.types import SLOTS
 
 NUISANCE_EPOCHS = 10
 _NUISANCE = (

@@ -9,15 +9,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lpa3bench import device as devices
+from lpa3bench.analysis.interception import Guard
+from lpa3bench.analysis.trained_run import Trained
 from lpa3bench.api import Augmenter, Domain, Slot
 from lpa3bench.errors import RunFailed, blamed
 from lpa3bench.nn.batchnorm import add_auxiliary
 from lpa3bench.ops import one_hot
-from lpa3bench.passes import BACKWARD_IMAGE, FORWARD
-from lpa3bench.probe.guard import Guard
-from lpa3bench.probe.trained import Trained
-from lpa3bench.seeding import derive
+from lpa3bench.runtime import device as devices
+from lpa3bench.runtime.seeding import derive
+from lpa3bench.training.image_passes import BACKWARD_IMAGE, FORWARD
 
 
 @dataclass(frozen=True)

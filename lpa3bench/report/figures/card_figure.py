@@ -16,9 +16,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from lpa3bench.errors import RunFailed
-from lpa3bench.files import write_text
-from lpa3bench.report.figures.cardtext import markdown
+from lpa3bench.report.figures.card_text import markdown
 from lpa3bench.report.figures.drawing import COLOURS, GREY, RIGHT, WRONG, save, styled
+from lpa3bench.runtime.files import write_text
 
 Card = Mapping[str, Any]
 PAGE = (8.27, 11.2)

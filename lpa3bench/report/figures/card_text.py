@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from lpa3bench import licences
 from lpa3bench.report.markdown import escaped
+from lpa3bench.runtime import licences
 
 Card = Mapping[str, Any]
 GROUPS = {

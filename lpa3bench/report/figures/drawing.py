@@ -17,7 +17,7 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from lpa3bench.errors import UsageError
-from lpa3bench.files import write_atomically
+from lpa3bench.runtime.files import write_atomically
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito's, without the yellow that is lost on white."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lpa3bench.leaderboard.board import Board, Cell, Column, Row
+from lpa3bench.boards.board import Board, Cell, Column, Row
 from lpa3bench.report import numbers
 from lpa3bench.report.html.svg import COLOURS, Scale, Tick, band, dash, path, round_values, thinned
 from lpa3bench.stats.curves import MeanCurve

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from lpa3bench.leaderboard.board import Board, Cell
+from lpa3bench.boards.board import Board, Cell
 
 SECTIONS = {"config": "Config", "provenance": "Environment", "labels": "Labels"}
 """Headings of a record's parts; what is none of these is called "Record"."""

@@ -17,13 +17,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from lpa3bench._version import __version__
-from lpa3bench.leaderboard.board import Board, Cell, Comparison, Measure, Row
+from lpa3bench.boards.board import Board, Cell, Comparison, Measure, Row
 from lpa3bench.report import numbers
 from lpa3bench.report.costs import cost_rows
 from lpa3bench.report.html.charts import charts
 from lpa3bench.report.html.details import details
 from lpa3bench.report.html.ranks import diagram
-from lpa3bench.report.html.table import measure, tables
+from lpa3bench.report.html.tables import measure, tables
 from lpa3bench.stats.curves import column_of
 
 FOLDER = Path(__file__).parent

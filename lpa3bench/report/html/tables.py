@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from lpa3bench.leaderboard.board import Board, Cell, Column, Measure, Published, Row
+from lpa3bench.boards.board import Board, Cell, Column, Measure, Published, Row
+from lpa3bench.report.cell_text import claim_of_another
 from lpa3bench.report.numbers import decimals_for
-from lpa3bench.report.texts import claim_of_another
 
 CLAIMED, MEASURED = KINDS = ("claimed", "measured")
 UNPLANNED, UNCLAIMED, UNMEASURED = PLAIN = ("not planned", "no published number", "not measured")

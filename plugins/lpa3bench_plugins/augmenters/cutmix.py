@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from lpa3bench.api import Augmenter, Context, View
-from lpa3bench.device import send
 from lpa3bench.errors import PluginError
-from lpa3bench.seeding import Draws
+from lpa3bench.runtime.device import send
+from lpa3bench.runtime.seeding import Draws
 
 Box = tuple[slice, slice]
 """Rows and columns."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from lpa3bench.api import Augmenter, Context, DatasetSpec, Slot, View
-from lpa3bench.device import send
+from lpa3bench.runtime.device import send
 from lpa3bench_plugins.augmenters.image_ops import cutout
 
 GREY = 127 / 255

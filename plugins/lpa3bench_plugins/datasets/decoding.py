@@ -17,7 +17,7 @@ from torch import Tensor
 
 from lpa3bench.data.splits import fingerprint
 from lpa3bench.errors import DataError, RunFailed
-from lpa3bench.files import write_atomically
+from lpa3bench.runtime.files import write_atomically
 from lpa3bench_plugins.datasets.sources import Picture
 
 CHUNK = 256

@@ -18,7 +18,7 @@ from lpa3bench.errors import DataError
 from lpa3bench_plugins.labels.confusion import describe
 
 if TYPE_CHECKING:
-    from lpa3bench.seeding import Draws
+    from lpa3bench.runtime.seeding import Draws
 
 KEYS = {
     10: {

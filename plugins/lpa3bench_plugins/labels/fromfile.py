@@ -17,7 +17,7 @@ from lpa3bench.errors import DataError
 from lpa3bench_plugins.labels.confusion import UNLABELLED, describe
 
 if TYPE_CHECKING:
-    from lpa3bench.seeding import Draws
+    from lpa3bench.runtime.seeding import Draws
 
 
 class FromFile(Labels):

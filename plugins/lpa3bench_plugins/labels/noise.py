@@ -20,7 +20,7 @@ from lpa3bench.api import Labels, LabelSet
 from lpa3bench_plugins.labels.confusion import UNLABELLED, describe
 
 if TYPE_CHECKING:
-    from lpa3bench.seeding import Draws
+    from lpa3bench.runtime.seeding import Draws
 
 # Truck → automobile, bird → airplane, deer → horse, cat ↔ dog (Patrini et al., 2017); others stay.
 CIFAR10 = (0, 1, 0, 5, 7, 3, 6, 7, 8, 1)

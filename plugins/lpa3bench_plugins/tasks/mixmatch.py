@@ -12,9 +12,9 @@ from torch import Tensor
 
 from lpa3bench.api import Env, Model, View, ViewFunction
 from lpa3bench.data.sampler import Batch, Sampler
-from lpa3bench.device import send
 from lpa3bench.ops import mix, probabilities, soft_cross_entropy, squared_error
-from lpa3bench.seeding import Draws
+from lpa3bench.runtime.device import send
+from lpa3bench.runtime.seeding import Draws
 from lpa3bench_plugins.tasks.steps import training_view
 
 

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from lpa3bench import testing
 from lpa3bench.api import Augmenter, Context, DatasetSpec, Slot, View
-from lpa3bench.cell import refuse_nonsense
+from lpa3bench.config.cell import refuse_nonsense
+from lpa3bench.config.experiment import Experiment
 from lpa3bench.errors import ConfigError
-from lpa3bench.experiment import Experiment
-from lpa3bench.seeding import Draws
+from lpa3bench.runtime.seeding import Draws
 from lpa3bench.testing import SPEC, Bystander, TinyNet, TinySet, environment
 from lpa3bench_plugins.augmenters.compose import Compose
 from lpa3bench_plugins.augmenters.cutmix import CutMix

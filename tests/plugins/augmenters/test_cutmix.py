@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lpa3bench.api import Context
 from lpa3bench.errors import PluginError
-from lpa3bench.seeding import Draws
+from lpa3bench.runtime.seeding import Draws
 from lpa3bench_plugins.augmenters.cutmix import CutMix, draw_box, paste
 
 

@@ -4,12 +4,12 @@ from typing import Any, cast
 
 import pytest
 import torch
-from hostsync import HostSyncs
 from hypothesis import given
 from hypothesis import strategies as st
+from support.hostsync import HostSyncs
 
 from lpa3bench.api import Context, DatasetSpec, WeakView
-from lpa3bench.seeding import Draws
+from lpa3bench.runtime.seeding import Draws
 from lpa3bench_plugins.augmenters.cutout import GREY, Cutout
 from lpa3bench_plugins.augmenters.image_ops import cutout
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageEnhance, ImageOps
 from torch import Tensor
 
-from lpa3bench import device
-from lpa3bench.seeding import Draws
+from lpa3bench.runtime import device
+from lpa3bench.runtime.seeding import Draws
 from lpa3bench_plugins.augmenters.image_ops import cutout, engine, photometric, published
 from lpa3bench_plugins.augmenters.image_ops.catalogue import OPERATORS
 from lpa3bench_plugins.augmenters.image_ops.recipes import Entry, Recipe

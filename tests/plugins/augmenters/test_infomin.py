@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 import torch
-from hostsync import HostSyncs
+from support.hostsync import HostSyncs
 from torch import Tensor
 
 from lpa3bench import testing
 from lpa3bench.api import DatasetSpec, Slot, View
-from lpa3bench.experiment import Experiment
+from lpa3bench.config.experiment import Experiment
 from lpa3bench.nn.freeze import frozen
 from lpa3bench.ops import probabilities, soft_cross_entropy
 from lpa3bench_plugins.augmenters import infomin

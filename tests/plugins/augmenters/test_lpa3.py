@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 import torch
-from hostsync import HostSyncs
+from support.hostsync import HostSyncs
 from torch import Tensor, nn
 
 from lpa3bench import attack
 from lpa3bench.api import DatasetSpec, Output, View
-from lpa3bench.distributed import ALONE
 from lpa3bench.nn.batchnorm import add_auxiliary, bn_domain
 from lpa3bench.nn.freeze import frozen
-from lpa3bench.seeding import Draws
+from lpa3bench.runtime.distributed import ALONE
+from lpa3bench.runtime.seeding import Draws
 from lpa3bench_plugins.augmenters.lpa3 import LPA3
 from lpa3bench_plugins.backbones.smallnet import SmallNet
 

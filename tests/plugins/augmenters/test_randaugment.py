@@ -11,7 +11,7 @@ from PIL import Image
 from torchvision.transforms import InterpolationMode, autoaugment
 
 from lpa3bench.api import Context, DatasetSpec, WeakView
-from lpa3bench.seeding import Draws
+from lpa3bench.runtime.seeding import Draws
 from lpa3bench_plugins.augmenters.image_ops import engine, published
 from lpa3bench_plugins.augmenters.image_ops.engine import Choices
 from lpa3bench_plugins.augmenters.randaugment import RandAugment

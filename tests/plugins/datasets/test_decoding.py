@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from pictures import draw, listing, made_folder
+from support.pictures import draw, listing, made_folder
 
 from lpa3bench import testing
 from lpa3bench.errors import DataError, RunFailed

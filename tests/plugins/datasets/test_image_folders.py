@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from pictures import CLASSES, COUNTS, draw, made_folder
 from PIL import Image
+from support.pictures import CLASSES, COUNTS, draw, made_folder
 
 from lpa3bench import testing
 from lpa3bench.errors import DataError

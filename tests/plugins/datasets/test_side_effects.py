@@ -11,7 +11,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from lpa3bench.errors import DataError
-from lpa3bench.registry import load
+from lpa3bench.plugin.registry import load
 
 refused = []
 ours = [entry for entry in load().kind("datasets") if entry.distribution.startswith("lpa3bench ")]

@@ -13,7 +13,7 @@ import torch
 
 from lpa3bench.api import LabelSet
 from lpa3bench.errors import DataError
-from lpa3bench.seeding import Draws
+from lpa3bench.runtime.seeding import Draws
 from lpa3bench_plugins.datasets.cifar import CIFAR10, CIFAR100
 from lpa3bench_plugins.labels.cifarn import CIFARN, KEYS
 

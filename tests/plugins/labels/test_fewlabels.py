@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lpa3bench.seeding import Draws
+from lpa3bench.runtime.seeding import Draws
 from lpa3bench_plugins.labels.confusion import UNLABELLED
 from lpa3bench_plugins.labels.fewlabels import FewLabels
 

@@ -8,7 +8,7 @@ import torch
 
 from lpa3bench.api import LabelSet
 from lpa3bench.errors import DataError
-from lpa3bench.seeding import Draws
+from lpa3bench.runtime.seeding import Draws
 from lpa3bench_plugins.labels.fromfile import FromFile
 
 CLEAN = torch.tensor([0, 1, 2, 2, 1, 0])

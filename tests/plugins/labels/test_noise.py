@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lpa3bench.api import Labels, LabelSet
-from lpa3bench.seeding import Draws
+from lpa3bench.runtime.seeding import Draws
 from lpa3bench_plugins.labels.clean import Clean
 from lpa3bench_plugins.labels.noise import (
     CIFAR100_SUPERCLASS,

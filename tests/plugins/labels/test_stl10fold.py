@@ -8,7 +8,7 @@ import torch
 
 from lpa3bench.api import LabelSet
 from lpa3bench.errors import DataError
-from lpa3bench.seeding import Draws
+from lpa3bench.runtime.seeding import Draws
 from lpa3bench_plugins.labels.stl10fold import FILE, STL10Fold
 
 CLEAN = torch.cat((torch.arange(5000) % 10, torch.full((700,), -1)))

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from lpa3bench.api import Labels
-from lpa3bench.seeding import Draws
+from lpa3bench.runtime.seeding import Draws
 from lpa3bench_plugins.labels.clean import Clean
 from lpa3bench_plugins.labels.fewlabels import FewLabels
 from lpa3bench_plugins.labels.fromfile import FromFile

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lpa3bench.errors import RunFailed
-from lpa3bench.seeding import Draws
+from lpa3bench.runtime.seeding import Draws
 from lpa3bench.testing import no_global_randomness
 from lpa3bench_plugins.tasks import codivide
 

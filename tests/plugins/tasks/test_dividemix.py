@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from hypothesis import strategies as st
-from smallruns import begin, steps, train
+from support.small_runs import begin, steps, train
 from torch import Tensor
 
 from lpa3bench.api import Augmenter, TrainLabels

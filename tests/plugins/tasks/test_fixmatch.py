@@ -9,18 +9,18 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from hostsync import HostSyncs
 from hypothesis import given
 from hypothesis import strategies as st
-from smallruns import begin, train
+from support.hostsync import HostSyncs
+from support.small_runs import begin, train
 from torch import Tensor, nn
 
 from lpa3bench.api import Augmenter, Context, Domain, Step, TrainLabels, View
+from lpa3bench.config.experiment import Experiment
 from lpa3bench.data.sampler import Batch
-from lpa3bench.environment import Environment
 from lpa3bench.errors import ConfigError
-from lpa3bench.experiment import Experiment
 from lpa3bench.testing import COUNT, TinySet, assert_same, environment, weights_of
+from lpa3bench.training.environment import Environment
 from lpa3bench_plugins.augmenters.identity import Identity
 from lpa3bench_plugins.augmenters.lpa3 import LPA3
 from lpa3bench_plugins.augmenters.randaugment import RandAugment

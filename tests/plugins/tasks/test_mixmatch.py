@@ -8,14 +8,14 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from smallruns import begin
+from support.small_runs import begin
 
 from lpa3bench.api import View
 from lpa3bench.data.sampler import Batch, Sampler
-from lpa3bench.environment import Environment
 from lpa3bench.ops import mix, soft_cross_entropy, squared_error
-from lpa3bench.seeding import Draws
+from lpa3bench.runtime.seeding import Draws
 from lpa3bench.testing import weights_of
+from lpa3bench.training.environment import Environment
 from lpa3bench_plugins.augmenters.identity import Identity
 from lpa3bench_plugins.augmenters.randaugment import RandAugment
 from lpa3bench_plugins.tasks import mixmatch

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 import torch
-from hostsync import HostSyncs
-from smallruns import ROWS, Darker, assert_two_passes, begin, train
+from support.hostsync import HostSyncs
+from support.small_runs import ROWS, Darker, assert_two_passes, begin, train
 from torch import Tensor
 
 from lpa3bench.api import Augmenter, Context, DatasetSpec, TrainLabels, View
-from lpa3bench.environment import Environment
 from lpa3bench.errors import ConfigError
 from lpa3bench.ops import one_hot, soft_cross_entropy
 from lpa3bench.testing import COUNT, SPEC, weights_of
+from lpa3bench.training.environment import Environment
 from lpa3bench_plugins.augmenters.identity import Identity
 from lpa3bench_plugins.augmenters.lpa3 import LPA3
 from lpa3bench_plugins.labels.clean import Clean

@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 import torch
-from hostsync import HostSyncs
 from hypothesis import given
 from hypothesis import strategies as st
-from smallruns import ROWS, Darker, begin, train
+from support.hostsync import HostSyncs
+from support.small_runs import ROWS, Darker, begin, train
 from torch import Tensor
 
 from lpa3bench.api import Augmenter, TrainLabels
-from lpa3bench.environment import Environment
 from lpa3bench.errors import ConfigError
 from lpa3bench.ops import one_hot
 from lpa3bench.testing import COUNT, SPEC, assert_same, weights_of
+from lpa3bench.training.environment import Environment
 from lpa3bench_plugins.augmenters.identity import Identity
 from lpa3bench_plugins.augmenters.lpa3 import LPA3
 from lpa3bench_plugins.labels.fewlabels import FewLabels

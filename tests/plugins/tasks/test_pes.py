@@ -12,13 +12,13 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from smallruns import begin, steps, train
+from support.small_runs import begin, steps, train
 from torch import Tensor, nn
 
 from lpa3bench.api import Augmenter
-from lpa3bench.environment import Environment
 from lpa3bench.nn.reset import reset_parameters
 from lpa3bench.testing import COUNT, assert_same, weights_of
+from lpa3bench.training.environment import Environment
 from lpa3bench_plugins.augmenters.identity import Identity
 from lpa3bench_plugins.augmenters.lpa3 import LPA3
 from lpa3bench_plugins.tasks import pes

@@ -8,13 +8,13 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from smallruns import assert_two_passes, begin, train
+from support.small_runs import assert_two_passes, begin, train
 from torch import Tensor
 
 from lpa3bench.api import Augmenter, Context, Domain, TrainLabels, View
-from lpa3bench.environment import Environment
 from lpa3bench.ops import one_hot, soft_cross_entropy
 from lpa3bench.testing import COUNT, weights_of
+from lpa3bench.training.environment import Environment
 from lpa3bench_plugins.augmenters.identity import Identity
 from lpa3bench_plugins.augmenters.lpa3 import LPA3
 from lpa3bench_plugins.tasks.supervised import Supervised, step_decay

@@ -7,12 +7,12 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from madeupcards import NASTY, card
 from PIL import Image
+from support.made_up_cards import NASTY, card
 
 from lpa3bench.errors import RunFailed
-from lpa3bench.report.figures.card import write
-from lpa3bench.report.figures.cardtext import markdown
+from lpa3bench.report.figures.card_figure import write
+from lpa3bench.report.figures.card_text import markdown
 
 
 def test_four_files_the_same_each_time(tmp_path: Path) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from smallrecords import bits, changed, small_record
+from support.small_records import bits, changed, small_record
 
 from lpa3bench.errors import DataError
 from lpa3bench.records import Record
-from lpa3bench.report.figures.curves import AXES, draw, places
+from lpa3bench.report.figures.curve_figure import AXES, draw, places
 from lpa3bench.report.figures.series import matching, panels, with_arms
 from lpa3bench.stats.curves import mean_curve
 

@@ -6,7 +6,7 @@ import statistics
 from pathlib import Path
 
 import pytest
-from smallrecords import bits, changed, small_record
+from support.small_records import bits, changed, small_record
 
 from lpa3bench.errors import DataError
 from lpa3bench.records import Record

@@ -12,7 +12,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from madeupboards import board, large
+from support.made_up_boards import board, large
 
 from lpa3bench.report.html import page
 

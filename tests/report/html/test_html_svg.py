@@ -7,10 +7,20 @@ from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
-from madeupboards import board, large
+from support.made_up_boards import board, large
 
 from lpa3bench.report.html import charts as drawn
-from lpa3bench.report.html.svg import COLOURS, DASHES, Scale, Tick, band, dash, path, round_values, thinned
+from lpa3bench.report.html.svg import (
+    COLOURS,
+    DASHES,
+    Scale,
+    Tick,
+    band,
+    dash,
+    path,
+    round_values,
+    thinned,
+)
 from lpa3bench.stats import MeanCurve
 
 

@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import Any
 from xml.etree import ElementTree
 
-from madeupboards import board, record
+from support.made_up_boards import board, record
 
-from lpa3bench.leaderboard.board import Board
+from lpa3bench.boards.board import Board
 from lpa3bench.report.html.details import Section, details, leaves
 from lpa3bench.report.html.ranks import diagram
-from lpa3bench.report.html.table import Place, Table, table, tables
+from lpa3bench.report.html.tables import Place, Table, table, tables
 from lpa3bench.stats import Ranks
 
 

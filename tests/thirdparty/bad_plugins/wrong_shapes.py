@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from lpa3bench import Augmenter, Context, View, hookimpl
-from lpa3bench.hookspecs import Register
+from lpa3bench.plugin.hookspecs import Register
 
 
 class WrongShapes(Augmenter):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from lpa3bench.device import send
+from lpa3bench.runtime.device import send
 from lpa3bench_plugins.augmenters.image_ops.photometric import luma
 
 Colour = tuple[int, int, int]

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from lpa3bench.device import send
+from lpa3bench.runtime.device import send
 from lpa3bench_plugins.augmenters.image_ops import cutout
 from lpa3bench_plugins.augmenters.image_ops.catalogue import OPERATORS, Kernel, Own
 from lpa3bench_plugins.augmenters.image_ops.photometric import to_bytes
 from lpa3bench_plugins.augmenters.image_ops.recipes import Recipe
 
 if TYPE_CHECKING:
-    from lpa3bench.seeding import Draws
+    from lpa3bench.runtime.seeding import Draws
 
 CHUNK = 1 << 21
 """Values (B·C·H·W) augmented at a time on a CPU, where both smaller and larger calls are slower (the first

@@ -1,0 +1,1 @@
+"""What everything else stands on: devices, processes, random numbers, files and folders, signals."""

@@ -1,0 +1,1 @@
+"""One run: a config trained with one seed, from its plan to its record."""
