@@ -148,6 +148,38 @@ class Labels(ABC):
         """Make the labels of a run. `clean`: int64 [N], −1 for an image that comes without a label."""
 
 
+class Metric(ABC):
+    """A number that says how well a split was predicted, or a detail of it that is no number.
+
+    A run computes its metrics (`run.metrics`) after every epoch, on each split that it scores, and once more
+    from the stored predictions of a run that was trained before the metric was written.
+    """
+
+    name: str
+    """What configs, records and boards call it: lower case, digits and "_", such as "balanced_accuracy"."""
+    title: str
+    """A few words, for a heading."""
+    unit: str = ""
+    """"%" for a share in [0, 1] that is shown as a percentage; else the unit of the number as it is."""
+    higher_is_better: bool = True
+    undefined: str = "it is not finite"
+    """Why `compute` returns None, for the record."""
+
+    @abstractmethod
+    def compute(self, probs: Tensor, labels: Tensor) -> float | None:
+        """The number; None where it is undefined, or where the metric has only a detail.
+
+        Args:
+            probs: float32 [N, K] on the CPU, the predicted probabilities.
+            labels: int64 [N] on the CPU, the clean labels.
+        """
+
+    def detail(self, probs: Tensor, labels: Tensor) -> Any:
+        """What is no number, as lists and dicts of plain values; None: there is nothing. Asked once, at the
+        end of the run, of the last epoch's predictions of the test split."""
+        return None
+
+
 class Backbone(nn.Module, ABC):
     """A network with features. Plain `nn.BatchNorm2d` inside; it knows nothing of views or domains.
 
