@@ -162,6 +162,8 @@ class Metric(ABC):
     unit: str = ""
     """"%" for a share in [0, 1] that is shown as a percentage; else the unit of the number as it is."""
     higher_is_better: bool = True
+    counts: bool = False
+    """Whether it is a share of the images, k/N, so that a test can be exact on counts."""
     undefined: str = "it is not finite"
     """Why `compute` returns None, for the record."""
 

@@ -1,9 +1,9 @@
 """What no implementation of a step can do without, counted on paper and turned into seconds.
 
 Work is counted in image-forwards: one image once forward through the network. A backward pass to the image
-counts as one more and one to the weights as two, as `lpa3bench.training.image_passes` counts the real
-steps. For one image-forward there are the floating-point operations of its convolutions and products, and the bytes of
-the activations that have to go to memory and back in bfloat16, since no cache holds a batch's maps:
+counts as one more and one to the weights as two, as `lpa3bench.training.image_passes` counts the real steps.
+For one image-forward there are the floating-point operations of its convolutions and products, and the bytes
+of the activations that have to go to memory and back in bfloat16, since no cache holds a batch's maps:
 
 * every convolution reads its input once and writes its output once;
 * every BatchNorm that is called reads its input for the statistics, reads it again and writes the result
