@@ -49,6 +49,10 @@ class Measure:
     unit: str
     """"%" for a share in [0, 1] that is shown as a percentage; else the unit of the number as it is."""
     higher_is_better: bool = True
+    counts: bool = False
+    """Whether it is a share of the test images, k/N."""
+    is_cost: bool = False
+    """Whether it says what training took, and not how good it was."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +108,7 @@ class Comparison:
     """The verdict in a sentence."""
     per_sample_p: float | None = None
     """McNemar's test on the test images, pooled over the seeds' pairs; None without shared images."""
-    worst_class: int | None = None
+    worst_class: str | None = None
     worst_class_difference: float | None = None
     classes_harmed: int | None = None
     """Classes whose mean accuracy is lower than the baseline's."""
@@ -115,6 +119,20 @@ class Comparison:
     """Hardware, processes, threads and versions that differ, likewise: seconds do not compare then."""
     costs: tuple[EqualCost, ...] = ()
     """The two at equal cost: in passes, and in seconds; (): no pairs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replications:
+    """Runs of seeds that the board has, from other hardware or another torch, beside the board's own."""
+
+    n: int
+    """Runs."""
+    mean: float
+    """Mean of the differences, replication − the board's."""
+    largest: float
+    """The largest difference, without its sign."""
+    surroundings: tuple[str, ...]
+    """In what they differ from the board's, `name: the board's → theirs`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,6 +169,8 @@ class Cell:
     """Accuracy after each epoch, on boards of areas under the ROC curve the area; None: some run lacks it."""
     records: tuple[str, ...] = ()
     """File names below `results/`."""
+    replications: Replications | None = None
+    """How runs of the same seeds in other surroundings agree; they are never counted in n."""
     flags: tuple[str, ...] = ()
     relative: float | None = None
     """Mean over the baseline's in this column, on boards of cost, where ratios say more than differences."""

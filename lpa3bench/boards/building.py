@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from statistics import fmean
 from typing import Any
 
-from lpa3bench.boards.board import Board, Cell, Column, Row
+import msgspec
+
+from lpa3bench.boards.board import Board, Cell, Column, Replications, Row
 from lpa3bench.boards.claims import compared, rank, reproduction, settled
-from lpa3bench.boards.definition import Definition
-from lpa3bench.boards.measures import MEASURES, value
+from lpa3bench.boards.definition import NOT_MEASURED, Definition
+from lpa3bench.boards.measures import COSTS, is_cost, measure_of, metric_of, score_keys, value
 from lpa3bench.boards.notes import notes
 from lpa3bench.boards.placing import Place, by_cell
 from lpa3bench.records import Record
 from lpa3bench.records.searches import Searched
-from lpa3bench.stats.curves import column_of, mean_curve
+from lpa3bench.stats.curves import mean_curve
 from lpa3bench.stats.means import summary
-from lpa3bench.stats.parity import surroundings_that_differ
+from lpa3bench.stats.parity import surroundings_that_decide, surroundings_that_differ
 
-DETAILS = ("seed", "metrics", "per_class", "labels", "protocol", "cost", "config", "provenance", "flags")
-"""Parts of a record that a cell's page shows."""
+DETAILS = ("labels", "protocol", "cost", "config", "provenance")
+"""Parts of a record that a cell's page shows as they are."""
 
 
 def build(definition: Definition, records: Iterable[Record], searches: Mapping[str, Searched]) -> Board:
@@ -33,40 +36,61 @@ def build(definition: Definition, records: Iterable[Record], searches: Mapping[s
     Raises:
         DataError: a record has no place, is no result, or cannot be pooled with another of its cell.
     """
-    found = by_cell(definition, records)
-    ledger = _label_flags(definition, found)
+    placed = by_cell(definition, records)
+    found = placed.runs
+    label_flags = _label_flags(definition, found)
     cells = {}
     for row, column in definition.planned():
         place = (row.key, column.key)
         runs = found.get(place, [])
         searched = next((searches[str(run)] for run in runs if str(run) in searches), None)
-        cells[place] = _cell(definition, row, column, runs, ledger.get(place, ()), searched)
-    cells = compared(definition, cells, found)
+        cells[place] = replace(
+            _cell(definition, row, column, runs, label_flags.get(place, ()), searched),
+            replications=_agreement(definition, runs, placed.replications.get(place, ())),
+        )
     all_records = [record for runs in found.values() for record in runs]
-    keys = {definition.metric, *definition.also}.union(*(cell.other_scores for cell in cells.values()))
+    measure = measure_of(definition.metric, all_records)
+    cells = compared(definition, measure, cells, found)
+    claims = {claim.metric for claim in definition.published.values()} - {*NOT_MEASURED}
+    keys = dict.fromkeys((definition.metric, *definition.also, *sorted(claims)))
+    for cell in cells.values():
+        keys |= dict.fromkeys(cell.other_scores)
+    measures = {key: measure_of(key, all_records) for key in keys}
     return Board(
         key=definition.key,
         title=definition.title,
         text=definition.text,
         metric=definition.metric,
-        metric_text=MEASURES[definition.metric].text,
+        metric_text=measure.text,
         protocol=definition.protocol,
         rows=definition.rows,
         columns=definition.columns,
         cells=tuple(cells.values()),
-        ranking=rank(definition, cells),
-        notes=notes(definition, [*cells.values()], labels_agree=not ledger),
+        ranking=rank(definition, measure, cells),
+        notes=notes(definition, measures, [*cells.values()], labels_agree=not label_flags),
         commands=definition.commands or (f"lpa3bench leaderboard build {definition.key}",),
         records={record.file_name: detail(record) for record in sorted(all_records, key=_file_name)},
         results=f"../{definition.records_of}/results" if definition.records_of else "results",
-        measures={key: measure for key, measure in MEASURES.items() if key in keys},
+        measures=measures,
         also=definition.also,
     )
 
 
 def detail(record: Record) -> dict[str, Any]:
-    """What a cell's page shows of a record: `DETAILS`, and how often it was taken up again."""
-    return {**{name: record.data[name] for name in DETAILS}, "resumed": len(record.data["resumed_from"])}
+    """What a cell's page shows of a record, as plain values."""
+    data = record.data
+    return {
+        "seed": record.seed,
+        "metrics": {key: record.score(key) for key in score_keys([record])},
+        "per_class": [*data.per_class.shares],
+        "classes": [*data.per_class.names],
+        "data_sha256": record.data_hash,
+        **{name: msgspec.to_builtins(getattr(data, name)) for name in DETAILS},
+        "numerics": record.numerics,
+        "plugins": dict(data.identity.plugins),
+        "flags": [*data.flags],
+        "resumed": len(data.resumed_from),
+    }
 
 
 def _file_name(record: Record) -> str:
@@ -78,7 +102,7 @@ def _cell(
     row: Row,
     column: Column,
     runs: Sequence[Record],
-    label_flags: Sequence[str],
+    other_labels: Sequence[str],
     searched: Searched | None,
 ) -> Cell:
     published = definition.published.get((row.key, column.key))
@@ -104,25 +128,42 @@ def _cell(
         trials=searched.trials if searched else None,
         published=published,
         reproduction=reproduction(published, runs, definition.metric),
-        curve=mean_curve(runs, column_of(definition.metric)),
+        curve=mean_curve(
+            runs, runs[0].data.select if is_cost(definition.metric) else metric_of(definition.metric)
+        ),
         records=tuple(run.file_name for run in runs),
         flags=(
             *([searched.text] if searched else []),
             *_undefined(definition, runs),
             *_flags(runs),
-            *label_flags,
+            *other_labels,
         ),
         identity=runs[0].identity,
     )
 
 
+def _agreement(
+    definition: Definition, runs: Sequence[Record], again: Sequence[Record]
+) -> Replications | None:
+    """How the replications agree with the runs that they repeat, by the board's measure."""
+    by_seed = {run.seed: run for run in runs}
+    pairs = [(by_seed[record.seed], record) for record in again]
+    values = [(value(ours, definition.metric), value(theirs, definition.metric)) for ours, theirs in pairs]
+    differences = [theirs - ours for ours, theirs in values if ours is not None and theirs is not None]
+    if not differences:
+        return None
+    told = (line for ours, theirs in pairs for line in surroundings_that_decide(ours, theirs))
+    return Replications(
+        n=len(differences),
+        mean=fmean(differences),
+        largest=max(map(abs, differences)),
+        surroundings=tuple(dict.fromkeys(told)),
+    )
+
+
 def _other_measures(definition: Definition, runs: Sequence[Record]) -> list[str]:
-    known = {name for run in runs for name in run.data["metrics"]}
-    return [
-        name
-        for name, measure in MEASURES.items()
-        if name != definition.metric and (name in known or name in definition.also or measure.unit != "%")
-    ]
+    known = (*score_keys(runs), *definition.also, *COSTS)
+    return [name for name in dict.fromkeys(known) if name != definition.metric]
 
 
 def _values(runs: Sequence[Record], name: str) -> list[float]:
@@ -139,7 +180,7 @@ def _undefined(definition: Definition, runs: Sequence[Record]) -> list[str]:
 
 def _flags(runs: Sequence[Record]) -> list[str]:
     """Those of the records, each once, and in what their surroundings differ."""
-    counted = Counter(flag for run in runs for flag in run.data["flags"])
+    counted = Counter(flag for run in runs for flag in run.data.flags)
     flags = [flag if n == len(runs) else f"{n} of {len(runs)} runs: {flag}" for flag, n in counted.items()]
     changes = Counter(change for run in runs[1:] for change in surroundings_that_differ(runs[0], run))
     return [*flags, *(f"{n} of {len(runs)} runs had another {change}" for change, n in changes.items())]
@@ -154,7 +195,7 @@ def _label_flags(definition: Definition, found: Mapping[Place, Sequence[Record]]
     first: dict[tuple[str, int, str], tuple[str, str]] = {}
     for row, column in definition.planned():
         for record in found.get((row.key, column.key), ()):
-            kind = str(record.data["labels"].get("kind"))
+            kind = str(record.data.labels.get("kind"))
             key = (column.key, record.seed, kind)
             known_hash, known_row = first.setdefault(key, (record.label_hash, row.name))
             if known_hash != record.label_hash:

@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from lpa3bench.boards.board import Cell, Comparison, Published, Reproduction
+from lpa3bench.boards.board import Cell, Comparison, Measure, Published, Reproduction
 from lpa3bench.boards.definition import Definition
-from lpa3bench.boards.measures import MEASURES, value
+from lpa3bench.boards.measures import is_cost, metric_of, value, with_rule
 from lpa3bench.boards.placing import Place
 from lpa3bench.records import Record
-from lpa3bench.stats.curves import AXES, column_of
+from lpa3bench.records.summary import ORACLE_BEST
+from lpa3bench.stats.curves import AXES
 from lpa3bench.stats.equalcost import EqualCost, equal_cost
 from lpa3bench.stats.harm import class_harm
 from lpa3bench.stats.paired import PairedTest, judged, paired_test
@@ -21,7 +22,6 @@ from lpa3bench.stats.ranking import Ranks, ranks
 from lpa3bench.stats.reproduction import agreement
 from lpa3bench.stats.samples import pooled_mcnemar
 
-ORACLE = "oracle_best"
 DIGITS = 10
 """Decimals of what libraries compute; the last bits differ between machines, and a board does not."""
 
@@ -33,13 +33,17 @@ def settled(number: float | None) -> float | None:
 
 # ----------------------------------------------------------------------------------------------- baselines
 def compared(
-    definition: Definition, cells: Mapping[Place, Cell], found: Mapping[Place, Sequence[Record]]
+    definition: Definition,
+    measure: Measure,
+    cells: Mapping[Place, Cell],
+    found: Mapping[Place, Sequence[Record]],
 ) -> dict[Place, Cell]:
     """The cells, each with its comparison with the baseline of its row in the same column.
 
     On a board of costs it is the ratio of the means; what a test over seeds asks is no question there.
 
     Args:
+        measure: the board's.
         cells: without comparisons, by row, then by column.
         found: the records of each cell.
     """
@@ -48,21 +52,26 @@ def compared(
         for row, column in definition.planned()
         if row.baseline and found.get((row.key, column.key)) and found.get((row.baseline, column.key))
     }
-    if MEASURES[definition.metric].unit != "%":
+    if measure.is_cost:
         ratios = {place: _ratio(cells[place], cells[baseline]) for place, baseline in baselines.items()}
         return {place: replace(cell, relative=ratios.get(place)) for place, cell in cells.items()}
     pairings = {
-        place: paired_runs(found[place], found[baseline], definition.metric)
+        place: paired_runs(found[place], found[baseline], measure.key)
         for place, baseline in baselines.items()
     }
-    tests = judged([paired_test(pairing.differences(definition.metric)) for pairing in pairings.values()])
+    tests = judged(
+        [
+            paired_test(pairing.differences(measure.key), higher_is_better=measure.higher_is_better)
+            for pairing in pairings.values()
+        ]
+    )
     result = {**cells}
     for (place, pairing), test in zip(pairings.items(), tests, strict=True):
         baseline = baselines[place]
         first = Pair(method=found[place][0], baseline=found[baseline][0])
         result[place] = replace(
             cells[place],
-            comparison=_comparison(definition.metric, baseline[0], pairing, test, first),
+            comparison=_comparison(measure, baseline[0], pairing, test, first),
             flags=(*cells[place].flags, *_unpaired(pairing)),
         )
     return result
@@ -72,13 +81,18 @@ def _ratio(cell: Cell, baseline: Cell) -> float | None:
     return cell.mean / baseline.mean if cell.mean is not None and baseline.mean else None
 
 
-def _comparison(metric: str, baseline: str, pairing: Pairing, test: PairedTest, first: Pair) -> Comparison:
+def _comparison(
+    measure: Measure, baseline: str, pairing: Pairing, test: PairedTest, first: Pair
+) -> Comparison:
     """The comparison with the row that is called so; of no pairs, the first runs tell what differs."""
     told = pairing.pairs or (first,)
     harm = class_harm(pairing.pairs)
     per_sample = pooled_mcnemar(pairing.pairs)
     test = _settled(test)
-    costs = (equal_cost(pairing.pairs, axis, column_of(metric)) for axis in AXES)
+    costs = (
+        equal_cost(pairing.pairs, axis, metric_of(measure.key), higher_is_better=measure.higher_is_better)
+        for axis in AXES
+    )
     return Comparison(
         baseline=baseline,
         n=test.n,
@@ -93,7 +107,7 @@ def _comparison(metric: str, baseline: str, pairing: Pairing, test: PairedTest, 
         test=test.test,
         why=test.why,
         per_sample_p=settled(per_sample.p) if per_sample else None,
-        worst_class=harm.worst.number if harm else None,
+        worst_class=harm.worst.name if harm else None,
         worst_class_difference=harm.worst.difference.mean if harm else None,
         classes_harmed=harm.harmed if harm else None,
         classes=len(harm.classes) if harm else None,
@@ -141,7 +155,8 @@ def reproduction(published: Published | None, runs: Sequence[Record], metric: st
         return _not_testable("it is another quantity than any of a record's scores")
     if published.metric == "unknown":
         told = (
-            f"as {name} it would be {_agreement(published, runs, name).verdict}" for name in (metric, ORACLE)
+            f"as {name} it would be {_agreement(published, runs, name).verdict}"
+            for name in (metric, with_rule(metric, ORACLE_BEST))
         )
         return _not_testable(f"the source does not say which epoch counts; {', '.join(told)}")
     return _agreement(published, runs, published.metric)
@@ -162,16 +177,17 @@ def _not_testable(reason: str) -> Reproduction:
 
 
 # ------------------------------------------------------------------------------------------------ all rows
-def rank(definition: Definition, cells: Mapping[Place, Cell]) -> Ranks | None:
+def rank(definition: Definition, measure: Measure, cells: Mapping[Place, Cell]) -> Ranks | None:
     """The ranked rows over the columns in which all of them are measured; None where that is nothing.
 
     Rows of which no cell is measured have no rank, and cost nobody else theirs.
     """
-    if MEASURES[definition.metric].unit != "%":
+    if is_cost(definition.metric):
         return None
+    sign = 1 if measure.higher_is_better else -1
     scores = {
         row: {
-            column.key: cell.mean
+            column.key: None if cell.mean is None else sign * cell.mean
             for column in definition.columns
             if (cell := cells.get((row, column.key))) is not None
         }

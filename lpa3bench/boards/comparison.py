@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from itertools import product
 from statistics import fmean
 
-from lpa3bench.boards.selection import ENVIRONMENT, Group
+from lpa3bench.boards.board import Measure
+from lpa3bench.boards.measures import chosen_measure, metric_of
+from lpa3bench.boards.selection import Group
 from lpa3bench.errors import UsageError
 from lpa3bench.records import Record
 from lpa3bench.stats import (
@@ -21,7 +23,6 @@ from lpa3bench.stats import (
     Summary,
     augmenters_that_differ,
     class_harm,
-    column_of,
     equal_cost,
     in_any_pair,
     judged,
@@ -84,33 +85,45 @@ class Compared:
     """All cells."""
 
     metric: str
+    measure: Measure
+    """Of that metric."""
     cells: tuple[CellComparison, ...]
     pooled: PairedTest | None
     """Over cells, one mean difference each; None for a single cell, or where cells share a setting."""
 
 
-def compare(methods: Sequence[Group], baselines: Sequence[Group], metric: str) -> Compared:
+def compare(methods: Sequence[Group], baselines: Sequence[Group], metric: str | None = None) -> Compared:
     """Compare every method with every baseline in the same environment.
 
     One method and one baseline are compared whatever they are; of more, those with the same task, data set,
     labels, setting, backbone and epochs. p values are corrected over all of these comparisons.
 
+    Args:
+        metric: `<metric>.<rule>`; None: the selecting metric's after the last epoch.
+
     Raises:
-        UsageError: nothing makes a pair.
+        UsageError: nothing makes a pair, or no record has the metric.
         DataError: a record is damaged.
     """
     matched = _matched(methods, baselines)
-    pairings = [paired_runs(ours.records, theirs.records, metric) for ours, theirs in matched]
+    measure = chosen_measure(metric, [group.first for couple in matched for group in couple])
+    pairings = [paired_runs(ours.records, theirs.records, measure.key) for ours, theirs in matched]
     if not any(pairing.pairs for pairing in pairings):
         raise UsageError(_nothing(matched, pairings))
-    tests = judged([paired_test(pairing.differences(metric)) for pairing in pairings])
+    tests = judged(
+        [
+            paired_test(pairing.differences(measure.key), higher_is_better=measure.higher_is_better)
+            for pairing in pairings
+        ]
+    )
     return Compared(
-        metric=metric,
+        metric=measure.key,
+        measure=measure,
         cells=tuple(
-            _cell(ours, theirs, pairing, test, metric)
+            _cell(ours, theirs, pairing, test, measure)
             for (ours, theirs), pairing, test in zip(matched, pairings, tests, strict=True)
         ),
-        pooled=_pooled(matched, tests),
+        pooled=_pooled(matched, tests, measure),
     )
 
 
@@ -136,8 +149,7 @@ def _same(one: Group, other: Group) -> bool:
 def _told(groups: Sequence[Group], shown: int = 3) -> str:
     """Their environments in a few words."""
     cells = dict.fromkeys(
-        " ".join(str(group.first.cell[field]) for field in ENVIRONMENT if group.first.cell[field] is not None)
-        for group in groups
+        " ".join(str(part) for part in group.environment if part is not None) for group in groups
     )
     return "; ".join([*cells][:shown]) + (f"; and {len(cells) - shown} more" if len(cells) > shown else "")
 
@@ -148,13 +160,14 @@ def _nothing(matched: Sequence[tuple[Group, Group]], pairings: Sequence[Pairing]
     return f"nothing to compare: no run of {ours.label} makes a pair with one of {theirs.label}: {reasons}"
 
 
-def _cell(ours: Group, theirs: Group, pairing: Pairing, test: PairedTest, metric: str) -> CellComparison:
+def _cell(ours: Group, theirs: Group, pairing: Pairing, test: PairedTest, measure: Measure) -> CellComparison:
     pairs = pairing.pairs
     told = pairs or (Pair(method=ours.first, baseline=theirs.first),)
-    costs = (equal_cost(pairs, axis, column_of(metric)) for axis in AXES)
+    metric = metric_of(measure.key)
+    costs = (equal_cost(pairs, axis, metric, higher_is_better=measure.higher_is_better) for axis in AXES)
     return CellComparison(
-        method=_side(ours, [pair.method for pair in pairs], metric),
-        baseline=_side(theirs, [pair.baseline for pair in pairs], metric),
+        method=_side(ours, [pair.method for pair in pairs], measure.key),
+        baseline=_side(theirs, [pair.baseline for pair in pairs], measure.key),
         test=test,
         refused=pairing.refused,
         besides=in_any_pair(settings_that_differ, told),
@@ -178,8 +191,11 @@ def _side(group: Group, paired: Sequence[Record], metric: str) -> Side:
     )
 
 
-def _pooled(matched: Sequence[tuple[Group, Group]], tests: Sequence[PairedTest]) -> PairedTest | None:
+def _pooled(
+    matched: Sequence[tuple[Group, Group]], tests: Sequence[PairedTest], measure: Measure
+) -> PairedTest | None:
     environments = [ours.environment for ours, _ in matched]
     if len(environments) < 2 or len({*environments}) < len(environments):
         return None
-    return wilcoxon_test([test.difference for test in tests if test.difference is not None])
+    differences = [test.difference for test in tests if test.difference is not None]
+    return wilcoxon_test(differences, higher_is_better=measure.higher_is_better)

@@ -10,9 +10,9 @@ from typing import Any
 from lpa3bench.records import Record
 
 CELL_FIELDS = ("task", "dataset", "labels", "backbone", "setting", "epochs", "name")
-ENGINE, IDENTITY = "engine", "identity"
-"""The digest of the engine's sources, and the short hash of all that an experiment is."""
-FIELDS = (*CELL_FIELDS, ENGINE, IDENTITY)
+NUMERICS, IDENTITY = "numerics", "identity"
+"""The engine's numerics version, and the short hash of all that an experiment is."""
+FIELDS = (*CELL_FIELDS, NUMERICS, IDENTITY)
 """What a condition may name beside slots and parameters."""
 SLOT = "slots."
 NONE = "none"
@@ -39,9 +39,9 @@ class Condition:
 
     def _found(self, record: Record) -> Iterator[Any]:
         if self.name in CELL_FIELDS:
-            yield _plain(record.cell[self.name])
-        elif self.name == ENGINE:
-            yield record.engine
+            yield _plain(getattr(record.cell, self.name))
+        elif self.name == NUMERICS:
+            yield record.numerics
         elif self.name == IDENTITY:
             yield record.identity
         elif self.name.startswith(SLOT):

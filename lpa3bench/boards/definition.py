@@ -14,13 +14,13 @@ from typing import Any
 
 from lpa3bench.boards.board import Column, Published, Row
 from lpa3bench.boards.conditions import FIELDS, SLOT, Conditions
-from lpa3bench.boards.measures import MEASURES
+from lpa3bench.boards.measures import problem_of
 from lpa3bench.errors import ConfigError
 
 NAME = "board.toml"
 SCHEMA = Path(__file__).with_name("definition_schema.json")
 NOT_MEASURED = ("unknown", "none")
-"""Metrics of published numbers beside those of `MEASURES`."""
+"""Metrics of published numbers that are no measure."""
 PERCENT = 100
 
 
@@ -168,8 +168,8 @@ def _nonsense(data: Mapping[str, Any]) -> Iterator[str]:
             if times > 1:
                 yield f"{kind}: the key {key} stands there {times} times"
     for key in (data["metric"], *data.get("also", ())):
-        if key not in MEASURES:
-            yield f"metric: {_unknown(key, MEASURES)}"
+        if problem := problem_of(key):
+            yield f"metric: {problem}"
     yield from _wrong_conditions(data, "the board")
     for kind in keys:
         for item in data[kind]:
@@ -202,8 +202,8 @@ def _wrong_claims(data: Mapping[str, Any], keys: Mapping[str, list[str]]) -> Ite
         if row not in planned:
             yield f"published: row: {_unknown(row, keys['rows'])}"
             continue
-        if claim["metric"] not in (*MEASURES, *NOT_MEASURED):
-            yield f"published {row}: metric: {_unknown(claim['metric'], (*MEASURES, *NOT_MEASURED))}"
+        if claim["metric"] not in NOT_MEASURED and (problem := problem_of(claim["metric"])):
+            yield f"published {row}: metric: {problem}; or {' or '.join(NOT_MEASURED)}"
         for column in claim["values"]:
             if column not in planned[row]:
                 yield f"published {row}: values: {_unknown(column, planned[row])}"

@@ -10,15 +10,16 @@ from dataclasses import dataclass, field, replace
 from statistics import fmean
 from typing import Any
 
-from lpa3bench.boards.conditions import ENGINE, IDENTITY, NONE, SLOT, parsed, unscoped
+from lpa3bench.boards.conditions import IDENTITY, NONE, NUMERICS, SLOT, parsed, unscoped
 from lpa3bench.errors import DataError
 from lpa3bench.records import PROTOCOL_VERSION, Record
+from lpa3bench.records.summary import LAST, ORACLE_BEST
 from lpa3bench.stats.parity import settings_that_differ
 from lpa3bench.types import SLOTS
 
 HOLDS = re.compile(rf"run\.({'|'.join(SLOTS)}|labels|task|dataset|backbone)$")
 """Parameters that the fields of a cell tell of."""
-SOURCES = (ENGINE, IDENTITY)
+SOURCES = (NUMERICS, IDENTITY)
 IN_NAME = 2
 """Differing settings that a row's name tells, if they tell the rows apart; its `match` has them all."""
 
@@ -60,11 +61,12 @@ def draft(records: Sequence[Record], title: str) -> str:
     columns = _keyed(_columns(records))
     rows = _keyed(_with_baselines([*_rows(records)]))
     rows = [replace(row, columns=_planned(row, columns)) for row in rows]
+    select = records[0].data.select
     head = {
         "title": title,
         "text": "Made from the records that were there; names, order, notes and baselines can be changed.",
-        "metric": "last",
-        "also": ["oracle_best"],
+        "metric": f"{select}.{LAST}",
+        "also": [f"{select}.{ORACLE_BEST}"],
         "protocol": PROTOCOL_VERSION,
     }
     parts = [
@@ -78,9 +80,9 @@ def draft(records: Sequence[Record], title: str) -> str:
 
 # ------------------------------------------------------------------------------------------------- columns
 def _environment(record: Record) -> Environment:
-    kind = record.cell["labels"]
+    kind = record.cell.labels
     parameters = {name: text for name, text in record.config.items() if unscoped(name).startswith(f"{kind}.")}
-    fields = {name: record.cell[name] for name in ("dataset", "labels", "backbone")}
+    fields = {name: getattr(record.cell, name) for name in ("dataset", "labels", "backbone")}
     resize = parsed(record.config.get("run.resize", "None"))
     return (
         *fields.items(),
@@ -113,7 +115,7 @@ def _planned(row: _Part, columns: Sequence[_Part]) -> tuple[str, ...]:
 def _rows(records: Sequence[Record]) -> Iterator[_Part]:
     arms: dict[Arm, list[Record]] = defaultdict(list)
     for record in records:
-        arms[record.cell["task"], tuple(sorted(record.slots.items()))].append(record)
+        arms[record.cell.task, tuple(sorted(record.slots.items()))].append(record)
     for task, slots in sorted(arms, key=lambda arm: (arm[0], len(arm[1]), arm)):
         members = arms[task, slots]
         name = " + ".join([task, *(_slot_text(slot, augmenter) for slot, augmenter in slots)])
@@ -125,7 +127,7 @@ def _rows(records: Sequence[Record]) -> Iterator[_Part]:
 
 
 def _setting(record: Record) -> str:
-    return str(record.cell["setting"] or NONE)
+    return str(record.cell.setting or NONE)
 
 
 def _slot_text(slot: str, augmenter: str) -> str:
@@ -137,7 +139,7 @@ def _apart(settings: list[str], members: Sequence[Record]) -> list[list[str]]:
     `equal_cost`, which has the labels of both. What is longer than another one of its column comes last."""
     columns: dict[str, dict[Environment, int]] = {name: {} for name in settings}
     for record in members:
-        columns[_setting(record)][_environment(record)] = record.cell["epochs"]
+        columns[_setting(record)][_environment(record)] = record.cell.epochs
     shortest: dict[Environment, int] = {}
     for found in columns.values():
         for environment, epochs in found.items():
@@ -216,7 +218,7 @@ def _parameters(record: Record) -> dict[str, Any]:
         for name, text in record.config.items()
         if not HOLDS.match(name)
     }
-    return {**values, ENGINE: record.engine, IDENTITY: record.identity}
+    return {**values, NUMERICS: record.numerics, IDENTITY: record.identity}
 
 
 def _with_baselines(rows: Sequence[_Part]) -> list[_Part]:

@@ -2,34 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from lpa3bench.boards.board import Cell
+from lpa3bench.boards.board import Cell, Measure
 from lpa3bench.boards.definition import Definition
-from lpa3bench.boards.measures import MEASURES
 from lpa3bench.stats.means import FEWEST_FOR_INTERVAL
 from lpa3bench.stats.paired import ALPHA
 from lpa3bench.stats.reproduction import chance_misses
 
 
-def notes(definition: Definition, cells: Sequence[Cell], *, labels_agree: bool) -> tuple[str, ...]:
+def notes(
+    definition: Definition, measures: Mapping[str, Measure], cells: Sequence[Cell], *, labels_agree: bool
+) -> tuple[str, ...]:
     """Of a board with these cells, each a sentence or two of plain text.
 
     Args:
         labels_agree: all runs of one seed and column had the same labels, where they are of one kind.
     """
     return (
-        *_numbers(definition),
+        *_numbers(definition, measures),
         *_coverage(cells),
         *_labels(cells, labels_agree),
+        *_replications(cells),
         *_comparisons(cells),
         *_claims(definition, cells),
         *_searches(cells),
     )
 
 
-def _numbers(definition: Definition) -> Iterator[str]:
-    measure = MEASURES[definition.metric]
+def _numbers(definition: Definition, measures: Mapping[str, Measure]) -> Iterator[str]:
+    measure = measures[definition.metric]
     yield f"Every cell shows one measure, {measure.name}. {measure.text}"
     yield (
         "Mean ± sample standard deviation (ddof = 1) over n runs that differ in the seed alone; "
@@ -37,7 +39,7 @@ def _numbers(definition: Definition) -> Iterator[str]:
         "interval as well. Runs of different experiments are never pooled."
     )
     for name in definition.also:
-        yield f"Also shown, and never mixed with it: {MEASURES[name].name}. {MEASURES[name].text}"
+        yield f"Also shown, and never mixed with it: {measures[name].name}. {measures[name].text}"
 
 
 def _coverage(cells: Sequence[Cell]) -> Iterator[str]:
@@ -62,6 +64,14 @@ def _labels(cells: Sequence[Cell], agree: bool) -> Iterator[str]:
         )
     else:
         yield "Some rows of a column had other labels with the same seed; these runs make no pairs."
+
+
+def _replications(cells: Sequence[Cell]) -> Iterator[str]:
+    if runs := sum(cell.replications.n for cell in cells if cell.replications):
+        yield (
+            f"{runs} runs repeat seeds of this board on other hardware or with another torch, where the last "
+            "bits of a sum differ; they are shown as agreement in their cells and counted in no n."
+        )
 
 
 def _comparisons(cells: Sequence[Cell]) -> Iterator[str]:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from lpa3bench.boards.conditions import unscoped
 from lpa3bench.boards.definition import Definition
 from lpa3bench.errors import DataError
 from lpa3bench.records import Record
-from lpa3bench.stats.parity import augmenters_that_differ, settings_that_differ
+from lpa3bench.stats.parity import (
+    augmenters_that_differ,
+    settings_that_differ,
+    surroundings_that_decide,
+)
 
 Place = tuple[str, str]
 """The keys of a row and of a column."""
+REPLICATIONS = "replications"
+"""The folder in a board's `results/` for runs of seeds that it has, from other surroundings."""
 SHOWN = 4
 """Differences that one line names; more are counted."""
 
@@ -59,7 +66,7 @@ def refusal(definition: Definition, record: Record) -> str | None:
 
 def _strange(allowed: frozenset[str], record: Record) -> list[str]:
     """Parameters that the run changed from the published setting, and the board does not allow."""
-    changed: list[str] = record.data["protocol"]["changed"]
+    changed = record.data.protocol.changed
     return sorted(name for name in changed if not {name, unscoped(name)} & allowed)
 
 
@@ -72,22 +79,54 @@ def strangers(one: Record, other: Record) -> str:
 
 def contradiction(one: Record, other: Record) -> str | None:
     """In what two records of one run disagree; None: in nothing that a rerun reproduces."""
-    for name in sorted({*one.data["metrics"], *other.data["metrics"]}):
-        if one.score(name) != other.score(name):
-            return f"metrics.{name} is {one.score(name)} in one and {other.score(name)} in the other"
+    for name in sorted(one.metrics.keys() & other.metrics.keys()):
+        ours, theirs = one.metrics[name].scores, other.metrics[name].scores
+        for rule in sorted(ours.keys() & theirs.keys()):
+            if ours[rule] != theirs[rule]:
+                return f"metrics.{name}.{rule} is {ours[rule]} in one and {theirs[rule]} in the other"
     if one.correct != other.correct:
         return "they have different test images right"
     return None
 
 
-def by_cell(definition: Definition, records: Iterable[Record]) -> Mapping[Place, list[Record]]:
-    """The records of each cell, by seed.
+def repeats(one: Record, other: Record) -> str | None:
+    """Whether a record of a seed that is there already is a replication: a run in other surroundings.
+
+    Where the surroundings are the same the two are one run, and None is returned. Records of schema 1 do not
+    tell the kind of processor; such a one and another are the same run where they agree bit for bit.
+
+    Raises:
+        DataError: they ran in the same surroundings, and contradict each other.
+    """
+    differ = surroundings_that_decide(one, other)
+    why = contradiction(one, other)
+    if not differ:
+        if why:
+            raise DataError(f"contradicts {one.path}: {why}, and both ran in the same surroundings")
+        return None
+    known = one.surroundings[1] is not None and other.surroundings[1] is not None
+    return None if why is None and not known else "; ".join(differ)
+
+
+@dataclass(frozen=True)
+class Placed:
+    """The records of each cell."""
+
+    runs: dict[Place, list[Record]]
+    """By seed, one each."""
+    replications: dict[Place, list[Record]]
+    """Further runs of those seeds, in other surroundings."""
+
+
+def by_cell(definition: Definition, records: Iterable[Record]) -> Placed:
+    """The records of each cell; of several with one seed the first that was finished counts.
 
     Raises:
         DataError: one has no place, or is no result, or cannot be pooled with another one.
     """
     cells: dict[Place, dict[int, Record]] = defaultdict(dict)
-    for record in sorted(records, key=lambda record: (record.seed, record.file_name)):
+    replications: dict[Place, list[Record]] = defaultdict(list)
+    for record in sorted(records, key=in_order):
         found = places(definition, record)
         if not found:
             raise DataError(f"{record.path}: {why_elsewhere(definition, record)}")
@@ -97,10 +136,21 @@ def by_cell(definition: Definition, records: Iterable[Record]) -> Mapping[Place,
         first = next(iter(mine.values()), record)
         if first.identity != record.identity:
             raise DataError(f"{record.path}: cannot be pooled with {first.path}: {strangers(first, record)}")
-        if record.seed in mine and (reason := contradiction(mine[record.seed], record)):
-            raise DataError(f"{record.path}: contradicts {mine[record.seed].path}: {reason}")
-        mine.setdefault(record.seed, record)
-    return {place: [*mine.values()] for place, mine in cells.items()}
+        if record.seed not in mine:
+            mine[record.seed] = record
+            continue
+        try:
+            if repeats(mine[record.seed], record):
+                replications[found[0]].append(record)
+        except DataError as error:
+            raise DataError(f"{record.path}: {error}") from error
+    return Placed({place: [*mine.values()] for place, mine in cells.items()}, dict(replications))
+
+
+def in_order(record: Record) -> tuple[int, bool, str, str]:
+    """By seed; of one seed, what the board keeps as a replication last, then by the time of its end."""
+    is_replication = record.path.parent.name == REPLICATIONS
+    return (record.seed, is_replication, record.data.provenance.finished, record.file_name)
 
 
 def _some(items: list[str]) -> str:

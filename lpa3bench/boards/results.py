@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from lpa3bench.boards.definition import Definition
-from lpa3bench.boards.placing import Place, contradiction, places, refusal, strangers, why_elsewhere
+from lpa3bench.boards.placing import (
+    REPLICATIONS,
+    Place,
+    in_order,
+    places,
+    refusal,
+    repeats,
+    strangers,
+    why_elsewhere,
+)
 from lpa3bench.errors import DataError, UsageError
-from lpa3bench.records import Record, find, load, load_all
-from lpa3bench.records import searches as search
-from lpa3bench.records.private_paths import search_without_folders, without_folders
+from lpa3bench.records import Record, find_records, read_record, searches
+from lpa3bench.records.private_paths import search_without_folders
+from lpa3bench.records.record_files import anonymous, record_text
 from lpa3bench.records.searches import Searched
 from lpa3bench.runtime.files import write_text
 
@@ -27,6 +34,8 @@ class Sorted:
     taken: list[Record] = field(default_factory=list)
     known: list[Record] = field(default_factory=list)
     """The same runs are there already, and agree."""
+    replications: list[Record] = field(default_factory=list)
+    """Further runs of seeds that are there, in other surroundings."""
     refused: list[tuple[Path, str]] = field(default_factory=list)
     """They belong here, and are no results, or cannot be read."""
     foreign: list[tuple[Path, str]] = field(default_factory=list)
@@ -37,7 +46,7 @@ def results_of(definition: Definition) -> Path:
     """Where the board's records lie: in its own folder, or in that of the board beside it whose it shows."""
     folder = definition.path.parent
     other = definition.records_of
-    return (folder.resolve().parent / other if other else folder) / search.BOARD_RECORDS
+    return (folder.resolve().parent / other if other else folder) / searches.BOARD_RECORDS
 
 
 def stored(definition: Definition) -> list[Record]:
@@ -50,10 +59,13 @@ def stored(definition: Definition) -> list[Record]:
     results = results_of(definition)
     if definition.records_of and not results.parent.is_dir():
         raise DataError(f"{definition.path}: records_of: there is no board {results.parent}")
-    records = load_all([results]) if results.is_dir() else []
+    folders = [folder for folder in (results, results / REPLICATIONS) if folder.is_dir()]
+    records = [read_record(path) for path in find_records(folders)]
     for record in records:
-        if record.path.name != record.file_name:
-            raise DataError(f"{record.path}: holds {record}, so it should be called {record.file_name}")
+        again = record.path.parent.name == REPLICATIONS
+        name = record.replication_name if again else record.file_name
+        if record.path.name != name:
+            raise DataError(f"{record.path}: holds {record}, so it should be called {name}")
     return [record for record in records if not definition.records_of or places(definition, record)]
 
 
@@ -64,7 +76,7 @@ def results(offered: Iterable[Path]) -> list[Record]:
         DataError: a place does not exist.
     """
     found = []
-    for path in find(offered):
+    for path in find_records(offered):
         with suppress(DataError):
             found.append(_offered(path))
     return [record for record in found if record.is_result]
@@ -78,14 +90,14 @@ def sort(definition: Definition, there: Sequence[Record], offered: Iterable[Path
 
     Args:
         there: records that the board has.
-        offered: records, run directories, or folders of them, as `records.find` takes them.
+        offered: records, run directories, or folders of them, as `find_records` takes them.
 
     Raises:
         DataError: a place does not exist, or a record that the board has belongs there no more.
     """
     result = Sorted()
     fitting: dict[Place, list[Record]] = defaultdict(list)
-    for path in find(offered):
+    for path in find_records(offered):
         try:
             record = _offered(path)
         except DataError as error:
@@ -116,10 +128,10 @@ def _offered(path: Path) -> Record:
     """A record as it would be kept: a condition on a path must hold before and after.
 
     Raises:
-        DataError: as `records.load`.
+        DataError: as `read_record`.
     """
-    record = load(path)
-    return replace(record, data=without_folders(record.data))
+    record = read_record(path)
+    return replace(record, data=anonymous(record.data))
 
 
 def _choose(have: Sequence[Record], offered: Sequence[Record], result: Sorted) -> None:
@@ -130,15 +142,26 @@ def _choose(have: Sequence[Record], offered: Sequence[Record], result: Sorted) -
         reason = f"the cell is offered several experiments, and takes none: {strangers(model, other)}"
         result.refused += [(record.path, reason) for record in offered]
         return
-    runs = {record.seed: record for record in have}
-    for record in offered:
+    runs: dict[int, Record] = {}
+    for record in sorted(have, key=in_order):
+        runs.setdefault(record.seed, record)
+    again = {record.replication_name for record in have if record.path.parent.name == REPLICATIONS}
+    for record in sorted(offered, key=in_order):
         if record.identity != model.identity:
             result.refused.append((record.path, f"the cell holds another one: {strangers(model, record)}"))
-        elif record.seed not in runs:
+            continue
+        if record.seed not in runs:
             runs[record.seed] = record
             result.taken.append(record)
-        elif why := contradiction(runs[record.seed], record):
-            result.refused.append((record.path, f"contradicts {runs[record.seed].path}: {why}"))
+            continue
+        try:
+            is_replication = repeats(runs[record.seed], record)
+        except DataError as error:
+            result.refused.append((record.path, str(error)))
+            continue
+        if is_replication and record.replication_name not in again:
+            again.add(record.replication_name)
+            result.replications.append(record)
         else:
             result.known.append(record)
 
@@ -146,14 +169,15 @@ def _choose(have: Sequence[Record], offered: Sequence[Record], result: Sorted) -
 def store(
     definition: Definition,
     records: Sequence[Record],
-    searches: Mapping[str, Searched],
+    searched: Mapping[str, Searched],
     *,
+    replications: Sequence[Record] = (),
     alone: bool = False,
 ) -> None:
     """Write records into a board's `results/`, each whole or not at all, and the searches behind them.
 
     Args:
-        searches: by the run's name; those of other runs are left out.
+        searched: by the run's name; those of other runs are left out.
         alone: remove every other record there, after these are written.
 
     Raises:
@@ -167,37 +191,31 @@ def store(
         )
     results = results_of(definition)
     results.mkdir(parents=True, exist_ok=True)
-    written = store_searches(definition, records, searches)
-    for record in records:
-        path = results / record.file_name
-        write_text(path, as_stored(record.data))
+    written = store_searches(definition, records, searched)
+    paths = {results / record.file_name: record for record in records}
+    paths |= {results / REPLICATIONS / record.replication_name: record for record in replications}
+    for path, record in paths.items():
+        path.parent.mkdir(exist_ok=True)
+        write_text(path, record_text(record.data))
         written.add(path)
     if alone:
-        for path in {*find([results]), *(results / search.FOLDER).glob("*.json")} - written:
+        old = [results / searches.FOLDER, results / REPLICATIONS]
+        for path in {*find_records([results]), *(p for f in old for p in f.glob("*.json"))} - written:
             path.unlink()
 
 
 def store_searches(
-    definition: Definition, records: Iterable[Record], searches: Mapping[str, Searched]
+    definition: Definition, records: Iterable[Record], searched: Mapping[str, Searched]
 ) -> set[Path]:
     """Write the searches behind these records of a board, which may have come before them; the files."""
     behind = {
-        searches[str(record)].path.name: searches[str(record)]
+        searched[str(record)].path.name: searched[str(record)]
         for record in records
-        if str(record) in searches
+        if str(record) in searched
     }
     written = set()
-    for name, searched in behind.items():
-        path = results_of(definition) / search.FOLDER / name
-        search.write(path, search_without_folders(searched.data))
+    for name, found in behind.items():
+        path = results_of(definition) / searches.FOLDER / name
+        searches.write(path, search_without_folders(found.data))
         written.add(path)
     return written
-
-
-def as_stored(data: dict[str, Any]) -> str:
-    """A record as boards keep it: a line for each of its parts, without the folders of who ran it."""
-    lines = (
-        f"{json.dumps(name)}: {json.dumps(part, separators=(',', ':'), allow_nan=False)}"
-        for name, part in without_folders(data).items()
-    )
-    return "{\n" + ",\n".join(lines) + "\n}\n"

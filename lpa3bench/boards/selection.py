@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 from lpa3bench.errors import DataError
-from lpa3bench.records import Record, find, load, load_all
+from lpa3bench.records import Record, find_records, read_record, read_records
 from lpa3bench.records.searches import BOARD_RECORDS
 from lpa3bench.runtime.paths import shipped
 
@@ -37,12 +37,12 @@ class Group:
         Raises:
             DataError: a record is damaged.
         """
-        return tuple(sorted(load_all(self.paths), key=lambda record: record.seed))
+        return tuple(sorted(read_records(self.paths), key=lambda record: record.seed))
 
     @property
     def environment(self) -> tuple[object, ...]:
         """What a method with another augmenter has to share."""
-        return tuple(self.first.cell[field] for field in ENVIRONMENT)
+        return tuple(getattr(self.first.cell, field) for field in ENVIRONMENT)
 
     @property
     def label(self) -> str:
@@ -65,9 +65,9 @@ def select(text: str, runs: Path) -> list[Group]:
         return _named(cell or "*", _results(board), text)
     path = Path(text)
     if path.exists():
-        return _some(find([path]), text)
+        return _some(find_records([path]), text)
     if matches := sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor)))):
-        return _some(find(matches), text)
+        return _some(find_records(matches), text)
     folder = path.parent if path.parent != Path() else runs
     if not folder.is_dir():
         raise DataError(f"{text}: there is no such file or folder, and no folder {folder} to look for it in")
@@ -87,7 +87,7 @@ def _results(board: str) -> Path:
 
 def _named(pattern: str, folder: Path, text: str) -> list[Group]:
     """The records in a folder whose cell's name, with or without hash and seed, fits the pattern."""
-    files = [*find([folder])]
+    files = [*find_records([folder])]
     chosen = [file for file in files if any(fnmatchcase(name, pattern) for name in _names(file))]
     if files and not chosen:
         cells = sorted({_names(file)[0] for file in files})
@@ -119,7 +119,7 @@ def _some(files: Iterable[Path], text: str) -> list[Group]:
     by_label: dict[str, list[Path]] = defaultdict(list)
     firsts: dict[str, Record] = {}
     for paths in by_name.values():
-        first = load(paths[0])
+        first = read_record(paths[0])
         label = f"{first.name}-{first.identity}"
         firsts.setdefault(label, first)
         by_label[label] += paths

@@ -6,12 +6,8 @@ from pathlib import Path
 
 import click
 
-from lpa3bench.boards.measures import MEASURES
 from lpa3bench.cli.options import json_option
 from lpa3bench.errors import UsageError
-
-METRICS = tuple(key for key, measure in MEASURES.items() if measure.unit == "%")
-"""Scores of a run; what it costs is compared beside them."""
 
 
 @click.command()
@@ -20,11 +16,9 @@ METRICS = tuple(key for key, measure in MEASURES.items() if measure.unit == "%")
 @click.argument("more", metavar="", nargs=-1)
 @click.option(
     "--metric",
-    type=click.Choice(METRICS),
-    default="last",
-    show_default=True,
-    metavar="NAME",
-    help=f"The score that is compared: {', '.join(METRICS)}.",
+    metavar="METRIC.RULE",
+    help="The score that is compared, such as accuracy.last, nll.last or accuracy.val_selected; without it "
+    "the metric that the runs select by, after the last epoch.",
 )
 @click.option(
     "--from",
@@ -41,7 +35,7 @@ def command(
     method: str,
     baseline: str,
     more: tuple[str, ...],
-    metric: str,
+    metric: str | None,
     runs: Path,
     as_markdown: bool,
     as_json: bool,

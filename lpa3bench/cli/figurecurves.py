@@ -50,11 +50,11 @@ def command(
     RUNS are run directories, folders of them, or records. A row of panels for each environment, a line for
     each method, with mean and spread over its seeds.
     """
-    from lpa3bench.records import load_all
+    from lpa3bench.records import read_records
     from lpa3bench.report.figures import curve_figure as curves
     from lpa3bench.report.figures.series import matching, panels, with_arms
 
-    found = with_arms(panels(matching(load_all(places), only)), arms)
+    found = with_arms(panels(matching(read_records(places), only)), arms)
     files = curves.draw(found, by or tuple(curves.AXES), out)
     if not as_json:
         click.echo("\n".join(map(str, files)))

@@ -58,16 +58,16 @@ def command(
     otherwise these are run directories, folders of them, or records. A line joins runs that differ in the
     parameter alone; the band is the same task without the augmenter.
     """
-    from lpa3bench.records import load_all
+    from lpa3bench.records import read_records
     from lpa3bench.report.figures import sensitivity
 
     places = [Path(text) for text in sources if _is_place(text)]
     suites = [resolve_config(text) for text in sources if not _is_place(text)]
     if folders and not suites:
         raise UsageError("--from goes with a suite file; name folders of runs as they are")
-    records = load_all(places)
+    records = read_records(places)
     if suites:
-        within = load_all(folders or (Path("runs"),))
+        within = read_records(folders or (Path("runs"),))
         for suite in suites:
             records += _of_suite(suite, within, plugins)
     shown = parameters or sensitivity.PARAMETERS

@@ -118,7 +118,7 @@ def merge(ctx: click.Context, folder: Path, places: tuple[Path, ...]) -> None:
         )
     board = definition.load(folder)
     found = sort(board, stored(board), places)
-    if not (found.taken or found.known or found.refused or found.foreign):
+    if not (found.taken or found.known or found.replications or found.refused or found.foreign):
         raise DataError(f"{', '.join(map(str, places))}: there is no record")
     _store(board, found, places)
     _tell(found)
@@ -144,11 +144,11 @@ def _drafted(text: str, folder: Path) -> Definition:
 
 def _store(board: Definition, found: Sorted, places: tuple[Path, ...], *, alone: bool = False) -> None:
     from lpa3bench.boards.results import store, store_searches
-    from lpa3bench.records import searches as search
+    from lpa3bench.records import searches
 
-    searches = search.find(places)
-    store(board, found.taken, searches, alone=alone)
-    store_searches(board, found.known, searches)
+    searched = searches.find(places)
+    store(board, found.taken, searched, replications=found.replications, alone=alone)
+    store_searches(board, found.known, searched)
 
 
 def _must_replace(found: Sorted, folder: Path) -> None:
@@ -172,18 +172,19 @@ def _tell(found: Sorted) -> None:
     """What became of the records, on stderr."""
     _tell_refused(found)
     known = f", {len(found.known)} were there already" if found.known else ""
-    click.echo(f"{len(found.taken)} records taken, {len(found.refused)} refused{known}", err=True)
+    again = f", {len(found.replications)} kept as replications" if found.replications else ""
+    click.echo(f"{len(found.taken)} records taken, {len(found.refused)} refused{known}{again}", err=True)
 
 
 def _write(definition: Definition, folder: Path) -> None:
     """Build the board from what lies in its folder, and write its pages."""
     from lpa3bench.boards.building import build as build_board
     from lpa3bench.boards.results import results_of, stored
-    from lpa3bench.records import searches as search
+    from lpa3bench.records import searches
     from lpa3bench.report import write
 
     try:
-        board = build_board(definition, stored(definition), search.find([results_of(definition)]))
+        board = build_board(definition, stored(definition), searches.find([results_of(definition)]))
     except BenchError as error:
         raise type(error)(f"{error}; --fresh --from PLACE begins anew") from error
     for path in write(board, folder):

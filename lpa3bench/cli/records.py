@@ -53,12 +53,12 @@ def _read(places: tuple[Path, ...]) -> tuple[list[Record], list[DataError]]:
     Raises:
         DataError: there is none at all.
     """
-    from lpa3bench.records import find, load
+    from lpa3bench.records import find_records, read_record
 
     records, damaged = [], []
-    for path in find(places):
+    for path in find_records(places):
         try:
-            records.append(load(path))
+            records.append(read_record(path))
         except DataError as error:
             damaged.append(error)
     if not records and not damaged:
@@ -70,44 +70,59 @@ def _read(places: tuple[Path, ...]) -> tuple[list[Record], list[DataError]]:
 
 def _row(record: Record) -> dict[str, Any]:
     """Everything of a record that is one number or one word."""
-    cell, cost, provenance = record.cell, record.data["cost"], record.data["provenance"]
+    cell, cost, provenance = record.cell, record.data.cost, record.data.provenance
     return {
         "cell": record.name,
         "identity": record.identity,
         "seed": record.seed,
-        "task": cell["task"],
-        "dataset": cell["dataset"],
-        "labels": cell["labels"],
-        "setting": cell["setting"],
-        "backbone": cell["backbone"],
+        "task": cell.task,
+        "dataset": cell.dataset,
+        "labels": cell.labels,
+        "setting": cell.setting,
+        "backbone": cell.backbone,
         **{slot: record.slots.get(slot) for slot in SLOTS},
-        "epochs": cell["epochs"],
-        **record.data["metrics"],
+        "epochs": cell.epochs,
+        **{
+            f"{metric}.{rule}": score
+            for metric, of in record.metrics.items()
+            for rule, score in of.scores.items()
+        },
         "training_seconds": record.seconds,
         "forward_equivalents": record.passes,
-        "steps": sum(cost["steps"].values()),
-        "peak_memory_bytes": cost["peak_memory_bytes"],
+        "steps": sum(cost.steps.values()),
+        "peak_memory_bytes": cost.peak_memory_bytes,
         "labels_sha256": record.label_hash,
         "data_sha256": record.data_hash,
         "protocol": record.protocol_version,
         "is_result": record.is_result,
-        "engine": provenance["engine"],
-        "device": provenance["device"],
-        "hardware": provenance["hardware"],
-        "threads": provenance["threads"],
-        "finished": provenance["finished"],
-        "flags": "; ".join(record.data["flags"]),
+        "purpose": record.data.purpose,
+        "numerics": record.numerics,
+        "device": provenance.device,
+        "cpu_model": provenance.cpu_model,
+        "cpu_capability": provenance.cpu_capability,
+        "gpu_name": provenance.gpu_name,
+        "precision": provenance.precision,
+        "threads": provenance.threads,
+        "finished": provenance.finished,
+        "flags": "; ".join(record.data.flags),
         "path": str(record.path),
     }
 
 
 def _lines(records: list[Record]) -> list[str]:
-    """A table for people: the run, its accuracies, and what it took."""
-    head = ("run", "last", "selected", "best on test", "seconds", "passes", "")
+    """A table for people: the run, its scores by the selecting metric, and what it took."""
+    from lpa3bench.boards.measures import measure_of
+    from lpa3bench.records.summary import LAST, ORACLE_BEST, VAL_SELECTED
+    from lpa3bench.report.numbers import score
+
+    selects = dict.fromkeys(record.data.select for record in records)
+    rules = (LAST, VAL_SELECTED, ORACLE_BEST)
+    measures = [measure_of(f"{metric}.{rule}", records) for metric in selects for rule in rules]
+    head = ("run", *(measure.name for measure in measures), "seconds", "passes", "")
     body = [
         (
             str(record),
-            *(_percent(record.score(metric)) for metric in ("last", "val_selected", "oracle_best")),
+            *(score(record.score(measure.key), measure) for measure in measures),
             f"{record.seconds:.1f}",
             f"{record.passes:.3g}",
             "" if record.is_result else "not a result (--limit)",
@@ -122,7 +137,3 @@ def _lines(records: list[Record]) -> list[str]:
         ).rstrip()
         for row in (head, *body)
     ]
-
-
-def _percent(share: float | None) -> str:
-    return "–" if share is None else f"{100 * share:.2f}"

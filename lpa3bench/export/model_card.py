@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lpa3bench.records import Record
+from lpa3bench.records.summary import LAST
 from lpa3bench.report.markdown import escaped
 from lpa3bench.runtime import licences
 
-OF_THE_LAST_EPOCH = ("last", "auc_last")
 SNIPPET = """\
 import torch
 from lpa3bench.export.finished_run import load
@@ -67,54 +67,61 @@ and two such numbers are no comparison of two methods. {_of_these_weights(record
 
 {_table(_facts(record))}
 
-Data licence: {escaped(licences.of(str(record.cell["dataset"])))}.
+Data licence: {escaped(licences.of(record.cell.dataset))}.
 
 ## How to load it
 
 ```python
 {snippet}```
 
-The plugin of the backbone ({escaped(str(record.cell["backbone"]))}) must be installed.
+The plugin of the backbone ({escaped(record.cell.backbone)}) must be installed.
 """
 
 
 def _scores(record: Record) -> str:
     rows = [
-        (name, "undefined" if value is None else f"{100 * value:.2f} %")
-        for name, value in record.data["metrics"].items()
+        (f"{name}.{rule}", _value(value, metric.unit))
+        for name, metric in record.metrics.items()
+        for rule, value in metric.scores.items()
     ]
     return _table(rows, ("metric", "value"))
 
 
+def _value(value: float | None, unit: str) -> str:
+    if value is None:
+        return "undefined"
+    return f"{100 * value:.2f} %" if unit == "%" else f"{value:.4g} {unit}".rstrip()
+
+
 def _of_these_weights(record: Record) -> str:
     """Which of the scores are the last epoch's, and which are of other epochs."""
-    last = [f"`{name}`" for name in record.data["metrics"] if name in OF_THE_LAST_EPOCH]
-    belong = "belongs" if len(last) == 1 else "belong"
-    return f"{' and '.join(last)} {belong} to these weights, the others do not."
+    last = " and ".join(f"`{name}.{LAST}`" for name in record.metrics)
+    belong = "belongs" if len(record.metrics) == 1 else "belong"
+    return f"{last} {belong} to these weights, the others do not."
 
 
 def _flags(record: Record) -> str:
-    return "".join(f"\n- {escaped(flag)}" for flag in record.data["flags"]) + "\n"
+    return "".join(f"\n- {escaped(flag)}" for flag in record.data.flags) + "\n"
 
 
 def _facts(record: Record) -> list[tuple[str, str]]:
-    cell, labels, provenance = record.cell, record.data["labels"], record.data["provenance"]
+    cell, labels, provenance = record.cell, record.data.labels, record.data.provenance
     noise = {name: labels[name] for name in sorted(labels) if isinstance(labels[name], int | float | str)}
     slots = ", ".join(f"{slot}: {name}" for slot, name in record.slots.items()) or "none"
     return [
-        ("data set", str(cell["dataset"])),
+        ("data set", cell.dataset),
         ("hash of the data", record.data_hash),
-        ("labels", str(cell["labels"])),
+        ("labels", cell.labels),
         *((f"labels: {name}", str(value)) for name, value in noise.items()),
-        ("task", str(cell["task"])),
+        ("task", cell.task),
         ("augmenters", slots),
-        ("backbone", str(cell["backbone"])),
-        ("epochs", str(cell["epochs"])),
+        ("backbone", cell.backbone),
+        ("epochs", str(cell.epochs)),
         ("seconds of training", f"{record.seconds:.0f}"),
         ("forward equivalents", f"{record.passes:.0f}"),
-        ("device", f"{provenance['device']}, {provenance['hardware']}"),
-        ("finished", str(provenance["finished"])),
-        ("versions", ", ".join(f"{name} {text}" for name, text in provenance["versions"].items())),
+        ("device", f"{provenance.device}, {provenance.gpu_name or provenance.cpu_model}"),
+        ("finished", provenance.finished),
+        ("versions", ", ".join(f"{name} {text}" for name, text in provenance.versions.items())),
     ]
 
 

@@ -58,11 +58,11 @@ def export(
     folder = RunDirectory(path)
     if not folder.result.exists():
         raise RunFailed(f"{path}: is no finished run (no {folder.result.name}); give its command again first")
-    record = records.load(folder.result)
+    record = records.read_record(folder.result)
     target = (out or path / "export").resolve()
     _check_free(target, called=out or target)
     trained = open_run(path, data=data, device=device, plugins=plugins)
-    if trained.epochs_done != record.cell["epochs"]:
+    if trained.epochs_done != record.cell.epochs:
         raise RunFailed(f"{path}: its newest checkpoint is of epoch {trained.epochs_done}, not of the last")
     named = _named(trained)
     predicts = tuple(name for name, network in named.items() if network in trained.networks)

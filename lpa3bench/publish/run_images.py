@@ -82,7 +82,7 @@ def main() -> None:
 def _missing(path: Path) -> dict[Slot, Path]:
     """The pictures that a finished run could have and has not."""
     folder = RunDirectory(path)
-    slots = records.load(folder.result).slots if folder.result.exists() else {}
+    slots = records.read_record(folder.result).slots if folder.result.exists() else {}
     return {slot: file for slot, file in folder.pictures.items() if slot in slots and not file.exists()}
 
 

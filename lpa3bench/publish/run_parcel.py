@@ -9,6 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from lpa3bench import records
 from lpa3bench.errors import RunFailed
 from lpa3bench.publish.parcel import Artifact, Parcel
@@ -60,7 +62,7 @@ def read_run(path: Path, *, images: bool = True) -> Parcel:
     identity = wandb_id(folder)
     values = _operative(folder)
     named = {key: match[1] for key in _named() if (match := REFERENCE.match(str(values.get(f"run.{key}"))))}
-    record = records.load(folder.result) if folder.result.exists() else None
+    record = records.read_record(folder.result) if folder.result.exists() else None
     cell = record.name if record else path.resolve().name.removesuffix(f"-{identity}")
     curve = record.curve if record else _rows(folder.metrics)[:-1]
     rows = tuple({name: value for name, value in row.items() if name != "seconds"} for row in curve)
@@ -148,7 +150,7 @@ def _times(folder: RunDirectory, count: int, record: records.Record | None) -> t
     first and the last moment that something was written.
     """
     if record is not None:
-        end = datetime.fromisoformat(record.data["provenance"]["finished"]).timestamp()
+        end = datetime.fromisoformat(record.data.provenance.finished).timestamp()
         return tuple(round(end - (record.seconds - row["seconds"]), 3) for row in record.curve)
     start = folder.env.stat().st_mtime
     spent = max(0.0, folder.metrics.stat().st_mtime - start) if count else 0.0
@@ -156,10 +158,14 @@ def _times(folder: RunDirectory, count: int, record: records.Record | None) -> t
 
 
 def _summary(record: records.Record) -> dict[str, Any]:
-    data = without_folders(record.data)
+    data = without_folders(msgspec.to_builtins(record.data))
     return {
         "status": data["status"],
-        **{f"metrics/{name}": value for name, value in data["metrics"].items()},
+        **{
+            f"metrics/{name}.{rule}": value
+            for name, metric in data["metrics"].items()
+            for rule, value in metric["scores"].items()
+        },
         **{f"cost/{name}": data["cost"].get(name) for name in COSTS},
         "flags": data["flags"],
     }

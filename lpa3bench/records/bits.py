@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 import base64
+import binascii
 import zlib
 from collections.abc import Sequence
-from typing import Any
+
+from lpa3bench.records.schema import PackedBits
 
 
-def pack(correct: Sequence[bool]) -> dict[str, Any]:
-    """Which test images were predicted right, as bits: {"n", "bits"} with base64 of zlib of the bytes."""
+def pack(correct: Sequence[bool]) -> PackedBits:
+    """Which test images were predicted right: base64 of zlib of the bits, the first in the highest place."""
     padded = [*correct, *[False] * (-len(correct) % 8)]
     octets = bytes(
         sum(bit << (7 - k) for k, bit in enumerate(padded[i : i + 8])) for i in range(0, len(padded), 8)
     )
-    return {"n": len(correct), "bits": base64.b64encode(zlib.compress(octets, 9)).decode()}
+    return PackedBits(n=len(correct), bits=base64.b64encode(zlib.compress(octets, 9)).decode())
 
 
-def unpack(packed: dict[str, Any]) -> list[bool]:
-    """What `pack` was given."""
-    octets = zlib.decompress(base64.b64decode(packed["bits"]))
-    return [bool(octets[i // 8] >> (7 - i % 8) & 1) for i in range(packed["n"])]
+def unpack(packed: PackedBits) -> list[bool]:
+    """What `pack` was given.
+
+    Raises:
+        ValueError: it is no such text, or holds another number of bits.
+    """
+    size = -(-packed.n // 8)
+    try:
+        unzip = zlib.decompressobj()
+        octets = unzip.decompress(base64.b64decode(packed.bits, validate=True), size + 1)
+    except (binascii.Error, zlib.error) as error:
+        raise ValueError(f"correct: its bits cannot be unpacked ({error})") from error
+    if len(octets) != size or not unzip.eof:
+        raise ValueError(f"correct: holds no {packed.n} bits")
+    return [bool(octets[i // 8] >> (7 - i % 8) & 1) for i in range(packed.n)]

@@ -1,11 +1,12 @@
 """What a record is, `result.json`: one definition that reads, writes and validates it. Imports no torch.
 
-Shares are in [0, 1]. Only `cost`, `provenance`, and the seconds in the curve depend on the machine; all else is
-the same whenever the run is repeated in the same surroundings.
+Shares are in [0, 1]. Only `cost`, `provenance` and the seconds in the curve depend on the machine; all else
+is the same whenever the run is repeated in the same surroundings.
 """
 
 from __future__ import annotations
 
+import hashlib
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -55,6 +56,13 @@ class Identity(Struct, frozen=True, forbid_unknown_fields=True):
     """The engine's numerics version."""
     plugins: dict[str, Text]
     """By name: the `version` of ours, the digest of the code of everybody else's."""
+    recipe: Literal[1, 2] = 2
+    """1: written by schema 1, whose short hash was another one and took every value and source in."""
+
+    @property
+    def short(self) -> EightDigits:
+        """Eight digits that stand for all of it in a run's name."""
+        return hashlib.sha256(msgspec.json.encode(self, order="deterministic")).hexdigest()[:8]
 
 
 class MetricOfRun(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -192,6 +200,14 @@ class RecordData(Struct, frozen=True, forbid_unknown_fields=True):
     flags: tuple[Text, ...]
     details: dict[str, Any] = field(default_factory=dict)
     """What a metric says that is no number, by metric."""
+    digest: str = ""
+    """SHA-256 of all the rest; see `digest_of`."""
+
+
+def digest_of(data: RecordData) -> str:
+    """SHA-256 of all that the record holds but its digest, whatever the order and the spaces in the file."""
+    bare = msgspec.structs.replace(data, digest="")
+    return hashlib.sha256(msgspec.json.encode(bare, order="deterministic")).hexdigest()
 
 
 def json_schema() -> dict[str, Any]:

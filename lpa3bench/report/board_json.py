@@ -26,7 +26,7 @@ def _records(board: Board) -> dict[str, Any]:
         file: {
             **{name: record[name] for name in OF_RECORD},
             "labels_sha256": record["labels"]["sha256"],
-            "data_sha256": record["provenance"]["data_sha256"],
+            "data_sha256": record["data_sha256"],
             "training_seconds": record["cost"]["training_seconds"],
             "forward_equivalents": record["cost"]["forward_equivalents"],
         }

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lpa3bench.boards.board import Board, Cell, Column, Comparison, Measure, Published, Row
-from lpa3bench.boards.measures import MEASURES
 from lpa3bench.report.numbers import decimals_for, difference, probability, score
 
 MISSING = "–"
@@ -69,12 +68,12 @@ def claim_marks(board: Board) -> dict[str, str]:
 
 def claim_legend(board: Board) -> list[str]:
     """What the marks mean, a sentence each."""
-    return [f"{mark} {claim_of_another(metric)}" for metric, mark in claim_marks(board).items()]
+    return [f"{mark} {claim_of_another(metric, board)}" for metric, mark in claim_marks(board).items()]
 
 
-def claim_of_another(metric: str) -> str:
+def claim_of_another(metric: str, board: Board) -> str:
     """What a claim of another measure than the board's must not be taken for."""
-    name = MEASURES[metric].name if metric in MEASURES else metric
+    name = board.measures[metric].name if metric in board.measures else metric
     return OTHER_QUANTITY.get(metric, f"The claim is of another measure: {name}.")
 
 

@@ -9,7 +9,6 @@ from dataclasses import asdict
 
 from lpa3bench.boards.board import Measure
 from lpa3bench.boards.comparison import CellComparison, Compared, Side
-from lpa3bench.boards.measures import MEASURES
 from lpa3bench.errors import printable
 from lpa3bench.report.costs import cost_rows
 from lpa3bench.report.markdown import escaped
@@ -79,7 +78,7 @@ def _block(heading: str, rows: list[Row]) -> str:
 
 # ----------------------------------------------------------------------------------------------- sentences
 def _sections(compared: Compared) -> Iterator[tuple[str, list[Row]]]:
-    measure = MEASURES[compared.metric]
+    measure = compared.measure
     for cell in compared.cells:
         yield f"A {cell.method.label} against B {cell.baseline.label}", [*_rows(cell, measure)]
     if pooled := compared.pooled:
@@ -176,5 +175,5 @@ def _harm(harm: Harm, measure: Measure) -> str:
     spread = "" if worst.std is None else f" ± {percent(worst.std)}"
     return (
         f"{harm.harmed} of {len(harm.classes)} are worse, {harm.harmed_in_every_pair} in every pair; "
-        f"lowest is class {harm.worst.number}: {difference(worst.mean, measure)}{spread} points"
+        f"lowest is class {harm.worst.name}: {difference(worst.mean, measure)}{spread} points"
     )

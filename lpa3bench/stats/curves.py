@@ -1,4 +1,4 @@
-"""Accuracy against what it cost: epochs, counted passes, wall-clock."""
+"""A metric against what it cost: epochs, counted passes, wall-clock."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from statistics import fmean, stdev
 from typing import Literal
 
 from lpa3bench.records import Record
+from lpa3bench.records.summary import column
 
 Axis = Literal["passes", "seconds"]
 AXES: tuple[Axis, ...] = ("passes", "seconds")
@@ -27,12 +28,13 @@ class MeanCurve:
     """Sample standard deviation (ddof = 1); None for one run."""
 
 
-def mean_curve(records: Sequence[Record], column: str = "test") -> MeanCurve | None:
+def mean_curve(records: Sequence[Record], metric: str) -> MeanCurve | None:
     """The mean of the runs' curves; None without runs, of other lengths, or where a score is undefined."""
     if len({len(record.curve) for record in records}) != 1:
         return None
+    key = column("test", metric)
     rows = [*zip(*(record.curve for record in records), strict=True)]
-    scores = [[row.get(column) for row in epoch] for epoch in rows]
+    scores = [[row.get(key) for row in epoch] for epoch in rows]
     known = [[score for score in epoch if score is not None] for epoch in scores]
     if known != scores:
         return None
@@ -45,25 +47,25 @@ def mean_curve(records: Sequence[Record], column: str = "test") -> MeanCurve | N
     )
 
 
-def column_of(metric: str) -> str:
-    """The column of curves that a metric is made from."""
-    return "test_auc" if metric.startswith("auc") else "test"
-
-
 def total(record: Record, axis: Axis) -> float:
     """What the whole training cost."""
     return float(record.curve[-1][axis])
 
 
-def score_at(record: Record, axis: Axis, budget: float, column: str = "test") -> float | None:
-    """The score of the last epoch that was done within the budget; None if none was."""
-    within = [row.get(column) for row in record.curve if row[axis] <= budget]
+def score_at(record: Record, axis: Axis, budget: float, metric: str) -> float | None:
+    """The test score of the last epoch that was done within the budget; None if none was."""
+    within = [row.get(column("test", metric)) for row in record.curve if row[axis] <= budget]
     return within[-1] if within else None
 
 
-def cost_to_reach(record: Record, axis: Axis, target: float, column: str = "test") -> float | None:
-    """What the run had cost at the end of the first epoch whose score is the target or more; None: never."""
+def cost_to_reach(
+    record: Record, axis: Axis, target: float, metric: str, *, higher_is_better: bool
+) -> float | None:
+    """What the run had cost at the end of the first epoch that was as good as the target; None: never."""
+    key, sign = column("test", metric), 1 if higher_is_better else -1
     costs = (
-        float(row[axis]) for row in record.curve if (score := row.get(column)) is not None and score >= target
+        float(row[axis])
+        for row in record.curve
+        if (score := row.get(key)) is not None and sign * score >= sign * target
     )
     return next(costs, None)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from statistics import fmean, median
 
 from lpa3bench.records import Record
+from lpa3bench.records.summary import column
 from lpa3bench.stats.curves import Axis, cost_to_reach, score_at, total
 from lpa3bench.stats.paired import PairedTest, paired_test
 from lpa3bench.stats.pairing import Pair
@@ -32,7 +33,7 @@ class AtBudget:
 
 @dataclass(frozen=True, kw_only=True)
 class ToTarget:
-    """What it took to come to the baseline's final accuracy for the first time; each pair has its own target.
+    """What it took to come to the baseline's final score for the first time; each pair has its own target.
 
     It looks at the test set after every epoch, so it describes curves, and no run could have stopped by it.
     """
@@ -63,12 +64,10 @@ class EqualCost:
     to_target: ToTarget
 
 
-def equal_cost(pairs: Sequence[Pair], axis: Axis, column: str = "test") -> EqualCost | None:
-    """Compare along one axis; None without pairs.
-
-    Args:
-        column: of the curves, "test" or "test_auc".
-    """
+def equal_cost(
+    pairs: Sequence[Pair], axis: Axis, metric: str, *, higher_is_better: bool = True
+) -> EqualCost | None:
+    """Compare along one axis, by a metric on the test split; None without pairs."""
     if not pairs:
         return None
     ours, theirs = ([total(run, axis) for run in side] for side in _sides(pairs))
@@ -76,9 +75,9 @@ def equal_cost(pairs: Sequence[Pair], axis: Axis, column: str = "test") -> Equal
         axis=axis,
         method=fmean(ours),
         baseline=fmean(theirs),
-        at_baseline_cost=_at(pairs, axis, theirs, column),
-        at_method_cost=_at(pairs, axis, ours, column),
-        to_target=_to_target(pairs, axis, column),
+        at_baseline_cost=_at(pairs, axis, theirs, metric),
+        at_method_cost=_at(pairs, axis, ours, metric),
+        to_target=_to_target(pairs, axis, metric, higher_is_better),
     )
 
 
@@ -86,9 +85,9 @@ def _sides(pairs: Sequence[Pair]) -> tuple[list[Record], list[Record]]:
     return [pair.method for pair in pairs], [pair.baseline for pair in pairs]
 
 
-def _at(pairs: Sequence[Pair], axis: Axis, budgets: Sequence[float], column: str) -> AtBudget:
+def _at(pairs: Sequence[Pair], axis: Axis, budgets: Sequence[float], metric: str) -> AtBudget:
     ours, theirs = (
-        [score_at(run, axis, budget, column) for run, budget in zip(side, budgets, strict=True)]
+        [score_at(run, axis, budget, metric) for run, budget in zip(side, budgets, strict=True)]
         for side in _sides(pairs)
     )
     differences = [a - b for a, b in zip(ours, theirs, strict=True) if a is not None and b is not None]
@@ -102,12 +101,17 @@ def _mean(scores: Sequence[float | None]) -> float | None:
     return fmean(known) if len(known) == len(scores) else None
 
 
-def _to_target(pairs: Sequence[Pair], axis: Axis, column: str) -> ToTarget:
+def _to_target(pairs: Sequence[Pair], axis: Axis, metric: str, higher_is_better: bool) -> ToTarget:
     costs = []
     for pair in pairs:
-        target = pair.baseline.curve[-1].get(column)
+        target = pair.baseline.curve[-1].get(column("test", metric))
         runs = (pair.method, pair.baseline)
-        found = [None if target is None else cost_to_reach(run, axis, target, column) for run in runs]
+        found = [
+            None
+            if target is None
+            else cost_to_reach(run, axis, target, metric, higher_is_better=higher_is_better)
+            for run in runs
+        ]
         costs.append([math.inf if cost is None else cost for cost in found])
     return ToTarget(
         n=len(costs),

@@ -18,6 +18,8 @@ class ClassHarm:
     """One class, over the pairs."""
 
     number: int
+    name: str
+    """As the data set calls it; else its number."""
     difference: Summary
     """Of method − baseline accuracy."""
     in_every_pair: bool
@@ -53,8 +55,8 @@ def class_harm(pairs: Sequence[Pair]) -> Harm | None:
     )
 
 
-def _accuracies(pair: Pair) -> tuple[list[float | None], list[float | None]]:
-    return pair.method.data["per_class"], pair.baseline.data["per_class"]
+def _accuracies(pair: Pair) -> tuple[Sequence[float | None], Sequence[float | None]]:
+    return pair.method.data.per_class.shares, pair.baseline.data.per_class.shares
 
 
 def _class(pairs: Sequence[Pair], number: int) -> ClassHarm | None:
@@ -65,8 +67,10 @@ def _class(pairs: Sequence[Pair], number: int) -> ClassHarm | None:
         if ours is None or theirs is None:
             return None
         differences.append(round(ours - theirs, DECIMALS))
+    names = pairs[0].method.data.per_class.names
     return ClassHarm(
         number=number,
+        name=names[number] if names else str(number),
         difference=summary(differences),
         in_every_pair=all(difference < 0 for difference in differences),
     )

@@ -51,6 +51,8 @@ class PairedTest:
     why: str
     """The verdict in a sentence."""
     test: str
+    higher_is_better: bool = True
+    """Which sign of the statistic is the better one."""
 
 
 def smallest_p(n: int) -> float:
@@ -61,7 +63,7 @@ def smallest_p(n: int) -> float:
     return min(1.0, 2.0 ** (1 - n) if n <= EXACT_UP_TO else 2 / (FLIPS + 1))
 
 
-def paired_test(differences: Sequence[float]) -> PairedTest:
+def paired_test(differences: Sequence[float], *, higher_is_better: bool = True) -> PairedTest:
     """The sign-flip permutation test of a mean difference, for pairs with one seed.
 
     It asks of the number that boards show, the mean difference, is exact for every n, with ties and with
@@ -69,17 +71,19 @@ def paired_test(differences: Sequence[float]) -> PairedTest:
     likely. (Wilcoxon's test asks of ranks, drops zeros, and is exact only without ties.)
     """
     exact = len(differences) <= EXACT_UP_TO
-    return _tested(differences, differences, SIGN_FLIP if exact else DRAWN)
+    test = SIGN_FLIP if exact else DRAWN
+    return _tested(differences, differences, test, higher_is_better=higher_is_better)
 
 
-def wilcoxon_test(differences: Sequence[float]) -> PairedTest:
+def wilcoxon_test(differences: Sequence[float], *, higher_is_better: bool = True) -> PairedTest:
     """Wilcoxon's signed-rank test, for pairs in one data set or setting each.
 
     There differences are of different scales, so it asks of their ranks. Zeros are ranked, then dropped
     (Pratt, 1959). It is exact with ties too: the signs of the ranks are flipped.
     """
     exact = len(differences) <= EXACT_UP_TO
-    return _tested(differences, _signed_ranks(differences), WILCOXON if exact else WILCOXON_DRAWN)
+    test = WILCOXON if exact else WILCOXON_DRAWN
+    return _tested(differences, _signed_ranks(differences), test, higher_is_better=higher_is_better)
 
 
 def judged(tests: Sequence[PairedTest]) -> tuple[PairedTest, ...]:
@@ -106,7 +110,9 @@ def holm(ps: Sequence[float]) -> list[float]:
     return [float(p) for p in multipletests(ps, alpha=ALPHA, method="holm")[1]]
 
 
-def _tested(differences: Sequence[float], values: Sequence[float], test: str) -> PairedTest:
+def _tested(
+    differences: Sequence[float], values: Sequence[float], test: str, *, higher_is_better: bool
+) -> PairedTest:
     of = summary([round(value, DECIMALS) for value in differences])
     alone = PairedTest(
         n=of.n,
@@ -121,6 +127,7 @@ def _tested(differences: Sequence[float], values: Sequence[float], test: str) ->
         verdict="not testable",
         why="not testable: there are no pairs",
         test=test,
+        higher_is_better=higher_is_better,
     )
     return alone if alone.p is None else _verdict(alone, alone.p, alone.smallest_p, 1)
 
@@ -134,7 +141,7 @@ def _verdict(test: PairedTest, p_holm: float, floor: float, family: int) -> Pair
         verdict: Verdict = "not testable"
         why = f"not testable: {pairs} {allow} no p below {floor:.2g}{over}"
     elif p_holm <= ALPHA:
-        verdict = "better" if test.statistic > 0 else "worse"
+        verdict = "better" if (test.statistic > 0) == test.higher_is_better else "worse"
         turned = ", by ranks; the mean difference has the other sign" if _turned(test) else ""
         why = f"{verdict}: p = {p_holm:.2g}{over}, {pairs}{turned}"
     else:

@@ -21,11 +21,11 @@ class Pair:
         """Of both."""
         return self.method.seed
 
-    def difference(self, metric: str) -> float:
+    def difference(self, measure: str) -> float:
         """method − baseline."""
-        method, baseline = self.method.score(metric), self.baseline.score(metric)
+        method, baseline = self.method.score(measure), self.baseline.score(measure)
         if method is None or baseline is None:
-            raise ValueError(f"metric: {metric} is undefined in a run with seed {self.seed}")
+            raise ValueError(f"measure: {measure} is undefined in a run with seed {self.seed}")
         return method - baseline
 
 
@@ -38,22 +38,22 @@ class Pairing:
     refused: tuple[str, ...]
     """A line for each seed that makes no pair, with the reason."""
 
-    def differences(self, metric: str) -> list[float]:
+    def differences(self, measure: str) -> list[float]:
         """method − baseline of every pair."""
-        return [pair.difference(metric) for pair in self.pairs]
+        return [pair.difference(measure) for pair in self.pairs]
 
 
-def paired_runs(method: Sequence[Record], baseline: Sequence[Record], metric: str) -> Pairing:
+def paired_runs(method: Sequence[Record], baseline: Sequence[Record], measure: str) -> Pairing:
     """Pair runs by seed; nothing is pooled that was not trained and tested on the same.
 
     A seed is refused where only one side has it, where a side has it twice, where labels (or the images that
-    were trained on), data or protocol version differ, and where the metric is undefined.
+    were trained on), data or protocol version differ, and where the measure is undefined.
     """
     left, right = _by_seed(method), _by_seed(baseline)
     pairs: list[Pair] = []
     refused: list[str] = []
     for seed in sorted({*left, *right}):
-        reason = _refusal(left.get(seed, []), right.get(seed, []), metric)
+        reason = _refusal(left.get(seed, []), right.get(seed, []), measure)
         if reason:
             refused.append(f"seed {seed}: {reason}")
         else:
@@ -68,23 +68,23 @@ def _by_seed(records: Sequence[Record]) -> dict[int, list[Record]]:
     return dict(found)
 
 
-def _refusal(method: Sequence[Record], baseline: Sequence[Record], metric: str) -> str | None:
+def _refusal(method: Sequence[Record], baseline: Sequence[Record], measure: str) -> str | None:
     for side, runs in (("method", method), ("baseline", baseline)):
         if not runs:
             return f"no run of the {side}"
         if len(runs) > 1:
             return f"{len(runs)} runs of the {side}: {', '.join(sorted(map(str, runs)))}"
-    return next(_that_differ(method[0], baseline[0], metric), None)
+    return next(_that_differ(method[0], baseline[0], measure), None)
 
 
-def _that_differ(method: Record, baseline: Record, metric: str) -> Iterator[str]:
+def _that_differ(method: Record, baseline: Record, measure: str) -> Iterator[str]:
     if method.data_hash != baseline.data_hash:
         yield "the data differs"
     if method.label_hash != baseline.label_hash:
         yield "the labels, or the images that were trained on, differ"
     if method.protocol_version != baseline.protocol_version:
         yield f"protocol versions {baseline.protocol_version} and {method.protocol_version} do not compare"
-    if method.data["correct"]["n"] != baseline.data["correct"]["n"]:
+    if method.data.correct.n != baseline.data.correct.n:
         yield "the test sets differ in size"
-    if method.score(metric) is None or baseline.score(metric) is None:
-        yield f"{metric} is undefined"
+    if method.score(measure) is None or baseline.score(measure) is None:
+        yield f"{measure} is undefined"

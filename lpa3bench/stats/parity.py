@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
 
 from lpa3bench.records import Record
 from lpa3bench.stats.pairing import Pair
@@ -13,6 +12,8 @@ from lpa3bench.types import SLOTS
 REFERENCE = re.compile(r"@((?:\w+/)*)(?:\w+\.)*(\w+)")
 """`@positives/augmenters.LPA3()`: the scope with its slashes, and the class."""
 ABSENT = "none"
+UNKNOWN = "not recorded"
+PROCESSOR = "kind of processor"
 
 
 def settings_that_differ(baseline: Record, method: Record) -> tuple[str, ...]:
@@ -21,14 +22,14 @@ def settings_that_differ(baseline: Record, method: Record) -> tuple[str, ...]:
     (): the augmenter only. Which augmenter a slot holds and that augmenter's own parameters are left out; a
     task's parameter that was published differently for an augmenter (PES's `lambda_u` with LP-A3) is not. The
     parameters of a task, data set, labels or backbone that only one of the two has are implied by the line
-    that names it. Beside the config it tells of another protocol version, data hash, `--limit`, device, and
-    of sources that changed.
+    that names it. Beside the config it tells of another protocol version, numerics version, data hash,
+    `--limit`, device, and of another version or code of a plugin.
     """
     own = _augmenters(baseline.config) | _augmenters(method.config)
     return (
         *_differences(_without(baseline.config, own), _without(method.config, own)),
         *_differences(_beyond_config(baseline), _beyond_config(method)),
-        *_sources_that_differ(baseline, method, own, of_augmenters=False),
+        *_code_that_differs(baseline, method, own, of_augmenters=False),
     )
 
 
@@ -37,13 +38,24 @@ def augmenters_that_differ(baseline: Record, method: Record) -> tuple[str, ...]:
     own = _augmenters(baseline.config) | _augmenters(method.config)
     return (
         *_differences(_only(baseline.config, own), _only(method.config, own)),
-        *_sources_that_differ(baseline, method, own, of_augmenters=True),
+        *_code_that_differs(baseline, method, own, of_augmenters=True),
     )
 
 
 def surroundings_that_differ(baseline: Record, method: Record) -> tuple[str, ...]:
     """Hardware, processes, threads and library versions: they change the clock, and numbers by rounding."""
     return tuple(_differences(_surroundings(baseline), _surroundings(method)))
+
+
+def surroundings_that_decide(one: Record, other: Record) -> tuple[str, ...]:
+    """Those of the surroundings that decide the last bits of a number, and so what a run ends with."""
+    names = ("device", PROCESSOR, "compute capability", "torch", "threads", "processes", "precision")
+    both = zip(names, one.surroundings, other.surroundings, strict=True)
+    return tuple(
+        f"{name}: {UNKNOWN if a is None else a} → {UNKNOWN if b is None else b}"
+        for name, a, b in both
+        if a != b or (a is None and name == PROCESSOR)
+    )
 
 
 def in_any_pair(
@@ -93,33 +105,35 @@ def _beyond_config(record: Record) -> dict[str, str]:
     return {
         "protocol version": str(record.protocol_version),
         "data": record.data_hash[:16],
-        "--limit": str(record.data["protocol"]["limit"] or ABSENT),
-        "device": str(record.data["provenance"]["device"]).partition(":")[0],
-        "source of the engine": record.engine,
+        "--limit": str(record.data.protocol.limit or ABSENT),
+        "device": record.data.provenance.device.partition(":")[0],
+        "numerics version": str(record.numerics),
     }
 
 
-def _sources_that_differ(
+def _code_that_differs(
     baseline: Record, method: Record, augmenters: frozenset[str], *, of_augmenters: bool
 ) -> Iterator[str]:
     """Of plugins that both use; a plugin that one alone uses is told by the value that names it."""
     classes = {owner.rpartition("/")[2] for owner in augmenters}
-    before, after = (_sources(record) for record in (baseline, method))
+    before, after = (_versions(record) for record in (baseline, method))
     shared = [name for name in before if name in after and (name in classes) == of_augmenters]
-    return _differences(*({f"source of {name}": found[name] for name in shared} for found in (before, after)))
+    return _differences(
+        *({f"version of {name}": found[name] for name in shared} for found in (before, after))
+    )
 
 
-def _sources(record: Record) -> Mapping[str, str]:
-    sources: Mapping[str, Any] = record.data["provenance"].get("plugin_sources", {})
-    return {name: str(source) for name, source in sorted(sources.items())}
+def _versions(record: Record) -> Mapping[str, str]:
+    return dict(sorted(record.data.identity.plugins.items()))
 
 
 def _surroundings(record: Record) -> dict[str, str]:
-    provenance = record.data["provenance"]
-    versions: Mapping[str, Any] = provenance["versions"]
+    where = record.data.provenance
     return {
-        "hardware": str(provenance["hardware"]),
-        "processes": str(provenance.get("world_size", 1)),
-        "threads": str(provenance["threads"]),
-        **{f"version of {name}": str(versions[name]) for name in versions},
+        "hardware": where.gpu_name or where.cpu_model or UNKNOWN,
+        PROCESSOR: where.gpu_capability or where.cpu_capability or UNKNOWN,
+        "precision": where.precision,
+        "processes": str(where.world_size),
+        "threads": str(where.threads),
+        **{f"version of {name}": version for name, version in where.versions.items()},
     }

@@ -80,7 +80,7 @@ def per_sample(pairs: Sequence[Pair]) -> PerSample | None:
 
 
 def _shared(pairs: Sequence[Pair]) -> bool:
-    kinds = {(pair.method.data_hash, pair.method.data["correct"]["n"]) for pair in pairs}
+    kinds = {(pair.method.data_hash, pair.method.data.correct.n) for pair in pairs}
     return len(kinds) == 1
 
 

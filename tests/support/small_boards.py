@@ -14,7 +14,7 @@ from support.small_records import write
 TOML = """
 title = "A small board"
 text = "For tests."
-metric = "last"
+metric = "accuracy.last"
 protocol = 1
 
 [[columns]]

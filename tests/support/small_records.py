@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lpa3bench.records import Record, compose
+import msgspec
+
+from lpa3bench.records import MetricKind, Record, compose
+from lpa3bench.records.record_files import record_text, signed
+from lpa3bench.records.schema import Identity, PerClass, Purpose
 
 CLASSES = 2
+ACCURACY = MetricKind("accuracy", "%", True, True, "it is not finite")
 
 
 def small_record(
@@ -22,7 +26,7 @@ def small_record(
     slots: Mapping[str, str] | None = None,
     config: Mapping[str, str] | None = None,
     earlier: Sequence[float] = (),
-    identity: str = "00000000",
+    identity: str = "0",
     passes: float = 1000.0,
     seconds: float = 2.0,
     labels: str = "a",
@@ -30,6 +34,10 @@ def small_record(
     limit: int | None = None,
     per_class: Sequence[float | None] | None = None,
     name: str | None = None,
+    capability: str | None = "AVX2",
+    kind: MetricKind = ACCURACY,
+    metric: str = "accuracy",
+    purpose: Purpose = "result",
 ) -> Record:
     """A record whose last epoch has these test images right.
 
@@ -40,6 +48,8 @@ def small_record(
         config: further values in force.
         passes, seconds: of the whole training, the same share for every epoch.
         labels, data: a hexadecimal digit that stands for the hash.
+        identity: another word makes another experiment.
+        capability: of the CPU; another one makes other surroundings.
     """
     scores = [*earlier, sum(correct) / len(correct)]
     epochs = len(scores)
@@ -55,13 +65,13 @@ def small_record(
             "slots": slots,
             "setting": setting,
             "epochs": epochs,
-            "identity": identity,
         },
+        purpose=purpose,
         seed=seed,
         curve=[
             {
                 "epoch": epoch,
-                "test": score,
+                f"test/{metric}": score,
                 "step": 10 * (epoch + 1),
                 "passes": passes * (epoch + 1) / epochs,
                 "seconds": seconds * (epoch + 1) / epochs,
@@ -69,9 +79,11 @@ def small_record(
             }
             for epoch, score in enumerate(scores)
         ],
-        select="accuracy",
+        select=metric,
+        metrics={metric: kind},
+        details={},
         correct=[*correct],
-        per_class=[*per_class] if per_class else [scores[-1]] * CLASSES,
+        per_class=PerClass(names=(), shares=tuple(per_class or [sum(correct) / len(correct)] * CLASSES)),
         cost={
             "wall_seconds": {"train": seconds, "evaluation": 0.1},
             "training_seconds": seconds,
@@ -79,7 +91,7 @@ def small_record(
             "images_per_second": 100.0,
             "flops_of_first_step": {"train": 1000},
             "passes": {"task": {"forward": int(passes), "backward_weights": 0, "backward_image": 0}},
-            "forward_equivalents": passes,
+            "forward_equivalents": int(passes),
             "augmenter_share": 0.0,
             "peak_memory_bytes": 1000,
         },
@@ -95,6 +107,14 @@ def small_record(
             },
             **(config or {}),
         },
+        identity=Identity(
+            config={"made": identity},
+            data=data * 64,
+            labels=None,
+            limit=limit,
+            numerics=1,
+            plugins={task: "1"},
+        ),
         provenance={
             "versions": {"python": "3.11.7", "torch": "2.14.1"},
             "plugins": {task: "lpa3bench 0"},
@@ -102,12 +122,13 @@ def small_record(
             "platform": "nowhere",
             "git_commit": None,
             "command": ["lpa3bench", "run"],
-            "data_sha256": data * 64,
-            "engine": "0" * 16,
+            "engine_source": "0" * 16,
             "device": "cpu",
-            "precision": "auto",
-            "hardware": "a CPU",
+            "precision": "float32",
+            "cpu_model": "a CPU",
+            "cpu_capability": capability,
             "threads": 1,
+            "world_size": 1,
         },
         resumed_from=[],
         unused=[],
@@ -127,10 +148,16 @@ def write(folder: Path, *records: Record, runs: bool = False) -> Path:
         stem = record.file_name.removesuffix(".json")
         path = folder / stem / "result.json" if runs else folder / record.file_name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(record.data, indent=1), encoding="utf-8")
+        path.write_text(record_text(record.data), encoding="utf-8")
     return folder
 
 
 def changed(record: Record, **parts: Any) -> Record:
-    """The record with other values at its top level."""
-    return Record({**record.data, **parts}, record.path)
+    """The record with other values at its top level, signed anew."""
+    return Record(signed(msgspec.structs.replace(record.data, **parts)), record.path)
+
+
+def elsewhere(record: Record, **parts: Any) -> Record:
+    """The record from other surroundings: with other fields in its provenance."""
+    where = msgspec.structs.replace(record.data.provenance, **parts)
+    return changed(record, provenance=where)

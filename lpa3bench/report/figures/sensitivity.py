@@ -142,7 +142,7 @@ def _point(value: float, records: Sequence[Record], metric: str) -> Point:
             f"{one} and {other} have one config, and other code or data behind it: they are no one point; "
             "name the runs of one of them"
         )
-    scores = [record.data["metrics"].get(metric) for record in by_seed]
+    scores = [record.score(metric) for record in by_seed]
     if missing := [r for r, score in zip(by_seed, scores, strict=True) if score is None]:
         raise DataError(f"{missing[0].path}: its metrics have no {metric}; take another --metric")
     return Point(value, tuple(scores), seeds)
@@ -150,10 +150,10 @@ def _point(value: float, records: Sequence[Record], metric: str) -> Point:
 
 def _same_engine(records: Sequence[Record]) -> None:
     """Points of two engines do not differ in the parameter alone."""
-    engines = grouped(records, lambda record: record.engine)
+    engines = grouped(records, lambda record: record.numerics)
     if len(engines) > 1:
         one, other = [group[0] for group in engines.values()][:2]
-        raise DataError(f"{one} and {other} were made by two engines: they belong on no one line")
+        raise DataError(f"{one} and {other} are of two numerics versions: they belong on no one line")
 
 
 def draw(

@@ -71,14 +71,14 @@ def values(record: Record) -> dict[str, str]:
 def environment(record: Record) -> tuple[object, ...]:
     """Two records with the same may be compared."""
     cell = record.cell
-    owners = {cell["dataset"], cell["labels"], "WeakView"}
+    owners = {cell.dataset, cell.labels, "WeakView"}
     bound = [
         (name, text)
         for name, text in sorted(record.config.items())
         if name in SHARED or name.rpartition(".")[0].rpartition("/")[2] in owners
     ]
-    limit = record.data["protocol"]["limit"]
-    names = (cell["task"], cell["dataset"], cell["labels"], cell["backbone"])
+    limit = record.data.protocol.limit
+    names = (cell.task, cell.dataset, cell.labels, cell.backbone)
     return (*names, limit, record.data_hash, tuple(bound))
 
 
@@ -118,10 +118,10 @@ def _first_name(item: tuple[tuple[object, ...], list[Record]]) -> tuple[str, str
 def title(records: Sequence[Record]) -> str:
     """Data set, task, and what is bound of the labels; the setting's name where there is one alone."""
     cell = records[0].cell
-    settings = {record.cell["setting"] for record in records}
+    settings = {record.cell.setting for record in records}
     (setting,) = settings if len(settings) == 1 else (None,)
     labels = setting or _labels(records[0])
-    return " · ".join(part for part in (cell["dataset"], cell["task"], labels) if part)
+    return " · ".join(part for part in (cell.dataset, cell.task, labels) if part)
 
 
 def titles(groups: Sequence[Sequence[Record]]) -> list[str]:
@@ -140,11 +140,11 @@ def titles(groups: Sequence[Sequence[Record]]) -> list[str]:
 
 
 def _backbone(record: Record) -> str:
-    return str(record.cell["backbone"])
+    return str(record.cell.backbone)
 
 
 def _limit(record: Record) -> str:
-    return "" if record.is_result else f"{record.data['protocol']['limit']} images"
+    return "" if record.is_result else f"{record.data.protocol.limit} images"
 
 
 def _identity(record: Record) -> str:
@@ -153,7 +153,7 @@ def _identity(record: Record) -> str:
 
 def _labels(record: Record) -> str:
     """The labels with their parameters; empty where they are the data set's own."""
-    name = record.cell["labels"]
+    name = record.cell.labels
     own = [
         f"{key.partition('.')[2]} {text}"
         for key, text in record.config.items()
@@ -174,7 +174,7 @@ def _arms(records: list[Record]) -> tuple[Arm, ...]:
         if counts[name] > 1:
             twins = [other for other, its in zip(groups, names, strict=True) if its == name]
             name = ", ".join([name, *_differences(group[0], [twin[0] for twin in twins])])
-        arms.append((len(group[0].slots), group[0].cell["epochs"], name, group))
+        arms.append((len(group[0].slots), group[0].cell.epochs, name, group))
     arms.sort(key=lambda arm: arm[:3])
     return tuple(Arm(name, _by_seed(name, group)) for _, _, name, group in arms)
 

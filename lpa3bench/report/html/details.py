@@ -12,7 +12,7 @@ from lpa3bench.boards.board import Board, Cell
 
 SECTIONS = {"config": "Config", "provenance": "Environment", "labels": "Labels"}
 """Headings of a record's parts; what is none of these is called "Record"."""
-ELSEWHERE = ("seed", "metrics", "per_class", "curve", "correct")
+ELSEWHERE = ("seed", "metrics", "per_class", "classes")
 """Parts that the page shows in another place, or that nobody reads."""
 
 LONGEST_LIST = 20

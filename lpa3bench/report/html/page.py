@@ -24,7 +24,6 @@ from lpa3bench.report.html.charts import charts
 from lpa3bench.report.html.details import details
 from lpa3bench.report.html.ranks import diagram
 from lpa3bench.report.html.tables import measure, tables
-from lpa3bench.stats.curves import column_of
 
 FOLDER = Path(__file__).parent
 VERDICTS = {"better": "▲", "worse": "▼", "no difference shown": "○", "not testable": "?"}
@@ -43,7 +42,7 @@ def page(board: Board) -> str:
             board=board,
             tables=shown,
             charts=charts(board),
-            drawn="area under the ROC curve" if column_of(board.metric) == "test_auc" else "accuracy",
+            drawn=shown[0].measure.name.partition(",")[0],
             known=_known(board),
             ranked=sorted(zip(ranking.mean_ranks, ranking.rows, strict=True)) if ranking else [],
             diagram=diagram(ranking, {row.key: row.name for row in board.rows}) if ranking else None,

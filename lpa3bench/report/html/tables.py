@@ -232,7 +232,7 @@ def _claim_remark(board: Board, cell: Cell | None, of: Measure) -> str:
         return UNCLAIMED
     if claim.metric == of.key:
         return claim.note
-    return f"{claim_of_another(claim.metric)} {claim.note}".strip()
+    return f"{claim_of_another(claim.metric, board)} {claim.note}".strip()
 
 
 def _reason(cell: Cell | None, value: float | None) -> str:

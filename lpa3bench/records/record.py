@@ -1,0 +1,139 @@
+"""A record in memory, checked; everything after training goes by it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from lpa3bench.records.bits import unpack
+from lpa3bench.records.schema import CellOfRun, MetricOfRun, RecordData
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """One finished run. Shares are in [0, 1]."""
+
+    data: RecordData
+    path: Path
+    """The file that it was read from."""
+
+    @property
+    def cell(self) -> CellOfRun:
+        return self.data.cell
+
+    @property
+    def name(self) -> str:
+        """What a person calls the cell: `digits-fixmatch-labels40-strong.randaugment-lpa3`."""
+        return self.data.cell.name
+
+    @property
+    def identity(self) -> str:
+        """Eight digits that stand for all that defines the run but the seed."""
+        return self.data.cell.identity
+
+    @property
+    def seed(self) -> int:
+        """Runs with one seed have the same split, labels, first weights and order."""
+        return self.data.seed
+
+    @property
+    def file_name(self) -> str:
+        """What its file is called on a board; without ".json" the name of its run's folder."""
+        return f"{self}.json"
+
+    @property
+    def replication_name(self) -> str:
+        """What its file is called on a board that has the seed from other surroundings."""
+        where = hashlib.sha256(repr(self.surroundings).encode()).hexdigest()[:6]
+        return f"{self}.{where}.json"
+
+    @property
+    def config(self) -> Mapping[str, str]:
+        """Every value that was in force, by name: `{"PES.lambda_u": "75.0", "positives/LPA3.margin": …}`."""
+        return self.data.config
+
+    @property
+    def slots(self) -> Mapping[str, str]:
+        """The augmenter's name in each bound slot."""
+        return self.data.cell.slots
+
+    @property
+    def curve(self) -> Sequence[Mapping[str, Any]]:
+        return self.data.curve
+
+    @property
+    def metrics(self) -> Mapping[str, MetricOfRun]:
+        """By name; the one that selects comes first."""
+        select = self.data.select
+        first = {select: self.data.metrics[select]} if select in self.data.metrics else {}
+        return first | self.data.metrics
+
+    @property
+    def label_hash(self) -> str:
+        """SHA-256 of the given labels, of which are labelled, and of the images trained on."""
+        return str(self.data.labels["sha256"])
+
+    @property
+    def data_hash(self) -> str:
+        """SHA-256 of the data set."""
+        return self.data.identity.data
+
+    @property
+    def numerics(self) -> int:
+        """The engine's numerics version."""
+        return self.data.identity.numerics
+
+    @property
+    def protocol_version(self) -> int:
+        """See `PROTOCOL_VERSION`."""
+        return self.data.protocol.version
+
+    @property
+    def passes(self) -> float:
+        """Forward equivalents of the whole training."""
+        return float(self.data.cost.forward_equivalents)
+
+    @property
+    def seconds(self) -> float:
+        """Wall-clock seconds of training, scoring left out."""
+        return self.data.cost.training_seconds
+
+    @property
+    def is_result(self) -> bool:
+        """Whether it is a run of its own right, trained on all images (no `--limit`)."""
+        return self.data.purpose == "result" and self.data.protocol.limit is None
+
+    @property
+    def surroundings(self) -> tuple[Any, ...]:
+        """What decides the last bits: kind of processor, torch, threads, processes, precision.
+
+        Two runs of one identity and seed agree bit for bit where these are the same and known.
+        """
+        where = self.data.provenance
+        return (
+            where.device.partition(":")[0],
+            where.gpu_name or where.cpu_capability,
+            where.gpu_capability,
+            where.versions.get("torch"),
+            where.threads,
+            where.world_size,
+            where.precision,
+        )
+
+    @cached_property
+    def correct(self) -> list[bool]:
+        """Which test images were right at the last epoch."""
+        return unpack(self.data.correct)
+
+    def score(self, measure: str) -> float | None:
+        """A number of the test split, `<metric>.<rule>`; None where it is undefined or not recorded."""
+        metric, _, rule = measure.partition(".")
+        found = self.data.metrics.get(metric)
+        return found.scores.get(rule) if found else None
+
+    def __str__(self) -> str:
+        return f"{self.name}-{self.identity}-s{self.seed}"

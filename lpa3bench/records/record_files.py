@@ -1,0 +1,201 @@
+"""Records in files: read and checked, found, and written. Nothing that comes later trusts a file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from lpa3bench.errors import DataError
+from lpa3bench.records.bits import unpack
+from lpa3bench.records.private_paths import without_folders
+from lpa3bench.records.record import Record
+from lpa3bench.records.schema import SCHEMA_VERSION, RecordData, digest_of
+from lpa3bench.records.searches import BOARD_RECORDS
+from lpa3bench.records.summary import RULES, MetricKind, column, summarise
+from lpa3bench.records.version1 import from_version_1
+from lpa3bench.runtime.files import write_text
+
+LARGEST = 64 * 2**20
+"""Bytes of a file that is worth reading: a record of 10,000 epochs has a few million."""
+
+
+def read_record(path: Path) -> Record:
+    """Read and check one record, of this schema or an older one.
+
+    Beside its form, what it holds must hold together: its digest, its identity's hash, the numbers of its
+    metrics as the curve gives them, and the packed bits as the classes count them. What today's code would
+    have recorded and the record does not is not missed.
+
+    Raises:
+        DataError: it cannot be read, or is no record, or contradicts itself.
+    """
+    try:
+        with path.open("rb") as file:
+            text = file.read(LARGEST + 1)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+    if len(text) > LARGEST:
+        raise DataError(f"{path}: is no record: larger than {LARGEST // 2**20} MiB")
+    try:
+        return Record(parse_record(text), path)
+    except ValueError as error:
+        raise DataError(f"{path}: {error}") from error
+
+
+def parse_record(text: bytes) -> RecordData:
+    """The record in a file's content.
+
+    Raises:
+        ValueError: it is none, or contradicts itself, in a few words.
+    """
+    try:
+        version = msgspec.json.decode(text, type=_Versioned).schema_version
+        if version == 1:
+            data = from_version_1(msgspec.json.decode(text))
+        else:
+            data = msgspec.json.decode(text, type=RecordData)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        what = "no record" if isinstance(error, msgspec.ValidationError) else "no JSON"
+        raise ValueError(f"is {what}: {_shortened(str(error))}") from error
+    if problem := _contradiction(data):
+        raise ValueError(f"contradicts itself: {problem}")
+    return data
+
+
+class _Versioned(msgspec.Struct):
+    schema_version: int
+
+
+def record_text(data: RecordData) -> str:
+    """A record's file: a line for each of its parts."""
+    parts = msgspec.to_builtins(data)
+    lines = (
+        f"{msgspec.json.encode(name).decode()}: {msgspec.json.encode(part).decode()}"
+        for name, part in parts.items()
+    )
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def write_record(path: Path, data: RecordData) -> None:
+    """Write a record with its digest, all or nothing.
+
+    Raises:
+        RunFailed: the disk refused it.
+    """
+    write_text(path, record_text(signed(data)))
+
+
+def signed(data: RecordData) -> RecordData:
+    """The record with the digest of what it holds."""
+    return msgspec.structs.replace(data, digest=digest_of(data))
+
+
+def anonymous(data: RecordData) -> RecordData:
+    """The record without the folders of who ran it, as boards keep it."""
+    return signed(msgspec.convert(without_folders(msgspec.to_builtins(data)), RecordData))
+
+
+def find_records(places: Iterable[Path]) -> Iterator[Path]:
+    """The files of records in these places, each once, in a fixed order.
+
+    A place is a record, a run directory, a folder of run directories (`runs/`) or of records, or a board.
+
+    Raises:
+        DataError: a place does not exist.
+    """
+    seen: set[Path] = set()
+    for place in places:
+        if not place.exists():
+            raise DataError(f"{place}: there is no such file or folder")
+        if place.is_file():
+            files = [place]
+        elif (place / "result.json").is_file():
+            files = [place / "result.json"]
+        else:
+            files = _below(place) or _below(place / BOARD_RECORDS)
+        for file in files:
+            if (whole := file.resolve()) not in seen:
+                seen.add(whole)
+                yield file
+
+
+def _below(folder: Path) -> list[Path]:
+    """Records in a folder go by the names of their runs; where none does, whatever might be one counts."""
+    named = sorted([*folder.glob("*/result.json"), *folder.glob("*-s*.json")])
+    is_board = (folder / "board.toml").exists()
+    return named if named or is_board else sorted(folder.glob("*.json"))
+
+
+def read_records(places: Iterable[Path]) -> list[Record]:
+    """Every record in these places, sorted by cell, identity and seed.
+
+    Raises:
+        DataError: a place does not exist, or one of the records is damaged.
+    """
+    records = [read_record(path) for path in find_records(places)]
+    return sorted(records, key=lambda record: (record.name, record.identity, record.seed))
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) < 160 else f"{text[:157]}…"
+
+
+# ------------------------------------------------------------------------------------------------- checking
+def _contradiction(data: RecordData) -> str | None:
+    """What does not hold together, in a few words."""
+    if data.digest and data.digest != digest_of(data):
+        return "its digest is not that of what it holds: it was edited or damaged"
+    if data.identity.recipe == SCHEMA_VERSION and data.cell.identity != data.identity.short:
+        return f"cell.identity is {data.cell.identity}, and its parts come to {data.identity.short}"
+    for row in data.curve:
+        if not (_is_number(row.get("passes")) and _is_number(row.get("seconds"))):
+            return "a row of the curve has no passes or no seconds"
+    if data.select not in data.metrics:
+        return f"it selects by {data.select}, which is none of its metrics"
+    return _wrong_scores(data) or _wrong_bits(data)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _wrong_scores(data: RecordData) -> str | None:
+    kinds = {
+        name: MetricKind(m.title, m.unit, m.higher_is_better, m.counts, "")
+        for name, m in data.metrics.items()
+        if m.computed == "run"
+    }
+    for name in kinds:
+        key = column("test", name)
+        if any(not (_is_number(row[key]) or row[key] is None) if key in row else True for row in data.curve):
+            return f"metrics.{name}: the curve has no column {key} of numbers"
+    if data.select not in kinds:
+        return f"it selects by {data.select}, which the run did not compute"
+    expected = summarise(data.curve, kinds, data.select)
+    for name, metric in expected.items():
+        recorded: Mapping[str, float | None] = data.metrics[name].scores
+        for rule in (rule for rule in RULES if rule in recorded):
+            if recorded[rule] != metric.scores[rule]:
+                return f"metrics.{name}.{rule} is {recorded[rule]}, and the curve says {metric.scores[rule]}"
+    return None
+
+
+def _wrong_bits(data: RecordData) -> str | None:
+    try:
+        right = sum(unpack(data.correct))
+    except ValueError as error:
+        return str(error)
+    names, shares, images = data.per_class.names, data.per_class.shares, data.per_class.images
+    if names and len(names) != len(shares):
+        return f"per_class names {len(names)} classes and has {len(shares)} shares"
+    if images:
+        if len(images) != len(shares) or sum(images) != data.correct.n:
+            return f"per_class counts {sum(images)} images, and correct {data.correct.n}"
+        counted = round(sum((share or 0.0) * n for share, n in zip(shares, images, strict=True)))
+        if counted != right:
+            return f"{right} of the bits are right, and per_class counts {counted}"
+    return None

@@ -1,0 +1,110 @@
+"""Records of schema 1, read as if they were of this one.
+
+Schema 1 knew accuracy and, where a run selected by it, the area under the ROC curve, as columns "test" and
+"test_auc". It told an engine by a digest of its sources, and an identity by a recipe that took every value
+and every source in; `upgraded` gives a record the identity that a run of the same cell has today.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from lpa3bench.records.schema import PROTOCOL_VERSION, SCHEMA_VERSION, Identity, RecordData, digest_of
+from lpa3bench.records.summary import MetricKind, column, summarise
+
+NUMERICS_OF_ENGINE = {"d96fb4873683e697": 1}
+"""The numerics version of engines by the digest that schema 1 knew them by."""
+ACCURACY = MetricKind("accuracy", "%", True, True, "it is not finite")
+MACRO_AUC = MetricKind(
+    "macro AUC", "%", True, False, "a class has no image, or a predicted probability is not finite"
+)
+COLUMNS = {
+    "test": column("test", "accuracy"),
+    "val": column("val", "accuracy"),
+    "test_auc": column("test", "macro_auc"),
+    "val_auc": column("val", "macro_auc"),
+}
+SAID_ELSEWHERE = ("null because the run has only", "val_selected is null:", "the test AUC is null")
+"""Flags that stand beside the numbers now."""
+FIRST_PARTY = "lpa3bench "
+
+
+def from_version_1(old: Any) -> RecordData:
+    """The record in the form of today, with the identity that it was written with.
+
+    Args:
+        old: the decoded JSON.
+
+    Raises:
+        msgspec.ValidationError: it is no record of schema 1.
+        ValueError: it contradicts itself.
+    """
+    try:
+        return _converted(old)
+    except (KeyError, TypeError, AttributeError, IndexError) as error:
+        raise msgspec.ValidationError(f"schema 1: {type(error).__name__} {error}") from error
+
+
+def _converted(old: Mapping[str, Any]) -> RecordData:
+    where, area = old["provenance"], "test_auc" in old["curve"][0]
+    select = "macro_auc" if area else "accuracy"
+    curve = tuple({COLUMNS.get(name, name): value for name, value in row.items()} for row in old["curve"])
+    kinds = {"accuracy": ACCURACY, **({"macro_auc": MACRO_AUC} if area else {})}
+    metrics = summarise(curve, kinds, select)
+    for name, value in old["metrics"].items():
+        metric = "macro_auc" if name.startswith("auc_") else "accuracy"
+        rule = name.removeprefix("auc_")
+        if metric not in metrics or metrics[metric].scores.get(rule) != value:
+            raise ValueError(f"contradicts itself: metrics.{name} is {value}, and the curve says otherwise")
+    engine = where["engine"]
+    identity = Identity(
+        recipe=1,
+        config={name: text.replace("'auc'", "'macro_auc'") for name, text in old["config"].items()},
+        data=where["data_sha256"],
+        labels=None,
+        limit=old["protocol"]["limit"],
+        numerics=NUMERICS_OF_ENGINE.get(engine, 1),
+        plugins=dict(where["plugin_sources"]),
+    )
+    known = ("versions", "plugins", "plugin_sources", "platform", "git_commit", "command", "device",
+             "precision", "threads", "finished")  # fmt: skip
+    selection = old["protocol"].get("selection")
+    data = msgspec.convert(
+        {
+            "schema_version": SCHEMA_VERSION,
+            "purpose": "result",
+            **{name: old[name] for name in ("cell", "seed", "status", "correct", "cost", "labels")},
+            "select": select,
+            "metrics": metrics,
+            "per_class": {"names": (), "shares": old["per_class"]},
+            "curve": curve,
+            "protocol": {
+                **old["protocol"],
+                "version": old["protocol"].get("version", PROTOCOL_VERSION),
+                "selection": COLUMNS.get(selection, selection),
+            },
+            "config": identity.config,
+            "identity": identity,
+            "provenance": {
+                **{name: where[name] for name in known},
+                "engine_source": engine,
+                "world_size": where.get("world_size", 1),
+                "cpu_model": where["hardware"] if where["device"] == "cpu" else None,
+                "gpu_name": None if where["device"] == "cpu" else where["hardware"],
+            },
+            "resumed_from": old["resumed_from"],
+            "flags": [flag for flag in old["flags"] if not flag.startswith(SAID_ELSEWHERE)],
+        },
+        RecordData,
+    )
+    return msgspec.structs.replace(data, digest=digest_of(data))
+
+
+def upgraded(data: RecordData, identity: Identity) -> RecordData:
+    """The record under an identity of today's recipe."""
+    cell = msgspec.structs.replace(data.cell, identity=identity.short)
+    data = msgspec.structs.replace(data, cell=cell, identity=identity)
+    return msgspec.structs.replace(data, digest=digest_of(data))
