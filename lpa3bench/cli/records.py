@@ -1,8 +1,9 @@
-"""`lpa3bench records`: what runs ended with, a row for each run."""
+"""`lpa3bench records`: what runs ended with, a row for each run; and records brought up to date."""
 
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,17 +17,54 @@ if TYPE_CHECKING:
     from lpa3bench.records import Record
 
 
-@click.command()
+VERBS = {
+    "list": "List the records in a folder, a row for each run.",
+    "upgrade": "Rewrite records of an older schema in today's.",
+    "compute": "Compute a metric that came later from the stored predictions of runs.",
+}
+
+
+class RecordVerbs(click.Group):
+    """`lpa3bench records DIR` is short for `lpa3bench records list DIR`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*VERBS]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in ("upgrade", "compute"):
+            found: click.Command = import_module(f"lpa3bench.cli.records{cmd_name}").command
+            return found
+        return super().get_command(ctx, cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Verbs"):
+            formatter.write_dl([*VERBS.items()])
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and args[0] not in (*VERBS, *ctx.help_option_names):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=RecordVerbs, subcommand_metavar="[VERB] DIR...")
+def command() -> None:
+    """List records, and bring them up to date.
+
+    `lpa3bench records DIR...` lists the records there, as `records list` does.
+    """
+
+
+@command.command("list")
 @click.argument("places", metavar="DIR...", type=click.Path(path_type=Path), nargs=-1, required=True)
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 @json_option
 @click.pass_context
-def command(ctx: click.Context, places: tuple[Path, ...], as_csv: bool, as_json: bool) -> None:
+def list_records(ctx: click.Context, places: tuple[Path, ...], as_csv: bool, as_json: bool) -> None:
     """List the records in a folder, a row for each run.
 
     DIR is a folder of runs, a run, a record, or a board's results/. Records are verified; damaged ones are
-    named, left out, and make the exit code 4. Accuracies are shares in [0, 1] with --csv and --json, and per
-    cent in the table.
+    named, left out, and make the exit code 4. Scores that are shares stand in [0, 1] with --csv and --json,
+    and in per cent in the table, which shows those of the metric that the runs select by.
     """
     if as_csv and as_json:
         raise click.UsageError("--csv and --json exclude each other")
