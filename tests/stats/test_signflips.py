@@ -1,0 +1,101 @@
+"""The sign-flip test against counting every sign pattern, on integers; and the interval against the test."""
+
+from __future__ import annotations
+
+import random
+from itertools import product
+from math import inf
+
+import pytest
+
+from lpa3bench.stats.signflips import sign_flip_interval, sign_flip_p, smallest_p
+
+ISSUED = [1, 1, 6, 2, -1, 7, -3, -1, 2, 4, 2, 2]
+
+
+def counted(differences: list[int]) -> float:
+    """p by the definition: the share of all sign patterns whose sum is as far from zero as the one seen."""
+    seen = abs(sum(differences))
+    patterns = product((1, -1), repeat=len(differences))
+    far = sum(abs(sum(s * d for s, d in zip(signs, differences, strict=True))) >= seen for signs in patterns)
+    return far / 2 ** len(differences)
+
+
+def drawn(seed: int, *, longest: int = 12) -> list[int]:
+    """Small differences of counts, with ties and zeros as such differences have them."""
+    draw = random.Random(seed)
+    return [draw.randint(-5, 7) for _ in range(draw.randint(1, longest))]
+
+
+def test_by_hand() -> None:
+    assert sign_flip_p([1, 1, 1]) == 0.25
+    assert sign_flip_p([2, -1, -1]) == 1.0
+    assert sign_flip_p([3, 1, -1]) == 0.5  # ±5 and ±3: the sum 3 comes about in two further ways
+    assert sign_flip_p([0, 0]) == 1.0
+    assert sign_flip_p(ISSUED) == 252 / 4096 == pytest.approx(0.0615, abs=5e-5)
+
+
+@pytest.mark.parametrize("images", [717, 1000, 8216, 10000])
+@pytest.mark.parametrize("seed", range(25))
+def test_shares_of_images_have_the_p_of_their_counts(images: int, seed: int) -> None:
+    differences = drawn(seed)
+    exact = counted(differences)
+    assert sign_flip_p(differences) == exact
+    right = [random.Random(100 + seed).randint(10, images - 10) for _ in differences]
+    shares = [(k + d) / images - k / images for k, d in zip(right, differences, strict=True)]
+    assert sign_flip_p(shares) == exact
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_interval_and_p_agree(seed: int) -> None:
+    differences = drawn(seed)
+    p, interval = sign_flip_p(differences), sign_flip_interval(differences)
+    if len(differences) < 6:
+        assert interval is None
+        return
+    assert interval is not None
+    low, high = interval
+    assert (p <= 0.05) == (low > 0 or high < 0)
+    assert low <= sum(differences) / len(differences) <= high
+
+
+@pytest.mark.parametrize("seed", range(15))
+def test_the_interval_holds_the_means_that_are_not_rejected(seed: int) -> None:
+    differences = [float(d) + random.Random(seed).random() for d in drawn(seed, longest=10)]
+    if (interval := sign_flip_interval(differences)) is None:
+        return
+    low, high = interval
+    for mean, inside in ((low - 1e-6, False), (low + 1e-6, True), (high - 1e-6, True), (high + 1e-6, False)):
+        if low + 2e-6 < high or not inside:
+            assert (sign_flip_p([d - mean for d in differences]) > 0.05) == inside
+
+
+def test_the_order_and_the_side_have_no_say() -> None:
+    p, (low, high) = sign_flip_p(ISSUED), sign_flip_interval(ISSUED) or (inf, inf)
+    assert sign_flip_p(ISSUED[::-1]) == sign_flip_p([-d for d in ISSUED]) == p
+    assert sign_flip_interval([-d for d in ISSUED]) == pytest.approx((-high, -low), abs=1e-9)
+
+
+def test_the_smallest_p_is_reached_by_equal_signs() -> None:
+    for differences in ([1, 2, 3], [1, 0, 2, 0], [5] * 12):
+        assert sign_flip_p([abs(d) for d in differences]) == smallest_p(differences)
+    assert smallest_p([0, 0]) == smallest_p([]) == 1.0
+
+
+@pytest.mark.parametrize("n", [6, 12])
+def test_the_interval_covers_the_true_mean(n: int) -> None:
+    """95 % of intervals or more, for differences of counts that are symmetric about their mean."""
+    draw = random.Random(n)
+    covered, trials = 0, 400
+    for _ in range(trials):
+        differences = [2 + draw.randint(-9, 9) for _ in range(n)]
+        low, high = sign_flip_interval(differences) or (-inf, inf)
+        covered += low <= 2 <= high
+    assert covered / trials >= 0.95 - 2.5 * (0.95 * 0.05 / trials) ** 0.5
+
+
+def test_more_pairs_than_can_be_counted_are_drawn_and_never_give_zero() -> None:
+    differences = [1] * 50
+    assert 0 < sign_flip_p(differences) == smallest_p(differences) < 1e-4
+    low, high = sign_flip_interval(differences) or (inf, inf)
+    assert low == high == 1
