@@ -32,15 +32,12 @@ LOCATED = 2.0**-44
 
 
 def smallest_p(differences: Sequence[float]) -> float:
-    """The smallest p that the sizes of these differences allow: with all signs alike, 2/2ⁿ of n without zeros.
+    """The smallest p that differences of these sizes allow, with all signs alike: 2/2ⁿ of n that are not zero.
 
-    Differences of zero have no sign; 1 where all are zero or there is none.
+    Of more than can be counted it is what the drawn patterns resolve; 1 where all are zero.
     """
-    return _share_of_two(sum(value != 0 for value in differences))
-
-
-def _share_of_two(n: int) -> float:
-    return min(1.0, 2.0 ** (1 - n)) if n <= EXACT_UP_TO else 2 / (DRAWN + 1)
+    n = sum(value != 0 for value in differences)
+    return min(1.0, 2.0 ** (1 - n)) if n <= EXACT_UP_TO else 1 / (DRAWN + 1)
 
 
 def sign_flip_p(differences: Sequence[float]) -> float:

@@ -30,7 +30,7 @@ def drawn(seed: int, *, longest: int = 12) -> list[int]:
 def test_by_hand() -> None:
     assert sign_flip_p([1, 1, 1]) == 0.25
     assert sign_flip_p([2, -1, -1]) == 1.0
-    assert sign_flip_p([3, 1, -1]) == 0.5  # ±5 and ±3: the sum 3 comes about in two further ways
+    assert sign_flip_p([3, 1, -1]) == 0.75  # of ±3 ±1 ±1: all but ±(3 − 1 − 1)
     assert sign_flip_p([0, 0]) == 1.0
     assert sign_flip_p(ISSUED) == 252 / 4096 == pytest.approx(0.0615, abs=5e-5)
 
