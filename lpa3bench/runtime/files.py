@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +33,27 @@ def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
         finally:
             os.close(folder)
     except (OSError, RuntimeError) as error:  # torch.save reports a full disk as RuntimeError
-        temporary.unlink(missing_ok=True)
-        raise RunFailed(
-            f"{path}: could not be written ({error}); free some space and give the same command again"
-        ) from error
+        with suppress(OSError):  # a read-only file system refuses this too
+            temporary.unlink(missing_ok=True)
+        raise RunFailed(f"{path}: could not be written ({_reason(error)}); {_cure(error)}") from error
+
+
+def _reason(error: OSError | RuntimeError) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else " ".join(str(error).split())
+
+
+def _cure(error: OSError | RuntimeError) -> str:
+    """What to do about it, by the error's number."""
+    match getattr(error, "errno", None):
+        case errno.EROFS | errno.EACCES | errno.EPERM:
+            return "choose a folder that can be written to"
+        case errno.ENAMETOOLONG:
+            return "choose a folder with a shorter path"
+        case errno.EISDIR | errno.ENOTDIR | errno.ENOTEMPTY:
+            return "something of another kind lies there; move it away"
+        case errno.ENOENT:
+            return "its folder is gone"
+    return "free some space and give the same command again"
 
 
 def write_text(path: Path, text: str) -> None:

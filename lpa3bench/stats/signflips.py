@@ -32,7 +32,7 @@ LOCATED = 2.0**-44
 
 
 def smallest_p(differences: Sequence[float]) -> float:
-    """The smallest p that differences of these sizes allow, with all signs alike: 2/2ⁿ of n that are not zero.
+    """The smallest p that differences of these sizes allow, with all signs alike: 2/2ⁿ of n beside zeros.
 
     Of more than can be counted it is what the drawn patterns resolve; 1 where all are zero.
     """
