@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lpa3bench.api import Task
 from lpa3bench.config.experiment import Experiment
 from lpa3bench.errors import ConfigError, blamed
 from lpa3bench.types import SLOTS
+
+if TYPE_CHECKING:
+    from lpa3bench.api import Task
 
 
 def refuse_nonsense(experiment: Experiment) -> None:
