@@ -28,7 +28,6 @@ from lpa3bench.api import (
     View,
     ViewFunction,
 )  # fmt: skip
-from lpa3bench.plugin.hookspecs import KINDS
 from lpa3bench.plugin.registry import Entry, Registry
 
 WHOLE = """\
@@ -173,7 +172,7 @@ PLUGINS: dict[str, tuple[type, ...]] = {
 
 def registry() -> Registry:
     """These plugins and no others."""
-    entries = [Entry(kind, cls.__name__, cls, "toys 1.0") for kind in KINDS for cls in PLUGINS[kind]]
+    entries = [Entry(kind, cls.__name__, cls, "toys 1.0") for kind, kinds in PLUGINS.items() for cls in kinds]
     return Registry(tuple(entries), ())
 
 
