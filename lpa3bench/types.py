@@ -10,17 +10,52 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from torch import Tensor
+
+    from lpa3bench.runtime.seeding import Draws
 
 Domain = Literal["main", "aux"]
 """Which of a network's BatchNorm layers, and of their statistics, a pass goes through."""
-Slot = Literal["view", "strong", "positives"]
-"""A place in a task where an augmenter is bound.
+SlotName = Literal["view", "strong", "positives"]
 
-`view`: how the task draws its ordinary training view, after the weak view. `strong`: FixMatch's strong view.
-`positives`: the set A of the paper's Algorithm 1, an added loss term.
-"""
-SLOTS: tuple[Slot, ...] = ("view", "strong", "positives")
+
+@dataclass(frozen=True, kw_only=True)
+class Slot:
+    """A place in a task where an augmenter is bound: gin has it as `run.<name>`."""
+
+    name: SlotName
+    every_row: bool
+    """Whether it takes a view of every row of the batch, in order; else any ascending selection of rows, an
+    empty one too."""
+    adds_loss: bool = False
+    """Whether its views are trained on by a loss term of their own, beside the images they are views of; else
+    they take the place of these."""
+    auxiliary: bool = True
+    """Whether its views may be trained through the auxiliary BatchNorm. Not where nothing else is trained on:
+    the main one, which `predict` uses, would never be."""
+    of_task: bool = False
+    """Whether it is a part of one task, which has an augmenter there with every method that is compared."""
+
+    def __str__(self) -> str:
+        return self.name
+
+    def label(self, augmenter: str) -> str:
+        """What people call an augmenter that is bound here: `LPA3`, `RandAugment (view)`."""
+        return augmenter if self.adds_loss else f"{augmenter} ({self.name})"
+
+
+SLOTS: dict[SlotName, Slot] = {
+    slot.name: slot
+    for slot in (
+        Slot(name="view", every_row=True, auxiliary=False),
+        Slot(name="strong", every_row=True, of_task=True),
+        Slot(name="positives", every_row=False, adds_loss=True),
+    )
+}
+"""`view`: how the task draws its ordinary training view, after the weak view. `strong`: FixMatch's strong
+view. `positives`: the set A of the paper's Algorithm 1."""
 
 
 class Output(NamedTuple):
@@ -60,6 +95,8 @@ class DatasetSpec:
 
     name: str
     num_classes: int
+    class_names: tuple[str, ...] = ()
+    """In the order of the labels; empty: the classes have no names."""
     channels: int
     size: int
     """Side of the square images, in pixels."""
@@ -71,6 +108,12 @@ class DatasetSpec:
     """Whether some training images come without a label."""
     weak: WeakView = field(default_factory=WeakView)
 
+    def __post_init__(self) -> None:
+        if self.class_names and len(self.class_names) != self.num_classes:
+            raise ValueError(
+                f"class_names: must name {self.num_classes} classes, not {len(self.class_names)}"
+            )
+
 
 class Split(NamedTuple):
     """One split of a data set, on the CPU."""
@@ -79,6 +122,33 @@ class Split(NamedTuple):
     """uint8 [N, C, H, W]"""
     labels: Tensor
     """int64 [N]; −1 in the training split for an image that comes without one."""
+    ids: tuple[str, ...] | None = None
+    """What the images are called, N names; None: their places in the split are all that tells them apart."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Presence:
+    """What is known of a data set on the disk without reading its images."""
+
+    problem: str | None = None
+    """Why it is not there, or not whole, in one line; None: nothing speaks against it."""
+    splits: dict[str, int] | None = None
+    """Images of each split, where that is known."""
+    size: int | None = None
+    """Bytes of its files, where it has any."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelContext:
+    """What labels are made with, beside the clean ones."""
+
+    num_classes: int
+    draws: Draws
+    """Where random numbers come from."""
+    root: Path
+    """The data folder, for labels that are read from it."""
+    seed: int
+    """Of the run, for labels that come as numbered trials; `draws` serves all others."""
 
 
 @dataclass(frozen=True)

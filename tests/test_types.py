@@ -1,11 +1,14 @@
-"""In which epochs a phase takes place."""
+"""The small types: phases and their epochs, class names, slots."""
 
 from __future__ import annotations
 
+from typing import get_args
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lpa3bench.types import Phase, spans, steps_in
+from lpa3bench.types import SLOTS, DatasetSpec, Phase, SlotName, spans, steps_in
 
 WARM_UP, HEAD, REST = Phase("warm-up", 0, 390), Phase("head", 20, 1950), Phase("mixmatch", 20, 390)
 
@@ -24,3 +27,20 @@ def test_every_epoch_belongs_to_some_phase(gaps: list[int], more: int) -> None:
     covered = [epoch for span in spans(phases, epochs) for epoch in span]
     assert set(covered) == set(range(epochs))
     assert sum(steps_in(phases, epoch) for epoch in range(epochs)) == len(covered)
+
+
+def test_class_names_name_every_class_or_none() -> None:
+    known = {"name": "Two", "num_classes": 2, "channels": 1, "size": 8, "mean": (0.5,), "std": (0.5,)}
+    assert DatasetSpec(**known).class_names == ()
+    assert DatasetSpec(**known, class_names=("cat", "dog")).class_names == ("cat", "dog")
+    with pytest.raises(ValueError, match="^class_names: must name 2 classes, not 1$"):
+        DatasetSpec(**known, class_names=("cat",))
+
+
+def test_slots_are_told_apart_by_what_they_take() -> None:
+    assert {name for name, slot in SLOTS.items() if slot.name == str(slot) == name} == {*get_args(SlotName)}
+    assert [name for name, slot in SLOTS.items() if slot.adds_loss] == ["positives"]
+    assert [name for name, slot in SLOTS.items() if not slot.every_row] == ["positives"]
+    assert [name for name, slot in SLOTS.items() if not slot.auxiliary] == ["view"]
+    assert SLOTS["view"].label("Cutout") == "Cutout (view)"
+    assert SLOTS["positives"].label("LPA3") == "LPA3"

@@ -12,7 +12,7 @@ from unittest import mock
 
 import torch
 
-from lpa3bench.api import Backbone, Phase, Step, Task, TrainLabels
+from lpa3bench.api import Backbone, LabelContext, Phase, Step, Task, TrainLabels
 from lpa3bench.config import load
 from lpa3bench.config.experiment import Experiment
 from lpa3bench.data.training_data import training_store
@@ -110,8 +110,9 @@ def training_set(
     images, clean = images.repeat(repeats, 1, 1, 1)[:count], clean.repeat(repeats)[:count]
     labels = TrainLabels(clean.to(device), torch.ones(count, dtype=torch.bool, device=device))
     if made.labels is not None:
+        ctx = LabelContext(num_classes=spec.num_classes, draws=Draws(0), root=Path(), seed=0)
         try:
-            given = made.labels.apply(clean, num_classes=spec.num_classes, draws=Draws(0))
+            given = made.labels.apply(clean, ctx)
             labels = TrainLabels(given.given.to(device), given.labelled.to(device))
         except (DataError, ValueError):  # labels of real images only: every tenth is labelled
             labels.labelled[:] = torch.arange(count, device=device) % 10 == 0

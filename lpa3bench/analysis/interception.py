@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from lpa3bench.api import Augmenter, Slot, View
+from lpa3bench.api import Augmenter, SlotName, View
 from lpa3bench.nn.mode import kept_mode
 from lpa3bench.runtime.seeding import Draws, derive
 from lpa3bench.training.device_checks import Alarm
@@ -32,7 +32,7 @@ class Guard:
         epoch: that they are told.
     """
 
-    def __init__(self, slots: Mapping[Slot, Augmenter], env: Environment, *, epoch: int) -> None:
+    def __init__(self, slots: Mapping[SlotName, Augmenter], env: Environment, *, epoch: int) -> None:
         self._alarm = Alarm()
         self._draws: dict[str, Draws] = {}
         self._seed = 0
@@ -46,7 +46,7 @@ class Guard:
             clock=clock,
             alarm=self._alarm,
             passes=env.passes,
-            soft_slots=SLOTS,
+            soft_slots=tuple(SLOTS),
         )
 
     def setup(self, env: Environment, state: dict[str, Any] | None) -> None:
@@ -60,7 +60,7 @@ class Guard:
             self._draws[name] = Draws(derive(self._seed, "probe", name))
         return self._draws[name]
 
-    def __call__(self, slot: Slot, model: Classifier, x: Tensor, target: Tensor, *, seed: int) -> View:
+    def __call__(self, slot: SlotName, model: Classifier, x: Tensor, target: Tensor, *, seed: int) -> View:
         """Views of x by the augmenter of the slot, the model in eval mode.
 
         Eval mode means that no BatchNorm moves: what a batch looks like depends on itself alone.

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from lpa3bench.analysis.trained_run import Trained
-from lpa3bench.api import Augmenter, Slot
+from lpa3bench.api import Augmenter, SlotName
 from lpa3bench.errors import UsageError
 from lpa3bench.types import SLOTS
 
@@ -63,7 +63,7 @@ def choose(labels: Tensor, count: int) -> Tensor:
     return torch.tensor(order[:count], dtype=torch.int64)
 
 
-def named(trained: Trained, text: str) -> Slot | Augmenter:
+def named(trained: Trained, text: str) -> SlotName | Augmenter:
     """What a command line means by an augmenter: a slot of the run, or one spelt out.
 
     Args:
@@ -128,7 +128,7 @@ def _bound(trained: Trained, slot: str) -> dict[str, str]:
 
 def default_augmenters(trained: Trained) -> list[str]:
     """What is shown unless told otherwise: the run's own, the method's first, and RandAugment."""
-    own = [slot for slot in ("positives", "strong", "view") if slot in trained.slots]
+    own = [slot for slot in reversed(SLOTS) if slot in trained.slots]
     compared = [] if "RandAugment" in trained.slots.values() else ["RandAugment"]
     return [*own, *compared]
 
@@ -202,7 +202,7 @@ def _heat(trained: Trained, x: Tensor, labels: Tensor, variant: Variant, layer: 
     return score_cam(trained.net, x, labels, layer=layer, variant=variant)
 
 
-def sample(trained: Trained, n: int, *, seed: int = 0) -> dict[Slot, np.ndarray[Any, Any]]:
+def sample(trained: Trained, n: int, *, seed: int = 0) -> dict[SlotName, np.ndarray[Any, Any]]:
     """Pictures of what the run's augmenters do, for whoever publishes them.
 
     Args:
@@ -216,7 +216,7 @@ def sample(trained: Trained, n: int, *, seed: int = 0) -> dict[Slot, np.ndarray[
     index = choose(trained.test.labels, n)
     x = trained.test.images.plain(index)
     labels = trained.test.labels[index.to(trained.test.labels.device)]
-    found: dict[Slot, np.ndarray[Any, Any]] = {}
+    found: dict[SlotName, np.ndarray[Any, Any]] = {}
     for slot in trained.slots:
         view = trained.views(slot, x, labels, seed=seed)
         pairs = torch.stack((x.to(view.x.device)[view.rows], view.x), 1)

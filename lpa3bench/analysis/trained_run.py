@@ -14,7 +14,7 @@ from torch.nn.modules.module import register_module_forward_hook
 
 from lpa3bench import config as configs
 from lpa3bench.analysis.interception import Guard
-from lpa3bench.api import Augmenter, DatasetSpec, Output, Slot, Task, View
+from lpa3bench.api import Augmenter, DatasetSpec, Output, SlotName, Task, View
 from lpa3bench.config import Config
 from lpa3bench.data.training_data import Scored, TrainingData, prepare
 from lpa3bench.errors import ConfigError, DataError, RunFailed, UsageError, blamed
@@ -26,11 +26,14 @@ from lpa3bench.runtime import device as devices
 from lpa3bench.training import identity as identities
 from lpa3bench.training.environment import Environment
 from lpa3bench.training.evaluation import BATCH
+from lpa3bench.training.job import label_content
 from lpa3bench.training.network import Classifier
 from lpa3bench.training.run_directory import RunDirectory
 from lpa3bench.types import SLOTS
 
 Weights = Literal["last", "best"]
+ANY_SLOT: SlotName = next(name for name, slot in SLOTS.items() if not slot.every_row)
+"""Where an augmenter that is bound nowhere is said to stand: the slot that asks the least of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +75,7 @@ class Trained:
         return self.networks[0]
 
     @property
-    def slots(self) -> dict[Slot, str]:
+    def slots(self) -> dict[SlotName, str]:
         """The registered names of the run's augmenters, by slot."""
         return {slot: self.config.names[slot] for slot in SLOTS if slot in self.config.names}
 
@@ -112,7 +115,7 @@ class Trained:
             made: Augmenter = entry.load()(**parameters)
         except (TypeError, ValueError) as error:
             raise ConfigError(f"{name}: {str(error).splitlines()[0]}") from error
-        if reason := made.unsupported(self.spec, "positives"):
+        if reason := made.unsupported(self.spec, SLOTS[ANY_SLOT]):
             raise ConfigError(f"{name}: {reason}")
         try:
             with bn_domain(self.net, made.bn_domain):
@@ -125,7 +128,7 @@ class Trained:
             made.setup(self.env)
         return made
 
-    def views(self, augmenter: Slot | Augmenter, x: Tensor, labels: Tensor, *, seed: int = 0) -> View:
+    def views(self, augmenter: SlotName | Augmenter, x: Tensor, labels: Tensor, *, seed: int = 0) -> View:
         """Views of any images, made as the run makes them, but by `net` in eval mode.
 
         The augmenter sees no place in the training set, so it treats every image and leaves its memory alone;
@@ -145,7 +148,7 @@ class Trained:
             RunFailed: it returned something that is no image.
         """
         if isinstance(augmenter, Augmenter):
-            slot: Slot = "positives"
+            slot = ANY_SLOT
             guard = Guard({slot: augmenter}, self.env, epoch=self.epochs_done)
         elif augmenter in self.slots:
             slot, guard = augmenter, self._guard
@@ -223,7 +226,7 @@ def open_run(
         operative=original.operative,
         plugins=original.plugins,
         data_hash=prepared.data_hash,
-        label_content=experiment.labels.content() if experiment.labels else b"",
+        label_content=label_content(experiment, data, seed),
         limit=limit,
     )
     return Trained(

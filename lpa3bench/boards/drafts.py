@@ -118,8 +118,9 @@ def _rows(records: Sequence[Record]) -> Iterator[_Part]:
         arms[record.cell.task, tuple(sorted(record.slots.items()))].append(record)
     for task, slots in sorted(arms, key=lambda arm: (arm[0], len(arm[1]), arm)):
         members = arms[task, slots]
-        name = " + ".join([task, *(_slot_text(slot, augmenter) for slot, augmenter in slots)])
         bound = dict(slots)
+        augmenters = (SLOTS[slot].label(bound[slot]) for slot in sorted(SLOTS) if slot in bound)
+        name = " + ".join([task, *augmenters])
         match = {"task": task, **{f"{SLOT}{slot}": bound.get(slot, NONE) for slot in SLOTS}}
         for settings in _apart([*{_setting(r): None for r in members}], members):
             chosen = [r for r in members if _setting(r) in settings]
@@ -128,10 +129,6 @@ def _rows(records: Sequence[Record]) -> Iterator[_Part]:
 
 def _setting(record: Record) -> str:
     return str(record.cell.setting or NONE)
-
-
-def _slot_text(slot: str, augmenter: str) -> str:
-    return augmenter if slot == "positives" else f"{augmenter} ({slot})"
 
 
 def _apart(settings: list[str], members: Sequence[Record]) -> list[list[str]]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,6 +14,7 @@ from lpa3bench.cli.options import data_option, json_option, plugin_option
 from lpa3bench.errors import BenchError, DataError, UsageError
 from lpa3bench.plugin.registry import Entry, Registry, load
 from lpa3bench.runtime.paths import data_root
+from lpa3bench.types import Presence
 
 if TYPE_CHECKING:
     from lpa3bench.api import Dataset
@@ -65,16 +67,15 @@ def verify(names: tuple[str, ...], data: Path | None, plugins: tuple[Path, ...])
 @plugin_option
 @json_option
 def list_(data: Path | None, plugins: tuple[Path, ...], as_json: bool) -> None:
-    """List data sets and how many images of each are here."""
+    """List data sets and how many images of each are here, without reading them."""
     root = data_root(data)
     found = {entry.name: _here(entry, root) for entry in load(plugins).kind("datasets")}
     if as_json:
-        click.echo(json.dumps({"folder": str(root), "datasets": found}, indent=2))
+        datasets = {name: asdict(presence) for name, presence in found.items()}
+        click.echo(json.dumps({"folder": str(root), "datasets": datasets}, indent=2))
         return
-    for name, state in found.items():
-        click.echo(
-            _line(name, _counts(state["splits"]) if state["splits"] else _short(name, state["problem"]))
-        )
+    for name, presence in found.items():
+        click.echo(_line(name, _said(name, presence)))
     click.echo(f"\nlooked in {root}; get a data set with: lpa3bench data get NAME")
 
 
@@ -122,15 +123,20 @@ def _build(entry: Entry) -> Dataset:
     return dataset
 
 
-def _here(entry: Entry, root: Path) -> dict[str, Any]:
-    """`splits`, the images of each one (None where the set cannot be read), and `problem`, why it cannot."""
+def _here(entry: Entry, root: Path) -> Presence:
     try:
-        splits = {name: len(split.labels) for name, split in _build(entry).load(root).items()}
+        return _build(entry).present(root)
     except BenchError as error:
-        return {"splits": None, "problem": str(error)}
+        return Presence(problem=str(error))
     except Exception as error:  # somebody else's data set may fail in any way, and hides no other
-        return {"splits": None, "problem": f"{entry.name} ({entry.distribution}) is broken: {error!r}"}
-    return {"splits": splits, "problem": None}
+        return Presence(problem=f"{entry.name} ({entry.distribution}) is broken: {error!r}")
+
+
+def _said(name: str, presence: Presence) -> str:
+    if presence.problem is not None:
+        return _short(name, presence.problem)
+    size = "" if presence.size is None else f"{presence.size / 1e6:,.0f} MB"
+    return ", ".join(part for part in (_counts(presence.splits or {}), size) if part) or "here"
 
 
 def _line(name: str, text: str) -> str:

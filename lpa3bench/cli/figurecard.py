@@ -11,6 +11,7 @@ import click
 
 from lpa3bench.cli.options import config_options, data_option, device_option, json_option
 from lpa3bench.runtime.paths import data_root
+from lpa3bench.types import SLOTS
 
 
 @click.command()
@@ -18,7 +19,7 @@ from lpa3bench.runtime.paths import data_root
 @config_options
 @click.option(
     "--slot",
-    type=click.Choice(["view", "positives"]),
+    type=click.Choice([name for name, slot in SLOTS.items() if not slot.of_task]),
     help="Where it is bound in training. [default: view if it can stand there, else positives]",
 )
 @click.option(

@@ -126,12 +126,8 @@ def _train(job: Job, processes: Processes, mirrors: list[Mirror], as_json: bool)
 
 def _fetch(job: Job) -> None:
     """Download the data set only where it is not there."""
-    from lpa3bench.errors import DataError
-
     dataset = job.config.experiment().dataset
-    try:
-        dataset.load(job.data)
-    except DataError:
+    if dataset.present(job.data).problem is not None:
         click.echo(f"fetching {dataset.spec.name} into {job.data}", err=True)
         dataset.download(job.data)
 

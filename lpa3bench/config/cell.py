@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lpa3bench.api import Task
 from lpa3bench.config.experiment import Experiment
 from lpa3bench.errors import ConfigError, blamed
 from lpa3bench.types import SLOTS
+
+if TYPE_CHECKING:
+    from lpa3bench.api import Task
 
 
 def refuse_nonsense(experiment: Experiment) -> None:
@@ -30,15 +32,16 @@ def refuse_nonsense(experiment: Experiment) -> None:
         if slot not in task.slots:
             has = ", ".join(task.slots) or "none"
             reasons.append(f"run.{slot}: {type(task).__name__} has no such slot; it has {has}")
-        elif slot == "view" and augmenter.bn_domain == "aux":
-            # The main BatchNorm, which `predict` uses, would never be trained.
-            reasons.append(f"run.view: {name} works in the auxiliary BatchNorm; bind it to run.positives")
+        elif augmenter.bn_domain == "aux" and not SLOTS[slot].auxiliary:
+            others = " or ".join(f"run.{other}" for other in task.slots if SLOTS[other].auxiliary)
+            what = f"works in the auxiliary BatchNorm; bind it to {others or 'a slot of another task'}"
+            reasons.append(f"run.{slot}: {name} {what}")
         elif augmenter.soft_targets and slot not in task.soft_slots:
             what = f"makes targets of its own, which {type(task).__name__} cannot use in slot {slot}"
             reasons.append(f"run.{slot}: {name} {what}")
         else:
             with blamed(f"{name}.unsupported"):
-                refusal = augmenter.unsupported(experiment.spec, slot)
+                refusal = augmenter.unsupported(experiment.spec, SLOTS[slot])
             if refusal is not None:
                 reasons.append(f"run.{slot}: {name}: {refusal}")
     if reasons:
@@ -57,7 +60,9 @@ def cell_name(names: Mapping[str, str], setting: str | None) -> str:
     if labels != "Clean":
         parts.append(labels)
     parts += [
-        names[slot] if slot == "positives" else f"{slot}.{names[slot]}" for slot in SLOTS if slot in names
+        names[name] if slot.adds_loss else f"{name}.{names[name]}"
+        for name, slot in SLOTS.items()
+        if name in names
     ]
     # It becomes the name of a folder, and a plugin may be called anything.
     return "-".join(re.sub(r"[^a-z0-9.]+", "_", part.lower()).strip("._") for part in parts)

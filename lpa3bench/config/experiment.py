@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from lpa3bench.types import SLOTS, Slot
+from lpa3bench.types import SLOTS, SlotName
 
 if TYPE_CHECKING:
     from lpa3bench.api import Augmenter, Backbone, Dataset, DatasetSpec, Labels, Task, WeakView
@@ -77,6 +77,6 @@ class Experiment:
                 return f"run.{name}: {type(plugin).__name__} cannot be shared among processes: {reason}"
         return None
 
-    def slots(self) -> dict[Slot, Augmenter]:
+    def slots(self) -> dict[SlotName, Augmenter]:
         """The slots that are bound."""
         return {slot: augmenter for slot in SLOTS if (augmenter := getattr(self, slot)) is not None}

@@ -13,12 +13,16 @@ from lpa3bench.config.typecheck import Parameter, advice, nearest, parameter_nam
 from lpa3bench.errors import PluginError
 from lpa3bench.plugin.hookspecs import KINDS
 from lpa3bench.plugin.registry import Registry
+from lpa3bench.types import SLOTS
 
 WEAK_VIEW = "WeakView"
-RUN_KINDS = {
-    "task": "tasks", "dataset": "datasets", "backbone": "backbones", "labels": "labels",
-    "view": "augmenters", "strong": "augmenters", "positives": "augmenters",
-}  # fmt: skip
+RUN_KINDS: dict[str, str] = {
+    "task": "tasks",
+    "dataset": "datasets",
+    "backbone": "backbones",
+    "labels": "labels",
+    **dict.fromkeys(SLOTS, "augmenters"),
+}
 """Which kind of plugin a parameter of `run` takes."""
 _FROM_ENGINE = {"backbones": ("num_classes", "in_channels")}
 """Parameters that the engine sets, from the data set."""

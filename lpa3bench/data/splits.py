@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
+    from lpa3bench.api import Split
     from lpa3bench.runtime.seeding import Draws
 
 
@@ -59,3 +60,10 @@ def fingerprint(tensors: Iterable[Tensor]) -> str:
         contents = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
         digest.update(contents.numpy().data)
     return digest.hexdigest()
+
+
+def data_hash(splits: Mapping[str, Split]) -> str:
+    """The fingerprint of a data set: the images and labels of its splits, in the order of their names."""
+    return fingerprint(
+        tensor for name in sorted(splits) for tensor in (splits[name].images, splits[name].labels)
+    )

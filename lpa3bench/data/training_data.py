@@ -9,10 +9,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from lpa3bench.api import DatasetSpec, LabelSet, Split, TrainLabels, WeakView
+from lpa3bench.api import DatasetSpec, LabelContext, LabelSet, Split, TrainLabels, WeakView
 from lpa3bench.config.experiment import Experiment
 from lpa3bench.data.image_store import ImageStore
-from lpa3bench.data.splits import fingerprint, hold_out, limit
+from lpa3bench.data.splits import data_hash, fingerprint, hold_out, limit
 from lpa3bench.errors import ConfigError, DataError, PluginError, blamed
 from lpa3bench.runtime.seeding import Draws, derive
 
@@ -47,11 +47,21 @@ class TrainingData:
 
 
 def prepare(
-    experiment: Experiment, *, root: Path, seed: int, device: torch.device, limit_to: int | None = None
+    experiment: Experiment,
+    *,
+    root: Path,
+    seed: int,
+    device: torch.device,
+    cache: Path | None = None,
+    limit_to: int | None = None,
 ) -> TrainingData:
     """Load the data set, make the labels, set the held-out images apart, and put all on the device.
 
     Labels, held-out images and the limited set depend on the seed alone, so every method gets the same.
+
+    Args:
+        root: the data folder.
+        cache: where the data set may keep what it makes of its files; None: nothing is written.
 
     Raises:
         DataError: the data set is missing, damaged, or not what its spec says.
@@ -59,16 +69,16 @@ def prepare(
     """
     name = type(experiment.dataset).__name__
     with blamed(f"{name}.load"):
-        splits = experiment.dataset.load(root)
+        splits = experiment.dataset.load(root, cache=cache)
     stored, spec = experiment.dataset.spec, experiment.spec  # what is measured on the images is known now
     if missing := {"train", "test"} - splits.keys():
         raise DataError(f"{spec.name}: there is no {' and no '.join(sorted(missing))} split")
     for name, split in splits.items():
         _check(stored, name, split)
     train = splits["train"]
-    if experiment.labels is not None:
-        experiment.labels.root, experiment.labels.seed = root, seed
-    label_set = _labels(experiment, train.labels, spec, Draws(derive(seed, "labels")))
+    draws = Draws(derive(seed, "labels"))
+    ctx = LabelContext(num_classes=spec.num_classes, draws=draws, root=root, seed=seed)
+    label_set = _labels(experiment, train.labels, spec, ctx)
     index = torch.arange(len(train.labels))
     scored = {name: splits[name] for name in ("val", "test") if name in splits}
     if experiment.holdout:
@@ -98,7 +108,7 @@ def prepare(
             )
             for name, split in scored.items()
         },
-        data_hash=fingerprint([t for name in sorted(splits) for t in splits[name]]),
+        data_hash=data_hash(splits),
         label_hash=fingerprint([label_set.given, label_set.labelled, index]),
     )
 
@@ -117,13 +127,13 @@ def training_store(
         raise ConfigError(f"run.weak: WeakView on {spec.name}: {error}") from error
 
 
-def _labels(experiment: Experiment, clean: Tensor, spec: DatasetSpec, draws: Draws) -> LabelSet:
+def _labels(experiment: Experiment, clean: Tensor, spec: DatasetSpec, ctx: LabelContext) -> LabelSet:
     if experiment.labels is None:
         return LabelSet(clean.clone(), clean >= 0, {"kind": "Clean"})
     name = type(experiment.labels).__name__
     try:
         with blamed(f"{name}.apply"):
-            made = experiment.labels.apply(clean.clone(), num_classes=spec.num_classes, draws=draws)
+            made = experiment.labels.apply(clean.clone(), ctx)
     except PluginError as error:
         if isinstance(error.__cause__, ValueError):  # how a plugin says that it does not fit
             raise ConfigError(f"run.labels: {name} on {spec.name}: {error.__cause__}") from error
@@ -157,3 +167,5 @@ def _check(spec: DatasetSpec, name: str, split: Split) -> None:
     lowest = -1 if spec.unlabelled and name == "train" else 0
     if int(split.labels.min()) < lowest or int(split.labels.max()) >= spec.num_classes:
         raise DataError(f"{spec.name}: {name} labels do not lie in 0 … {spec.num_classes - 1}")
+    if split.ids is not None and len(split.ids) != len(split.labels):
+        raise DataError(f"{spec.name}: {name} has {len(split.ids)} ids for {len(split.labels)} images")

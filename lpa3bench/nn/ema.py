@@ -6,6 +6,7 @@ import copy
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from lpa3bench.api import Model
 
@@ -31,15 +32,14 @@ class EMA:
     def __init__(self, model: Model, decay: float) -> None:
         if not 0 <= decay <= 1:
             raise ValueError(f"decay: must be in [0, 1], not {decay}")
-        original: Any = model
         # The counter of passes is the run's: what stands in the memo is taken over, not copied.
-        passes = getattr(original, "passes", None)
-        average = copy.deepcopy(original, {id(passes): passes})
+        passes = getattr(model, "passes", None)
+        average = copy.deepcopy(model, {id(passes): passes})
         average.requires_grad_(False).eval()
         self.model = average
         self.decay = decay
-        self._from = list(original.parameters()), list(original.buffers())
-        self._to = list(average.parameters()), list(average.buffers())
+        self._from = _tensors(model)
+        self._to = _tensors(average)
 
     @torch.no_grad()
     def update(self) -> None:
@@ -51,11 +51,13 @@ class EMA:
 
     def state_dict(self) -> dict[str, Any]:
         """Parameters and buffers of the average."""
-        average: Any = self.model
-        state: dict[str, Any] = average.state_dict()
-        return state
+        return self.model.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Put back what `state_dict` returned."""
-        average: Any = self.model
-        average.load_state_dict(state)
+        self.model.load_state_dict(state)
+
+
+def _tensors(model: Model) -> tuple[list[Tensor], list[Tensor]]:
+    """Parameters and buffers."""
+    return [*model.parameters()], [*model.buffers()]

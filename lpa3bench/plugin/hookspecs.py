@@ -5,7 +5,7 @@ A distribution names one module in the entry-point group `lpa3bench`. That modul
 imported before a config names it, a string `"package.module:Class"`.
 
 The module says which version of this door, and of the interfaces behind it, it was made for:
-`LPA3BENCH_API = 1`. One that says nothing is taken for version 1.
+`LPA3BENCH_API = 2`. One that says nothing is taken to be made for this one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Protocol
 import pluggy
 
 GROUP = "lpa3bench"
-API_VERSION = 1
+API_VERSION = 2
 """Raised where a plugin that was right would no longer be: a method renamed, a promise taken back. What is
 only added raises nothing. A module made for another version is refused by name."""
 KINDS = ("tasks", "augmenters", "backbones", "datasets", "labels", "metrics")

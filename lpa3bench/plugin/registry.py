@@ -1,8 +1,9 @@
 """Finds plugins and knows them by name, without importing what no config asks for.
 
-pluggy's own entry-point loader stops at the first broken plugin and drops a second one of the same name in
-silence, so the entry points are walked here: a broken plugin is kept with its distribution and error for
-whoever needs it, and a name claimed twice is an error that names both.
+One pluggy manager holds the modules and calls their hooks. Its own entry-point loader stops at the first
+broken plugin and drops a second one of the same name in silence, so the entry points are walked here, and
+each module's hooks are called apart: a broken one is kept with its distribution and error for whoever needs
+it, and a name claimed twice is an error that names both.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import Any
 import pluggy
 
 from lpa3bench._version import __version__
-from lpa3bench.errors import PluginError, UsageError
+from lpa3bench.errors import BenchError, PluginError, UsageError
 from lpa3bench.plugin import hookspecs
 from lpa3bench.plugin.hookspecs import API_VERSION, GROUP, KINDS
 
@@ -98,11 +99,16 @@ class Registry:
 def _reason(error: BaseException) -> str:
     """An exception as one line, with its type: pluggy says what is wrong in the third line of its message."""
     text = " ".join(str(error).split())
+    if isinstance(error, BenchError):
+        return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def _wrong_version(version: object) -> str:
-    """Why a module made for another plugin API is refused, and what to do about it."""
+def _wrong_version(module: ModuleType) -> str:
+    """Why a module made for another plugin API is refused, and what to do about it; empty for ours."""
+    version: object = getattr(module, "LPA3BENCH_API", API_VERSION)
+    if version == API_VERSION:
+        return ""
     what = (
         f"made for plugin API {version!r}, and this is lpa3bench {__version__} with plugin API {API_VERSION}"
     )
@@ -128,39 +134,53 @@ class _Collector:
     def __init__(self) -> None:
         self.entries: list[Entry] = []
         self.broken: list[Broken] = []
+        self._manager = pluggy.PluginManager(GROUP)
+        self._manager.add_hookspecs(hookspecs)
 
-    def add(self, module: ModuleType, distribution: str) -> None:
-        """Take all of a module's plugins, or none of them where one hook fails or its version is not ours."""
-        version = getattr(module, "LPA3BENCH_API", API_VERSION)
-        if version != API_VERSION:
-            names = _names_of(module)
-            self.broken.append(Broken(distribution, _wrong_version(version), names))
+    def add(self, module: ModuleType, name: str, distribution: str) -> None:
+        """Take all of a module's plugins, or none of them where one hook fails or its version is not ours.
+
+        Args:
+            name: of the entry point with its distribution, or of the file.
+
+        Raises:
+            PluginError: another entry point names the same module.
+        """
+        if wrong := _wrong_version(module):
+            self.broken.append(Broken(distribution, wrong, _names_of(module)))
             return
-        manager = pluggy.PluginManager(GROUP)
-        manager.add_hookspecs(hookspecs)
+        if self._manager.is_registered(module) or self._manager.has_plugin(name):
+            other = self._manager.get_name(module) or name
+            raise PluginError(
+                f"{module.__name__} is named twice: by {other} and by {name}; remove one of them"
+            )
         found: list[Entry] = []
         try:
-            manager.register(module)
-            manager.check_pending()
-            for kind in KINDS:
-                hook = getattr(manager.hook, f"register_{kind}")
-                for implementation in hook.get_hookimpls():
-
-                    def register(name: str, plugin: type | str, kind: str = kind) -> None:
-                        if not isinstance(name, str):
-                            raise TypeError(f"a plugin's name is a string, not {name!r}")
-                        found.append(Entry(kind, name, plugin, distribution))
-
-                    implementation.function(register)
+            self._manager.register(module, name=name)
+            self._call(module, found, distribution)
         except (Exception, SystemExit) as error:  # in any way, and not taking others down
-            reason = _reason(error)
-            if "unknown hook" in reason:
-                reason += f"; hooks are {HOOKS}"
-            self.broken.append(Broken(distribution, reason, tuple(entry.name for entry in found)))
+            if self._manager.is_registered(module):
+                self._manager.unregister(module)
+            self.broken.append(Broken(distribution, _reason(error), tuple(entry.name for entry in found)))
             return
         if not found:
             self.broken.append(Broken(distribution, f"registers nothing; hooks are {HOOKS}"))
         self.entries += found
+
+    def _call(self, module: ModuleType, found: list[Entry], distribution: str) -> None:
+        """Call the hooks of this module alone, and put what they register into `found`."""
+        own = self._manager.get_hookcallers(module) or ()
+        if unknown := [hook.name for hook in own if not hook.has_spec()]:
+            raise PluginError(f"there is no hook {', '.join(unknown)}; hooks are {HOOKS}")
+        others = self._manager.get_plugins() - {module}
+        for kind in KINDS:
+
+            def register(name: str, plugin: type | str, kind: str = kind) -> None:
+                if not isinstance(name, str):
+                    raise TypeError(f"a plugin's name is a string, not {name!r}")
+                found.append(Entry(kind, name, plugin, distribution))
+
+            self._manager.subset_hook_caller(f"register_{kind}", others)(register=register)
 
     def registry(self) -> Registry:
         first: dict[str, Entry] = {}
@@ -203,7 +223,7 @@ def load(files: Sequence[Path] = ()) -> Registry:
         except (Exception, SystemExit) as error:  # as above
             collector.broken.append(Broken(distribution, f"{point.value}: {_reason(error)}"))
             continue
-        collector.add(module, distribution)
+        collector.add(module, f"{distribution} ({point.name})", distribution)
     for path in files:
         if not path.is_file():
             raise UsageError(f"--plugin {path}: no such file")
@@ -212,5 +232,5 @@ def load(files: Sequence[Path] = ()) -> Registry:
         except (Exception, SystemExit) as error:
             collector.broken.append(Broken(str(path), _reason(error)))
             continue
-        collector.add(module, str(path))
+        collector.add(module, str(path), str(path))
     return collector.registry()

@@ -16,7 +16,7 @@ from lpa3bench.publish import process
 from lpa3bench.publish.target import Deadline
 from lpa3bench.runtime.files import write_atomically
 from lpa3bench.training.run_directory import RunDirectory
-from lpa3bench.types import Slot
+from lpa3bench.types import SlotName
 
 if TYPE_CHECKING:
     import numpy as np
@@ -79,7 +79,7 @@ def main() -> None:
         sys.exit("error: " + " ".join(f"{type(error).__name__}: {error}".split())[:200])
 
 
-def _missing(path: Path) -> dict[Slot, Path]:
+def _missing(path: Path) -> dict[SlotName, Path]:
     """The pictures that a finished run could have and has not."""
     folder = RunDirectory(path)
     slots = records.read_record(folder.result).slots if folder.result.exists() else {}

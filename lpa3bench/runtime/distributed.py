@@ -95,7 +95,7 @@ class Processes:
         """Replace each by its mean over the processes."""
 
     def weighted(self, mean: Tensor, rows: int) -> Tensor:
-        """See `api.Env.weighted`."""
+        """See `Env.weighted`."""
         return mean
 
     def objects(self, value: Any) -> list[Any]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Protocol
 
 from lpa3bench.suites.launch import Launch
 
@@ -19,24 +19,30 @@ class Ended:
     """In one line; empty where all went well."""
 
 
-class Engine(Protocol):
+class Engine(ABC):
     """Where runs are started. Only the methods of one thread may be under way at a time."""
 
     @property
+    @abstractmethod
     def capacity(self) -> int:
         """How many runs are under way at once, at most."""
 
+    @abstractmethod
     def has_room(self) -> bool:
         """Whether another one may be handed in."""
 
+    @abstractmethod
     def submit(self, name: str, launch: Launch) -> None:
         """Start it, or queue it to be started."""
 
+    @abstractmethod
     def poll(self) -> list[Ended]:
         """Those that ended since the last call; waits for nothing."""
 
+    @abstractmethod
     def stop(self, number: int) -> None:
         """Send the signal to every process that is under way, and start no queued one."""
 
+    @abstractmethod
     def close(self) -> None:
         """Kill what is still under way, and let go of everything."""

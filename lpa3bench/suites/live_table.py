@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from lpa3bench.errors import printable
 from lpa3bench.suites.forecast import together
-from lpa3bench.suites.queue import Outcome, Progress
+from lpa3bench.suites.queue import Outcome, Progress, Watch
 from lpa3bench.suites.suite_run import score
 from lpa3bench.training.progress_bar import draws_bars
 
@@ -87,7 +87,7 @@ def told(outcome: Outcome) -> str:
     return printable("  ".join(filter(None, words)))
 
 
-class Lines:
+class Lines(Watch):
     """A line for each run that is over, and now and then one with the counts.
 
     A stream that was closed silences it: that must not end a suite that has run for days.
@@ -99,7 +99,6 @@ class Lines:
         self._next = time.monotonic() + LINE_SECONDS
 
     def show(self, progress: Progress) -> None:
-        """Write the counts, if it is time to."""
         now = time.monotonic()
         if now >= self._next:
             self._next = now + LINE_SECONDS
@@ -110,16 +109,13 @@ class Lines:
         if outcome.seconds or outcome.cause:
             self._write(f"[{len(progress.outcomes)}/{progress.total}] {told(outcome)}")
 
-    def close(self) -> None:
-        """Nothing is held."""
-
     def _write(self, line: str) -> None:
         with suppress(OSError):
             self._stream.write(f"{line}\n")
             self._stream.flush()
 
 
-class Table:
+class Table(Watch):
     """A row for each run under way, below the counts; what failed stands above it. Likewise silenced."""
 
     def __init__(self, stream: TextIO, pace: Pace) -> None:
@@ -136,7 +132,6 @@ class Table:
             self._live.start()
 
     def show(self, progress: Progress) -> None:
-        """Draw it anew, if it is time to."""
         now = time.monotonic()
         if now >= self._next:
             self._next = now + REDRAW_SECONDS
@@ -152,7 +147,6 @@ class Table:
                 self._live.console.print(Text(told(outcome), style="red"))
 
     def close(self) -> None:
-        """Take the table away."""
         with suppress(OSError):
             self._live.stop()
 
@@ -179,7 +173,7 @@ class Table:
         return Group(Text(headline(progress, self._pace.left(progress))), grid)
 
 
-def watch(pace: Pace, stream: TextIO | None = None) -> Lines | Table:
+def watch(pace: Pace, stream: TextIO | None = None) -> Watch:
     """What suits the stream (None: stderr)."""
     stream = stream or sys.stderr
     return Table(stream, pace) if draws_bars(stream) else Lines(stream, pace)

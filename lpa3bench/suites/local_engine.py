@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lpa3bench.errors import RunFailed
 from lpa3bench.runtime.device import VISIBLE
-from lpa3bench.suites.engine import Ended
+from lpa3bench.suites.engine import Ended, Engine
 from lpa3bench.suites.launch import Launch, last_words, start
 
 GRACE_SECONDS = 5.0
@@ -31,7 +31,7 @@ class _Running:
     place: int
 
 
-class Local:
+class Local(Engine):
     """A pool of places, each of which takes one run at a time.
 
     Args:
@@ -48,11 +48,9 @@ class Local:
 
     @property
     def capacity(self) -> int:
-        """The number of places."""
         return self._workers
 
     def has_room(self) -> bool:
-        """Whether a place is free."""
         return bool(self._free)
 
     def submit(self, name: str, launch: Launch) -> None:
@@ -78,12 +76,10 @@ class Local:
         return ended
 
     def stop(self, number: int) -> None:
-        """Send the signal to all."""
         for run in self._running.values():
             run.process.send_signal(number)
 
     def close(self) -> None:
-        """Kill what is left."""
         for run in self._running.values():
             run.process.kill()
         for run in self._running.values():

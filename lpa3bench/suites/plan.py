@@ -11,13 +11,13 @@ from typing import Any
 from lpa3bench.config import Config
 from lpa3bench.config.cell import cell_name
 from lpa3bench.config.experiment import Experiment
-from lpa3bench.data.splits import fingerprint
+from lpa3bench.data.splits import data_hash
 from lpa3bench.errors import BenchError, ConfigError, RunFailed, blamed
 from lpa3bench.plugin.registry import Registry
 from lpa3bench.records.searches import FOLDER
 from lpa3bench.suites import Cell, Loaded, Search, Suite, texts
 from lpa3bench.suites.suite_run import Run
-from lpa3bench.training.job import identify, label_content, run_name
+from lpa3bench.training.job import cache_in, identify, label_content, run_name
 
 
 @dataclass(frozen=True)
@@ -115,14 +115,14 @@ class Planner:
         """
         out = out or self.out
         experiment = config.experiment()
-        data_hash, _ = self._data(config, experiment)
+        found_hash, _ = self._data(config, experiment)
         name = cell_name(config.names, experiment.setting)
         known: dict[bytes, dict[str, Any]] = {}
         found = []
         for seed in seeds:
             content = label_content(experiment, self.data, seed)
             if content not in known:  # the plugins' sources are read for it, which takes its time
-                known[content] = identify(config, data_hash=data_hash, content=content)
+                known[content] = identify(config, data_hash=found_hash, content=content)
             found.append(
                 Run(
                     name=run_name(name, known[content], seed),
@@ -139,11 +139,9 @@ class Planner:
         """The data set's hash, and whether it has a validation split."""
         key = "\n".join(line for line in config.operative.splitlines() if "datasets." in line)
         if key not in self._looked_at:
-            experiment.dataset.cache = self.out / ".cache"
             with blamed(f"{type(experiment.dataset).__name__}.load"):
-                splits = experiment.dataset.load(self.data)
-            tensors = [tensor for name in sorted(splits) for tensor in splits[name]]
-            self._looked_at[key] = fingerprint(tensors), "val" in splits
+                splits = experiment.dataset.load(self.data, cache=cache_in(self.out))
+            self._looked_at[key] = data_hash(splits), "val" in splits
         return self._looked_at[key]
 
     def _holdout(self, search: Search, config: Config, experiment: Experiment) -> int:

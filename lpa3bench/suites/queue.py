@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 from lpa3bench.runtime.signals import Interrupts
 from lpa3bench.suites.engine import Ended, Engine
@@ -78,8 +78,8 @@ class Progress:
         return sum(outcome.verdict == verdict for outcome in self.outcomes)
 
 
-class Watch(Protocol):
-    """Shows progress."""
+class Watch:
+    """Shows progress. A subclass overrides what it cares about."""
 
     def show(self, progress: Progress) -> None:
         """Called several times a second."""
@@ -87,11 +87,12 @@ class Watch(Protocol):
     def ended(self, outcome: Outcome, progress: Progress) -> None:
         """A run is over."""
 
+    def close(self) -> None:
+        """Let go of the terminal."""
 
-class Launcher(Protocol):
-    """Says how a run is started."""
 
-    def __call__(self, run: Run) -> Launch: ...
+Launcher = Callable[[Run], Launch]
+"""Says how a run is started."""
 
 
 class Drive:

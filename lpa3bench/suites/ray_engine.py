@@ -18,7 +18,7 @@ from typing import Any
 
 from lpa3bench.errors import RunFailed, TryAgain, UsageError
 from lpa3bench.runtime.device import gpus
-from lpa3bench.suites.engine import Ended
+from lpa3bench.suites.engine import Ended, Engine
 from lpa3bench.suites.launch import Launch, last_words, start
 from lpa3bench.suites.local_engine import cores
 
@@ -121,7 +121,7 @@ def room(machines: list[dict[str, float]], needs: Needs) -> int:
     )
 
 
-class Ray:
+class Ray(Engine):
     """A queue of Ray's."""
 
     def __init__(self, needs: Needs, *, capacity: int, workers: int | None) -> None:
@@ -136,7 +136,6 @@ class Ray:
 
     @property
     def capacity(self) -> int:
-        """What the machines have room for, and what was asked for."""
         return min(self._capacity, self._workers or self._capacity)
 
     def has_room(self) -> bool:
@@ -144,11 +143,9 @@ class Ray:
         return self._workers is None or len(self._names) < self._workers
 
     def submit(self, name: str, launch: Launch) -> None:
-        """Hand it to Ray."""
         self._names[self._task.remote(launch)] = name
 
     def poll(self) -> list[Ended]:
-        """What Ray has done, or given up."""
         import ray
 
         if not self._names:
@@ -177,7 +174,7 @@ class Ray:
                 ray.cancel(ref, force=False)
 
     def close(self) -> None:
-        """Kill what is left. A Ray that was started here ends."""
+        """A Ray that was started here ends too."""
         import ray
 
         for ref in self._names:

@@ -9,7 +9,7 @@ from functools import cached_property, partial
 import torch
 from torch import Tensor
 
-from lpa3bench.api import Augmenter, Slot, View
+from lpa3bench.api import Augmenter, SlotName, View
 from lpa3bench.errors import PluginError
 from lpa3bench.ops import one_hot
 from lpa3bench.plugin.from_transform import _Transformed
@@ -103,7 +103,9 @@ class Seen:
 class Trial:
     """An augmenter in a slot. `make` builds a fresh one."""
 
-    def __init__(self, make: Callable[[], Augmenter], slot: Slot, dataset: type[TinySet] = TinySet) -> None:
+    def __init__(
+        self, make: Callable[[], Augmenter], slot: SlotName, dataset: type[TinySet] = TinySet
+    ) -> None:
         self.make, self.slot, self.dataset = make, slot, dataset
 
     def begin(self, seed: int = 0) -> tuple[Environment, TinyTask]:
@@ -214,7 +216,7 @@ def grey_images(trial: Trial) -> None:
     """Grey images, of one channel, are left as they are too, and made into images."""
     if trial.first.whole().overwritten:
         raise NotReached("it writes into what it is handed in colour")
-    reason = trial.make().unsupported(GreyTinySet().spec, trial.slot)
+    reason = trial.make().unsupported(GreyTinySet().spec, SLOTS[trial.slot])
     if reason is not None:
         raise NotApplicable(reason)
     grey = Trial(trial.make, trial.slot, GreyTinySet)
@@ -358,18 +360,18 @@ def try_augmenter(make: Callable[[], Augmenter]) -> list[Finding]:
     return findings
 
 
-def refusal(make: Callable[[], Augmenter], slot: Slot) -> str | None:
+def refusal(make: Callable[[], Augmenter], slot: SlotName) -> str | None:
     """Why it is not for this slot; None where it is, or where it cannot even be built."""
     augmenter = outcome_of(make)
     if isinstance(augmenter, Exception):  # the first law will say so
         return None
-    reason = augmenter.unsupported(SPEC, slot)
-    if reason is None and slot == "view" and augmenter.bn_domain == "aux":
-        return "it works in the auxiliary BatchNorm, and slot view would never train the main one"
+    reason = augmenter.unsupported(SPEC, SLOTS[slot])
+    if reason is None and augmenter.bn_domain == "aux" and not SLOTS[slot].auxiliary:
+        return f"it works in the auxiliary BatchNorm, and slot {slot} would never train the main one"
     return reason
 
 
-def check_augmenter(make: Callable[[], Augmenter], slot: Slot) -> None:
+def check_augmenter(make: Callable[[], Augmenter], slot: SlotName) -> None:
     """Hold an augmenter to every law, in a slot. `make` builds a fresh one.
 
     Raises:

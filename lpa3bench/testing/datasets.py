@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 
@@ -43,16 +44,16 @@ class Trial:
 
     @cached_property
     def again(self) -> dict[str, Split]:
-        """Its splits, read once more."""
-        return self.load()
+        """Its splits, read once more, with a cache."""
+        with TemporaryDirectory() as folder:
+            return self.load(Path(folder))
 
-    def load(self) -> dict[str, Split]:
-        """Read it."""
+    def load(self, cache: Path | None = None) -> dict[str, Split]:
         self.global_draws = set()
         before = _files(self.root)
         try:
             with fresh_globals(), global_draws(self.global_draws):
-                return self.built().load(self.root)
+                return self.built().load(self.root, cache=cache)
         finally:
             self.written |= {name for name, _ in before ^ _files(self.root)}
 
@@ -91,6 +92,7 @@ def initialise(trial: Trial) -> None:
     assert len(spec.mean) == len(spec.std) == spec.channels, "mean and std have one value per channel"
     assert min(spec.std) > 0, "std: must be > 0"
     assert spec.num_classes > 1, "there are fewer than two classes"
+    assert len(set(spec.class_names)) == len(spec.class_names), "class_names: two classes have one name"
 
 
 def loads(trial: Trial) -> None:
@@ -121,8 +123,24 @@ def labels(trial: Trial) -> None:
         assert int(split.labels.max()) < spec.num_classes, f"{name}: a label beyond the classes"
 
 
+def ids(trial: Trial) -> None:
+    """Where images have names, each has one of its own."""
+    for name, split in trial.splits().items():
+        if split.ids is not None:
+            assert len(split.ids) == len(split.labels), f"{name}: there is not one id for each image"
+            assert len(set(split.ids)) == len(split.ids), f"{name}: two images have one id"
+
+
+def present(trial: Trial) -> None:
+    """`present` says without reading it what reading it finds: that it is there, and how many images."""
+    counts = {name: len(split.labels) for name, split in trial.splits().items()}
+    said = trial.built().present(trial.root)
+    assert said.problem is None, f"`present` says that it is not there: {said.problem}"
+    assert said.splits in (None, counts), f"`present` counts {said.splits}, and there are {counts}"
+
+
 def same_again(trial: Trial) -> None:
-    """Loading twice gives the same."""
+    """Loading twice gives the same, with and without a cache."""
     assert_same(dict(trial.splits()), dict(trial.again), "loaded again:")
 
 
@@ -134,7 +152,7 @@ def no_global_draws(trial: Trial) -> None:
 
 
 def folder_untouched(trial: Trial) -> None:
-    """Reading makes, changes and removes nothing in the data folder; `cache` is what it may write into."""
+    """Reading makes, changes and removes nothing in the data folder; it may write into `cache` alone."""
     trial.splits()
     names = sorted(trial.written)
     assert not names, f"writes into the data folder: {listed(names)}"
@@ -145,6 +163,8 @@ LAWS = (
     Law("loads", loads),
     Law("shapes", shapes),
     Law("labels", labels),
+    Law("ids", ids),
+    Law("present", present),
     Law("same again", same_again),
     Law("folder untouched", folder_untouched),
     Law("no global RNG", no_global_draws),

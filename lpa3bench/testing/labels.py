@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from functools import cached_property
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from lpa3bench.api import Labels, LabelSet
+from lpa3bench.api import LabelContext, Labels, LabelSet
 from lpa3bench.runtime.seeding import Draws
 from lpa3bench.testing.differences import (
     attempt,
@@ -25,8 +26,8 @@ from lpa3bench.testing.laws import Finding, Law, NotApplicable, NotReached, hold
 class Trial:
     """A kind of labels, of `count` images in `num_classes` classes."""
 
-    def __init__(self, make: Callable[[], Labels], num_classes: int, count: int) -> None:
-        self.make, self.num_classes = make, num_classes
+    def __init__(self, make: Callable[[], Labels], num_classes: int, count: int, root: Path) -> None:
+        self.make, self.num_classes, self.root = make, num_classes, root
         self.clean = torch.arange(count) % num_classes
         self.given = self.clean.clone()
         self.global_draws: set[str] = set()
@@ -48,8 +49,9 @@ class Trial:
         self.built()
         self.global_draws = set()
         draws = Draws(seed)
+        ctx = LabelContext(num_classes=self.num_classes, draws=draws, root=self.root, seed=seed)
         with fresh_globals(), global_draws(self.global_draws):
-            found = self.make().apply(clean, num_classes=self.num_classes, draws=draws)
+            found = self.make().apply(clean, ctx)
         self.drew |= drew(draws.state_dict())
         return found
 
@@ -162,15 +164,19 @@ LAWS = (
 )
 
 
-def try_labels(make: Callable[[], Labels], num_classes: int = 10, count: int = 200) -> list[Finding]:
-    """Every law."""
-    return judge("", LAWS, Trial(make, num_classes, count))
+def try_labels(
+    make: Callable[[], Labels], num_classes: int = 10, count: int = 200, root: Path = Path()
+) -> list[Finding]:
+    """Every law. `root`: the data folder, for labels that are read from it."""
+    return judge("", LAWS, Trial(make, num_classes, count, root))
 
 
-def check_labels(make: Callable[[], Labels], num_classes: int = 10, count: int = 200) -> None:
-    """Hold labels to every law. `make` builds them afresh.
+def check_labels(
+    make: Callable[[], Labels], num_classes: int = 10, count: int = 200, root: Path = Path()
+) -> None:
+    """Hold labels to every law. `make` builds them afresh; `root` is the data folder.
 
     Raises:
         AssertionError: a law does not hold; the message names it.
     """
-    hold(try_labels(make, num_classes, count))
+    hold(try_labels(make, num_classes, count, root))

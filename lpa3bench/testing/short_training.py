@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lpa3bench.api import Augmenter, Backbone, Slot, Step, Task
+from lpa3bench.api import Augmenter, Backbone, SlotName, Step, Task
 from lpa3bench.config.experiment import Experiment
 from lpa3bench.testing.differences import assert_same, fresh_globals
 from lpa3bench.testing.tiny import TinyNet, TinySet, environment
@@ -23,7 +23,7 @@ LONGEST = 24
 
 def begin(
     task: Task,
-    slots: dict[Slot, Augmenter] | None = None,
+    slots: dict[SlotName, Augmenter] | None = None,
     *,
     seed: int = 0,
     epochs: int = EPOCHS,
@@ -61,7 +61,7 @@ def train_epoch(env: Environment, task: Task, epoch: int) -> None:
 def check_resume(
     make_task: Callable[[], Task],
     make_augmenter: Callable[[], Augmenter] | None = None,
-    slot: Slot = "positives",
+    slot: SlotName = "positives",
     epochs: int = EPOCHS,
     **more: Any,
 ) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lpa3bench.api import Augmenter, Labels, Slot, Task
+from lpa3bench.api import Augmenter, Labels, SlotName, Task
 from lpa3bench.errors import ConfigError
 from lpa3bench.testing.differences import (
     assert_same,
@@ -69,7 +69,7 @@ class Trial:
     def __init__(
         self,
         make: Callable[[], Task],
-        slot: Slot | None = None,
+        slot: SlotName | None = None,
         augmenter: Callable[[], Augmenter] | None = None,
         alone: Trial | None = None,
     ) -> None:

@@ -18,6 +18,7 @@ from lpa3bench.api import (
     DatasetSpec,
     Domain,
     Env,
+    LabelContext,
     Labels,
     LabelSet,
     Model,
@@ -36,7 +37,7 @@ from lpa3bench.data.image_store import ImageStore
 from lpa3bench.ops import one_hot, probabilities, soft_cross_entropy
 from lpa3bench.runtime.seeding import Draws
 from lpa3bench.training.environment import Environment
-from lpa3bench.types import SLOTS, Slot
+from lpa3bench.types import SLOTS, SlotName
 
 SPEC = DatasetSpec(
     name="Tiny",
@@ -57,7 +58,7 @@ class TinySet(Dataset):
     def spec(self) -> DatasetSpec:
         return SPEC
 
-    def load(self, root: Path) -> dict[str, Split]:
+    def load(self, root: Path, *, cache: Path | None = None) -> dict[str, Split]:
         return {name: self._split(seed) for seed, name in enumerate(("train", "test"))}
 
     def _split(self, seed: int) -> Split:
@@ -73,7 +74,7 @@ class GreyTinySet(TinySet):
     def spec(self) -> DatasetSpec:
         return replace(SPEC, name="GreyTiny", channels=1, mean=SPEC.mean[:1], std=SPEC.std[:1])
 
-    def load(self, root: Path) -> dict[str, Split]:
+    def load(self, root: Path, *, cache: Path | None = None) -> dict[str, Split]:
         return {name: Split(s.images[:, :1], s.labels) for name, s in super().load(root).items()}
 
 
@@ -103,8 +104,8 @@ class TinyNet(Backbone):
 class Bystander(Task):
     """A task with every slot that trains nothing: it stands around an augmenter under test."""
 
-    slots = ("view", "strong", "positives")
-    soft_slots = ("view", "strong", "positives")
+    slots = tuple(SLOTS)
+    soft_slots = tuple(SLOTS)
 
     def __init__(self, *, batch_size: int = 16) -> None:
         self.batch_size = batch_size
@@ -131,7 +132,7 @@ class TinyLabels(Labels):
     def __init__(self, *, partial: bool = False) -> None:
         self.partial = partial
 
-    def apply(self, clean: Tensor, *, num_classes: int, draws: Draws) -> LabelSet:
+    def apply(self, clean: Tensor, ctx: LabelContext) -> LabelSet:
         known = clean >= 0
         if self.partial:
             known &= torch.arange(len(clean)) % 2 == 0
@@ -144,9 +145,8 @@ def environment(experiment: Experiment, seed: int = 0) -> Environment:
     tiny = GreyTinySet() if isinstance(experiment.dataset, GreyTinySet) else TinySet()
     spec, train = tiny.spec, tiny.load(Path())["train"]
     cpu = torch.device("cpu")
-    known = (experiment.labels or TinyLabels()).apply(
-        train.labels, num_classes=spec.num_classes, draws=Draws(seed)
-    )
+    ctx = LabelContext(num_classes=spec.num_classes, draws=Draws(seed), root=Path(), seed=seed)
+    known = (experiment.labels or TinyLabels()).apply(train.labels, ctx)
     labels = TrainLabels(known.given, known.labelled)
     store = ImageStore(train.images, spec.weak, cpu)
     return Environment(experiment, spec=spec, store=store, labels=labels, seed=seed, device=cpu)
@@ -155,8 +155,8 @@ def environment(experiment: Experiment, seed: int = 0) -> Environment:
 class TinyTask(Task):
     """Trains on its three slots: a loss term for each view, in the BatchNorm that the view comes from."""
 
-    slots = SLOTS
-    soft_slots = SLOTS
+    slots = tuple(SLOTS)
+    soft_slots = tuple(SLOTS)
     saved = ("optimiser", "sampler")
 
     def __init__(self, *, batch_size: int = 16) -> None:
@@ -181,7 +181,7 @@ class TinyTask(Task):
         index, terms = batch.index, []
         label = one_hot(self.env.labels.given[index], self.env.spec.num_classes)
         x, again = self.env.weak(index), self.env.weak(index)
-        seen: dict[Slot, Tensor] = {"view": x, "strong": again, "positives": x}
+        seen: dict[SlotName, Tensor] = {"view": x, "strong": again, "positives": x}
         for slot, images in seen.items():
             view = views(slot, self.net, images, index=index, target=label, pass_no=batch.pass_no)
             if view is not None and len(view.x):
@@ -243,9 +243,7 @@ class Hard(Augmenter):
         return (copies.view(-1, 1) + chosen).flatten()
 
 
-def hard(slot: str) -> Hard:
-    """One that fits the slot: only `positives` takes a selection, and `view` no auxiliary BatchNorm."""
-    return Hard(
-        share=0.5 if slot == "positives" else 1.0,
-        domain="main" if slot == "view" else "aux",
-    )
+def hard(slot: SlotName) -> Hard:
+    """One that fits the slot."""
+    place = SLOTS[slot]
+    return Hard(share=1.0 if place.every_row else 0.5, domain="aux" if place.auxiliary else "main")

@@ -137,16 +137,11 @@ def examine(entry: Entry, arguments: dict[str, Any], root: Path) -> Verdict:
     def make(**given: Any) -> Any:
         return cls(**arguments, **given)
 
-    def make_labels() -> Any:
-        labels = make()
-        labels.root = root
-        return labels
-
     tries: dict[str, Callable[[], list[Finding]]] = {
         "tasks": lambda: try_task(make),
         "augmenters": lambda: try_augmenter(make),
         "backbones": lambda: try_backbone(make),
         "datasets": lambda: try_dataset(make, root),
-        "labels": lambda: try_labels(make_labels),
+        "labels": lambda: try_labels(make, root=root),
     }
     return Verdict(entry, tuple(tries[entry.kind]()))

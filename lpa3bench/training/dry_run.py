@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from lpa3bench.api import DatasetSpec, Phase, Step, Task, TrainLabels
+from lpa3bench.api import DatasetSpec, LabelContext, Phase, Step, Task, TrainLabels
 from lpa3bench.config import Config
 from lpa3bench.config.experiment import Experiment
 from lpa3bench.data.image_store import ImageStore
@@ -128,7 +128,7 @@ def _steps(config: Config, root: Path, device: str) -> dict[str, int]:
     spec, count = experiment.spec, experiment.dataset.train_images
     store, _ = _training_set(experiment, spec, 1, where)
     if count is not None:  # no image is looked at
-        labels = _made_up_labels(experiment, count - experiment.holdout, where)
+        labels = _made_up_labels(experiment, count - experiment.holdout, root, where)
     else:
         try:
             labels = prepare(experiment, root=root, seed=0, device=where).labels
@@ -142,14 +142,15 @@ def _steps(config: Config, root: Path, device: str) -> dict[str, int]:
     return {phase.name: phase.steps_per_epoch * len(span) for phase, span in zip(phases, epochs, strict=True)}
 
 
-def _made_up_labels(experiment: Experiment, count: int, device: torch.device) -> TrainLabels:
+def _made_up_labels(experiment: Experiment, count: int, root: Path, device: torch.device) -> TrainLabels:
     """Labels of so many images, as many of them labelled as the experiment's labels leave."""
-    clean = torch.arange(count) % experiment.spec.num_classes
+    classes = experiment.spec.num_classes
+    clean = torch.arange(count) % classes
     labelled = torch.ones(count, dtype=torch.bool)
     if experiment.labels is not None and experiment.labels.partial:
+        ctx = LabelContext(num_classes=classes, draws=Draws(0), root=root, seed=0)
         with suppress(DataError, ValueError):  # of real images only; the steps hardly depend on it
-            made = experiment.labels.apply(clean, num_classes=experiment.spec.num_classes, draws=Draws(0))
-            labelled = made.labelled
+            labelled = experiment.labels.apply(clean, ctx).labelled
     return TrainLabels(clean.to(device), labelled.to(device))
 
 

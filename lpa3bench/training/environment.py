@@ -1,4 +1,4 @@
-"""What a task works with: networks, views, samplers and draws of one run (see `lpa3bench.api.Env`)."""
+"""What a task works with: networks, views, samplers and draws of one run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lpa3bench.api import DatasetSpec, Domain, Model, Output, Slot, Task, TrainLabels
+from lpa3bench.api import DatasetSpec, Domain, Env, Model, Output, SlotName, Task, TrainLabels
 from lpa3bench.config.experiment import Experiment
 from lpa3bench.data.image_store import ImageStore
 from lpa3bench.data.sampler import Sampler
@@ -24,8 +24,8 @@ from lpa3bench.training.image_passes import Passes
 from lpa3bench.training.network import build
 
 
-class Environment:
-    """Implements `api.Env`.
+class Environment(Env):
+    """The `Env` of a run.
 
     Args:
         experiment: what to run.
@@ -87,68 +87,57 @@ class Environment:
         self.views.setup(self)
 
     def model(self, name: str) -> Model:
-        """The network of that name."""
         return self.models[name]
 
     def draws(self, name: str) -> Draws:
-        """The random numbers of the component `name`."""
         if name not in self._draws:
             seed, alone = derive(self._seed, name), self.processes.size == 1
             self._draws[name] = Draws(seed) if alone else SharedDraws(seed, self.processes)
         return self._draws[name]
 
     def weak(self, index: Tensor) -> Tensor:
-        """The ordinary training view, float [B, C, H, W] in [0, 1], crop and flip drawn anew."""
         return self._store.weak(index, self.draws("weak"))
 
     def images(self, index: Tensor) -> Tensor:
-        """Training images as they are, float [B, C, H, W] in [0, 1]."""
         return self._store.plain(index)
 
     def sampler(
         self, name: str, batch_size: int, subset: Tensor | None = None, *, drop_last: bool = True
     ) -> Sampler:
-        """Shuffled passes over the training set, or over the samples in `subset` (int64 [n])."""
         everything = torch.arange(self.size, device=self.device)
         samples = everything if subset is None else subset
         order = self.draws(f"order/{name}")
         return Sampler(samples, batch_size, order, drop_last=drop_last, processes=self.processes)
 
-    def logits(self, model: Model, x: Tensor, domain: Domain = "main", *, slot: Slot | None = None) -> Output:
-        """One forward pass in one BatchNorm domain, in the run's precision; counted with `slot` if given."""
-        network: Any = model
-        with bn_domain(network, domain), self.autocast(), ExitStack() as places:
+    def logits(
+        self, model: Model, x: Tensor, domain: Domain = "main", *, slot: SlotName | None = None
+    ) -> Output:
+        with bn_domain(model, domain), self.autocast(), ExitStack() as places:
             if slot is not None:
                 places.enter_context(self.passes.at(f"{slot}/loss"))
             return model(x)
 
     def autocast(self) -> AbstractContextManager[Any]:
-        """The run's mixed precision."""
         return devices.autocast(self.device, self._precision)
 
     @contextmanager
     def evaluating(self, *models: Model) -> Iterator[None]:
-        """Eval mode and no gradient inside, what was before after it; all networks where none is given."""
-        networks: Any = models or tuple(self.models.values())
+        networks = models or tuple(self.models.values())
         with kept_mode(*networks), torch.no_grad():
             for network in networks:
                 network.eval()
             yield
 
     def gather(self, x: Tensor) -> Tensor:
-        """The rows of all processes, in order."""
         return self.processes.gather(x)
 
     def total(self, rows: int) -> int:
-        """How many rows all processes have, of which this one has `rows`."""
         return self.processes.span(rows).total
 
     def weighted(self, mean: Tensor, rows: int) -> Tensor:
-        """See `api.Env.weighted`."""
         return self.processes.weighted(mean, rows)
 
     def backward(self, loss: Tensor) -> None:
-        """Gradients of the loss, averaged over the processes."""
         loss.backward()  # type: ignore[no-untyped-call]
         if self.processes.size > 1:
             parameters = (p for model in self.models.values() for p in model.parameters())

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lpa3bench.api import Augmenter, Context, DatasetSpec, Model, Slot, View
+from lpa3bench.api import Augmenter, Context, DatasetSpec, Env, Model, SlotName, View, ViewFunction
 from lpa3bench.errors import PluginError, blamed
 from lpa3bench.nn.batchnorm import bn_domain, frozen_statistics
 from lpa3bench.nn.freeze import frozen
@@ -21,6 +21,7 @@ from lpa3bench.runtime.seeding import Draws
 from lpa3bench.training.device_checks import Alarm
 from lpa3bench.training.image_passes import Passes
 from lpa3bench.training.network import Classifier
+from lpa3bench.types import SLOTS
 
 
 class Clock:
@@ -46,7 +47,7 @@ class _NoModel:
         return self()
 
 
-class Views:
+class Views(ViewFunction):
     """Calls the augmenter that is bound in a slot, and sees to it that it leaves nothing behind.
 
     Around `generate` the model's parameters are frozen, its BatchNorm is switched to the augmenter's domain,
@@ -59,7 +60,7 @@ class Views:
 
     def __init__(
         self,
-        slots: Mapping[Slot, Augmenter],
+        slots: Mapping[SlotName, Augmenter],
         models: Mapping[str, Classifier],
         *,
         spec: DatasetSpec,
@@ -68,7 +69,7 @@ class Views:
         alarm: Alarm,
         passes: Passes,
         processes: Processes = ALONE,
-        soft_slots: tuple[str, ...] = (),
+        soft_slots: tuple[SlotName, ...] = (),
     ) -> None:
         self._bound = {(slot, name): copy.deepcopy(a) for slot, a in slots.items() for name in models}
         self._spec = spec
@@ -78,11 +79,11 @@ class Views:
         self._passes = passes
         self._processes = processes
         self._soft_slots = soft_slots
-        self._asked: set[tuple[Slot, str]] = set()
+        self._asked: set[tuple[SlotName, str]] = set()
         self.info: dict[str, Any] = {}
         """What the augmenters have said of their last views, as `<slot>/<name>`."""
 
-    def setup(self, env: Any) -> None:
+    def setup(self, env: Env) -> None:
         """Let every augmenter allocate what the run needs."""
         for (slot, _), augmenter in self._bound.items():
             with blamed(f"{type(augmenter).__name__} in slot {slot}: setup"):
@@ -96,7 +97,7 @@ class Views:
 
     def __call__(
         self,
-        slot: Slot,
+        slot: SlotName,
         model: Model,
         x: Tensor,
         *,
@@ -106,20 +107,6 @@ class Views:
         pass_no: int = 0,
         pool: Tensor | None = None,
     ) -> View | None:
-        """Views of x from the augmenter in `slot`; None where the slot is empty.
-
-        Args:
-            slot: "view", "strong" or "positives".
-            model: the network that is being trained on them.
-            x: [B, C, H, W] in [0, 1]; `copies` views of the same samples stacked copy by copy.
-            index: int64 [B], places in the training set, repeated per copy; None for images outside it.
-            target: [B, K], what is known of the labels.
-            pass_no: passes begun over the data that the batch was drawn from (`Batch.pass_no`).
-            pool: int64 [n], those data; None: the whole training set.
-
-        Raises:
-            PluginError: the augmenter raised, or returned something of the wrong shape or dtype.
-        """
         augmenter = self._bound.get((slot, model.name))
         if augmenter is None:
             return None
@@ -148,7 +135,7 @@ class Views:
         return View(view.x.detach(), view.rows, view.info, target_out, augmenter.bn_domain)
 
     @contextmanager
-    def _guard(self, augmenter: Augmenter, model: Any, slot: Slot) -> Iterator[None]:
+    def _guard(self, augmenter: Augmenter, model: Model, slot: SlotName) -> Iterator[None]:
         if not augmenter.needs_model:
             yield
             return
@@ -162,7 +149,7 @@ class Views:
         ):
             yield
 
-    def _check(self, view: View, x: Tensor, slot: Slot, name: str) -> None:
+    def _check(self, view: View, x: Tensor, slot: SlotName, name: str) -> None:
         """Shape and dtype now, values later."""
 
         def refuse(what: str) -> None:
@@ -181,7 +168,7 @@ class Views:
             refuse(f"images {list(view.x.shape)} {view.x.dtype}, not {wanted}")
         if view.rows.shape != view.x.shape[:1] or view.rows.dtype != torch.int64:
             refuse(f"rows {list(view.rows.shape)} {view.rows.dtype}, not [{len(view.x)}] torch.int64")
-        if slot != "positives" and len(view.x) != len(x):
+        if SLOTS[slot].every_row and len(view.x) != len(x):
             refuse(f"{len(view.x)} views of {len(x)} images; this slot needs one of each, in order")
         if view.target is not None and slot not in self._soft_slots:
             refuse("a target of its own, which this task cannot use in this slot")
@@ -193,11 +180,11 @@ class Views:
         low, high = view.x.detach().aminmax()  # NaN fails both comparisons
         what = f"{name} returned images outside [0, 1] or NaN (as where the network has diverged)"
         self._alarm.note(what, ~((low >= 0) & (high <= 1)), step)
-        if slot == "positives":
+        if SLOTS[slot].every_row:
+            wrong = (view.rows != torch.arange(len(x), device=view.rows.device)).any()
+        else:
             lowest, highest = view.rows[0], view.rows[-1]
             wrong = (view.rows.diff() <= 0).any() | (lowest < 0) | (highest >= len(x))
-        else:
-            wrong = (view.rows != torch.arange(len(x), device=view.rows.device)).any()
         self._alarm.note(f"{name} returned rows that are not ascending places in the batch", wrong, step)
 
     def unused(self) -> list[str]:

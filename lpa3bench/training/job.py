@@ -58,9 +58,15 @@ def plan(job: Job) -> Plan:
     """
     experiment = job.config.experiment()
     device = devices.choose(job.device)
-    experiment.dataset.cache = job.out / ".cache"
     try:
-        data = prepare(experiment, root=job.data, seed=job.seed, device=device, limit_to=job.limit)
+        data = prepare(
+            experiment,
+            root=job.data,
+            seed=job.seed,
+            device=device,
+            cache=cache_in(job.out),
+            limit_to=job.limit,
+        )
     except ConfigError as error:
         raise job.config.located(error) from error
     content = label_content(experiment, job.data, job.seed)
@@ -76,12 +82,14 @@ def plan(job: Job) -> Plan:
     )
 
 
+def cache_in(out: Path) -> Path:
+    """The folder beside the runs in `out` that data sets may keep files in."""
+    return out / ".cache"
+
+
 def label_content(experiment: Experiment, root: Path, seed: int) -> bytes:
     """What the labels of a run with this seed read from the disk."""
-    if experiment.labels is None:
-        return b""
-    experiment.labels.root, experiment.labels.seed = root, seed
-    return experiment.labels.content()
+    return b"" if experiment.labels is None else experiment.labels.content(root, seed)
 
 
 def identify(config: Config, *, data_hash: str, content: bytes, limit: int | None = None) -> dict[str, Any]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from lpa3bench.api import Backbone, DatasetSpec, Output
+from lpa3bench.api import Backbone, DatasetSpec, Model, Output
 from lpa3bench.errors import PluginError, blamed
 from lpa3bench.nn.batchnorm import add_auxiliary
 from lpa3bench.nn.syncbatchnorm import synchronise
@@ -16,7 +16,7 @@ from lpa3bench.runtime.seeding import derive, seeded
 from lpa3bench.training.image_passes import BACKWARD_IMAGE, BACKWARD_WEIGHTS, FORWARD, Passes
 
 
-class Classifier(nn.Module):
+class Classifier(Model):
     """Takes images in [0, 1], normalises them as the data set says, and runs the backbone.
 
     Args:
@@ -31,8 +31,6 @@ class Classifier(nn.Module):
         self.name = name
         self.backbone = backbone
         self.passes = passes
-        self.mean: Tensor
-        self.std: Tensor
         dtype = next(backbone.parameters()).dtype
         for statistic, values in (("mean", spec.mean), ("std", spec.std)):
             self.register_buffer(
@@ -40,7 +38,6 @@ class Classifier(nn.Module):
             )
 
     def normalise(self, x: Tensor) -> Tensor:
-        """(x − mean)/std of images [B, C, H, W]."""
         return (x - self.mean) / self.std
 
     def forward(self, x: Tensor) -> Output:
@@ -48,7 +45,6 @@ class Classifier(nn.Module):
         return self.from_normalised(self.normalise(x))
 
     def from_normalised(self, z: Tensor) -> Output:
-        """The backbone's output for an already normalised batch, its passes counted."""
         with blamed(f"{type(self.backbone).__name__}.forward"):
             output: Output = self.backbone(z)
         if not isinstance(output, Output):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from lpa3bench.errors import RunFailed
 from lpa3bench.runtime.files import write_text
-from lpa3bench.types import SLOTS, Slot
+from lpa3bench.types import SLOTS, SlotName
 
 if TYPE_CHECKING:
     from lpa3bench.runtime.state import Checkpoints
@@ -85,7 +85,7 @@ class RunDirectory:
         return record
 
     @property
-    def pictures(self) -> dict[Slot, Path]:
+    def pictures(self) -> dict[SlotName, Path]:
         """Where the picture of each slot's augmentations lies, once it is made."""
         return {slot: self.path / "images" / f"{slot}.png" for slot in SLOTS}
 

@@ -27,7 +27,7 @@ from lpa3bench.analysis.card.nuisance import (
     paint,
 )
 from lpa3bench.analysis.card.probes import bits, read
-from lpa3bench.data.splits import fingerprint
+from lpa3bench.data.splits import data_hash
 from lpa3bench.testing.backbones import try_backbone
 from lpa3bench.testing.datasets import try_dataset
 from lpa3bench.testing.tiny import SPEC, TinySet
@@ -90,9 +90,9 @@ def test_folds_share_no_image_and_lose_none(tmp_path: Path) -> None:
     assert [len(r) for r in rows] == [24, 24]
     assert not rows[0] & rows[1]
     assert rows[0] | rows[1] == {row.numpy().tobytes() for row in whole["train"].images}
-    assert all(fingerprint(part["test"]) == fingerprint(whole["test"]) for part in parts.values())
+    assert all(data_hash({"": part["test"]}) == data_hash({"": whole["test"]}) for part in parts.values())
     other = CardFold(dataset=tiny, part="judge", seed=5).load(tmp_path)["train"]
-    assert fingerprint(other) != fingerprint(parts["judge"]["train"])
+    assert data_hash({"": other}) != data_hash({"": parts["judge"]["train"]})
 
 
 def test_test_images_can_be_parted_too(tmp_path: Path) -> None:
@@ -100,8 +100,8 @@ def test_test_images_can_be_parted_too(tmp_path: Path) -> None:
     judge = CardFold(dataset=tiny, part="judge", of="test").load(tmp_path)
     attacked = CardFold(dataset=tiny, part="attacked", of="test").load(tmp_path)
     whole = tiny.load(tmp_path)
-    assert fingerprint(attacked["train"]) == fingerprint(whole["train"])
-    assert fingerprint(attacked["test"]) == fingerprint(judge["test"])
+    assert data_hash({"": attacked["train"]}) == data_hash({"": whole["train"]})
+    assert data_hash({"": attacked["test"]}) == data_hash({"": judge["test"]})
     taught, asked = ({row.numpy().tobytes() for row in judge[name].images} for name in ("train", "test"))
     assert not taught & asked
     assert taught | asked == {row.numpy().tobytes() for row in whole["test"].images}

@@ -25,7 +25,7 @@ class Mine(Dataset):
     def spec(self) -> DatasetSpec:
         return DatasetSpec(name="Mine", num_classes=2, channels=1, size=4, mean=(0.5,), std=(0.5,))
 
-    def load(self, root):
+    def load(self, root, *, cache=None):
         return {}
 
 
@@ -33,7 +33,7 @@ class Faulty(Mine):
     def __init__(self) -> None:
         super().__init__(path="")
 
-    def load(self, root):
+    def load(self, root, *, cache=None):
         return {}["train"]
 
 
@@ -65,11 +65,25 @@ def test_list_says_what_is_here_and_where_it_looked(tmp_path: Path) -> None:
     assert lines["looked"].startswith(f"in {tmp_path}; get a data set with: lpa3bench data get NAME")
 
 
+def test_list_reads_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with (tmp_path / "breastmnist.npz").open("wb") as file:
+        np.savez(file, some=np.zeros(10**6, np.uint8))
+    monkeypatch.setattr(BreastMNIST, "load", None)
+    lines = dict(
+        line.split(maxsplit=1) for line in call("list", "--data", tmp_path).output.splitlines() if line
+    )
+    assert lines["BreastMNIST"] == "train 546, val 78, test 156, 1 MB"
+
+
 def test_list_as_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LPA3BENCH_DATA", str(tmp_path))
     found = json.loads(call("list", "--json").output)
     assert found["folder"] == str(tmp_path)
-    assert found["datasets"]["Digits"] == {"splits": {"train": 901, "val": 179, "test": 717}, "problem": None}
+    assert found["datasets"]["Digits"] == {
+        "problem": None,
+        "splits": {"train": 901, "val": 179, "test": 717},
+        "size": None,
+    }
     missing = found["datasets"]["BreastMNIST"]
     assert missing["splits"] is None
     assert missing["problem"].endswith(f"lpa3bench data get BreastMNIST --data {tmp_path}")

@@ -56,7 +56,7 @@ def register_augmenters(register):
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(ToyData, "load", lambda self, root: {"train": SPLIT, "test": SPLIT})
+    monkeypatch.setattr(ToyData, "load", lambda self, root, **_: {"train": SPLIT, "test": SPLIT})
     Path("a.gin").write_text(WHOLE)
     Path("none.gin").write_text("run.positives = None")
     Path("s.gin").write_text(SUITE)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lpa3bench.api import Augmenter, Context, DatasetSpec, Labels, LabelSet, Slot, View
+from lpa3bench.api import Augmenter, Context, DatasetSpec, LabelContext, Labels, LabelSet, Slot, View
 from lpa3bench.config.cell import cell_name, describe, refuse_nonsense
 from lpa3bench.config.experiment import Experiment
 from lpa3bench.errors import ConfigError, PluginError
@@ -36,8 +36,12 @@ class Mixing(Still):
 
 
 class Odd(Labels):
-    def apply(self, clean: Tensor, **_: Any) -> LabelSet:
+    def apply(self, clean: Tensor, ctx: LabelContext) -> LabelSet:
         return LabelSet(clean, torch.ones_like(clean, dtype=torch.bool), {})
+
+
+class OnlyView(Bystander):
+    slots = ("view",)
 
 
 class Choosy(Bystander):
@@ -74,7 +78,14 @@ def test_what_makes_sense_passes(changed: dict[str, Any]) -> None:
             {"task": Choosy(), "strong": Still()},
             "^run.strong: Choosy has no such slot; it has view, positives$",
         ),
-        ({"view": Auxiliary()}, "^run.view: Auxiliary works in the auxiliary BatchNorm; bind it to run.pos"),
+        (
+            {"task": Choosy(), "view": Auxiliary()},
+            "^run.view: Auxiliary works in the auxiliary BatchNorm; bind it to run.positives$",
+        ),
+        (
+            {"task": OnlyView(), "view": Auxiliary()},
+            "^run.view: Auxiliary works in the auxiliary BatchNorm; bind it to a slot of another task$",
+        ),
         (
             {"task": Choosy(), "positives": Mixing()},
             "^run.positives: Mixing makes targets of its own, which Choosy cannot use in slot positives$",

@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 
 from lpa3bench import testing
-from lpa3bench.api import Slot
 from lpa3bench.errors import DataError
 from lpa3bench.plugin import registry
+from lpa3bench.types import SLOTS, SlotName
 
 REGISTRY = registry.load()
-ALL_SLOTS: tuple[Slot, ...] = ("view", "strong", "positives")
 # Arguments with which a plugin is small enough, where its defaults are not or it has none.
 SMALL: dict[str, dict[str, Any]] = {
     "FixMatch": {"batch_size": 8, "mu": 2, "steps_per_epoch": 3},
@@ -44,16 +43,16 @@ def make(name: str, **more: Any) -> Any:
     return entry.load()(**(SMALL.get(name, {}) | more))
 
 
-def whole_batches(augmenter: str, slot: Slot) -> dict[str, Any]:
+def whole_batches(augmenter: str, slot: SlotName) -> dict[str, Any]:
     """What makes an augmenter that selects fit for a slot that needs a view of every image."""
-    return {"ratio": 1.0, "domain": "main"} if augmenter == "LPA3" and slot != "positives" else {}
+    return {"ratio": 1.0, "domain": "main"} if augmenter == "LPA3" and SLOTS[slot].every_row else {}
 
 
-@pytest.mark.parametrize("slot", ALL_SLOTS)
+@pytest.mark.parametrize("slot", SLOTS)
 @pytest.mark.parametrize("name", names("augmenters"))
-def test_augmenter(name: str, slot: Slot) -> None:
+def test_augmenter(name: str, slot: SlotName) -> None:
     whole = whole_batches(name, slot)
-    if reason := make(name, **whole).unsupported(testing.SPEC, slot):
+    if reason := make(name, **whole).unsupported(testing.SPEC, SLOTS[slot]):
         pytest.skip(f"{name} is not for this slot: {reason}")
     testing.check_augmenter(lambda: make(name, **whole), slot)
 
@@ -70,7 +69,7 @@ def test_task(name: str) -> None:
 
 @pytest.mark.parametrize("augmenter", names("augmenters"))
 @pytest.mark.parametrize(("task", "slot"), [(t, s) for t in names("tasks") for s in make(t).slots])
-def test_every_task_resumes_with_every_augmenter(task: str, augmenter: str, slot: Slot) -> None:
+def test_every_task_resumes_with_every_augmenter(task: str, augmenter: str, slot: SlotName) -> None:
     if make(augmenter).soft_targets and slot not in make(task).soft_slots:
         pytest.skip(f"{task} cannot use targets of {augmenter}'s own in this slot")
     testing.check_resume(lambda: make(task), lambda: make(augmenter, **whole_batches(augmenter, slot)), slot)
@@ -92,12 +91,7 @@ def test_labels(name: str, tmp_path: Path) -> None:
             tmp_path / "stl10_binary" / "fold_indices.txt", [np.arange(1000) + i for i in range(10)], "%d"
         )
 
-    def prepared() -> Any:
-        labels = make(name, **given)
-        labels.root = tmp_path
-        return labels
-
-    testing.check_labels(prepared, count=count)
+    testing.check_labels(lambda: make(name, **given), count=count, root=tmp_path)
 
 
 @pytest.mark.parametrize("name", names("datasets"))

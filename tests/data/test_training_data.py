@@ -12,11 +12,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from lpa3bench.api import Augmenter, Context, DatasetSpec, Labels, LabelSet, Split, View, WeakView
+from lpa3bench.api import (
+    Augmenter,
+    Context,
+    DatasetSpec,
+    LabelContext,
+    Labels,
+    LabelSet,
+    Split,
+    View,
+    WeakView,
+)
 from lpa3bench.config.experiment import Experiment
 from lpa3bench.data.training_data import TrainingData, prepare
 from lpa3bench.errors import ConfigError, DataError, PluginError
-from lpa3bench.runtime.seeding import Draws
 from lpa3bench.testing import COUNT, SPEC, Bystander, TinyNet, TinySet
 
 CPU = torch.device("cpu")
@@ -26,14 +35,14 @@ EVERYTHING = torch.arange(COUNT)
 class Shuffled(Labels):
     """Labels that tell which image they belong to no more."""
 
-    def apply(self, clean: Tensor, *, num_classes: int, draws: Draws) -> LabelSet:
-        given = clean[draws.permutation(len(clean))]
+    def apply(self, clean: Tensor, ctx: LabelContext) -> LabelSet:
+        given = clean[ctx.draws.permutation(len(clean))]
         clean.fill_(0)  # a plugin's own copy, to spoil as it likes
         return LabelSet(given, torch.ones_like(given, dtype=torch.bool), {"kind": "Shuffled"})
 
 
 class Half(Labels):
-    def apply(self, clean: Tensor, *, num_classes: int, draws: Draws) -> LabelSet:
+    def apply(self, clean: Tensor, ctx: LabelContext) -> LabelSet:
         return LabelSet(clean, torch.arange(len(clean)) < len(clean) // 2, {})
 
 
@@ -43,7 +52,7 @@ class Made(Labels):
     def __init__(self, made: Any) -> None:
         self.made = made
 
-    def apply(self, clean: Tensor, *, num_classes: int, draws: Draws) -> LabelSet:
+    def apply(self, clean: Tensor, ctx: LabelContext) -> LabelSet:
         if isinstance(self.made, Exception):
             raise self.made
         given, labelled = self.made
@@ -60,7 +69,7 @@ class OtherTask(Bystander):
 
 
 class WithVal(TinySet):
-    def load(self, root: Path) -> dict[str, Split]:
+    def load(self, root: Path, *, cache: Path | None = None) -> dict[str, Split]:
         return super().load(root) | {"val": self._split(7)}
 
 
@@ -68,7 +77,7 @@ class Damaged(TinySet):
     def __init__(self, **splits: Split) -> None:
         self.splits = splits
 
-    def load(self, root: Path) -> dict[str, Split]:
+    def load(self, root: Path, *, cache: Path | None = None) -> dict[str, Split]:
         return super().load(root) | self.splits
 
 
@@ -220,7 +229,7 @@ def test_a_data_set_that_is_not_what_it_says_is_found(split: Split, said: str) -
 @pytest.mark.parametrize(("missing", "said"), [("test", "no test split"), ("train", "no train split")])
 def test_a_split_that_is_missing_is_found(missing: str, said: str) -> None:
     class Without(TinySet):
-        def load(self, root: Path) -> dict[str, Split]:
+        def load(self, root: Path, *, cache: Path | None = None) -> dict[str, Split]:
             return {name: split for name, split in super().load(root).items() if name != missing}
 
     with pytest.raises(DataError, match=f"^Tiny: there is {said}"):
@@ -229,13 +238,24 @@ def test_a_split_that_is_missing_is_found(missing: str, said: str) -> None:
 
 def test_plugins_that_fail_are_named() -> None:
     class Failing(TinySet):
-        def load(self, root: Path) -> dict[str, Split]:
+        def load(self, root: Path, *, cache: Path | None = None) -> dict[str, Split]:
             raise KeyError("pixels")
 
     with pytest.raises(PluginError, match=r"^Failing.load failed \(KeyError: 'pixels'\)"):
         prepared(dataset=Failing())
     with pytest.raises(PluginError, match=r"^Made.apply failed \(ZeroDivisionError"):
         prepared(labels=Made(ZeroDivisionError()))
+
+
+def test_names_of_images_do_not_enter_the_hash_and_must_be_as_many() -> None:
+    named = {
+        name: Split(split.images, split.labels, tuple(map(str, range(len(split.labels)))))
+        for name, split in TinySet().load(Path()).items()
+    }
+    assert prepared(dataset=Damaged(**named)).data_hash == prepared().data_hash
+    short = named["test"]._replace(ids=("0",))
+    with pytest.raises(DataError, match=r"^Tiny: test has 1 ids for 48 images"):
+        prepared(dataset=Damaged(test=short))
 
 
 def test_the_hash_is_of_all_splits() -> None:
@@ -246,9 +266,9 @@ def test_the_hash_is_of_all_splits() -> None:
 
 def test_labels_are_told_the_data_folder_and_the_seed(tmp_path: Path) -> None:
     class Told(Labels):
-        def apply(self, clean: torch.Tensor, *, num_classes: int, draws: Draws) -> LabelSet:
+        def apply(self, clean: torch.Tensor, ctx: LabelContext) -> LabelSet:
             everyone = torch.ones_like(clean, dtype=torch.bool)
-            return LabelSet(clean, everyone, {"root": str(self.root), "seed": self.seed})
+            return LabelSet(clean, everyone, {"root": str(ctx.root), "seed": ctx.seed})
 
     experiment = Experiment(task=Bystander(), dataset=TinySet(), backbone=TinyNet, epochs=1, labels=Told())
     made = prepare(experiment, root=tmp_path, seed=7, device=torch.device("cpu"))
@@ -261,7 +281,7 @@ def test_images_without_a_label_stay_so(tmp_path: Path) -> None:
         def spec(self) -> DatasetSpec:
             return replace(super().spec, unlabelled=True)
 
-        def load(self, root: Path) -> dict[str, Split]:
+        def load(self, root: Path, *, cache: Path | None = None) -> dict[str, Split]:
             splits = super().load(root)
             splits["train"].labels[:10] = -1
             return splits
@@ -273,7 +293,7 @@ def test_images_without_a_label_stay_so(tmp_path: Path) -> None:
 
 def test_labels_whose_info_no_record_can_hold_are_named(tmp_path: Path) -> None:
     class Talkative(Labels):
-        def apply(self, clean: torch.Tensor, *, num_classes: int, draws: Draws) -> LabelSet:
+        def apply(self, clean: torch.Tensor, ctx: LabelContext) -> LabelSet:
             return LabelSet(clean, torch.ones_like(clean, dtype=torch.bool), {"all": clean})
 
     experiment = Experiment(

@@ -93,7 +93,7 @@ def test_every_hook_registers_its_kind(install: Install) -> None:
         ("x = 1", "registers nothing"),
         (
             "from lpa3bench import hookimpl\n@hookimpl\ndef register_augmentors(register):\n    pass",
-            "register_augmentors",
+            "there is no hook register_augmentors; hooks are register_tasks, register_augmenters",
         ),
         (
             "from lpa3bench import hookimpl\n@hookimpl\ndef register_augmenters(registry):\n    pass",
@@ -143,8 +143,8 @@ def test_a_plugin_registers_all_or_nothing(install: Install) -> None:
 @pytest.mark.parametrize(
     ("version", "told"),
     [
-        ("2", "made for plugin API 2, and this is lpa3bench .* with plugin API 1; upgrade lpa3bench"),
-        ("0", "made for plugin API 0, .*; install a newer release of the plugin"),
+        ("3", "made for plugin API 3, and this is lpa3bench .* with plugin API 2; upgrade lpa3bench"),
+        ("1", "made for plugin API 1, .*; install a newer release of the plugin"),
         ("'1'", "made for plugin API '1', .*; LPA3BENCH_API is a whole number"),
     ],
 )
@@ -163,7 +163,7 @@ def test_a_plugin_for_our_api_or_silent_about_it_is_taken(install: Install) -> N
     install("wavy", f"LPA3BENCH_API = {hookspecs.API_VERSION}\n{dedent(WORKING)}")
     install("curly", WORKING.replace("Wavy", "Curly"))
     assert load().broken == ()
-    assert hookspecs.API_VERSION == 1, "raised: then docs/plugins.md and CHANGELOG.md say why"
+    assert hookspecs.API_VERSION == 2, "raised: then docs/plugins.md and CHANGELOG.md say why"
 
 
 def test_the_hooks_of_another_api_may_be_anything(install: Install) -> None:
@@ -182,17 +182,17 @@ def test_the_hooks_of_another_api_may_be_anything(install: Install) -> None:
 
 def test_a_config_that_names_a_refused_plugin_says_so(install: Install) -> None:
     # RandAugmented looks like RandAugment: the broken module is named, not the lookalike
-    install("wavy", "LPA3BENCH_API = 2\n" + dedent(WORKING).replace('"Wavy"', '"RandAugmented"'))
+    install("wavy", "LPA3BENCH_API = 3\n" + dedent(WORKING).replace('"Wavy"', '"RandAugmented"'))
     words = ["show", "quickstart", "-p", "run.view = @augmenters.RandAugmented()", "--no-forecast"]
     result = CliRunner().invoke(main, words)
     assert result.exit_code == 5
-    assert "augmenters.RandAugmented comes from wavy 1.0, made for plugin API 2" in result.stderr
+    assert "augmenters.RandAugmented comes from wavy 1.0, made for plugin API 3" in result.stderr
     tested = CliRunner().invoke(main, ["test-plugin", "RandAugmented"])
     assert tested.exit_code == 5
-    assert "made for plugin API 2" in tested.stderr
+    assert "made for plugin API 3" in tested.stderr
     listed = CliRunner().invoke(main, ["list"])
     assert listed.exit_code == 0
-    assert "wavy 1.0  made for plugin API 2" in listed.stdout
+    assert "wavy 1.0  made for plugin API 3" in listed.stdout
     assert CliRunner().invoke(main, ["show", "quickstart", "--no-forecast"]).exit_code == 0
 
 
@@ -204,6 +204,18 @@ def test_a_name_claimed_twice_names_both_distributions(install: Install) -> None
     ) as caught:
         load()
     assert caught.value.exit_code == 5
+
+
+def test_a_module_named_twice_names_both_entry_points(install: Install) -> None:
+    install("one", WORKING)
+    install("two", "from one_module import *")
+    (next(Path(sys.path[0]).glob("two-*")) / "entry_points.txt").write_text(
+        f"[{hookspecs.GROUP}]\ntwo = one_module\n"
+    )
+    with pytest.raises(
+        PluginError, match=r"^one_module is named twice: by one 1\.0 \(one\) and by two 1\.0 \(two\)"
+    ):
+        load()
 
 
 def test_our_names_cannot_be_taken(install: Install) -> None:

@@ -75,7 +75,7 @@ class Scoring(Faked):
 def planner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Planner:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(driving, "POLL_SECONDS", 0.001)
-    monkeypatch.setattr(ToyData, "load", lambda self, root: {"train": SPLIT, "test": SPLIT})
+    monkeypatch.setattr(ToyData, "load", lambda self, root, **_: {"train": SPLIT, "test": SPLIT})
     Path("a.gin").write_text(WHOLE)
     Path("none.gin").write_text("run.positives = None")
     Path("s.gin").write_text(SUITE)
@@ -276,7 +276,7 @@ def test_a_signal_ends_it_between_the_two(planner: Planner) -> None:
 def test_a_cell_without_its_data_is_a_problem_and_the_others_are_done(
     planner: Planner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def missing(self: ToyData, root: Path) -> dict[str, Split]:
+    def missing(self: ToyData, root: Path, **_: object) -> dict[str, Split]:
         raise DataError("toys are not here")
 
     monkeypatch.setattr(ToyData, "load", missing)

@@ -32,7 +32,7 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The data folders that the toy set was read from; it has no validation split."""
     found: list[Path] = []
 
-    def load(self: ToyData, root: Path) -> dict[str, Split]:
+    def load(self: ToyData, root: Path, **_: Any) -> dict[str, Split]:
         found.append(root)
         return {"train": SPLIT, "test": SPLIT}
 
@@ -82,7 +82,7 @@ def test_a_data_set_is_read_once(plan: Plan, loads: list[Path]) -> None:
 
 
 def test_labels_that_are_read_are_read_for_every_seed(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ToyNoise, "content", lambda self: bytes([self.seed % 2]) + str(self.root).encode())
+    monkeypatch.setattr(ToyNoise, "content", lambda self, root, seed: bytes([seed % 2]) + str(root).encode())
     (planned,) = plan("a.gin", seeds="(0, 1, 2)")
     first, second, third = (run.name.split("-")[-2] for run in planned.runs)
     assert first == third != second
@@ -93,10 +93,10 @@ def test_without_its_data_a_cell_is_not_run_and_the_others_are(
 ) -> None:
     load = ToyData.load
 
-    def damaged(self: ToyData, root: Path) -> dict[str, Split]:
+    def damaged(self: ToyData, root: Path, **_: Any) -> dict[str, Split]:
         if self.mean[0] != 0.5:
             raise DataError("toys: train.npz is not there")
-        return load(self, root)
+        return load(self, root, **_)
 
     monkeypatch.setattr(ToyData, "load", damaged)
     whole, broken = plan("a.gin", "a.gin -p 'ToyData.mean = (0.1, 0.2, 0.3)'")
@@ -146,7 +146,9 @@ def test_a_cell_keeps_its_own_holdout(plan: Plan) -> None:
 
 
 def test_with_validation_images_none_are_held_out(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ToyData, "load", lambda self, root: dict.fromkeys(("train", "val", "test"), SPLIT))
+    monkeypatch.setattr(
+        ToyData, "load", lambda self, root, **_: dict.fromkeys(("train", "val", "test"), SPLIT)
+    )
     (searched,) = plan("a.gin", more=f"suite.search = {SEARCH}")
     assert "holdout" not in searched.trials[0].runs[0].cell
 
@@ -170,7 +172,7 @@ def test_some_runs_of_a_search_that_is_not_over_are_a_problem(plan: Plan) -> Non
 def test_some_runs_of_a_cell_without_its_data_are_a_problem(
     plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def missing(self: ToyData, root: Path) -> dict[str, Split]:
+    def missing(self: ToyData, root: Path, **_: Any) -> dict[str, Split]:
         raise DataError("toys are not here")
 
     monkeypatch.setattr(ToyData, "load", missing)

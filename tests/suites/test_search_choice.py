@@ -30,7 +30,7 @@ Made = tuple[Planner, CellPlan]
 def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Made]:
     """The plan of one cell with three trials on two seeds."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(ToyData, "load", lambda self, root: {"train": SPLIT, "test": SPLIT})
+    monkeypatch.setattr(ToyData, "load", lambda self, root, **_: {"train": SPLIT, "test": SPLIT})
 
     def make(epoch: str = "last") -> Made:
         Path("a.gin").write_text(WHOLE)

@@ -40,7 +40,7 @@ Ask = Callable[..., Forecast]
 @pytest.fixture
 def plans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[CellPlan]:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(ToyData, "load", lambda self, root: {"train": SPLIT, "test": SPLIT})
+    monkeypatch.setattr(ToyData, "load", lambda self, root, **_: {"train": SPLIT, "test": SPLIT})
     for name in ("a.gin", "b.gin"):
         Path(name).write_text(WHOLE)
     Path("none.gin").write_text("run.positives = None")

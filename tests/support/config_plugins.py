@@ -17,6 +17,7 @@ from lpa3bench.api import (
     Dataset,
     DatasetSpec,
     Env,
+    LabelContext,
     Labels,
     LabelSet,
     Output,
@@ -27,9 +28,7 @@ from lpa3bench.api import (
     View,
     ViewFunction,
 )  # fmt: skip
-from lpa3bench.plugin.hookspecs import KINDS
 from lpa3bench.plugin.registry import Entry, Registry
-from lpa3bench.runtime.seeding import Draws
 
 WHOLE = """\
 run.task = @tasks.ToyTask()
@@ -99,7 +98,7 @@ class ToyData(Dataset):
             name="toy", num_classes=10, channels=3, size=8, mean=self.mean, std=(1.0, 1.0, 1.0)
         )
 
-    def load(self, root: Path) -> dict[str, Split]:
+    def load(self, root: Path, *, cache: Path | None = None) -> dict[str, Split]:
         return {}
 
 
@@ -127,7 +126,7 @@ class ToyNoise(Labels):
             raise ValueError(f"rate: must be in [0, 1], not {rate}")
         self.rate = rate
 
-    def apply(self, clean: Tensor, *, num_classes: int, draws: Draws) -> LabelSet:
+    def apply(self, clean: Tensor, ctx: LabelContext) -> LabelSet:
         return LabelSet(clean, torch.ones_like(clean, dtype=torch.bool), {})
 
 
@@ -173,7 +172,7 @@ PLUGINS: dict[str, tuple[type, ...]] = {
 
 def registry() -> Registry:
     """These plugins and no others."""
-    entries = [Entry(kind, cls.__name__, cls, "toys 1.0") for kind in KINDS for cls in PLUGINS[kind]]
+    entries = [Entry(kind, cls.__name__, cls, "toys 1.0") for kind, kinds in PLUGINS.items() for cls in kinds]
     return Registry(tuple(entries), ())
 
 

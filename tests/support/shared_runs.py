@@ -19,7 +19,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lpa3bench.api import Augmenter, Slot, Task, TrainLabels
+from lpa3bench.api import Augmenter, SlotName, Task, TrainLabels
 from lpa3bench.config.experiment import Experiment
 from lpa3bench.data.image_store import ImageStore
 from lpa3bench.data.training_data import STILL, Scored
@@ -65,12 +65,12 @@ class Case:
     """A training to be done alone and together."""
 
     task: Callable[[], Task]
-    slots: Callable[[], dict[Slot, Augmenter]] = dict
+    slots: Callable[[], dict[SlotName, Augmenter]] = dict
     backbone: type[TinyNet] = Plain
     steps: int = 4
 
 
-def lpa3(**options: Any) -> Callable[[], dict[Slot, Augmenter]]:
+def lpa3(**options: Any) -> Callable[[], dict[SlotName, Augmenter]]:
     return lambda: {"positives": LPA3(iterations=2, **options)}
 
 
@@ -90,7 +90,7 @@ def fixmatch() -> Task:
     )
 
 
-def strong(**more: Augmenter) -> dict[Slot, Augmenter]:
+def strong(**more: Augmenter) -> dict[SlotName, Augmenter]:
     bound: Any = {"strong": RandAugment(), **more}
     return bound
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lpa3bench.api import Augmenter, Context, View
+from lpa3bench.api import Augmenter, Context, Slot, View
 from lpa3bench.errors import PluginError
 from lpa3bench.plugin.from_transform import from_transform
 from lpa3bench.testing import Finding, Noise, try_augmenter
@@ -182,7 +182,7 @@ def test_views_that_no_draw_can_change_need_no_seed(make: Any) -> None:
 
 def test_grey_images_that_are_refused_are_not_tried() -> None:
     class Coloured(Noise):
-        def unsupported(self, spec: Any, slot: str) -> str | None:
+        def unsupported(self, spec: Any, slot: Slot) -> str | None:
             return "it moves colours" if spec.channels == 1 else None
 
         def generate(self, x: Tensor, ctx: Context) -> View:
@@ -206,7 +206,7 @@ def test_a_transform_that_cannot_take_grey_images_says_so_in_its_own_words() -> 
 @pytest.mark.parametrize("error", [KeyError("size"), SystemExit(0)])
 def test_an_augmenter_whose_refusal_breaks(error: BaseException) -> None:
     class Broken(Noise):
-        def unsupported(self, spec: Any, slot: str) -> str | None:
+        def unsupported(self, spec: Any, slot: Slot) -> str | None:
             raise error
 
     found = outcomes(try_augmenter(Broken))

@@ -13,7 +13,7 @@ from support.law_findings import broken, reasons, rows
 from torch import Tensor, nn
 
 from lpa3bench import testing
-from lpa3bench.api import Augmenter, Context, Env, View
+from lpa3bench.api import Augmenter, Context, Env, Slot, View
 from lpa3bench.testing import Noise
 
 
@@ -102,8 +102,8 @@ def test_an_augmenter_whose_seed_does_not_matter() -> None:
 
 def test_a_slot_that_is_refused_is_not_applicable() -> None:
     class Choosy(Noise):
-        def unsupported(self, spec: Any, slot: str) -> str | None:
-            return "no strong views" if slot == "strong" else None
+        def unsupported(self, spec: Any, slot: Slot) -> str | None:
+            return "no strong views" if slot.name == "strong" else None
 
     found = testing.try_augmenter(Choosy)
     assert broken(found) == set()

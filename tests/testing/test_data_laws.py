@@ -11,9 +11,8 @@ from support.law_findings import broken, failed, reasons
 from torch import Tensor
 
 from lpa3bench import testing
-from lpa3bench.api import Labels, LabelSet, Split
+from lpa3bench.api import LabelContext, Labels, LabelSet, Presence, Split
 from lpa3bench.errors import DataError
-from lpa3bench.runtime.seeding import Draws
 from lpa3bench.testing import TinySet
 
 
@@ -32,11 +31,13 @@ def test_the_kits_own_data_set_and_labels_keep_the_laws(tmp_path: Path) -> None:
         (lambda s: Split(s.images, s.labels + 1), "labels"),
         (lambda s: Split(torch.randint(0, 255, s.images.shape).byte(), s.labels), "no global RNG"),
         (lambda s: Split(s.images, s.labels.int()), "labels"),
+        (lambda s: s._replace(ids=("one",)), "ids"),
+        (lambda s: s._replace(ids=("same",) * len(s.labels)), "ids"),
     ],
 )
 def test_a_data_set_with_a_fault(change: Any, law: str, tmp_path: Path) -> None:
     class Faulty(TinySet):
-        def load(self, root: Path) -> dict[str, Split]:
+        def load(self, root: Path, *, cache: Path | None = None) -> dict[str, Split]:
             return {name: change(split) for name, split in super().load(root).items()}
 
     assert broken(testing.try_dataset(Faulty, tmp_path)) == {law}
@@ -44,15 +45,37 @@ def test_a_data_set_with_a_fault(change: Any, law: str, tmp_path: Path) -> None:
 
 def test_a_data_set_without_a_test_split(tmp_path: Path) -> None:
     class Half(TinySet):
-        def load(self, root: Path) -> dict[str, Split]:
+        def load(self, root: Path, *, cache: Path | None = None) -> dict[str, Split]:
             return {"train": super().load(root)["train"]}
 
     assert reasons(testing.try_dataset(Half, tmp_path)) == "there is no split 'test'"
 
 
+@pytest.mark.parametrize(
+    "said", [Presence(problem="not here"), Presence(splits={"train": 1, "test": 2})], ids=["absent", "counts"]
+)
+def test_a_data_set_whose_presence_is_not_what_is_read(said: Presence, tmp_path: Path) -> None:
+    class Wrong(TinySet):
+        def present(self, root: Path) -> Presence:
+            return said
+
+    assert broken(testing.try_dataset(Wrong, tmp_path)) == {"present"}
+
+
+def test_a_data_set_that_gives_other_images_with_a_cache(tmp_path: Path) -> None:
+    class Rounded(TinySet):
+        def load(self, root: Path, *, cache: Path | None = None) -> dict[str, Split]:
+            splits = super().load(root)
+            return (
+                splits if cache is None else {n: s._replace(images=s.images // 2) for n, s in splits.items()}
+            )
+
+    assert "same again" in broken(testing.try_dataset(Rounded, tmp_path))
+
+
 def test_a_data_set_that_is_not_there_is_a_data_error(tmp_path: Path) -> None:
     class Absent(TinySet):
-        def load(self, root: Path) -> dict[str, Split]:
+        def load(self, root: Path, *, cache: Path | None = None) -> dict[str, Split]:
             raise DataError("its files are missing")
 
     assert any(finding.data_missing for finding in testing.try_dataset(Absent, tmp_path))
@@ -66,8 +89,8 @@ class In(Labels):
     def __init__(self, given: Any) -> None:
         self.given = given
 
-    def apply(self, clean: Tensor, *, num_classes: int, draws: Draws) -> LabelSet:
-        labels = self.given(clean, num_classes, draws)
+    def apply(self, clean: Tensor, ctx: LabelContext) -> LabelSet:
+        labels = self.given(clean, ctx.num_classes, ctx.draws)
         return LabelSet(labels, clean >= 0, {})
 
 
@@ -88,7 +111,7 @@ def test_labels_with_a_fault(given: Any, law: str) -> None:
 
 def test_labels_that_make_one_up() -> None:
     class Everyone(Labels):
-        def apply(self, clean: Tensor, *, num_classes: int, draws: Draws) -> LabelSet:
+        def apply(self, clean: Tensor, ctx: LabelContext) -> LabelSet:
             return LabelSet(clean.clone(), torch.ones_like(clean, dtype=torch.bool), {})
 
     found = testing.try_labels(Everyone)
@@ -100,7 +123,7 @@ class Writing(TinySet):
 
     how = "make"
 
-    def load(self, root: Path) -> dict[str, Split]:
+    def load(self, root: Path, *, cache: Path | None = None) -> dict[str, Split]:
         target = root / "deep" / ("made.bin" if self.how == "make" else "held.bin")
         if self.how == "remove":
             target.unlink(missing_ok=True)
@@ -125,7 +148,7 @@ def test_a_data_folder_that_is_not_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize("info", [{"noise": torch.tensor(0.4)}, {"rate": float("nan")}, ["rate"]])
 def test_info_that_no_record_can_hold(info: Any) -> None:
     class Odd(testing.TinyLabels):
-        def apply(self, clean: Tensor, **more: Any) -> LabelSet:
+        def apply(self, clean: Tensor, ctx: LabelContext) -> LabelSet:
             return LabelSet(clean.clone(), clean >= 0, info)
 
     assert failed(testing.try_labels(Odd)).keys() == {"info"}

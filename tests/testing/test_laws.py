@@ -14,7 +14,18 @@ from support.law_findings import OneSlot, failed, rows
 from torch import Tensor
 
 from lpa3bench import testing
-from lpa3bench.api import Augmenter, Backbone, Context, Labels, LabelSet, Output, Split, Step, View
+from lpa3bench.api import (
+    Augmenter,
+    Backbone,
+    Context,
+    LabelContext,
+    Labels,
+    LabelSet,
+    Output,
+    Split,
+    Step,
+    View,
+)
 from lpa3bench.errors import DataError
 from lpa3bench.plugin.registry import Entry
 from lpa3bench.testing import TinyNet, TinySet
@@ -102,12 +113,12 @@ class ExitingNet(TinyNet):
 
 
 class ExitingSet(TinySet):
-    def load(self, root: Path) -> dict[str, Split]:
+    def load(self, root: Path, *, cache: Path | None = None) -> dict[str, Split]:
         sys.exit(0)
 
 
 class ExitingLabels(testing.TinyLabels):
-    def apply(self, clean: Tensor, **more: Any) -> LabelSet:
+    def apply(self, clean: Tensor, ctx: LabelContext) -> LabelSet:
         sys.exit(0)
 
 
@@ -138,7 +149,7 @@ class Picky(OneSlot):
 
 
 class OneImage(testing.TinyLabels):
-    def apply(self, clean: Tensor, **more: Any) -> LabelSet:
+    def apply(self, clean: Tensor, ctx: LabelContext) -> LabelSet:
         raise ValueError("is for one image")
 
 

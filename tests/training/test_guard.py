@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lpa3bench.api import Augmenter, Context, Domain, Slot, View
+from lpa3bench.api import Augmenter, Context, Domain, SlotName, View
 from lpa3bench.config.experiment import Experiment
 from lpa3bench.errors import DataError, PluginError, RunFailed
 from lpa3bench.testing import (
@@ -69,14 +69,14 @@ def everything(x: Tensor, ctx: Context | None = None) -> View:
     return View(x, torch.arange(len(x)))
 
 
-def around(augmenter: Augmenter, slot: Slot = "positives", task: Bystander | None = None) -> Environment:
+def around(augmenter: Augmenter, slot: SlotName = "positives", task: Bystander | None = None) -> Environment:
     more: Any = {slot: augmenter}
     return environment(
         Experiment(task=task or Bystander(), dataset=TinySet(), backbone=TinyNet, epochs=1, **more)
     )
 
 
-def ask(env: Environment, slot: Slot = "positives", net: str = "net", **more: Any) -> View | None:
+def ask(env: Environment, slot: SlotName = "positives", net: str = "net", **more: Any) -> View | None:
     target = torch.nn.functional.one_hot(env.labels.given[INDEX], SPEC.num_classes).float()
     given: dict[str, Any] = {"index": INDEX, "target": target} | more
     return env.views(slot, env.models[net], env.images(INDEX), **given)

@@ -52,14 +52,13 @@ class CardFold(Dataset):
         """That of the whole."""
         return replace(self.dataset.spec)
 
-    def load(self, root: Path) -> dict[str, Split]:
+    def load(self, root: Path, *, cache: Path | None = None) -> dict[str, Split]:
         """Half of it.
 
         Raises:
             DataError: the data set is missing, damaged, or has no two images to part.
         """
-        self.dataset.cache = self.cache
-        splits = self.dataset.load(root)
+        splits = self.dataset.load(root, cache=cache)
         if missing := {"train", "test"} - splits.keys():
             raise DataError(f"{self.spec.name}: there is no {' and no '.join(sorted(missing))} split")
         first, second = self.halves(len(splits[self.of].labels))
@@ -82,4 +81,5 @@ class CardFold(Dataset):
 
 
 def _taken(split: Split, places: Tensor) -> Split:
-    return Split(split.images[places], split.labels[places])
+    ids = None if split.ids is None else tuple(split.ids[place] for place in places.tolist())
+    return Split(split.images[places], split.labels[places], ids)

@@ -27,6 +27,7 @@ from lpa3bench.nn.batchnorm import bn_domain
 from lpa3bench.ops import at_least_float32
 from lpa3bench.runtime.seeding import Draws, derive
 from lpa3bench.training.sinks import Sink
+from lpa3bench.types import SLOTS
 
 VERSION = 1
 THRESHOLD = 0.02
@@ -194,7 +195,7 @@ def _on_nuisances(trainer: Trainer, runs: Runs) -> tuple[list[Measure], str | No
     """Conditions (a) and (b) where the nuisances are known; or why they cannot be measured."""
     request, augmenter = trainer.request, runs.augmenter
     digits = NuisanceDigits()
-    if reason := augmenter.unsupported(digits.spec, runs.slot):
+    if reason := augmenter.unsupported(digits.spec, SLOTS[runs.slot]):
         return [], f"{request.augmenter} refuses the digits with known nuisances: {reason}"
     trained = trainer.train_on_nuisances(runs.slot, augmented=False)
     state = None

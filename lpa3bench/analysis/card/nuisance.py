@@ -56,6 +56,7 @@ class NuisanceDigits(Dataset):
         return DatasetSpec(
             name="NuisanceDigits",
             num_classes=10,
+            class_names=tuple("0123456789"),
             channels=3,
             size=SIDE,
             mean=(0.059, 0.059, 0.059),
@@ -63,7 +64,7 @@ class NuisanceDigits(Dataset):
             weak=WeakView(flip=False, pad=0),
         )
 
-    def load(self, root: Path) -> dict[str, Split]:
+    def load(self, root: Path, *, cache: Path | None = None) -> dict[str, Split]:
         """The parts to train and to be scored on."""
         return {"train": self.part("attacked")[0], "test": self.part("test")[0]}
 

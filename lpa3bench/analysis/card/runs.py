@@ -14,7 +14,7 @@ from typing import Any, Literal
 from lpa3bench import config as configs
 from lpa3bench.analysis.card.plugins import FILE
 from lpa3bench.analysis.trained_run import Trained, open_run
-from lpa3bench.api import Augmenter, Slot
+from lpa3bench.api import Augmenter, SlotName
 from lpa3bench.config import Config
 from lpa3bench.errors import ConfigError, UsageError
 from lpa3bench.plugin import registry as registries
@@ -46,6 +46,9 @@ _NUISANCE = (
 )
 """What is trained on the digits with known nuisances, whatever the data set of the card."""
 
+TRIED: tuple[SlotName, ...] = tuple(name for name, slot in SLOTS.items() if not slot.of_task)
+"""Where an augmenter is bound in training, the first that it can stand in."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
@@ -59,8 +62,8 @@ class Request:
     bindings: tuple[str, ...] = ()
     """Texts as of `-p`; what starts with `judge/` configures the judge's network."""
     plugins: tuple[Path, ...] = ()
-    slot: Slot | None = None
-    """Where it is bound in training; None: `view` if it can stand there, else `positives`."""
+    slot: SlotName | None = None
+    """Where it is bound in training; None: the first of `TRIED` that it can stand in."""
     judge: str = "JudgeNet"
     """The judge's backbone, by its registered name."""
     run: Path | None = None
@@ -96,7 +99,7 @@ class Runs:
     """Another backbone and seed, on the other half of the images, with their clean labels."""
     attacked: Trained
     """Whose network the views are made against: `clean`'s, or that of the run that was named."""
-    slot: Slot
+    slot: SlotName
 
     @property
     def augmenter(self) -> Augmenter:
@@ -174,7 +177,7 @@ class Trainer:
                 "worth nothing; `lpa3bench list backbones` shows others"
             )
 
-    def train_on_nuisances(self, slot: Slot, *, augmented: bool) -> Trained:
+    def train_on_nuisances(self, slot: SlotName, *, augmented: bool) -> Trained:
         """A network on the digits with known nuisances, without the augmenter or with it."""
         bound = (f"run.{slot}=@augmenters.{self.request.augmenter}()",) if augmented else ()
         own = (*_bare(slot if augmented else None), *_NUISANCE, *bound)
@@ -198,9 +201,9 @@ class Trainer:
             f"run.epochs={2 * int(epochs)}",
         )
 
-    def _slot(self, own: Sequence[str]) -> tuple[Slot, tuple[str, ...]]:
+    def _slot(self, own: Sequence[str]) -> tuple[SlotName, tuple[str, ...]]:
         """The first slot that takes the augmenter, and the bindings of its run."""
-        slots: tuple[Slot, ...] = ("view", "positives") if self.request.slot is None else (self.request.slot,)
+        slots = TRIED if self.request.slot is None else (self.request.slot,)
         refused: ConfigError | None = None
         for slot in slots:
             bindings = (*_bare(slot), *own, f"run.{slot}=@augmenters.{self.request.augmenter}()")
@@ -251,12 +254,12 @@ class Trainer:
         return Ran(trained, done.record)
 
 
-def _bare(kept: Slot | None) -> tuple[str, ...]:
+def _bare(kept: SlotName | None) -> tuple[str, ...]:
     """Bindings that empty every slot but one."""
     return tuple(f"run.{slot}=None" for slot in SLOTS if slot != kept)
 
 
-def state_of(trained: Trained, slot: Slot) -> dict[str, Any]:
+def state_of(trained: Trained, slot: SlotName) -> dict[str, Any]:
     """What the augmenter of a slot had learned or remembered at a run's newest checkpoint.
 
     Where the run has several networks, that of the first.

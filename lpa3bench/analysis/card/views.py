@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lpa3bench.analysis.interception import Guard
 from lpa3bench.analysis.trained_run import Trained
-from lpa3bench.api import Augmenter, Domain, Slot
+from lpa3bench.api import Augmenter, Domain, SlotName
 from lpa3bench.errors import RunFailed, blamed
 from lpa3bench.nn.batchnorm import add_auxiliary
 from lpa3bench.ops import one_hot
@@ -66,12 +66,12 @@ class Maker:
     """
 
     def __init__(
-        self, trained: Trained, augmenter: Augmenter, slot: Slot, state: dict[str, Any] | None
+        self, trained: Trained, augmenter: Augmenter, slot: SlotName, state: dict[str, Any] | None
     ) -> None:
         if augmenter.bn_domain == "aux":
             add_auxiliary(trained.net)
         self._trained = trained
-        self._slot: Slot = slot
+        self._slot: SlotName = slot
         self._guard = Guard({slot: augmenter}, trained.env, epoch=trained.epochs_done)
         augmenters = {f"{slot}/{name}": state for name in trained.env.models}
         try:

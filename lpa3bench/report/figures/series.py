@@ -14,15 +14,15 @@ from typing import TypeVar
 
 from lpa3bench.errors import DataError
 from lpa3bench.records import Record
+from lpa3bench.types import SLOTS
 
 K = TypeVar("K", bound=Hashable)
 
 SHARED = ("run.resize", "run.holdout", "run.select", "run.weak")
 """Parameters of `run` that belong to the environment."""
-SLOT_NAMES = {"positives": "+ {}", "strong": "{} (strong)", "view": "{} (view)"}
-TASKS_OWN = "strong"
-"""A slot whose augmenter is a part of the task; where all arms have the same there, it is not named."""
-SLOT_LINES = tuple(f"run.{slot}" for slot in SLOT_NAMES)
+SLOT_LINES = tuple(f"run.{slot}" for slot in SLOTS)
+SLOTS_OF_TASKS = tuple(name for name, slot in SLOTS.items() if slot.of_task)
+"""Where all arms have the same there, it is not named."""
 AUGMENTERS = {"LPA3": "LP-A3"}
 
 
@@ -166,7 +166,7 @@ def _arms(records: list[Record]) -> tuple[Arm, ...]:
     """The methods of an environment, that with the fewest augmenters first."""
     groups = list(grouped(records, lambda record: (_what(record), record.identity)).values())
     slots = [{*group[0].slots.items()} for group in groups]
-    common = {item for item in set.intersection(*slots) if item[0] == TASKS_OWN}
+    common = {item for item in set.intersection(*slots) if item[0] in SLOTS_OF_TASKS}
     names = [_name(own - common) for own in slots]
     counts = Counter(names)
     arms = []
@@ -181,7 +181,12 @@ def _arms(records: list[Record]) -> tuple[Arm, ...]:
 
 def _name(slots: set[tuple[str, str]]) -> str:
     """What an arm has, but for what belongs to the task."""
-    said = [SLOT_NAMES[slot].format(AUGMENTERS.get(name, name)) for slot, name in sorted(slots)]
+    said = []
+    bound = dict(slots)
+    for slot in sorted(SLOTS):
+        if slot in bound:
+            shown = SLOTS[slot].label(AUGMENTERS.get(bound[slot], bound[slot]))
+            said.append(f"+ {shown}" if SLOTS[slot].adds_loss else shown)
     return ", ".join(said) or "baseline"
 
 

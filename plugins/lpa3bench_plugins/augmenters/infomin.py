@@ -201,8 +201,8 @@ class InfoMinStyle(Augmenter):
         if spec.channels != 3:
             found = "one channel" if spec.channels == 1 else f"{spec.channels} channels"
             return f"the flow shifts three colour channels by one another, and {spec.name} has {found}"
-        if slot == "view" and self.bn_domain == "aux":
-            return "slot view would never train the main BatchNorm, which predicts; set domain = 'main'"
+        if self.bn_domain == "aux" and not slot.auxiliary:
+            return f"slot {slot} would never train the main BatchNorm, which predicts; set domain = 'main'"
         return None
 
     def generate(self, x: Tensor, ctx: Context) -> View:

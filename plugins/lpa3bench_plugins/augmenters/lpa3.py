@@ -110,15 +110,13 @@ class LPA3(Augmenter):
 
     def unsupported(self, spec: DatasetSpec, slot: Slot) -> str | None:
         """Slots that need a view of every image take only an LP-A3 that leaves none out."""
-        if slot == "positives":
-            return None
-        if self._selects:
+        if slot.every_row and self._selects:
             return (
                 f"slot {slot} needs a view of every image, and LPA3 selects; "
                 "set ratio = 1, select = 'batch' and warmup_steps = 0"
             )
-        if slot == "view" and self.bn_domain == "aux":
-            return "slot view would never train the main BatchNorm, which predicts; set domain = 'main'"
+        if self.bn_domain == "aux" and not slot.auxiliary:
+            return f"slot {slot} would never train the main BatchNorm, which predicts; set domain = 'main'"
         return None
 
     def unshared(self) -> str | None:

@@ -3,17 +3,40 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
-from lpa3bench.api import Dataset, DatasetSpec, Split, WeakView
-from lpa3bench_plugins.datasets.files import check_md5, check_normalisation, damaged, fetching, missing
+from lpa3bench.api import Dataset, DatasetSpec, Presence, Split, WeakView
+from lpa3bench_plugins.datasets.files import (
+    check_md5,
+    check_normalisation,
+    damaged,
+    fetching,
+    missing,
+    presence,
+    whole,
+)
 
 SIDE = 32
 BYTES = 3 * SIDE * SIDE
+FINE = (
+    "apple", "aquarium_fish", "baby", "bear", "beaver", "bed", "bee", "beetle", "bicycle", "bottle",
+    "bowl", "boy", "bridge", "bus", "butterfly", "camel", "can", "castle", "caterpillar", "cattle",
+    "chair", "chimpanzee", "clock", "cloud", "cockroach", "couch", "crab", "crocodile", "cup", "dinosaur",
+    "dolphin", "elephant", "flatfish", "forest", "fox", "girl", "hamster", "house", "kangaroo",
+    "keyboard", "lamp", "lawn_mower", "leopard", "lion", "lizard", "lobster", "man", "maple_tree",
+    "motorcycle", "mountain", "mouse", "mushroom", "oak_tree", "orange", "orchid", "otter", "palm_tree",
+    "pear", "pickup_truck", "pine_tree", "plain", "plate", "poppy", "porcupine", "possum", "rabbit",
+    "raccoon", "ray", "road", "rocket", "rose", "sea", "seal", "shark", "shrew", "skunk", "skyscraper",
+    "snail", "snake", "spider", "squirrel", "streetcar", "sunflower", "sweet_pepper", "table", "tank",
+    "telephone", "television", "tiger", "tractor", "train", "trout", "tulip", "turtle", "wardrobe",
+    "whale", "willow_tree", "wolf", "woman", "worm",
+)  # fmt: skip
+"""CIFAR-100's classes, as its file `meta` has them."""
 
 
 class _Unpickler(pickle.Unpickler):
@@ -35,7 +58,7 @@ class _CIFAR(Dataset):
     """What the two have in common: 32×32 colour images, 50,000 for training and 10,000 for testing."""
 
     name: ClassVar[str]
-    num_classes: ClassVar[int]
+    class_names: ClassVar[tuple[str, ...]]
     folder: ClassVar[str]
     files: ClassVar[dict[str, dict[str, int]]]
     """By split, the files and how many images each holds."""
@@ -51,7 +74,8 @@ class _CIFAR(Dataset):
     def spec(self) -> DatasetSpec:
         return DatasetSpec(
             name=self.name,
-            num_classes=self.num_classes,
+            num_classes=len(self.class_names),
+            class_names=self.class_names,
             channels=3,
             size=SIDE,
             mean=self.mean,
@@ -59,7 +83,7 @@ class _CIFAR(Dataset):
             weak=WeakView(flip=True, pad=4, mode="reflect"),
         )
 
-    def load(self, root: Path) -> dict[str, Split]:
+    def load(self, root: Path, *, cache: Path | None = None) -> dict[str, Split]:
         splits = {}
         for split, files in self.files.items():
             parts = [self._read(root, file, count) for file, count in files.items()]
@@ -67,6 +91,10 @@ class _CIFAR(Dataset):
             labels = np.concatenate([labels for _, labels in parts])
             splits[split] = Split(torch.from_numpy(images), torch.from_numpy(labels))
         return splits
+
+    def present(self, root: Path) -> Presence:
+        counts = {split: sum(files.values()) for split, files in self.files.items()}
+        return presence(self._found(root), counts)
 
     def verify(self, root: Path) -> dict[str, int]:
         """Check the MD5 of every file against the official ones, and count."""
@@ -89,6 +117,11 @@ class _CIFAR(Dataset):
 
         return getattr(datasets, self.name)
 
+    def _found(self, root: Path) -> Iterator[Path]:
+        for files in self.files.values():
+            for file, count in files.items():
+                yield whole(self.name, root / self.folder / file, root, at_least=count * BYTES)
+
     def _read(self, root: Path, file: str, count: int) -> tuple[Any, Any]:
         """One file: images uint8 [count, 3072] and labels int64 [count]."""
         path = root / self.folder / file
@@ -105,9 +138,12 @@ class _CIFAR(Dataset):
                 f"{images.dtype} {images.shape}" if isinstance(images, np.ndarray) else type(images).__name__
             )
             raise damaged(self.name, path, root, f"its images are {found}, not uint8 {(count, BYTES)}")
-        if labels.shape != (count,) or labels.min() < 0 or labels.max() >= self.num_classes:
+        if labels.shape != (count,) or labels.min() < 0 or labels.max() >= len(self.class_names):
             raise damaged(
-                self.name, path, root, f"its labels are not {count} numbers from 0 to {self.num_classes - 1}"
+                self.name,
+                path,
+                root,
+                f"its labels are not {count} numbers from 0 to {len(self.class_names) - 1}",
             )
         return images, labels
 
@@ -123,7 +159,7 @@ class CIFAR10(_CIFAR):
     """
 
     name = "CIFAR10"
-    num_classes = 10
+    class_names = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
     folder = "cifar-10-batches-py"
     files: ClassVar[dict[str, dict[str, int]]] = {
         "train": {f"data_batch_{i}": 10_000 for i in range(1, 6)},
@@ -151,7 +187,7 @@ class CIFAR100(_CIFAR):
     """
 
     name = "CIFAR100"
-    num_classes = 100
+    class_names = FINE
     folder = "cifar-100-python"
     files: ClassVar[dict[str, dict[str, int]]] = {"train": {"train": 50_000}, "test": {"test": 10_000}}
     label_key = b"fine_labels"

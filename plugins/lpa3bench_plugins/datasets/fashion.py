@@ -5,18 +5,22 @@ from __future__ import annotations
 import gzip
 import hashlib
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
-from lpa3bench.api import Dataset, DatasetSpec, Split, WeakView
-from lpa3bench_plugins.datasets.files import check_normalisation, damaged, fetching, missing
+from lpa3bench.api import Dataset, DatasetSpec, Presence, Split, WeakView
+from lpa3bench_plugins.datasets.files import check_normalisation, damaged, fetching, missing, presence, whole
 
 SIDE = 28
 FOLDER = "FashionMNIST/raw"
 UNSIGNED_BYTE = 8
+CLASS_NAMES = (
+    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+)  # fmt: skip
 
 
 class FashionMNIST(Dataset):
@@ -52,7 +56,8 @@ class FashionMNIST(Dataset):
     def spec(self) -> DatasetSpec:
         return DatasetSpec(
             name="FashionMNIST",
-            num_classes=10,
+            num_classes=len(CLASS_NAMES),
+            class_names=CLASS_NAMES,
             channels=1,
             size=SIDE,
             mean=self.mean,
@@ -60,13 +65,16 @@ class FashionMNIST(Dataset):
             weak=WeakView(flip=True, pad=2, mode="constant"),
         )
 
-    def load(self, root: Path) -> dict[str, Split]:
+    def load(self, root: Path, *, cache: Path | None = None) -> dict[str, Split]:
         splits = {}
         for split, (prefix, count) in self.files.items():
             images = self._array(root, f"{prefix}-images-idx3-ubyte", (count, SIDE, SIDE))
             labels = self._array(root, f"{prefix}-labels-idx1-ubyte", (count,)).astype(np.int64)
             splits[split] = Split(torch.from_numpy(images)[:, None], torch.from_numpy(labels))
         return splits
+
+    def present(self, root: Path) -> Presence:
+        return presence(self._found(root), {split: count for split, (_, count) in self.files.items()})
 
     def verify(self, root: Path) -> dict[str, int]:
         """Check the MD5 of every file's unpacked contents, and count."""
@@ -84,12 +92,23 @@ class FashionMNIST(Dataset):
         with fetching("FashionMNIST", root):
             datasets.FashionMNIST(str(root), download=True)
 
-    def _content(self, root: Path, file: str) -> tuple[Path, bytes]:
-        """The first place where the file is, and its bytes, unpacked."""
+    def _found(self, root: Path) -> Iterator[Path]:
+        for prefix, count in self.files.values():
+            for what, each in (("images-idx3", SIDE * SIDE), ("labels-idx1", 1)):
+                path = self._path(root, f"{prefix}-{what}-ubyte")
+                yield whole("FashionMNIST", path, root, at_least=1 if path.suffix == ".gz" else count * each)
+
+    def _path(self, root: Path, file: str) -> Path:
+        """The first place where the file is."""
         places = [folder / f"{file}{end}" for folder in (root / FOLDER, root) for end in ("", ".gz")]
         path = next((place for place in places if place.is_file()), None)
         if path is None:
             raise missing("FashionMNIST", f"{FOLDER}/{file}", root)
+        return path
+
+    def _content(self, root: Path, file: str) -> tuple[Path, bytes]:
+        """Where the file is, and its bytes, unpacked."""
+        path = self._path(root, file)
         try:
             content = path.read_bytes()
             return path, gzip.decompress(content) if path.suffix == ".gz" else content

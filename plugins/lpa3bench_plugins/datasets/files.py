@@ -6,12 +6,13 @@ import hashlib
 import shlex
 import sys
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from http.client import HTTPException
 from pathlib import Path
 
 from lpa3bench.errors import DataError
+from lpa3bench.types import Presence
 
 
 def missing(name: str, file: str, root: Path) -> DataError:
@@ -24,6 +25,28 @@ def damaged(name: str, path: Path, root: Path, fault: str) -> DataError:
     return DataError(
         f"{name}: {path} is damaged ({fault}); delete it and get it again: {_command(name, root)}"
     )
+
+
+def whole(name: str, path: Path, root: Path, *, at_least: int) -> Path:
+    """The path of a file that is there and has so many bytes.
+
+    Raises:
+        DataError: it is missing, or shorter.
+    """
+    if not path.is_file():
+        raise missing(name, str(path.relative_to(root)), root)
+    if (found := path.stat().st_size) < at_least:
+        raise damaged(name, path, root, f"it has {found:,} bytes, and there must be {at_least:,}")
+    return path
+
+
+def presence(files: Iterable[Path], splits: dict[str, int]) -> Presence:
+    """What is told of a data set by looking for its files. Going through them raises `DataError` where one is
+    not what it should be; `splits` is how many images they hold."""
+    try:
+        return Presence(splits=splits, size=sum(path.stat().st_size for path in files))
+    except DataError as error:
+        return Presence(problem=str(error))
 
 
 def _command(name: str, root: Path) -> str:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import PIL
 import torch
 
-from lpa3bench.api import Dataset, DatasetSpec, Split, WeakView
+from lpa3bench.api import Dataset, DatasetSpec, Presence, Split, WeakView
+from lpa3bench.errors import DataError
 from lpa3bench_plugins.datasets.decoding import decode, in_cache, in_memory
 from lpa3bench_plugins.datasets.files import check_normalisation
-from lpa3bench_plugins.datasets.sources import count_classes, find
+from lpa3bench_plugins.datasets.sources import find, glance
 
 FORMAT = "1"
 """Changes when other bytes are made of the same images, so that what lies in a cache is made anew."""
@@ -21,6 +22,15 @@ MIDDLE = 0.5
 """Mean and deviation until they are measured."""
 AT_LEAST = 2
 """Classes until they are counted."""
+
+
+class _Measured(NamedTuple):
+    """What is known of the images once they are loaded."""
+
+    num_classes: int
+    class_names: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
 
 
 class Images(Dataset):
@@ -71,24 +81,24 @@ class Images(Dataset):
         check_normalisation(
             self._middle if mean is None else mean, self._middle if std is None else std, channels
         )
-        self._measured: tuple[int, tuple[float, ...], tuple[float, ...]] | None = None
+        self._measured: _Measured | None = None
 
     @property
     def spec(self) -> DatasetSpec:
-        """The number of classes, mean and deviation are provisional before `load`."""
-        provisional = (max(count_classes(self._path) or 0, AT_LEAST), self._middle, self._middle)
-        num_classes, mean, std = self._measured or provisional
+        """The classes, mean and deviation are provisional before `load`."""
+        known = self._measured or self._provisional()
         return DatasetSpec(
             name="Images",
-            num_classes=num_classes,
+            num_classes=known.num_classes,
+            class_names=known.class_names,
             channels=self.channels,
             size=self.size,
-            mean=self.mean or mean,
-            std=self.std or std,
+            mean=self.mean or known.mean,
+            std=self.std or known.std,
             weak=WeakView(flip=True, pad=self.size // 8, mode="reflect"),
         )
 
-    def load(self, root: Path) -> dict[str, Split]:
+    def load(self, root: Path, *, cache: Path | None = None) -> dict[str, Split]:
         """The data folder `root` is not looked at: the images lie where `path` says."""
         source = find(self._path)
         counts = [len(labels) for labels in source.labels.values()]
@@ -98,19 +108,33 @@ class Images(Dataset):
             for split in source.labels:
                 yield from decode(source.pictures(split), self.size, self.channels)
 
-        if self.cache is None:
+        if cache is None:
             decoded = in_memory(chunks(), shape, train)
         else:
             key = _digest(FORMAT, PIL.__version__, *source.stamp)
             name = _digest(str(self._path.absolute()), str(self.size), str(self.channels))[:16]
-            decoded = in_cache(self.cache, f"images-{name}", key, chunks, shape, train)
-        self._measured = (source.num_classes, decoded.mean, decoded.std)
+            decoded = in_cache(cache, f"images-{name}", key, chunks, shape, train)
+        self._measured = _Measured(source.num_classes, source.class_names, decoded.mean, decoded.std)
         parts = zip(source.labels.items(), torch.split(decoded.images, counts), strict=True)
-        return {split: Split(images, torch.tensor(labels)) for (split, labels), images in parts}
+        return {
+            split: Split(images, torch.tensor(labels), source.ids(split)) for (split, labels), images in parts
+        }
+
+    def present(self, root: Path) -> Presence:
+        try:
+            labels = find(self._path).labels
+        except DataError as error:
+            return Presence(problem=str(error))
+        return Presence(splits={split: len(of_split) for split, of_split in labels.items()})
 
     def download(self, root: Path) -> None:
         """There is nowhere to fetch it from; says what is wrong with it instead."""
         self.load(root)
+
+    def _provisional(self) -> _Measured:
+        found, names = glance(self._path)
+        num_classes = max(found, AT_LEAST)
+        return _Measured(num_classes, names if len(names) == num_classes else (), self._middle, self._middle)
 
     @property
     def _path(self) -> Path:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import zipfile
 import zlib
+from collections.abc import Iterator
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,8 +18,16 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from lpa3bench.api import Dataset, DatasetSpec, Split, WeakView
-from lpa3bench_plugins.datasets.files import check_md5, check_normalisation, damaged, fetching, missing
+from lpa3bench.api import Dataset, DatasetSpec, Presence, Split, WeakView
+from lpa3bench_plugins.datasets.files import (
+    check_md5,
+    check_normalisation,
+    damaged,
+    fetching,
+    missing,
+    presence,
+    whole,
+)
 
 
 @cache
@@ -73,9 +82,11 @@ class MedMNIST(Dataset):
 
     @property
     def spec(self) -> DatasetSpec:
+        names = self.info["label"]
         return DatasetSpec(
             name=self.name,
-            num_classes=len(self.info["label"]),
+            num_classes=len(names),
+            class_names=tuple(names[str(label)] for label in range(len(names))),
             channels=self.channels,
             size=self.size,
             mean=self.mean,
@@ -84,7 +95,7 @@ class MedMNIST(Dataset):
             weak=WeakView(flip=False, pad=0, mode="constant"),
         )
 
-    def load(self, root: Path) -> dict[str, Split]:
+    def load(self, root: Path, *, cache: Path | None = None) -> dict[str, Split]:
         path = self._path(root)
         if not path.is_file():
             raise missing(self.name, path.name, root)
@@ -93,6 +104,9 @@ class MedMNIST(Dataset):
                 return {split: self._split(arrays, split) for split in self.info["n_samples"]}
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise damaged(self.name, path, root, " ".join(str(error).split())) from error
+
+    def present(self, root: Path) -> Presence:
+        return presence(self._found(root), dict(self.info["n_samples"]))
 
     def verify(self, root: Path) -> dict[str, int]:
         """Check the MD5 of the file against the official one, and count."""
@@ -110,6 +124,12 @@ class MedMNIST(Dataset):
                 filename=self._path(root).name,
                 md5=self.info[f"MD5{self._suffix}"],
             )
+
+    def _found(self, root: Path) -> Iterator[Path]:
+        path = whole(self.name, self._path(root), root, at_least=1)
+        if not zipfile.is_zipfile(path):  # its table of contents stands at the end
+            raise damaged(self.name, path, root, "it is no whole .npz file")
+        yield path
 
     def _path(self, root: Path) -> Path:
         return root / f"{self.name.lower()}{self._suffix}.npz"

@@ -38,6 +38,8 @@ class Source(ABC):
     """The images of a data set and their labels, in an order that is always the same."""
 
     num_classes: int
+    class_names: tuple[str, ...] = ()
+    """In the order of the labels; empty where they have none."""
     labels: dict[str, list[int]]
     """By split, "val" only where there is one."""
     stamp: tuple[str, ...]
@@ -46,6 +48,10 @@ class Source(ABC):
     @abstractmethod
     def pictures(self, split: str) -> list[Picture]:
         """The images of a split, as many as its labels."""
+
+    def ids(self, split: str) -> tuple[str, ...] | None:
+        """What the images of a split are called; None where they have no names."""
+        return None
 
 
 def find(path: Path) -> Source:
@@ -61,14 +67,16 @@ def find(path: Path) -> Source:
     raise DataError(f"Images.path: there is no folder or .npz file {path.absolute()}")
 
 
-def count_classes(path: Path) -> int | None:
-    """The number of classes as far as it can be told at a glance; None where it cannot."""
+def glance(path: Path) -> tuple[int, tuple[str, ...]]:
+    """The number of classes, and their names where they have any, as far as they can be told at a glance; 0
+    where they cannot."""
     try:
         if path.is_dir():
-            return len(_class_folders(path / "train"))
-        return int(_array(path, "train_labels").max()) + 1
+            names = tuple(_class_folders(path / "train"))
+            return len(names), names
+        return int(_array(path, "train_labels").max()) + 1, ()
     except (DataError, ValueError, TypeError):  # what is wrong is said when the data set is loaded
-        return None
+        return 0, ()
 
 
 # ------------------------------------------------------------------------------------------------- a folder
@@ -93,7 +101,9 @@ class Folder(Source):
                     raise _wrong(
                         path, f"class {extra[0]!r} is in {here}, but there is no folder {there}/{extra[0]}"
                     )
+        self._path = path
         self.num_classes = len(classes)
+        self.class_names = tuple(classes)
         self.labels, stamp = {}, []
         self._files: dict[str, list[Path]] = {}
         for split in folders:
@@ -105,6 +115,10 @@ class Folder(Source):
 
     def pictures(self, split: str) -> list[Picture]:
         return [Picture(str(file), partial(Image.open, file)) for file in self._files[split]]
+
+    def ids(self, split: str) -> tuple[str, ...]:
+        """Paths relative to the folder: `train/cat/1.png`."""
+        return tuple(file.relative_to(self._path).as_posix() for file in self._files[split])
 
     @staticmethod
     def _splits(path: Path) -> list[str]:

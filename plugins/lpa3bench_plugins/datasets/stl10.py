@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -9,12 +10,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lpa3bench.api import Dataset, DatasetSpec, Split, WeakView
-from lpa3bench_plugins.datasets.files import check_md5, check_normalisation, damaged, fetching, missing
+from lpa3bench.api import Dataset, DatasetSpec, Presence, Split, WeakView
+from lpa3bench_plugins.datasets.files import (
+    check_md5,
+    check_normalisation,
+    damaged,
+    fetching,
+    missing,
+    presence,
+)
 
 SIDE = 96
 BYTES = 3 * SIDE * SIDE
 FOLDER = "stl10_binary"
+CLASS_NAMES = ("airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck")
 UNLABELLED = -1
 CHUNK = 1000
 """Images that are turned at a time."""
@@ -52,7 +61,8 @@ class STL10(Dataset):
     def spec(self) -> DatasetSpec:
         return DatasetSpec(
             name="STL10",
-            num_classes=10,
+            num_classes=len(CLASS_NAMES),
+            class_names=CLASS_NAMES,
             channels=3,
             size=SIDE,
             mean=self.mean,
@@ -61,23 +71,36 @@ class STL10(Dataset):
             weak=WeakView(flip=True, pad=12, mode="reflect"),
         )
 
-    def load(self, root: Path) -> dict[str, Split]:
+    def load(self, root: Path, *, cache: Path | None = None) -> dict[str, Split]:
         none = torch.full((self.counts["unlabeled"],), UNLABELLED)
         labels = {"train": torch.cat((self._labels(root, "train"), none)), "test": self._labels(root, "test")}
         images = {"train": self._images(root, "train", "unlabeled"), "test": self._images(root, "test")}
         return {split: Split(images[split], labels[split]) for split in labels}
+
+    def present(self, root: Path) -> Presence:
+        return presence(self._found(root), self._splits)
 
     def verify(self, root: Path) -> dict[str, int]:
         """Check the MD5 of every file against the official ones; they stand for the counts."""
         official = self._official()
         for file, checksum in (*official.train_list, *official.test_list):
             check_md5("STL10", root / FOLDER / file, root, checksum)
-        return {"train": self.counts["train"] + self.counts["unlabeled"], "test": self.counts["test"]}
+        return self._splits
 
     def download(self, root: Path) -> None:
         """By torchvision: the archive of 2.6 GB into `root`, unpacked there."""
         with fetching("STL10", root):
             self._official()(str(root), download=True)
+
+    @property
+    def _splits(self) -> dict[str, int]:
+        return {"train": self.counts["train"] + self.counts["unlabeled"], "test": self.counts["test"]}
+
+    def _found(self, root: Path) -> Iterator[Path]:
+        for part, count in self.counts.items():
+            yield self._file(root, f"{part}_X.bin", count * BYTES)
+            if part != "unlabeled":
+                yield self._file(root, f"{part}_y.bin", count)
 
     def _official(self) -> Any:
         """torchvision's class, which knows where to get the files and their checksums."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from lpa3bench.api import Dataset, DatasetSpec, Split, WeakView
+from lpa3bench.api import Dataset, DatasetSpec, Presence, Split, WeakView
 from lpa3bench_plugins.datasets.files import check_normalisation
 
 BLOCKS = 4
@@ -78,13 +78,16 @@ class Synthetic(Dataset):
             weak=WeakView(flip=False, pad=0, mode="constant"),
         )
 
-    def load(self, root: Path) -> dict[str, Split]:
+    def load(self, root: Path, *, cache: Path | None = None) -> dict[str, Split]:
         patterns = self._patterns()
         return {
             name: self._split(patterns, count, self._generator(place))
             for place, (name, count) in enumerate(self.counts.items(), start=1)
             if count
         }
+
+    def present(self, root: Path) -> Presence:
+        return Presence(splits={name: count for name, count in self.counts.items() if count})
 
     def download(self, root: Path) -> None:
         """Nothing to do: the images are made when they are loaded."""

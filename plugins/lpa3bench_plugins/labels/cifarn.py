@@ -7,18 +7,15 @@ import re
 import zipfile
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from lpa3bench.api import Labels, LabelSet
+from lpa3bench.api import LabelContext, Labels, LabelSet
 from lpa3bench.errors import DataError
 from lpa3bench_plugins.labels.confusion import describe
-
-if TYPE_CHECKING:
-    from lpa3bench.runtime.seeding import Draws
 
 KEYS = {
     10: {
@@ -58,22 +55,23 @@ class CIFARN(Labels):
             raise ValueError(f"variant: must be {', '.join(CLASSES)}; not {variant!r}")
         self.variant = variant
 
-    def content(self) -> bytes:
+    def content(self, root: Path, seed: int) -> bytes:
         """The file itself."""
-        path = self._path()
+        path = self._path(root)
         return b"" if path is None else path.read_bytes()
 
-    def apply(self, clean: Tensor, *, num_classes: int, draws: Draws) -> LabelSet:
+    def apply(self, clean: Tensor, ctx: LabelContext) -> LabelSet:
         """Raises DataError where the file is missing or damaged, or belongs to images in another order."""
+        num_classes = ctx.num_classes
         if num_classes not in KEYS:
             raise ValueError(f"people labelled CIFAR-10 and CIFAR-100, not a set of {num_classes} classes")
         if self.variant not in KEYS[num_classes]:
             valid = ", ".join(KEYS[num_classes])
             raise ValueError(f"variant: must be {valid} for {num_classes} classes, not {self.variant!r}")
-        path = self._path()
+        path = self._path(ctx.root)
         if path is None:
             raise DataError(
-                f"CIFARN: there is no {' or '.join(self._names())} in {self.root} "
+                f"CIFARN: there is no {' or '.join(self._names())} in {ctx.root} "
                 f"or its folders {', '.join(FOLDERS[1:])}; get it from "
                 "https://github.com/UCSC-REAL/cifar-10-100n"
             )
@@ -92,11 +90,9 @@ class CIFARN(Labels):
     def _names(self) -> list[str]:
         return [name.format(CLASSES[self.variant]) for name in FILES]
 
-    def _path(self) -> Path | None:
+    def _path(self, root: Path) -> Path | None:
         """The first file that is there."""
-        if self.root is None:
-            return None
-        places = (self.root / folder / name for folder in FOLDERS for name in self._names())
+        places = (root / folder / name for folder in FOLDERS for name in self._names())
         return next((place for place in places if place.is_file()), None)
 
     def _read(self, path: Path, count: int, num_classes: int) -> tuple[Tensor, Tensor]:

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
 
-from lpa3bench.api import Labels, LabelSet
+from lpa3bench.api import LabelContext, Labels, LabelSet
 from lpa3bench_plugins.labels.confusion import UNLABELLED, describe
-
-if TYPE_CHECKING:
-    from lpa3bench.runtime.seeding import Draws
 
 
 class FewLabels(Labels):
@@ -31,7 +26,8 @@ class FewLabels(Labels):
             raise ValueError(f"count: must be >= 1, not {count}")
         self.count = count
 
-    def apply(self, clean: Tensor, *, num_classes: int, draws: Draws) -> LabelSet:
+    def apply(self, clean: Tensor, ctx: LabelContext) -> LabelSet:
+        num_classes = ctx.num_classes
         each, rest = divmod(self.count, num_classes)
         if rest:
             raise ValueError(f"count: must be a multiple of the {num_classes} classes, not {self.count}")
@@ -42,7 +38,7 @@ class FewLabels(Labels):
                 raise ValueError(
                     f"count: {self.count} takes {each} images of each class; class {label} has {len(members)}"
                 )
-            labelled[members[draws.permutation(len(members))[:each]]] = True
+            labelled[members[ctx.draws.permutation(len(members))[:each]]] = True
         given = clean.where(labelled, UNLABELLED)
         info = describe(clean, given, labelled, num_classes=num_classes, nominal_rate=0.0)
         return LabelSet(given, labelled, {"kind": "FewLabels", "count": self.count, **info})

@@ -6,18 +6,15 @@ import csv
 import zipfile
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from lpa3bench.api import Labels, LabelSet
+from lpa3bench.api import LabelContext, Labels, LabelSet
 from lpa3bench.errors import DataError
 from lpa3bench_plugins.labels.confusion import UNLABELLED, describe
-
-if TYPE_CHECKING:
-    from lpa3bench.runtime.seeding import Draws
 
 
 class FromFile(Labels):
@@ -39,16 +36,16 @@ class FromFile(Labels):
         self.path = path
         self.key = key
 
-    def content(self) -> bytes:
+    def content(self, root: Path, seed: int) -> bytes:
         """The file itself: other labels under the same name make another run."""
         path = Path(self.path).expanduser()
         return path.read_bytes() if path.is_file() else b""
 
-    def apply(self, clean: Tensor, *, num_classes: int, draws: Draws) -> LabelSet:
+    def apply(self, clean: Tensor, ctx: LabelContext) -> LabelSet:
         """Raises DataError where the file is missing, cannot be read or does not fit the data set."""
-        given = self._read(len(clean), num_classes)
+        given = self._read(len(clean), ctx.num_classes)
         labelled = given != UNLABELLED
-        info = describe(clean, given, labelled, num_classes=num_classes, nominal_rate=None)
+        info = describe(clean, given, labelled, num_classes=ctx.num_classes, nominal_rate=None)
         return LabelSet(given, labelled, {"kind": "FromFile", "file": Path(self.path).name, **info})
 
     def _read(self, count: int, num_classes: int) -> Tensor:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import Tensor
 
-from lpa3bench.api import Labels, LabelSet
+from lpa3bench.api import LabelContext, Labels, LabelSet
 from lpa3bench_plugins.labels.confusion import UNLABELLED, describe
 
 if TYPE_CHECKING:
@@ -52,16 +52,16 @@ class _Noise(Labels):
             raise ValueError(f"rate: must be from 0 to 1, not {rate}")
         self.rate = rate
 
-    def apply(self, clean: Tensor, *, num_classes: int, draws: Draws) -> LabelSet:
+    def apply(self, clean: Tensor, ctx: LabelContext) -> LabelSet:
         if without := int((clean == UNLABELLED).sum()):
             raise ValueError(f"there is no label to change on {without:,} images that come without one")
         # Of the rate as it is written: the product of floats would make 28 of 0.29 · 100.
         count = math.floor(Fraction(str(self.rate)) * len(clean))
-        noisy = draws.permutation(len(clean))[:count]
+        noisy = ctx.draws.permutation(len(clean))[:count]
         given = clean.clone()
-        given[noisy] = self.changed(clean[noisy], num_classes, draws)
+        given[noisy] = self.changed(clean[noisy], ctx.num_classes, ctx.draws)
         everyone = torch.ones_like(clean, dtype=torch.bool)
-        info = describe(clean, given, everyone, num_classes=num_classes, nominal_rate=self.rate)
+        info = describe(clean, given, everyone, num_classes=ctx.num_classes, nominal_rate=self.rate)
         return LabelSet(given, everyone, {"kind": type(self).__name__, **info})
 
     @abstractmethod

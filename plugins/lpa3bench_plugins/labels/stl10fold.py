@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from lpa3bench.api import Labels, LabelSet
+from lpa3bench.api import LabelContext, Labels, LabelSet
 from lpa3bench.errors import DataError
 from lpa3bench_plugins.labels.confusion import UNLABELLED, describe
-
-if TYPE_CHECKING:
-    from lpa3bench.runtime.seeding import Draws
 
 FILE = "stl10_binary/fold_indices.txt"
 FOLDS = 10
@@ -39,48 +35,45 @@ class STL10Fold(Labels):
             raise ValueError(f"fold: must be from 0 to {FOLDS - 1}, or None, not {fold}")
         self.fold = fold
 
-    def content(self) -> bytes:
+    def content(self, root: Path, seed: int) -> bytes:
         """The file of folds."""
-        path = self._path
-        return path.read_bytes() if path is not None and path.is_file() else b""
+        path = root / FILE
+        return path.read_bytes() if path.is_file() else b""
 
-    def apply(self, clean: Tensor, *, num_classes: int, draws: Draws) -> LabelSet:
+    def apply(self, clean: Tensor, ctx: LabelContext) -> LabelSet:
         """Raises DataError where the file of folds is missing or damaged."""
         candidates = (clean != UNLABELLED).nonzero()[:, 0]
         if len(candidates) != LABELLED:
             raise ValueError(
                 f"the folds are of STL-10's {LABELLED:,} labelled images; here are {len(candidates):,}"
             )
-        fold = self.seed % FOLDS if self.fold is None else self.fold
+        fold = ctx.seed % FOLDS if self.fold is None else self.fold
         labelled = torch.zeros_like(clean, dtype=torch.bool)
-        labelled[candidates[self._read()[fold]]] = True
+        labelled[candidates[_folds(ctx.root)[fold]]] = True
         given = clean.where(labelled, UNLABELLED)
-        info = describe(clean, given, labelled, num_classes=num_classes, nominal_rate=0.0)
+        info = describe(clean, given, labelled, num_classes=ctx.num_classes, nominal_rate=0.0)
         return LabelSet(given, labelled, {"kind": "STL10Fold", "fold": fold, **info})
 
-    @property
-    def _path(self) -> Path | None:
-        return None if self.root is None else self.root / FILE
 
-    def _read(self) -> Tensor:
-        """int64 [10, 1000]"""
-        path = self._path
-        if path is None or not path.is_file():
-            raise DataError(
-                f"STL10Fold: {FILE} is not in {self.root}; it comes in stl10_binary.tar.gz, which "
-                "lpa3bench data get STL10 fetches"
-            )
-        try:
-            folds = torch.tensor([[int(word) for word in line.split()] for line in _lines(path)])
-        except ValueError as error:  # a word that is no number (or no text), lines of several lengths
-            raise _damaged(path, str(error)) from error
-        if folds.shape != (FOLDS, EACH):
-            raise _damaged(path, f"it holds {list(folds.shape)} places, not {FOLDS} lines of {EACH}")
-        if int(folds.min()) < 0 or int(folds.max()) >= LABELLED:
-            raise _damaged(path, f"places must lie in 0 … {LABELLED - 1}")
-        if any(len(fold.unique()) != EACH for fold in folds):
-            raise _damaged(path, "a place stands twice in a line")
-        return folds
+def _folds(root: Path) -> Tensor:
+    """int64 [10, 1000]"""
+    path = root / FILE
+    if not path.is_file():
+        raise DataError(
+            f"STL10Fold: {FILE} is not in {root}; it comes in stl10_binary.tar.gz, which "
+            "lpa3bench data get STL10 fetches"
+        )
+    try:
+        folds = torch.tensor([[int(word) for word in line.split()] for line in _lines(path)])
+    except ValueError as error:  # a word that is no number (or no text), lines of several lengths
+        raise _damaged(path, str(error)) from error
+    if folds.shape != (FOLDS, EACH):
+        raise _damaged(path, f"it holds {list(folds.shape)} places, not {FOLDS} lines of {EACH}")
+    if int(folds.min()) < 0 or int(folds.max()) >= LABELLED:
+        raise _damaged(path, f"places must lie in 0 … {LABELLED - 1}")
+    if any(len(fold.unique()) != EACH for fold in folds):
+        raise _damaged(path, "a place stands twice in a line")
+    return folds
 
 
 def _lines(path: Path) -> list[str]:

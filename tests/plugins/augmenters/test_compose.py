@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 
 from lpa3bench import testing
-from lpa3bench.api import Augmenter, Context, DatasetSpec, Slot, View
+from lpa3bench.api import Augmenter, Context, DatasetSpec, Slot, SlotName, View
 from lpa3bench.config.cell import refuse_nonsense
 from lpa3bench.config.experiment import Experiment
 from lpa3bench.errors import ConfigError
 from lpa3bench.runtime.seeding import Draws
 from lpa3bench.testing import SPEC, Bystander, TinyNet, TinySet, environment
+from lpa3bench.types import SLOTS
 from lpa3bench_plugins.augmenters.compose import Compose
 from lpa3bench_plugins.augmenters.cutmix import CutMix
 from lpa3bench_plugins.augmenters.cutout import Cutout
@@ -152,7 +153,7 @@ def test_empty_is_refused() -> None:
         Compose(augmenters=())
 
 
-MAKES: list[tuple[Slot, Callable[[], Compose]]] = [
+MAKES: list[tuple[SlotName, Callable[[], Compose]]] = [
     ("view", lambda: chain(RandAugment(), CutMix(probability=1))),
     ("view", lambda: chain(CutMix(), RandAugment(recipe="torchvision"), Cutout())),
     ("view", lambda: chain(Cutout(), LPA3(ratio=1.0, domain="main", iterations=1))),
@@ -163,12 +164,12 @@ MAKES: list[tuple[Slot, Callable[[], Compose]]] = [
 
 
 @pytest.mark.parametrize(("slot", "make"), MAKES)
-def test_it_holds_to_the_laws_of_augmenters(slot: Slot, make: Callable[[], Compose]) -> None:
+def test_it_holds_to_the_laws_of_augmenters(slot: SlotName, make: Callable[[], Compose]) -> None:
     testing.check_augmenter(make, slot)
 
 
 @pytest.mark.parametrize(("slot", "make"), MAKES)
-def test_a_run_with_it_resumes_bit_for_bit(slot: Slot, make: Callable[[], Compose]) -> None:
+def test_a_run_with_it_resumes_bit_for_bit(slot: SlotName, make: Callable[[], Compose]) -> None:
     testing.check_resume(lambda: Supervised(batch_size=16), make, slot)
 
 
@@ -207,8 +208,8 @@ def test_members_say_where_it_makes_no_sense() -> None:
         def unsupported(self, spec: DatasetSpec, slot: Slot) -> str | None:
             return f"not in slot {slot}"
 
-    assert chain(RandAugment(), Cutout()).unsupported(SPEC, "view") is None
-    why = chain(Picky(), RandAugment(), Cutout(side=8)).unsupported(SPEC, "strong")
+    assert chain(RandAugment(), Cutout()).unsupported(SPEC, SLOTS["view"]) is None
+    why = chain(Picky(), RandAugment(), Cutout(side=8)).unsupported(SPEC, SLOTS["strong"])
     assert why is not None
     assert why.startswith("Picky: not in slot strong; Cutout: a box of 8 pixels hides")
 
@@ -221,7 +222,7 @@ def test_members_say_where_it_makes_no_sense() -> None:
         ("strong", (CutMix(),), "^run.strong: Compose makes targets of its own, which Bystander cannot use"),
     ],
 )
-def test_it_is_refused_where_a_member_would_be(slot: Slot, members: Any, said: str) -> None:
+def test_it_is_refused_where_a_member_would_be(slot: SlotName, members: Any, said: str) -> None:
     class Hard(Bystander):
         soft_slots = ()
 

@@ -10,6 +10,7 @@ from support.hostsync import HostSyncs
 
 from lpa3bench.api import Context, DatasetSpec, WeakView
 from lpa3bench.runtime.seeding import Draws
+from lpa3bench.types import SLOTS
 from lpa3bench_plugins.augmenters.cutout import GREY, Cutout
 from lpa3bench_plugins.augmenters.image_ops import cutout
 
@@ -109,11 +110,11 @@ def test_nothing_waits_for_the_device() -> None:
 
 
 def test_unsupported_where_the_box_hides_the_image() -> None:
-    assert Cutout().unsupported(spec(8), "view") is None
-    assert Cutout(side=16).unsupported(spec(32), "view") is None
+    assert Cutout().unsupported(spec(8), SLOTS["view"]) is None
+    assert Cutout(side=16).unsupported(spec(32), SLOTS["view"]) is None
     why = "a box of 16 pixels hides images of 8×8; leave Cutout.side at None"
-    assert Cutout(side=16).unsupported(spec(8), "positives") == why
-    assert Cutout(side=16).unsupported(spec(32, crop=12), "view") is not None
+    assert Cutout(side=16).unsupported(spec(8), SLOTS["positives"]) == why
+    assert Cutout(side=16).unsupported(spec(32, crop=12), SLOTS["view"]) is not None
 
 
 @pytest.mark.parametrize(

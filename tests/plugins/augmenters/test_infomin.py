@@ -17,10 +17,11 @@ from support.hostsync import HostSyncs
 from torch import Tensor
 
 from lpa3bench import testing
-from lpa3bench.api import DatasetSpec, Slot, View
+from lpa3bench.api import DatasetSpec, SlotName, View
 from lpa3bench.config.experiment import Experiment
 from lpa3bench.nn.freeze import frozen
 from lpa3bench.ops import probabilities, soft_cross_entropy
+from lpa3bench.types import SLOTS
 from lpa3bench_plugins.augmenters import infomin
 from lpa3bench_plugins.augmenters.infomin import InfoMinStyle, information, sure_labels
 
@@ -72,7 +73,7 @@ def test_sure_labels() -> None:
 class Bench:
     """One augmenter with the tiny set's real environment; calls it through the engine's guard."""
 
-    def __init__(self, slot: Slot = "positives", seed: int = 0, **options: Any) -> None:
+    def __init__(self, slot: SlotName = "positives", seed: int = 0, **options: Any) -> None:
         bound: dict[str, Any] = {slot: InfoMinStyle(**options)}
         experiment = Experiment(
             task=testing.Bystander(), dataset=testing.TinySet(), backbone=testing.TinyNet, epochs=1, **bound
@@ -279,12 +280,12 @@ def test_nothing_waits_for_the_device(target: bool) -> None:
 def test_where_it_makes_no_sense() -> None:
     grey = DatasetSpec(name="Grey", num_classes=2, channels=1, size=8, mean=(0.5,), std=(0.2,))
     own = InfoMinStyle()
-    reason = own.unsupported(grey, "positives")
+    reason = own.unsupported(grey, SLOTS["positives"])
     assert reason == "the flow shifts three colour channels by one another, and Grey has one channel"
-    assert own.unsupported(testing.SPEC, "positives") is None
-    assert own.unsupported(testing.SPEC, "strong") is None
-    assert "domain" in (own.unsupported(testing.SPEC, "view") or "")
-    assert InfoMinStyle(domain="main").unsupported(testing.SPEC, "view") is None
+    assert own.unsupported(testing.SPEC, SLOTS["positives"]) is None
+    assert own.unsupported(testing.SPEC, SLOTS["strong"]) is None
+    assert "domain" in (own.unsupported(testing.SPEC, SLOTS["view"]) or "")
+    assert InfoMinStyle(domain="main").unsupported(testing.SPEC, SLOTS["view"]) is None
 
 
 def test_conforms_in_the_main_domain_too() -> None:

@@ -17,6 +17,7 @@ from lpa3bench.nn.batchnorm import add_auxiliary, bn_domain
 from lpa3bench.nn.freeze import frozen
 from lpa3bench.runtime.distributed import ALONE
 from lpa3bench.runtime.seeding import Draws
+from lpa3bench.types import SLOTS, SlotName
 from lpa3bench_plugins.augmenters.lpa3 import LPA3
 from lpa3bench_plugins.backbones.smallnet import SmallNet
 
@@ -262,8 +263,8 @@ def test_nothing_waits_for_the_device_in_batch_mode() -> None:
 
 
 def test_where_it_makes_no_sense() -> None:
-    def reason(slot: str, **options: Any) -> str | None:
-        return LPA3(**options).unsupported(SPEC, slot)  # type: ignore[arg-type]
+    def reason(slot: SlotName, **options: Any) -> str | None:
+        return LPA3(**options).unsupported(SPEC, SLOTS[slot])
 
     assert reason("positives") is None
     assert "ratio" in (reason("view", domain="main") or "")

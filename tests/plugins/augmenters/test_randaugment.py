@@ -12,6 +12,7 @@ from torchvision.transforms import InterpolationMode, autoaugment
 
 from lpa3bench.api import Context, DatasetSpec, WeakView
 from lpa3bench.runtime.seeding import Draws
+from lpa3bench.types import SLOTS
 from lpa3bench_plugins.augmenters.image_ops import engine, published
 from lpa3bench_plugins.augmenters.image_ops.engine import Choices
 from lpa3bench_plugins.augmenters.randaugment import RandAugment
@@ -119,12 +120,12 @@ def test_no_cutout(name: Any) -> None:
 
 
 def test_unsupported_where_the_box_hides_the_image() -> None:
-    assert RandAugment().unsupported(spec(8), "view") is None
-    assert RandAugment(cutout=16).unsupported(spec(28), "view") is None
-    why = RandAugment(cutout=16).unsupported(spec(8), "view")
+    assert RandAugment().unsupported(spec(8), SLOTS["view"]) is None
+    assert RandAugment(cutout=16).unsupported(spec(28), SLOTS["view"]) is None
+    why = RandAugment(cutout=16).unsupported(spec(8), SLOTS["view"])
     assert why is not None
     assert "cutout of 16 pixels hides images of 8×8" in why
-    assert RandAugment(cutout=16).unsupported(spec(32, crop=12), "view") is not None
+    assert RandAugment(cutout=16).unsupported(spec(32, crop=12), SLOTS["view"]) is not None
 
 
 def test_the_domain_belongs_to_the_instance() -> None:
@@ -161,13 +162,13 @@ def test_describe_shortens_many_levels_and_tells_pairs() -> None:
 @pytest.mark.parametrize(("size", "refused"), [(32, False), (16, False), (15, True), (8, True)])
 def test_unsupported_where_most_translations_empty_the_image(size: int, refused: bool) -> None:
     """TrivialAugment's by up to 32 pixels are drawn on 32-pixel images too, where published runs did so."""
-    why = RandAugment(recipe="trivialaugment_wide").unsupported(spec(size), "view")
+    why = RandAugment(recipe="trivialaugment_wide").unsupported(spec(size), SLOTS["view"])
     assert why == (
         f"translations by 15 pixels and more empty images of {size}×{size}; take another recipe"
         if refused
         else None
     )
-    assert RandAugment(recipe="autoaugment_cifar10").unsupported(spec(size), "view") is None
+    assert RandAugment(recipe="autoaugment_cifar10").unsupported(spec(size), SLOTS["view"]) is None
 
 
 def test_the_hash_tells_recipes_apart() -> None:

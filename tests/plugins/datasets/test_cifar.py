@@ -53,6 +53,36 @@ def write(root: Path, dataset: type[CIFAR10] | type[CIFAR100]) -> Path:
     return folder
 
 
+def test_class_names_are_in_the_order_of_the_labels() -> None:
+    fine = CIFAR100().spec.class_names
+    assert len(fine) == len(set(fine)) == 100
+    assert list(fine) == sorted(fine), "the published order is that of the alphabet"
+    trees = [name for name, group in zip(fine, CIFAR100_SUPERCLASS, strict=True) if group == 17]
+    assert trees == ["maple_tree", "oak_tree", "palm_tree", "pine_tree", "willow_tree"]
+    coarse = CIFAR10().spec.class_names
+    assert (len(coarse), coarse[0], coarse[3], coarse[9]) == (10, "airplane", "cat", "truck")
+
+
+@pytest.mark.parametrize("dataset", [Small10, Small100])
+def test_presence_is_told_by_names_and_sizes(
+    tmp_path: Path, dataset: type[CIFAR10] | type[CIFAR100], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dataset, "load", None)
+    absent = dataset().present(tmp_path)
+    assert absent.splits is absent.size is None
+    assert (absent.problem or "").startswith(f"{dataset.name}: {dataset.folder}/")
+    folder = write(tmp_path, dataset)
+    here = dataset().present(tmp_path)
+    assert here.problem is None
+    assert here.splits == {split: sum(files.values()) for split, files in dataset.files.items()}
+    assert here.size == sum(path.stat().st_size for path in folder.iterdir())
+    short = folder / next(iter(dataset.files["test"]))
+    short.write_bytes(short.read_bytes()[:100])
+    assert f"{short} is damaged (it has 100 bytes, and there must be 6,144)" in str(
+        dataset().present(tmp_path).problem
+    )
+
+
 @pytest.mark.parametrize("dataset", [Small10, Small100])
 def test_files_become_tensors_in_order(tmp_path: Path, dataset: type[CIFAR10] | type[CIFAR100]) -> None:
     write(tmp_path, dataset)

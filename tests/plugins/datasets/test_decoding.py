@@ -29,13 +29,12 @@ def load(folder: Path, tmp_path: Path) -> Callable[..., dict[str, torch.Tensor]]
 
     def load(**more: Any) -> dict[str, torch.Tensor]:
         dataset = Images(**{"path": str(folder), "size": 12} | more)
-        dataset.cache = tmp_path / "runs" / ".cache"
         before = listing(folder)
-        splits = dataset.load(tmp_path / "data")
+        splits = dataset.load(tmp_path / "data", cache=tmp_path / "runs" / ".cache")
         assert listing(folder) == before, "the user's folder is left as it is"
         plain = Images(**{"path": str(folder), "size": 12} | more)
         for name, split in plain.load(tmp_path / "data").items():
-            testing.assert_same(tuple(split), tuple(splits[name]), name)
+            testing.assert_same(split._asdict(), splits[name]._asdict(), name)
         assert plain.spec == dataset.spec
         return {name: split.images for name, split in splits.items()}
 
@@ -141,9 +140,8 @@ def test_an_unreadable_image_leaves_nothing_half_done(load: Any, folder: Path, t
 def test_a_cache_that_cannot_be_written(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("a file")
     dataset = Images(path=str(folder), size=8)
-    dataset.cache = tmp_path / "runs" / ".cache"
     with pytest.raises(RunFailed, match=r"\.cache: cannot be written to \(Not a directory\)"):
-        dataset.load(tmp_path)
+        dataset.load(tmp_path, cache=tmp_path / "runs" / ".cache")
 
 
 def test_a_full_disk_is_one_line(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,7 +150,7 @@ def test_a_full_disk_is_one_line(folder: Path, tmp_path: Path, monkeypatch: pyte
 
     monkeypatch.setattr(np.lib.format, "write_array_header_2_0", full)
     dataset = Images(path=str(folder), size=8)
-    dataset.cache = tmp_path / "cache"
+    cache = tmp_path / "cache"
     with pytest.raises(RunFailed, match=r"\.npy: could not be written \(.*No space left"):
-        dataset.load(tmp_path)
-    assert [path.name for path in dataset.cache.iterdir()] == ["images.lock"]
+        dataset.load(tmp_path, cache=cache)
+    assert [path.name for path in cache.iterdir()] == ["images.lock"]

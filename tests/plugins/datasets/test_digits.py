@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from lpa3bench.data.splits import data_hash
 from lpa3bench_plugins.datasets.digits import Digits
 
 
@@ -18,6 +19,11 @@ def test_the_split_is_fixed_stratified_and_complete() -> None:
     counts = torch.stack([split.labels.bincount(minlength=10) for split in splits.values()])
     shares = counts / counts.sum(0)
     assert (shares - torch.tensor([0.5, 0.1, 0.4])[:, None]).abs().max() < 0.01
+
+
+def test_its_hash_is_that_of_the_shipped_records() -> None:
+    known = "ab2213eee9cbff9d1e361314b3a8da707cf583ffac31d4ca6942062c31e436b2"
+    assert data_hash(Digits().load(Path("nowhere"))) == known
 
 
 def test_no_image_is_in_two_splits() -> None:
@@ -48,3 +54,4 @@ def test_nothing_to_get(tmp_path: Path) -> None:
     Digits().download(tmp_path / "new")
     assert not (tmp_path / "new").exists()
     assert Digits().verify(tmp_path / "new") == {"train": 901, "val": 179, "test": 717}
+    assert Digits().present(tmp_path / "new").splits == {"train": 901, "val": 179, "test": 717}

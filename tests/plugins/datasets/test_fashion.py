@@ -58,6 +58,23 @@ def test_it_is_found_where_it_may_lie(tmp_path: Path, below: str, packed: bool) 
     assert train.labels.tolist() == [0, 1, 2, 3]
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_presence_is_told_by_names_and_sizes(tmp_path: Path, packed: bool) -> None:
+    folder = write(tmp_path / "FashionMNIST" / "raw", packed=packed)
+    here = Small().present(tmp_path)
+    assert (here.problem, here.splits) == (None, {"train": 4, "test": 3})
+    assert here.size == sum(path.stat().st_size for path in folder.iterdir())
+    file = next(folder.glob("t10k-images*"))
+    file.write_bytes(b"")
+    assert f"{file} is damaged (it has 0 bytes" in str(Small().present(tmp_path).problem)
+    file.unlink()
+    assert "t10k-images-idx3-ubyte is not in" in str(Small().present(tmp_path).problem)
+
+
+def test_class_names_are_torchvisions() -> None:
+    assert list(FashionMNIST().spec.class_names) == official.FashionMNIST.classes
+
+
 def test_it_reads_what_torchvision_reads(tmp_path: Path) -> None:
     write(tmp_path / "FashionMNIST" / "raw", packed=False)
     theirs = official.FashionMNIST(str(tmp_path), train=False, download=False)

@@ -64,6 +64,27 @@ def test_a_folder_of_class_folders(folder: Path) -> None:
     testing.check_dataset(dataset, folder)
 
 
+def test_classes_and_images_are_called_what_their_folders_and_files_are(folder: Path) -> None:
+    dataset = Images(path=str(folder), size=12)
+    assert dataset.spec.class_names == tuple(sorted(CLASSES)), "known at a glance"
+    splits = dataset.load(Path())
+    assert dataset.spec.class_names == tuple(sorted(CLASSES))
+    for name, split in splits.items():
+        assert split.ids is not None
+        assert [name.split("/")[1] for name in split.ids] == [
+            dataset.spec.class_names[label] for label in split.labels
+        ]
+        assert all((folder / place).is_file() and place.startswith(f"{name}/") for place in split.ids)
+
+
+def test_presence_is_told_without_decoding(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "open", None)
+    here = Images(path=str(folder), size=8).present(Path())
+    assert (here.problem, here.splits) == (None, {"train": 9, "val": 3, "test": 6})
+    shutil.rmtree(folder / "test")
+    assert "there is no folder test" in str(Images(path=str(folder), size=8).present(Path()).problem)
+
+
 def test_the_validation_split_may_be_left_out(folder: Path) -> None:
     shutil.rmtree(folder / "val")
     assert list(Images(path=str(folder), size=8).load(Path())) == ["train", "test"]

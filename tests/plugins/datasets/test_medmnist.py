@@ -52,6 +52,7 @@ def test_every_set_knows_itself(name: str) -> None:
     spec = dataset.spec
     assert info["python_class"] == spec.name == name
     assert spec.num_classes == len(info["label"])
+    assert {str(label): name for label, name in enumerate(spec.class_names)} == info["label"]
     assert spec.label_kind == info["task"]
     assert (spec.channels, spec.size, spec.mean, spec.std) == (3, 28, (0.5,) * 3, (0.5,) * 3)
     assert (spec.weak.flip, spec.weak.pad) == (False, 0)
@@ -67,6 +68,16 @@ def test_no_single_label_set_is_left_out() -> None:
 def test_the_multi_label_set_says_why_it_is_not_here() -> None:
     with pytest.raises(ValueError, match="ChestMNIST is multi-label"):
         medmnist.ChestMNIST()
+
+
+def test_presence_is_told_without_unpacking(tmp_path: Path, small: dict[str, Any]) -> None:
+    dataset = medmnist.BreastMNIST()
+    assert "breastmnist.npz is not in" in str(dataset.present(tmp_path).problem)
+    path = save(tmp_path / "breastmnist.npz", **arrays(1))
+    here = dataset.present(tmp_path)
+    assert (here.problem, here.splits, here.size) == (None, COUNTS, path.stat().st_size)
+    path.write_bytes(path.read_bytes()[:-100])
+    assert f"{path} is damaged (it is no whole .npz file)" in str(dataset.present(tmp_path).problem)
 
 
 @pytest.mark.parametrize("as_rgb", [True, False])

@@ -53,6 +53,16 @@ def test_files_become_tensors_in_order(tmp_path: Path, monkeypatch: pytest.Monke
     assert torch.equal(test.images, expected[8:])
 
 
+def test_presence_is_told_by_names_and_sizes(tmp_path: Path) -> None:
+    folder = write(tmp_path)
+    here = Small().present(tmp_path)
+    assert (here.problem, here.splits) == (None, {"train": 8, "test": 2})
+    assert here.size == sum(path.stat().st_size for path in folder.iterdir()) == 10 * BYTES + 5
+    (folder / "unlabeled_X.bin").write_bytes(b"123")
+    assert "unlabeled_X.bin is damaged (it has 3 bytes" in str(Small().present(tmp_path).problem)
+    assert "is not in" in str(Small().present(tmp_path / "elsewhere").problem)
+
+
 def test_as_torchvision_reads_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path)
     monkeypatch.setattr(official.STL10, "_check_integrity", lambda self: True)

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from support.label_contexts import context
 
 from lpa3bench.api import LabelSet
 from lpa3bench.errors import DataError
-from lpa3bench.runtime.seeding import Draws
 from lpa3bench_plugins.datasets.cifar import CIFAR10, CIFAR100
 from lpa3bench_plugins.labels.cifarn import CIFARN, KEYS
 
@@ -33,10 +33,8 @@ HUNDRED = {
 }
 
 
-def made(root: Path | None, variant: Any = "aggre", clean: Any = CLEAN, num_classes: int = 10) -> LabelSet:
-    labels = CIFARN(variant=variant)
-    labels.root = root
-    return labels.apply(clean, num_classes=num_classes, draws=Draws(0))
+def made(root: Path, variant: Any = "aggre", clean: Any = CLEAN, num_classes: int = 10) -> LabelSet:
+    return CIFARN(variant=variant).apply(clean, context(num_classes, root=root))
 
 
 def written_by_numpy_1(path: Path) -> None:
@@ -212,13 +210,12 @@ def test_parameters() -> None:
 
 def test_the_file_is_a_part_of_what_defines_the_run(tmp_path: Path) -> None:
     labels = CIFARN(variant="noisy")
-    assert labels.content() == b""
-    labels.root = tmp_path
+    assert labels.content(tmp_path, 0) == b""
     np.savez(tmp_path / "cifar10n.npz", **TEN)
-    assert labels.content() == b""
+    assert labels.content(tmp_path, 0) == b""
     path = tmp_path / "cifar100n.npz"
     np.savez(path, **HUNDRED)
-    assert labels.content() == path.read_bytes()
+    assert labels.content(tmp_path, 0) == path.read_bytes()
 
 
 RATES = {"aggre": 9.01, "random1": 17.23, "random2": 18.12, "random3": 17.64, "worse": 40.21, "noisy": 40.20}
@@ -229,10 +226,10 @@ RATES = {"aggre": 9.01, "random1": 17.23, "random2": 18.12, "random3": 17.64, "w
 def test_the_real_labels(real: Callable[..., Path], variant: Any) -> None:
     dataset = CIFAR100() if variant == "noisy" else CIFAR10()
     labels = CIFARN(variant=variant)
-    labels.root = real(dataset.folder)
-    if not labels.content():
+    root = real(dataset.folder)
+    if not labels.content(root, 0):
         pytest.skip("there are no labels of CIFAR-N in LPA3BENCH_DATA")
-    clean = dataset.load(labels.root)["train"].labels
-    result = labels.apply(clean, num_classes=dataset.num_classes, draws=Draws(0))
+    clean = dataset.load(root)["train"].labels
+    result = labels.apply(clean, context(dataset.spec.num_classes, root=root))
     assert round(100 * result.info["realised_rate"], 2) == RATES[variant]
     assert torch.tensor(result.info["confusion"]).sum(1).tolist() == clean.bincount().tolist()

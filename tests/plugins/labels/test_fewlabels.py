@@ -4,8 +4,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from support.label_contexts import context
 
-from lpa3bench.runtime.seeding import Draws
 from lpa3bench_plugins.labels.confusion import UNLABELLED
 from lpa3bench_plugins.labels.fewlabels import FewLabels
 
@@ -14,7 +14,7 @@ CLEAN = torch.arange(400) % 7
 
 @given(st.integers(1, 57), st.integers(0, 2**32))
 def test_each_class_has_the_same_number_of_labels(each: int, seed: int) -> None:
-    made = FewLabels(count=7 * each).apply(CLEAN, num_classes=7, draws=Draws(seed))
+    made = FewLabels(count=7 * each).apply(CLEAN, context(7, seed))
     assert CLEAN[made.labelled].bincount().tolist() == [each] * 7
     assert torch.equal(made.given[made.labelled], CLEAN[made.labelled])
     assert (made.given[~made.labelled] == UNLABELLED).all()
@@ -25,14 +25,12 @@ def test_each_class_has_the_same_number_of_labels(each: int, seed: int) -> None:
 
 @given(st.integers(0, 2**32))
 def test_a_larger_set_contains_a_smaller_one(seed: int) -> None:
-    small, large = (
-        FewLabels(count=count).apply(CLEAN, num_classes=7, draws=Draws(seed)).labelled for count in (14, 70)
-    )
+    small, large = (FewLabels(count=count).apply(CLEAN, context(7, seed)).labelled for count in (14, 70))
     assert (small & ~large).sum() == 0
 
 
 def test_another_seed_labels_others() -> None:
-    one, other = (FewLabels(count=70).apply(CLEAN, num_classes=7, draws=Draws(s)).labelled for s in (0, 1))
+    one, other = (FewLabels(count=70).apply(CLEAN, context(7, s)).labelled for s in (0, 1))
     assert not torch.equal(one, other)
 
 
@@ -42,7 +40,7 @@ def test_another_seed_labels_others() -> None:
 )
 def test_what_a_data_set_cannot_give(count: int, message: str) -> None:
     with pytest.raises(ValueError, match=f"^count: .*{message}"):
-        FewLabels(count=count).apply(CLEAN, num_classes=7, draws=Draws(0))
+        FewLabels(count=count).apply(CLEAN, context(7))
 
 
 def test_no_labels_at_all() -> None:

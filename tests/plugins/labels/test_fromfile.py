@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from support.label_contexts import context
 
 from lpa3bench.api import LabelSet
 from lpa3bench.errors import DataError
-from lpa3bench.runtime.seeding import Draws
 from lpa3bench_plugins.labels.fromfile import FromFile
 
 CLEAN = torch.tensor([0, 1, 2, 2, 1, 0])
@@ -16,7 +16,7 @@ OWN = [0, 2, 2, -1, 1, -1]
 
 
 def read(path: Path, key: str | None = None) -> LabelSet:
-    return FromFile(path=str(path), key=key).apply(CLEAN, num_classes=3, draws=Draws(0))
+    return FromFile(path=str(path), key=key).apply(CLEAN, context(3))
 
 
 def write(folder: Path, name: str) -> Path:

@@ -8,9 +8,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from support.label_contexts import context
 
 from lpa3bench.api import Labels, LabelSet
-from lpa3bench.runtime.seeding import Draws
 from lpa3bench_plugins.labels.clean import Clean
 from lpa3bench_plugins.labels.noise import (
     CIFAR100_SUPERCLASS,
@@ -42,7 +42,7 @@ def consistent(made: LabelSet, clean: torch.Tensor, num_classes: int) -> None:
 def test_pairflip_touches_exactly_the_rate(count: int, num_classes: int, rate: float, seed: int) -> None:
     """Every touched label is wrong here, so touched labels can be counted."""
     clean = labels(count, num_classes)
-    made = PairflipNoise(rate=rate).apply(clean.clone(), num_classes=num_classes, draws=Draws(seed))
+    made = PairflipNoise(rate=rate).apply(clean.clone(), context(num_classes, seed))
     wrong = made.given != clean
     assert wrong.sum() == math.floor(Fraction(str(rate)) * count)
     assert torch.equal(made.given[wrong], (clean[wrong] + 1) % num_classes)
@@ -55,8 +55,7 @@ def test_symmetric_noise_stays_within_the_same_images(
 ) -> None:
     clean = labels(count, num_classes)
     made, pair = (
-        noise(rate=rate).apply(clean, num_classes=num_classes, draws=Draws(seed))
-        for noise in (SymmetricNoise, PairflipNoise)
+        noise(rate=rate).apply(clean, context(num_classes, seed)) for noise in (SymmetricNoise, PairflipNoise)
     )
     touched = pair.given != clean
     assert torch.equal(made.given[~touched], clean[~touched])
@@ -68,7 +67,7 @@ def test_symmetric_noise_stays_within_the_same_images(
 @pytest.mark.parametrize(("rate", "num_classes"), [(0.5, 10), (0.8, 10), (0.9, 100)])
 def test_symmetric_noise_draws_over_all_classes(rate: float, num_classes: int) -> None:
     clean = labels(50_000, num_classes)
-    made = SymmetricNoise(rate=rate).apply(clean, num_classes=num_classes, draws=Draws(0))
+    made = SymmetricNoise(rate=rate).apply(clean, context(num_classes))
     assert made.info["nominal_rate"] == rate
     assert made.info["realised_rate"] == pytest.approx(rate * (1 - 1 / num_classes), abs=0.007)
     drawn = torch.bincount(made.given[made.given != clean], minlength=num_classes).double()
@@ -79,7 +78,7 @@ def test_symmetric_noise_draws_over_all_classes(rate: float, num_classes: int) -
 def test_the_rate_counts_as_it_is_written() -> None:
     """As floats, 0.29 · 100 is a little less than 29."""
     clean = labels(100, 5)
-    made = PairflipNoise(rate=0.29).apply(clean, num_classes=5, draws=Draws(0))
+    made = PairflipNoise(rate=0.29).apply(clean, context(5))
     assert (made.given != clean).sum() == 29
 
 
@@ -87,8 +86,7 @@ def test_the_rate_counts_as_it_is_written() -> None:
 def test_a_higher_rate_touches_the_same_images_and_more(seed: int) -> None:
     clean = labels(200, 10)
     low, high = (
-        PairflipNoise(rate=rate).apply(clean, num_classes=10, draws=Draws(seed)).given != clean
-        for rate in (0.5, 0.8)
+        PairflipNoise(rate=rate).apply(clean, context(10, seed)).given != clean for rate in (0.5, 0.8)
     )
     assert (low & ~high).sum() == 0
 
@@ -105,7 +103,7 @@ def test_a_higher_rate_touches_the_same_images_and_more(seed: int) -> None:
 def test_labels_depend_on_the_draws_alone_and_leave_the_clean_ones(plugin: Labels) -> None:
     clean = labels(300, 10)
     before = clean.clone()
-    one, same, other = (plugin.apply(clean, num_classes=10, draws=Draws(s)) for s in (1, 1, 2))
+    one, same, other = (plugin.apply(clean, context(10, s)) for s in (1, 1, 2))
     assert torch.equal(clean, before)
     assert one.given.data_ptr() != clean.data_ptr()
     assert torch.equal(one.given, same.given)
@@ -116,7 +114,7 @@ def test_labels_depend_on_the_draws_alone_and_leave_the_clean_ones(plugin: Label
 
 def test_asymmetric_noise_on_cifar10() -> None:
     clean = torch.arange(10).repeat(500)
-    made = AsymmetricNoise(rate=0.4, mapping="cifar10").apply(clean, num_classes=10, draws=Draws(0))
+    made = AsymmetricNoise(rate=0.4, mapping="cifar10").apply(clean, context(10))
     confusion = torch.tensor(made.info["confusion"])
     flips = {(9, 1), (2, 0), (4, 7), (3, 5), (5, 3)}
     off_diagonal = confusion - confusion.diag().diag()
@@ -126,7 +124,7 @@ def test_asymmetric_noise_on_cifar10() -> None:
 
 def test_asymmetric_noise_on_cifar100_stays_in_the_superclass() -> None:
     clean = torch.arange(100).repeat(20)
-    made = AsymmetricNoise(rate=1.0, mapping="cifar100").apply(clean, num_classes=100, draws=Draws(0))
+    made = AsymmetricNoise(rate=1.0, mapping="cifar100").apply(clean, context(100))
     superclass = torch.tensor(CIFAR100_SUPERCLASS)
     assert torch.equal(superclass[made.given], superclass[clean])
     assert (made.given != clean).all()
@@ -139,14 +137,14 @@ def test_next_within_goes_round_each_group() -> None:
 
 def test_asymmetric_noise_takes_a_map_of_ones_own() -> None:
     clean = torch.tensor([0, 1, 2, 2])
-    made = AsymmetricNoise(rate=1.0, mapping=(2, 1, 0)).apply(clean, num_classes=3, draws=Draws(0))
+    made = AsymmetricNoise(rate=1.0, mapping=(2, 1, 0)).apply(clean, context(3))
     assert made.given.tolist() == [2, 1, 0, 0]
 
 
 def test_asymmetric_noise_refuses_other_data_sets() -> None:
     plugin = AsymmetricNoise(rate=0.4, mapping="cifar10")
     with pytest.raises(ValueError, match=r"^mapping: is for 10 classes and the data set has 8; give"):
-        plugin.apply(labels(50, 8), num_classes=8, draws=Draws(0))
+        plugin.apply(labels(50, 8), context(8))
 
 
 @pytest.mark.parametrize("noise", [SymmetricNoise, PairflipNoise])

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from support.label_contexts import context
 
 from lpa3bench.api import LabelSet
 from lpa3bench.errors import DataError
-from lpa3bench.runtime.seeding import Draws
 from lpa3bench_plugins.labels.stl10fold import FILE, STL10Fold
 
 CLEAN = torch.cat((torch.arange(5000) % 10, torch.full((700,), -1)))
@@ -32,10 +32,8 @@ def write(root: Path, rows: np.ndarray) -> Path:
     return path
 
 
-def made(root: Path | None, fold: int | None = None, seed: int = 0, clean: torch.Tensor = CLEAN) -> LabelSet:
-    labels = STL10Fold(fold=fold)
-    labels.root, labels.seed = root, seed
-    return labels.apply(clean, num_classes=10, draws=Draws(seed))
+def made(root: Path, fold: int | None = None, seed: int = 0, clean: torch.Tensor = CLEAN) -> LabelSet:
+    return STL10Fold(fold=fold).apply(clean, context(10, seed, root))
 
 
 @pytest.mark.parametrize("fold", [0, 9])
@@ -66,11 +64,9 @@ def test_seeds_are_trials(tmp_path: Path) -> None:
 
 def test_the_file_is_a_part_of_what_defines_the_run(tmp_path: Path) -> None:
     labels = STL10Fold()
-    assert labels.content() == b""
-    labels.root = tmp_path
-    assert labels.content() == b""
+    assert labels.content(tmp_path, 0) == b""
     path = write(tmp_path, folds())
-    assert labels.content() == path.read_bytes()
+    assert labels.content(tmp_path, 0) == path.read_bytes()
     assert labels.partial
 
 
