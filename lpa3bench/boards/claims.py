@@ -182,8 +182,14 @@ def rank(definition: Definition, cells: Mapping[Place, Cell]) -> Ranks | None:
     found = ranks({row: {c: means.get(c) for c in columns} for row, means in scores.items()})
     if found is None or len(found.columns) < 2:  # ranks in one column are only its order
         return None
-    settled_pairs = tuple(
-        {name: settled(part) if isinstance(part, float) else part for name, part in pair.items()}
+    pairs = (
+        replace(
+            pair,
+            difference=settled(pair.difference),
+            p=settled(pair.p),
+            p_holm=settled(pair.p_holm),
+            smallest_p=round(pair.smallest_p, DIGITS),
+        )
         for pair in found.pairs
     )
-    return replace(found, pairs=settled_pairs)
+    return replace(found, pairs=tuple(pairs))

@@ -126,11 +126,11 @@ def _ranking(board: Board) -> Iterator[str]:
     yield "\n".join(("| | mean rank |", "| --- | ---: |", *lines))
     if ranking.note:
         yield f"{escaped(ranking.note[0].upper() + ranking.note[1:])}."
-    told = [pair for pair in ranking.pairs if pair["verdict"] in ("better", "worse")]
+    told = [pair for pair in ranking.pairs if pair.verdict in ("better", "worse")]
     if told:
         yield "\n".join(
-            f"- {escaped(names[pair['a']])} is {pair['verdict']} than {escaped(names[pair['b']])} "
-            f"(p {escaped(probability(pair['p_holm']))}, n {pair['n']})"
+            f"- {escaped(names[pair.a])} is {pair.verdict} than {escaped(names[pair.b])} "
+            f"(p {escaped(probability(pair.p_holm))}, n {pair.n})"
             for pair in told
         )
     elif not ranking.note:

@@ -1,4 +1,4 @@
-"""Statistics of records: pure functions, with tests from scipy and statsmodels. Imports no torch.
+"""Statistics of records: pure functions, with tests from scipy. Imports no torch.
 
 `docs/statistics.md` says which test is used where, and why. scipy is imported when the first test is made.
 """
@@ -40,7 +40,7 @@ from lpa3bench.stats.parity import (
     settings_that_differ,
     surroundings_that_differ,
 )
-from lpa3bench.stats.ranking import Ranks, fewest_columns, p_matrix, ranks
+from lpa3bench.stats.ranking import RankedPair, Ranks, fewest_columns, ranks
 from lpa3bench.stats.reproduction import (
     FEWEST_RUNS,
     Agreement,
@@ -69,6 +69,7 @@ __all__ = [
     "PairedTest",
     "Pairing",
     "PerSample",
+    "RankedPair",
     "Ranks",
     "Summary",
     "ToTarget",
@@ -86,7 +87,6 @@ __all__ = [
     "judged",
     "mcnemar",
     "mean_curve",
-    "p_matrix",
     "paired_runs",
     "paired_test",
     "per_sample",

@@ -98,12 +98,16 @@ def judged(tests: Sequence[PairedTest]) -> tuple[PairedTest, ...]:
 
 
 def holm(ps: Sequence[float]) -> list[float]:
-    """p values after Holm's step-down correction (1979) over all of them, in the order given."""
-    if not ps:
-        return []
-    from statsmodels.stats.multitest import multipletests
+    """p values after Holm's step-down correction (1979) over all of them, in the order given.
 
-    return [float(p) for p in multipletests(ps, alpha=ALPHA, method="holm")[1]]
+    The smallest of m is multiplied by m, the next by m − 1, and so on; none falls below an earlier one.
+    """
+    corrected = [0.0] * len(ps)
+    reached = 0.0
+    for rank, place in enumerate(sorted(range(len(ps)), key=lambda place: ps[place])):
+        reached = max(reached, min(1.0, ps[place] * (len(ps) - rank)))
+        corrected[place] = reached
+    return corrected
 
 
 def _tested(differences: Sequence[float], values: Sequence[float], test: str) -> PairedTest:

@@ -16,7 +16,7 @@ from lpa3bench.boards.board import (
     Reproduction,
     Row,
 )
-from lpa3bench.stats import AtBudget, EqualCost, MeanCurve, Ranks, ToTarget, paired_test
+from lpa3bench.stats import AtBudget, EqualCost, MeanCurve, RankedPair, Ranks, ToTarget, paired_test
 
 MEASURES = {
     "last": Measure(key="last", name="last epoch", text="Test accuracy after the last epoch.", unit="%"),
@@ -238,37 +238,15 @@ def board() -> Board:
             columns=("c40", "c250"),
             rows=("fixmatch", "fixmatch-lpa3", "randaugment"),
             mean_ranks=(2.5, 2.0, 1.5),
-            pairs=(
-                {
-                    "a": "fixmatch",
-                    "b": "fixmatch-lpa3",
-                    "p": 0.5,
-                    "p_holm": 1.0,
-                    "smallest_p": 0.5,
-                    "n": 2,
-                    "difference": 0.01,
-                    "verdict": "not testable",
-                },
-                {
-                    "a": "fixmatch",
-                    "b": "randaugment",
-                    "p": 0.5,
-                    "p_holm": 1.0,
-                    "smallest_p": 0.5,
-                    "n": 2,
-                    "difference": 0.01,
-                    "verdict": "not testable",
-                },
-                {
-                    "a": "fixmatch-lpa3",
-                    "b": "randaugment",
-                    "p": 0.5,
-                    "p_holm": 1.0,
-                    "smallest_p": 0.5,
-                    "n": 2,
-                    "difference": 0.01,
-                    "verdict": "not testable",
-                },
+            pairs=tuple(
+                RankedPair(
+                    a=a, b=b, difference=0.01, p=0.5, p_holm=1.0, smallest_p=0.5, n=2, verdict="not testable"
+                )
+                for a, b in (
+                    ("fixmatch", "fixmatch-lpa3"),
+                    ("fixmatch", "randaugment"),
+                    ("fixmatch-lpa3", "randaugment"),
+                )
             ),
             test="Wilcoxon signed-rank test over columns",
             note="Two columns allow no p below 0.5.",
@@ -335,16 +313,16 @@ def large(rows: int = 13, columns: int = 7, n: int = 10, epochs: int = 200) -> B
                 made = replace(made, comparison=replace(comparison(verdict, 0.01, n), baseline="r0"))
             cells.append(made)
     pairs = tuple(
-        {
-            "a": f"r{a}",
-            "b": f"r{b}",
-            "p": 0.016,
-            "p_holm": 0.001 if b - a > 3 else 0.8,
-            "smallest_p": 0.016,
-            "n": 7,
-            "difference": -0.01,
-            "verdict": "better" if b - a > 3 else "no difference shown",
-        }
+        RankedPair(
+            a=f"r{a}",
+            b=f"r{b}",
+            difference=-0.01,
+            p=0.016,
+            p_holm=0.001 if b - a > 3 else 0.8,
+            smallest_p=0.016,
+            n=7,
+            verdict="better" if b - a > 3 else "no difference shown",
+        )
         for a in range(rows)
         for b in range(a + 1, rows)
     )

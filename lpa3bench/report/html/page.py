@@ -22,7 +22,6 @@ from lpa3bench.report import numbers
 from lpa3bench.report.costs import cost_rows
 from lpa3bench.report.html.charts import charts
 from lpa3bench.report.html.details import details
-from lpa3bench.report.html.ranks import diagram
 from lpa3bench.report.html.tables import measure, tables
 from lpa3bench.stats.curves import column_of
 
@@ -46,7 +45,6 @@ def page(board: Board) -> str:
             drawn="area under the ROC curve" if column_of(board.metric) == "test_auc" else "accuracy",
             known=_known(board),
             ranked=sorted(zip(ranking.mean_ranks, ranking.rows, strict=True)) if ranking else [],
-            diagram=diagram(ranking, {row.key: row.name for row in board.rows}) if ranking else None,
             measure=shown[0].measure,
             row={row.key: row for row in board.rows},
             column={column.key: column for column in board.columns},

@@ -1,19 +1,15 @@
-"""What stands in the places of a board's tables, in its diagram of ranks, and in a cell's details."""
+"""What stands in the places of a board's tables, and in a cell's details."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import Any
-from xml.etree import ElementTree
 
 from support.made_up_boards import board, record
 
 from lpa3bench.boards.board import Board
 from lpa3bench.report.html.details import Section, details, leaves
-from lpa3bench.report.html.ranks import diagram
 from lpa3bench.report.html.tables import Place, Table, table, tables
-from lpa3bench.stats import Ranks
 
 
 def main() -> Table:
@@ -121,72 +117,6 @@ def test_tables_without_a_number_are_left_out_but_the_first() -> None:
     nothing = replace(board(), cells=tuple(replace(board().cells[2], row=row.key) for row in board().rows))
     assert [one.measure.key for one in tables(nothing)] == ["last"]
     assert [one.measure.key for one in tables(board())] == ["last", "oracle_best"]
-
-
-# --------------------------------------------------------------------------------------------------- ranks
-NAMES = {"p": "P", "q": "Q & <b>", "r": "{R} $x$"}
-P_OF = {"better": 0.01, "worse": 0.01, "no difference shown": 0.4, "not testable": 1.0}
-
-
-def ranking(**verdicts: str) -> Ranks:
-    pairs = tuple(
-        {"a": pair[0], "b": pair[1], "verdict": verdict, "p_holm": P_OF[verdict]}
-        for pair, verdict in verdicts.items()
-    )
-    return Ranks(
-        columns=("x", "y"), rows=("p", "q", "r"), mean_ranks=(1.0, 2.0, 3.0), pairs=pairs, test="", note=""
-    )
-
-
-def parsed(of: Ranks) -> ElementTree.Element:
-    found = diagram(of, NAMES)
-    assert found is not None
-    return ElementTree.fromstring(found)
-
-
-def bars(of: Ranks) -> list[tuple[float, float]]:
-    """Where bars begin and end, in ranks, by the ticks of 1 and 3."""
-    drawing = parsed(of)
-    ticks = {text.text: float(text.get("x", "")) for text in drawing.iter("text")}
-    one, three = ticks["1"], ticks["3"]
-    found = []
-    for path in drawing.iter("path"):
-        if path.get("stroke-width") == "4":
-            ends = [float(x) for x in re.findall(r"[ML] ([\d.]+) ", path.get("d", ""))]
-            found.append(tuple(round(1 + 2 * (x - one) / (three - one), 3) for x in (min(ends), max(ends))))
-    return sorted(found)  # type: ignore[arg-type]
-
-
-def test_bars_join_what_is_not_told_apart() -> None:
-    assert bars(ranking(pq="no difference shown", qr="no difference shown", pr="better")) == [(1, 2), (2, 3)]
-    assert bars(ranking(pq="no difference shown", qr="better", pr="better")) == [(1, 2)]
-    assert bars(ranking(**dict.fromkeys(("pq", "qr"), "no difference shown"), pr="no difference shown")) == [
-        (1, 3)
-    ]
-
-
-def test_methods_that_all_differ_have_no_bar() -> None:
-    assert bars(ranking(pq="better", qr="worse", pr="better")) == []
-
-
-def test_the_diagram_names_methods_and_is_plain_svg() -> None:
-    """The page's policy lets no style in, and a page has no id twice."""
-    of = ranking(pq="better", qr="worse", pr="better")
-    told = [text.text for text in parsed(of).iter("text")]
-    assert told == ["1", "2", "3", "P 1.00", "Q & <b> 2.00", "{R} $x$ 3.00"]
-    assert "<b>" not in str(diagram(of, NAMES))
-    assert {node.tag for node in parsed(of).iter()} == {"svg", "g", "path", "text"}
-    attributes = {name for node in parsed(of).iter() for name in node.attrib}
-    assert not attributes & {"style", "id", "href", "clip-path"}
-    assert "currentColor" in str(diagram(of, NAMES))
-    assert "#000" not in str(diagram(of, NAMES))
-    assert diagram(of, NAMES) == diagram(of, NAMES)
-
-
-def test_there_is_no_diagram_where_nothing_can_be_told() -> None:
-    assert diagram(ranking(pq="not testable", qr="not testable", pr="not testable"), NAMES) is None
-    two = replace(ranking(pq="better"), rows=("p", "q"), mean_ranks=(1.0, 2.0))
-    assert diagram(two, NAMES) is None
 
 
 # ------------------------------------------------------------------------------------------------- details
