@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
-from support.small_boards import LPA3, TOML, board_folder, board_of
+from support.small_boards import LPA3, TOML, board_folder, board_of, claim
 from support.small_records import bits, changed, small_record
 
 from lpa3bench.boards.board import Board
 from lpa3bench.boards.building import build
-from lpa3bench.boards.definition import load
+from lpa3bench.boards.definition import load_definition
 from lpa3bench.boards.results import stored
 from lpa3bench.report import board_json as dump
 from lpa3bench.report import csv_table as table
@@ -27,16 +27,7 @@ from lpa3bench.report import latex, markdown, write
 from lpa3bench.report.cell_text import measured
 
 EVIL = '=HYPERLINK("x") | <script>alert(1)</script> *b* _i_ `c` $m$ & 50 % #1 {x} ~^\\'
-CLAIM = """
-[[published]]
-row = "lpa3"
-source = "A paper"
-metric = "last"
-n = 3
-note = "Copied."
-[published.values]
-digits = [85.5, 1.25]
-"""
+CLAIMS = {("lpa3", "digits"): claim("85.5 ± 1.25")}
 
 
 @cache
@@ -47,14 +38,15 @@ def board() -> Board:
     text = TOML.replace('name = "LP-A3"', f"name = {json.dumps(EVIL)}")
     return board_of(
         *runs,
-        text=text + CLAIM + '\n[[columns]]\nkey = "empty"\nname = "@empty"\n[columns.match]\ntask = "None"\n',
+        text=text + '\n[[columns]]\nkey = "empty"\nname = "@empty"\n[columns.match]\ntask = "None"\n',
+        published=CLAIMS,
     )
 
 
 def test_markdown_shows_mean_deviation_and_n() -> None:
     page = markdown.readme(board())
     assert "| no augmenter | measured | 70.00 ± 10.00 (3) | – | 1 of 2 |" in page
-    assert "| claimed | 85.50 ± 1.25 (3) | – | 1 of 2 |" in page
+    assert "| claimed | 85.5 ± 1.25 (3) | – | 1 of 2 |" in page
     assert "+10.00, not testable (smallest p 0.25, n 3)" in page
     assert "2 of 4 cells are measured" in page
     assert "nothing but the augmenter differs" in page
@@ -63,21 +55,22 @@ def test_markdown_shows_mean_deviation_and_n() -> None:
 
 
 def test_claims_of_other_measures_are_marked_and_the_marks_explained() -> None:
-    claims = CLAIM + "".join(
-        CLAIM.replace('"last"', f'"{metric}"').replace('"lpa3"', f'"{row}"').replace("85.5", value)
-        for metric, row, value in (("oracle_best", "none", "88.0"), ("unknown", "third", "77.0"))
-    )
+    claims = {
+        **CLAIMS,
+        ("none", "digits"): claim("88", "oracle_best"),
+        ("third", "digits"): claim("77.00", "unknown"),
+    }
     third = TOML[TOML.rindex("[[rows]]") :].replace("lpa3", "third").replace("LPA3", "None of ours")
-    made = board_of(small_record(bits(6)), text=TOML + third + claims)
+    made = board_of(small_record(bits(6)), text=TOML + third, published=claims)
     page, text = markdown.readme(made), latex.tables(made)
-    assert "| claimed | 85.50 ± 1.25 (3) |" in page, "of the board's own measure"
-    assert "| claimed | 88.00 ± 1.25 (3)† |" in page
-    assert "| claimed | 77.00 ± 1.25 (3)‡ |" in page
+    assert "| claimed | 85.5 ± 1.25 (3) |" in page, "of the board's own measure"
+    assert "| claimed | 88 (3)† |" in page
+    assert "| claimed | 77.00 (3)‡ |" in page
     assert (
         "† The claim is of another measure: best on test.\\\n"
         "‡ The source does not tell which epoch's number is claimed.\n"
     ) in page
-    assert r"88.00 $\pm$ 1.25 (3)$\dagger$ &" in text
+    assert r"88 (3)$\dagger$ &" in text
     assert r"{\footnotesize $\dagger$ The claim is of another measure: best on test.}" in text
     assert "†" not in text
     assert "dagger" not in latex.tables(board())
@@ -181,7 +174,7 @@ def test_links_to_records_lead_to_files_on_the_board_of_anothers_records_too(tmp
     own = board_folder(tmp_path / "digits", small_record(bits(6)), small_record(bits(8), slots=LPA3))
     shows = board_folder(tmp_path / "cost", text='records_of = "digits"\n' + TOML)
     for folder in (own, shows):
-        definition = load(folder)
+        definition = load_definition(folder)
         write(build(definition, stored(definition), {}), folder)
         page = (folder / "index.html").read_text(encoding="utf-8")
         links = [link for link in re.findall(r'<a href="([^"]*)"', page) if not link.startswith("#")]
