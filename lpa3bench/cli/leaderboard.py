@@ -180,12 +180,12 @@ def _write(definition: Definition, folder: Path) -> None:
     from lpa3bench.boards.building import build as build_board
     from lpa3bench.boards.results import results_of, stored
     from lpa3bench.records import searches as search
-    from lpa3bench.report import write
+    from lpa3bench.report import write_board
 
     try:
         board = build_board(definition, stored(definition), search.find([results_of(definition)]))
     except BenchError as error:
         raise type(error)(f"{error}; --fresh --from PLACE begins anew") from error
-    for path in write(board, folder):
+    for path in write_board(board, folder):
         click.echo(str(path))
     click.echo(f"{board.measured} of {len(board.cells)} cells are measured", err=True)

@@ -35,9 +35,9 @@ def command(ctx: click.Context, places: tuple[Path, ...], as_csv: bool, as_json:
     if as_json:
         click.echo(json.dumps(rows, indent=1))
     elif as_csv:
-        from lpa3bench.report.csv_table import written
+        from lpa3bench.report.csv_table import csv_text
 
-        click.echo(written(rows), nl=False)
+        click.echo(csv_text(rows), nl=False)
     else:
         for line in _lines(records):
             click.echo(line)

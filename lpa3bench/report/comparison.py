@@ -12,8 +12,8 @@ from lpa3bench.boards.comparison import CellComparison, Compared, Side
 from lpa3bench.boards.measures import MEASURES
 from lpa3bench.errors import printable
 from lpa3bench.report.costs import cost_rows
-from lpa3bench.report.markdown import escaped
-from lpa3bench.report.numbers import difference, percent, probability
+from lpa3bench.report.markdown import escape_markdown
+from lpa3bench.report.numbers import format_difference, format_p, format_percent
 from lpa3bench.stats import ALPHA, FEWEST_FOR_INTERVAL, Harm, PairedTest, PerSample
 
 SCHEMA_VERSION = 1
@@ -46,9 +46,9 @@ def markdown(compared: Compared) -> str:
     """For a page: a table for each cell. Every string of a record is escaped."""
     blocks = []
     for heading, rows in _sections(compared):
-        lines = (f"| {escaped(name)} | {escaped(sentence)} |" for name, sentence in rows)
-        blocks.append("\n".join((f"## {escaped(heading)}", "", "| | |", "| --- | --- |", *lines)))
-    return "\n\n".join((*blocks, *(escaped(note) for note in NOTES)))
+        lines = (f"| {escape_markdown(name)} | {escape_markdown(sentence)} |" for name, sentence in rows)
+        blocks.append("\n".join((f"## {escape_markdown(heading)}", "", "| | |", "| --- | --- |", *lines)))
+    return "\n\n".join((*blocks, *(escape_markdown(note) for note in NOTES)))
 
 
 def dump(compared: Compared) -> str:
@@ -93,7 +93,7 @@ def _rows(cell: CellComparison, measure: Measure) -> Iterator[Row]:
             yield "warning", f"{side.label} is not a result: trained on a part of the images (--limit)"
     yield "score", f"{measure.name}: {_score(cell.method)} against {_score(cell.baseline)} %, {_counts(cell)}"
     yield "difference", f"{_points(cell.test, measure)} points"
-    floor = probability(cell.test.smallest_p)
+    floor = format_p(cell.test.smallest_p)
     yield "verdict", f"{cell.test.why} ({cell.test.test}, smallest p {floor})"
     if cell.refused:
         yield "not paired", _refused(cell.refused)
@@ -108,8 +108,8 @@ def _rows(cell: CellComparison, measure: Measure) -> Iterator[Row]:
 
 
 def _score(side: Side) -> str:
-    spread = "" if side.scores.std is None else f" ± {percent(side.scores.std)}"
-    return f"{percent(side.scores.mean)}{spread}"
+    spread = "" if side.scores.std is None else f" ± {format_percent(side.scores.std)}"
+    return f"{format_percent(side.scores.mean)}{spread}"
 
 
 def _counts(cell: CellComparison) -> str:
@@ -118,12 +118,16 @@ def _counts(cell: CellComparison) -> str:
 
 
 def _points(test: PairedTest, measure: Measure) -> str:
-    spread = "" if test.std is None else f" ± {percent(test.std)}"
-    return f"{difference(test.difference, measure)}{spread}{_bounds(test, measure)}"
+    spread = "" if test.std is None else f" ± {format_percent(test.std)}"
+    return f"{format_difference(test.difference, measure)}{spread}{_bounds(test, measure)}"
 
 
 def _bounds(of: PairedTest | PerSample, measure: Measure) -> str:
-    return "" if of.low is None else f" [{difference(of.low, measure)}, {difference(of.high, measure)}]"
+    return (
+        ""
+        if of.low is None
+        else f" [{format_difference(of.low, measure)}, {format_difference(of.high, measure)}]"
+    )
 
 
 def _refused(lines: Sequence[str]) -> str:
@@ -155,8 +159,8 @@ def _images(images: PerSample, measure: Measure) -> str:
     pooled = images.pooled
     return (
         f"{pooled.only_method} of {images.images} more often right, {pooled.only_baseline} less often: "
-        f"exact McNemar test p {probability(pooled.p)}; "
-        f"mean {difference(images.difference, measure)}{_bounds(images, measure)}"
+        f"exact McNemar test p {format_p(pooled.p)}; "
+        f"mean {format_difference(images.difference, measure)}{_bounds(images, measure)}"
         f"{_seed_by_seed(images)}"
     )
 
@@ -165,7 +169,7 @@ def _seed_by_seed(images: PerSample) -> str:
     if len(images.seeds) == 1:
         return ""
     if len(images.seeds) <= SEEDS_SHOWN:
-        alone = (f"{probability(one.p)} (seed {seed})" for seed, one in images.seeds)
+        alone = (f"{format_p(one.p)} (seed {seed})" for seed, one in images.seeds)
         return f"; each seed by itself: p {', '.join(alone)}"
     low = sum(one.p <= ALPHA for _, one in images.seeds)
     return f"; each seed by itself: p of {ALPHA} or less in {low} of {len(images.seeds)}"
@@ -173,8 +177,8 @@ def _seed_by_seed(images: PerSample) -> str:
 
 def _harm(harm: Harm, measure: Measure) -> str:
     worst = harm.worst.difference
-    spread = "" if worst.std is None else f" ± {percent(worst.std)}"
+    spread = "" if worst.std is None else f" ± {format_percent(worst.std)}"
     return (
         f"{harm.harmed} of {len(harm.classes)} are worse, {harm.harmed_in_every_pair} in every pair; "
-        f"lowest is class {harm.worst.number}: {difference(worst.mean, measure)}{spread} points"
+        f"lowest is class {harm.worst.number}: {format_difference(worst.mean, measure)}{spread} points"
     )

@@ -18,7 +18,7 @@ from lpa3bench.plugin import registry
 from lpa3bench.records import Record
 from lpa3bench.records import searches as search
 from lpa3bench.records.private_paths import without_folders
-from lpa3bench.report.board_files import FILES
+from lpa3bench.report.board_files import BOARD_FILES
 from lpa3bench.runtime.paths import shipped, suite_names
 
 FOLDERS = sorted(path.parent for path in shipped("leaderboards").glob(f"*/{BOARD_TOML}"))
@@ -55,7 +55,7 @@ def test_pages_are_made_of_the_records_that_lie_beside_them(key: str) -> None:
     folder = shipped("leaderboards") / key
     board = load_definition(folder)
     built = build(board, storing.stored(board), search.find([storing.results_of(board)]))
-    for name, make in FILES.items():
+    for name, make in BOARD_FILES.items():
         assert make(built) == (folder / name).read_text(encoding="utf-8"), name
 
 

@@ -14,7 +14,7 @@ from support.console import Cli
 from support.made_up_boards import board, large
 from support.small_records import bits, small_record, write
 
-from lpa3bench.report.html import page
+from lpa3bench.report.html import board_page
 
 BOARDS = Path(__file__).parents[2] / "leaderboards"
 SWITCHES = [
@@ -63,7 +63,7 @@ def show(browser: Any) -> Show:
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("board") / "index.html"
-    path.write_text(page(board()), encoding="utf-8")
+    path.write_text(board_page(board()), encoding="utf-8")
     return path
 
 
@@ -188,7 +188,7 @@ def test_one_axis_is_shown_and_the_arrows_choose_another(show: Show, file: Path)
 
 def test_a_large_board_opens_with_few_lines_and_scrolls_in_its_own_frame(show: Show, tmp_path: Path) -> None:
     path = tmp_path / "index.html"
-    path.write_text(page(large(columns=2, n=2, epochs=20)), encoding="utf-8")
+    path.write_text(board_page(large(columns=2, n=2, epochs=20)), encoding="utf-8")
     with show(path, width=390) as tab:
         assert tab.locator(".chart").first.locator(".plot:visible .line:visible").count() == 6
         widths = tab.evaluate(

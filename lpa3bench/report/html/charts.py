@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lpa3bench.boards.board import Board, Cell, Column, Row
-from lpa3bench.report import numbers
 from lpa3bench.report.html.svg import COLOURS, Scale, Tick, band, dash, path, round_values, thinned
+from lpa3bench.report.numbers import time_unit
 from lpa3bench.stats.curves import MeanCurve
 
 WIDTH, HEIGHT = 430, 230
@@ -120,7 +120,7 @@ def _unit(axis: str, longest: float) -> tuple[float, str]:
     if axis == "epochs":
         return 1.0, "epochs"
     if axis == "seconds":
-        size, sign = numbers.time_unit(longest)
+        size, sign = time_unit(longest)
         return size, f"wall-clock of training ({sign})"
     for size, word in ((1e9, "billions of "), (1e6, "millions of "), (1e3, "thousands of ")):
         if longest >= size:
