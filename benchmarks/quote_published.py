@@ -2,8 +2,8 @@
 
     python benchmarks/quote_published.py [--check]
 
-A page quotes numbers between two comments, `<!-- published KEY: COLUMN … -->` and `<!-- end -->`, where KEY is a
-row of the data file and the columns may have shell wildcards. Nothing else is touched. With --check nothing is
+A page quotes numbers between two comments, `<!-- published KEY: COLUMN … -->` and `<!-- end -->`. KEY is a
+row of the data file, and columns may have shell wildcards. Nothing else is touched. With --check nothing is
 written, and the exit code is 1 where a page is out of date.
 """
 

@@ -8,22 +8,22 @@ from statistics import fmean
 from typing import Any
 
 from lpa3bench.boards.board import Board, Cell, Column, Row
-from lpa3bench.boards.claims import compared, rank, reproduction, settled
+from lpa3bench.boards.claims import rank, reproduction, stable_number, with_comparisons
 from lpa3bench.boards.definition import Definition
-from lpa3bench.boards.measures import MEASURES, value
+from lpa3bench.boards.measures import MEASURES, measured_value
 from lpa3bench.boards.notes import notes
 from lpa3bench.boards.placing import Place, by_cell
 from lpa3bench.records import Record
 from lpa3bench.records.searches import Searched
 from lpa3bench.stats.curves import column_of, mean_curve
-from lpa3bench.stats.means import summary
+from lpa3bench.stats.means import summarise
 from lpa3bench.stats.parity import surroundings_that_differ
 
 DETAILS = ("seed", "metrics", "per_class", "labels", "protocol", "cost", "config", "provenance", "flags")
 """Parts of a record that a cell's page shows."""
 
 
-def build(definition: Definition, records: Iterable[Record], searches: Mapping[str, Searched]) -> Board:
+def build_board(definition: Definition, records: Iterable[Record], searches: Mapping[str, Searched]) -> Board:
     """The board of these records.
 
     Args:
@@ -41,7 +41,7 @@ def build(definition: Definition, records: Iterable[Record], searches: Mapping[s
         runs = found.get(place, [])
         searched = next((searches[str(run)] for run in runs if str(run) in searches), None)
         cells[place] = _cell(definition, row, column, runs, ledger.get(place, ()), searched)
-    cells = compared(definition, cells, found)
+    cells = with_comparisons(definition, cells, found)
     all_records = [record for runs in found.values() for record in runs]
     keys = {definition.metric, *definition.also}.union(*(cell.other_scores for cell in cells.values()))
     return Board(
@@ -85,16 +85,16 @@ def _cell(
     if not runs:
         return Cell(row=row.key, column=column.key, published=published)
     scores = tuple(_values(runs, definition.metric))
-    of = summary(scores)
-    others = {name: summary(_values(runs, name)) for name in _other_measures(definition, runs)}
+    of = summarise(scores)
+    others = {name: summarise(_values(runs, name)) for name in _other_measures(definition, runs)}
     return Cell(
         row=row.key,
         column=column.key,
         n=len(runs),
         mean=of.mean,
         std=of.std,
-        low=settled(of.low),
-        high=settled(of.high),
+        low=stable_number(of.low),
+        high=stable_number(of.high),
         seeds=tuple(run.seed for run in runs),
         scores=scores,
         other_scores={name: other.mean for name, other in others.items()},
@@ -127,13 +127,13 @@ def _other_measures(definition: Definition, runs: Sequence[Record]) -> list[str]
 
 def _values(runs: Sequence[Record], name: str) -> list[float]:
     """Of all runs; none where one of them has no such number."""
-    found = [number for run in runs if (number := value(run, name)) is not None]
+    found = [number for run in runs if (number := measured_value(run, name)) is not None]
     return found if len(found) == len(runs) else []
 
 
 # -------------------------------------------------------------------------------------------------- flags
 def _undefined(definition: Definition, runs: Sequence[Record]) -> list[str]:
-    missing = sum(value(run, definition.metric) is None for run in runs)
+    missing = sum(measured_value(run, definition.metric) is None for run in runs)
     return [f"{definition.metric} is undefined in {missing} of {len(runs)} runs"] if missing else []
 
 

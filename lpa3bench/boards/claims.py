@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from lpa3bench.boards.board import Cell, Comparison, Published, Reproduction
 from lpa3bench.boards.definition import Definition
-from lpa3bench.boards.measures import MEASURES, value
+from lpa3bench.boards.measures import MEASURES, measured_value
 from lpa3bench.boards.placing import Place
 from lpa3bench.records import Record
 from lpa3bench.stats.curves import AXES, column_of
@@ -21,18 +21,18 @@ from lpa3bench.stats.ranking import Ranks, ranks
 from lpa3bench.stats.reproduction import agreement
 from lpa3bench.stats.samples import pooled_mcnemar
 
-ORACLE = "oracle_best"
-DIGITS = 10
+ORACLE_METRIC = "oracle_best"
+STABLE_DECIMALS = 10
 """Decimals of what libraries compute; the last bits differ between machines, and a board does not."""
 
 
-def settled(number: float | None) -> float | None:
+def stable_number(number: float | None) -> float | None:
     """A computed number without the bits in which machines differ."""
-    return None if number is None else round(number, DIGITS)
+    return None if number is None else round(number, STABLE_DECIMALS)
 
 
 # ----------------------------------------------------------------------------------------------- baselines
-def compared(
+def with_comparisons(
     definition: Definition, cells: Mapping[Place, Cell], found: Mapping[Place, Sequence[Record]]
 ) -> dict[Place, Cell]:
     """The cells, each with its comparison with the baseline of its row in the same column.
@@ -92,7 +92,7 @@ def _comparison(metric: str, baseline: str, pairing: Pairing, test: PairedTest, 
         verdict=test.verdict,
         test=test.test,
         why=test.why,
-        per_sample_p=settled(per_sample.p) if per_sample else None,
+        per_sample_p=stable_number(per_sample.p) if per_sample else None,
         worst_class=harm.worst.number if harm else None,
         worst_class_difference=harm.worst.difference.mean if harm else None,
         classes_harmed=harm.harmed if harm else None,
@@ -106,10 +106,10 @@ def _comparison(metric: str, baseline: str, pairing: Pairing, test: PairedTest, 
 def _settled(test: PairedTest) -> PairedTest:
     return replace(
         test,
-        low=settled(test.low),
-        high=settled(test.high),
-        p=settled(test.p),
-        p_holm=settled(test.p_holm),
+        low=stable_number(test.low),
+        high=stable_number(test.high),
+        p=stable_number(test.p),
+        p_holm=stable_number(test.p_holm),
     )
 
 
@@ -141,19 +141,20 @@ def reproduction(published: Published | None, runs: Sequence[Record], metric: st
         return _not_testable("it is another quantity than any of a record's scores")
     if published.metric == "unknown":
         told = (
-            f"as {name} it would be {_agreement(published, runs, name).verdict}" for name in (metric, ORACLE)
+            f"as {name} it would be {_agreement(published, runs, name).verdict}"
+            for name in (metric, ORACLE_METRIC)
         )
         return _not_testable(f"the source does not say which epoch counts; {', '.join(told)}")
     return _agreement(published, runs, published.metric)
 
 
 def _agreement(published: Published, runs: Sequence[Record], metric: str) -> Reproduction:
-    scores = [score for run in runs if (score := value(run, metric)) is not None]
+    scores = [score for run in runs if (score := measured_value(run, metric)) is not None]
     if len(scores) < len(runs):
         return _not_testable(f"{metric} is undefined in some runs")
     found = agreement(scores, published=published.mean, published_n=published.n)
     return Reproduction(
-        verdict=found.verdict, low=settled(found.low), high=settled(found.high), why=found.why
+        verdict=found.verdict, low=stable_number(found.low), high=stable_number(found.high), why=found.why
     )
 
 
@@ -185,10 +186,10 @@ def rank(definition: Definition, cells: Mapping[Place, Cell]) -> Ranks | None:
     pairs = (
         replace(
             pair,
-            difference=settled(pair.difference),
-            p=settled(pair.p),
-            p_holm=settled(pair.p_holm),
-            smallest_p=round(pair.smallest_p, DIGITS),
+            difference=stable_number(pair.difference),
+            p=stable_number(pair.p),
+            p_holm=stable_number(pair.p_holm),
+            smallest_p=round(pair.smallest_p, STABLE_DECIMALS),
         )
         for pair in found.pairs
     )

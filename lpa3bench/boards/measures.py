@@ -7,7 +7,7 @@ from collections.abc import Callable
 from lpa3bench.boards.board import Measure
 from lpa3bench.records import Record
 
-ORACLE = "It looks at the test set, and is nobody's accuracy; papers that print it can be set beside it."
+ORACLE_NOTE = "It looks at the test set, and is nobody's accuracy; papers that print it can be set beside it."
 
 
 def _score(key: str, name: str, text: str) -> Measure:
@@ -28,14 +28,16 @@ _ALL = (
         "selected on validation",
         "Test accuracy of the epoch with the best score on the validation split, the first of equals.",
     ),
-    _score("oracle_best", "best on test", f"Test accuracy of the epoch where it is best. {ORACLE}"),
+    _score("oracle_best", "best on test", f"Test accuracy of the epoch where it is best. {ORACLE_NOTE}"),
     _score("auc_last", "AUC, last epoch", "Area under the ROC curve on the test set after the last epoch."),
     _score(
         "auc_val_selected",
         "AUC, selected on validation",
         "Area under the ROC curve on the test set of the epoch with the best score on the validation split.",
     ),
-    _score("auc_oracle_best", "AUC, best on test", f"Area under the ROC curve of the best epoch. {ORACLE}"),
+    _score(
+        "auc_oracle_best", "AUC, best on test", f"Area under the ROC curve of the best epoch. {ORACLE_NOTE}"
+    ),
     Measure(
         key="seconds_per_step",
         name="seconds per step",
@@ -62,7 +64,7 @@ _COSTS: dict[str, Callable[[Record], float]] = {
 }
 
 
-def value(record: Record, key: str) -> float | None:
+def measured_value(record: Record, key: str) -> float | None:
     """The number of one run; None where it is undefined.
 
     Args:

@@ -24,7 +24,7 @@ Printed = Annotated[str, msgspec.Meta(pattern=r"^\d{1,3}(\.\d+)?( ± \d{1,3}(\.\
 """A mean in per cent, alone or with its deviation: `87.1`, `94.89 ± 0.12`. Text, as 87.1 is not 87.10."""
 
 
-class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class PublishedSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A paper, or a page of its authors."""
 
     key: Key
@@ -49,7 +49,7 @@ class PublishedRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class _PublishedFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    sources: tuple[Source, ...] = ()
+    sources: tuple[PublishedSource, ...] = ()
     rows: tuple[PublishedRow, ...] = ()
 
 

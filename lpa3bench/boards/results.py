@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lpa3bench.boards.definition import Definition
-from lpa3bench.boards.placing import Place, contradiction, places, refusal, strangers, why_elsewhere
+from lpa3bench.boards.placing import Place, contradiction, places, strangers, why_elsewhere, why_refused
 from lpa3bench.errors import DataError, UsageError
 from lpa3bench.records import Record, find, load, load_all
 from lpa3bench.records import searches as search
@@ -94,7 +94,7 @@ def sort(definition: Definition, there: Sequence[Record], offered: Iterable[Path
         found = places(definition, record)
         if not found:
             result.foreign.append((path, why_elsewhere(definition, record)))
-        elif reason := refusal(definition, record):
+        elif reason := why_refused(definition, record):
             result.refused.append((path, reason))
         else:
             fitting[found[0]].append(record)

@@ -13,7 +13,7 @@ import msgspec
 
 from lpa3bench.errors import ConfigError
 
-T = TypeVar("T", bound=msgspec.Struct)
+_T = TypeVar("_T", bound=msgspec.Struct)
 
 Key = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 Title = Annotated[str, msgspec.Meta(min_length=1)]
@@ -24,7 +24,7 @@ _LACKING_KEY = re.compile(r"Object missing required field `(.*)`")
 _STEP = re.compile(r"\[(\d+|\.\.\.)\]|([^.\[\]]+)")
 
 
-def parse_toml(text: str, path: Path, kind: type[T]) -> T:
+def parse_toml(text: str, path: Path, kind: type[_T]) -> _T:
     """The structure that the text holds.
 
     Args:

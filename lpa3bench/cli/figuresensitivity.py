@@ -59,7 +59,12 @@ def command(
     parameter alone; the band is the same task without the augmenter.
     """
     from lpa3bench.records import load_all
-    from lpa3bench.report.figures import sensitivity
+    from lpa3bench.report.figures.sensitivity import (
+        SENSITIVITY_PARAMETERS,
+        as_data,
+        draw_sensitivity,
+        sensitivity_lines,
+    )
 
     places = [Path(text) for text in sources if _is_place(text)]
     suites = [resolve_config(text) for text in sources if not _is_place(text)]
@@ -70,13 +75,13 @@ def command(
         within = load_all(folders or (Path("runs"),))
         for suite in suites:
             records += _of_suite(suite, within, plugins)
-    shown = parameters or sensitivity.PARAMETERS
-    files = sensitivity.draw(records, out, parameters=shown, metric=metric)
+    shown = parameters or SENSITIVITY_PARAMETERS
+    files = draw_sensitivity(records, out, parameters=shown, metric=metric)
     if not as_json:
         click.echo("\n".join(map(str, files)))
         return
-    found = [line for parameter in shown for line in sensitivity.lines(records, parameter, metric)]
-    told = {"files": [str(file) for file in files], "lines": [sensitivity.as_data(line) for line in found]}
+    found = [line for parameter in shown for line in sensitivity_lines(records, parameter, metric)]
+    told = {"files": [str(file) for file in files], "lines": [as_data(line) for line in found]}
     click.echo(json.dumps(told, indent=1))
 
 

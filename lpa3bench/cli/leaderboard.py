@@ -177,7 +177,7 @@ def _tell(found: Sorted) -> None:
 
 def _write(definition: Definition, folder: Path) -> None:
     """Build the board from what lies in its folder, and write its pages."""
-    from lpa3bench.boards.building import build as build_board
+    from lpa3bench.boards.building import build_board as build_board
     from lpa3bench.boards.results import results_of, stored
     from lpa3bench.records import searches as search
     from lpa3bench.report import write_board

@@ -16,8 +16,8 @@ from lpa3bench.report.markdown import escape_markdown
 from lpa3bench.report.numbers import format_difference, format_p, format_percent
 from lpa3bench.stats import ALPHA, FEWEST_FOR_INTERVAL, Harm, PairedTest, PerSample
 
-SCHEMA_VERSION = 1
-WIDTH = 110
+COMPARISON_SCHEMA_VERSION = 1
+TEXT_WIDTH = 110
 SEEDS_SHOWN = 5
 NOTES = (
     "Differences are A minus B, the baseline, in percentage points; a pair has one seed, and so the same "
@@ -32,17 +32,17 @@ NOTES = (
 )
 """What a reader must know to believe the numbers."""
 
-Row = tuple[str, str]
+NamedSentence = tuple[str, str]
 """What it is about, and the sentence."""
 
 
-def text(compared: Compared) -> str:
+def comparison_text(compared: Compared) -> str:
     """For a terminal."""
     blocks = [_block(heading, rows) for heading, rows in _sections(compared)]
-    return "\n\n".join((*blocks, *(textwrap.fill(note, WIDTH) for note in NOTES)))
+    return "\n\n".join((*blocks, *(textwrap.fill(note, TEXT_WIDTH) for note in NOTES)))
 
 
-def markdown(compared: Compared) -> str:
+def comparison_markdown(compared: Compared) -> str:
     """For a page: a table for each cell. Every string of a record is escaped."""
     blocks = []
     for heading, rows in _sections(compared):
@@ -51,22 +51,22 @@ def markdown(compared: Compared) -> str:
     return "\n\n".join((*blocks, *(escape_markdown(note) for note in NOTES)))
 
 
-def dump(compared: Compared) -> str:
+def comparison_json(compared: Compared) -> str:
     """For programs: everything, as JSON; scores and differences are shares in [0, 1]."""
     data = asdict(compared)
     for cell, found in zip(data["cells"], compared.cells, strict=True):
         cell["badge"] = found.badge
     return json.dumps(
-        {"schema_version": SCHEMA_VERSION, **data}, indent=1, ensure_ascii=False, allow_nan=False
+        {"schema_version": COMPARISON_SCHEMA_VERSION, **data}, indent=1, ensure_ascii=False, allow_nan=False
     )
 
 
-def _block(heading: str, rows: list[Row]) -> str:
+def _block(heading: str, rows: list[NamedSentence]) -> str:
     width = max(len(name) for name, _ in rows)
     lines = [
         textwrap.fill(
             printable(sentence),
-            WIDTH,
+            TEXT_WIDTH,
             initial_indent=f"  {name:<{width}}  ",
             subsequent_indent=" " * (width + 4),
             break_long_words=False,
@@ -78,7 +78,7 @@ def _block(heading: str, rows: list[Row]) -> str:
 
 
 # ----------------------------------------------------------------------------------------------- sentences
-def _sections(compared: Compared) -> Iterator[tuple[str, list[Row]]]:
+def _sections(compared: Compared) -> Iterator[tuple[str, list[NamedSentence]]]:
     measure = MEASURES[compared.metric]
     for cell in compared.cells:
         yield f"A {cell.method.label} against B {cell.baseline.label}", [*_rows(cell, measure)]
@@ -87,7 +87,7 @@ def _sections(compared: Compared) -> Iterator[tuple[str, list[Row]]]:
         yield f"All {pooled.n} cells with pairs, one difference each", [("verdict", sentence)]
 
 
-def _rows(cell: CellComparison, measure: Measure) -> Iterator[Row]:
+def _rows(cell: CellComparison, measure: Measure) -> Iterator[NamedSentence]:
     for side in (cell.method, cell.baseline):
         if not side.is_result:
             yield "warning", f"{side.label} is not a result: trained on a part of the images (--limit)"
@@ -145,7 +145,7 @@ def _some(seeds: Sequence[str]) -> str:
     return f"seed{'s' if len(seeds) > 1 else ''} {shown}"
 
 
-def _parity(cell: CellComparison) -> Iterator[Row]:
+def _parity(cell: CellComparison) -> Iterator[NamedSentence]:
     yield "parity", cell.badge
     if cell.augmenters:
         yield "augmenter", "; ".join(cell.augmenters)

@@ -48,7 +48,7 @@ def comparison_lines(table: ResultTable) -> list[TextLine]:
             compared = sum(cell.against is not None for cell in row.known)
             if row.baseline and compared:
                 name = f"{row.row.name} − {row.baseline.name}"
-                texts = _texts(row, comparison_text)
+                texts = _texts(row, against_text)
                 lines.append(TextLine(group, name, "", texts, f"{compared} of {row.planned}"))
     return lines
 
@@ -74,7 +74,7 @@ def claimed_text(result: ClaimedResult | None, signs: Mapping[str, str]) -> str:
     return f"{result.claim.printed}{runs}{signs.get(result.of_another, '')}"
 
 
-def comparison_text(cell: ResultCell) -> str:
+def against_text(cell: ResultCell) -> str:
     """The difference with its interval, and what it amounts to."""
     against = cell.against
     if against is None:

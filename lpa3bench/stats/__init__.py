@@ -13,7 +13,7 @@ from lpa3bench.stats.curves import (
     cost_to_reach,
     mean_curve,
     score_at,
-    total,
+    total_cost,
 )
 from lpa3bench.stats.equalcost import AtBudget, EqualCost, ToTarget, equal_cost
 from lpa3bench.stats.harm import ClassHarm, Harm, class_harm
@@ -22,7 +22,7 @@ from lpa3bench.stats.means import (
     FEWEST_FOR_INTERVAL,
     Summary,
     bootstrap_interval,
-    summary,
+    summarise,
 )
 from lpa3bench.stats.paired import (
     ALPHA,
@@ -95,8 +95,8 @@ __all__ = [
     "score_at",
     "settings_that_differ",
     "smallest_p",
-    "summary",
+    "summarise",
     "surroundings_that_differ",
-    "total",
+    "total_cost",
     "wilcoxon_test",
 ]

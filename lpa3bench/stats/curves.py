@@ -50,7 +50,7 @@ def column_of(metric: str) -> str:
     return "test_auc" if metric.startswith("auc") else "test"
 
 
-def total(record: Record, axis: Axis) -> float:
+def total_cost(record: Record, axis: Axis) -> float:
     """What the whole training cost."""
     return float(record.curve[-1][axis])
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from statistics import fmean, median
 
 from lpa3bench.records import Record
-from lpa3bench.stats.curves import Axis, cost_to_reach, score_at, total
+from lpa3bench.stats.curves import Axis, cost_to_reach, score_at, total_cost
 from lpa3bench.stats.paired import PairedTest, paired_test
 from lpa3bench.stats.pairing import Pair
 
@@ -71,7 +71,7 @@ def equal_cost(pairs: Sequence[Pair], axis: Axis, column: str = "test") -> Equal
     """
     if not pairs:
         return None
-    ours, theirs = ([total(run, axis) for run in side] for side in _sides(pairs))
+    ours, theirs = ([total_cost(run, axis) for run in side] for side in _sides(pairs))
     return EqualCost(
         axis=axis,
         method=fmean(ours),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lpa3bench.stats.means import DECIMALS, Summary, summary
+from lpa3bench.stats.means import DECIMALS, Summary, summarise
 from lpa3bench.stats.pairing import Pair
 
 
@@ -67,6 +67,6 @@ def _class(pairs: Sequence[Pair], number: int) -> ClassHarm | None:
         differences.append(round(ours - theirs, DECIMALS))
     return ClassHarm(
         number=number,
-        difference=summary(differences),
+        difference=summarise(differences),
         in_every_pair=all(difference < 0 for difference in differences),
     )

@@ -9,7 +9,7 @@ from itertools import combinations
 from statistics import fmean
 
 from lpa3bench.stats.means import DECIMALS
-from lpa3bench.stats.paired import ALPHA, PairedTest, Verdict, judged, wilcoxon_test
+from lpa3bench.stats.paired import ALPHA, PairedTest, TestVerdict, judged, wilcoxon_test
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,7 @@ class RankedPair:
     smallest_p: float
     n: int
     """Columns."""
-    verdict: Verdict
+    verdict: TestVerdict
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from support.small_boards import LPA3, TOML, board_of, claim, defined
 from support.small_records import bits, changed, small_record
 
 from lpa3bench.boards.board import Cell, Published
-from lpa3bench.boards.building import build
+from lpa3bench.boards.building import build_board
 from lpa3bench.boards.placing import by_cell
 from lpa3bench.errors import DataError
 from lpa3bench.records import Record
@@ -220,7 +220,7 @@ def test_a_board_tells_where_its_records_lie() -> None:
 
 def test_a_search_is_told() -> None:
     searched = Searched({"trials": 8, "ranges": {"LPA3.margin": []}}, Path("search/x.json"))
-    board = build(defined(), SIX, {"digits-supervised-lpa3-0000000b-s0": searched})
+    board = build_board(defined(), SIX, {"digits-supervised-lpa3-0000000b-s0": searched})
     lpa3, none = board.cell("lpa3", "digits"), board.cell("none", "digits")
     assert lpa3 is not None
     assert none is not None

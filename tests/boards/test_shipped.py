@@ -11,9 +11,9 @@ import pytest
 from support.small_records import bits, changed, small_record
 
 from lpa3bench.boards import results as storing
-from lpa3bench.boards.building import build
+from lpa3bench.boards.building import build_board
 from lpa3bench.boards.definition import BOARD_TOML, load_definition
-from lpa3bench.boards.placing import places, refusal, why_elsewhere
+from lpa3bench.boards.placing import places, why_elsewhere, why_refused
 from lpa3bench.plugin import registry
 from lpa3bench.records import Record
 from lpa3bench.records import searches as search
@@ -54,7 +54,7 @@ def test_pages_are_made_of_the_records_that_lie_beside_them(key: str) -> None:
     """Byte for byte, so nobody wrote into them by hand, and nobody forgot to build."""
     folder = shipped("leaderboards") / key
     board = load_definition(folder)
-    built = build(board, storing.stored(board), search.find([storing.results_of(board)]))
+    built = build_board(board, storing.stored(board), search.find([storing.results_of(board)]))
     for name, make in BOARD_FILES.items():
         assert make(built) == (folder / name).read_text(encoding="utf-8"), name
 
@@ -142,7 +142,7 @@ def test_suites_fill_their_board_cell_by_cell(key: str) -> None:
         for record in suite_records(name):
             found = places(board, record)
             assert len(found) == 1, f"{record}: {found or why_elsewhere(board, record)}"
-            assert refusal(board, record) is None, str(record)
+            assert why_refused(board, record) is None, str(record)
             filled[found[0]] += 1
     assert {*filled.values()} == {1}
     assert filled.keys() == {(row.key, column.key) for row, column in board.planned()}

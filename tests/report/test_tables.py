@@ -18,7 +18,7 @@ from support.small_boards import LPA3, TOML, board_folder, board_of, claim
 from support.small_records import bits, changed, small_record
 
 from lpa3bench.boards.board import Board
-from lpa3bench.boards.building import build
+from lpa3bench.boards.building import build_board
 from lpa3bench.boards.definition import load_definition
 from lpa3bench.boards.results import stored
 from lpa3bench.report import write_board
@@ -187,7 +187,7 @@ def test_links_to_records_lead_to_files_on_the_board_of_anothers_records_too(tmp
     shows = board_folder(tmp_path / "cost", text='records_of = "digits"\n' + TOML)
     for folder in (own, shows):
         definition = load_definition(folder)
-        write_board(build(definition, stored(definition), {}), folder)
+        write_board(build_board(definition, stored(definition), {}), folder)
         page = (folder / "index.html").read_text(encoding="utf-8")
         links = [link for link in re.findall(r'<a href="([^"]*)"', page) if not link.startswith("#")]
         assert len(links) == 2

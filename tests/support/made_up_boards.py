@@ -39,7 +39,7 @@ CONFIG = {f"Supervised.parameter_{number}": f"'value {number}'" for number in ra
 
 
 def record(seed: int, score: float, *, margin: str = "0.02") -> dict[str, Any]:
-    """What a board keeps of a record, as `leaderboard.building.detail` makes it."""
+    """What a board keeps of a record, as `boards.building.detail` makes it."""
     return {
         "seed": seed,
         "metrics": {

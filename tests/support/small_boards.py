@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lpa3bench.boards.board import Board, Published
-from lpa3bench.boards.building import build
+from lpa3bench.boards.building import build_board
 from lpa3bench.boards.definition import BOARD_TOML, Definition, parse_definition
 from lpa3bench.records import Record
 from support.small_records import write
@@ -60,7 +60,7 @@ def board_of(
     *records: Record, text: str = TOML, published: Mapping[tuple[str, str], Published] | None = None
 ) -> Board:
     """The board of these records, beside what was published of a row and a column."""
-    return build(replace(defined(text), published=published or {}), records, {})
+    return build_board(replace(defined(text), published=published or {}), records, {})
 
 
 def board_folder(folder: Path, *records: Record, text: str = TOML) -> Path:

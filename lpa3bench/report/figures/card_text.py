@@ -40,7 +40,7 @@ GROUPS = {
 }
 
 
-def markdown(card: Card) -> str:
+def card_markdown(card: Card) -> str:
     """The card, as the text of `CARD.md`."""
     sections = (
         _head(card),
@@ -71,7 +71,8 @@ def _get(card: Card, key: str) -> Mapping[str, Any]:
 
 
 def _sentence(one: Mapping[str, Any]) -> str:
-    return f"{escape_markdown(one['title'])}: **{value(one)}** {between(one)}, n = {one['n']}"
+    title = escape_markdown(one["title"])
+    return f"{title}: **{format_card_value(one)}** {format_card_interval(one)}, n = {one['n']}"
 
 
 def _use(card: Card) -> Iterator[str]:
@@ -129,8 +130,8 @@ def _measures(card: Card) -> Iterator[str]:
         rows = [
             (
                 escape_markdown(one["title"]),
-                value(one),
-                between(one),
+                format_card_value(one),
+                format_card_interval(one),
                 str(one["n"]),
                 escape_markdown(one["definition"]),
             )
@@ -185,7 +186,7 @@ def _data(card: Card) -> Iterator[str]:
     )
 
 
-def value(one: Mapping[str, Any]) -> str:
+def format_card_value(one: Mapping[str, Any]) -> str:
     """A number with its unit: shares in per cent."""
     if one["value"] is None:
         return "undefined"
@@ -194,7 +195,7 @@ def value(one: Mapping[str, Any]) -> str:
     return f"{one['value']:.3g}" + ("" if one["unit"] in ("ratio",) else f" {escape_markdown(one['unit'])}")
 
 
-def between(one: Mapping[str, Any]) -> str:
+def format_card_interval(one: Mapping[str, Any]) -> str:
     """Its interval, with what kind it is."""
     if one["low"] is None:
         return "–"

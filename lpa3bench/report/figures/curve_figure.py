@@ -12,17 +12,17 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from lpa3bench.errors import DataError
-from lpa3bench.report.figures.drawing import COLOURS, LINES, canvas, caption, save, styled
+from lpa3bench.report.figures.drawing import LINE_COLOURS, LINE_DASHES, canvas, caption, save, styled
 from lpa3bench.report.figures.series import Panel
 from lpa3bench.stats.curves import MeanCurve, mean_curve
 
 By = Literal["epochs", "passes", "seconds"]
-AXES: dict[By, str] = {
+AXIS_LABELS: dict[By, str] = {
     "epochs": "epochs",
     "passes": "counted passes (forward equivalents, millions)",
     "seconds": "seconds of training",
 }
-TEXT = (
+CURVES_CAPTION = (
     "Test accuracy after each epoch: mean over seeds, and a band of one standard deviation (n − 1) each way. "
     "Where seeds differ in passes or seconds, an epoch stands at their mean. A backward pass to the weights "
     "counts as two passes, to the image as one; evaluation is not counted."
@@ -31,14 +31,14 @@ LEGEND = 40
 """Characters on a line of the legend."""
 
 
-def places(curve: MeanCurve, by: By) -> list[float]:
+def axis_positions(curve: MeanCurve, by: By) -> list[float]:
     """Where the epochs of a curve stand on an axis."""
     if by == "epochs":
         return [*map(float, curve.epochs)]
     return [passes / 1e6 for passes in curve.passes] if by == "passes" else [*curve.seconds]
 
 
-def draw(rows: Sequence[Panel], by: Sequence[By], out: Path) -> list[Path]:
+def draw_curves(rows: Sequence[Panel], by: Sequence[By], out: Path) -> list[Path]:
     """Draw a row for each panel (at least one), with axes for each of `by`, and write SVG and PNG.
 
     Raises:
@@ -54,7 +54,7 @@ def draw(rows: Sequence[Panel], by: Sequence[By], out: Path) -> list[Path]:
             line[0].set_ylabel("test accuracy, %")
             line[0].set_title(panel.title, loc="left", fontweight="bold")
             line[-1].legend(loc="upper left", bbox_to_anchor=(1.02, 1), handlelength=2.6)
-        caption(figure, TEXT)
+        caption(figure, CURVES_CAPTION)
         return save(figure, out)
 
 
@@ -63,15 +63,15 @@ def _panel(axes: Axes, panel: Panel, by: By) -> None:
         found = mean_curve(arm.records)
         if found is None:
             raise DataError(f"{panel.title}, {arm.name}: a score is undefined, so there is no mean to draw")
-        colour, dash = COLOURS[place % len(COLOURS)], LINES[place % len(LINES)]
+        colour, dash = LINE_COLOURS[place % len(LINE_COLOURS)], LINE_DASHES[place % len(LINE_DASHES)]
         label = "\n".join(textwrap.wrap(f"{arm.name} (n = {len(arm.records)})", LEGEND))
-        x, mean = places(found, by), 100 * np.array(found.mean)
+        x, mean = axis_positions(found, by), 100 * np.array(found.mean)
         marker = "o" if len(x) == 1 else None
         axes.plot(x, mean, color=colour, linestyle=dash, linewidth=1.6, marker=marker, label=label)
         if len(arm.records) > 1:
             std = 100 * np.array(found.std, dtype=float)
             axes.fill_between(x, mean - std, mean + std, color=colour, alpha=0.16, linewidth=0)
-    axes.set_xlabel(AXES[by])
+    axes.set_xlabel(AXIS_LABELS[by])
     axes.set_xlim(left=0)
     if by == "epochs":
         axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))

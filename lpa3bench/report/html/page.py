@@ -32,7 +32,7 @@ from lpa3bench.report.numbers import (
 from lpa3bench.report.table_building import measure_of, result_tables
 from lpa3bench.stats.curves import column_of
 
-TEMPLATES = Path(__file__).parent
+PAGE_FOLDER = Path(__file__).parent
 VERDICTS = {"better": "▲", "worse": "▼", "no difference shown": "○", "not testable": "?"}
 REPRODUCTIONS = {"reproduced": "✓", "not reproduced": "✗", "not testable": "?"}
 
@@ -105,7 +105,7 @@ def _costs(comparison: Comparison, own: Measure) -> list[tuple[str, str]]:
 def _environment(board: Board, own: Measure) -> Environment:
     """Templates that know the board's measures; "own" is the one that its cells show."""
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=FileSystemLoader(PAGE_FOLDER),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -142,7 +142,7 @@ ACCURACY = Measure(key="accuracy", name="accuracy", text="", unit="%")
 
 def _own(name: str) -> Markup:
     """A file of ours, which is put into the page as it stands."""
-    return Markup((TEMPLATES / name).read_text(encoding="utf-8"))
+    return Markup((PAGE_FOLDER / name).read_text(encoding="utf-8"))
 
 
 def _policy(style: str, script: str) -> str:
