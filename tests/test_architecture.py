@@ -30,7 +30,6 @@ ONLY_IN = {
     "jinja2": ("lpa3bench.report",),
     "matplotlib": ("lpa3bench.report",),
     "scipy": ("lpa3bench.stats",),
-    "scikit_posthocs": ("lpa3bench.stats", "lpa3bench.report"),
     "torchcam": ("lpa3bench.analysis",),
     "torch.distributed": ("lpa3bench.runtime.distributed",),
     "click": ("lpa3bench.cli",),

@@ -67,6 +67,17 @@ class Published:
     """Which of a record's scores it is to be set beside; "unknown" where the source does not tell, "none"
     where it is another quantity than any of them."""
     note: str = ""
+    printed: str
+    """As the source prints it, in per cent: `87.1`, `94.89 ± 0.12`."""
+
+    @property
+    def printed_mean(self) -> str:
+        return self.printed.partition(" ± ")[0]
+
+    @property
+    def printed_std(self) -> str:
+        """Empty where the source gives none."""
+        return self.printed.partition(" ± ")[2]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,22 +11,22 @@ from typing import Any
 import msgspec
 
 from lpa3bench.boards.board import Board, Cell, Column, Replications, Row
-from lpa3bench.boards.claims import compared, rank, reproduction, settled
+from lpa3bench.boards.claims import rank, reproduction, stable_number, with_comparisons
 from lpa3bench.boards.definition import NOT_MEASURED, Definition
-from lpa3bench.boards.measures import COSTS, is_cost, measure_of, metric_of, score_keys, value
+from lpa3bench.boards.measures import COSTS, is_cost, measure_of, measured_value, metric_of, score_keys
 from lpa3bench.boards.notes import notes
 from lpa3bench.boards.placing import Place, by_cell
 from lpa3bench.records import Record
 from lpa3bench.records.searches import Searched
 from lpa3bench.stats.curves import mean_curve
-from lpa3bench.stats.means import summary
+from lpa3bench.stats.means import summarise
 from lpa3bench.stats.parity import surroundings_that_decide, surroundings_that_differ
 
 DETAILS = ("labels", "protocol", "cost", "config", "provenance")
 """Parts of a record that a cell's page shows as they are."""
 
 
-def build(definition: Definition, records: Iterable[Record], searches: Mapping[str, Searched]) -> Board:
+def build_board(definition: Definition, records: Iterable[Record], searches: Mapping[str, Searched]) -> Board:
     """The board of these records.
 
     Args:
@@ -50,7 +50,7 @@ def build(definition: Definition, records: Iterable[Record], searches: Mapping[s
         )
     all_records = [record for runs in found.values() for record in runs]
     measure = measure_of(definition.metric, all_records)
-    cells = compared(definition, measure, cells, found)
+    cells = with_comparisons(definition, measure, cells, found)
     claims = {claim.metric for claim in definition.published.values()} - {*NOT_MEASURED}
     keys = dict.fromkeys((definition.metric, *definition.also, *sorted(claims)))
     for cell in cells.values():
@@ -109,16 +109,16 @@ def _cell(
     if not runs:
         return Cell(row=row.key, column=column.key, published=published)
     scores = tuple(_values(runs, definition.metric))
-    of = summary(scores)
-    others = {name: summary(_values(runs, name)) for name in _other_measures(definition, runs)}
+    of = summarise(scores)
+    others = {name: summarise(_values(runs, name)) for name in _other_measures(definition, runs)}
     return Cell(
         row=row.key,
         column=column.key,
         n=len(runs),
         mean=of.mean,
         std=of.std,
-        low=settled(of.low),
-        high=settled(of.high),
+        low=stable_number(of.low),
+        high=stable_number(of.high),
         seeds=tuple(run.seed for run in runs),
         scores=scores,
         other_scores={name: other.mean for name, other in others.items()},
@@ -148,7 +148,10 @@ def _agreement(
     """How the replications agree with the runs that they repeat, by the board's measure."""
     by_seed = {run.seed: run for run in runs}
     pairs = [(by_seed[record.seed], record) for record in again]
-    values = [(value(ours, definition.metric), value(theirs, definition.metric)) for ours, theirs in pairs]
+    values = [
+        (measured_value(ours, definition.metric), measured_value(theirs, definition.metric))
+        for ours, theirs in pairs
+    ]
     differences = [theirs - ours for ours, theirs in values if ours is not None and theirs is not None]
     if not differences:
         return None
@@ -168,13 +171,13 @@ def _other_measures(definition: Definition, runs: Sequence[Record]) -> list[str]
 
 def _values(runs: Sequence[Record], name: str) -> list[float]:
     """Of all runs; none where one of them has no such number."""
-    found = [number for run in runs if (number := value(run, name)) is not None]
+    found = [number for run in runs if (number := measured_value(run, name)) is not None]
     return found if len(found) == len(runs) else []
 
 
 # -------------------------------------------------------------------------------------------------- flags
 def _undefined(definition: Definition, runs: Sequence[Record]) -> list[str]:
-    missing = sum(value(run, definition.metric) is None for run in runs)
+    missing = sum(measured_value(run, definition.metric) is None for run in runs)
     return [f"{definition.metric} is undefined in {missing} of {len(runs)} runs"] if missing else []
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from lpa3bench.boards.board import Cell, Comparison, Measure, Published, Reproduction
 from lpa3bench.boards.definition import Definition
-from lpa3bench.boards.measures import is_cost, metric_of, value, with_rule
+from lpa3bench.boards.measures import is_cost, measured_value, metric_of, with_rule
 from lpa3bench.boards.placing import Place
 from lpa3bench.records import Record
 from lpa3bench.records.summary import ORACLE_BEST
@@ -22,17 +22,17 @@ from lpa3bench.stats.ranking import Ranks, ranks
 from lpa3bench.stats.reproduction import agreement
 from lpa3bench.stats.samples import pooled_mcnemar
 
-DIGITS = 10
+STABLE_DECIMALS = 10
 """Decimals of what libraries compute; the last bits differ between machines, and a board does not."""
 
 
-def settled(number: float | None) -> float | None:
+def stable_number(number: float | None) -> float | None:
     """A computed number without the bits in which machines differ."""
-    return None if number is None else round(number, DIGITS)
+    return None if number is None else round(number, STABLE_DECIMALS)
 
 
 # ----------------------------------------------------------------------------------------------- baselines
-def compared(
+def with_comparisons(
     definition: Definition,
     measure: Measure,
     cells: Mapping[Place, Cell],
@@ -106,7 +106,7 @@ def _comparison(
         verdict=test.verdict,
         test=test.test,
         why=test.why,
-        per_sample_p=settled(per_sample.p) if per_sample else None,
+        per_sample_p=stable_number(per_sample.p) if per_sample else None,
         worst_class=harm.worst.name if harm else None,
         worst_class_difference=harm.worst.difference.mean if harm else None,
         classes_harmed=harm.harmed if harm else None,
@@ -120,10 +120,10 @@ def _comparison(
 def _settled(test: PairedTest) -> PairedTest:
     return replace(
         test,
-        low=settled(test.low),
-        high=settled(test.high),
-        p=settled(test.p),
-        p_holm=settled(test.p_holm),
+        low=stable_number(test.low),
+        high=stable_number(test.high),
+        p=stable_number(test.p),
+        p_holm=stable_number(test.p_holm),
     )
 
 
@@ -163,12 +163,12 @@ def reproduction(published: Published | None, runs: Sequence[Record], metric: st
 
 
 def _agreement(published: Published, runs: Sequence[Record], metric: str) -> Reproduction:
-    scores = [score for run in runs if (score := value(run, metric)) is not None]
+    scores = [score for run in runs if (score := measured_value(run, metric)) is not None]
     if len(scores) < len(runs):
         return _not_testable(f"{metric} is undefined in some runs")
     found = agreement(scores, published=published.mean, published_n=published.n)
     return Reproduction(
-        verdict=found.verdict, low=settled(found.low), high=settled(found.high), why=found.why
+        verdict=found.verdict, low=stable_number(found.low), high=stable_number(found.high), why=found.why
     )
 
 
@@ -198,8 +198,14 @@ def rank(definition: Definition, measure: Measure, cells: Mapping[Place, Cell]) 
     found = ranks({row: {c: means.get(c) for c in columns} for row, means in scores.items()})
     if found is None or len(found.columns) < 2:  # ranks in one column are only its order
         return None
-    settled_pairs = tuple(
-        {name: settled(part) if isinstance(part, float) else part for name, part in pair.items()}
+    pairs = (
+        replace(
+            pair,
+            difference=stable_number(pair.difference),
+            p=stable_number(pair.p),
+            p_holm=stable_number(pair.p_holm),
+            smallest_p=round(pair.smallest_p, STABLE_DECIMALS),
+        )
         for pair in found.pairs
     )
-    return replace(found, pairs=settled_pairs)
+    return replace(found, pairs=tuple(pairs))

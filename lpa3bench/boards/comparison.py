@@ -30,7 +30,7 @@ from lpa3bench.stats import (
     paired_test,
     per_sample,
     settings_that_differ,
-    summary,
+    summarise,
     surroundings_that_differ,
     wilcoxon_test,
 )
@@ -184,7 +184,7 @@ def _side(group: Group, paired: Sequence[Record], metric: str) -> Side:
     return Side(
         label=group.label,
         runs=len(group.paths),
-        scores=summary(scores),
+        scores=summarise(scores),
         is_result=all(record.is_result for record in group.records),
         passes=fmean(record.passes for record in paired) if paired else None,
         seconds=fmean(record.seconds for record in paired) if paired else None,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
 
 from lpa3bench.records import Record
 
@@ -18,7 +20,9 @@ SLOT = "slots."
 NONE = "none"
 """How a board says None: an unbound slot, no setting, a parameter that is None or that there is not."""
 
-Value = str | int | float | bool
+ConditionValue = str | int | float | bool
+ConditionTable = dict[str, ConditionValue | Annotated[list[ConditionValue], msgspec.Meta(min_length=1)]]
+"""By name, the value that a record must have, or the alternatives."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class Condition:
     A parameter without a scope means that of every object so called: `LPA3.iterations` is met by
     `positives/LPA3.iterations` too.
     """
-    values: tuple[Value, ...]
+    values: tuple[ConditionValue, ...]
 
     def holds(self, record: Record) -> bool:
         """Whether the record meets it."""
@@ -61,7 +65,7 @@ class Conditions:
     unless: tuple[Condition, ...] = ()
 
     @classmethod
-    def of(cls, table: Mapping[str, Any]) -> Conditions:
+    def of(cls, table: Mapping[str, ConditionTable]) -> Conditions:
         """From the keys `match` and `unless` of a table of `board.toml`."""
         return cls(*(_conditions(table.get(key, {})) for key in ("match", "unless")))
 
@@ -85,7 +89,7 @@ def unscoped(name: str) -> str:
     return name.rpartition("/")[2]
 
 
-def parsed(text: str) -> Value:
+def parsed(text: str) -> ConditionValue:
     """A parameter's value from its text in a record: None is `NONE`, tuples and references stay text."""
     try:
         value = _plain(ast.literal_eval(text))
@@ -98,7 +102,7 @@ def _plain(value: Any) -> Any:
     return NONE if value is None else value
 
 
-def _conditions(table: Mapping[str, Any]) -> tuple[Condition, ...]:
+def _conditions(table: ConditionTable) -> tuple[Condition, ...]:
     return tuple(
         Condition(name, tuple(wanted) if isinstance(wanted, list) else (wanted,))
         for name, wanted in table.items()

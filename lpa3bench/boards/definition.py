@@ -2,26 +2,65 @@
 
 from __future__ import annotations
 
-import json
-import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
-from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated
+
+import msgspec
 
 from lpa3bench.boards.board import Column, Published, Row
-from lpa3bench.boards.conditions import FIELDS, SLOT, Conditions
+from lpa3bench.boards.conditions import FIELDS, SLOT, Conditions, ConditionTable
 from lpa3bench.boards.measures import problem_of
+from lpa3bench.boards.published import PublishedRows, published_for, with_quotes
+from lpa3bench.boards.typed_toml import Key, Title, no_such, parse_toml
 from lpa3bench.errors import ConfigError
 
-NAME = "board.toml"
-SCHEMA = Path(__file__).with_name("definition_schema.json")
+BOARD_TOML = "board.toml"
 NOT_MEASURED = ("unknown", "none")
 """Metrics of published numbers that are no measure."""
-PERCENT = 100
+
+
+class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a row and a column have in common."""
+
+    key: Key
+    name: Title
+    group: str = ""
+    note: str = ""
+    match: ConditionTable = {}
+    unless: ConditionTable = {}
+
+    def words(self, published: PublishedRows) -> dict[str, str]:
+        """What a board shows of it; a note may quote published numbers."""
+        words = {name: getattr(self, name).strip() for name in ("key", "name", "group")}
+        return {**words, "note": with_quotes(self.note.strip(), published)}
+
+
+class _RowTable(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    baseline: Key | None = None
+    columns: Annotated[tuple[Key, ...], msgspec.Meta(min_length=1)] | None = None
+
+
+class _BoardTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The file's form; `docs/leaderboards.md` says what each key means."""
+
+    title: Title
+    text: str = ""
+    metric: str
+    also: tuple[str, ...] = ()
+    protocol: Annotated[int, msgspec.Meta(ge=1)]
+    commands: tuple[str, ...] = ()
+    records_of: Key | None = None
+    changed: tuple[str, ...] | None = None
+    ranked: tuple[Key, ...] | None = None
+    match: ConditionTable = {}
+    unless: ConditionTable = {}
+    rows: Annotated[tuple[_RowTable, ...], msgspec.Meta(min_length=1)]
+    columns: Annotated[tuple[_Part, ...], msgspec.Meta(min_length=1)]
+    published: dict[Key, Key] = {}
+    """By the key of a row, the key of what was published of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,13 +103,14 @@ class Definition:
                     yield row, column
 
 
-def load(folder: Path) -> Definition:
+def load_definition(folder: Path) -> Definition:
     """The definition of the board in that folder.
 
     Raises:
-        ConfigError: there is no `board.toml`, or something in it is wrong; one line that opens with its path.
+        ConfigError: there is no `board.toml`, or something in it or in what was published is wrong; one line
+            that opens with the file's path.
     """
-    path = folder / NAME
+    path = folder / BOARD_TOML
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -79,139 +119,110 @@ def load(folder: Path) -> Definition:
         ) from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: is not UTF-8") from error
-    return read(text, path)
+    return parse_definition(text, path)
 
 
-def read(text: str, path: Path) -> Definition:
+def parse_definition(text: str, path: Path) -> Definition:
     """The definition with that text, which stands in `path` or is to stand there.
 
     Raises:
-        ConfigError: as `load`.
+        ConfigError: as `load_definition`.
     """
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: is no TOML: {error}") from error
-    problem = _malformed(data) or next(_nonsense(data), None)
-    if problem:
+    board = parse_toml(text, path, _BoardTable)
+    published = published_for(path.parent)
+    if problem := next(_nonsense(board, published), None):
         raise ConfigError(f"{path}: {problem}")
-    rows, columns = data["rows"], data["columns"]
+    try:
+        rows = tuple(Row(baseline=row.baseline, **row.words(published)) for row in board.rows)
+        columns = tuple(Column(**column.words(published)) for column in board.columns)
+    except ValueError as error:
+        raise ConfigError(f"{path}: {error}") from error
     return Definition(
         path=path,
-        title=data["title"],
-        text=data.get("text", "").strip(),
-        metric=data["metric"],
-        also=tuple(data.get("also", ())),
-        protocol=data["protocol"],
-        commands=tuple(data.get("commands", ())),
-        conditions=Conditions.of(data),
-        changed=frozenset(data["changed"]) if "changed" in data else None,
-        records_of=data.get("records_of"),
-        rows=tuple(Row(baseline=row.get("baseline"), **_words(row)) for row in rows),
-        columns=tuple(Column(**_words(column)) for column in columns),
-        of_row={row["key"]: Conditions.of(row) for row in rows},
-        of_column={column["key"]: Conditions.of(column) for column in columns},
-        only={row["key"]: tuple(row["columns"]) for row in rows if "columns" in row},
-        ranked=tuple(data.get("ranked", (row["key"] for row in rows if "columns" not in row))),
-        published=dict(_published(data)),
+        title=board.title,
+        text=board.text.strip(),
+        metric=board.metric,
+        also=board.also,
+        protocol=board.protocol,
+        commands=board.commands,
+        conditions=_conditions(board),
+        changed=None if board.changed is None else frozenset(board.changed),
+        records_of=board.records_of,
+        rows=rows,
+        columns=columns,
+        of_row={row.key: _conditions(row) for row in board.rows},
+        of_column={column.key: _conditions(column) for column in board.columns},
+        only={row.key: row.columns for row in board.rows if row.columns},
+        ranked=tuple(row.key for row in board.rows if not row.columns)
+        if board.ranked is None
+        else board.ranked,
+        published={
+            (row, column): published[key][column]
+            for row, key in board.published.items()
+            for column in _planned(board)[row]
+            if column in published[key]
+        },
     )
 
 
-def _words(table: Mapping[str, Any]) -> dict[str, str]:
-    return {name: table.get(name, "").strip() for name in ("key", "name", "group", "note")}
+def _conditions(part: _BoardTable | _Part) -> Conditions:
+    return Conditions.of({"match": part.match, "unless": part.unless})
 
 
-def _published(data: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], Published]]:
-    for claim in data.get("published", ()):
-        for column, (mean, *std) in claim["values"].items():
-            yield (
-                (claim["row"], column),
-                Published(
-                    mean=_share(mean),
-                    std=_share(std[0]) if std else None,
-                    n=claim.get("n"),
-                    source=claim["source"],
-                    metric=claim["metric"],
-                    note=claim.get("note", "").strip(),
-                ),
-            )
-
-
-def _share(percent: float) -> float:
-    return round(percent / PERCENT, 8)
+def _planned(board: _BoardTable) -> dict[str, tuple[str, ...]]:
+    """By row, the keys of the columns that it is planned in."""
+    columns = tuple(column.key for column in board.columns)
+    return {row.key: row.columns or columns for row in board.rows}
 
 
 # ------------------------------------------------------------------------------------------------- checking
-@cache
-def _validator() -> Any:
-    from jsonschema import Draft202012Validator
-
-    return Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
-
-
-def _malformed(data: Mapping[str, Any]) -> str | None:
-    """What is wrong with the form, in a few words."""
-    from jsonschema.exceptions import best_match
-
-    error = best_match(_validator().iter_errors(data))
-    if error is None:
-        return None
-    where = "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path)
-    return f"{where.lstrip('.')}: {error.message}" if where else str(error.message)
-
-
-def _nonsense(data: Mapping[str, Any]) -> Iterator[str]:
+def _nonsense(board: _BoardTable, published: PublishedRows) -> Iterator[str]:
     """What is well-formed and means nothing, in a few words each."""
-    keys = {kind: [item["key"] for item in data[kind]] for kind in ("rows", "columns")}
-    for kind, found in keys.items():
-        for key, times in Counter(found).items():
+    rows, columns = ([part.key for part in parts] for parts in (board.rows, board.columns))
+    lists = {"rows": rows, "columns": columns, "also": board.also, "ranked": board.ranked or ()}
+    lists |= {f"rows {row.key}: columns": row.columns for row in board.rows if row.columns}
+    for name, keys in lists.items():
+        for key, times in Counter(keys).items():
             if times > 1:
-                yield f"{kind}: the key {key} stands there {times} times"
-    for key in (data["metric"], *data.get("also", ())):
-        if problem := problem_of(key):
+                yield f"{name}: {key} stands there {times} times"
+    for metric in (board.metric, *board.also):
+        if problem := problem_of(metric):
             yield f"metric: {problem}"
-    yield from _wrong_conditions(data, "the board")
-    for kind in keys:
-        for item in data[kind]:
-            yield from _wrong_conditions(item, f"{kind} {item['key']}")
-    for row in data["rows"]:
-        if "baseline" in row and (row["baseline"] not in keys["rows"] or row["baseline"] == row["key"]):
-            yield f"rows {row['key']}: baseline: {_unknown(row['baseline'], keys['rows'])}"
-        for column in row.get("columns", ()):
-            if column not in keys["columns"]:
-                yield f"rows {row['key']}: columns: {_unknown(column, keys['columns'])}"
-    for row in data.get("ranked", ()):
-        if row not in keys["rows"]:
-            yield f"ranked: {_unknown(row, keys['rows'])}"
-    yield from _wrong_claims(data, keys)
+    yield from _wrong_conditions(board, "the board")
+    for kind, parts in (("rows", board.rows), ("columns", board.columns)):
+        for part in parts:
+            yield from _wrong_conditions(part, f"{kind} {part.key}")
+    for row in board.rows:
+        if row.baseline is not None and (row.baseline not in rows or row.baseline == row.key):
+            yield f"rows {row.key}: baseline: {no_such(row.baseline, rows)}"
+        for column in row.columns or ():
+            if column not in columns:
+                yield f"rows {row.key}: columns: {no_such(column, columns)}"
+    for key in board.ranked or ():
+        if key not in rows:
+            yield f"ranked: {no_such(key, rows)}"
+    yield from _wrong_claims(board, published)
 
 
-def _wrong_conditions(table: Mapping[str, Any], where: str) -> Iterator[str]:
-    for part in ("match", "unless"):
-        for name in table.get(part, {}):
+def _wrong_conditions(part: _BoardTable | _Part, where: str) -> Iterator[str]:
+    for kind in ("match", "unless"):
+        for name in getattr(part, kind):
             if not (name in FIELDS or name.startswith(SLOT) or "." in name):
                 fields = (*FIELDS, f"{SLOT}view", "LPA3.margin")
-                yield f"{where}: {part}: {_unknown(name, fields)}"
+                yield f"{where}: {kind}: {no_such(name, fields)}"
 
 
-def _wrong_claims(data: Mapping[str, Any], keys: Mapping[str, list[str]]) -> Iterator[str]:
-    seen: set[tuple[str, str]] = set()
-    planned = {row["key"]: row.get("columns", keys["columns"]) for row in data["rows"]}
-    for claim in data.get("published", ()):
-        row = claim["row"]
+def _wrong_claims(board: _BoardTable, published: PublishedRows) -> Iterator[str]:
+    planned = _planned(board)
+    for row, key in board.published.items():
         if row not in planned:
-            yield f"published: row: {_unknown(row, keys['rows'])}"
-            continue
-        if claim["metric"] not in NOT_MEASURED and (problem := problem_of(claim["metric"])):
-            yield f"published {row}: metric: {problem}; or {' or '.join(NOT_MEASURED)}"
-        for column in claim["values"]:
-            if column not in planned[row]:
-                yield f"published {row}: values: {_unknown(column, planned[row])}"
-            if (row, column) in seen:
-                yield f"published {row}: values: {column} stands there twice"
-            seen.add((row, column))
-
-
-def _unknown(name: str, known: Any) -> str:
-    near = get_close_matches(name, known, n=1)
-    return f"there is no {name}; " + (f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}")
+            yield f"published: {no_such(row, planned)}"
+        elif key not in published:
+            yield f"published {row}: {no_such(key, published)}"
+        elif not {*planned[row]} & published[key].keys():
+            columns = ", ".join(published[key])
+            yield f"published {row}: {key} has numbers for {columns}, and the row is planned in none of these"
+        else:
+            metric = next(iter(published[key].values())).metric
+            if metric not in NOT_MEASURED and (problem := problem_of(metric)):
+                yield f"published {row}: metric of {key}: {problem}; or {' or '.join(NOT_MEASURED)}"

@@ -23,9 +23,9 @@ SOURCES = (NUMERICS, IDENTITY)
 IN_NAME = 2
 """Differing settings that a row's name tells, if they tell the rows apart; its `match` has them all."""
 
-Arm = tuple[str, tuple[tuple[str, str], ...]]
+TaskSlots = tuple[str, tuple[tuple[str, str], ...]]
 """A task and its slots."""
-Environment = tuple[tuple[str, Any], ...]
+ColumnKey = tuple[tuple[str, Any], ...]
 """Data set, labels with their parameters, and backbone: what makes a column."""
 
 
@@ -40,7 +40,7 @@ class _Part:
     key: str = ""
     columns: tuple[str, ...] = ()
     """Keys of those that a row has records in; (): all."""
-    members: Mapping[Environment, Record] = field(default_factory=dict)
+    members: Mapping[ColumnKey, Record] = field(default_factory=dict)
     """A record of a row in each of its columns."""
 
 
@@ -79,7 +79,7 @@ def draft(records: Sequence[Record], title: str) -> str:
 
 
 # ------------------------------------------------------------------------------------------------- columns
-def _environment(record: Record) -> Environment:
+def _environment(record: Record) -> ColumnKey:
     kind = record.cell.labels
     parameters = {name: text for name, text in record.config.items() if unscoped(name).startswith(f"{kind}.")}
     fields = {name: getattr(record.cell, name) for name in ("dataset", "labels", "backbone")}
@@ -113,7 +113,7 @@ def _planned(row: _Part, columns: Sequence[_Part]) -> tuple[str, ...]:
 
 # ---------------------------------------------------------------------------------------------------- rows
 def _rows(records: Sequence[Record]) -> Iterator[_Part]:
-    arms: dict[Arm, list[Record]] = defaultdict(list)
+    arms: dict[TaskSlots, list[Record]] = defaultdict(list)
     for record in records:
         arms[record.cell.task, tuple(sorted(record.slots.items()))].append(record)
     for task, slots in sorted(arms, key=lambda arm: (arm[0], len(arm[1]), arm)):
@@ -134,10 +134,10 @@ def _setting(record: Record) -> str:
 def _apart(settings: list[str], members: Sequence[Record]) -> list[list[str]]:
     """Settings in groups, such that no two of a group occur in one column: `sym50` with `sym90`, not with
     `equal_cost`, which has the labels of both. What is longer than another one of its column comes last."""
-    columns: dict[str, dict[Environment, int]] = {name: {} for name in settings}
+    columns: dict[str, dict[ColumnKey, int]] = {name: {} for name in settings}
     for record in members:
         columns[_setting(record)][_environment(record)] = record.cell.epochs
-    shortest: dict[Environment, int] = {}
+    shortest: dict[ColumnKey, int] = {}
     for found in columns.values():
         for environment, epochs in found.items():
             shortest[environment] = min(shortest.get(environment, epochs), epochs)
@@ -163,7 +163,7 @@ def _by_settings(
     whole = {**match} if alone else {**match, "setting": settings}
     words = [] if alone else [", ".join(settings)]
     varying = _varying(members)
-    combinations: dict[tuple[Any, ...], dict[Environment, Record]] = defaultdict(dict)
+    combinations: dict[tuple[Any, ...], dict[ColumnKey, Record]] = defaultdict(dict)
     for record in members:
         values = tuple(_parameters(record).get(key, NONE) for key in varying)
         combinations[values].setdefault(_environment(record), record)

@@ -127,7 +127,7 @@ def chosen_measure(key: str | None, records: Sequence[Record]) -> Measure:
     return measure_of(key, records)
 
 
-def value(record: Record, key: str) -> float | None:
+def measured_value(record: Record, key: str) -> float | None:
     """The number of one run; None where it is undefined.
 
     Args:

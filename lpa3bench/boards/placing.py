@@ -20,7 +20,7 @@ Place = tuple[str, str]
 """The keys of a row and of a column."""
 REPLICATIONS = "replications"
 """The folder in a board's `results/` for runs of seeds that it has, from other surroundings."""
-SHOWN = 4
+DIFFERENCES_SHOWN = 4
 """Differences that one line names; more are counted."""
 
 
@@ -46,7 +46,7 @@ def why_elsewhere(definition: Definition, record: Record) -> str:
     return f"not of this board: it meets the conditions of no {'column' if rows else 'row'}"
 
 
-def refusal(definition: Definition, record: Record) -> str | None:
+def why_refused(definition: Definition, record: Record) -> str | None:
     """Why a record that has a place is no result there; None: it is one."""
     found = places(definition, record)
     if len(found) > 1:
@@ -130,7 +130,7 @@ def by_cell(definition: Definition, records: Iterable[Record]) -> Placed:
         found = places(definition, record)
         if not found:
             raise DataError(f"{record.path}: {why_elsewhere(definition, record)}")
-        if reason := refusal(definition, record):
+        if reason := why_refused(definition, record):
             raise DataError(f"{record.path}: {reason}")
         mine = cells[found[0]]
         first = next(iter(mine.values()), record)
@@ -154,5 +154,5 @@ def in_order(record: Record) -> tuple[int, bool, str, str]:
 
 
 def _some(items: list[str]) -> str:
-    more = len(items) - SHOWN
-    return "; ".join(items[:SHOWN]) + (f"; and {more} more" if more > 0 else "")
+    more = len(items) - DIFFERENCES_SHOWN
+    return "; ".join(items[:DIFFERENCES_SHOWN]) + (f"; and {more} more" if more > 0 else "")

@@ -14,10 +14,10 @@ from lpa3bench.boards.placing import (
     Place,
     in_order,
     places,
-    refusal,
     repeats,
     strangers,
     why_elsewhere,
+    why_refused,
 )
 from lpa3bench.errors import DataError, UsageError
 from lpa3bench.records import Record, find_records, read_record, searches
@@ -106,7 +106,7 @@ def sort(definition: Definition, there: Sequence[Record], offered: Iterable[Path
         found = places(definition, record)
         if not found:
             result.foreign.append((path, why_elsewhere(definition, record)))
-        elif reason := refusal(definition, record):
+        elif reason := why_refused(definition, record):
             result.refused.append((path, reason))
         else:
             fitting[found[0]].append(record)

@@ -49,12 +49,12 @@ def command(
     """
     from lpa3bench.boards.comparison import compare
     from lpa3bench.boards.selection import select
-    from lpa3bench.report import comparison
+    from lpa3bench.report.comparison import comparison_json, comparison_markdown, comparison_text
 
     if more:
         raise UsageError(f"takes two arguments, not {len(more) + 2}: put a pattern in quotes")
     if as_json and as_markdown:
         raise UsageError("--json and --markdown: choose one")
     compared = compare(select(method, runs), select(baseline, runs), metric)
-    show = comparison.dump if as_json else comparison.markdown if as_markdown else comparison.text
+    show = comparison_json if as_json else comparison_markdown if as_markdown else comparison_text
     click.echo(show(compared))

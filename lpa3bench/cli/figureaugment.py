@@ -93,7 +93,7 @@ def command(
     shown = augmenters or views.default_augmenters(trained)
     rows = views.judge(trained, index, shown, variant=variant, layer=layer, seed=seed)
     labels = trained.test.labels.cpu()[index]
-    files = augment.draw(rows, labels.numpy(), _caption(trained, variant, layer), out)
+    files = augment.draw_augment(rows, labels.numpy(), _caption(trained, variant, layer), out)
     if as_json:
         told = [
             {

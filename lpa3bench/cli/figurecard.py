@@ -87,7 +87,7 @@ def command(
     """
     from lpa3bench.analysis.card.measurement import measure
     from lpa3bench.analysis.card.runs import Request
-    from lpa3bench.report.figures.card_figure import write
+    from lpa3bench.report.figures.card_figure import write_augmenter_card
     from lpa3bench.training.progress_bar import progress
 
     request = Request(
@@ -104,7 +104,7 @@ def command(
     if out is None:
         name = f"{augmenter}-{card['protocol']['dataset']}".lower()
         out = Path("cards") / re.sub(r"[^a-z0-9.-]+", "_", name)
-    written = write(card, out)
+    written = write_augmenter_card(card, out)
     if as_json:
         click.echo(json.dumps(card, indent=1))
         return

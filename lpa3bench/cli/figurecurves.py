@@ -55,7 +55,7 @@ def command(
     from lpa3bench.report.figures.series import matching, panels, with_arms
 
     found = with_arms(panels(matching(read_records(places), only)), arms)
-    files = curves.draw(found, by or tuple(curves.AXES), out)
+    files = curves.draw_curves(found, by or tuple(curves.AXIS_LABELS), out)
     if not as_json:
         click.echo("\n".join(map(str, files)))
         return

@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     help="What to draw accuracy against. Repeatable. [default: LPA3.margin and LPA3.ratio]",
 )
 @click.option(
-    "--metric", metavar="NAME", default="last", show_default=True, help="A score of the records' metrics."
+    "--metric",
+    metavar="METRIC.RULE",
+    help="A score such as accuracy.last. [default: the selecting metric after the last epoch]",
 )
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="FILE", default=Path("sensitivity"), show_default=True,
@@ -47,7 +49,7 @@ def command(
     sources: tuple[str, ...],
     folders: tuple[Path, ...],
     parameters: tuple[str, ...],
-    metric: str,
+    metric: str | None,
     out: Path,
     plugins: tuple[Path, ...],
     as_json: bool,
@@ -58,8 +60,14 @@ def command(
     otherwise these are run directories, folders of them, or records. A line joins runs that differ in the
     parameter alone; the band is the same task without the augmenter.
     """
+    from lpa3bench.boards.measures import chosen_measure
     from lpa3bench.records import read_records
-    from lpa3bench.report.figures import sensitivity
+    from lpa3bench.report.figures.sensitivity import (
+        SENSITIVITY_PARAMETERS,
+        as_data,
+        draw_sensitivity,
+        sensitivity_lines,
+    )
 
     places = [Path(text) for text in sources if _is_place(text)]
     suites = [resolve_config(text) for text in sources if not _is_place(text)]
@@ -70,13 +78,14 @@ def command(
         within = read_records(folders or (Path("runs"),))
         for suite in suites:
             records += _of_suite(suite, within, plugins)
-    shown = parameters or sensitivity.PARAMETERS
-    files = sensitivity.draw(records, out, parameters=shown, metric=metric)
+    shown = parameters or SENSITIVITY_PARAMETERS
+    files = draw_sensitivity(records, out, parameters=shown, metric=metric)
     if not as_json:
         click.echo("\n".join(map(str, files)))
         return
-    found = [line for parameter in shown for line in sensitivity.lines(records, parameter, metric)]
-    told = {"files": [str(file) for file in files], "lines": [sensitivity.as_data(line) for line in found]}
+    key = chosen_measure(metric, records).key
+    found = [line for parameter in shown for line in sensitivity_lines(records, parameter, key)]
+    told = {"files": [str(file) for file in files], "lines": [as_data(line) for line in found]}
     click.echo(json.dumps(told, indent=1))
 
 

@@ -74,16 +74,16 @@ def build(ctx: click.Context, folder: Path, places: tuple[Path, ...], fresh: boo
     alone, byte for byte. A folder without a board.toml gets one that has a place for every record. A record
     that belongs here and is refused makes the exit code 4; the rest is taken all the same.
     """
-    from lpa3bench.boards import definition
     from lpa3bench.boards import drafts as drafting
+    from lpa3bench.boards.definition import BOARD_TOML, load_definition
     from lpa3bench.boards.results import Sorted, results, sort, stored
 
     if fresh and not places:
         raise click.UsageError("--fresh removes the board's records; say with --from where the new ones are")
-    if places and not (folder / definition.NAME).exists():
+    if places and not (folder / BOARD_TOML).exists():
         board = _drafted(drafting.draft(results(places), folder.resolve().name), folder)
     else:
-        board = definition.load(folder)
+        board = load_definition(folder)
     there = [] if fresh else stored(board)
     found = sort(board, there, places) if places else Sorted()
     if fresh:
@@ -109,14 +109,14 @@ def merge(ctx: click.Context, folder: Path, places: tuple[Path, ...]) -> None:
     its curve, its protocol version, and that it fits what the board has. What is refused is named with the
     reason, and then the exit code is 4; the rest is taken and the board is built.
     """
-    from lpa3bench.boards import definition
+    from lpa3bench.boards.definition import BOARD_TOML, load_definition
     from lpa3bench.boards.results import sort, stored
 
-    if not (folder / definition.NAME).exists():
+    if not (folder / BOARD_TOML).exists():
         raise ConfigError(
             f"{folder}: is no board; `lpa3bench leaderboard build {folder} --from {places[0]}` makes one"
         )
-    board = definition.load(folder)
+    board = load_definition(folder)
     found = sort(board, stored(board), places)
     if not (found.taken or found.known or found.replications or found.refused or found.foreign):
         raise DataError(f"{', '.join(map(str, places))}: there is no record")
@@ -131,11 +131,11 @@ def merge(ctx: click.Context, folder: Path, places: tuple[Path, ...]) -> None:
 
 def _drafted(text: str, folder: Path) -> Definition:
     """The definition that was made up, written down for its owner."""
-    from lpa3bench.boards import definition
+    from lpa3bench.boards.definition import BOARD_TOML, parse_definition
     from lpa3bench.runtime.files import write_text
 
-    path = folder / definition.NAME
-    board = definition.read(text, path)
+    path = folder / BOARD_TOML
+    board = parse_definition(text, path)
     folder.mkdir(parents=True, exist_ok=True)
     write_text(path, text)
     click.echo(f"wrote {path}, which has a place for every record; edit it and build again", err=True)
@@ -178,15 +178,15 @@ def _tell(found: Sorted) -> None:
 
 def _write(definition: Definition, folder: Path) -> None:
     """Build the board from what lies in its folder, and write its pages."""
-    from lpa3bench.boards.building import build as build_board
+    from lpa3bench.boards.building import build_board
     from lpa3bench.boards.results import results_of, stored
     from lpa3bench.records import searches
-    from lpa3bench.report import write
+    from lpa3bench.report import write_board
 
     try:
         board = build_board(definition, stored(definition), searches.find([results_of(definition)]))
     except BenchError as error:
         raise type(error)(f"{error}; --fresh --from PLACE begins anew") from error
-    for path in write(board, folder):
+    for path in write_board(board, folder):
         click.echo(str(path))
     click.echo(f"{board.measured} of {len(board.cells)} cells are measured", err=True)

@@ -73,9 +73,9 @@ def list_records(ctx: click.Context, places: tuple[Path, ...], as_csv: bool, as_
     if as_json:
         click.echo(json.dumps(rows, indent=1))
     elif as_csv:
-        from lpa3bench.report.csv_table import written
+        from lpa3bench.report.csv_table import csv_text
 
-        click.echo(written(rows), nl=False)
+        click.echo(csv_text(rows), nl=False)
     else:
         for line in _lines(records):
             click.echo(line)
@@ -151,7 +151,7 @@ def _lines(records: list[Record]) -> list[str]:
     """A table for people: the run, its scores by the selecting metric, and what it took."""
     from lpa3bench.boards.measures import measure_of
     from lpa3bench.records.summary import LAST, ORACLE_BEST, VAL_SELECTED
-    from lpa3bench.report.numbers import score
+    from lpa3bench.report.numbers import format_value
 
     selects = dict.fromkeys(record.data.select for record in records)
     rules = (LAST, VAL_SELECTED, ORACLE_BEST)
@@ -160,7 +160,7 @@ def _lines(records: list[Record]) -> list[str]:
     body = [
         (
             str(record),
-            *(score(record.score(measure.key), measure) for measure in measures),
+            *(format_value(record.score(measure.key), measure) for measure in measures),
             f"{record.seconds:.1f}",
             f"{record.passes:.3g}",
             "" if record.is_result else "not a result (--limit)",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from lpa3bench.records import Record
 from lpa3bench.records.summary import LAST
-from lpa3bench.report.markdown import escaped
+from lpa3bench.report.markdown import escape_markdown
 from lpa3bench.runtime import licences
 
 SNIPPET = """\
@@ -49,7 +49,7 @@ def write_card(
 library_name: lpa3bench
 tags: [image-classification, data-augmentation]
 ---
-# {escaped(record.name)}, seed {record.seed}
+# {escape_markdown(record.name)}, seed {record.seed}
 
 Weights of one run of lpa3bench after its last epoch.
 `model.safetensors` holds {", ".join(f"`{name}/…`" for name in networks)}; the run predicts by {how}.
@@ -67,14 +67,14 @@ and two such numbers are no comparison of two methods. {_of_these_weights(record
 
 {_table(_facts(record))}
 
-Data licence: {escaped(licences.of(record.cell.dataset))}.
+Data licence: {escape_markdown(licences.of(record.cell.dataset))}.
 
 ## How to load it
 
 ```python
 {snippet}```
 
-The plugin of the backbone ({escaped(record.cell.backbone)}) must be installed.
+The plugin of the backbone ({escape_markdown(record.cell.backbone)}) must be installed.
 """
 
 
@@ -101,7 +101,7 @@ def _of_these_weights(record: Record) -> str:
 
 
 def _flags(record: Record) -> str:
-    return "".join(f"\n- {escaped(flag)}" for flag in record.data.flags) + "\n"
+    return "".join(f"\n- {escape_markdown(flag)}" for flag in record.data.flags) + "\n"
 
 
 def _facts(record: Record) -> list[tuple[str, str]]:
@@ -127,4 +127,6 @@ def _facts(record: Record) -> list[tuple[str, str]]:
 
 def _table(rows: Sequence[tuple[str, str]], head: tuple[str, str] = ("", "")) -> str:
     lines = [f"| {head[0]} | {head[1]} |", "| --- | --- |"]
-    return "\n".join([*lines, *(f"| {escaped(name)} | {escaped(value)} |" for name, value in rows)])
+    return "\n".join(
+        [*lines, *(f"| {escape_markdown(name)} | {escape_markdown(value)} |" for name, value in rows)]
+    )

@@ -14,8 +14,8 @@ from lpa3bench.runtime.paths import cache_root
 
 TEXT = (
     "board", "row", "row_name", "column", "column_name", "metric", "seeds", "scores", "identity", "baseline",
-    "verdict", "test", "differs_in", "published_metric", "published_source", "published_note",
-    "reproduction_verdict", "flags",
+    "verdict", "test", "differs_in", "published_printed", "published_metric", "published_source",
+    "published_note", "reproduction_verdict", "flags",
 )  # fmt: skip
 """Columns of `board.csv` that hold no numbers, whatever stands in them."""
 NUMBER = re.compile(r"-?\d+(\.\d+)?(e-?\d\d?)?")

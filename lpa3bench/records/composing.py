@@ -18,7 +18,7 @@ from lpa3bench.records.schema import (
     RecordData,
     digest_of,
 )
-from lpa3bench.records.summary import MetricKind, Row, summarise
+from lpa3bench.records.summary import MetricKind, Row, summarise_curve
 
 
 def compose(
@@ -45,7 +45,7 @@ def compose(
 
     Args:
         cell: the fields of `CellOfRun` but `identity`.
-        curve: as `summarise` takes it, with `metrics` and `select`.
+        curve: as `summarise_curve` takes it, with `metrics` and `select`.
         correct: which test images were right at the last epoch.
         cost, protocol, provenance: the fields of `Cost`, `Protocol` (but `version`) and `Provenance` (but
             `finished`).
@@ -65,7 +65,7 @@ def compose(
             "seed": seed,
             "status": "ok",
             "select": select,
-            "metrics": summarise(curve, metrics, select),
+            "metrics": summarise_curve(curve, metrics, select),
             "per_class": per_class,
             "curve": curve,
             "correct": pack(correct),

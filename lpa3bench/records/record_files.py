@@ -15,7 +15,7 @@ from lpa3bench.records.private_paths import without_folders
 from lpa3bench.records.record import Record
 from lpa3bench.records.schema import SCHEMA_VERSION, RecordData, digest_of
 from lpa3bench.records.searches import BOARD_RECORDS
-from lpa3bench.records.summary import RULES, MetricKind, column, summarise
+from lpa3bench.records.summary import RULES, MetricKind, column, summarise_curve
 from lpa3bench.records.version1 import from_version_1
 from lpa3bench.runtime.files import write_text
 
@@ -175,7 +175,7 @@ def _wrong_scores(data: RecordData) -> str | None:
             return f"metrics.{name}: the curve has no column {key} of numbers"
     if data.select not in kinds:
         return f"it selects by {data.select}, which the run did not compute"
-    expected = summarise(data.curve, kinds, data.select)
+    expected = summarise_curve(data.curve, kinds, data.select)
     for name, metric in expected.items():
         recorded: Mapping[str, float | None] = data.metrics[name].scores
         for rule in (rule for rule in RULES if rule in recorded):

@@ -37,7 +37,9 @@ def column(split: str, metric: str) -> str:
     return f"{split}/{metric}"
 
 
-def summarise(curve: Sequence[Row], kinds: Mapping[str, MetricKind], select: str) -> dict[str, MetricOfRun]:
+def summarise_curve(
+    curve: Sequence[Row], kinds: Mapping[str, MetricKind], select: str
+) -> dict[str, MetricOfRun]:
     """The numbers of each metric on the test split, by rule.
 
     Args:

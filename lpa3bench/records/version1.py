@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from lpa3bench.records.schema import PROTOCOL_VERSION, SCHEMA_VERSION, Identity, RecordData, digest_of
-from lpa3bench.records.summary import MetricKind, column, summarise
+from lpa3bench.records.summary import MetricKind, column, summarise_curve
 
 NUMERICS_OF_ENGINE = {"d96fb4873683e697": 1}
 """The numerics version of engines by the digest that schema 1 knew them by."""
@@ -53,7 +53,7 @@ def _converted(old: Mapping[str, Any]) -> RecordData:
     select = "macro_auc" if area else "accuracy"
     curve = tuple({COLUMNS.get(name, name): value for name, value in row.items()} for row in old["curve"])
     kinds = {"accuracy": ACCURACY, **({"macro_auc": MACRO_AUC} if area else {})}
-    metrics = summarise(curve, kinds, select)
+    metrics = summarise_curve(curve, kinds, select)
     for name, value in old["metrics"].items():
         metric = "macro_auc" if name.startswith("auc_") else "accuracy"
         rule = name.removeprefix("auc_")

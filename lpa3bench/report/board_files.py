@@ -6,29 +6,30 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lpa3bench.boards.board import Board
-from lpa3bench.report import board_json as dump
-from lpa3bench.report import csv_table as table
-from lpa3bench.report import latex, markdown
-from lpa3bench.report.html.page import page
+from lpa3bench.report.board_json import board_json
+from lpa3bench.report.csv_table import board_csv
+from lpa3bench.report.html.page import board_page
+from lpa3bench.report.latex import latex_tables
+from lpa3bench.report.markdown import board_readme
 from lpa3bench.runtime.files import write_text
 
-FILES: dict[str, Callable[[Board], str]] = {
-    "README.md": markdown.readme,
-    "board.csv": table.table,
-    "board.tex": latex.tables,
-    "board.json": dump.dump,
-    "index.html": page,
+BOARD_FILES: dict[str, Callable[[Board], str]] = {
+    "README.md": board_readme,
+    "board.csv": board_csv,
+    "board.tex": latex_tables,
+    "board.json": board_json,
+    "index.html": board_page,
 }
 """By name, what makes it of a board."""
 
 
-def write(board: Board, folder: Path) -> list[Path]:
+def write_board(board: Board, folder: Path) -> list[Path]:
     """Write every file, each whole or not at all; all are made before the first is written.
 
     Raises:
         RunFailed: the disk refused it.
     """
-    texts = {folder / name: _encodable(make(board)) for name, make in FILES.items()}
+    texts = {folder / name: _encodable(make(board)) for name, make in BOARD_FILES.items()}
     for path, text in texts.items():
         write_text(path, text)
     return [*texts]

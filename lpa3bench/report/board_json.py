@@ -1,34 +1,68 @@
-"""A board as JSON, for programs; `board_schema.json` says what is in it."""
+"""A board as JSON, for programs. `BoardFile` says what is in it, and `board_json_schema` as JSON Schema."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
-from pathlib import Path
+from dataclasses import dataclass, fields
 from typing import Any
+
+import msgspec
 
 from lpa3bench.boards.board import Board
 
-SCHEMA_VERSION = 1
-SCHEMA = Path(__file__).with_name("board_schema.json")
-OF_RECORD = ("seed", "metrics", "flags", "resumed")
-"""What the file tells of each record; all of it stands in `results/`."""
+BOARD_SCHEMA_VERSION = 1
 
 
-def dump(board: Board) -> str:
-    """The file: everything that the board shows; of records what tells them apart."""
-    data = {"schema_version": SCHEMA_VERSION, **asdict(board), "records": _records(board)}
+@dataclass(frozen=True, kw_only=True)
+class RecordDigest:
+    """What tells a board's record from others; all of it stands in `results/`."""
+
+    seed: int
+    metrics: dict[str, float | None]
+    flags: list[str]
+    resumed: int
+    """How often the run was taken up again."""
+    labels_sha256: str
+    data_sha256: str
+    training_seconds: float
+    forward_equivalents: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoardFile(Board):
+    """All that the board shows. Shares are in [0, 1]; null is undefined or missing, never a number."""
+
+    schema_version: int = BOARD_SCHEMA_VERSION
+    records: dict[str, RecordDigest]
+    """By file name below `results`."""
+
+
+def board_json(board: Board) -> str:
+    """The text of `board.json`."""
+    file = _board_file(board)
+    data = {"schema_version": file.schema_version, **msgspec.to_builtins(file)}
     return json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _records(board: Board) -> dict[str, Any]:
-    return {
-        file: {
-            **{name: record[name] for name in OF_RECORD},
-            "labels_sha256": record["labels"]["sha256"],
-            "data_sha256": record["data_sha256"],
-            "training_seconds": record["cost"]["training_seconds"],
-            "forward_equivalents": record["cost"]["forward_equivalents"],
-        }
-        for file, record in board.records.items()
-    }
+def board_json_schema() -> dict[str, Any]:
+    """The schema of `board.json`."""
+    return msgspec.json.schema(BoardFile)
+
+
+def _board_file(board: Board) -> BoardFile:
+    shown = {field.name: getattr(board, field.name) for field in fields(board)}
+    records = {name: _digest(record) for name, record in board.records.items()}
+    return BoardFile(**{**shown, "records": records})
+
+
+def _digest(record: dict[str, Any]) -> RecordDigest:
+    return RecordDigest(
+        seed=record["seed"],
+        metrics=record["metrics"],
+        flags=record["flags"],
+        resumed=record["resumed"],
+        labels_sha256=record["labels"]["sha256"],
+        data_sha256=record["data_sha256"],
+        training_seconds=record["cost"]["training_seconds"],
+        forward_equivalents=record["cost"]["forward_equivalents"],
+    )

@@ -11,12 +11,12 @@ from lpa3bench.boards.board import Measure
 from lpa3bench.boards.comparison import CellComparison, Compared, Side
 from lpa3bench.errors import printable
 from lpa3bench.report.costs import cost_rows
-from lpa3bench.report.markdown import escaped
-from lpa3bench.report.numbers import difference, percent, probability
+from lpa3bench.report.markdown import escape_markdown
+from lpa3bench.report.numbers import format_difference, format_p, format_percent
 from lpa3bench.stats import ALPHA, FEWEST_FOR_INTERVAL, Harm, PairedTest, PerSample
 
-SCHEMA_VERSION = 1
-WIDTH = 110
+COMPARISON_SCHEMA_VERSION = 1
+TEXT_WIDTH = 110
 SEEDS_SHOWN = 5
 NOTES = (
     "Differences are A minus B, the baseline, in percentage points; a pair has one seed, and so the same "
@@ -31,41 +31,41 @@ NOTES = (
 )
 """What a reader must know to believe the numbers."""
 
-Row = tuple[str, str]
+NamedSentence = tuple[str, str]
 """What it is about, and the sentence."""
 
 
-def text(compared: Compared) -> str:
+def comparison_text(compared: Compared) -> str:
     """For a terminal."""
     blocks = [_block(heading, rows) for heading, rows in _sections(compared)]
-    return "\n\n".join((*blocks, *(textwrap.fill(note, WIDTH) for note in NOTES)))
+    return "\n\n".join((*blocks, *(textwrap.fill(note, TEXT_WIDTH) for note in NOTES)))
 
 
-def markdown(compared: Compared) -> str:
+def comparison_markdown(compared: Compared) -> str:
     """For a page: a table for each cell. Every string of a record is escaped."""
     blocks = []
     for heading, rows in _sections(compared):
-        lines = (f"| {escaped(name)} | {escaped(sentence)} |" for name, sentence in rows)
-        blocks.append("\n".join((f"## {escaped(heading)}", "", "| | |", "| --- | --- |", *lines)))
-    return "\n\n".join((*blocks, *(escaped(note) for note in NOTES)))
+        lines = (f"| {escape_markdown(name)} | {escape_markdown(sentence)} |" for name, sentence in rows)
+        blocks.append("\n".join((f"## {escape_markdown(heading)}", "", "| | |", "| --- | --- |", *lines)))
+    return "\n\n".join((*blocks, *(escape_markdown(note) for note in NOTES)))
 
 
-def dump(compared: Compared) -> str:
+def comparison_json(compared: Compared) -> str:
     """For programs: everything, as JSON; scores and differences are shares in [0, 1]."""
     data = asdict(compared)
     for cell, found in zip(data["cells"], compared.cells, strict=True):
         cell["badge"] = found.badge
     return json.dumps(
-        {"schema_version": SCHEMA_VERSION, **data}, indent=1, ensure_ascii=False, allow_nan=False
+        {"schema_version": COMPARISON_SCHEMA_VERSION, **data}, indent=1, ensure_ascii=False, allow_nan=False
     )
 
 
-def _block(heading: str, rows: list[Row]) -> str:
+def _block(heading: str, rows: list[NamedSentence]) -> str:
     width = max(len(name) for name, _ in rows)
     lines = [
         textwrap.fill(
             printable(sentence),
-            WIDTH,
+            TEXT_WIDTH,
             initial_indent=f"  {name:<{width}}  ",
             subsequent_indent=" " * (width + 4),
             break_long_words=False,
@@ -77,7 +77,7 @@ def _block(heading: str, rows: list[Row]) -> str:
 
 
 # ----------------------------------------------------------------------------------------------- sentences
-def _sections(compared: Compared) -> Iterator[tuple[str, list[Row]]]:
+def _sections(compared: Compared) -> Iterator[tuple[str, list[NamedSentence]]]:
     measure = compared.measure
     for cell in compared.cells:
         yield f"A {cell.method.label} against B {cell.baseline.label}", [*_rows(cell, measure)]
@@ -86,13 +86,13 @@ def _sections(compared: Compared) -> Iterator[tuple[str, list[Row]]]:
         yield f"All {pooled.n} cells with pairs, one difference each", [("verdict", sentence)]
 
 
-def _rows(cell: CellComparison, measure: Measure) -> Iterator[Row]:
+def _rows(cell: CellComparison, measure: Measure) -> Iterator[NamedSentence]:
     for side in (cell.method, cell.baseline):
         if not side.is_result:
             yield "warning", f"{side.label} is not a result: trained on a part of the images (--limit)"
     yield "score", f"{measure.name}: {_score(cell.method)} against {_score(cell.baseline)} %, {_counts(cell)}"
     yield "difference", f"{_points(cell.test, measure)} points"
-    floor = probability(cell.test.smallest_p)
+    floor = format_p(cell.test.smallest_p)
     yield "verdict", f"{cell.test.why} ({cell.test.test}, smallest p {floor})"
     if cell.refused:
         yield "not paired", _refused(cell.refused)
@@ -107,8 +107,8 @@ def _rows(cell: CellComparison, measure: Measure) -> Iterator[Row]:
 
 
 def _score(side: Side) -> str:
-    spread = "" if side.scores.std is None else f" ± {percent(side.scores.std)}"
-    return f"{percent(side.scores.mean)}{spread}"
+    spread = "" if side.scores.std is None else f" ± {format_percent(side.scores.std)}"
+    return f"{format_percent(side.scores.mean)}{spread}"
 
 
 def _counts(cell: CellComparison) -> str:
@@ -117,12 +117,16 @@ def _counts(cell: CellComparison) -> str:
 
 
 def _points(test: PairedTest, measure: Measure) -> str:
-    spread = "" if test.std is None else f" ± {percent(test.std)}"
-    return f"{difference(test.difference, measure)}{spread}{_bounds(test, measure)}"
+    spread = "" if test.std is None else f" ± {format_percent(test.std)}"
+    return f"{format_difference(test.difference, measure)}{spread}{_bounds(test, measure)}"
 
 
 def _bounds(of: PairedTest | PerSample, measure: Measure) -> str:
-    return "" if of.low is None else f" [{difference(of.low, measure)}, {difference(of.high, measure)}]"
+    return (
+        ""
+        if of.low is None
+        else f" [{format_difference(of.low, measure)}, {format_difference(of.high, measure)}]"
+    )
 
 
 def _refused(lines: Sequence[str]) -> str:
@@ -140,7 +144,7 @@ def _some(seeds: Sequence[str]) -> str:
     return f"seed{'s' if len(seeds) > 1 else ''} {shown}"
 
 
-def _parity(cell: CellComparison) -> Iterator[Row]:
+def _parity(cell: CellComparison) -> Iterator[NamedSentence]:
     yield "parity", cell.badge
     if cell.augmenters:
         yield "augmenter", "; ".join(cell.augmenters)
@@ -154,8 +158,8 @@ def _images(images: PerSample, measure: Measure) -> str:
     pooled = images.pooled
     return (
         f"{pooled.only_method} of {images.images} more often right, {pooled.only_baseline} less often: "
-        f"exact McNemar test p {probability(pooled.p)}; "
-        f"mean {difference(images.difference, measure)}{_bounds(images, measure)}"
+        f"exact McNemar test p {format_p(pooled.p)}; "
+        f"mean {format_difference(images.difference, measure)}{_bounds(images, measure)}"
         f"{_seed_by_seed(images)}"
     )
 
@@ -164,7 +168,7 @@ def _seed_by_seed(images: PerSample) -> str:
     if len(images.seeds) == 1:
         return ""
     if len(images.seeds) <= SEEDS_SHOWN:
-        alone = (f"{probability(one.p)} (seed {seed})" for seed, one in images.seeds)
+        alone = (f"{format_p(one.p)} (seed {seed})" for seed, one in images.seeds)
         return f"; each seed by itself: p {', '.join(alone)}"
     low = sum(one.p <= ALPHA for _, one in images.seeds)
     return f"; each seed by itself: p of {ALPHA} or less in {low} of {len(images.seeds)}"
@@ -172,8 +176,8 @@ def _seed_by_seed(images: PerSample) -> str:
 
 def _harm(harm: Harm, measure: Measure) -> str:
     worst = harm.worst.difference
-    spread = "" if worst.std is None else f" ± {percent(worst.std)}"
+    spread = "" if worst.std is None else f" ± {format_percent(worst.std)}"
     return (
         f"{harm.harmed} of {len(harm.classes)} are worse, {harm.harmed_in_every_pair} in every pair; "
-        f"lowest is class {harm.worst.name}: {difference(worst.mean, measure)}{spread} points"
+        f"lowest is class {harm.worst.name}: {format_difference(worst.mean, measure)}{spread} points"
     )

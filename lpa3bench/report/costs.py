@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from lpa3bench.boards.board import Measure
-from lpa3bench.report.numbers import MISSING, amount, difference, duration, percent
+from lpa3bench.report.numbers import MISSING, format_count, format_difference, format_percent, format_seconds
 from lpa3bench.stats import AtBudget, EqualCost
 
 SURROUNDINGS = "the surroundings differ, so seconds do not compare"
@@ -20,7 +20,7 @@ def cost_rows(
         method, baseline: what the two are called in it.
         comparable: whether one's cost says anything of the other's; see `SURROUNDINGS`.
     """
-    told: Callable[[float | None], str] = amount if cost.axis == "passes" else duration
+    told: Callable[[float | None], str] = format_count if cost.axis == "passes" else format_seconds
     ratio = f" (× {cost.method / cost.baseline:.2f})" if cost.baseline else ""
     but = "" if comparable else f"; {SURROUNDINGS}"
     yield cost.axis, f"{told(cost.method)} against {told(cost.baseline)}{ratio}{but}"
@@ -33,11 +33,11 @@ def cost_rows(
 
 
 def _stopped(at: AtBudget, measure: Measure) -> str:
-    scores = f"{percent(at.method)} against {percent(at.baseline)} %"
+    scores = f"{format_percent(at.method)} against {format_percent(at.baseline)} %"
     if at.test.difference is None:
         return f"{scores}, as a run had not finished an epoch"
     why = at.test.verdict if at.test.verdict == "not testable" else at.test.why
-    return f"{scores}, {difference(at.test.difference, measure)} points ({why})"
+    return f"{scores}, {format_difference(at.test.difference, measure)} points ({why})"
 
 
 def _to_target(cost: EqualCost, told: Callable[[float | None], str], method: str) -> str:

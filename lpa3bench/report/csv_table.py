@@ -9,24 +9,27 @@ from collections.abc import Iterator
 from typing import Any
 
 from lpa3bench.boards.board import Board, Cell, Column, Row
+from lpa3bench.report.table import column_title
+from lpa3bench.report.table_building import result_table
 
 FORMULA = ("=", "+", "-", "@")
 """A spreadsheet takes text that opens with one of these for a formula."""
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
-def table(board: Board) -> str:
+def board_csv(board: Board) -> str:
     """The file. Shares are in [0, 1]; what is undefined or missing is empty; text is made harmless."""
+    table = result_table(board, board.metric)
     lines = [
-        dict(_line(board, row, column, cell))
-        for row in board.rows
-        for column in board.columns
-        if (cell := board.cell(row.key, column.key)) is not None
+        dict(_line(board, row.row, column.column, cell.cell))
+        for row in table.rows
+        for column, cell in zip(table.columns, row.cells, strict=True)
+        if cell is not None
     ]
-    return written(lines)
+    return csv_text(lines)
 
 
-def written(lines: list[dict[str, Any]]) -> str:
+def csv_text(lines: list[dict[str, Any]]) -> str:
     """Lines as CSV under one head; all have the same names in the same order, or fewer."""
     names = {name: None for line in lines for name in line}
     out = io.StringIO()
@@ -50,7 +53,7 @@ def _line(board: Board, row: Row, column: Column, cell: Cell) -> Iterator[tuple[
         "row": row.key,
         "row_name": row.name,
         "column": column.key,
-        "column_name": f"{column.group}, {column.name}" if column.group else column.name,
+        "column_name": column_title(column),
         "metric": board.metric,
         "protocol": board.protocol,
         "n": cell.n,
@@ -89,7 +92,7 @@ def _comparison(cell: Cell) -> Iterator[tuple[str, Any]]:
 
 
 def _published(cell: Cell) -> Iterator[tuple[str, Any]]:
-    for name in ("mean", "std", "n", "metric", "source", "note"):
+    for name in ("mean", "std", "n", "printed", "metric", "source", "note"):
         yield f"published_{name}", getattr(cell.published, name) if cell.published else None
     for name in ("verdict", "low", "high"):
         yield f"reproduction_{name}", getattr(cell.reproduction, name) if cell.reproduction else None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from lpa3bench.boards.board import Board, Column
-from lpa3bench.report.cell_text import Line, claim_legend, comparison_table, main_table, other_table
+from lpa3bench.boards.board import Board
+from lpa3bench.report.table import ResultTable
+from lpa3bench.report.table_building import result_tables
+from lpa3bench.report.table_text import TextLine, comparison_lines, result_lines
 
 GREEK = {
     "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "varepsilon", "η": "eta", "θ": "theta",
@@ -39,86 +41,85 @@ SIGNS = {
     "|": r"$|$",
     **{sign: f"\\{sign}" for sign in "&%$#_{}"},
 }
-SPECIAL = re.compile("|".join(map(re.escape, SIGNS)))
+SPECIAL_LATEX = re.compile("|".join(map(re.escape, SIGNS)))
 
 
-def tables(board: Board) -> str:
+def latex_tables(board: Board) -> str:
     """The file: the board's measure, the comparisons with baselines, and the other measures, a table each."""
-    measure = board.measures[board.metric]
-    parts = [
-        _table(
-            board,
-            f"{board.title}: {measure.name}, in {measure.unit}",
-            main_table(board),
-            "main",
-            claim_legend(board),
-        )
-    ]
-    if lines := comparison_table(board):
+    main, *others = result_tables(board)
+    parts = [_table(board, main, result_lines(main), _caption(board, main), "main", [*_legend(main)])]
+    if lines := comparison_lines(main):
         caption = f"{board.title}: differences from the baseline, in percentage points"
-        parts.append(_table(board, caption, lines, "differences"))
-    for name in board.also:
-        other = board.measures[name]
-        caption = f"{board.title}: {other.name}, in {other.unit}"
-        if lines := other_table(board, name):
-            parts.append(_table(board, caption, lines, name))
+        parts.append(_table(board, main, lines, caption, "differences"))
+    for table in others:
+        parts.append(_table(board, table, result_lines(table), _caption(board, table), table.measure.key))
     return "% \\usepackage{booktabs,graphicx}\n\n" + "\n\n".join(parts) + "\n"
 
 
-def escaped(text: str) -> str:
+def escape_latex(text: str) -> str:
     """Text that LaTeX prints as it is."""
-    return SPECIAL.sub(lambda match: SIGNS[match[0]], " ".join(text.split()))
+    return SPECIAL_LATEX.sub(lambda match: SIGNS[match[0]], " ".join(text.split()))
 
 
-def _table(board: Board, caption: str, lines: Sequence[Line], label: str, below: Sequence[str] = ()) -> str:
+def _caption(board: Board, table: ResultTable) -> str:
+    return f"{board.title}: {table.measure.name}, in {table.measure.unit}"
+
+
+def _legend(table: ResultTable) -> Iterator[str]:
+    for sentence, sign in table.signs.items():
+        yield f"{sign} {sentence}"
+
+
+def _table(
+    board: Board,
+    table: ResultTable,
+    lines: Sequence[TextLine],
+    caption: str,
+    label: str,
+    below: Sequence[str] = (),
+) -> str:
     with_origin = any(line.origin for line in lines)
     names = 1 + with_origin
-    head = [*[""] * names, *(column.name for column in board.columns), "cells"]
-    groups = _groups(board.columns, names)
+    head = [*[""] * names, *(column.column.name for column in table.columns), "cells"]
     body: list[str] = []
     group = ""
     for line in lines:
         if line.group != group:
             group = line.group
             body.append("\\midrule" if body else "")
-            body.append(f"\\multicolumn{{{len(head)}}}{{l}}{{\\emph{{{escaped(group)}}}}} \\\\")
+            body.append(f"\\multicolumn{{{len(head)}}}{{l}}{{\\emph{{{escape_latex(group)}}}}} \\\\")
         origin = [line.origin] if with_origin else []
         body.append(_row([line.name, *origin, *line.cells, line.coverage]))
     return "\n".join(
         (
             "\\begin{table}",
             "  \\centering",
-            f"  \\caption{{{escaped(caption)}}}",
+            f"  \\caption{{{escape_latex(caption)}}}",
             f"  \\label{{tab:{re.sub(r'[^A-Za-z0-9-]+', '-', f'{board.key}-{label}')}}}",
             "  \\resizebox{\\linewidth}{!}{%",
-            f"  \\begin{{tabular}}{{{'l' * names}{'r' * len(board.columns)}l}}",
+            f"  \\begin{{tabular}}{{{'l' * names}{'r' * len(table.columns)}l}}",
             "    \\toprule",
-            *(f"    {row}" for row in (*groups, _row(head))),
+            *(f"    {row}" for row in (*_groups(table, names), _row(head))),
             "    \\midrule",
             *(f"    {row}" for row in body if row),
             "    \\bottomrule",
             "  \\end{tabular}}",
-            *(f"  \\par\\smallskip{{\\footnotesize {escaped(sentence)}}}" for sentence in below),
+            *(f"  \\par\\smallskip{{\\footnotesize {escape_latex(sentence)}}}" for sentence in below),
             "\\end{table}",
         )
     )
 
 
 def _row(cells: Sequence[str]) -> str:
-    line = " & ".join(map(escaped, cells)) + r" \\"
+    line = " & ".join(map(escape_latex, cells)) + r" \\"
     taken = line.startswith(("[", "*"))  # by the line break above, for an argument of its own
     return f"{{}}{line}" if taken else line
 
 
-def _groups(columns: Sequence[Column], before: int) -> list[str]:
+def _groups(table: ResultTable, before: int) -> list[str]:
     """A line of headings over neighbouring columns of one group; none where there are no groups."""
-    if not any(column.group for column in columns):
+    spans = table.spans
+    if not any(group for group, _ in spans):
         return []
-    spans: list[tuple[str, int]] = []
-    for column in columns:
-        if spans and spans[-1][0] == column.group:
-            spans[-1] = (column.group, spans[-1][1] + 1)
-        else:
-            spans.append((column.group, 1))
-    cells = [f"\\multicolumn{{{width}}}{{c}}{{{escaped(group)}}}" for group, width in spans]
+    cells = [f"\\multicolumn{{{len(under)}}}{{c}}{{{escape_latex(group)}}}" for group, under in spans]
     return [" & ".join(("",) * before + (*cells, "")) + r" \\"]

@@ -6,23 +6,17 @@ import re
 from collections.abc import Iterator, Sequence
 
 from lpa3bench.boards.board import Board, Cell, Measure, Row
-from lpa3bench.report.cell_text import (
-    Line,
-    claim_legend,
-    column_titles,
-    comparison_table,
-    harm,
-    main_table,
-    other_table,
-)
-from lpa3bench.report.numbers import probability
+from lpa3bench.report.numbers import format_p
+from lpa3bench.report.table import ResultTable, column_title
+from lpa3bench.report.table_building import result_tables
+from lpa3bench.report.table_text import TextLine, comparison_lines, harm_text, result_lines
 
-SPECIAL = re.compile(r"[\\`*_\[\]|~$]|^[-+#](?=\s|#|$)|^\d+(?=[.)]\s)")
+SPECIAL_MARKDOWN = re.compile(r"[\\`*_\[\]|~$]|^[-+#](?=\s|#|$)|^\d+(?=[.)]\s)")
 """What Markdown takes for its own: some signs anywhere, some at the beginning of a block."""
 ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 
-def readme(board: Board) -> str:
+def board_readme(board: Board) -> str:
     """The whole page."""
     sections = (
         _head(board),
@@ -38,19 +32,21 @@ def readme(board: Board) -> str:
     return "\n\n".join(block for section in sections for block in section) + "\n"
 
 
-def escaped(text: str) -> str:
+def escape_markdown(text: str) -> str:
     """Text that Markdown shows as it is, on one line and in one cell of a table."""
     plain = " ".join(text.split())
     for sign, entity in ENTITIES.items():
         plain = plain.replace(sign, entity)
-    return SPECIAL.sub(lambda match: f"\\{match[0]}" if not match[0].isdigit() else f"{match[0]}\\", plain)
+    return SPECIAL_MARKDOWN.sub(
+        lambda match: f"\\{match[0]}" if not match[0].isdigit() else f"{match[0]}\\", plain
+    )
 
 
 def _head(board: Board) -> Iterator[str]:
-    yield f"# {escaped(board.title)}"
+    yield f"# {escape_markdown(board.title)}"
     for paragraph in re.split(r"\n\s*\n", board.text):
         if paragraph.strip():
-            yield escaped(paragraph)
+            yield escape_markdown(paragraph)
     yield (
         f"{board.measured} of {len(board.cells)} cells are measured, protocol version {board.protocol}. "
         "[index.html](index.html) has the same with curves and records; [board.csv](board.csv), "
@@ -60,17 +56,16 @@ def _head(board: Board) -> Iterator[str]:
 
 # ------------------------------------------------------------------------------------------------- tables
 def _tables(board: Board) -> Iterator[str]:
-    measure = board.measures[board.metric]
-    yield f"## {_titled(measure)}"
-    claims = any(cell.published for cell in board.cells)
+    main, *others = result_tables(board)
+    yield f"## {_titled(main.measure)}"
     yield (
-        f"{escaped(board.metric_text)} Mean ± sample standard deviation (n runs)"
-        f"{'; what is claimed stands as it was published.' if claims else '.'}"
+        f"{escape_markdown(board.metric_text)} Mean ± sample standard deviation (n runs)"
+        f"{'; what is claimed stands as it was published.' if main.claims else '.'}"
     )
-    yield _table(board, main_table(board))
-    if marks := claim_legend(board):
-        yield "\\\n".join(map(escaped, marks))
-    if lines := comparison_table(board):
+    yield _table(main, result_lines(main))
+    if signs := main.signs:
+        yield "\\\n".join(escape_markdown(f"{sign} {sentence}") for sentence, sign in signs.items())
+    if lines := comparison_lines(main):
         yield "## Against the baseline, in percentage points"
         compared = [cell.comparison for cell in board.cells if cell.comparison]
         family = sum(comparison.p is not None for comparison in compared)
@@ -80,31 +75,32 @@ def _tables(board: Board) -> Iterator[str]:
             f"{family} of them. Not testable is what stays above 0.05 after it even with the smallest p that "
             "n pairs allow."
         )
-        yield _table(board, lines)
-    for name in board.also:
-        if lines := other_table(board, name):
-            yield f"## Also: {_titled(board.measures[name])}"
-            yield escaped(board.measures[name].text)
-            yield _table(board, lines)
+        yield _table(main, lines)
+    for table in others:
+        yield f"## Also: {_titled(table.measure)}"
+        yield escape_markdown(table.measure.text)
+        yield _table(table, result_lines(table))
 
 
 def _titled(measure: Measure) -> str:
-    return f"{escaped(measure.name[0].upper() + measure.name[1:])}, in {measure.unit}"
+    return f"{escape_markdown(measure.name[0].upper() + measure.name[1:])}, in {measure.unit}"
 
 
-def _table(board: Board, lines: Sequence[Line]) -> str:
+def _table(table: ResultTable, lines: Sequence[TextLine]) -> str:
     with_origin = any(line.origin for line in lines)
-    titles = ["", *([""] if with_origin else []), *column_titles(board.columns), "cells"]
+    names = [column_title(column.column) for column in table.columns]
+    titles = ["", *([""] if with_origin else []), *names, "cells"]
     rows = []
     group = ""
     for line in lines:
         if line.group != group:
             group = line.group
-            rows.append(_row([f"**{escaped(group)}**" if group else "", *[""] * (len(titles) - 1)]))
-        origin = [escaped(line.origin)] if with_origin else []
-        rows.append(_row([escaped(line.name), *origin, *map(escaped, line.cells), line.coverage]))
-    rule = "| --- " * (1 + with_origin) + "| ---: " * len(board.columns) + "| --- |"
-    return "\n".join((_row([*map(escaped, titles)]), rule, *rows))
+            rows.append(_row([f"**{escape_markdown(group)}**" if group else "", *[""] * (len(titles) - 1)]))
+        origin = [escape_markdown(line.origin)] if with_origin else []
+        cells = map(escape_markdown, line.cells)
+        rows.append(_row([escape_markdown(line.name), *origin, *cells, line.coverage]))
+    rule = "| --- " * (1 + with_origin) + "| ---: " * len(table.columns) + "| --- |"
+    return "\n".join((_row([*map(escape_markdown, titles)]), rule, *rows))
 
 
 def _row(cells: Sequence[str]) -> str:
@@ -119,18 +115,18 @@ def _ranking(board: Board) -> Iterator[str]:
     yield "## Ranks"
     yield (
         f"Over the {len(ranking.columns)} columns in which all of them are measured; 1 is best, ties share "
-        f"their mean. {escaped(ranking.test[0].upper() + ranking.test[1:])}."
+        f"their mean. {escape_markdown(ranking.test[0].upper() + ranking.test[1:])}."
     )
     rows = zip(ranking.rows, ranking.mean_ranks, strict=True)
-    lines = (_row([escaped(names[row]), f"{rank:.2f}"]) for row, rank in rows)
+    lines = (_row([escape_markdown(names[row]), f"{rank:.2f}"]) for row, rank in rows)
     yield "\n".join(("| | mean rank |", "| --- | ---: |", *lines))
     if ranking.note:
-        yield f"{escaped(ranking.note[0].upper() + ranking.note[1:])}."
-    told = [pair for pair in ranking.pairs if pair["verdict"] in ("better", "worse")]
+        yield f"{escape_markdown(ranking.note[0].upper() + ranking.note[1:])}."
+    told = [pair for pair in ranking.pairs if pair.verdict in ("better", "worse")]
     if told:
         yield "\n".join(
-            f"- {escaped(names[pair['a']])} is {pair['verdict']} than {escaped(names[pair['b']])} "
-            f"(p {escaped(probability(pair['p_holm']))}, n {pair['n']})"
+            f"- {escape_markdown(names[pair.a])} is {pair.verdict} than {escape_markdown(names[pair.b])} "
+            f"(p {escape_markdown(format_p(pair.p_holm))}, n {pair.n})"
             for pair in told
         )
     elif not ranking.note:
@@ -139,7 +135,7 @@ def _ranking(board: Board) -> Iterator[str]:
 
 # ------------------------------------------------------------------------------------------------ sections
 def _compared_cells(board: Board) -> Iterator[tuple[Row, str, Cell]]:
-    columns = dict(zip((c.key for c in board.columns), column_titles(board.columns), strict=True))
+    columns = {column.key: column_title(column) for column in board.columns}
     for row in board.rows:
         for key, title in columns.items():
             cell = board.cell(row.key, key)
@@ -156,8 +152,8 @@ def _differences(board: Board) -> Iterator[str]:
     for row, title, cell in found:
         assert cell.comparison is not None
         if cell.comparison.differs_in:
-            differences = "; ".join(map(escaped, cell.comparison.differs_in))
-            lines.append(f"- {escaped(row.name)}, {escaped(title)}: {differences}")
+            differences = "; ".join(map(escape_markdown, cell.comparison.differs_in))
+            lines.append(f"- {escape_markdown(row.name)}, {escape_markdown(title)}: {differences}")
     alone = len(found) - len(lines)
     yield f"In {alone} of {len(found)} comparisons nothing but the augmenter differs."
     if lines:
@@ -167,7 +163,7 @@ def _differences(board: Board) -> Iterator[str]:
 def _harm(board: Board) -> Iterator[str]:
     measure = board.measures[board.metric]
     lines = [
-        f"- {escaped(row.name)}, {escaped(title)}: {escaped(harm(cell.comparison, measure))}"
+        "- " + escape_markdown(f"{row.name}, {title}: {harm_text(cell.comparison, measure)}")
         for row, title, cell in _compared_cells(board)
         if cell.comparison and cell.comparison.classes_harmed and cell.comparison.verdict != "not testable"
     ]
@@ -182,13 +178,13 @@ def _harm(board: Board) -> Iterator[str]:
 
 def _notes(board: Board) -> Iterator[str]:
     yield "## What the numbers mean"
-    yield "\n".join(f"- {escaped(note)}" for note in board.notes)
+    yield "\n".join(f"- {escape_markdown(note)}" for note in board.notes)
     rows = [(row.name, row.note) for row in board.rows]
     columns = [(column.name, column.note) for column in board.columns]
     told = [(name, note) for name, note in (*rows, *columns) if note]
     if told:
         yield "## Rows and columns"
-        yield "\n".join(f"- **{escaped(name)}**: {escaped(note)}" for name, note in told)
+        yield "\n".join(f"- **{escape_markdown(name)}**: {escape_markdown(note)}" for name, note in told)
 
 
 def _sources(board: Board) -> Iterator[str]:
@@ -196,9 +192,8 @@ def _sources(board: Board) -> Iterator[str]:
     names = {row.key: row.name for row in board.rows}
     for cell in board.cells:
         if claim := cell.published:
-            note = f" {escaped(claim.note)}" if claim.note else ""
-            named = f"measure: {escaped(claim.metric)}."
-            lines[f"- **{escaped(names[cell.row])}**: {escaped(claim.source)}; {named}{note}"] = None
+            told = escape_markdown(f"{claim.source}; measure: {claim.metric}. {claim.note}")
+            lines[f"- **{escape_markdown(names[cell.row])}**: {told}"] = None
     if lines:
         yield "## Where the published numbers are from"
         yield "\n".join(lines)
@@ -206,14 +201,14 @@ def _sources(board: Board) -> Iterator[str]:
 
 def _flags(board: Board) -> Iterator[str]:
     names = {row.key: row.name for row in board.rows}
-    titles = dict(zip((c.key for c in board.columns), column_titles(board.columns), strict=True))
+    titles = {column.key: column_title(column) for column in board.columns}
     cells: dict[str, list[str]] = {}
     for cell in board.cells:
         for flag in cell.flags:
             cells.setdefault(flag, []).append(f"{names[cell.row]} ({titles[cell.column]})")
     if cells:
         yield "## Flags"
-        yield "\n".join(f"- {escaped(flag)}: {escaped(_some(where))}" for flag, where in cells.items())
+        yield "\n".join("- " + escape_markdown(f"{flag}: {_some(where)}") for flag, where in cells.items())
 
 
 def _some(where: Sequence[str], shown: int = 3) -> str:

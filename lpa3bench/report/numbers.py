@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 
 from lpa3bench.boards.board import Measure
 
@@ -11,42 +10,40 @@ MISSING = "–"
 MINUS = "−"
 
 
-def score(number: float | None, measure: Measure, decimals: int = 2) -> str:
-    """A number of that measure, without its unit: a share of 0.98314 is `98.31`, in per cent."""
-    return MISSING if number is None else _signed(number * _factor(measure), decimals)
+def format_value(number: float | None, measure: Measure) -> str:
+    """A number of that measure, without its unit: a share of 0.98314 is `98.31`, in per cent.
+
+    A cost has three significant digits, and all of them before the point.
+    """
+    if number is None:
+        return MISSING
+    return _signed(100 * number, 2) if measure.unit == "%" else _signed(number, _decimals(number))
 
 
-def difference(number: float | None, measure: Measure, decimals: int = 2) -> str:
+def format_difference(number: float | None, measure: Measure) -> str:
     """A difference between two numbers of that measure, always with its sign; of shares, in points."""
-    text = score(number, measure, decimals)
+    text = format_value(number, measure)
     return text if number is None or text.startswith(MINUS) or not text.strip("0.") else f"+{text}"
 
 
-def percent(share: float | None) -> str:
+def format_percent(share: float | None) -> str:
     """A share in [0, 1] in per cent, without the sign."""
     return MISSING if share is None else _signed(100 * share, 2)
 
 
-def decimals_for(values: Iterable[float], measure: Measure) -> int:
-    """How many decimals numbers of one table have: two in per cent, else three digits of the smallest."""
-    if measure.unit == "%":
-        return 2
-    known = [abs(number) for number in values if number]
-    return min(max(2 - math.floor(math.log10(min(known))), 0), 6) if known else 2
+def _decimals(number: float) -> int:
+    """As many as three significant digits take, and two of nought."""
+    return min(max(2 - math.floor(math.log10(abs(number))), 0), 6) if number else 2
 
 
-def _factor(measure: Measure) -> int:
-    return 100 if measure.unit == "%" else 1
-
-
-def probability(p: float | None) -> str:
+def format_p(p: float | None) -> str:
     """A p-value with two significant digits; what is smaller than 0.001 is only said to be."""
     if p is None:
         return MISSING
     return "< 0.001" if p < 0.001 else f"{p:.2g}"
 
 
-def amount(count: float | None) -> str:
+def format_count(count: float | None) -> str:
     """A large count with three significant digits: `72100` is `72.1 k`."""
     if count is None:
         return MISSING
@@ -56,7 +53,7 @@ def amount(count: float | None) -> str:
     return _three(count)
 
 
-def duration(seconds: float | None) -> str:
+def format_seconds(seconds: float | None) -> str:
     """Seconds, minutes or hours, with three significant digits."""
     if seconds is None:
         return MISSING

@@ -1,4 +1,4 @@
-"""Statistics of records: pure functions, with tests from scipy and statsmodels. Imports no torch.
+"""Statistics of records: pure functions, with tests from scipy. Imports no torch.
 
 `docs/statistics.md` says which test is used where, and why. scipy is imported when the first test is made.
 """
@@ -12,7 +12,7 @@ from lpa3bench.stats.curves import (
     cost_to_reach,
     mean_curve,
     score_at,
-    total,
+    total_cost,
 )
 from lpa3bench.stats.equalcost import AtBudget, EqualCost, ToTarget, equal_cost
 from lpa3bench.stats.harm import ClassHarm, Harm, class_harm
@@ -21,7 +21,7 @@ from lpa3bench.stats.means import (
     FEWEST_FOR_INTERVAL,
     Summary,
     bootstrap_interval,
-    summary,
+    summarise,
 )
 from lpa3bench.stats.paired import (
     ALPHA,
@@ -39,7 +39,7 @@ from lpa3bench.stats.parity import (
     settings_that_differ,
     surroundings_that_differ,
 )
-from lpa3bench.stats.ranking import Ranks, fewest_columns, p_matrix, ranks
+from lpa3bench.stats.ranking import RankedPair, Ranks, fewest_columns, ranks
 from lpa3bench.stats.reproduction import (
     FEWEST_RUNS,
     Agreement,
@@ -68,6 +68,7 @@ __all__ = [
     "PairedTest",
     "Pairing",
     "PerSample",
+    "RankedPair",
     "Ranks",
     "Summary",
     "ToTarget",
@@ -84,7 +85,6 @@ __all__ = [
     "judged",
     "mcnemar",
     "mean_curve",
-    "p_matrix",
     "paired_runs",
     "paired_test",
     "per_sample",
@@ -93,8 +93,8 @@ __all__ = [
     "score_at",
     "settings_that_differ",
     "smallest_p",
-    "summary",
+    "summarise",
     "surroundings_that_differ",
-    "total",
+    "total_cost",
     "wilcoxon_test",
 ]

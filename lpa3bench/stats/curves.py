@@ -47,7 +47,7 @@ def mean_curve(records: Sequence[Record], metric: str) -> MeanCurve | None:
     )
 
 
-def total(record: Record, axis: Axis) -> float:
+def total_cost(record: Record, axis: Axis) -> float:
     """What the whole training cost."""
     return float(record.curve[-1][axis])
 

@@ -13,7 +13,7 @@ from statistics import fmean, median
 
 from lpa3bench.records import Record
 from lpa3bench.records.summary import column
-from lpa3bench.stats.curves import Axis, cost_to_reach, score_at, total
+from lpa3bench.stats.curves import Axis, cost_to_reach, score_at, total_cost
 from lpa3bench.stats.paired import PairedTest, paired_test
 from lpa3bench.stats.pairing import Pair
 
@@ -70,7 +70,7 @@ def equal_cost(
     """Compare along one axis, by a metric on the test split; None without pairs."""
     if not pairs:
         return None
-    ours, theirs = ([total(run, axis) for run in side] for side in _sides(pairs))
+    ours, theirs = ([total_cost(run, axis) for run in side] for side in _sides(pairs))
     return EqualCost(
         axis=axis,
         method=fmean(ours),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lpa3bench.stats.means import DECIMALS, Summary, summary
+from lpa3bench.stats.means import DECIMALS, Summary, summarise
 from lpa3bench.stats.pairing import Pair
 
 
@@ -71,6 +71,6 @@ def _class(pairs: Sequence[Pair], number: int) -> ClassHarm | None:
     return ClassHarm(
         number=number,
         name=names[number] if names else str(number),
-        difference=summary(differences),
+        difference=summarise(differences),
         in_every_pair=all(difference < 0 for difference in differences),
     )

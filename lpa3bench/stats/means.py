@@ -10,7 +10,7 @@ CONFIDENCE = 0.95
 FEWEST_FOR_INTERVAL = 10
 """Below it a bootstrap interval of the mean is much too narrow: of 95 % it covers 85 at 5 normal values,
 89 at 10 and 94 at 30, for it has the normal distribution's quantiles where Student's are wider."""
-RESAMPLES = 9999
+MEAN_RESAMPLES = 9999
 DECIMALS = 12
 """What is equal but for rounding is equal, and other processors give the same bytes."""
 
@@ -29,7 +29,7 @@ class Summary:
     """95 % bootstrap confidence interval of the mean (BCa); None for fewer than `FEWEST_FOR_INTERVAL`."""
 
 
-def summary(values: Sequence[float]) -> Summary:
+def summarise(values: Sequence[float]) -> Summary:
     """Mean, standard deviation and interval; the order of the values has no say."""
     low, high = bootstrap_interval(values) or (None, None)
     return Summary(
@@ -56,7 +56,12 @@ def bootstrap_interval(values: Sequence[float]) -> tuple[float, float] | None:
     from scipy import stats
 
     found = stats.bootstrap(
-        (np.array(ordered),), np.mean, n_resamples=RESAMPLES, confidence_level=CONFIDENCE, method="BCa", rng=0
+        (np.array(ordered),),
+        np.mean,
+        n_resamples=MEAN_RESAMPLES,
+        confidence_level=CONFIDENCE,
+        method="BCa",
+        rng=0,
     ).confidence_interval
     low, high = sorted(round(sign * float(bound), DECIMALS) for bound in (found.low, found.high))
     return low, high

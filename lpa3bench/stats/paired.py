@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Literal
 
-from lpa3bench.stats.means import DECIMALS, canonical, summary
+from lpa3bench.stats.means import DECIMALS, canonical, summarise
 
 ALPHA = 0.05
 EXACT_UP_TO = 16
@@ -22,7 +22,7 @@ DRAWN = f"sign-flip permutation test of the mean difference, {FLIPS} drawn flips
 WILCOXON = "exact Wilcoxon signed-rank test"
 WILCOXON_DRAWN = f"Wilcoxon signed-rank test, {FLIPS} drawn flips"
 
-Verdict = Literal["better", "worse", "no difference shown", "not testable"]
+TestVerdict = Literal["better", "worse", "no difference shown", "not testable"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ class PairedTest:
     """After Holm's correction over all tests that were judged together; `p` where it was judged alone."""
     smallest_p: float
     """The smallest p that n pairs allow."""
-    verdict: Verdict
+    verdict: TestVerdict
     why: str
     """The verdict in a sentence."""
     test: str
@@ -102,18 +102,22 @@ def judged(tests: Sequence[PairedTest]) -> tuple[PairedTest, ...]:
 
 
 def holm(ps: Sequence[float]) -> list[float]:
-    """p values after Holm's step-down correction (1979) over all of them, in the order given."""
-    if not ps:
-        return []
-    from statsmodels.stats.multitest import multipletests
+    """p values after Holm's step-down correction (1979) over all of them, in the order given.
 
-    return [float(p) for p in multipletests(ps, alpha=ALPHA, method="holm")[1]]
+    The smallest of m is multiplied by m, the next by m − 1, and so on; none falls below an earlier one.
+    """
+    corrected = [0.0] * len(ps)
+    reached = 0.0
+    for rank, place in enumerate(sorted(range(len(ps)), key=lambda place: ps[place])):
+        reached = max(reached, min(1.0, ps[place] * (len(ps) - rank)))
+        corrected[place] = reached
+    return corrected
 
 
 def _tested(
     differences: Sequence[float], values: Sequence[float], test: str, *, higher_is_better: bool
 ) -> PairedTest:
-    of = summary([round(value, DECIMALS) for value in differences])
+    of = summarise([round(value, DECIMALS) for value in differences])
     alone = PairedTest(
         n=of.n,
         difference=of.mean,
@@ -138,7 +142,7 @@ def _verdict(test: PairedTest, p_holm: float, floor: float, family: int) -> Pair
     over = "" if family == 1 else f" after Holm's correction over {family} comparisons"
     pairs, allow = ("1 pair", "allows") if test.n == 1 else (f"{test.n} pairs", "allow")
     if floor > ALPHA:
-        verdict: Verdict = "not testable"
+        verdict: TestVerdict = "not testable"
         why = f"not testable: {pairs} {allow} no p below {floor:.2g}{over}"
     elif p_holm <= ALPHA:
         verdict = "better" if (test.statistic > 0) == test.higher_is_better else "worse"

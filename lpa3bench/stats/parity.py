@@ -9,7 +9,7 @@ from lpa3bench.records import Record
 from lpa3bench.stats.pairing import Pair
 from lpa3bench.types import SLOTS
 
-REFERENCE = re.compile(r"@((?:\w+/)*)(?:\w+\.)*(\w+)")
+GIN_REFERENCE = re.compile(r"@((?:\w+/)*)(?:\w+\.)*(\w+)")
 """`@positives/augmenters.LPA3()`: the scope with its slashes, and the class."""
 ABSENT = "none"
 UNKNOWN = "not recorded"
@@ -70,7 +70,7 @@ def _augmenters(config: Mapping[str, str]) -> frozenset[str]:
     found: set[str] = set()
     waiting = [config.get(f"run.{slot}", "") for slot in SLOTS]
     while waiting:
-        for scope, name in REFERENCE.findall(waiting.pop()):
+        for scope, name in GIN_REFERENCE.findall(waiting.pop()):
             if (owner := f"{scope}{name}") not in found:
                 found.add(owner)
                 waiting += [text for key, text in config.items() if _owner(key) == owner]

@@ -7,10 +7,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from statistics import fmean
-from typing import Any
 
 from lpa3bench.stats.means import DECIMALS
-from lpa3bench.stats.paired import ALPHA, PairedTest, judged, wilcoxon_test
+from lpa3bench.stats.paired import ALPHA, PairedTest, TestVerdict, judged, wilcoxon_test
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankedPair:
+    """Row `a` against row `b` over the columns: the verdict is of ranks, and may have another sign than the
+    difference."""
+
+    a: str
+    b: str
+    difference: float | None
+    """Mean over the columns."""
+    p: float | None
+    p_holm: float | None
+    smallest_p: float
+    n: int
+    """Columns."""
+    verdict: TestVerdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,9 +38,8 @@ class Ranks:
     """From the best mean rank to the worst."""
     mean_ranks: tuple[float, ...]
     """Of each row; 1 is best, ties share their mean."""
-    pairs: tuple[dict[str, Any], ...]
-    """{"a", "b", "difference", "p", "p_holm", "smallest_p", "n", "verdict"} for every two rows, of a against
-    b; the difference is the mean over columns, the verdict is of ranks, and their signs may disagree."""
+    pairs: tuple[RankedPair, ...]
+    """Every two rows, in the order of `rows`."""
     test: str
     note: str
     """Why there are no verdicts, where there are none; otherwise ""."""
@@ -68,19 +83,6 @@ def ranks(scores: Mapping[str, Mapping[str, float | None]]) -> Ranks | None:
     )
 
 
-def p_matrix(ranks: Ranks) -> list[list[float]]:
-    """p after Holm's correction of every two rows, in the order of `rows`; 1 on the diagonal.
-
-    What `scikit_posthocs.critical_difference_diagram` wants beside the mean ranks.
-    """
-    place = {row: number for number, row in enumerate(ranks.rows)}
-    matrix = [[1.0] * len(place) for _ in place]
-    for pair in ranks.pairs:
-        a, b = place[pair["a"]], place[pair["b"]]
-        matrix[a][b] = matrix[b][a] = pair["p_holm"]
-    return matrix
-
-
 def _whole(scores: Mapping[str, Mapping[str, float | None]], column: str) -> bool:
     return all(row.get(column) is not None for row in scores.values())
 
@@ -106,18 +108,18 @@ def _tests(table: Mapping[str, Sequence[float]]) -> dict[tuple[str, str], Paired
     return dict(zip(couples, tests, strict=True))
 
 
-def _pairs(tests: Mapping[tuple[str, str], PairedTest]) -> tuple[dict[str, Any], ...]:
+def _pairs(tests: Mapping[tuple[str, str], PairedTest]) -> tuple[RankedPair, ...]:
     return tuple(
-        {
-            "a": a,
-            "b": b,
-            "difference": test.difference,
-            "p": test.p,
-            "p_holm": test.p_holm,
-            "smallest_p": test.smallest_p,
-            "n": test.n,
-            "verdict": test.verdict,
-        }
+        RankedPair(
+            a=a,
+            b=b,
+            difference=test.difference,
+            p=test.p,
+            p_holm=test.p_holm,
+            smallest_p=test.smallest_p,
+            n=test.n,
+            verdict=test.verdict,
+        )
         for (a, b), test in tests.items()
     )
 

@@ -15,7 +15,7 @@ from lpa3bench.stats.pairing import Pair
 
 FEWEST_VOTES = 10
 """Images that tell the two apart: with fewer, nearly every resample has the sign of the sample."""
-RESAMPLES = 1999
+IMAGE_RESAMPLES = 1999
 """Of the images, of which there are many: the tails are smooth."""
 IMAGES_A_BATCH = 2_000_000
 
@@ -114,7 +114,7 @@ def _bootstrap(net: Sequence[int], seeds: int) -> tuple[float, float] | None:
     found = stats.bootstrap(
         (np.array(net) / seeds,),
         np.mean,
-        n_resamples=RESAMPLES,
+        n_resamples=IMAGE_RESAMPLES,
         batch=max(1, IMAGES_A_BATCH // len(net)),
         confidence_level=CONFIDENCE,
         method="percentile",

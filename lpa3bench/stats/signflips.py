@@ -51,7 +51,7 @@ def sign_flip_p(differences: Sequence[float]) -> float:
         return 1.0
     if len(signed) > EXACT_UP_TO:
         return _drawn_p(signed)
-    seen = abs(math.fsum(signed)) if _floats(signed) else abs(sum(signed))
+    seen: float = abs(math.fsum(signed)) if _floats(signed) else abs(sum(signed))
     least = seen - _tolerance(signed)
     if least <= 0:
         return 1.0
@@ -82,7 +82,7 @@ def _floats(values: Sequence[float]) -> bool:
 
 
 def _tolerance(values: Sequence[float]) -> float:
-    return ROUNDING * math.fsum(map(abs, values)) if _floats(values) else 0
+    return ROUNDING * math.fsum(map(abs, values)) if _floats(values) else 0.0
 
 
 def _sums(values: Sequence[float], low: float, high: float) -> Array:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
-from support.small_boards import LPA3, TOML, board_of, defined
+from support.small_boards import LPA3, TOML, board_of, claim, defined
 from support.small_records import bits, changed, small_record
 
-from lpa3bench.boards.board import Cell
-from lpa3bench.boards.building import build
+from lpa3bench.boards.board import Cell, Published
+from lpa3bench.boards.building import build_board
 from lpa3bench.boards.placing import by_cell
 from lpa3bench.errors import DataError
 from lpa3bench.records import Record
@@ -44,26 +45,19 @@ def method(right: int, seed: int) -> Record:
 
 SIX = [baseline(6, 0), baseline(7, 1), baseline(8, 2), method(8, 0), method(8, 1), method(9, 2)]
 """Three pairs: 0.6 → 0.8, 0.7 → 0.8, 0.8 → 0.9; so differences 0.2, 0.1, 0.1."""
-CLAIMS = """
-[[published]]
-row = "none"
-source = "A paper"
-metric = "last"
-n = 3
-[published.values]
-digits = [75.0, 1.0]
-
-[[published]]
-row = "lpa3"
-source = "A paper"
-metric = "unknown"
-[published.values]
-digits = [99.9]
-"""
+CLAIMS = {
+    ("none", "digits"): claim("75.0 ± 1.0"),
+    ("lpa3", "digits"): replace(claim("99.9", "unknown"), n=None),
+}
 
 
-def cell(row: str, *records: Record, text: str = TOML) -> Cell:
-    found = board_of(*records, text=text).cell(row, "digits")
+def cell(
+    row: str,
+    *records: Record,
+    text: str = TOML,
+    published: Mapping[tuple[str, str], Published] | None = None,
+) -> Cell:
+    found = board_of(*records, text=text, published=published).cell(row, "digits")
     assert found is not None
     return found
 
@@ -158,20 +152,20 @@ def test_a_board_of_areas_draws_areas_and_compares_them_at_equal_cost() -> None:
 
 
 def test_published_numbers_are_tested_by_their_own_measure_alone() -> None:
-    none = cell("none", *SIX, text=TOML + CLAIMS)
+    none = cell("none", *SIX, published=CLAIMS)
     assert none.reproduction is not None
     # 0.7 ± t(0.975; 2) · 0.1 · √(1/3 + 1/3) = 0.7 ± 4.3027 · 0.08165
     assert none.reproduction.low == pytest.approx(0.7 - 0.35131, abs=1e-4)
     assert none.reproduction.verdict == "reproduced"
-    lpa3 = cell("lpa3", *SIX, text=TOML + CLAIMS)
+    lpa3 = cell("lpa3", *SIX, published=CLAIMS)
     assert lpa3.reproduction is not None
     assert (lpa3.reproduction.verdict, lpa3.reproduction.low) == ("not testable", None)
     assert lpa3.reproduction.why == (
         "not testable: the source does not say which epoch counts; as last it would be reproduced, "
         "as oracle_best it would be not testable"  # all three are 0.9, so their spread is unknown
     )
-    assert cell("none", text=TOML + CLAIMS).reproduction is None  # nothing is measured
-    assert any("1 published means" in note for note in board_of(*SIX, text=TOML + CLAIMS).notes)
+    assert cell("none", published=CLAIMS).reproduction is None  # nothing is measured
+    assert any("1 published means" in note for note in board_of(*SIX, published=CLAIMS).notes)
 
 
 def test_missing_cells_are_missing() -> None:
@@ -226,7 +220,7 @@ def test_a_board_tells_where_its_records_lie() -> None:
 
 def test_a_search_is_told() -> None:
     searched = Searched({"trials": 8, "ranges": {"LPA3.margin": []}}, Path("search/x.json"))
-    board = build(defined(), SIX, {"digits-supervised-lpa3-0000000b-s0": searched})
+    board = build_board(defined(), SIX, {"digits-supervised-lpa3-0000000b-s0": searched})
     lpa3, none = board.cell("lpa3", "digits"), board.cell("none", "digits")
     assert lpa3 is not None
     assert none is not None

@@ -6,7 +6,7 @@ import pytest
 from support.small_boards import LPA3, defined
 from support.small_records import bits, changed, small_record
 
-from lpa3bench.boards.building import build
+from lpa3bench.boards.building import build_board
 from lpa3bench.boards.drafts import draft
 from lpa3bench.boards.placing import by_cell, places
 from lpa3bench.errors import DataError
@@ -148,7 +148,7 @@ def test_what_is_compared_is_alike_but_for_its_augmenter() -> None:
         "Supervised + LPA3": "Supervised (labels40, none)",
         "Supervised + CutMix (view)": None,  # the plain rows have no column in common with it
     }
-    cells = build(board, LIKE_DIGITS, {}).cells
+    cells = build_board(board, LIKE_DIGITS, {}).cells
     differ = {names[cell.row]: cell.comparison.differs_in for cell in cells if cell.comparison}
     assert len(differ) == 4
     for name, settings in differ.items():

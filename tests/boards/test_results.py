@@ -9,8 +9,8 @@ import pytest
 from support.small_boards import LPA3, TOML, board_folder, defined
 from support.small_records import bits, changed, small_record, write
 
-from lpa3bench.boards import definition
 from lpa3bench.boards import results as storing
+from lpa3bench.boards.definition import load_definition
 from lpa3bench.boards.placing import by_cell
 from lpa3bench.boards.results import Sorted
 from lpa3bench.errors import DataError, UsageError
@@ -225,7 +225,7 @@ def test_a_record_by_another_name_is_refused(tmp_path: Path) -> None:
     (path,) = (folder / "results").iterdir()
     path.rename(path.with_name("mine-s0.json"))
     with pytest.raises(DataError, match=r"mine-s0.json: holds .*, so it should be called digits-supervised-"):
-        storing.stored(definition.load(folder))
+        storing.stored(load_definition(folder))
 
 
 def test_a_board_can_show_the_records_of_another(tmp_path: Path) -> None:
@@ -233,7 +233,7 @@ def test_a_board_can_show_the_records_of_another(tmp_path: Path) -> None:
     board_folder(tmp_path / "digits", *NONE, more)
     text = f'records_of = "digits"\n{TOML.partition("[[rows]]")[0]}[[rows]]\nkey = "none"\nname = "None"\n'
     text += 'match = { "slots.positives" = "none" }\n'
-    board = definition.load(board_folder(tmp_path / "cost", text=text))
+    board = load_definition(board_folder(tmp_path / "cost", text=text))
     assert [record.seed for record in storing.stored(board)] == [0, 1, 2]
     with pytest.raises(UsageError, match="shows the records of digits; add them there"):
         storing.store(board, NONE, {})

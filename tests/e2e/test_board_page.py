@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from shutil import which
 from typing import Any
@@ -15,7 +14,7 @@ from support.console import Cli
 from support.made_up_boards import board, large
 from support.small_records import bits, small_record, write
 
-from lpa3bench.report.html import page
+from lpa3bench.report.html import board_page
 
 BOARDS = Path(__file__).parents[2] / "leaderboards"
 SWITCHES = [
@@ -64,7 +63,7 @@ def show(browser: Any) -> Show:
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("board") / "index.html"
-    path.write_text(page(board()), encoding="utf-8")
+    path.write_text(board_page(board()), encoding="utf-8")
     return path
 
 
@@ -85,35 +84,6 @@ def axes(tab: Any) -> set[str]:
 
 
 OWN_ORDER = ["FixMatch", "FixMatch + LP-A3", "RandAugment", "InfoMin"]
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_diagram_of_ranks_is_whole_and_in_the_colour_of_the_text(
-    show: Show, tmp_path: Path, scheme: str
-) -> None:
-    """The longest name and the shortest; what stands outside of the drawing would be cut off."""
-    made = board()
-    assert made.ranking is not None
-    pairs = tuple({**pair, "p_holm": 0.01, "verdict": "better"} for pair in made.ranking.pairs)
-    for name in ("i", "FixMatch + LP-A3 WWW"):
-        rows = tuple(replace(row, name=name) for row in made.rows)
-        path = tmp_path / "index.html"
-        text = page(replace(made, rows=rows, ranking=replace(made.ranking, pairs=pairs)))
-        path.write_text(text, encoding="utf-8")
-        with show(path, color_scheme=scheme) as tab:
-            drawing = tab.locator(".ranks svg")
-            frame = drawing.bounding_box()
-            texts = drawing.locator("text").all()
-            boxes = [one.bounding_box() for one in texts]
-            assert len(boxes) >= 6
-            for box in boxes:
-                assert frame["x"] <= box["x"]
-                assert box["x"] + box["width"] <= frame["x"] + frame["width"]
-                assert box["y"] >= frame["y"]
-            ink = tab.evaluate("getComputedStyle(document.body).color")
-            assert texts[-1].evaluate("node => getComputedStyle(node).fill") == ink
-            stroke = "[...document.querySelectorAll('.ranks path')].map(p => getComputedStyle(p).stroke)"
-            assert {*tab.evaluate(stroke)} == {"none", ink}
 
 
 def test_a_header_sorts_by_keyboard_and_says_so(show: Show, file: Path) -> None:
@@ -218,7 +188,7 @@ def test_one_axis_is_shown_and_the_arrows_choose_another(show: Show, file: Path)
 
 def test_a_large_board_opens_with_few_lines_and_scrolls_in_its_own_frame(show: Show, tmp_path: Path) -> None:
     path = tmp_path / "index.html"
-    path.write_text(page(large(columns=2, n=2, epochs=20)), encoding="utf-8")
+    path.write_text(board_page(large(columns=2, n=2, epochs=20)), encoding="utf-8")
     with show(path, width=390) as tab:
         assert tab.locator(".chart").first.locator(".plot:visible .line:visible").count() == 6
         widths = tab.evaluate(

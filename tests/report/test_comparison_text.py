@@ -11,7 +11,13 @@ from support.small_records import bits, changed, small_record, write
 from lpa3bench.boards.comparison import Compared, compare
 from lpa3bench.boards.selection import select
 from lpa3bench.records import Record
-from lpa3bench.report.comparison import NOTES, WIDTH, dump, markdown, text
+from lpa3bench.report.comparison import (
+    NOTES,
+    TEXT_WIDTH,
+    comparison_json,
+    comparison_markdown,
+    comparison_text,
+)
 
 LPA3 = {"positives": "LPA3"}
 
@@ -43,7 +49,7 @@ def rows(shown: str) -> dict[str, str]:
 
 def test_the_text_by_hand(tmp_path: Path) -> None:
     """62, 63, 64 of a hundred images against 60 each, at three times the passes."""
-    shown = text(compared(tmp_path, *sides(3, passes=3000.0, seconds=6.0)))
+    shown = comparison_text(compared(tmp_path, *sides(3, passes=3000.0, seconds=6.0)))
     assert shown.startswith("A digits-supervised-lpa3-00000000 against B digits-supervised-00000000\n")
     assert rows(shown) == {
         "score": "last epoch: 63.00 ± 1.00 against 60.00 ± 0.00 %, 3 pairs of 3 and 3 runs",
@@ -64,12 +70,12 @@ def test_the_text_by_hand(tmp_path: Path) -> None:
         "seconds of A": "B stopped at A's cost: 63.00 against 60.00 %, +3.00 points (not testable)",
         "seconds to B": "to come to B's final score: A did in 3 of 3 pairs; medians 6 s against 2 s, × 3.00",
     }
-    assert max(map(len, shown.splitlines())) <= WIDTH
+    assert max(map(len, shown.splitlines())) <= TEXT_WIDTH
     assert all(note[:60] in shown for note in NOTES)
 
 
 def test_ten_pairs_have_an_interval_and_a_claim(tmp_path: Path) -> None:
-    found = rows(text(compared(tmp_path, *sides(10))))
+    found = rows(comparison_text(compared(tmp_path, *sides(10))))
     assert found["difference"].startswith("+6.50 ± 3.03 [+4.")
     assert found["verdict"].startswith("better: p = 0.002, 10 pairs")
     assert found["images"].endswith("each seed by itself: p of 0.05 or less in 6 of 10")
@@ -78,7 +84,7 @@ def test_ten_pairs_have_an_interval_and_a_claim(tmp_path: Path) -> None:
 def test_seconds_of_other_surroundings_are_marked(tmp_path: Path) -> None:
     method, baseline = sides(1)
     parallel = changed(method[0], provenance=method[0].data["provenance"] | {"world_size": 4})
-    found = rows(text(compared(tmp_path, [parallel], baseline)))
+    found = rows(comparison_text(compared(tmp_path, [parallel], baseline)))
     assert found["surroundings"] == "processes: 1 → 4"
     assert found["seconds"] == "2 s against 2 s (× 1.00); the surroundings differ, so seconds do not compare"
     assert found["passes"] == "1 k against 1 k (× 1.00)"
@@ -86,14 +92,14 @@ def test_seconds_of_other_surroundings_are_marked(tmp_path: Path) -> None:
 
 def test_seeds_without_a_pair_are_told_once_a_reason(tmp_path: Path) -> None:
     method, baseline = sides(8)
-    found = rows(text(compared(tmp_path, method[7:], baseline)))
+    found = rows(comparison_text(compared(tmp_path, method[7:], baseline)))
     assert found["not paired"] == "no run of the method (seeds 0, 1, 2, 3, 4 and 2 more)"
     assert found["score"] == "last epoch: 69.00 against 60.00 %, 1 pair of 1 and 8 runs"
 
 
 def test_what_is_no_result_is_marked(tmp_path: Path) -> None:
     limited, whole = [small_record(bits(6), limit=64)], [small_record(bits(5))]
-    found = rows(text(compared(tmp_path, limited, whole)))
+    found = rows(comparison_text(compared(tmp_path, limited, whole)))
     assert found["warning"] == (
         "digits-supervised-00000000 is not a result: trained on a part of the images (--limit)"
     )
@@ -104,7 +110,7 @@ def test_what_is_no_result_is_marked(tmp_path: Path) -> None:
 def test_a_pair_of_settings_is_pooled(tmp_path: Path) -> None:
     method = [small_record(bits(7), setting=setting, slots=LPA3) for setting in ("one", "two")]
     baseline = [small_record(bits(right), setting=setting) for setting, right in (("one", 5), ("two", 6))]
-    shown = text(compared(tmp_path, method, baseline))
+    shown = comparison_text(compared(tmp_path, method, baseline))
     heading = "All 2 cells with pairs, one difference each"
     assert f"{heading}\n  verdict  mean difference +15.00 ± 7.07; not testable" in shown
 
@@ -113,7 +119,7 @@ def test_cells_without_a_pair_are_not_counted_as_pooled(tmp_path: Path) -> None:
     settings = ("one", "two", "three")
     method = [small_record(bits(7), setting=one, slots=LPA3) for one in settings]
     baseline = [small_record(bits(5), setting=one, seed=int(one == "three")) for one in settings]
-    shown = text(compared(tmp_path, method, baseline))
+    shown = comparison_text(compared(tmp_path, method, baseline))
     assert "three-lpa3-00000000 against B digits-supervised-three-00000000" in shown
     assert "All 2 cells with pairs, one difference each" in shown
     assert "All 3 cells" not in shown
@@ -128,19 +134,19 @@ def hostile() -> list[Record]:
 
 def test_strings_of_records_do_no_harm(tmp_path: Path) -> None:
     found = compared(tmp_path, hostile(), [small_record(bits(5), task="PES", config={"PES.name": "'x'"})])
-    page = markdown(found)
+    page = comparison_markdown(found)
     assert "<script>" not in page
     assert r"PES.name: 'x' → '&lt;script&gt;\|\`x\`" in page
     assert r"\*bold\* # heading |" in page
     assert "\n# heading" not in page
-    shown = text(found)
+    shown = comparison_text(found)
     assert "\x1b" not in shown
     assert "'<script>|`x`?[31m'" in shown
     assert "\n# heading" not in shown
 
 
 def test_markdown_has_a_table_a_cell(tmp_path: Path) -> None:
-    page = markdown(compared(tmp_path, *sides(3)))
+    page = comparison_markdown(compared(tmp_path, *sides(3)))
     assert page.startswith(
         "## A digits-supervised-lpa3-00000000 against B digits-supervised-00000000\n\n| | |\n"
     )
@@ -148,7 +154,7 @@ def test_markdown_has_a_table_a_cell(tmp_path: Path) -> None:
 
 
 def test_json_holds_everything_as_shares(tmp_path: Path) -> None:
-    data = json.loads(dump(compared(tmp_path, *sides(3))))
+    data = json.loads(comparison_json(compared(tmp_path, *sides(3))))
     assert (data["schema_version"], data["metric"], data["pooled"]) == (1, "last", None)
     (cell,) = data["cells"]
     assert cell["badge"] == "augmenter only"

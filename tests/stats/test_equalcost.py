@@ -14,7 +14,7 @@ from lpa3bench.stats import (
     equal_cost,
     mean_curve,
     score_at,
-    total,
+    total_cost,
 )
 
 
@@ -32,7 +32,7 @@ def test_a_score_at_a_budget_is_the_last_one_within() -> None:
     assert [score_at(CHEAP, "passes", budget) for budget in (99, 100, 250, 300, 5000)] == [
         None, 0.2, 0.5, 0.6, 0.6,
     ]  # fmt: skip
-    assert (total(CHEAP, "passes"), total(DEAR, "seconds")) == (400.0, 6.0)
+    assert (total_cost(CHEAP, "passes"), total_cost(DEAR, "seconds")) == (400.0, 6.0)
 
 
 def test_the_cost_to_reach_a_score_is_that_of_the_first_epoch_that_has_it() -> None:

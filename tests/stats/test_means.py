@@ -9,22 +9,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lpa3bench.stats import FEWEST_FOR_INTERVAL, bootstrap_interval, summary
+from lpa3bench.stats import FEWEST_FOR_INTERVAL, bootstrap_interval, summarise
 
 SCORES = st.lists(st.integers(0, 1000).map(lambda k: k / 1000), min_size=10, max_size=14)
 
 
 def test_the_standard_deviation_is_the_samples() -> None:
     """Of 1, 2, 3, 4: deviations ±1.5 and ±0.5, squares 5, divided by n − 1 = 3."""
-    of = summary([0.1, 0.2, 0.3, 0.4])
+    of = summarise([0.1, 0.2, 0.3, 0.4])
     assert of.mean == pytest.approx(0.25)
     assert of.std == pytest.approx((0.05 / 3) ** 0.5)
     assert (of.n, of.low, of.high) == (4, None, None)
 
 
 def test_of_one_value_and_of_none() -> None:
-    assert (summary([0.5]).mean, summary([0.5]).std) == (0.5, None)
-    assert (summary([]).n, summary([]).mean, summary([]).std) == (0, None, None)
+    assert (summarise([0.5]).mean, summarise([0.5]).std) == (0.5, None)
+    assert (summarise([]).n, summarise([]).mean, summarise([]).std) == (0, None, None)
 
 
 def test_an_interval_is_given_from_a_stated_number_on() -> None:

@@ -16,7 +16,7 @@ from lpa3bench.boards.board import (
     Reproduction,
     Row,
 )
-from lpa3bench.stats import AtBudget, EqualCost, MeanCurve, Ranks, ToTarget, paired_test
+from lpa3bench.stats import AtBudget, EqualCost, MeanCurve, RankedPair, Ranks, ToTarget, paired_test
 
 MEASURES = {
     "last": Measure(key="last", name="last epoch", text="Test accuracy after the last epoch.", unit="%"),
@@ -39,7 +39,7 @@ CONFIG = {f"Supervised.parameter_{number}": f"'value {number}'" for number in ra
 
 
 def record(seed: int, score: float, *, margin: str = "0.02") -> dict[str, Any]:
-    """What a board keeps of a record, as `leaderboard.building.detail` makes it."""
+    """What a board keeps of a record, as `boards.building.detail` makes it."""
     return {
         "seed": seed,
         "metrics": {
@@ -159,7 +159,9 @@ def cell(row: str, column: str, scores: tuple[float, ...], **parts: Any) -> Cell
 
 def board() -> Board:
     """Four methods, three settings: better, worse, untestable, missing, claimed, flagged."""
-    claim = Published(mean=0.9251, std=0.0121, n=3, source="A Paper, Table 1", metric="last")
+    claim = Published(
+        mean=0.9251, std=0.0121, n=3, source="A Paper, Table 1", metric="last", printed="92.51 ± 1.21"
+    )
     five = (0.93, 0.94, 0.95, 0.935, 0.945)
     cells = (
         cell(
@@ -178,7 +180,7 @@ def board() -> Board:
             "c40",
             (0.961, 0.962, 0.963, 0.964, 0.965),
             comparison=comparison("better", 0.023),
-            published=replace(claim, mean=0.9239, metric="oracle_best"),
+            published=replace(claim, mean=0.9239, metric="oracle_best", printed="92.39 ± 1.21"),
             reproduction=Reproduction(verdict="not reproduced", low=0.90, high=0.95, why="it lies outside"),
         ),
         cell(
@@ -188,7 +190,9 @@ def board() -> Board:
             trials=20,
             comparison=comparison("worse", -0.011, differs_in=("PES.lambda_u: 75.0 → 37.5",)),
         ),
-        Cell(row="fixmatch-lpa3", column="stl", published=replace(claim, mean=0.9263)),
+        Cell(
+            row="fixmatch-lpa3", column="stl", published=replace(claim, mean=0.9263, printed="92.63 ± 1.21")
+        ),
         cell(
             "randaugment",
             "c40",
@@ -206,7 +210,9 @@ def board() -> Board:
         Cell(
             row="infomin",
             column="stl",
-            published=replace(claim, mean=0.86, std=None, n=None, metric="none", note="another read-out"),
+            published=replace(
+                claim, mean=0.86, std=None, n=None, metric="none", note="another read-out", printed="86.0"
+            ),
         ),
     )
     return Board(
@@ -238,37 +244,15 @@ def board() -> Board:
             columns=("c40", "c250"),
             rows=("fixmatch", "fixmatch-lpa3", "randaugment"),
             mean_ranks=(2.5, 2.0, 1.5),
-            pairs=(
-                {
-                    "a": "fixmatch",
-                    "b": "fixmatch-lpa3",
-                    "p": 0.5,
-                    "p_holm": 1.0,
-                    "smallest_p": 0.5,
-                    "n": 2,
-                    "difference": 0.01,
-                    "verdict": "not testable",
-                },
-                {
-                    "a": "fixmatch",
-                    "b": "randaugment",
-                    "p": 0.5,
-                    "p_holm": 1.0,
-                    "smallest_p": 0.5,
-                    "n": 2,
-                    "difference": 0.01,
-                    "verdict": "not testable",
-                },
-                {
-                    "a": "fixmatch-lpa3",
-                    "b": "randaugment",
-                    "p": 0.5,
-                    "p_holm": 1.0,
-                    "smallest_p": 0.5,
-                    "n": 2,
-                    "difference": 0.01,
-                    "verdict": "not testable",
-                },
+            pairs=tuple(
+                RankedPair(
+                    a=a, b=b, difference=0.01, p=0.5, p_holm=1.0, smallest_p=0.5, n=2, verdict="not testable"
+                )
+                for a, b in (
+                    ("fixmatch", "fixmatch-lpa3"),
+                    ("fixmatch", "randaugment"),
+                    ("fixmatch-lpa3", "randaugment"),
+                )
             ),
             test="Wilcoxon signed-rank test over columns",
             note="Two columns allow no p below 0.5.",
@@ -327,7 +311,14 @@ def large(rows: int = 13, columns: int = 7, n: int = 10, epochs: int = 200) -> B
                 f"c{c}",
                 scores,
                 curve=curve(sum(scores) / n, epochs, 1 + r / 3),
-                published=Published(mean=scores[0] - 0.004, std=0.003, n=3, source="A Paper", metric="last"),
+                published=Published(
+                    mean=scores[0] - 0.004,
+                    std=0.003,
+                    n=3,
+                    source="A Paper",
+                    metric="last",
+                    printed=f"{100 * scores[0] - 0.4:.2f} ± 0.30",
+                ),
                 reproduction=Reproduction(verdict="reproduced", low=0.5, high=0.99, why="inside"),
             )
             if r:
@@ -335,16 +326,16 @@ def large(rows: int = 13, columns: int = 7, n: int = 10, epochs: int = 200) -> B
                 made = replace(made, comparison=replace(comparison(verdict, 0.01, n), baseline="r0"))
             cells.append(made)
     pairs = tuple(
-        {
-            "a": f"r{a}",
-            "b": f"r{b}",
-            "p": 0.016,
-            "p_holm": 0.001 if b - a > 3 else 0.8,
-            "smallest_p": 0.016,
-            "n": 7,
-            "difference": -0.01,
-            "verdict": "better" if b - a > 3 else "no difference shown",
-        }
+        RankedPair(
+            a=f"r{a}",
+            b=f"r{b}",
+            difference=-0.01,
+            p=0.016,
+            p_holm=0.001 if b - a > 3 else 0.8,
+            smallest_p=0.016,
+            n=7,
+            verdict="better" if b - a > 3 else "no difference shown",
+        )
         for a in range(rows)
         for b in range(a + 1, rows)
     )

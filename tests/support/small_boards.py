@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from lpa3bench.boards import definition
-from lpa3bench.boards.board import Board
-from lpa3bench.boards.building import build
-from lpa3bench.boards.definition import Definition
+from lpa3bench.boards.board import Board, Published
+from lpa3bench.boards.building import build_board
+from lpa3bench.boards.definition import BOARD_TOML, Definition, parse_definition
 from lpa3bench.records import Record
 from support.small_records import write
 
@@ -38,17 +39,33 @@ LPA3 = {"positives": "LPA3"}
 
 def defined(text: str = TOML, folder: Path = Path("small")) -> Definition:
     """The definition with that text, as if it stood in the folder."""
-    return definition.read(text, folder / definition.NAME)
+    return parse_definition(text, folder / BOARD_TOML)
 
 
-def board_of(*records: Record, text: str = TOML) -> Board:
-    """The board of these records."""
-    return build(defined(text), records, {})
+def claim(printed: str, metric: str = "last") -> Published:
+    """A published number of three runs."""
+    mean, _, std = printed.partition(" ± ")
+    return Published(
+        mean=float(mean) / 100,
+        std=float(std) / 100 if std else None,
+        n=3,
+        source="A paper",
+        metric=metric,
+        note="Copied.",
+        printed=printed,
+    )
+
+
+def board_of(
+    *records: Record, text: str = TOML, published: Mapping[tuple[str, str], Published] | None = None
+) -> Board:
+    """The board of these records, beside what was published of a row and a column."""
+    return build_board(replace(defined(text), published=published or {}), records, {})
 
 
 def board_folder(folder: Path, *records: Record, text: str = TOML) -> Path:
     """A board's folder with these records in its results."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / definition.NAME).write_text(text, encoding="utf-8")
+    (folder / BOARD_TOML).write_text(text, encoding="utf-8")
     write(folder / "results", *records)
     return folder

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 from matplotlib.axes import Axes
 
-from lpa3bench.report.figures.drawing import GREY, RIGHT, WRONG, canvas, caption, save, styled
+from lpa3bench.report.figures.drawing import GREY_INK, RIGHT_INK, WRONG_INK, canvas, caption, save, styled
+from lpa3bench.report.figures.series import AUGMENTER_NAMES
 
 CELL = 1.12
 """Inches of one picture."""
@@ -20,30 +21,29 @@ LONG_LABEL = 22
 HEAT_COLOURS = "viridis"
 """Yellow is important, as in the paper."""
 HEAT_WEIGHT = 0.55
-SHOWN_AS = {"LPA3": "LP-A3"}
-Array = np.ndarray[Any, Any]
+_Array = np.ndarray[Any, Any]
 
 
-class Judged(Protocol):
+class PictureRow(Protocol):
     """One row: the same images through one augmenter, and what a network makes of them."""
 
     @property
     def name(self) -> str: ...
 
     @property
-    def images(self) -> Array:
+    def images(self) -> _Array:
         """float [B, H, W, C] in [0, 1], C 1 or 3; NaN where there is no view."""
 
     @property
-    def heat(self) -> Array:
+    def heat(self) -> _Array:
         """float [B, H, W] in [0, 1], or NaN."""
 
     @property
-    def predicted(self) -> Array:
+    def predicted(self) -> _Array:
         """int [B], the class."""
 
     @property
-    def confidence(self) -> Array:
+    def confidence(self) -> _Array:
         """float [B], the probability of the true class."""
 
     @property
@@ -51,16 +51,16 @@ class Judged(Protocol):
         """The augmenter's parameters and recipe; empty for the images themselves."""
 
 
-def overlay(image: Array, heat: Array) -> Array:
+def overlay(image: _Array, heat: _Array) -> _Array:
     """A picture [H, W, C] under its heat map [H, W]: float [H, W, 3] in [0, 1]."""
     from matplotlib import colormaps
 
     coloured = colormaps[HEAT_COLOURS](heat)[..., :3]
-    mixed: Array = HEAT_WEIGHT * coloured + (1 - HEAT_WEIGHT) * _coloured(image)
+    mixed: _Array = HEAT_WEIGHT * coloured + (1 - HEAT_WEIGHT) * _coloured(image)
     return np.clip(mixed, 0, 1)
 
 
-def draw(rows: Sequence[Judged], labels: Array, text: str, out: Path) -> list[Path]:
+def draw_augment(rows: Sequence[PictureRow], labels: _Array, text: str, out: Path) -> list[Path]:
     """Draw it and write SVG and PNG.
 
     Each image has two pictures in a row, itself and below it its heat map, in a frame that tells whether it
@@ -83,16 +83,16 @@ def draw(rows: Sequence[Judged], labels: Array, text: str, out: Path) -> list[Pa
                 if place == 0:
                     upper[column].set_title(f"class {labels[column]}")
                 _cell(upper[column], lower[column], row, column, int(labels[column]))
-            name = SHOWN_AS.get(row.name, row.name)
+            name = AUGMENTER_NAMES.get(row.name, row.name)
             width, size = (LABEL, 9) if len(name) <= LABEL else (LONG_LABEL, 6.5)
             upper[0].set_ylabel("\n".join(textwrap.wrap(name, width)), fontweight="bold", fontsize=size)
             lower[0].set_ylabel("Score-CAM")
-        about = [f"{SHOWN_AS.get(row.name, row.name)}: {row.about}." for row in rows if row.about]
+        about = [f"{AUGMENTER_NAMES.get(row.name, row.name)}: {row.about}." for row in rows if row.about]
         caption(figure, "\n".join([text, *about]))
         return save(figure, out)
 
 
-def _cell(upper: Axes, lower: Axes, row: Judged, column: int, label: int) -> None:
+def _cell(upper: Axes, lower: Axes, row: PictureRow, column: int, label: int) -> None:
     image, heat = row.images[column], row.heat[column]
     missing = bool(np.isnan(image).any())
     right = int(row.predicted[column]) == label
@@ -105,15 +105,15 @@ def _cell(upper: Axes, lower: Axes, row: Judged, column: int, label: int) -> Non
         shown = _coloured(image) if picture is image else overlay(image, heat)
         axes.imshow(shown, interpolation="nearest", vmin=0, vmax=1)
         for spine in axes.spines.values():
-            spine.set(visible=True, edgecolor=RIGHT if right else WRONG, linewidth=2.4)
+            spine.set(visible=True, edgecolor=RIGHT_INK if right else WRONG_INK, linewidth=2.4)
             spine.set_linestyle("-" if right else (0, (3, 1.5)))
     if missing:
-        upper.text(0.5, 0.5, "no view", ha="center", va="center", transform=upper.transAxes, color=GREY)
+        upper.text(0.5, 0.5, "no view", ha="center", va="center", transform=upper.transAxes, color=GREY_INK)
         return
     said = f"{100 * row.confidence[column]:.1f} %" + ("" if right else f", says {row.predicted[column]}")
-    lower.set_xlabel(said, color=RIGHT if right else WRONG, fontsize=8)
+    lower.set_xlabel(said, color=RIGHT_INK if right else WRONG_INK, fontsize=8)
 
 
-def _coloured(image: Array) -> Array:
+def _coloured(image: _Array) -> _Array:
     """[H, W, 1 or 3] as [H, W, 3]."""
     return np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image

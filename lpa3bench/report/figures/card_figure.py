@@ -16,14 +16,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from lpa3bench.errors import RunFailed
-from lpa3bench.report.figures.card_text import markdown
-from lpa3bench.report.figures.drawing import COLOURS, GREY, RIGHT, WRONG, save, styled
+from lpa3bench.report.figures.card_text import Card, card_markdown
+from lpa3bench.report.figures.drawing import GREY_INK, LINE_COLOURS, RIGHT_INK, WRONG_INK, save, styled
 from lpa3bench.runtime.files import write_text
 
-Card = Mapping[str, Any]
 PAGE = (8.27, 11.2)
 """Inches."""
-IMAGE, VIEW = COLOURS[0], COLOURS[1]
+IMAGE, VIEW = LINE_COLOURS[0], LINE_COLOURS[1]
 SMALL = 7.5
 WRAP = 145
 """Characters of small print on a line."""
@@ -51,7 +50,7 @@ TABLE = (
 )  # fmt: skip
 
 
-def write(card: Card, folder: Path) -> list[Path]:
+def write_augmenter_card(card: Card, folder: Path) -> list[Path]:
     """Write `card.json`, `CARD.md`, `card.svg` and `card.png` into a folder, which is made.
 
     Raises:
@@ -63,14 +62,14 @@ def write(card: Card, folder: Path) -> list[Path]:
         raise RunFailed(f"{folder}: cannot be made ({error.strerror}); choose another --out") from error
     texts = {
         folder / "card.json": json.dumps(card, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
-        folder / "CARD.md": markdown(card),
+        folder / "CARD.md": card_markdown(card),
     }
     for path, text in texts.items():
         write_text(path, text)
-    return [*texts, *draw(card, folder / "card")]
+    return [*texts, *draw_augmenter_card(card, folder / "card")]
 
 
-def draw(card: Card, out: Path) -> list[Path]:
+def draw_augmenter_card(card: Card, out: Path) -> list[Path]:
     """Draw the page, as SVG and as PNG. The same card gives the same bytes."""
     measures = {one["key"]: one for one in card["measures"]}
     with styled():
@@ -123,7 +122,7 @@ def _examples(figure: Any, examples: Sequence[Mapping[str, Any]]) -> None:
             axes.grid(visible=False)
             right = example[f"judge_{key}"] == example["label"]
             for spine in axes.spines.values():
-                spine.set(visible=True, color=RIGHT if right else WRONG, linewidth=2)
+                spine.set(visible=True, color=RIGHT_INK if right else WRONG_INK, linewidth=2)
                 spine.set_linestyle("-" if right else "--")
             axes.set_xlabel(f"{example[f'judge_{key}']}", fontsize=SMALL, labelpad=2)
     for axes, name in zip(grid[:, 0], ("image", "view"), strict=True):
@@ -177,14 +176,14 @@ def _drop(axes: Axes, measures: Mapping[str, Any], margin: float) -> None:
     quantiles = measures["logp_drop"]["quantiles"]
     levels, values = [float(level) for level in quantiles], [*quantiles.values()]
     axes.plot(values, levels, "-o", color=VIEW, ms=3)
-    axes.axvline(margin, color=GREY, linestyle="--", linewidth=1)
+    axes.axvline(margin, color=GREY_INK, linestyle="--", linewidth=1)
     axes.annotate(
         f"margin {margin:g}",
         (margin, 0.02),
         (4, 0),
         textcoords="offset points",
         fontsize=SMALL,
-        color=GREY,
+        color=GREY_INK,
     )
     reach = max(abs(values[1]), abs(values[-2]), 2 * margin)
     axes.set_xscale("symlog", linthresh=max(margin, 1e-3))
@@ -235,8 +234,8 @@ def _information(axes: Axes, measures: Mapping[str, Any], reason: str | None) ->
 def _affinity(axes: Axes, measures: Mapping[str, Any]) -> None:
     """Affinity against diversity: to the upper right is what Gontijo-Lopes et al. find good."""
     one, other = measures["diversity"], measures["affinity"]
-    axes.axhline(1, color=GREY, linewidth=0.8, linestyle="--")
-    axes.axvline(1, color=GREY, linewidth=0.8, linestyle="--")
+    axes.axhline(1, color=GREY_INK, linewidth=0.8, linestyle="--")
+    axes.axvline(1, color=GREY_INK, linewidth=0.8, linestyle="--")
     if one["value"] is not None and other["value"] is not None:
         axes.errorbar(
             one["value"],

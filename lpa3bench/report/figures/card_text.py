@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from lpa3bench.report.markdown import escaped
+from lpa3bench.report.markdown import escape_markdown
 from lpa3bench.runtime import licences
 
 Card = Mapping[str, Any]
@@ -40,7 +40,7 @@ GROUPS = {
 }
 
 
-def markdown(card: Card) -> str:
+def card_markdown(card: Card) -> str:
     """The card, as the text of `CARD.md`."""
     sections = (
         _head(card),
@@ -56,8 +56,8 @@ def markdown(card: Card) -> str:
 
 def _head(card: Card) -> Iterator[str]:
     augmenter, protocol = card["augmenter"], card["protocol"]
-    yield f"# {escaped(augmenter['name'])} on {escaped(protocol['dataset'])}"
-    yield escaped(augmenter["about"])
+    yield f"# {escape_markdown(augmenter['name'])} on {escape_markdown(protocol['dataset'])}"
+    yield escape_markdown(augmenter["about"])
     yield "![The card's numbers, drawn](card.svg)"
     lines = [
         _sentence(one) for key in ("judge_error", "preserved", "true_label") for one in [_get(card, key)]
@@ -71,7 +71,8 @@ def _get(card: Card, key: str) -> Mapping[str, Any]:
 
 
 def _sentence(one: Mapping[str, Any]) -> str:
-    return f"{escaped(one['title'])}: **{value(one)}** {between(one)}, n = {one['n']}"
+    title = escape_markdown(one["title"])
+    return f"{title}: **{format_card_value(one)}** {format_card_interval(one)}, n = {one['n']}"
 
 
 def _use(card: Card) -> Iterator[str]:
@@ -82,7 +83,7 @@ def _use(card: Card) -> Iterator[str]:
         else "It does not call the network"
     )
     yield (
-        f"Making training views of images in slot `{escaped(card['augmenter']['slot'])}`. {model}. "
+        f"Making training views of images in slot `{escape_markdown(card['augmenter']['slot'])}`. {model}. "
         "The numbers below hold for this data set, these parameters and networks of this size; whether its "
         "views keep the label elsewhere has to be measured there, by the command that made this card. It "
         "says nothing of robustness, fairness or safety."
@@ -95,8 +96,9 @@ def _recipe(card: Card) -> Iterator[str]:
     rows = [(f"`{_code(name)}`", f"`{_code(text)}`") for name, text in augmenter["parameters"].items()]
     yield _table(("parameter", "value"), rows) if rows else "None."
     yield (
-        f"From {escaped(augmenter['distribution'])}. Recipe `{augmenter['recipe_sha256']}` (parameters and "
-        f"source), source `{augmenter['source_sha256']}`; BatchNorm {escaped(augmenter['bn_domain'])}."
+        f"From {escape_markdown(augmenter['distribution'])}. Recipe `{augmenter['recipe_sha256']}` "
+        f"(parameters and source), source `{augmenter['source_sha256']}`; "
+        f"BatchNorm {escape_markdown(augmenter['bn_domain'])}."
     )
     if augmenter["describes_itself"]:
         yield "```\n" + augmenter["describes_itself"].replace("```", "'''") + "\n```"
@@ -107,14 +109,15 @@ def _protocol(card: Card) -> Iterator[str]:
     yield "## How it was measured"
     yield (
         f"Views of {protocol['images']} held-out images, one of each, were made against a frozen "
-        f"{escaped(protocol['attacked'])} in eval mode, trained on {protocol['attacked_images']} images "
-        f"(run `{_code(protocol['attacked_run'])}`); where the augmenter has a BatchNorm of its own and that "
-        "network was trained without one, a copy of the main one stands in for it. The judge is "
-        f"{escaped(protocol['judge'])} with seed {protocol['judge_seed']}, trained on "
-        f"{protocol['judge_images']} images, {escaped(protocol['judge_trained_on'])}, with clean labels. "
-        f"Training: {escaped(protocol['task'])}, {protocol['epochs']} epochs; on coloured digits "
-        f"{protocol['nuisance_epochs']}. Seed {protocol['seed']}, {escaped(protocol['device'])} "
-        f"({escaped(protocol['hardware'])}), {protocol['threads']} threads."
+        f"{escape_markdown(protocol['attacked'])} in eval mode, trained on {protocol['attacked_images']} "
+        f"images (run `{_code(protocol['attacked_run'])}`); where the augmenter has a BatchNorm of its own "
+        "and that network was trained without one, a copy of the main one stands in for it. The judge is "
+        f"{escape_markdown(protocol['judge'])} with seed {protocol['judge_seed']}, trained on "
+        f"{protocol['judge_images']} images, {escape_markdown(protocol['judge_trained_on'])}, with clean "
+        f"labels. Training: {escape_markdown(protocol['task'])}, {protocol['epochs']} epochs; on coloured "
+        "digits "
+        f"{protocol['nuisance_epochs']}. Seed {protocol['seed']}, {escape_markdown(protocol['device'])} "
+        f"({escape_markdown(protocol['hardware'])}), {protocol['threads']} threads."
     )
     yield (
         "Intervals: Wilson's for shares, percentile bootstrap over images for means and ratios, both at 95 % "
@@ -125,7 +128,13 @@ def _protocol(card: Card) -> Iterator[str]:
 def _measures(card: Card) -> Iterator[str]:
     for group, (title, text) in GROUPS.items():
         rows = [
-            (escaped(one["title"]), value(one), between(one), str(one["n"]), escaped(one["definition"]))
+            (
+                escape_markdown(one["title"]),
+                format_card_value(one),
+                format_card_interval(one),
+                str(one["n"]),
+                escape_markdown(one["definition"]),
+            )
             for one in card["measures"]
             if one["group"] == group
         ]
@@ -136,7 +145,7 @@ def _measures(card: Card) -> Iterator[str]:
             yield text
         yield _table(("measure", "value", "interval", "n", "definition"), rows)
         if group == "nuisance" and card["not_measured"]:
-            yield f"Known nuisances were not measured: {escaped(card['not_measured'])}."
+            yield f"Known nuisances were not measured: {escape_markdown(card['not_measured'])}."
 
 
 def _classes(card: Card) -> Iterator[str]:
@@ -159,11 +168,15 @@ def _data(card: Card) -> Iterator[str]:
     yield "## Data and licences"
     name = protocol["dataset"]
     rows = [
-        (escaped(name), escaped(protocol["dataset_about"]), escaped(licences.of(name))),
+        (
+            escape_markdown(name),
+            escape_markdown(protocol["dataset_about"]),
+            escape_markdown(licences.of(name)),
+        ),
         (
             "NuisanceDigits",
             "The same digits of scikit-learn, coloured, turned and moved.",
-            escaped(licences.of("Digits")),
+            escape_markdown(licences.of("Digits")),
         ),
     ]
     yield _table(("data set", "what it is", "licence"), rows)
@@ -173,21 +186,21 @@ def _data(card: Card) -> Iterator[str]:
     )
 
 
-def value(one: Mapping[str, Any]) -> str:
+def format_card_value(one: Mapping[str, Any]) -> str:
     """A number with its unit: shares in per cent."""
     if one["value"] is None:
         return "undefined"
     if one["unit"] == "share":
         return f"{_share(one['value'])} %"
-    return f"{one['value']:.3g}" + ("" if one["unit"] in ("ratio",) else f" {escaped(one['unit'])}")
+    return f"{one['value']:.3g}" + ("" if one["unit"] in ("ratio",) else f" {escape_markdown(one['unit'])}")
 
 
-def between(one: Mapping[str, Any]) -> str:
+def format_card_interval(one: Mapping[str, Any]) -> str:
     """Its interval, with what kind it is."""
     if one["low"] is None:
         return "–"
     shown = (_share(one[key]) if one["unit"] == "share" else f"{one[key]:.3g}" for key in ("low", "high"))
-    return f"[{', '.join(shown)}] ({escaped(one['interval'])})"
+    return f"[{', '.join(shown)}] ({escape_markdown(one['interval'])})"
 
 
 def _share(number: float | None) -> str:

@@ -19,11 +19,11 @@ from matplotlib.figure import Figure
 from lpa3bench.errors import UsageError
 from lpa3bench.runtime.files import write_atomically
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+LINE_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito's, without the yellow that is lost on white."""
-LINES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (5, 2, 1.5, 2)), (0, (9, 3)))
+LINE_DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (5, 2, 1.5, 2)), (0, (9, 3)))
 """So that lines can be told apart without colour."""
-RIGHT, WRONG, GREY = COLOURS[0], COLOURS[1], "#666666"
+RIGHT_INK, WRONG_INK, GREY_INK = LINE_COLOURS[0], LINE_COLOURS[1], "#666666"
 STYLE = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],

@@ -11,16 +11,17 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from lpa3bench.boards.measures import chosen_measure
 from lpa3bench.errors import DataError
 from lpa3bench.records import Record
-from lpa3bench.report.figures.drawing import COLOURS, GREY, canvas, caption, save, styled
-from lpa3bench.report.figures.series import AUGMENTERS, environment, grouped, titles, values
+from lpa3bench.report.figures.drawing import GREY_INK, LINE_COLOURS, canvas, caption, save, styled
+from lpa3bench.report.figures.series import AUGMENTER_NAMES, grouped, panel_key, titles, values_in_force
 
-PARAMETERS = ("LPA3.margin", "LPA3.ratio")
-NAMES = {"LPA3.margin": "margin σ", "LPA3.ratio": "ratio τ"}
+SENSITIVITY_PARAMETERS = ("LPA3.margin", "LPA3.ratio")
+PARAMETER_NAMES = {"LPA3.margin": "margin σ", "LPA3.ratio": "ratio τ"}
 WIDE = 20
 """From this quotient of the largest to the smallest value on, an axis is logarithmic."""
-TEXT = (
+SENSITIVITY_CAPTION = (
     "Points: mean over seeds, with one standard deviation (n − 1) each way; small dots: single runs. Band: "
     "the same task without the augmenter, likewise. All but the parameter on the axis is the same along a "
     "line."
@@ -51,11 +52,11 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Line:
+class SensitivityLine:
     """One parameter varied in one environment."""
 
     environment: Hashable
-    """As `series.environment` has it: lines of one environment stand in one row."""
+    """As `series.panel_key` has it: lines of one environment stand in one row."""
     title: str
     parameter: str
     """As it was asked for: `LPA3.margin`."""
@@ -65,7 +66,9 @@ class Line:
     """Without the augmenter (its `value` means nothing); None where there is no such run."""
 
 
-def lines(records: Sequence[Record], parameter: str, metric: str = "last") -> list[Line]:
+def sensitivity_lines(
+    records: Sequence[Record], parameter: str, metric: str = "last"
+) -> list[SensitivityLine]:
     """For each environment the runs that differ in the parameter alone, the largest family of them.
 
     Args:
@@ -78,7 +81,7 @@ def lines(records: Sequence[Record], parameter: str, metric: str = "last") -> li
             seed; or a run has no such score.
     """
     found = []
-    groups = grouped(records, environment)
+    groups = grouped(records, panel_key)
     for (place, group), title in zip(groups.items(), titles([*groups.values()]), strict=True):
         varied = [record for record in group if _key(record, parameter) is not None]
         families = grouped(varied, lambda record: _others(record, parameter)).values()
@@ -91,13 +94,13 @@ def lines(records: Sequence[Record], parameter: str, metric: str = "last") -> li
             without = _without(group, family[0], parameter)
             baseline = _point(0.0, without, metric) if without else None
             _same_engine([*family, *without])
-            found.append(Line(place, title, parameter, points, baseline))
+            found.append(SensitivityLine(place, title, parameter, points, baseline))
     return sorted(found, key=lambda line: line.title)
 
 
 def _key(record: Record, parameter: str) -> str | None:
     """The parameter's full name in the record's config, where it is a number there."""
-    for name, text in values(record).items():
+    for name, text in values_in_force(record).items():
         if name == parameter or name.endswith(f"/{parameter}"):
             try:
                 float(ast.literal_eval(text))
@@ -108,13 +111,13 @@ def _key(record: Record, parameter: str) -> str | None:
 
 
 def _value(record: Record, parameter: str) -> float:
-    return float(ast.literal_eval(values(record)[_key(record, parameter) or parameter]))
+    return float(ast.literal_eval(values_in_force(record)[_key(record, parameter) or parameter]))
 
 
 def _others(record: Record, parameter: str) -> tuple[tuple[str, str], ...]:
     """All values but that of the parameter."""
-    key = _key(record, parameter)
-    return tuple(sorted((values(record) | record.slots).items() - {(key, values(record).get(key or ""))}))
+    key, values = _key(record, parameter), values_in_force(record)
+    return tuple(sorted((values | record.slots).items() - {(key, values.get(key or ""))}))
 
 
 def _without(group: Sequence[Record], example: Record, parameter: str) -> list[Record]:
@@ -124,7 +127,8 @@ def _without(group: Sequence[Record], example: Record, parameter: str) -> list[R
 
     def rest(record: Record) -> dict[str, str]:
         others = {other: name for other, name in record.slots.items() if other != slot}
-        return others | {n: text for n, text in values(record).items() if not n.startswith(f"{owner}.")}
+        values = values_in_force(record).items()
+        return others | {n: text for n, text in values if not n.startswith(f"{owner}.")}
 
     wanted = rest(example)
     return [record for record in group if slot not in record.slots and rest(record) == wanted]
@@ -142,8 +146,8 @@ def _point(value: float, records: Sequence[Record], metric: str) -> Point:
             f"{one} and {other} have one config, and other code or data behind it: they are no one point; "
             "name the runs of one of them"
         )
-    scores = [record.score(metric) for record in by_seed]
-    if missing := [r for r, score in zip(by_seed, scores, strict=True) if score is None]:
+    scores = [score for record in by_seed if (score := record.score(metric)) is not None]
+    if missing := [record for record in by_seed if record.score(metric) is None]:
         raise DataError(f"{missing[0].path}: its metrics have no {metric}; take another --metric")
     return Point(value, tuple(scores), seeds)
 
@@ -156,15 +160,23 @@ def _same_engine(records: Sequence[Record]) -> None:
         raise DataError(f"{one} and {other} are of two numerics versions: they belong on no one line")
 
 
-def draw(
-    records: Sequence[Record], out: Path, *, parameters: Sequence[str] = PARAMETERS, metric: str = "last"
+def draw_sensitivity(
+    records: Sequence[Record],
+    out: Path,
+    *,
+    parameters: Sequence[str] = SENSITIVITY_PARAMETERS,
+    metric: str | None = None,
 ) -> list[Path]:
     """Draw a row of panels for each environment, one for each parameter, and write SVG and PNG.
+
+    Args:
+        metric: `<metric>.<rule>`; None: the selecting metric's after the last epoch.
 
     Raises:
         DataError: no parameter takes two values in otherwise equal runs, or as `lines` says.
     """
-    columns = [lines(records, parameter, metric) for parameter in parameters]
+    measure = chosen_measure(metric, records)
+    columns = [sensitivity_lines(records, parameter, measure.key) for parameter in parameters]
     rows = {line.environment: line.title for column in columns for line in column}
     if not rows:
         what = " or ".join(parameters)
@@ -175,37 +187,37 @@ def draw(
         for row, (place, name) in zip(grid, sorted(rows.items(), key=lambda item: item[1]), strict=True):
             for axes, column, parameter in zip(row, columns, parameters, strict=True):
                 line = next((line for line in column if line.environment == place), None)
-                axes.set_xlabel(NAMES.get(parameter, parameter))
+                axes.set_xlabel(PARAMETER_NAMES.get(parameter, parameter))
                 if line is None:
-                    axes.text(0.5, 0.5, "no runs", ha="center", transform=axes.transAxes, color=GREY)
+                    axes.text(0.5, 0.5, "no runs", ha="center", transform=axes.transAxes, color=GREY_INK)
                 else:
-                    _line(axes, line)
-            row[0].set_ylabel(f"test accuracy ({metric}), %")
+                    _line(axes, line, 100 if measure.unit == "%" else 1)
+            row[0].set_ylabel(f"{measure.name}, {measure.unit}" if measure.unit else measure.name)
             row[0].set_title(name, loc="left", fontweight="bold")
-        caption(figure, TEXT)
+        caption(figure, SENSITIVITY_CAPTION)
         return save(figure, out)
 
 
-def _line(axes: Axes, line: Line) -> None:
+def _line(axes: Axes, line: SensitivityLine, scale: int) -> None:
     owner = line.parameter.rpartition("/")[2].partition(".")[0]
-    name = AUGMENTERS.get(owner, owner)
+    name = AUGMENTER_NAMES.get(owner, owner)
     if line.baseline is not None:
-        mean, std = 100 * line.baseline.mean, 100 * (line.baseline.std or 0)
-        axes.axhline(mean, color=COLOURS[1], linestyle=(0, (5, 2)), linewidth=1.4,
+        mean, std = scale * line.baseline.mean, scale * (line.baseline.std or 0)
+        axes.axhline(mean, color=LINE_COLOURS[1], linestyle=(0, (5, 2)), linewidth=1.4,
                      label=f"without {name} (n = {line.baseline.n})")  # fmt: skip
-        axes.axhspan(mean - std, mean + std, color=COLOURS[1], alpha=0.15, linewidth=0)
+        axes.axhspan(mean - std, mean + std, color=LINE_COLOURS[1], alpha=0.15, linewidth=0)
     places = [point.value for point in line.points]
-    means = [100 * point.mean for point in line.points]
-    spread = [100 * (point.std or 0) for point in line.points]
+    means = [scale * point.mean for point in line.points]
+    spread = [scale * (point.std or 0) for point in line.points]
     counts = {point.n for point in line.points}
     many = f"n = {min(counts)}" if len(counts) == 1 else "n at each point"
-    axes.errorbar(places, means, yerr=spread, color=COLOURS[0], marker="o", markersize=5, capsize=3,
+    axes.errorbar(places, means, yerr=spread, color=LINE_COLOURS[0], marker="o", markersize=5, capsize=3,
                   linewidth=1.5, label=f"with {name} ({many})")  # fmt: skip
     for point in line.points:
-        scores = [100 * score for score in point.scores]
-        axes.plot([point.value] * point.n, scores, ".", color=COLOURS[0], alpha=0.45, markersize=4)
+        scores = [scale * score for score in point.scores]
+        axes.plot([point.value] * point.n, scores, ".", color=LINE_COLOURS[0], alpha=0.45, markersize=4)
         if len(counts) > 1:
-            axes.annotate(f"{point.n}", (point.value, 100 * point.mean), xytext=(5, 5),
+            axes.annotate(f"{point.n}", (point.value, scale * point.mean), xytext=(5, 5),
                           textcoords="offset points", fontsize=7.5)  # fmt: skip
     if places[0] > 0 and places[-1] / places[0] >= WIDE:
         axes.set_xscale("log")
@@ -214,7 +226,7 @@ def _line(axes: Axes, line: Line) -> None:
     axes.legend(loc="best")
 
 
-def as_data(line: Line) -> dict[str, Any]:
+def as_data(line: SensitivityLine) -> dict[str, Any]:
     """The numbers of a line, for JSON."""
 
     def told(point: Point) -> dict[str, Any]:

@@ -23,7 +23,7 @@ SHARED = ("run.resize", "run.holdout", "run.select", "run.weak")
 SLOT_LINES = tuple(f"run.{slot}" for slot in SLOTS)
 SLOTS_OF_TASKS = tuple(name for name, slot in SLOTS.items() if slot.of_task)
 """Where all arms have the same there, it is not named."""
-AUGMENTERS = {"LPA3": "LP-A3"}
+AUGMENTER_NAMES = {"LPA3": "LP-A3"}
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def grouped(items: Iterable[Record], key: Callable[[Record], K]) -> dict[K, list
     return dict(groups)
 
 
-def values(record: Record) -> dict[str, str]:
+def values_in_force(record: Record) -> dict[str, str]:
     """Every value in force, an augmenter's under its slot and not under the scope that a gin file gave it:
     `@noise/augmenters.LPA3()` in slot positives has a `positives/LPA3.margin`. The slots' own lines are left
     out; `record.slots` has them."""
@@ -68,7 +68,7 @@ def values(record: Record) -> dict[str, str]:
     return found
 
 
-def environment(record: Record) -> tuple[object, ...]:
+def panel_key(record: Record) -> tuple[object, ...]:
     """Two records with the same may be compared."""
     cell = record.cell
     owners = {cell.dataset, cell.labels, "WeakView"}
@@ -88,7 +88,7 @@ def panels(records: Sequence[Record]) -> list[Panel]:
     Raises:
         DataError: two are of one method with one seed.
     """
-    groups = [group for _, group in sorted(grouped(records, environment).items(), key=_first_name)]
+    groups = [group for _, group in sorted(grouped(records, panel_key).items(), key=_first_name)]
     return [Panel(name, _arms(group)) for name, group in zip(titles(groups), groups, strict=True)]
 
 
@@ -185,17 +185,17 @@ def _name(slots: set[tuple[str, str]]) -> str:
     bound = dict(slots)
     for slot in sorted(SLOTS):
         if slot in bound:
-            shown = SLOTS[slot].label(AUGMENTERS.get(bound[slot], bound[slot]))
+            shown = SLOTS[slot].label(AUGMENTER_NAMES.get(bound[slot], bound[slot]))
             said.append(f"+ {shown}" if SLOTS[slot].adds_loss else shown)
     return ", ".join(said) or "baseline"
 
 
 def _differences(record: Record, others: Sequence[Record]) -> list[str]:
     """The values that tell it from the others; where there are none, its identity's hash."""
-    theirs = [values(other) for other in others]
+    theirs = [values_in_force(other) for other in others]
     own = tuple(f"{name}." for name in ("run", *record.slots.values()))
     said = []
-    for name, text in values(record).items():
+    for name, text in values_in_force(record).items():
         if any(other.get(name) != text for other in theirs):
             shown = name.rpartition("/")[2]
             said.append(f"{shown.partition('.')[2] if shown.startswith(own) else shown} {text}")
@@ -204,7 +204,7 @@ def _differences(record: Record, others: Sequence[Record]) -> list[str]:
 
 def _what(record: Record) -> tuple[tuple[str, str], ...]:
     """What a run is but for seed and code, to compare by."""
-    return tuple(sorted((values(record) | record.slots).items()))
+    return tuple(sorted((values_in_force(record) | record.slots).items()))
 
 
 def _by_seed(name: str, group: list[Record]) -> tuple[Record, ...]:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lpa3bench.boards.board import Board, Cell, Column, Row
-from lpa3bench.report import numbers
-from lpa3bench.report.html.svg import COLOURS, Scale, Tick, band, dash, path, round_values, thinned
+from lpa3bench.report.html.svg import COLOUR_COUNT, Scale, Tick, band, dash, path, round_values, thinned
+from lpa3bench.report.numbers import time_unit
 from lpa3bench.stats.curves import MeanCurve
 
-WIDTH, HEIGHT = 430, 230
+PLOT_WIDTH, PLOT_HEIGHT = 430, 230
 """Of the plot, in the pixels of its own coordinates."""
 AT_FIRST = 6
 """Lines that a chart shows when the page opens; the legend switches the others on."""
@@ -20,7 +20,7 @@ BAND_POINTS = 20
 
 
 @dataclass(frozen=True)
-class Line:
+class ChartLine:
     """A method in a chart."""
 
     row: Row
@@ -33,13 +33,13 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Panel:
+class ChartPanel:
     """A chart against one kind of cost."""
 
     axis: str
     label: str
     x: tuple[Tick, ...]
-    lines: tuple[Line, ...]
+    lines: tuple[ChartLine, ...]
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,11 @@ class Chart:
     y: tuple[Tick, ...]
     opens_at: str | None
     """Where the accuracy axis opens when some of what was measured lies below it."""
-    panels: tuple[Panel, ...]
-    lines: tuple[Line, ...]
+    panels: tuple[ChartPanel, ...]
+    lines: tuple[ChartLine, ...]
     """The legend, best final accuracy first."""
-    width: int = WIDTH
-    height: int = HEIGHT
+    width: int = PLOT_WIDTH
+    height: int = PLOT_HEIGHT
 
 
 def charts(board: Board) -> list[Chart]:
@@ -73,7 +73,7 @@ def _chart(board: Board, column: Column) -> Chart | None:
     found.sort(key=lambda item: (-item[3].mean[-1], item[0]))
     y, opens_at = _accuracy_axis([curve for *_, curve in found])
     lines = [
-        Line(row, cell, place % COLOURS, dash(place), at_first=rank < AT_FIRST)
+        ChartLine(row, cell, place % COLOUR_COUNT, dash(place), at_first=rank < AT_FIRST)
         for rank, (place, row, cell, _) in enumerate(found)
     ]
     curves = [curve for *_, curve in found]
@@ -93,19 +93,21 @@ def _accuracy_axis(curves: Sequence[MeanCurve]) -> tuple[Scale, str | None]:
     low = max(0.0, values[0] - step if values[0] > low else values[0])
     high = min(100.0, values[-1] + step if values[-1] < high else values[-1])
     lowest = min(100 * value for curve in curves for value in curve.mean)
-    return Scale(low, high, HEIGHT, 0), f"{low:g}" if lowest < low else None
+    return Scale(low, high, PLOT_HEIGHT, 0), f"{low:g}" if lowest < low else None
 
 
-def _panel(axis: str, lines: Sequence[Line], curves: Sequence[MeanCurve], y: Scale) -> Panel:
+def _panel(axis: str, lines: Sequence[ChartLine], curves: Sequence[MeanCurve], y: Scale) -> ChartPanel:
     """One chart: its horizontal axis begins at nought, where training does."""
     longest = max(_costs(curve, axis)[-1] for curve in curves)
     size, label = _unit(axis, longest)
-    x = Scale(0.0, max(longest / size, 1e-9), 0, WIDTH)
+    x = Scale(0.0, max(longest / size, 1e-9), 0, PLOT_WIDTH)
     drawn = tuple(
-        Line(line.row, line.cell, line.colour, line.dash, line.at_first, *_shape(curve, axis, size, x, y))
+        ChartLine(
+            line.row, line.cell, line.colour, line.dash, line.at_first, *_shape(curve, axis, size, x, y)
+        )
         for line, curve in zip(lines, curves, strict=True)
     )
-    return Panel(axis, label, x.ticks(7, least=1.0 if axis == "epochs" else 0.0), drawn)
+    return ChartPanel(axis, label, x.ticks(7, least=1.0 if axis == "epochs" else 0.0), drawn)
 
 
 def _costs(curve: MeanCurve, axis: str) -> Sequence[float]:
@@ -120,7 +122,7 @@ def _unit(axis: str, longest: float) -> tuple[float, str]:
     if axis == "epochs":
         return 1.0, "epochs"
     if axis == "seconds":
-        size, sign = numbers.time_unit(longest)
+        size, sign = time_unit(longest)
         return size, f"wall-clock of training ({sign})"
     for size, word in ((1e9, "billions of "), (1e6, "millions of "), (1e3, "thousands of ")):
         if longest >= size:

@@ -31,22 +31,22 @@ class Section:
 
 
 @dataclass(frozen=True)
-class Run:
+class RunLine:
     """A run in the list of a cell's runs."""
 
     seed: int
     score: float | None
     metrics: tuple[float | None, ...]
-    """In the order of `Details.metrics`."""
+    """In the order of `CellDetails.metrics`."""
     file: str
 
 
 @dataclass(frozen=True)
-class Details:
+class CellDetails:
     """All that a cell's page shows of its records."""
 
     metrics: tuple[str, ...]
-    runs: tuple[Run, ...]
+    runs: tuple[RunLine, ...]
     prefix: str
     """What all their files begin with; a run's own part of its name follows."""
     per_class: tuple[float | None, ...]
@@ -54,13 +54,13 @@ class Details:
     sections: tuple[Section, ...]
 
 
-def details(board: Board, cell: Cell) -> Details:
+def cell_details(board: Board, cell: Cell) -> CellDetails:
     """The records of a cell, compact."""
     known = [(file, board.records[file]) for file in cell.records if file in board.records]
     metrics = tuple({name: None for _, record in known for name in record.get("metrics", {})})
     scores = dict(zip(cell.seeds, cell.scores, strict=False))
     runs = tuple(
-        Run(
+        RunLine(
             record["seed"],
             scores.get(record["seed"]),
             tuple(record.get("metrics", {}).get(name) for name in metrics),
@@ -69,7 +69,7 @@ def details(board: Board, cell: Cell) -> Details:
         for file, record in known
     )
     records = [record for _, record in known]
-    return Details(
+    return CellDetails(
         metrics,
         runs,
         _prefix([run.file for run in runs]),
@@ -102,7 +102,7 @@ def _sections(seeds: Sequence[int], records: Sequence[Mapping[str, Any]]) -> tup
             if name in ELSEWHERE:
                 continue
             title = SECTIONS.get(name, "Record")
-            parts[title][place].update(leaves(part, "" if name in SECTIONS else name))
+            parts[title][place].update(flattened(part, "" if name in SECTIONS else name))
     return tuple(_section(title, seeds, parts[title]) for title in titles if any(parts[title]))
 
 
@@ -117,11 +117,11 @@ def _section(title: str, seeds: Sequence[int], parts: Sequence[Mapping[str, str]
     return Section(title, tuple(shared), tuple(differing))
 
 
-def leaves(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+def flattened(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
     """Names and values of what is nested: `{"a": {"b": 1}}` is `a.b` with `1`."""
     if isinstance(value, Mapping):
         for key, part in value.items():
-            yield from leaves(part, f"{name}.{key}" if name else str(key))
+            yield from flattened(part, f"{name}.{key}" if name else str(key))
     else:
         yield name, _text(name, value)
 

@@ -18,42 +18,48 @@ from markupsafe import Markup
 
 from lpa3bench._version import __version__
 from lpa3bench.boards.board import Board, Cell, Comparison, Measure, Row
-from lpa3bench.report import numbers
 from lpa3bench.report.costs import cost_rows
 from lpa3bench.report.html.charts import charts
-from lpa3bench.report.html.details import details
-from lpa3bench.report.html.ranks import diagram
-from lpa3bench.report.html.tables import measure, tables
+from lpa3bench.report.html.details import cell_details
+from lpa3bench.report.numbers import (
+    format_count,
+    format_difference,
+    format_p,
+    format_percent,
+    format_seconds,
+    format_value,
+)
+from lpa3bench.report.table_building import board_measure, result_tables
 
-FOLDER = Path(__file__).parent
+PAGE_FOLDER = Path(__file__).parent
 VERDICTS = {"better": "▲", "worse": "▼", "no difference shown": "○", "not testable": "?"}
 REPRODUCTIONS = {"reproduced": "✓", "not reproduced": "✗", "not testable": "?"}
 
 
-def page(board: Board) -> str:
+def board_page(board: Board) -> str:
     """The page; the same for the same board, byte for byte."""
     style, script = _own("board.css"), _own("board.js")
-    shown = tables(board)
+    tables = result_tables(board)
+    own = tables[0].measure
     ranking = board.ranking
     return (
-        _environment(board, shown[0].measure, shown[0].decimals)
+        _environment(board, own)
         .get_template("board.html.j2")
         .render(
             board=board,
-            tables=shown,
+            tables=tables,
             charts=charts(board),
-            drawn=shown[0].measure.name.partition(",")[0],
+            drawn=own.name.partition(",")[0],
             known=_known(board),
             ranked=sorted(zip(ranking.mean_ranks, ranking.rows, strict=True)) if ranking else [],
-            diagram=diagram(ranking, {row.key: row.name for row in board.rows}) if ranking else None,
-            measure=shown[0].measure,
+            measure=own,
             row={row.key: row for row in board.rows},
             column={column.key: column for column in board.columns},
             sources=[*dict.fromkeys(cell.published.source for cell in board.cells if cell.published)],
             runs=sum(cell.n for cell in board.cells),
             compared=any(cell.comparison for cell in board.cells),
             uneven=any(cell.comparison and cell.comparison.differs_in for cell in board.cells),
-            related=any(cell.relative is not None for cell in board.cells),
+            related=any(table.ratios for table in tables),
             reproduced=any(cell.reproduction for cell in board.cells),
             flagged=any(cell.n and cell.flags for cell in board.cells),
             verdicts=VERDICTS,
@@ -95,10 +101,10 @@ def _costs(comparison: Comparison, own: Measure) -> list[tuple[str, str]]:
     ]
 
 
-def _environment(board: Board, own: Measure, decimals: int) -> Environment:
+def _environment(board: Board, own: Measure) -> Environment:
     """Templates that know the board's measures; "own" is the one that its cells show."""
     environment = Environment(
-        loader=FileSystemLoader(FOLDER),
+        loader=FileSystemLoader(PAGE_FOLDER),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -107,25 +113,21 @@ def _environment(board: Board, own: Measure, decimals: int) -> Environment:
     )
 
     def other(number: float | None, key: str) -> str:
-        of = measure(board, key)
-        known = [] if number is None else [number]
-        return numbers.score(number, of, numbers.decimals_for(known, of)) + _unit(of)
+        of = board_measure(board, key)
+        return f"{format_value(number, of)} {of.unit}"
 
     filters: dict[str, Callable[..., Any]] = {
-        "score": numbers.score,
-        "difference": numbers.difference,
-        "own": lambda number: numbers.score(number, own, decimals),
-        "own_difference": lambda number: numbers.difference(number, own, decimals),
+        "own": lambda number: format_value(number, own),
+        "own_difference": lambda number: format_difference(number, own),
         "other": other,
-        "percent": numbers.percent,
-        "points": lambda share: numbers.difference(share, SHARE),
-        "probability": numbers.probability,
-        "amount": numbers.amount,
-        "duration": numbers.duration,
+        "percent": format_percent,
+        "points": lambda share: format_difference(share, ACCURACY),
+        "probability": format_p,
+        "amount": format_count,
+        "duration": format_seconds,
         "costs": lambda comparison: _costs(comparison, own),
-        "details": lambda cell: details(board, cell),
-        "name_of": lambda key: measure(board, key).name,
-        "unit": _unit,
+        "details": lambda cell: cell_details(board, cell),
+        "name_of": lambda key: board_measure(board, key).name,
         "anchor": anchor,
         "trimmed": lambda text, prefix: f"…{text.removeprefix(prefix)}" if prefix else text,
         "quoted": lambda text: quote(text, safe=":"),
@@ -134,17 +136,12 @@ def _environment(board: Board, own: Measure, decimals: int) -> Environment:
     return environment
 
 
-SHARE = Measure(key="accuracy", name="accuracy", text="", unit="%")
-
-
-def _unit(of: Measure) -> str:
-    """What stands behind a number, with its space."""
-    return f" {of.unit}"
+ACCURACY = Measure(key="accuracy", name="accuracy", text="", unit="%")
 
 
 def _own(name: str) -> Markup:
     """A file of ours, which is put into the page as it stands."""
-    return Markup((FOLDER / name).read_text(encoding="utf-8"))
+    return Markup((PAGE_FOLDER / name).read_text(encoding="utf-8"))
 
 
 def _policy(style: str, script: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 MOST_POINTS = 60
 """Of a line: more could not be told apart at the width of a page."""
 DASHES = ("", "7 3", "2 3", "9 3 2 3", "5 2 1 2 1 2")
-COLOURS = 7
+COLOUR_COUNT = 7
 """How many the style sheet has. With 5 dashes, 35 lines differ in at least one of the two, and neighbours in
 both, so that a chart can be read without colour."""
 

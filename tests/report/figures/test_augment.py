@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lpa3bench.report.figures.augment import draw, overlay
-from lpa3bench.report.figures.drawing import RIGHT, WRONG
+from lpa3bench.report.figures.augment import draw_augment, overlay
+from lpa3bench.report.figures.drawing import RIGHT_INK, WRONG_INK
 
 LABELS = np.array([0, 1, 2])
 
@@ -42,14 +42,14 @@ def row(name: str, predicted: list[int], channels: int = 1) -> Row:
 
 
 def svg(rows: list[Row], folder: Path, name: str = "a") -> str:
-    files = draw(rows, LABELS, "small print", folder / name)
+    files = draw_augment(rows, LABELS, "small print", folder / name)
     return files[0].read_text(encoding="utf-8")
 
 
 def frames(text: str) -> tuple[int, int]:
     """Lines of frames in the colour for right, and in that for wrong: four a picture, two pictures a cell."""
     strokes = re.findall(r'style="[^"]*stroke: (#\w+); stroke-width: 2.4[^"]*"', text)
-    return strokes.count(RIGHT.lower()), strokes.count(WRONG.lower())
+    return strokes.count(RIGHT_INK.lower()), strokes.count(WRONG_INK.lower())
 
 
 @pytest.mark.parametrize(

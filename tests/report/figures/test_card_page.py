@@ -11,13 +11,13 @@ from PIL import Image
 from support.made_up_cards import NASTY, card
 
 from lpa3bench.errors import RunFailed
-from lpa3bench.report.figures.card_figure import write
-from lpa3bench.report.figures.card_text import markdown
+from lpa3bench.report.figures.card_figure import write_augmenter_card
+from lpa3bench.report.figures.card_text import card_markdown
 
 
 def test_four_files_the_same_each_time(tmp_path: Path) -> None:
     made = card()
-    one, other = write(made, tmp_path / "a" / "b"), write(made, tmp_path / "c")
+    one, other = write_augmenter_card(made, tmp_path / "a" / "b"), write_augmenter_card(made, tmp_path / "c")
     assert [path.name for path in one] == ["card.json", "CARD.md", "card.svg", "card.png"]
     assert [path.read_bytes() for path in one] == [path.read_bytes() for path in other]
     assert json.loads(one[0].read_text()) == made
@@ -33,13 +33,13 @@ def test_four_files_the_same_each_time(tmp_path: Path) -> None:
 def test_what_was_not_measured_is_said(tmp_path: Path) -> None:
     made = card() | {"not_measured": "Mine refuses them"}
     made["measures"] = [one for one in made["measures"] if not one["key"].startswith("known")]
-    written = write(made, tmp_path / "card")
+    written = write_augmenter_card(made, tmp_path / "card")
     assert "Mine refuses them" in written[2].read_text()
 
 
 def test_every_measure_stands_in_the_text_with_n_and_meaning() -> None:
     made = card()
-    rows = [line for line in markdown(made).splitlines() if line.startswith("| ")]
+    rows = [line for line in card_markdown(made).splitlines() if line.startswith("| ")]
     for one in made["measures"]:
         definition = one["definition"].replace("_", "\\_")
         (row,) = [row for row in rows if row.endswith(f"| {definition} |")]
@@ -52,16 +52,16 @@ def test_what_plugins_say_is_escaped(tmp_path: Path) -> None:
     made = card(
         name=NASTY, about=NASTY, distribution=NASTY, parameters={NASTY: NASTY}, describes_itself="```\n# x"
     )
-    text = markdown(made)
+    text = card_markdown(made)
     assert "<script>" not in text.replace("`a\\|b <script>alert(1)</script> *bold* [x](y) 'c'`", "")
     table = text[text.index("| parameter") :].split("\n\n")[0]
     assert len(table.splitlines()) == 3
     assert "\n```\n# x" not in text
-    svg = write(made, tmp_path / "card")[2]
+    svg = write_augmenter_card(made, tmp_path / "card")[2]
     assert NASTY.split()[1] in "".join(ElementTree.parse(svg).getroot().itertext())
 
 
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(RunFailed, match="choose another --out"):
-        write(card(), tmp_path / "file" / "card")
+        write_augmenter_card(card(), tmp_path / "file" / "card")

@@ -9,7 +9,7 @@ from support.small_records import bits, changed, small_record
 
 from lpa3bench.errors import DataError
 from lpa3bench.records import Record
-from lpa3bench.report.figures.curve_figure import AXES, draw, places
+from lpa3bench.report.figures.curve_figure import AXIS_LABELS, axis_positions, draw_curves
 from lpa3bench.report.figures.series import matching, panels, with_arms
 from lpa3bench.stats.curves import mean_curve
 
@@ -32,9 +32,9 @@ def test_where_an_epoch_stands() -> None:
     ]
     found = mean_curve(records)
     assert found is not None
-    assert places(found, "passes") == pytest.approx([1.5, 3.0]), "millions, the mean of both runs"
-    assert places(found, "seconds") == pytest.approx([3, 6])
-    assert places(found, "epochs") == [1, 2]
+    assert axis_positions(found, "passes") == pytest.approx([1.5, 3.0]), "millions, the mean of both runs"
+    assert axis_positions(found, "seconds") == pytest.approx([3, 6])
+    assert axis_positions(found, "epochs") == [1, 2]
 
 
 def test_a_panel_for_each_environment_and_the_baseline_first() -> None:
@@ -133,13 +133,13 @@ def test_the_figure_holds_every_arm_escaped_and_is_the_same_again(tmp_path: Path
         *runs(earlier=[0.1, 0.3]),
         *runs(earlier=[0.2, 0.4], slots={"view": "A<b>&"}, identity="1" * 8),
     ]
-    svg, png = draw(panels(records), tuple(AXES), tmp_path / "a")
+    svg, png = draw_curves(panels(records), tuple(AXIS_LABELS), tmp_path / "a")
     text = svg.read_text(encoding="utf-8")
     assert "baseline (n = 2)" in text
     assert "A&lt;b&gt;&amp; (view) (n = 2)" in text
     assert "Digits · Supervised" in text
-    assert all(label in text for label in AXES.values())
-    again = draw(panels(records[::-1]), tuple(AXES), tmp_path / "b")
+    assert all(label in text for label in AXIS_LABELS.values())
+    again = draw_curves(panels(records[::-1]), tuple(AXIS_LABELS), tmp_path / "b")
     assert [path.read_bytes() for path in again] == [svg.read_bytes(), png.read_bytes()], "in any order"
 
 
@@ -147,7 +147,9 @@ def test_long_names_are_wrapped_and_widen_no_figure(tmp_path: Path) -> None:
     def width(values: int) -> str:
         config = {f"Supervised.value_{number}": "1" for number in range(values)}
         records = [*runs(seeds=1, identity="1" * 8), *runs(seeds=1, config=config)]
-        text = draw(panels(records), ("epochs",), tmp_path / str(values))[0].read_text(encoding="utf-8")
+        text = draw_curves(panels(records), ("epochs",), tmp_path / str(values))[0].read_text(
+            encoding="utf-8"
+        )
         assert f"value_{values - 1} 1" in text
         return text.partition('width="')[2].partition('"')[0]
 

@@ -11,7 +11,7 @@ from matplotlib import colors
 from matplotlib.figure import Figure
 
 from lpa3bench.errors import UsageError
-from lpa3bench.report.figures.drawing import COLOURS, RIGHT, WRONG, canvas, caption, save, styled
+from lpa3bench.report.figures.drawing import LINE_COLOURS, RIGHT_INK, WRONG_INK, canvas, caption, save, styled
 
 
 def draw(out: Path, text: str = "a") -> list[Path]:
@@ -79,7 +79,7 @@ def _luminance(colour: str) -> float:
 
 def test_colours_are_seen_on_white() -> None:
     """WCAG's contrast for graphics is 3; the lighter ones come late and have their own dashes."""
-    contrast = {colour: 1.05 / (_luminance(colour) + 0.05) for colour in COLOURS}
-    assert all(contrast[colour] > 3 for colour in (RIGHT, WRONG, COLOURS[2]))
+    contrast = {colour: 1.05 / (_luminance(colour) + 0.05) for colour in LINE_COLOURS}
+    assert all(contrast[colour] > 3 for colour in (RIGHT_INK, WRONG_INK, LINE_COLOURS[2]))
     assert min(contrast.values()) > 2
-    assert len({*COLOURS}) == len(COLOURS) == 7
+    assert len({*LINE_COLOURS}) == len(LINE_COLOURS) == 7

@@ -10,7 +10,7 @@ from support.small_records import bits, changed, small_record
 
 from lpa3bench.errors import DataError
 from lpa3bench.records import Record
-from lpa3bench.report.figures.sensitivity import as_data, draw, lines
+from lpa3bench.report.figures.sensitivity import as_data, draw_sensitivity, sensitivity_lines
 
 SLOTS = {"strong": "RandAugment", "positives": "LPA3"}
 BASE = {"FixMatch.mu": "7"}
@@ -46,29 +46,30 @@ def grid() -> list[Record]:
 
 
 def test_a_line_varies_one_thing_and_the_baseline_is_the_same_without() -> None:
-    (line,) = lines(grid(), "LPA3.margin")
+    (line,) = sensitivity_lines(grid(), "LPA3.margin")
     assert [(point.value, point.n) for point in line.points] == [(0.002, 2), (0.02, 3), (0.2, 2)]
     assert line.points[1].seeds == (0, 1, 2)
     assert line.points[1].mean == pytest.approx((0.9 + 0.9 + 0.8) / 3)
     assert line.points[1].std == pytest.approx(statistics.stdev([0.9, 0.9, 0.8]))
     assert line.baseline is not None
     assert line.baseline.scores == (0.5, 0.4), "not the one with another learning rate"
-    (line,) = lines(grid(), "LPA3.ratio")
+    (line,) = sensitivity_lines(grid(), "LPA3.ratio")
     assert [(point.value, point.n) for point in line.points] == [(0.1, 1), (0.9, 3), (1.0, 1)]
     assert line.points[0].std is None
     assert line.baseline is not None
-    assert lines(grid(), "positives/LPA3.margin")[0].points == lines(grid(), "LPA3.margin")[0].points
+    (of_slot,), (of_any,) = (sensitivity_lines(grid(), f"{slot}LPA3.margin") for slot in ("positives/", ""))
+    assert of_slot.points == of_any.points
 
 
 def test_no_baseline_no_band() -> None:
-    (line,) = lines([lpa3("0.2"), lpa3("0.02")], "LPA3.margin")
+    (line,) = sensitivity_lines([lpa3("0.2"), lpa3("0.02")], "LPA3.margin")
     assert line.baseline is None
     assert as_data(line)["baseline"] is None
 
 
 @pytest.mark.parametrize("parameter", ["FixMatch.mu", "LPA3.select", "LPA3.argin", "run.task"])
 def test_what_is_not_varied_makes_no_line(parameter: str) -> None:
-    assert lines(grid(), parameter) == []
+    assert sensitivity_lines(grid(), parameter) == []
 
 
 def on(backbone: str, records: list[Record]) -> list[Record]:
@@ -77,13 +78,13 @@ def on(backbone: str, records: list[Record]) -> list[Record]:
 
 def test_each_environment_has_a_line_a_name_and_a_row(tmp_path: Path) -> None:
     both = [*on("WideNet", grid()), *grid()]
-    titles = [line.title for line in lines(both, "LPA3.margin")]
+    titles = [line.title for line in sensitivity_lines(both, "LPA3.margin")]
     assert titles == ["Digits · FixMatch · SmallNet", "Digits · FixMatch · WideNet"]
     few = [lpa3("0.2", limit=10), lpa3("0.1", limit=10)]
-    assert [line.title for line in lines([*grid(), *few], "LPA3.margin")][
+    assert [line.title for line in sensitivity_lines([*grid(), *few], "LPA3.margin")][
         1
     ] == "Digits · FixMatch · 10 images"
-    svg, _ = draw(both, tmp_path / "a")
+    svg, _ = draw_sensitivity(both, tmp_path / "a")
     text = svg.read_text(encoding="utf-8")
     assert all(title in text for title in titles)
     assert text.count("with LP-A3 (n at each point)") == 4
@@ -91,24 +92,24 @@ def test_each_environment_has_a_line_a_name_and_a_row(tmp_path: Path) -> None:
 
 def test_other_code_makes_no_point_and_no_line() -> None:
     with pytest.raises(DataError, match="have one config, and other code or data behind it"):
-        lines([lpa3("0.2"), lpa3("0.2", seed=1, identity="1" * 8), lpa3("0.1")], "LPA3.margin")
+        sensitivity_lines([lpa3("0.2"), lpa3("0.2", seed=1, identity="1" * 8), lpa3("0.1")], "LPA3.margin")
     other = lpa3("0.1")
     other = changed(other, provenance={**other.data["provenance"], "engine": "1" * 16})
     with pytest.raises(DataError, match="were made by two engines"):
-        lines([lpa3("0.2"), other], "LPA3.margin")
+        sensitivity_lines([lpa3("0.2"), other], "LPA3.margin")
 
 
 def test_wrong_records_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="of one config and seed stand there twice"):
-        lines([lpa3("0.2"), lpa3("0.2", identity="1" * 8), lpa3("0.1")], "LPA3.margin")
+        sensitivity_lines([lpa3("0.2"), lpa3("0.2", identity="1" * 8), lpa3("0.1")], "LPA3.margin")
     with pytest.raises(DataError, match="its metrics have no mean_last_20; take another --metric"):
-        lines(grid(), "LPA3.margin", "mean_last_20")
+        sensitivity_lines(grid(), "LPA3.margin", "mean_last_20")
     with pytest.raises(DataError, match=r"no two runs there differ in LPA3\.margin or LPA3\.ratio alone"):
-        draw([baseline()], tmp_path / "a")
+        draw_sensitivity([baseline()], tmp_path / "a")
 
 
 def test_the_figure_says_what_n_is_and_is_the_same_again(tmp_path: Path) -> None:
-    svg, png = draw(grid(), tmp_path / "a")
+    svg, png = draw_sensitivity(grid(), tmp_path / "a")
     text = svg.read_text(encoding="utf-8")
     assert "without LP-A3 (n = 2)" in text
     assert "with LP-A3 (n at each point)" in text
@@ -116,7 +117,9 @@ def test_the_figure_says_what_n_is_and_is_the_same_again(tmp_path: Path) -> None
     assert "ratio τ" in text
     assert "0.002" in text
     assert "test accuracy (last), %" in text
-    again = draw(grid()[::-1], tmp_path / "b")
+    again = draw_sensitivity(grid()[::-1], tmp_path / "b")
     assert [path.read_bytes() for path in again] == [svg.read_bytes(), png.read_bytes()]
-    even = draw([lpa3("0.2"), lpa3("0.1"), baseline()], tmp_path / "c", parameters=["LPA3.margin"])
+    even = draw_sensitivity(
+        [lpa3("0.2"), lpa3("0.1"), baseline()], tmp_path / "c", parameters=["LPA3.margin"]
+    )
     assert "with LP-A3 (n = 1)" in even[0].read_text(encoding="utf-8")

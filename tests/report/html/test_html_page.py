@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from support.made_up_boards import board, large
 
-from lpa3bench.report.html import page
+from lpa3bench.report.html import board_page
 
 EVIL = "<script>alert(1)</script>'\"`&{{ 7 * 7 }}</style></script>"
 VOID = {"meta", "link", "input", "br"}
@@ -61,7 +61,7 @@ def read(text: str) -> Reader:
 
 @cache
 def made() -> str:
-    return page(board())
+    return board_page(board())
 
 
 def soiled(value: Any, name: str = "") -> Any:
@@ -81,7 +81,7 @@ def soiled(value: Any, name: str = "") -> Any:
 
 
 def test_the_same_board_makes_the_same_page() -> None:
-    assert page(board()) == made()
+    assert board_page(board()) == made()
 
 
 def test_every_element_is_closed_and_ids_are_unique() -> None:
@@ -121,7 +121,7 @@ def test_the_policy_names_this_script_and_this_style_alone() -> None:
 
 def test_no_string_of_a_board_becomes_markup() -> None:
     flagged = replace(board(), cells=tuple(replace(cell, flags=("a flag",)) for cell in board().cells))
-    evil = page(soiled(flagged))
+    evil = board_page(soiled(flagged))
     clean, dirty = read(made()), read(evil)
     assert {tag for tag, _ in dirty.elements} == {tag for tag, _ in clean.elements}
     assert {name for _, a in dirty.elements for name in a} <= {name for _, a in clean.elements for name in a}
@@ -172,14 +172,14 @@ def test_a_board_without_runs_is_a_page_too() -> None:
         ranking=None,
         records={},
     )
-    words = read(page(bare)).words
+    words = read(board_page(bare)).words
     assert "0 of 4 cells, 0 runs" in words
     assert "Convergence" not in words
     assert "Ranking" not in words
 
 
 def test_a_large_board_is_a_small_file() -> None:
-    text = page(large())
+    text = board_page(large())
     assert len(text.encode()) < 1_500_000
     assert len(json.dumps(text)) > 500_000, "and no empty one"
     read(text)

@@ -11,7 +11,7 @@ from support.made_up_boards import board, large
 
 from lpa3bench.report.html import charts as drawn
 from lpa3bench.report.html.svg import (
-    COLOURS,
+    COLOUR_COUNT,
     DASHES,
     Scale,
     Tick,
@@ -70,7 +70,7 @@ def test_paths_hold_a_decimal_at_most() -> None:
 
 
 def test_lines_differ_in_colour_or_dash_and_neighbours_in_both() -> None:
-    looks = [(line % COLOURS, dash(line)) for line in range(COLOURS * len(DASHES))]
+    looks = [(line % COLOUR_COUNT, dash(line)) for line in range(COLOUR_COUNT * len(DASHES))]
     assert len({*looks}) == len(looks)
     assert all(a[0] != b[0] and a[1] != b[1] for a, b in pairwise(looks))
 
@@ -90,9 +90,9 @@ def chart_of(curve: MeanCurve) -> drawn.Chart:
 def test_points_stand_where_epoch_and_accuracy_put_them() -> None:
     """From 80 to 90 per cent, on an axis of that length: after one of two epochs below, at the end on top."""
     chart = chart_of(two_epochs(0.8, 0.9))
-    assert (chart.y[0], chart.y[-1]) == (Tick(drawn.HEIGHT, "80"), Tick(0, "90"))
+    assert (chart.y[0], chart.y[-1]) == (Tick(drawn.PLOT_HEIGHT, "80"), Tick(0, "90"))
     epochs, passes, seconds = chart.panels
-    line = f"M{drawn.WIDTH // 2} {drawn.HEIGHT}L{drawn.WIDTH} 0"
+    line = f"M{drawn.PLOT_WIDTH // 2} {drawn.PLOT_HEIGHT}L{drawn.PLOT_WIDTH} 0"
     assert [panel.lines[0].d for panel in chart.panels] == [line] * 3
     assert [tick.text for tick in epochs.x][-1] == "2"
     assert passes.label == "thousands of image passes (forward equivalents)"
@@ -103,9 +103,11 @@ def test_points_stand_where_epoch_and_accuracy_put_them() -> None:
 
 def test_the_band_is_a_standard_deviation_wide() -> None:
     chart = chart_of(two_epochs(0.8, 0.9, std=0.01))
-    above, below = drawn.HEIGHT / 10, drawn.HEIGHT * 1.1
-    x = drawn.WIDTH // 2
-    expected = f"M{x} {drawn.HEIGHT - above:.0f}L{2 * x} {-above:.0f}L{2 * x} {above:.0f}L{x} {below:.0f}Z"
+    above, below = drawn.PLOT_HEIGHT / 10, drawn.PLOT_HEIGHT * 1.1
+    x = drawn.PLOT_WIDTH // 2
+    expected = (
+        f"M{x} {drawn.PLOT_HEIGHT - above:.0f}L{2 * x} {-above:.0f}L{2 * x} {above:.0f}L{x} {below:.0f}Z"
+    )
     assert chart.panels[0].lines[0].band == expected
 
 

@@ -1,0 +1,96 @@
+"""A table's rows as lines of text, for Markdown and LaTeX alike: what is claimed above what is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from lpa3bench.boards.board import Comparison, Measure
+from lpa3bench.report.numbers import MISSING, format_difference
+from lpa3bench.report.table import ClaimedResult, ResultCell, ResultRow, ResultTable
+
+
+@dataclass(frozen=True)
+class TextLine:
+    """A line of a table: a row's name, who says so, and a text for each column."""
+
+    group: str
+    name: str
+    origin: str
+    """"claimed" or "measured"; "" in a table without published numbers."""
+    cells: tuple[str, ...]
+    """`98.31 ± 0.42 (12)`, `MISSING`, or empty where nothing is planned."""
+    coverage: str
+    """How many of the planned cells are there."""
+
+
+def result_lines(table: ResultTable) -> list[TextLine]:
+    """Row by row, a published one above the measured one."""
+    signs = table.signs
+    lines = []
+    for group, rows in table.groups:
+        for row in rows:
+            name = row.row.name
+            if row.claimed:
+                texts = _texts(row, lambda cell: claimed_text(cell.claimed, signs))
+                lines.append(TextLine(group, name, "claimed", texts, f"{row.claimed} of {row.planned}"))
+            origin = "measured" if table.claims else ""
+            coverage = f"{row.measured} of {row.planned}"
+            lines.append(TextLine(group, name, origin, _texts(row, measured_text), coverage))
+    return lines
+
+
+def comparison_lines(table: ResultTable) -> list[TextLine]:
+    """The rows against their baselines; empty where nothing is compared."""
+    lines = []
+    for group, rows in table.groups:
+        for row in rows:
+            compared = sum(cell.against is not None for cell in row.known)
+            if row.baseline and compared:
+                name = f"{row.row.name} − {row.baseline.name}"
+                texts = _texts(row, against_text)
+                lines.append(TextLine(group, name, "", texts, f"{compared} of {row.planned}"))
+    return lines
+
+
+def measured_text(cell: ResultCell) -> str:
+    """Mean, deviation, n, the ratio to the baseline of costs, and whether a claim is reproduced."""
+    result = cell.measured
+    verdict = f", {cell.reproduction.verdict}" if cell.reproduction else ""
+    if result is None:
+        return f"{MISSING} ({cell.cell.n}){verdict}" if cell.cell.n else MISSING
+    spread = f" ± {result.std}" if result.std else ""
+    trials = f", best of {result.trials} trials" if result.trials is not None else ""
+    ratio = f", × {result.ratio}" if result.ratio else ""
+    return f"{result.mean}{spread} ({result.n}{trials}){ratio}{verdict}"
+
+
+def claimed_text(result: ClaimedResult | None, signs: Mapping[str, str]) -> str:
+    """A published number as it was printed, with its n where the source tells it, and the table's sign for a
+    claim of another measure."""
+    if result is None:
+        return MISSING
+    runs = "" if result.claim.n is None else f" ({result.claim.n})"
+    return f"{result.claim.printed}{runs}{signs.get(result.of_another, '')}"
+
+
+def against_text(cell: ResultCell) -> str:
+    """The difference with its interval, and what it amounts to."""
+    against = cell.against
+    if against is None:
+        return MISSING
+    verdict, n = against.comparison.verdict, against.comparison.n
+    interval = f" {against.interval}" if against.interval else ""
+    return f"{against.difference}{interval}, {verdict} ({against.p}, n {n})"
+
+
+def harm_text(comparison: Comparison, measure: Measure) -> str:
+    """How many classes are worse off than under the baseline, and which is most."""
+    return (
+        f"{comparison.classes_harmed} of {comparison.classes} classes worse, most class "
+        f"{comparison.worst_class} ({format_difference(comparison.worst_class_difference, measure)})"
+    )
+
+
+def _texts(row: ResultRow, told: Callable[[ResultCell], str]) -> tuple[str, ...]:
+    return tuple("" if cell is None else told(cell) for cell in row.cells)
