@@ -14,7 +14,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from lpa3bench.cli.options import data_option, device_option, json_option, plugin_option
-from lpa3bench.errors import Stopped, UsageError, printable
+from lpa3bench.errors import InUse, Stopped, UsageError, printable
 from lpa3bench.runtime.paths import data_root, resolve_config, suite_names
 
 if TYPE_CHECKING:
@@ -98,7 +98,8 @@ def command(
 
     FILE is a suite file or the name of a shipped one (suites/digits). Finished runs are not run again,
     interrupted ones go on where they were, and one that fails does not keep the others: the same command goes
-    on until all is done. Exits with 6 where some runs failed.
+    on until all is done. Exits with 6 where some runs failed, with 75 where other processes hold all that is
+    left.
     """
     from lpa3bench.plugin.registry import load
     from lpa3bench.suites import check
@@ -145,8 +146,10 @@ def command(
         click.echo(overview.text(), err=as_json)
         result = _carry_out(planner, overview, opened) if overview.is_pending else finished(plans)
     click.echo(json.dumps(_data(result), indent=1) if as_json else _text(result))
-    if result.failures or result.problems:
+    if result.count("failed") or result.problems:
         ctx.exit(FAILED)
+    if result.count("in use"):
+        ctx.exit(InUse.exit_code)
 
 
 def _options(device: str, data: Path | None, plugins: Sequence[Path]) -> tuple[str, ...]:

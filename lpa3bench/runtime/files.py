@@ -33,7 +33,8 @@ def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
     except (OSError, RuntimeError) as error:  # torch.save reports a full disk as RuntimeError
         temporary.unlink(missing_ok=True)
         raise RunFailed(
-            f"{path}: could not be written ({error}); free some space and give the same command again"
+            f"{path}: could not be written ({error}); free some space and give the same command again",
+            kind="disk",
         ) from error
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from lpa3bench.errors import FailureKind
 from lpa3bench.suites.launch import Launch
 
 
@@ -16,7 +17,9 @@ class Ended:
     code: int
     """Its exit status; negative where a signal killed it."""
     cause: str
-    """In one line; empty where all went well."""
+    """For people, in one line; empty where all went well."""
+    kind: FailureKind | None = None
+    """What went wrong, where the engine itself knows it: the process was not started, or its machine died."""
 
 
 class Engine(Protocol):

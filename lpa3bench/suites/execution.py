@@ -12,9 +12,6 @@ from lpa3bench.suites.queue import Drive, Outcome
 from lpa3bench.suites.search_choice import choose
 from lpa3bench.suites.suite_run import Run
 
-DIVERGED = ("the loss is NaN or infinite", "the network has diverged")
-"""What a run says of itself whose values were bad ones; any other failure may be the machine's."""
-
 
 @dataclass(frozen=True)
 class Result:
@@ -50,7 +47,7 @@ def carry_out(planner: Planner, plans: Sequence[CellPlan], forecast: Forecast, d
     failed = {
         outcome.run.name: outcome.cause
         for outcome in drive.outcomes
-        if outcome.verdict == "failed" and any(words in outcome.cause for words in DIVERGED)
+        if outcome.kind == "diverged"  # its values were bad ones; any other failure may be the machine's
     }
     tried = {run.name for planned in plans for trial in planned.trials for run in trial.runs}
     plans = searched(planner, plans, failed)

@@ -62,7 +62,7 @@ def start(launch: Launch, extra: Mapping[str, str] | None = None) -> subprocess.
                 start_new_session=True,
             )
     except OSError as error:
-        raise RunFailed(f"it cannot be started with the log {log} ({error.strerror})") from error
+        raise RunFailed(f"it cannot be started with the log {log} ({error.strerror})", kind="disk") from error
 
 
 def last_words(log: Path, code: int) -> str:

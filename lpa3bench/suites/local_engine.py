@@ -62,7 +62,7 @@ class Local:
         try:
             self._running[name] = _Running(launch, start(launch, gpu), place)
         except RunFailed as error:  # the others go on
-            self._unstarted.append(Ended(name, error.exit_code, str(error)))
+            self._unstarted.append(Ended(name, error.exit_code, str(error), error.kind))
         else:
             del self._free[0]
 

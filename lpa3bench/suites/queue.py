@@ -9,17 +9,23 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
+from lpa3bench.errors import ConfigError, DataError, FailureKind, InUse, PluginError, UsageError
 from lpa3bench.runtime.signals import Interrupts
 from lpa3bench.suites.engine import Ended, Engine
 from lpa3bench.suites.launch import Launch
 from lpa3bench.suites.suite_run import Run
-from lpa3bench.training.run_directory import IN_USE
+from lpa3bench.training.failure_file import Failure, read_failure
 
 POLL_SECONDS = 0.1
 RETRIES = 2
 """How often a run that was killed is started again; one that fails by itself is not."""
 ORPHAN_SECONDS = 20.0
 """How long to wait in the end for runs that other processes work on: what a killed suite left ends soon."""
+
+KINDS: dict[int, FailureKind] = {
+    error.exit_code: error.kind for error in (UsageError, ConfigError, DataError, PluginError, InUse)
+}
+"""What an exit code of `lpa3bench run` says by itself."""
 
 Verdict = Literal["done", "failed", "in use", "stopped"]
 
@@ -31,13 +37,15 @@ class Outcome:
     run: Run
     verdict: Verdict
     cause: str = ""
-    """In one line."""
+    """For people, in one line."""
     code: int = 0
     """The exit status of its process."""
     seconds: float = 0.0
     """Wall-clock seconds that it took here; 0 where it was finished before."""
     share: float = 1.0
     """How much of the run was done in these seconds, in [0, 1]: less than all where it went on."""
+    kind: FailureKind | None = None
+    """What went wrong, for programs; None for a run that is done or was stopped."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +61,8 @@ class Active:
     """How much of it was done by then, in [0, 1]."""
     since: float = 0.0
     """When its process was seen to have started; 0 while it is queued."""
+    failure_before: Failure | None = None
+    """What its directory told of an attempt before this one."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +177,13 @@ class Drive:
         elif run.folder.in_use():
             self._held.append(run)
         else:
-            self._active[run.name] = Active(run, time.monotonic(), _size(run), run.share_done)
+            self._active[run.name] = Active(
+                run,
+                time.monotonic(),
+                _size(run),
+                run.share_done,
+                failure_before=read_failure(run.folder.failure),
+            )
             self._engine.submit(run.name, self._launch(run))
 
     def _collect(self, was: Active, ended: Ended) -> None:
@@ -192,7 +208,8 @@ class Drive:
         self._held = deque(run for run in self._held if run not in free)
         if not free and now > self._patience:
             for run in self._held:
-                self._settle(Outcome(run, "in use", f"{run.folder.path}: {IN_USE}"))
+                error = InUse(run.folder.path)
+                self._settle(Outcome(run, "in use", str(error), error.exit_code, kind=error.kind))
             self._held.clear()
 
 
@@ -229,11 +246,26 @@ def _outcome(was: Active, ended: Ended) -> Outcome:
     seconds = time.monotonic() - (was.since or was.handed_in)
     if was.run.folder.is_finished:
         return Outcome(was.run, "done", seconds=seconds, share=1 - was.share_before)
-    if ended.cause.endswith(IN_USE):
-        return Outcome(was.run, "in use", ended.cause, ended.code, seconds)
+    kind = failure_kind(was, ended)
+    if kind == "in_use":
+        return Outcome(was.run, "in use", ended.cause, ended.code, seconds, kind=kind)
     cause = ended.cause
     if ended.code == 0:
         cause = (
             "it ended under another name: the source of a plugin or of the engine has changed; start again"
         )
-    return Outcome(was.run, "failed", cause, ended.code, seconds)
+    return Outcome(was.run, "failed", cause, ended.code, seconds, kind=kind)
+
+
+def failure_kind(was: Active, ended: Ended) -> FailureKind:
+    """What went wrong: as the engine says, else `failure.json`, else the exit code.
+
+    A `failure.json` of an attempt before this one, or one that another process wrote meanwhile, says nothing
+    of it: a run that never held its directory's lock has nothing but its exit code.
+    """
+    if ended.kind is not None:
+        return ended.kind
+    failure = read_failure(was.run.folder.failure)
+    if failure is not None and failure != was.failure_before and failure.exit_code == ended.code:
+        return failure.kind
+    return "killed" if ended.code < 0 else KINDS.get(ended.code, "other")

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lpa3bench.errors import RunFailed, TryAgain, UsageError
+from lpa3bench.errors import FailureKind, RunFailed, TryAgain, UsageError
 from lpa3bench.runtime.device import gpus
 from lpa3bench.suites.engine import Ended
 from lpa3bench.suites.launch import Launch, last_words, start
@@ -162,11 +162,12 @@ class Ray:
 
         name = self._names.pop(ref)
         try:
-            code, cause = ray.get(ref)
+            code, cause, kind = ray.get(ref)
         except ray.exceptions.RayError as error:
             first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
-            return Ended(name, TryAgain.exit_code, f"Ray gave up: {type(error).__name__}: {first}")
-        return Ended(name, code, cause)
+            why = f"Ray gave up: {type(error).__name__}: {first}"
+            return Ended(name, TryAgain.exit_code, why, TryAgain.kind)
+        return Ended(name, code, cause, kind)
 
     def stop(self, number: int) -> None:
         """Cancel all: those under way get the chance to stop by themselves."""
@@ -186,14 +187,14 @@ class Ray:
         ray.shutdown()
 
 
-def run_to_its_end(launch: Launch) -> tuple[int, str]:
-    """Done by a worker of Ray's, anywhere: the run's exit status, and why it failed."""
+def run_to_its_end(launch: Launch) -> tuple[int, str, FailureKind | None]:
+    """Done by a worker of Ray's, anywhere: `code`, `cause` and `kind` of an `Ended`."""
     # Ray cancels by an interrupt, which a shell may have told the processes that it starts to ignore.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         process = start(launch)
     except RunFailed as error:
-        return error.exit_code, str(error)
+        return error.exit_code, str(error), error.kind
     try:
         while (code := process.poll()) is None:
             time.sleep(LOOK_SECONDS)  # a call that waits for the process itself could not be cancelled
@@ -204,4 +205,4 @@ def run_to_its_end(launch: Launch) -> tuple[int, str]:
         except subprocess.TimeoutExpired:
             process.kill()
         raise
-    return code, last_words(Path(launch.log), code) if code else ""
+    return code, last_words(Path(launch.log), code) if code else "", None

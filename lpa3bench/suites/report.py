@@ -129,6 +129,7 @@ def outcome_data(outcome: Outcome) -> dict[str, Any]:
         "seed": run.seed,
         "folder": str(run.folder.path),
         "verdict": outcome.verdict,
+        "kind": outcome.kind,
         "cause": outcome.cause or None,
         "exit_code": outcome.code,
         "seconds": round(outcome.seconds, 1),

@@ -192,7 +192,7 @@ class Views:
         step = self._clock.step
         low, high = view.x.detach().aminmax()  # NaN fails both comparisons
         what = f"{name} returned images outside [0, 1] or NaN (as where the network has diverged)"
-        self._alarm.note(what, ~((low >= 0) & (high <= 1)), step)
+        self._alarm.note(what, ~((low >= 0) & (high <= 1)), step, kind="diverged")
         if slot == "positives":
             lowest, highest = view.rows[0], view.rows[-1]
             wrong = (view.rows.diff() <= 0).any() | (lowest < 0) | (highest >= len(x))

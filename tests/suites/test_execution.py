@@ -12,7 +12,7 @@ import pytest
 import torch
 from support import config_plugins
 from support.config_plugins import WHOLE, ToyData
-from support.fake_engine import BROKEN, KILLED, Faked, Silent
+from support.fake_engine import BROKEN, KILLED, Failed, Faked, Silent
 
 from lpa3bench.api import Split
 from lpa3bench.config import load
@@ -23,12 +23,13 @@ from lpa3bench.runtime.signals import Interrupts
 from lpa3bench.suites import check
 from lpa3bench.suites import queue as driving
 from lpa3bench.suites.engine import Ended
-from lpa3bench.suites.execution import DIVERGED, Result, carry_out, finished, searched
+from lpa3bench.suites.execution import Result, carry_out, finished, searched
 from lpa3bench.suites.forecast import Forecast
 from lpa3bench.suites.launch import Launch
 from lpa3bench.suites.live_table import Pace
 from lpa3bench.suites.plan import CellPlan, Planner
 from lpa3bench.suites.queue import Drive, launcher
+from lpa3bench.training.failure_file import read_failure
 from lpa3bench.training.job import Job
 from lpa3bench.training.loop import run
 
@@ -55,8 +56,8 @@ class Scoring(Faked):
     """Trials score what was drawn: the largest margin is the best."""
 
     def submit(self, name: str, launch: Launch) -> None:
-        super().submit(name, launch)
         self._out = Path(launch.arguments[-1])
+        super().submit(name, launch)
         drawn = [word for word in launch.arguments if word.startswith("ToyAttack.margin = ")]
         self.scores = getattr(self, "scores", {}) | {name: float(drawn[0].split()[-1]) if drawn else 0.5}
 
@@ -147,19 +148,10 @@ def test_a_draw_that_fails_by_itself_is_a_bad_one_and_no_failure(planner: Planne
     assert chosen() == margins[1]
 
 
-@pytest.mark.parametrize(
-    "cause",
-    [
-        "step 3: the loss is NaN or infinite; a smaller learning rate often helps",
-        "step 3: LPA3 in slot positives returned images outside [0, 1] or NaN (as where the network has "
-        "diverged)",
-        "the losses on the training images are not finite: the network has diverged; a smaller learning rate",
-    ],
-)
-def test_a_bad_draw_by_whatever_it_was_noticed_is_not_tried_again(planner: Planner, cause: str) -> None:
-    """However the method makes a network's divergence known, it has as many draws as any other."""
+def test_a_bad_draw_is_known_by_its_kind_whatever_it_says_and_is_not_tried_again(planner: Planner) -> None:
+    """However a plugin words a network's divergence, its method has as many draws as any other."""
     names = trials(planner)
-    result, _ = carried_out(planner, {names[-1]: [Ended("", 1, cause)]})
+    result, _ = carried_out(planner, {names[-1]: [Failed("", 1, "in other words", leaves="diverged")]})
     assert [outcome.run.name for outcome in result.bad_draws] == [names[-1]]
     (path,) = Path("runs/search").glob("*.json")
     written = path.read_text()
@@ -176,10 +168,11 @@ def test_a_bad_draw_by_whatever_it_was_noticed_is_not_tried_again(planner: Plann
     [
         [KILLED] * 3,
         [Ended("", 4, "the data are gone")],
-        [Ended("", 1, "x: could not be written ([Errno 28] No space left on device); free some space")],
-        [Ended("", 1, "LPA3 in slot positives: out of memory on the device; take a smaller batch_size")],
-        [Ended("", 1, "ValueError: a bug")],
-        [Ended("", 75, "Ray gave up: WorkerCrashedError: the worker died")],
+        [Failed("", 1, "x: could not be written", leaves="disk")],
+        [Failed("", 1, "LPA3 in slot positives: out of memory on the device", leaves="out_of_memory")],
+        [Failed("", 1, "not diverged: the loss is NaN or infinite", leaves="bug")],
+        [Ended("", 1, "the loss is NaN or infinite")],
+        [Ended("", 75, "Ray gave up: WorkerCrashedError: the worker died", "lost")],
     ],
 )
 def test_a_trial_that_is_missing_keeps_its_cell_from_being_chosen(planner: Planner, how: list[Ended]) -> None:
@@ -195,12 +188,17 @@ def test_a_trial_that_is_missing_keeps_its_cell_from_being_chosen(planner: Plann
 
 
 @pytest.mark.parametrize("bound", ["", "run.positives = @augmenters.LPA3()\n"])
-def test_what_a_run_says_that_diverged(tmp_path: Path, bound: str) -> None:
-    """The engine's own words, by which a bad draw is known; an augmenter is the first to notice."""
+def test_a_run_that_diverges_leaves_a_failure_of_that_kind(tmp_path: Path, bound: str) -> None:
+    """By which a bad draw is known; an augmenter is the first to notice."""
     (tmp_path / "wild.gin").write_text(WILD + bound)
     config = load([tmp_path / "wild.gin"], registry=registries.load())
-    with pytest.raises(RunFailed, match=rf"^step \d+: .*({'|'.join(DIVERGED)})"):
+    with pytest.raises(RunFailed, match=r"^step \d+: ") as caught:
         run(Job(config=config, device="cpu", data=tmp_path, out=tmp_path / "runs"))
+    (path,) = (tmp_path / "runs").glob("*/failure.json")
+    failure = read_failure(path)
+    assert failure is not None
+    assert (failure.kind, failure.message, failure.exit_code) == ("diverged", str(caught.value), 1)
+    assert failure.step == int(failure.message.split()[1].removesuffix(":"))
 
 
 def test_a_damaged_record_of_a_trial_keeps_nobody_but_its_cell(planner: Planner) -> None:

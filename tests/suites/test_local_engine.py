@@ -57,7 +57,7 @@ def test_one_whose_log_cannot_be_written_fails_and_keeps_no_place(tmp_path: Path
     engine = Local(1)
     engine.submit("a", launch(tmp_path, "--help"))
     log = tmp_path / ".logs" / "run.log"
-    assert engine.poll() == [Ended("a", 1, f"it cannot be started with the log {log} (Is a directory)")]
+    assert engine.poll() == [Ended("a", 1, f"it cannot be started with the log {log} (Is a directory)", "disk")]
     assert engine.has_room()
     assert engine.poll() == []
 
@@ -132,8 +132,8 @@ def test_a_log_that_is_gone(tmp_path: Path) -> None:
     assert last_words(tmp_path / "log", 2) == "exit status 2, without a word"
 
 
-# ------------------------------------------------------------------------------------------------- the leash
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux's kernel holds the leash")
+# ---------------------------------------------------------------------------------- the death of a parent
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux's kernel kills a child with its parent")
 def test_a_run_does_not_outlive_who_started_it(tmp_path: Path) -> None:
     """Whatever ends it; here kill -9. The run is held up by a plugin that takes a minute to be imported."""
     (tmp_path / "slow.py").write_text("import time\ntime.sleep(60)\n")
@@ -145,7 +145,7 @@ def test_a_run_does_not_outlive_who_started_it(tmp_path: Path) -> None:
     master = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=tmp_path)
     assert master.stdout is not None
     run = int(master.stdout.readline())
-    _until(lambda: b"leash" in _command(run))
+    _until(lambda: b"parent_death" in _command(run))
     time.sleep(1.0)
     assert _command(run), "it ended by itself"
     master.kill()

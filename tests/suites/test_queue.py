@@ -7,14 +7,14 @@ import signal
 from pathlib import Path
 
 import pytest
-from support.fake_engine import BROKEN, FOREVER, KILLED, OK, Faked, Silent, finish, run
+from support.fake_engine import BROKEN, FOREVER, KILLED, OK, Failed, Faked, Silent, fail, finish, run
 
 from lpa3bench.runtime.signals import Interrupts
 from lpa3bench.suites import queue as driving
 from lpa3bench.suites.engine import Ended
+from lpa3bench.suites.launch import Launch
 from lpa3bench.suites.queue import Drive, Outcome, launcher
 from lpa3bench.suites.suite_run import Run
-from lpa3bench.training.run_directory import IN_USE
 
 NAMES = ("a-00000000-s0", "a-00000000-s1", "b-00000000-s0", "b-00000000-s1")
 
@@ -139,7 +139,9 @@ def test_what_others_work_on_is_left_to_them(tmp_path: Path, runs: list[Run]) ->
         engine = Faked(tmp_path)
         found = driven(runs, engine)
     assert verdicts(found) == dict.fromkeys(NAMES, "done") | {NAMES[0]: "in use"}
-    assert found[NAMES[0]].cause.endswith(IN_USE)
+    outcome = found[NAMES[0]]
+    assert (outcome.code, outcome.kind) == (75, "in_use")
+    assert outcome.cause == f"{tmp_path / NAMES[0]}: another process is working on this run"
     assert NAMES[0] not in engine.started
 
 
@@ -148,7 +150,7 @@ def test_what_others_leave_in_time_is_done(tmp_path: Path, runs: list[Run]) -> N
     (tmp_path / NAMES[0]).mkdir()
     lock = (tmp_path / NAMES[0] / ".lock").open("a")
     fcntl.flock(lock, fcntl.LOCK_EX)
-    engine = Faked(tmp_path, {NAMES[1]: [Ended("", 1, f"x: {IN_USE}"), OK]})
+    engine = Faked(tmp_path, {NAMES[1]: [Ended("", 75, "in whatever words"), OK]})
     submit = engine.submit
 
     def submit_and_let_go(name: str, launch: object) -> None:
@@ -159,6 +161,28 @@ def test_what_others_leave_in_time_is_done(tmp_path: Path, runs: list[Run]) -> N
     engine.submit = submit_and_let_go  # type: ignore[method-assign,assignment]
     assert verdicts(driven(runs, engine)) == dict.fromkeys(NAMES, "done")
     assert engine.started[-2:] == [NAMES[0], NAMES[1]], "after all others"
+
+
+def test_what_went_wrong_is_told_by_failure_json_of_this_attempt_or_by_the_exit_code(
+    tmp_path: Path, runs: list[Run]
+) -> None:
+    fail(tmp_path / NAMES[1], "of an attempt before", "diverged")
+    scripts = {
+        NAMES[0]: [Failed("", 1, "no space", leaves="disk")],
+        NAMES[1]: [Ended("", 1, "it never held the lock")],
+        NAMES[2]: [Ended("", 4, "data")],
+        NAMES[3]: [KILLED] * 3,
+    }
+    submit = (engine := Faked(tmp_path, scripts)).submit
+
+    def submit_beside_another(name: str, launch: Launch) -> None:
+        submit(name, launch)
+        if name == NAMES[2]:  # of another process, which holds the lock
+            fail(tmp_path / name, "of another process", "diverged")
+
+    engine.submit = submit_beside_another  # type: ignore[method-assign]
+    found = driven(runs, engine)
+    assert [found[name].kind for name in NAMES] == ["disk", "other", "data", "killed"]
 
 
 def test_a_signal_stops_what_is_under_way_and_starts_nothing_more(tmp_path: Path, runs: list[Run]) -> None:

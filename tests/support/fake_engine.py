@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
+from lpa3bench.errors import FailureKind, RunFailed
 from lpa3bench.suites.engine import Ended
 from lpa3bench.suites.launch import Launch
 from lpa3bench.suites.queue import Outcome, Progress
 from lpa3bench.suites.suite_run import Run
+from lpa3bench.training.failure_file import recorded_failure
+from lpa3bench.training.run_directory import RunDirectory
+
+
+@dataclass(frozen=True)
+class Failed(Ended):
+    """An attempt that leaves a `failure.json` of this kind."""
+
+    leaves: FailureKind = "other"
+
 
 OK = Ended("", 0, "")
-BROKEN = Ended("", 1, "the loss is NaN or infinite")
+BROKEN = Failed("", 1, "the loss is NaN or infinite", leaves="diverged")
 KILLED = Ended("", -int(signal.SIGKILL), "killed by SIGKILL")
 FOREVER = Ended("", 0, "never ends by itself")
 
@@ -32,6 +45,8 @@ class Faked:
         self._out = out
         self._scripts: dict[str, Iterator[Ended]] = {n: iter(s) for n, s in (scripts or {}).items()}
         self.capacity = capacity
+        self.folders: dict[str, Path] = {}
+        """Run directories by the names of runs."""
         self.under_way: list[str] = []
         self.started: list[str] = []
         self.most = 0
@@ -43,6 +58,7 @@ class Faked:
     def submit(self, name: str, launch: Launch) -> None:
         self.started.append(name)
         self.under_way.append(name)
+        self.folders[name] = self._out / name
         self.most = max(self.most, len(self.under_way))
         log = Path(launch.log)
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -61,8 +77,10 @@ class Faked:
                 continue
             self.under_way.remove(name)
             if how is OK:
-                finish(self._out / name)
-            return [Ended(name, how.code, how.cause)]
+                finish(self.folders[name])
+            if isinstance(how, Failed):
+                fail(self.folders[name], how.cause, how.leaves)
+            return [Ended(name, how.code, how.cause, how.kind)]
         return []
 
     def stop(self, number: int) -> None:
@@ -89,6 +107,13 @@ def finish(folder: Path) -> None:
     """Make the run directory of a finished run."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "result.json").write_text("{}")
+
+
+def fail(folder: Path, message: str, kind: FailureKind) -> None:
+    """Make the run directory of a run that ended with this error."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with suppress(RunFailed), recorded_failure(RunDirectory(folder)):
+        raise RunFailed(message, kind=kind)
 
 
 def run(out: Path, name: str = "a-00000000-s0", epochs: int = 4) -> Run:
