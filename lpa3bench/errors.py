@@ -54,10 +54,19 @@ class ConfigError(BenchError):
 
 
 class DataError(BenchError):
-    """A data set is missing or damaged."""
+    """A data set or a record is missing or damaged.
+
+    Args:
+        path: the file or folder, to open the message with.
+    """
 
     exit_code = 4
     kind = "data"
+
+    def __init__(self, reason: str, *, path: Path | None = None) -> None:
+        super().__init__(reason if path is None else f"{path}: {reason}")
+        self.reason = reason
+        self.path = path
 
 
 class PluginError(BenchError):

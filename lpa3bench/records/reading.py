@@ -132,13 +132,13 @@ def load(path: Path) -> Record:
     try:
         data = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+        raise DataError(f"cannot be read ({error.strerror})", path=path) from error
     except ValueError as error:
-        raise DataError(f"{path}: is no JSON ({error})") from error
+        raise DataError(f"is no JSON ({error})", path=path) from error
     if problem := _malformed(data):
-        raise DataError(f"{path}: is no record: {problem}")
+        raise DataError(f"is no record: {problem}", path=path)
     if problem := _contradiction(data):
-        raise DataError(f"{path}: contradicts itself: {problem}")
+        raise DataError(f"contradicts itself: {problem}", path=path)
     return Record(data, path)
 
 

@@ -1,7 +1,7 @@
 """`failure.json` in a run directory: how the last attempt at the run ended, for programs to read.
 
-It is there from an error to the next attempt, which removes it. An attempt that was killed leaves none, nor does
-one that never held the lock of the run directory: those have their exit codes.
+It is there from an error to the next attempt, which removes it. An attempt that was killed leaves none, nor
+does one that never held the lock of the run directory: those have their exit codes.
 """
 
 from __future__ import annotations

@@ -31,6 +31,10 @@ class Clock:
         self.step = 0
 
 
+class WrongView(PluginError):
+    """An augmenter returned what is no view of the batch that it was given."""
+
+
 class _NoModel:
     """Stands where an augmenter that has not asked for the model would find it."""
 
@@ -166,7 +170,7 @@ class Views:
         """Shape and dtype now, values later."""
 
         def refuse(what: str) -> None:
-            raise PluginError(f"step {self._clock.step}: {name} returned {what}")
+            raise WrongView(f"step {self._clock.step}: {name} returned {what}")
 
         if not isinstance(view, View):
             refuse(f"a {type(view).__name__}, not a View")

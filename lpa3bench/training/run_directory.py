@@ -17,6 +17,7 @@ from lpa3bench.types import SLOTS, Slot
 if TYPE_CHECKING:
     from lpa3bench.runtime.state import Checkpoints
 
+
 class RunDirectory:
     """`<out>/<run id>/`. `result.json` is written last, so it is the mark of a finished run."""
 

@@ -57,7 +57,9 @@ def test_one_whose_log_cannot_be_written_fails_and_keeps_no_place(tmp_path: Path
     engine = Local(1)
     engine.submit("a", launch(tmp_path, "--help"))
     log = tmp_path / ".logs" / "run.log"
-    assert engine.poll() == [Ended("a", 1, f"it cannot be started with the log {log} (Is a directory)", "disk")]
+    assert engine.poll() == [
+        Ended("a", 1, f"it cannot be started with the log {log} (Is a directory)", "disk")
+    ]
     assert engine.has_room()
     assert engine.poll() == []
 

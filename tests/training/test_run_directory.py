@@ -53,9 +53,8 @@ def test_numbers_that_json_lacks_leave_the_old_file(tmp_path: Path) -> None:
 
 def test_clearing_begins_with_the_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = RunDirectory(tmp_path)
-    files = [
-        folder.result, folder.failure, folder.env, folder.metrics, folder.best, folder.predictions, folder.labels,
-    ]  # fmt: skip
+    files = [folder.result, folder.failure, folder.env, folder.metrics, folder.best, folder.predictions]
+    files.append(folder.labels)
     checkpoints = [tmp_path / f"checkpoint-0000{k}.pt" for k in (1, 2)]
     made_of_it = [*folder.pictures.values(), *folder.exported]
     for file in (*files, *checkpoints, *made_of_it):
