@@ -30,7 +30,6 @@ def publish(
 
     if switched_off():
         return
-    targets.require_sdk()
     target = targets.Target(project=project, entity=entity, offline=offline)
     done = deliver(read_board(board), home_of(board), target, targets.Deadline(timeout))
     found = {"board": str(board), **asdict(done)}

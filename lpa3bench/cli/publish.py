@@ -87,7 +87,6 @@ def command(
         raise UsageError("--follow takes one RUN; start a process for each")
     if switched_off():
         return
-    targets.require_sdk()
     target = targets.Target(project=project, entity=entity, offline=offline)
     outcomes: list[dict[str, Any]] = []
     failures: list[BenchError] = []

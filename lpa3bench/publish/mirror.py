@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TextIO
 
@@ -44,11 +43,6 @@ class Mirror(Sink):
     def start(self, info: RunInfo) -> None:
         if os.environ.get("WANDB_MODE", "").lower() == "disabled":
             self._tell("W&B: nothing is published: WANDB_MODE=disabled")
-            return
-        if find_spec("wandb") is None:
-            self._tell(
-                "W&B: the SDK is not installed; pip install 'lpa3bench[wandb]'; the run goes on without"
-            )
             return
         log = info.folder / LOG
         command = [sys.executable, "-m", "lpa3bench", "publish", "--follow", *self._options]

@@ -6,16 +6,12 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
-
-from lpa3bench.errors import UsageError
 
 FOREIGN = ("WANDB_RUN_ID", "WANDB_RESUME", "WANDB_SWEEP_ID", "WANDB_SERVICE", "WANDB_MODE", "WANDB_SILENT")
 """Variables that would turn the SDK's run into another one, or are minded here instead."""
 OFFLINE = ("offline", "dryrun")
 """Values of WANDB_MODE that mean: write, and upload nothing."""
-INSTALL = "pip install 'lpa3bench[wandb]'"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,16 +38,6 @@ class Target:
 def disabled() -> bool:
     """Whether the user has switched W&B off."""
     return os.environ.get("WANDB_MODE", "").lower() == "disabled"
-
-
-def require_sdk() -> None:
-    """Refuse where W&B's SDK is not installed.
-
-    Raises:
-        UsageError: names the command that installs it.
-    """
-    if find_spec("wandb") is None:
-        raise UsageError(f"publishing needs the W&B SDK: {INSTALL}")
 
 
 def environment(home: Path) -> dict[str, str]:
