@@ -80,7 +80,7 @@ class TryAgain(BenchError):
     """Something outside is away for now, W&B's server say; the same command later may succeed."""
 
     exit_code = 75
-    kind = "lost"
+    kind: FailureKind = "lost"
 
 
 class InUse(TryAgain):
