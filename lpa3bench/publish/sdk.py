@@ -25,7 +25,7 @@ REACH_SECONDS = 10.0
 """How long the server may take to answer anything at all."""
 UNREACHABLE_WORDS = ("deadline", "timed out", "timeout", "retrying", "connection", "not respond")
 """In the text of an error of the SDK's for a server that does not answer."""
-SETTINGS = {
+RUN_SETTINGS = {
     "console": "off",
     "silent": True,
     "disable_code": True,
@@ -104,7 +104,9 @@ def log_run(
         tags=[*dict.fromkeys([*content["tags"], *(known.run_tags or ())])],
         config=content["config"],
         allow_val_change=True,
-        settings=wandb.Settings(**{name: value for name, value in SETTINGS.items() if hasattr(known, name)}),
+        settings=wandb.Settings(
+            **{name: value for name, value in RUN_SETTINGS.items() if hasattr(known, name)}
+        ),
     )
     held = run.starting_step if run.resumed else 0
     _define(run, content["step_metrics"])

@@ -68,7 +68,7 @@ def load(path: Path) -> Searched:
     except ValueError as error:
         raise DataError(f"{path}: is no JSON ({error})") from error
     if problem := _problem(data):
-        raise DataError(f"{path}: tells of no search: {problem}")
+        raise DataError(f"{path}: is no record of a search: {problem}")
     return Searched(data, path)
 
 

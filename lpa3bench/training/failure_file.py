@@ -7,6 +7,7 @@ does one that never held the lock of the run directory: those have their exit co
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -20,8 +21,7 @@ from lpa3bench.runtime.files import write_text
 if TYPE_CHECKING:
     from lpa3bench.training.run_directory import RunDirectory
 
-SCHEMA_VERSION = 1
-SIGINT_EXIT = 130
+FAILURE_SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def read_failure(path: Path) -> Failure | None:
     """The failure that the file tells of; None where there is none, or the file is damaged."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-        if data.pop("schema_version") != SCHEMA_VERSION or data["kind"] not in get_args(FailureKind):
+        if data.pop("schema_version") != FAILURE_SCHEMA_VERSION or data["kind"] not in get_args(FailureKind):
             return None
         failure = Failure(**data)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -65,7 +65,7 @@ def recorded_failure(folder: RunDirectory) -> Iterator[None]:
         yield
     except (Exception, KeyboardInterrupt) as error:
         with suppress(OSError, BenchError):
-            data = {"schema_version": SCHEMA_VERSION, **asdict(_failure(error, folder.metrics))}
+            data = {"schema_version": FAILURE_SCHEMA_VERSION, **asdict(_failure(error, folder.metrics))}
             write_text(folder.failure, json.dumps(data, indent=1) + "\n")
         raise
 
@@ -76,7 +76,7 @@ def _failure(error: BaseException, metrics: Path) -> Failure:
     if isinstance(error, BenchError):
         kind, message, code = error.kind, str(error), error.exit_code
     elif isinstance(error, KeyboardInterrupt):
-        kind, message, code = "stopped", "interrupted", SIGINT_EXIT
+        kind, message, code = "stopped", "interrupted", 128 + signal.SIGINT
     elif type(error).__name__ == "OutOfMemoryError":  # torch's own; this file imports no torch
         kind = "out_of_memory"
     return Failure(
