@@ -24,7 +24,7 @@ LONGEST_FILE = 400
 ONLY_IN = {
     "gin": ("lpa3bench.config.loading",),
     "pluggy": ("lpa3bench.plugin.hookspecs", "lpa3bench.plugin.registry"),
-    "rich": ("lpa3bench.training.progress_bar", "lpa3bench.suites.live_table"),
+    "rich": ("lpa3bench.training.progress_bar", "lpa3bench.suites.progress"),
     "wandb": ("lpa3bench.publish.sdk",),
     "ray": ("lpa3bench.suites.ray_engine",),
     "jinja2": ("lpa3bench.report",),

@@ -138,7 +138,7 @@ def _settled_cost(cost: EqualCost) -> EqualCost:
 
 def _unpaired(pairing: Pairing) -> list[str]:
     """Why runs make no pair with the baseline's, each reason once."""
-    reasons = Counter(line.partition(": ")[2] for line in pairing.refused)
+    reasons = Counter(unpaired.reason for unpaired in pairing.refused)
     return [f"{n} seed{'s' if n > 1 else ''} without a pair: {reason}" for reason, n in reasons.items()]
 
 

@@ -21,6 +21,7 @@ from lpa3bench.stats import (
     Pairing,
     PerSample,
     Summary,
+    Unpaired,
     augmenters_that_differ,
     class_harm,
     equal_cost,
@@ -60,8 +61,7 @@ class CellComparison:
     baseline: Side
     test: PairedTest
     """Over seeds; judged together with the other cells."""
-    refused: tuple[str, ...]
-    """Seeds that make no pair, with the reason."""
+    refused: tuple[Unpaired, ...]
     besides: tuple[str, ...]
     """Settings besides the augmenter in which the two differ, as `name: baseline → method`."""
     augmenters: tuple[str, ...]
@@ -156,7 +156,7 @@ def _told(groups: Sequence[Group], shown: int = 3) -> str:
 
 def _nothing(matched: Sequence[tuple[Group, Group]], pairings: Sequence[Pairing]) -> str:
     (ours, theirs), pairing = matched[0], pairings[0]
-    reasons = "; ".join(pairing.refused[:2]) + ("; …" if len(pairing.refused) > 2 else "")
+    reasons = "; ".join(map(str, pairing.refused[:2])) + ("; …" if len(pairing.refused) > 2 else "")
     return f"nothing to compare: no run of {ours.label} makes a pair with one of {theirs.label}: {reasons}"
 
 

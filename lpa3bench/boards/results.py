@@ -101,7 +101,7 @@ def sort(definition: Definition, there: Sequence[Record], offered: Iterable[Path
         try:
             record = _offered(path)
         except DataError as error:
-            result.refused.append((path, str(error).removeprefix(f"{path}: ")))
+            result.refused.append((path, error.reason))
             continue
         found = places(definition, record)
         if not found:

@@ -52,7 +52,7 @@ def _checked(path: Path, registry: Registry) -> tuple[str, tuple[BenchError, ...
     from lpa3bench.config import check_files
 
     if suite.is_suite(path):
-        whole = suite.check(path, registry)
+        whole = suite.check_suite(path, registry)
         search = f"; search: {whole.suite.search.size}" if whole.suite.search else ""
         return f"suite: {whole.suite.size}{search}", whole.errors
     (checked,) = check_files([path], registry)

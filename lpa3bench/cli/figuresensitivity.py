@@ -98,11 +98,11 @@ def _is_place(text: str) -> bool:
 def _of_suite(path: Path, records: Sequence[Record], plugins: tuple[Path, ...]) -> list[Record]:
     """The records whose config and seed the suite lists."""
     from lpa3bench.plugin.registry import load as load_plugins
-    from lpa3bench.suites import is_suite, read
+    from lpa3bench.suites import is_suite, read_suite
 
     if not is_suite(path):
         raise UsageError(f"{path}: is no suite file; give one, or the folders of runs")
-    suite, registry = read(path), load_plugins(plugins)
+    suite, registry = read_suite(path), load_plugins(plugins)
     wanted = []
     for cell in suite.cells:
         config = suite.complete(cell, registry).load(registry)

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from lpa3bench.cli.options import json_option
-from lpa3bench.cli.publish import advise, switched_off, target_options, told
+from lpa3bench.cli.publish import advise, result_line, switched_off, target_options
 
 
 @click.command()
@@ -24,15 +24,14 @@ def publish(
     BOARD is the folder of a built board. Its content decides the id at W&B: to publish the same board again
     changes nothing, a rebuilt one with other numbers is a new run and a new version of the artifact.
     """
-    from lpa3bench.publish import target as targets
-    from lpa3bench.publish.board_parcel import home_of, read_board
-    from lpa3bench.publish.delivery import deliver
+    from lpa3bench.publish.from_board import board_state_folder, read_board
+    from lpa3bench.publish.target import Deadline, Target
+    from lpa3bench.publish.upload import upload
 
     if switched_off():
         return
-    targets.require_sdk()
-    target = targets.Target(project=project, entity=entity, offline=offline)
-    done = deliver(read_board(board), home_of(board), target, targets.Deadline(timeout))
+    target = Target(project=project, entity=entity, offline=offline)
+    done = upload(read_board(board), board_state_folder(board), target, Deadline(timeout))
     found = {"board": str(board), **asdict(done)}
-    click.echo(json.dumps(found, indent=1) if as_json else f"{board}: {told(done)}")
+    click.echo(json.dumps(found, indent=1) if as_json else f"{board}: {result_line(done)}")
     advise(done, f"lpa3bench leaderboard publish {board}")

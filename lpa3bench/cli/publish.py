@@ -16,24 +16,24 @@ from lpa3bench.cli.options import data_option, json_option, plugin_option
 from lpa3bench.errors import BenchError, TryAgain
 
 if TYPE_CHECKING:
-    from lpa3bench.publish.delivery import Delivered
-    from lpa3bench.publish.parcel import Parcel
+    from lpa3bench.publish.upload import UploadResult
+    from lpa3bench.publish.wandb_run import WandbRun
 
 F = TypeVar("F", bound=Callable[..., Any])
 SECONDS = 120.0
 NICE = 10
-"""Lowers the priority of a mirror, so that training comes first."""
+"""Lowers the priority of `--follow`, so that training comes first."""
 
 
 def target_options(function: F) -> F:
-    """`--project --entity --offline --timeout`: what all that goes to W&B has in common."""
+    """`--project --entity --offline --timeout`, of every verb that uploads to W&B."""
     function = click.option(
         "--timeout",
         type=click.FloatRange(1),
         default=SECONDS,
         show_default=True,
         metavar="S",
-        help="Seconds that one delivery may take (then exit code 75), and the images of one run.",
+        help="Seconds that one upload may take (then exit code 75), and the images of one run.",
     )(function)
     function = click.option("--offline", is_flag=True, help="Write W&B's offline files, upload nothing.")(
         function
@@ -79,26 +79,25 @@ def command(
     WANDB_... variables are honoured. Without a key everything is written offline.
     """
     from lpa3bench.errors import UsageError
-    from lpa3bench.publish import target as targets
-    from lpa3bench.publish.delivery import deliver
-    from lpa3bench.publish.following import follow as follow_run
+    from lpa3bench.publish.following import follow_run
+    from lpa3bench.publish.target import Deadline, Target
+    from lpa3bench.publish.upload import upload
 
     if follow and len(runs) > 1:
         raise UsageError("--follow takes one RUN; start a process for each")
     if switched_off():
         return
-    targets.require_sdk()
-    target = targets.Target(project=project, entity=entity, offline=offline)
+    target = Target(project=project, entity=entity, offline=offline)
     outcomes: list[dict[str, Any]] = []
     failures: list[BenchError] = []
     for run in _run_directories(runs):
-        last = partial(_whole, run, images=not no_images, data=data, plugins=plugins, timeout=timeout)
+        last = partial(_read_whole, run, images=not no_images, data=data, plugins=plugins, timeout=timeout)
         try:
             if follow:
                 os.nice(NICE)
                 done = follow_run(run, target, timeout=timeout, last=last, tell=_tell)
             else:
-                done = deliver(last(), run, target, targets.Deadline(timeout))
+                done = upload(last(), run, target, Deadline(timeout))
         except BenchError as error:
             if len(runs) == 1:
                 raise
@@ -108,7 +107,7 @@ def command(
             continue
         outcomes.append({"run": str(run), **asdict(done)})
         if not as_json:
-            click.echo(f"{run}: {told(done)}")
+            click.echo(f"{run}: {result_line(done)}")
         advise(done, f"lpa3bench publish {run}")
     if as_json:
         click.echo(json.dumps(outcomes, indent=1))
@@ -118,7 +117,7 @@ def command(
 
 
 def _run_directories(paths: tuple[Path, ...]) -> list[Path]:
-    """The run directories among them; other folders, `runs/search` say, are told of and passed over.
+    """The run directories among them; other folders, `runs/search` say, are named on stderr and passed over.
 
     Raises:
         RunFailed: there is no run directory.
@@ -139,17 +138,17 @@ def _run_directories(paths: tuple[Path, ...]) -> list[Path]:
 
 
 def _worst(failures: Sequence[BenchError]) -> int:
-    """The exit code of many: what no repetition mends comes before what one might."""
+    """The exit code of many: what no repetition mends comes before what one may mend."""
     lasting = [error.exit_code for error in failures if not isinstance(error, TryAgain)]
     return max(lasting, default=TryAgain.exit_code)
 
 
-def _whole(
+def _read_whole(
     run: Path, *, images: bool, data: Path | None, plugins: tuple[Path, ...], timeout: float
-) -> Parcel:
-    """All that a run has to show, pictures included."""
+) -> WandbRun:
+    """What a run holds, with its images made first."""
+    from lpa3bench.publish.from_run_directory import read_run
     from lpa3bench.publish.run_images import make_images
-    from lpa3bench.publish.run_parcel import read_run
     from lpa3bench.publish.target import Deadline
 
     if images:
@@ -159,23 +158,23 @@ def _whole(
 
 def switched_off() -> bool:
     """Whether WANDB_MODE switches W&B off; says so."""
-    from lpa3bench.publish.target import disabled
+    from lpa3bench.publish.target import is_disabled
 
-    if off := disabled():
+    if off := is_disabled():
         click.echo("nothing is published: WANDB_MODE=disabled", err=True)
     return off
 
 
-def told(done: Delivered) -> str:
-    """What became of a delivery, in a line."""
+def result_line(done: UploadResult) -> str:
+    """For people: "published as https://…"."""
     where = f" as {done.url}" if done.url else ""
     if done.status == "offline":
         return f"written offline to {done.folder}"
     return f"published{where}" if done.status == "published" else f"published before{where}, nothing to do"
 
 
-def advise(done: Delivered, command: str) -> None:
-    """One line on stderr where a key is all that is wanting."""
+def advise(done: UploadResult, command: str) -> None:
+    """One line on stderr where nothing but a key is missing."""
     if done.keyless:
         _tell(f"no W&B key, so nothing was uploaded; `wandb login` or WANDB_API_KEY, then `{command}`")
 

@@ -13,9 +13,9 @@ from lpa3bench.runtime.paths import data_root
 
 if TYPE_CHECKING:
     from lpa3bench.config import Config
-    from lpa3bench.publish.mirror import Mirror
     from lpa3bench.runtime.distributed import Processes
     from lpa3bench.training.job import Job
+    from lpa3bench.training.sinks import Sink
 
 
 @click.command()
@@ -74,7 +74,6 @@ def command(
     """
     from lpa3bench import config as configs
     from lpa3bench.plugin.registry import load
-    from lpa3bench.publish.mirror import Mirror
     from lpa3bench.runtime.distributed import joined
     from lpa3bench.training.job import Job
 
@@ -93,8 +92,7 @@ def command(
         if download and not dry_run:
             processes.from_first(lambda: _fetch(job))
         if not dry_run and not explain:
-            mirrors = [Mirror(offline=wandb == "offline", data=job.data, plugins=plugins)] if wandb else []
-            _train(job, processes, mirrors, as_json)
+            _train(job, processes, _publishing(wandb, job, plugins), as_json)
         elif processes.first:
             _rehearse(config, device, as_json) if dry_run else _explain(job, as_json)
 
@@ -106,16 +104,25 @@ def _explain(job: Job, as_json: bool) -> None:
     click.echo(json.dumps(lines, indent=1) if as_json else "\n".join(lines))
 
 
-def _train(job: Job, processes: Processes, mirrors: list[Mirror], as_json: bool) -> None:
+def _publishing(wandb: str | None, job: Job, plugins: tuple[Path, ...]) -> list[Sink]:
+    """What publishes the run meanwhile, where `--wandb` asks for it."""
+    if wandb is None:
+        return []
+    from lpa3bench.publish.following import FollowingProcess
+
+    return [FollowingProcess(offline=wandb == "offline", data=job.data, plugins=plugins)]
+
+
+def _train(job: Job, processes: Processes, publishing: list[Sink], as_json: bool) -> None:
     from lpa3bench.training.loop import run
     from lpa3bench.training.progress_bar import progress
 
-    done = run(job, [*mirrors, progress()] if processes.first else [], processes)
+    done = run(job, [*publishing, progress()] if processes.first else [], processes)
     if not processes.first:
         return
     if done.already_done:
         click.echo("this run is finished; --fresh runs it again", err=True)
-        if mirrors:
+        if publishing:
             click.echo(f"W&B: nothing was published; `lpa3bench publish {done.folder}` does so", err=True)
     if as_json:
         click.echo(json.dumps({"folder": str(done.folder), **done.record}, indent=1))

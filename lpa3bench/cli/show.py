@@ -50,10 +50,10 @@ def command(
     """
     from lpa3bench.config import load
     from lpa3bench.plugin.registry import load as load_plugins
-    from lpa3bench.suites import is_suite, read
+    from lpa3bench.suites import is_suite, read_suite
 
     if len(files) == 1 and is_suite(files[0]) and setting is None and not bindings:
-        suite = read(files[0])
+        suite = read_suite(files[0])
         click.echo(json.dumps(suite_description(suite), indent=1) if as_json else suite_text(suite))
         return
     config = load(files, setting=setting, bindings=bindings, registry=load_plugins(plugins))

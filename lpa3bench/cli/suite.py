@@ -14,16 +14,16 @@ import click
 from click.shell_completion import CompletionItem
 
 from lpa3bench.cli.options import data_option, device_option, json_option, plugin_option
-from lpa3bench.errors import Stopped, UsageError, printable
+from lpa3bench.errors import InUse, Stopped, UsageError, printable
 from lpa3bench.runtime.paths import data_root, resolve_config, suite_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from lpa3bench.suites.engine import Engine
-    from lpa3bench.suites.execution import Result
+    from lpa3bench.suites.execution import SuiteResult
+    from lpa3bench.suites.overview import SuiteOverview
     from lpa3bench.suites.plan import CellPlan, Planner
-    from lpa3bench.suites.report import Overview
 
 FAILED = 6
 """The exit code of a suite that went to its end, and not every run did."""
@@ -98,27 +98,28 @@ def command(
 
     FILE is a suite file or the name of a shipped one (suites/digits). Finished runs are not run again,
     interrupted ones go on where they were, and one that fails does not keep the others: the same command goes
-    on until all is done. Exits with 6 where some runs failed.
+    on until all is done. Exits with 6 where some runs failed, with 75 where other processes hold all that is
+    left.
     """
     from lpa3bench.plugin.registry import load
-    from lpa3bench.suites import check
-    from lpa3bench.suites.execution import finished, searched
-    from lpa3bench.suites.forecast import forecast
-    from lpa3bench.suites.plan import Planner, fitting
-    from lpa3bench.suites.report import Overview
+    from lpa3bench.suites import check_suite
+    from lpa3bench.suites.execution import finished_result, with_chosen_runs
+    from lpa3bench.suites.forecast import forecast_suite
+    from lpa3bench.suites.overview import SuiteOverview
+    from lpa3bench.suites.plan import Planner, matching_plans
 
     if address is not None and engine != "ray":
         raise UsageError("--address: is Ray's; add --engine ray")
     registry = load(plugins)
-    checked = check(file, registry)
+    checked = check_suite(file, registry)
     if checked.errors:
         for error in checked.errors:
             click.echo(f"error: {printable(str(error))}", err=True)
         ctx.exit(max(error.exit_code for error in checked.errors))
     options = _options(device, data, plugins)
     planner = Planner(checked.suite, registry, out=out, data=data_root(data), options=options)
-    plans = searched(planner, planner.plan(checked.cells), {}, save=not dry_run)
-    plans = [*fitting(plans, only, checked.suite.seeds)] if only else plans
+    plans = with_chosen_runs(planner, planner.plan(checked.cells), {}, save=not dry_run)
+    plans = [*matching_plans(plans, only, checked.suite.seeds)] if only else plans
     if not plans:
         raise UsageError(f"--only {' '.join(only)}: fits no cell and no run of {file}")
     if list_commands:
@@ -126,10 +127,10 @@ def command(
         ctx.exit(FAILED if any(planned.problem for planned in plans) else 0)
     threads = checked.suite.threads
     with (
-        _outliving_the_terminal(),  # so do the engine's own processes, which inherit it
-        closing(_opened(engine, workers, address, device, threads)) as opened,  # refuses what cannot be
+        _ignoring_hangup(),  # so do the engine's own processes, which inherit it
+        closing(_open_engine(engine, workers, address, device, threads)) as opened,  # refuses what cannot be
     ):
-        found = forecast(
+        found = forecast_suite(
             plans,
             data=planner.data,
             device=device,
@@ -138,15 +139,17 @@ def command(
             plugins=plugins,
             time_steps=not no_forecast,
         )
-        overview = Overview(checked.suite, plans, found, opened.capacity)
+        overview = SuiteOverview(checked.suite, plans, found, opened.capacity)
         if dry_run:
             click.echo(json.dumps(overview.as_data(), indent=1) if as_json else overview.text())
             return
         click.echo(overview.text(), err=as_json)
-        result = _carry_out(planner, overview, opened) if overview.is_pending else finished(plans)
+        result = _run_pending(planner, overview, opened) if overview.is_pending else finished_result(plans)
     click.echo(json.dumps(_data(result), indent=1) if as_json else _text(result))
-    if result.failures or result.problems:
+    if result.count("failed") or result.problems:
         ctx.exit(FAILED)
+    if result.count("in use"):
+        ctx.exit(InUse.exit_code)
 
 
 def _options(device: str, data: Path | None, plugins: Sequence[Path]) -> tuple[str, ...]:
@@ -173,25 +176,25 @@ def _list_commands(planner: Planner, plans: Sequence[CellPlan]) -> None:
             )
 
 
-def _opened(name: str, workers: int | None, address: str | None, device: str, threads: int) -> Engine:
+def _open_engine(name: str, workers: int | None, address: str | None, device: str, threads: int) -> Engine:
     """The engine of that name, started.
 
     Raises:
         UsageError: Ray is not installed or not there, or no machine has room for a run.
     """
     if name == "ray":
-        from lpa3bench.suites.ray_engine import connect
+        from lpa3bench.suites.ray_engine import connect_ray
 
-        return connect(address, workers=workers, threads=threads, device=device)
+        return connect_ray(address, workers=workers, threads=threads, device=device)
     from lpa3bench.runtime.device import gpus
-    from lpa3bench.suites.local_engine import Local, cores
+    from lpa3bench.suites.local_engine import LocalEngine, usable_cores
 
     here = gpus(device)
-    return Local(workers or len(here) or max(1, cores() // threads), here)
+    return LocalEngine(workers or len(here) or max(1, usable_cores() // threads), here)
 
 
 @contextmanager
-def _outliving_the_terminal() -> Iterator[None]:
+def _ignoring_hangup() -> Iterator[None]:
     """Inside, this process and those it starts go on when the terminal is closed."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
@@ -200,25 +203,25 @@ def _outliving_the_terminal() -> Iterator[None]:
         signal.signal(signal.SIGHUP, before)
 
 
-def _carry_out(planner: Planner, overview: Overview, engine: Engine) -> Result:
-    """Do all runs.
+def _run_pending(planner: Planner, overview: SuiteOverview, engine: Engine) -> SuiteResult:
+    """Do all runs that are not done.
 
     Raises:
         Stopped: a signal came; the runs were stopped by it too.
     """
     from lpa3bench.runtime.signals import Interrupts
-    from lpa3bench.suites.execution import carry_out
-    from lpa3bench.suites.live_table import Pace, watch
-    from lpa3bench.suites.queue import Drive, launcher
+    from lpa3bench.suites.execution import run_suite
+    from lpa3bench.suites.progress import progress_display
+    from lpa3bench.suites.run_queue import RunQueue, launch_from_here
 
     environment = {THREADS: str(planner.suite.threads)}
     environment |= {name: os.environ[name] for name in ("LPA3BENCH_DATA",) if name in os.environ}
     with (
         Interrupts(then="stopping all runs") as interrupts,
-        closing(watch(Pace(engine.capacity))) as shown,
+        closing(progress_display(engine.capacity)) as display,
     ):
-        drive = Drive(engine, shown, interrupts, launcher(environment))
-        result = carry_out(planner, overview.plans, overview.forecast, drive)
+        queue = RunQueue(engine, display, interrupts, launch_from_here(environment))
+        result = run_suite(planner, overview.plans, overview.forecast, queue)
     if interrupts.received is not None:
         name = signal.Signals(interrupts.received).name
         raise Stopped(
@@ -229,21 +232,21 @@ def _carry_out(planner: Planner, overview: Overview, engine: Engine) -> Result:
     return result
 
 
-def _text(result: Result) -> str:
+def _text(result: SuiteResult) -> str:
     """What became of all, for people: failures by cell and cause."""
     lines = [f"{result.count('done')} of {len(result.outcomes)} runs are done"]
     for outcome in result.failures:
         run = outcome.run
-        lines.append(f"{outcome.verdict}  {run.cell}  seed {run.seed}: {outcome.cause}")
-        if outcome.verdict == "failed":
+        lines.append(f"{outcome.status}  {run.cell}  seed {run.seed}: {outcome.cause}")
+        if outcome.status == "failed":
             lines.append(f"        what it printed: {run.log}")
     lines += (f"bad draw  {o.run.cell}  seed {o.run.seed}: {o.cause}" for o in result.bad_draws)
     lines += (f"not run  {cell}: {cause}" for cell, cause in result.problems.items())
     return "\n".join(map(printable, lines))
 
 
-def _data(result: Result) -> dict[str, Any]:
-    from lpa3bench.suites.report import outcome_data
+def _data(result: SuiteResult) -> dict[str, Any]:
+    from lpa3bench.suites.overview import outcome_data
 
     return {
         "runs": [outcome_data(outcome) for outcome in result.outcomes],

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from lpa3bench import records
 from lpa3bench.errors import BenchError, TryAgain
-from lpa3bench.publish import process
+from lpa3bench.publish.sdk_process import run_python
 from lpa3bench.publish.target import Deadline
 from lpa3bench.runtime.files import write_atomically
 from lpa3bench.training.run_directory import RunDirectory
@@ -22,9 +22,8 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL.Image import Image
 
-COUNT = 8
-"""Images shown of each slot."""
-SIDE = 64
+IMAGES_PER_SLOT = 8
+LEAST_SIDE = 64
 """Smaller images are enlarged to at least so many pixels."""
 
 
@@ -38,9 +37,9 @@ def make_images(
 ) -> None:
     """Write `images/<slot>.png` for each slot of a finished run: images above, their views below.
 
-    Pictures that are there are left as they are. The others are made in a process of its own. Without the
-    data set, or the plugin, there are none; nor if anything else goes wrong or the time is up, for no picture
-    is worth a publication: that is told, and no error.
+    Pictures that are there are left as they are. The others are made in a process of its own. Where the data
+    set or the plugin is missing, anything else goes wrong or the time is up, `tell` gets a line and there are
+    none: a run is published without them.
 
     Args:
         path: the run directory.
@@ -51,7 +50,7 @@ def make_images(
         return
     order = {"run": str(path), "data": data and str(data), "plugins": [str(plugin) for plugin in plugins]}
     try:
-        done = process.run(
+        done = run_python(
             ["-m", "lpa3bench.publish.run_images"],
             stdin=json.dumps(order),
             env={**os.environ},
@@ -61,7 +60,7 @@ def make_images(
         tell(f"no images of augmentations: they were not made within {deadline.seconds:g} seconds")
         return
     if done.returncode:
-        tell(f"no images of augmentations: {done.complaint}")
+        tell(f"no images of augmentations: {done.error_line}")
 
 
 def main() -> None:
@@ -91,7 +90,7 @@ def _draw(path: Path, *, data: Path | None, plugins: tuple[Path, ...]) -> None:
     from lpa3bench.analysis.trained_run import open_run
     from lpa3bench.runtime.paths import data_root
 
-    found = sample(open_run(path, data=data_root(data), device="cpu", plugins=plugins), COUNT)
+    found = sample(open_run(path, data=data_root(data), device="cpu", plugins=plugins), IMAGES_PER_SLOT)
     for slot, file in _missing(path).items():
         if slot in found and len(found[slot]):
             file.parent.mkdir(exist_ok=True)
@@ -105,7 +104,7 @@ def _sheet(pairs: np.ndarray[Any, Any]) -> Image:
 
     count, rows, height, width, channels = pairs.shape
     sheet = pairs.transpose(1, 2, 0, 3, 4).reshape(rows * height, count * width, channels)
-    times = max(1, -(-SIDE // min(height, width)))
+    times = max(1, -(-LEAST_SIDE // min(height, width)))
     sheet = np.kron(sheet, np.ones((times, times, 1), dtype=np.uint8))
     return Image.fromarray(sheet[..., 0] if channels == 1 else sheet)
 

@@ -1,6 +1,6 @@
-"""The only file that knows the W&B SDK: brings W&B to hold a parcel, in a process of its own.
+"""The only file that imports the W&B SDK: has it log a run, in a process of its own.
 
-`python -m lpa3bench.publish.sdk` reads an order on stdin (see `main`) and prints what became of it as JSON.
+`python -m lpa3bench.publish.sdk` reads what to do on stdin (see `main`) and prints what became of it as JSON.
 It may hang for as long as the server does, so whoever starts it sets it a limit.
 """
 
@@ -22,10 +22,10 @@ from urllib.request import Request, urlopen
 
 DEFAULT_PROJECT = "lpa3bench"
 REACH_SECONDS = 10.0
-"""How long the server may take to show a sign of life."""
-AWAY = ("deadline", "timed out", "timeout", "retrying", "connection", "not respond")
-"""Words in the SDK's errors that speak of a server that is away; any other server has refused something."""
-QUIET = {
+"""How long the server may take to answer anything at all."""
+UNREACHABLE_WORDS = ("deadline", "timed out", "timeout", "retrying", "connection", "not respond")
+"""In the text of an error of the SDK's for a server that does not answer."""
+RUN_SETTINGS = {
     "console": "off",
     "silent": True,
     "disable_code": True,
@@ -37,11 +37,11 @@ QUIET = {
     "x_disable_stats": True,
     "x_save_requirements": False,
 }
-"""What the SDK would say of this process and its machine, which are not those that trained."""
+"""Keep the SDK from recording this process and its machine, which are not those that trained."""
 
 
 def main() -> None:
-    """Carry out `{"parcel": {…}, "online": …, "project": …, "entity": …, "seconds": …}`.
+    """Carry out `{"run": {…}, "online": …, "project": …, "entity": …, "seconds": …}`.
 
     Prints `{"key": …}`, whether there is a key for the server, and one of: `unreachable`, `refused` (the
     reasons), or `folder`, `online`, `url` and `held`, the rows that W&B had already.
@@ -57,23 +57,35 @@ def main() -> None:
         reply["unreachable"] = f"{known.base_url}: cannot be reached ({reason})"
     else:
         try:
-            reply |= deliver(order["parcel"], online=online, project=order["project"], entity=order["entity"])
+            reply |= log_run(order["run"], online=online, project=order["project"], entity=order["entity"])
         except wandb.Error as error:
-            said = " ".join(str(error).split())
-            away = any(word in said.lower() for word in AWAY)
-            reply["unreachable" if away else "refused"] = f"{known.base_url}: {said}"
+            what = "unreachable" if _is_unreachable(error) else "refused"
+            reply[what] = f"{known.base_url}: {' '.join(str(error).split())}"
     print(json.dumps(reply))  # noqa: T201
 
 
-def deliver(
-    parcel: Mapping[str, Any], *, online: bool, project: str | None, entity: str | None
-) -> dict[str, Any]:
-    """Log all that the parcel holds under its id; online only the rows that W&B does not hold yet.
+def _is_unreachable(error: Exception) -> bool:
+    """Whether the server does not answer; else it, or the SDK, has refused something.
 
-    What is None is left to the SDK, so that the user's WANDB_… variables and settings file have their say.
+    A wrong key and a wrong use have types of their own. Everything else comes as a `CommError` or a plain
+    `Error`, with neither a cause nor a code: there the text alone tells a silent server from a refusal.
+    """
+    import wandb
+
+    if isinstance(error, wandb.errors.AuthenticationError | wandb.errors.UsageError):
+        return False
+    return any(word in str(error).lower() for word in UNREACHABLE_WORDS)
+
+
+def log_run(
+    content: Mapping[str, Any], *, online: bool, project: str | None, entity: str | None
+) -> dict[str, Any]:
+    """Log the whole content under its id; online only the rows that W&B does not hold yet.
+
+    What is None is left to the SDK, which reads the user's WANDB_… variables and settings file.
 
     Args:
-        parcel: the fields of a `lpa3bench.publish.parcel.Parcel`.
+        content: the fields of a `lpa3bench.publish.wandb_run.WandbRun`.
         online: upload; else write an offline run.
         project, entity: from our command line, where given.
     """
@@ -83,32 +95,34 @@ def deliver(
     run = wandb.init(
         mode="online" if online else "offline",
         resume="allow" if online else None,
-        id=parcel["id"],
-        name=known.run_name or parcel["name"],
+        id=content["id"],
+        name=known.run_name or content["name"],
         project=project or known.project or DEFAULT_PROJECT,
         entity=entity,
-        group=known.run_group or parcel["group"],
-        job_type=known.run_job_type or parcel["job_type"],
-        tags=[*dict.fromkeys([*parcel["tags"], *(known.run_tags or ())])],
-        config=parcel["config"],
+        group=known.run_group or content["group"],
+        job_type=known.run_job_type or content["job_type"],
+        tags=[*dict.fromkeys([*content["tags"], *(known.run_tags or ())])],
+        config=content["config"],
         allow_val_change=True,
-        settings=wandb.Settings(**{name: value for name, value in QUIET.items() if hasattr(known, name)}),
+        settings=wandb.Settings(
+            **{name: value for name, value in RUN_SETTINGS.items() if hasattr(known, name)}
+        ),
     )
     held = run.starting_step if run.resumed else 0
-    _define(run, parcel["step_metrics"])
-    rows = _rows(parcel)
+    _define(run, content["step_metrics"])
+    rows = _rows(content)
     for step, row in enumerate(rows):
         if step >= held:
             run.log(row, step=step)
-    if media := _not_held(run, _media(parcel), _digests(parcel["images"])):
-        time = {"_timestamp": parcel["times"][-1]} if parcel["times"] else {}
+    if media := _not_held(run, _media(content), _digests(content["images"])):
+        time = {"_timestamp": content["times"][-1]} if content["times"] else {}
         run.log(media | time, step=max(held, len(rows)))
-    run.summary.update({name: value for name, value in parcel["summary"].items() if value is not None})
-    if parcel["artifact"] is not None:
-        artifact = wandb.Artifact(parcel["artifact"]["name"], type=parcel["artifact"]["type"])
-        for name, path in parcel["artifact"]["files"].items():
+    run.summary.update({name: value for name, value in content["summary"].items() if value is not None})
+    if content["artifact"] is not None:
+        artifact = wandb.Artifact(content["artifact"]["name"], type=content["artifact"]["type"])
+        for name, path in content["artifact"]["files"].items():
             artifact.add_file(path, name=name)
-        for name, text in parcel["artifact"]["texts"].items():
+        for name, text in content["artifact"]["texts"].items():
             with artifact.new_file(name, encoding="utf-8") as file:
                 file.write(text)
         run.log_artifact(artifact)
@@ -125,21 +139,21 @@ def _define(run: Any, step_metrics: list[str]) -> None:
         run.define_metric("*", step_metric=step_metrics[0])
 
 
-def _rows(parcel: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The history, without what is not there."""
-    rows = [{name: value for name, value in row.items() if value is not None} for row in parcel["rows"]]
-    for row, time in zip(rows, parcel["times"], strict=False):
+def _rows(content: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The history, without values that are None."""
+    rows = [{name: value for name, value in row.items() if value is not None} for row in content["rows"]]
+    for row, time in zip(rows, content["times"], strict=False):
         row["_timestamp"] = time
     return rows
 
 
-def _media(parcel: Mapping[str, Any]) -> dict[str, Any]:
+def _media(content: Mapping[str, Any]) -> dict[str, Any]:
     """Images and tables, to be logged in a row after the others: they are files, and may be lost alone."""
     import wandb
 
-    return {name: wandb.Image(path) for name, path in parcel["images"].items()} | {
+    return {name: wandb.Image(path) for name, path in content["images"].items()} | {
         name: wandb.Table(columns=table["columns"], data=table["data"], allow_mixed_types=True)
-        for name, table in parcel["tables"].items()
+        for name, table in content["tables"].items()
     }
 
 

@@ -1,4 +1,4 @@
-"""Where a delivery goes, by the command line and the user's WANDB_… variables; and when it must be over."""
+"""Where an upload goes, by the command line and the user's WANDB_… variables; and when it must be over."""
 
 from __future__ import annotations
 
@@ -6,21 +6,19 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
-from lpa3bench.errors import UsageError
-
-FOREIGN = ("WANDB_RUN_ID", "WANDB_RESUME", "WANDB_SWEEP_ID", "WANDB_SERVICE", "WANDB_MODE", "WANDB_SILENT")
-"""Variables that would turn the SDK's run into another one, or are minded here instead."""
-OFFLINE = ("offline", "dryrun")
+IGNORED_VARIABLES = (
+    "WANDB_RUN_ID", "WANDB_RESUME", "WANDB_SWEEP_ID", "WANDB_SERVICE", "WANDB_MODE", "WANDB_SILENT",
+)  # fmt: skip
+"""Variables that would turn the SDK's run into another one, or are read here instead."""
+OFFLINE_MODES = ("offline", "dryrun")
 """Values of WANDB_MODE that mean: write, and upload nothing."""
-INSTALL = "pip install 'lpa3bench[wandb]'"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """What the command line says; None where it says nothing, so that WANDB_… variables are asked."""
+    """What the command line says; None where it says nothing, so that WANDB_… variables are read."""
 
     project: str | None = None
     entity: str | None = None
@@ -28,35 +26,25 @@ class Target:
 
     @property
     def uploads(self) -> bool:
-        """Whether anything is to be uploaded: neither `--offline` nor WANDB_MODE is against it."""
-        return not self.offline and os.environ.get("WANDB_MODE", "").lower() not in OFFLINE
+        """Whether anything is to be uploaded: neither `--offline` nor WANDB_MODE forbids it."""
+        return not self.offline and os.environ.get("WANDB_MODE", "").lower() not in OFFLINE_MODES
 
     @property
     def key(self) -> str:
-        """Tells targets apart in what is remembered of deliveries."""
+        """Server, entity and project: tells targets apart in the record of earlier uploads."""
         project = self.project or os.environ.get("WANDB_PROJECT", "")
         entity = self.entity or os.environ.get("WANDB_ENTITY", "")
         return f"{os.environ.get('WANDB_BASE_URL', '')} {entity}/{project}"
 
 
-def disabled() -> bool:
-    """Whether the user has switched W&B off."""
+def is_disabled() -> bool:
+    """Whether WANDB_MODE switches W&B off."""
     return os.environ.get("WANDB_MODE", "").lower() == "disabled"
 
 
-def require_sdk() -> None:
-    """Refuse where W&B's SDK is not installed.
-
-    Raises:
-        UsageError: names the command that installs it.
-    """
-    if find_spec("wandb") is None:
-        raise UsageError(f"publishing needs the W&B SDK: {INSTALL}")
-
-
-def environment(home: Path) -> dict[str, str]:
-    """For a process of the SDK's: what it writes goes below `home` unless the user has said where."""
-    kept: Mapping[str, str] = {name: text for name, text in os.environ.items() if name not in FOREIGN}
+def sdk_environment(home: Path) -> dict[str, str]:
+    """For a process of the SDK's: it writes below `home` unless the user has said where."""
+    kept: Mapping[str, str] = {n: text for n, text in os.environ.items() if n not in IGNORED_VARIABLES}
     return {
         "WANDB_DIR": str(home),
         "WANDB_DATA_DIR": str(home),
@@ -68,9 +56,9 @@ def environment(home: Path) -> dict[str, str]:
     }
 
 
-def writes_to(home: Path) -> tuple[Path, ...]:
-    """The folders, as the SDK may spell them, in which it keeps its runs when started with `environment`."""
-    root = Path(environment(home)["WANDB_DIR"]).expanduser().absolute()
+def sdk_run_folders(home: Path) -> tuple[Path, ...]:
+    """The folders, as the SDK may spell them, in which it keeps its runs with `sdk_environment`."""
+    root = Path(sdk_environment(home)["WANDB_DIR"]).expanduser().absolute()
     return (root / "wandb", root / ".wandb")
 
 

@@ -37,13 +37,13 @@ def read_record(path: Path) -> Record:
         with path.open("rb") as file:
             text = file.read(LARGEST + 1)
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+        raise DataError(f"cannot be read ({error.strerror})", path=path) from error
     if len(text) > LARGEST:
-        raise DataError(f"{path}: is no record: larger than {LARGEST // 2**20} MiB")
+        raise DataError(f"is no record: larger than {LARGEST // 2**20} MiB", path=path)
     try:
         return Record(parse_record(text), path)
     except ValueError as error:
-        raise DataError(f"{path}: {error}") from error
+        raise DataError(str(error), path=path) from error
 
 
 def parse_record(text: bytes) -> RecordData:

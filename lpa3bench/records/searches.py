@@ -68,7 +68,7 @@ def load(path: Path) -> Searched:
     except ValueError as error:
         raise DataError(f"{path}: is no JSON ({error})") from error
     if problem := _problem(data):
-        raise DataError(f"{path}: tells of no search: {problem}")
+        raise DataError(f"{path}: is no record of a search: {problem}")
     return Searched(data, path)
 
 
@@ -112,7 +112,7 @@ def write(path: Path, data: Mapping[str, Any]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RunFailed(f"{path.parent}: cannot be made ({error.strerror})") from error
+        raise RunFailed(f"{path.parent}: cannot be made ({error.strerror})", kind="disk") from error
     write_text(path, json.dumps(whole, indent=1, allow_nan=False) + "\n")
 
 

@@ -13,7 +13,7 @@ from lpa3bench.errors import printable
 from lpa3bench.report.costs import cost_rows
 from lpa3bench.report.markdown import escape_markdown
 from lpa3bench.report.numbers import format_difference, format_p, format_percent
-from lpa3bench.stats import ALPHA, FEWEST_FOR_INTERVAL, Harm, PairedTest, PerSample
+from lpa3bench.stats import ALPHA, FEWEST_FOR_INTERVAL, Harm, PairedTest, PerSample, Unpaired
 
 COMPARISON_SCHEMA_VERSION = 1
 TEXT_WIDTH = 110
@@ -55,6 +55,7 @@ def comparison_json(compared: Compared) -> str:
     data = asdict(compared)
     for cell, found in zip(data["cells"], compared.cells, strict=True):
         cell["badge"] = found.badge
+        cell["refused"] = [str(unpaired) for unpaired in found.refused]
     return json.dumps(
         {"schema_version": COMPARISON_SCHEMA_VERSION, **data}, indent=1, ensure_ascii=False, allow_nan=False
     )
@@ -129,12 +130,11 @@ def _bounds(of: PairedTest | PerSample, measure: Measure) -> str:
     )
 
 
-def _refused(lines: Sequence[str]) -> str:
+def _refused(refused: Sequence[Unpaired]) -> str:
     """Each reason once, with its seeds."""
     seeds: dict[str, list[str]] = {}
-    for line in lines:
-        seed, _, reason = line.removeprefix("seed ").partition(": ")
-        seeds.setdefault(reason, []).append(seed)
+    for unpaired in refused:
+        seeds.setdefault(unpaired.reason, []).append(str(unpaired.seed))
     return "; ".join(f"{reason} ({_some(which)})" for reason, which in seeds.items())
 
 

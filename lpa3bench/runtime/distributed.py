@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
-from lpa3bench.errors import BenchError, RunFailed, Stopped
+from lpa3bench.errors import BenchError, FailureKind, RunFailed, Stopped
 from lpa3bench.runtime import device as devices
 
 TIMEOUT = timedelta(minutes=10)
@@ -30,13 +30,18 @@ T = TypeVar("T")
 class Lost(RunFailed):
     """Another process of the run has ended, or has not answered in time."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(message, kind="lost")
+
 
 class Shared(BenchError):
     """What went wrong in one process, and therefore ends all of them."""
 
-    def __init__(self, message: str, exit_code: int) -> None:
+    def __init__(self, message: str, exit_code: int, kind: FailureKind, step: int | None) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+        self.kind = kind
+        self.step = step
 
 
 class Span(NamedTuple):
@@ -200,7 +205,7 @@ class Torchrun(Processes):
         except Lost:
             raise
         except BenchError as error:
-            failure = (str(error), error.exit_code)
+            failure = (str(error), error.exit_code, error.kind, getattr(error, "step", None))
         for told in self.objects(failure):
             if told is not None:
                 raise Shared(*told)
@@ -265,7 +270,7 @@ def joined(device: str) -> Iterator[Processes]:
         distributed.init_process_group(devices.backends(device), timeout=TIMEOUT)
     except (RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0]
-        raise RunFailed(f"torchrun: process {here.rank} did not find the others ({reason})") from error
+        raise Lost(f"torchrun: process {here.rank} did not find the others ({reason})") from error
     processes = Torchrun(here.rank, here.size)
     try:
         with processes.agreeing():

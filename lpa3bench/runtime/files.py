@@ -35,7 +35,8 @@ def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
     except (OSError, RuntimeError) as error:  # torch.save reports a full disk as RuntimeError
         with suppress(OSError):  # a read-only file system refuses this too
             temporary.unlink(missing_ok=True)
-        raise RunFailed(f"{path}: could not be written ({_reason(error)}); {_cure(error)}") from error
+        why = f"{path}: could not be written ({_reason(error)}); {_cure(error)}"
+        raise RunFailed(why, kind="disk") from error
 
 
 def _reason(error: OSError | RuntimeError) -> str:

@@ -79,7 +79,7 @@ class Checkpoints:
                 continue
             return state
         if paths:
-            raise RunFailed(f"{paths[-1]}: no readable checkpoint; start over with --fresh")
+            raise RunFailed(f"{paths[-1]}: no readable checkpoint; start over with --fresh", kind="damaged")
         return None
 
     def clear(self) -> None:

@@ -32,7 +32,7 @@ from lpa3bench.stats.paired import (
     smallest_p,
     wilcoxon_test,
 )
-from lpa3bench.stats.pairing import Pair, Pairing, paired_runs
+from lpa3bench.stats.pairing import Pair, Pairing, Unpaired, paired_runs
 from lpa3bench.stats.parity import (
     augmenters_that_differ,
     in_any_pair,
@@ -72,6 +72,7 @@ __all__ = [
     "Ranks",
     "Summary",
     "ToTarget",
+    "Unpaired",
     "agreement",
     "augmenters_that_differ",
     "bootstrap_interval",

@@ -29,14 +29,24 @@ class Pair:
         return method - baseline
 
 
+@dataclass(frozen=True)
+class Unpaired:
+    """A seed that makes no pair."""
+
+    seed: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"seed {self.seed}: {self.reason}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Pairing:
     """The pairs of two methods, and what could not be paired."""
 
     pairs: tuple[Pair, ...]
     """By seed."""
-    refused: tuple[str, ...]
-    """A line for each seed that makes no pair, with the reason."""
+    refused: tuple[Unpaired, ...]
 
     def differences(self, measure: str) -> list[float]:
         """method − baseline of every pair."""
@@ -51,11 +61,11 @@ def paired_runs(method: Sequence[Record], baseline: Sequence[Record], measure: s
     """
     left, right = _by_seed(method), _by_seed(baseline)
     pairs: list[Pair] = []
-    refused: list[str] = []
+    refused: list[Unpaired] = []
     for seed in sorted({*left, *right}):
         reason = _refusal(left.get(seed, []), right.get(seed, []), measure)
         if reason:
-            refused.append(f"seed {seed}: {reason}")
+            refused.append(Unpaired(seed, reason))
         else:
             pairs.append(Pair(method=left[seed][0], baseline=right[seed][0]))
     return Pairing(pairs=tuple(pairs), refused=tuple(refused))

@@ -6,21 +6,21 @@ A suite file says which runs there are and nothing of what is in them: a cell is
 
 from __future__ import annotations
 
-from lpa3bench.suites.cells import Cell, parse_cell
-from lpa3bench.suites.check_suite import Checked, Loaded, check
-from lpa3bench.suites.search import Range, Search, texts
-from lpa3bench.suites.suite_file import Suite, is_suite, read
+from lpa3bench.suites.cells import SuiteCell, parse_cell
+from lpa3bench.suites.search import Search, SearchRange, binding_texts
+from lpa3bench.suites.suite_check import CheckedSuite, LoadedCell, check_suite
+from lpa3bench.suites.suite_file import Suite, is_suite, read_suite
 
 __all__ = [
-    "Cell",
-    "Checked",
-    "Loaded",
-    "Range",
+    "CheckedSuite",
+    "LoadedCell",
     "Search",
+    "SearchRange",
     "Suite",
-    "check",
+    "SuiteCell",
+    "binding_texts",
+    "check_suite",
     "is_suite",
     "parse_cell",
-    "read",
-    "texts",
+    "read_suite",
 ]

@@ -1,4 +1,4 @@
-"""A cell: what one run of each seed is made of, written as it is typed after `lpa3bench run`."""
+"""A cell of a suite, written as it is typed after `lpa3bench run`."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from lpa3bench.runtime.paths import resolve_config
 
 
 @dataclass(frozen=True)
-class Cell:
-    """What one run of each seed is made of, as `lpa3bench run` takes it."""
+class SuiteCell:
+    """Config files, setting and bindings of an experiment, which runs once for each seed."""
 
     files: tuple[str, ...]
     """As they were written: paths, or names of shipped files."""
@@ -33,7 +33,7 @@ class Cell:
     def __str__(self) -> str:
         return shlex.join(self.words)
 
-    def preceded_by(self, bindings: Sequence[str]) -> Cell:
+    def preceded_by(self, bindings: Sequence[str]) -> SuiteCell:
         """The cell with these texts of `-p` options before its own, which therefore win."""
         return replace(self, bindings=(*bindings, *self.bindings))
 
@@ -48,11 +48,11 @@ class Cell:
 
 
 def bound_name(text: str) -> str:
-    """The name of what a `-p` text binds."""
+    """`LPA3.margin` of the `-p` text `LPA3.margin = 0.02`."""
     return text.partition("=")[0].strip()
 
 
-def parse_cell(text: str, origin: Origin) -> Cell:
+def parse_cell(text: str, origin: Origin) -> SuiteCell:
     """A cell from its line: `FILE... [--setting NAME] [-p BINDING]...`, with a shell's quotes.
 
     Raises:
@@ -74,4 +74,4 @@ def parse_cell(text: str, origin: Origin) -> Cell:
     if len(settings) > 1:
         raise origin.error(f"{text}: a cell has one setting; write a cell for each")
     bindings = tuple(value for option, value in options if option != "--setting")
-    return Cell(tuple(files), settings[0] if settings else None, bindings, origin)
+    return SuiteCell(tuple(files), settings[0] if settings else None, bindings, origin)

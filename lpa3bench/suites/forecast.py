@@ -13,18 +13,18 @@ from lpa3bench.errors import RunFailed
 from lpa3bench.runtime.files import write_text
 from lpa3bench.suites import timing
 from lpa3bench.suites.plan import CellPlan
-from lpa3bench.suites.suite_run import Run
+from lpa3bench.suites.suite_run import SuiteRun
 
 START_SECONDS = 5.0
 """Of a process before its first step."""
-LOOK_AT = 3
+AVERAGED_RUNS = 3
 """Finished runs of a cell that are averaged."""
-BUDGET_SECONDS = 20.0
+TIMING_SECONDS = 20.0
 """For timed steps, of all cells together: cells for which no time is left are taken to be like the others."""
 
 
 @dataclass(frozen=True)
-class Forecast:
+class SuiteForecast:
     """Seconds of a run of each cell, by the cell's name in the plan."""
 
     seconds: dict[str, float]
@@ -45,18 +45,18 @@ class Forecast:
         return [self.seconds.get(str(p)) for p in plans if p.is_unchosen for _ in seeds]
 
 
-def left(runs: Iterable[Run], seconds: Mapping[str, float]) -> list[float]:
+def seconds_left(runs: Iterable[SuiteRun], seconds: Mapping[str, float]) -> list[float]:
     """Seconds that each of these runs will still take, unless it is done."""
     todo = ((run, seconds.get(run.name, 0.0)) for run in runs if run.state != "done")
     return [whole * (1 - run.share_done) for run, whole in todo]
 
 
-def together(seconds: Sequence[float], capacity: int) -> float:
-    """Seconds that runs take of which so many are under way at once: at the least as long as the longest."""
+def seconds_together(seconds: Sequence[float], capacity: int) -> float:
+    """Seconds that runs take of which so many are under way at once: at least as long as the longest."""
     return max(sum(seconds) / capacity, max(seconds, default=0.0))
 
 
-def forecast(
+def forecast_suite(
     plans: Sequence[CellPlan],
     *,
     data: Path,
@@ -65,15 +65,15 @@ def forecast(
     cache: Path,
     plugins: Sequence[Path] = (),
     time_steps: bool = True,
-) -> Forecast:
-    """Look at what is done, and time some steps of the cells of which nothing is.
+) -> SuiteForecast:
+    """By finished runs; where a cell has none, by timing some of its steps.
 
     Args:
         threads: of PyTorch in each run.
-        cache: the folder in which the seconds that were found are kept.
+        cache: the folder in which timed seconds are kept.
         time_steps: whether steps are to be timed where nothing else is known.
     """
-    known = _Known(cache / "forecasts.json")
+    known = _KnownSeconds(cache / "forecasts.json")
     measured = {str(p): seconds for p in plans if (seconds := _measured(p)) is not None}
     keys = {
         str(p): f"{p.identity} {device} {threads}" for p in plans if not p.problem and str(p) not in measured
@@ -82,8 +82,8 @@ def forecast(
         keys[str(p)]: p.loaded.whole for p in plans if str(p) in keys and keys[str(p)] not in known.seconds
     }
     if time_steps:
-        training = timing.timed(
-            [*new.values()], data=data, device=device, threads=threads, plugins=plugins, budget=BUDGET_SECONDS
+        training = timing.time_cells(
+            [*new.values()], data=data, device=device, threads=threads, plugins=plugins, budget=TIMING_SECONDS
         )
         for key, seconds in zip(new, training, strict=False):
             known.seconds[key] = None if seconds is None else START_SECONDS + seconds
@@ -91,15 +91,15 @@ def forecast(
     timed = {cell: seconds for cell, key in keys.items() if (seconds := known.seconds.get(key)) is not None}
     found = {**measured, **timed}
     rest = [p for p in plans if not p.problem and str(p) not in found]
-    guessed = {str(p): _alike(p, plans, found) for p in rest} if found else {}
-    return Forecast({**guessed, **found}, len(measured), len(timed), len(guessed))
+    guessed = {str(p): _mean_of_similar(p, plans, found) for p in rest} if found else {}
+    return SuiteForecast({**guessed, **found}, len(measured), len(timed), len(guessed))
 
 
 def _measured(planned: CellPlan) -> float | None:
     """The mean of some finished runs, which were made on this machine or another."""
     seconds: list[float] = []
     for run in planned.all_runs:
-        if len(seconds) == LOOK_AT:
+        if len(seconds) == AVERAGED_RUNS:
             break
         with suppress(RunFailed, KeyError, TypeError):
             if (record := run.folder.record()) is not None:
@@ -107,15 +107,15 @@ def _measured(planned: CellPlan) -> float | None:
     return mean(seconds) if seconds else None
 
 
-def _alike(planned: CellPlan, plans: Sequence[CellPlan], found: dict[str, float]) -> float:
+def _mean_of_similar(planned: CellPlan, plans: Sequence[CellPlan], found: dict[str, float]) -> float:
     """The mean over the cells of the same config file, else over all."""
     file = planned.loaded.cell.files[0]
     near = [found[str(p)] for p in plans if p.loaded.cell.files[0] == file and str(p) in found]
     return mean(near or found.values())
 
 
-class _Known:
-    """Seconds found earlier. A file that cannot be read or written is done without."""
+class _KnownSeconds:
+    """Seconds timed earlier. A file that cannot be read or written is ignored."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -125,7 +125,6 @@ class _Known:
         self._before = dict(self.seconds)
 
     def save(self) -> None:
-        """Keep them."""
         if self.seconds == self._before:
             return
         with suppress(OSError, RunFailed):

@@ -11,15 +11,14 @@ from pathlib import Path
 
 from lpa3bench.errors import RunFailed
 from lpa3bench.runtime.device import VISIBLE
-from lpa3bench.suites.engine import Ended, Engine
-from lpa3bench.suites.launch import Launch, last_words, start
+from lpa3bench.suites.engine import EndedRun, Engine, Launch, failure_line, start_run
 
-GRACE_SECONDS = 5.0
+KILL_SECONDS = 5.0
 """For a killed process to be gone."""
 
 
-def cores() -> int:
-    """Those that this process may use, where the system tells."""
+def usable_cores() -> int:
+    """Cores that this process may use, where the system says so; else all."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
@@ -31,8 +30,8 @@ class _Running:
     place: int
 
 
-class Local(Engine):
-    """A pool of places, each of which takes one run at a time.
+class LocalEngine(Engine):
+    """So many places, each of which takes one run at a time.
 
     Args:
         workers: how many places there are.
@@ -43,7 +42,7 @@ class Local(Engine):
         self._gpus = tuple(gpus)
         self._free = [*range(workers)]
         self._running: dict[str, _Running] = {}
-        self._unstarted: list[Ended] = []
+        self._unstarted: list[EndedRun] = []
         self._workers = workers
 
     @property
@@ -58,13 +57,13 @@ class Local(Engine):
         place = self._free[0]
         gpu = {VISIBLE: self._gpus[place % len(self._gpus)]} if self._gpus else {}
         try:
-            self._running[name] = _Running(launch, start(launch, gpu), place)
+            self._running[name] = _Running(launch, start_run(launch, gpu), place)
         except RunFailed as error:  # the others go on
-            self._unstarted.append(Ended(name, error.exit_code, str(error)))
+            self._unstarted.append(EndedRun(name, error.exit_code, str(error), error.kind))
         else:
             del self._free[0]
 
-    def poll(self) -> list[Ended]:
+    def poll(self) -> list[EndedRun]:
         """Those that ended, their places being free again, and those that could not be started."""
         ended, self._unstarted = self._unstarted, []
         for name, run in [*self._running.items()]:
@@ -72,7 +71,8 @@ class Local(Engine):
             if code is not None:
                 del self._running[name]
                 self._free = sorted((*self._free, run.place))
-                ended.append(Ended(name, code, last_words(Path(run.launch.log), code) if code else ""))
+                cause = failure_line(Path(run.launch.log), code) if code else ""
+                ended.append(EndedRun(name, code, cause))
         return ended
 
     def stop(self, number: int) -> None:
@@ -84,5 +84,5 @@ class Local(Engine):
             run.process.kill()
         for run in self._running.values():
             with suppress(subprocess.TimeoutExpired):
-                run.process.wait(GRACE_SECONDS)
+                run.process.wait(KILL_SECONDS)
         self._running.clear()

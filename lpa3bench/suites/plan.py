@@ -1,4 +1,4 @@
-"""From a suite that was checked to its runs: where each one is done, without training or scoring anything."""
+"""From a checked suite to its runs: which there are and where each is done. Trains and scores nothing."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from lpa3bench.data.splits import data_hash
 from lpa3bench.errors import BenchError, ConfigError, RunFailed, blamed
 from lpa3bench.plugin.registry import Registry
 from lpa3bench.records.searches import FOLDER
-from lpa3bench.suites import Cell, Loaded, Search, Suite, texts
-from lpa3bench.suites.suite_run import Run
+from lpa3bench.suites import LoadedCell, Search, Suite, SuiteCell, binding_texts
+from lpa3bench.suites.suite_run import SuiteRun
 from lpa3bench.training.job import cache_in, identify, label_content, run_name
 
 
 @dataclass(frozen=True)
-class Trial:
+class SearchTrial:
     """One draw of a search, and the runs that score it."""
 
     number: int
     values: dict[str, Any]
-    runs: tuple[Run, ...]
+    runs: tuple[SuiteRun, ...]
 
 
 @dataclass(frozen=True)
 class CellPlan:
-    """What is to be done for one cell."""
+    """The runs of one cell."""
 
-    loaded: Loaded
+    loaded: LoadedCell
     name: str
     """Of the cell, as records have it."""
     identity: str
     """The short hash of its runs; of a searched cell, of what it would be without the search."""
-    runs: tuple[Run, ...] = ()
+    runs: tuple[SuiteRun, ...] = ()
     """A seed each; none in a searched cell before the choice is made."""
-    trials: tuple[Trial, ...] = ()
+    trials: tuple[SearchTrial, ...] = ()
     holdout: int = 0
     """Training images that its trials set apart; the runs that follow train on them."""
     problem: BenchError | None = None
@@ -48,12 +48,12 @@ class CellPlan:
 
     @property
     def is_unchosen(self) -> bool:
-        """Whether its trials have yet to come to its runs."""
+        """Whether its runs are known only when its trials are over."""
         return bool(self.trials) and not self.runs and self.problem is None
 
     @property
-    def all_runs(self) -> tuple[Run, ...]:
-        """Those of its trials, and its own."""
+    def all_runs(self) -> tuple[SuiteRun, ...]:
+        """Of its trials, then its own."""
         return (*(run for trial in self.trials for run in trial.runs), *self.runs)
 
     def __str__(self) -> str:
@@ -61,7 +61,7 @@ class CellPlan:
 
 
 class Planner:
-    """Knows where runs are done, and with what.
+    """Makes the runs of a suite.
 
     Args:
         out: the folder that holds their directories.
@@ -77,9 +77,9 @@ class Planner:
         self.out = out
         self.data = data
         self.options = tuple(options)
-        self._looked_at: dict[str, tuple[str, bool]] = {}
+        self._known_data: dict[str, tuple[str, bool]] = {}
 
-    def plan(self, cells: Sequence[Loaded]) -> list[CellPlan]:
+    def plan(self, cells: Sequence[LoadedCell]) -> list[CellPlan]:
         """The runs of every cell; of one that is searched, those of its trials.
 
         Each data set is read once, because its hash is a part of what a run is.
@@ -89,7 +89,7 @@ class Planner:
         """
         return [self._planned(loaded) for loaded in cells]
 
-    def _planned(self, loaded: Loaded) -> CellPlan:
+    def _planned(self, loaded: LoadedCell) -> CellPlan:
         experiment = loaded.config.experiment()
         name = cell_name(loaded.config.names, experiment.setting)
         try:
@@ -106,8 +106,8 @@ class Planner:
             return CellPlan(loaded, name, "", problem=error)
 
     def runs(
-        self, whole: Cell, config: Config, seeds: Sequence[int], out: Path | None = None
-    ) -> tuple[Run, ...]:
+        self, whole: SuiteCell, config: Config, seeds: Sequence[int], out: Path | None = None
+    ) -> tuple[SuiteRun, ...]:
         """A run of the cell, with all its bindings, for each seed.
 
         Raises:
@@ -124,7 +124,7 @@ class Planner:
             if content not in known:  # the plugins' sources are read for it, which takes its time
                 known[content] = identify(config, data_hash=found_hash, content=content)
             found.append(
-                Run(
+                SuiteRun(
                     name=run_name(name, known[content], seed),
                     cell=str(whole),
                     seed=seed,
@@ -138,11 +138,11 @@ class Planner:
     def _data(self, config: Config, experiment: Experiment) -> tuple[str, bool]:
         """The data set's hash, and whether it has a validation split."""
         key = "\n".join(line for line in config.operative.splitlines() if "datasets." in line)
-        if key not in self._looked_at:
+        if key not in self._known_data:
             with blamed(f"{type(experiment.dataset).__name__}.load"):
                 splits = experiment.dataset.load(self.data, cache=cache_in(self.out))
-            self._looked_at[key] = data_hash(splits), "val" in splits
-        return self._looked_at[key]
+            self._known_data[key] = data_hash(splits), "val" in splits
+        return self._known_data[key]
 
     def _holdout(self, search: Search, config: Config, experiment: Experiment) -> int:
         """How many images the trials of a cell hold out; 0 where there is something else to choose by.
@@ -160,20 +160,22 @@ class Planner:
             )
         return search.holdout
 
-    def _trials(self, search: Search, loaded: Loaded, holdout: int) -> Iterator[Trial]:
+    def _trials(self, search: Search, loaded: LoadedCell, holdout: int) -> Iterator[SearchTrial]:
         """Every draw with its runs, which lie in a folder of their own: they are no results."""
         held_out = (f"run.holdout = {holdout}",) if holdout else ()
         for number in range(search.trials):
             values = search.draw(str(loaded.cell), loaded.ranges, number)
-            cell = loaded.with_values((*texts(values), *held_out))
+            cell = loaded.with_values((*binding_texts(values), *held_out))
             config = cell.load(self.registry)
-            yield Trial(number, values, self.runs(cell, config, search.seeds, self.out / FOLDER))
+            yield SearchTrial(number, values, self.runs(cell, config, search.seeds, self.out / FOLDER))
 
 
-def fitting(plans: Sequence[CellPlan], only: Sequence[str], seeds: Sequence[int]) -> Iterator[CellPlan]:
-    """What fits one of the patterns: whole cells, or single runs of them by name.
+def matching_plans(
+    plans: Sequence[CellPlan], only: Sequence[str], seeds: Sequence[int]
+) -> Iterator[CellPlan]:
+    """The plans that match one of the patterns: whole cells, or single runs of them by name.
 
-    A search is done whole or not at all: where a run that it has yet to choose could fit, that is a problem.
+    A search is done whole or not at all: a run that it has yet to choose and that could match is a problem.
     """
     for planned in plans:
         if _fits(str(planned), only):

@@ -16,25 +16,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lpa3bench.errors import RunFailed, TryAgain, UsageError
+from lpa3bench.errors import FailureKind, RunFailed, TryAgain, UsageError
 from lpa3bench.runtime.device import gpus
-from lpa3bench.suites.engine import Ended, Engine
-from lpa3bench.suites.launch import Launch, last_words, start
-from lpa3bench.suites.local_engine import cores
+from lpa3bench.suites.engine import EndedRun, Engine, Launch, failure_line, start_run
+from lpa3bench.suites.local_engine import usable_cores
 
-RETRIES = 3
+RAY_RETRIES = 3
 """How often Ray does a run again whose worker or machine died."""
 OBJECT_STORE = 100 * 2**20
 """Bytes of shared memory of a Ray that is started here; runs hand back a line each."""
-KNOCK_SECONDS = 5.0
-LOOK_SECONDS = 0.2
+CONNECT_SECONDS = 5.0
+PROCESS_POLL_SECONDS = 0.2
 STOP_SECONDS = 30.0
-"""For runs that were told to stop."""
-QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+"""For a run that was told to stop."""
+RAY_ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 
 
 @dataclass(frozen=True)
-class Needs:
+class RunResources:
     """What a run asks of a machine."""
 
     cpus: int
@@ -44,7 +43,7 @@ class Needs:
         return f"{self.cpus} CPU{'s' * (self.cpus > 1)}" + (f" and {self.gpus} GPU" if self.gpus else "")
 
 
-def connect(address: str | None, *, workers: int | None, threads: int, device: str) -> Ray:
+def connect_ray(address: str | None, *, workers: int | None, threads: int, device: str) -> RayEngine:
     """Start Ray on this machine, or join the cluster at the address.
 
     Args:
@@ -55,7 +54,7 @@ def connect(address: str | None, *, workers: int | None, threads: int, device: s
     Raises:
         UsageError: Ray is not installed, is not at the address, or has no machine with room for a run.
     """
-    for name, value in QUIET.items():
+    for name, value in RAY_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     try:
         import ray
@@ -63,18 +62,18 @@ def connect(address: str | None, *, workers: int | None, threads: int, device: s
         raise UsageError("--engine ray: Ray is not installed; pip install 'lpa3bench[ray]'") from error
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
     if address is not None:
-        _knock(address)
+        _check_reachable(address)
     else:
         here = len(gpus(device))
         options |= {
-            "num_cpus": min(workers * threads, cores()) if workers else None,
+            "num_cpus": min(workers * threads, usable_cores()) if workers else None,
             "num_gpus": here,
             "include_dashboard": False,
             "object_store_memory": OBJECT_STORE,
             "_node_ip_address": "127.0.0.1",
         }
     try:
-        ray.init(address=address or "local", **options)  # without a word Ray would join one that is here
+        ray.init(address=address or "local", **options)  # with None Ray would join one that is here
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
         where = f"at {address}" if address else "here"
         why = next(iter(str(error).splitlines()), type(error).__name__)
@@ -82,18 +81,18 @@ def connect(address: str | None, *, workers: int | None, threads: int, device: s
     try:
         machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         some_gpu = any(machine.get("GPU", 0) >= 1 for machine in machines)
-        needs = Needs(threads, int(device not in ("auto", "cpu") or (device == "auto" and some_gpu)))
-        capacity = room(machines, needs)
+        needs = RunResources(threads, int(device not in ("auto", "cpu") or (device == "auto" and some_gpu)))
+        capacity = capacity_of(machines, needs)
         if not capacity:
             raise UsageError(f"--engine ray: no machine has {needs} for a run; it would wait for ever")
     except BaseException:
         ray.shutdown()
         raise
-    return Ray(needs, capacity=capacity, workers=workers)
+    return RayEngine(needs, capacity=capacity, workers=workers)
 
 
-def _knock(address: str) -> None:
-    """Ray itself tries for minutes to reach a cluster that is not there.
+def _check_reachable(address: str) -> None:
+    """Refuse an address where nothing listens: Ray itself tries for minutes to reach a cluster.
 
     Raises:
         UsageError: nobody answers.
@@ -104,13 +103,13 @@ def _knock(address: str) -> None:
     try:
         if not host or not port.isdigit():
             raise OSError(None, "an address is `auto` or HOST:PORT")
-        socket.create_connection((host, int(port)), KNOCK_SECONDS).close()
+        socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
     except OSError as error:
         why = error.strerror or error
         raise UsageError(f"--engine ray: cannot be used at {address}: {why}") from error
 
 
-def room(machines: list[dict[str, float]], needs: Needs) -> int:
+def capacity_of(machines: list[dict[str, float]], needs: RunResources) -> int:
     """How many runs the machines take at once."""
     return sum(
         min(
@@ -121,17 +120,17 @@ def room(machines: list[dict[str, float]], needs: Needs) -> int:
     )
 
 
-class Ray(Engine):
-    """A queue of Ray's."""
+class RayEngine(Engine):
+    """Tasks of a Ray that is started or joined already; `connect_ray` makes one."""
 
-    def __init__(self, needs: Needs, *, capacity: int, workers: int | None) -> None:
+    def __init__(self, needs: RunResources, *, capacity: int, workers: int | None) -> None:
         import ray
 
         self._workers = workers
         self._capacity = capacity
         self._names: dict[Any, str] = {}
-        self._task = ray.remote(run_to_its_end).options(
-            num_cpus=needs.cpus, num_gpus=needs.gpus, max_retries=RETRIES, retry_exceptions=False
+        self._task = ray.remote(run_in_task).options(
+            num_cpus=needs.cpus, num_gpus=needs.gpus, max_retries=RAY_RETRIES, retry_exceptions=False
         )
 
     @property
@@ -145,7 +144,7 @@ class Ray(Engine):
     def submit(self, name: str, launch: Launch) -> None:
         self._names[self._task.remote(launch)] = name
 
-    def poll(self) -> list[Ended]:
+    def poll(self) -> list[EndedRun]:
         import ray
 
         if not self._names:
@@ -154,16 +153,17 @@ class Ray(Engine):
         ready, _ = ray.wait(refs, num_returns=len(refs), timeout=0)
         return [self._ended(ref) for ref in ready]
 
-    def _ended(self, ref: Any) -> Ended:
+    def _ended(self, ref: Any) -> EndedRun:
         import ray
 
         name = self._names.pop(ref)
         try:
-            code, cause = ray.get(ref)
+            code, cause, kind = ray.get(ref)
         except ray.exceptions.RayError as error:
             first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
-            return Ended(name, TryAgain.exit_code, f"Ray gave up: {type(error).__name__}: {first}")
-        return Ended(name, code, cause)
+            why = f"Ray gave up: {type(error).__name__}: {first}"
+            return EndedRun(name, TryAgain.exit_code, why, TryAgain.kind)
+        return EndedRun(name, code, cause, kind)
 
     def stop(self, number: int) -> None:
         """Cancel all: those under way get the chance to stop by themselves."""
@@ -183,17 +183,19 @@ class Ray(Engine):
         ray.shutdown()
 
 
-def run_to_its_end(launch: Launch) -> tuple[int, str]:
-    """Done by a worker of Ray's, anywhere: the run's exit status, and why it failed."""
+def run_in_task(launch: Launch) -> tuple[int, str, FailureKind | None]:
+    """What a worker of Ray's does, on any machine. Returns `code`, `cause` and `kind` of an `EndedRun`."""
     # Ray cancels by an interrupt, which a shell may have told the processes that it starts to ignore.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        process = start(launch)
+        process = start_run(launch)
     except RunFailed as error:
-        return error.exit_code, str(error)
+        return error.exit_code, str(error), error.kind
     try:
         while (code := process.poll()) is None:
-            time.sleep(LOOK_SECONDS)  # a call that waits for the process itself could not be cancelled
+            time.sleep(
+                PROCESS_POLL_SECONDS
+            )  # a call that waits for the process itself could not be cancelled
     except KeyboardInterrupt:  # cancelled
         process.send_signal(signal.SIGTERM)
         try:
@@ -201,4 +203,4 @@ def run_to_its_end(launch: Launch) -> tuple[int, str]:
         except subprocess.TimeoutExpired:
             process.kill()
         raise
-    return code, last_words(Path(launch.log), code) if code else ""
+    return code, failure_line(Path(launch.log), code) if code else "", None

@@ -15,28 +15,28 @@ from lpa3bench.config.bindings import Binding, Origin
 from lpa3bench.config.operative import plain
 from lpa3bench.config.typecheck import Mismatch, advice, fit, literal
 
-PARAMETERS: dict[str, Any] = {
+SEARCH_KEYS: dict[str, Any] = {
     "trials": int,
     "ranges": dict[str, tuple[Any, ...]],
     "seeds": tuple[int, ...],
     "holdout": int,
     "epoch": str,
 }
-NEEDED = ("trials", "ranges", "seeds")
-EPOCHS = ("last", "best")
-KINDS = ("uniform", "log", "integer", "choice")
-DIGITS = 4
+NEEDED_KEYS = ("trials", "ranges", "seeds")
+SCORED_EPOCHS = ("last", "best")
+RANGE_KINDS = ("uniform", "log", "integer", "choice")
+DRAWN_DIGITS = 4
 """Significant digits of a drawn float: what is chosen must be easy to type again."""
 
 
 @dataclass(frozen=True)
-class Range:
-    """What one parameter is drawn from."""
+class SearchRange:
+    """The values that one parameter is drawn from."""
 
     kind: str
-    """One of `KINDS`."""
+    """One of `RANGE_KINDS`."""
     items: tuple[Any, ...]
-    """Its ends, both included, or all there is to choose from."""
+    """Its two ends, both included; of a choice all values."""
 
     def draw(self, fraction: float) -> Any:
         """The value at this place, in [0, 1), of the range."""
@@ -46,7 +46,9 @@ class Range:
         if self.kind == "integer":
             return low + int(fraction * (high - low + 1))
         value = low * (high / low) ** fraction if self.kind == "log" else low + fraction * (high - low)
-        return float(min(max(float(f"{value:.{DIGITS}g}"), low), high))  # rounding must not leave the range
+        return float(
+            min(max(float(f"{value:.{DRAWN_DIGITS}g}"), low), high)
+        )  # rounding must not leave the range
 
     def __str__(self) -> str:
         return str(literal((self.kind, *self.items)))
@@ -58,7 +60,7 @@ class Search:
 
     trials: int
     """Draws for each cell."""
-    ranges: tuple[tuple[str, Range], ...]
+    ranges: tuple[tuple[str, SearchRange], ...]
     """By the name of a parameter, as `-p` takes it."""
     seeds: tuple[int, ...]
     """Of each trial's runs; none of them is a seed of the suite."""
@@ -70,7 +72,7 @@ class Search:
 
     @property
     def size(self) -> str:
-        """In words."""
+        """In words: "8 trials × 2 seeds, by the validation score of the last epoch"."""
         seeds = f"{len(self.seeds)} seed{'' if len(self.seeds) == 1 else 's'}"
         return f"{self.trials} trials × {seeds}, by the validation score of the {self.epoch} epoch"
 
@@ -94,7 +96,6 @@ class Search:
         return {name: ranges[name].draw(float(generators[name].random())) for name in names}
 
     def as_data(self) -> dict[str, Any]:
-        """For JSON."""
         return {
             "trials": self.trials,
             "ranges": {name: [r.kind, *r.items] for name, r in self.ranges},
@@ -104,7 +105,7 @@ class Search:
         }
 
 
-def texts(values: dict[str, Any]) -> tuple[str, ...]:
+def binding_texts(values: dict[str, Any]) -> tuple[str, ...]:
     """Drawn values as texts of `-p` options."""
     return tuple(_text(name, value) for name, value in values.items())
 
@@ -114,7 +115,7 @@ def _text(name: str, value: Any) -> str:
 
 
 def parse_search(binding: Binding) -> Search:
-    """What a line `suite.search = {…}` says.
+    """The search that a line `suite.search = {…}` binds.
 
     Raises:
         ConfigError: something in it is wrong; the message opens with its place.
@@ -122,9 +123,9 @@ def parse_search(binding: Binding) -> Search:
     origin = binding.origin
     given = plain(binding, dict[str, Any])
     for name in given:
-        if name not in PARAMETERS:
-            raise origin.error(f"{binding} has no {name!r}; {advice(name, PARAMETERS, 'its keys')}")
-    if missing := [name for name in NEEDED if not given.get(name)]:
+        if name not in SEARCH_KEYS:
+            raise origin.error(f"{binding} has no {name!r}; {advice(name, SEARCH_KEYS, 'its keys')}")
+    if missing := [name for name in NEEDED_KEYS if not given.get(name)]:
         raise origin.error(f"{binding} needs {missing[0]!r}, and it must not be empty or 0")
     values = {name: _fitted(name, value, binding) for name, value in given.items()}
     for name, least in (("trials", 1), ("holdout", 0)):
@@ -133,30 +134,28 @@ def parse_search(binding: Binding) -> Search:
     if min(values["seeds"]) < 0 or len({*values["seeds"]}) < len(values["seeds"]):
         raise origin.error(f"{binding}: 'seeds' must be >= 0, each once")
     epoch = values.get("epoch", "last" if values.get("holdout") else "best")
-    if epoch not in EPOCHS:
-        raise origin.error(f"{binding}: 'epoch' must be one of {', '.join(map(repr, EPOCHS))}, not {epoch!r}")
+    if epoch not in SCORED_EPOCHS:
+        raise origin.error(
+            f"{binding}: 'epoch' must be one of {', '.join(map(repr, SCORED_EPOCHS))}, not {epoch!r}"
+        )
     ranges = tuple((name, _range(name, items, binding)) for name, items in values["ranges"].items())
     return Search(values["trials"], ranges, values["seeds"], values.get("holdout", 0), epoch, origin)
 
 
 def _fitted(name: str, value: Any, binding: Binding) -> Any:
     try:
-        return fit(value, PARAMETERS[name], lambda _: object)
+        return fit(value, SEARCH_KEYS[name], lambda _: object)
     except Mismatch as reason:
         raise binding.origin.error(f"{binding}: {name!r} {reason}") from None
 
 
-def _range(name: str, items: tuple[Any, ...], binding: Binding) -> Range:
-    """A range, checked.
-
-    Raises:
-        ConfigError: it is none.
-    """
+def _range(name: str, items: tuple[Any, ...], binding: Binding) -> SearchRange:
+    """Raises ConfigError for what is no range."""
     kind, *rest = items or ("",)
     wrong: str | None = None
     numbers = [x for x in rest if isinstance(x, int | float) and not isinstance(x, bool) and math.isfinite(x)]
-    if kind not in KINDS:
-        wrong = f"opens with one of {', '.join(map(repr, KINDS))}, as in ('log', 0.002, 0.2)"
+    if kind not in RANGE_KINDS:
+        wrong = f"opens with one of {', '.join(map(repr, RANGE_KINDS))}, as in ('log', 0.002, 0.2)"
     elif kind == "choice":
         wrong = None if len(rest) > 1 else "needs at least two values to choose from"
     elif len(rest) != 2 or len(numbers) != 2 or rest[0] >= rest[1]:
@@ -167,4 +166,4 @@ def _range(name: str, items: tuple[Any, ...], binding: Binding) -> Range:
         wrong = "must have whole numbers"
     if wrong is not None:
         raise binding.origin.error(f"{binding}: the range of {name} {wrong}")
-    return Range(str(kind), tuple(rest))
+    return SearchRange(str(kind), tuple(rest))

@@ -10,27 +10,27 @@ from typing import Any
 
 from lpa3bench.errors import DataError, RunFailed
 from lpa3bench.records import SELECTED_BY, searches
-from lpa3bench.suites import Search, texts
-from lpa3bench.suites.plan import CellPlan, Planner, Trial
+from lpa3bench.suites import Search, binding_texts
+from lpa3bench.suites.plan import CellPlan, Planner, SearchTrial
 from lpa3bench.training.identity import digest
 
 
 @dataclass(frozen=True)
-class Tried:
+class ScoredTrial:
     """A trial that is over."""
 
-    trial: Trial
+    trial: SearchTrial
     score: float | None
     """Mean over its seeds; None where one of its runs failed, or its score is undefined."""
     failed: str | None
     """Why a run failed."""
 
 
-def choose(planner: Planner, planned: CellPlan, failed: Mapping[str, str]) -> Choice | None:
-    """What the cell's trials come to; None where there is nothing to choose, or not yet.
+def choose_trial(planner: Planner, planned: CellPlan, failed: Mapping[str, str]) -> SearchChoice | None:
+    """The best trial and the runs that follow it; None where there is nothing to choose, or not yet.
 
-    A draw that diverged is a bad one. It is not tried again once the search is over: what was chosen without
-    it is remembered, and the plan has its trial no more.
+    A draw that diverged is a bad one. It is not tried again once the search is over: the file of the search
+    names it, and the plan has its trial no more.
 
     Args:
         failed: causes by the names of runs that have diverged since the suite was started.
@@ -41,18 +41,20 @@ def choose(planner: Planner, planned: CellPlan, failed: Mapping[str, str]) -> Ch
     search = planner.suite.search
     if search is None or not planned.trials:
         return None
-    tried = settled(planned, search, {**_remembered(_path(planner.out, search, planned)), **failed})
+    tried = _scored_trials(planned, search, {**_failed_before(_path(planner.out, search, planned)), **failed})
     if tried is None:
         return None
-    winner = best(tried)
+    winner = _best(tried)
     if winner is None:
         causes = [one.failed for one in tried if one.failed]
         why = f"; one says: {causes[0]}" if causes else ""
         raise RunFailed(f"none of its {len(tried)} trials has a score{why}")
-    return choice(planner, planned, tried, winner)
+    return _choice(planner, planned, tried, winner)
 
 
-def settled(planned: CellPlan, search: Search, failed: Mapping[str, str]) -> tuple[Tried, ...] | None:
+def _scored_trials(
+    planned: CellPlan, search: Search, failed: Mapping[str, str]
+) -> tuple[ScoredTrial, ...] | None:
     """Every trial with its score; None while one of them is neither finished nor failed."""
     tried = []
     for trial in planned.trials:
@@ -61,7 +63,7 @@ def settled(planned: CellPlan, search: Search, failed: Mapping[str, str]) -> tup
             return None
         scores = [] if cause else [_score(run.folder.record(), planned, search) for run in trial.runs]
         known = [score for score in scores if score is not None]
-        tried.append(Tried(trial, mean(known) if known and len(known) == len(scores) else None, cause))
+        tried.append(ScoredTrial(trial, mean(known) if known and len(known) == len(scores) else None, cause))
     return tuple(tried)
 
 
@@ -76,15 +78,15 @@ def _score(record: dict[str, Any] | None, planned: CellPlan, search: Search) -> 
     return scores[-1] if search.epoch == "last" else max(known, default=None)
 
 
-def best(tried: Sequence[Tried]) -> Tried | None:
+def _best(tried: Sequence[ScoredTrial]) -> ScoredTrial | None:
     """The one with the highest score, the first of equals; None where no trial has one."""
     scored = [one for one in tried if one.score is not None]
     return max(scored, key=lambda one: (one.score, -one.trial.number), default=None)
 
 
 @dataclass(frozen=True)
-class Choice:
-    """A cell that was searched, and what is to be written down of the search."""
+class SearchChoice:
+    """The cell with the runs of its best trial, and what the file of its search is to hold."""
 
     planned: CellPlan
     """With the winner's runs, on the suite's seeds and all training images."""
@@ -92,7 +94,7 @@ class Choice:
     data: dict[str, Any]
 
     def save(self) -> None:
-        """Write it down, before anything is run: without it a tuned run would pass for one that was not.
+        """Write the file, before anything is run: without it a tuned run would pass for one that was not.
 
         Raises:
             RunFailed: the disk refused it.
@@ -100,11 +102,13 @@ class Choice:
         searches.write(self.path, self.data)
 
 
-def choice(planner: Planner, planned: CellPlan, tried: Sequence[Tried], winner: Tried) -> Choice:
+def _choice(
+    planner: Planner, planned: CellPlan, tried: Sequence[ScoredTrial], winner: ScoredTrial
+) -> SearchChoice:
     """The cell with the winner's values."""
     search, loaded = planner.suite.search, planned.loaded
     assert search is not None
-    cell = loaded.with_values(texts(winner.trial.values))
+    cell = loaded.with_values(binding_texts(winner.trial.values))
     runs = planner.runs(cell, cell.load(planner.registry), planner.suite.seeds)
     data = {
         "cell": str(loaded.cell),
@@ -126,11 +130,11 @@ def choice(planner: Planner, planned: CellPlan, tried: Sequence[Tried], winner: 
         "runs": [run.name for run in runs],
     }
     good = tuple(one.trial for one in tried if one.failed is None)
-    return Choice(replace(planned, runs=runs, trials=good), _path(planner.out, search, planned), data)
+    return SearchChoice(replace(planned, runs=runs, trials=good), _path(planner.out, search, planned), data)
 
 
-def _remembered(path: Path) -> dict[str, str]:
-    """Causes by the names of the runs of bad draws, from what was written down of the search, if it was."""
+def _failed_before(path: Path) -> dict[str, str]:
+    """Causes by the names of the runs of bad draws, from the file of an earlier search, if there is one."""
     try:
         tried = searches.load(path).data["tried"]
     except DataError:  # not there, or damaged: it is searched and written again
@@ -139,6 +143,6 @@ def _remembered(path: Path) -> dict[str, str]:
 
 
 def _path(out: Path, search: Search, planned: CellPlan) -> Path:
-    """One for each cell and search."""
+    """Another file for each cell and each search."""
     parts = (planned.identity, str(planned.loaded.cell), repr(search.as_data()))
     return out / searches.FOLDER / f"{digest(*(part.encode() for part in parts))[:8]}.json"

@@ -18,10 +18,10 @@ from lpa3bench.config.typecheck import advice
 from lpa3bench.errors import ConfigError
 from lpa3bench.plugin.registry import Registry
 from lpa3bench.runtime.paths import called, resolve_config
-from lpa3bench.suites.cells import Cell, bound_name, parse_cell
+from lpa3bench.suites.cells import SuiteCell, bound_name, parse_cell
 from lpa3bench.suites.search import Search, parse_search
 
-PARAMETERS: dict[str, Any] = {
+SUITE_PARAMETERS: dict[str, Any] = {
     "cells": tuple[str, ...],
     "seeds": tuple[int, ...],
     "bindings": tuple[str, ...],
@@ -29,21 +29,21 @@ PARAMETERS: dict[str, Any] = {
     "search": dict[str, Any],
 }
 """What a suite file binds, and the type of each value."""
-NEEDED = ("cells", "seeds")
+NEEDED_PARAMETERS = ("cells", "seeds")
 
 
 @dataclass(frozen=True)
 class Suite:
-    """Every cell with every seed."""
+    """The runs of a suite file: every cell with every seed."""
 
-    cells: tuple[Cell, ...] = ()
+    cells: tuple[SuiteCell, ...] = ()
     seeds: tuple[int, ...] = ()
     bindings: tuple[str, ...] = ()
-    """Texts of `-p` options for every cell that uses them; `complete` tells which."""
+    """Texts of `-p` options for every cell that uses them, as `complete` finds out."""
     threads: int = 1
     """Of PyTorch in each run on a CPU, where another number gives other bits."""
     search: Search | None = None
-    """How cells are tuned before they run; None: they run as they are."""
+    """How cells are tuned before they run; None: they are not."""
     origins: tuple[Origin, ...] = field(default=(), compare=False, repr=False)
     """Of the bindings, one each."""
 
@@ -55,25 +55,25 @@ class Suite:
             for items, what in ((self.cells, "cell"), (self.seeds, "seed"))
         )
 
-    def complete(self, cell: Cell, registry: Registry) -> Cell:
+    def complete(self, cell: SuiteCell, registry: Registry) -> SuiteCell:
         """The cell as it is run: with those of the suite's bindings that something in it uses.
 
         They go before the cell's own, which therefore win.
 
         Raises:
-            ConfigError, PluginError: as `Cell.load`.
+            ConfigError, PluginError: as `SuiteCell.load`.
         """
         if not self.bindings:
             return cell
         return cell.preceded_by(_used(self.bindings, cell, registry))
 
-    def ranges(self, cell: Cell, registry: Registry) -> tuple[str, ...]:
+    def ranges(self, cell: SuiteCell, registry: Registry) -> tuple[str, ...]:
         """The parameters that are searched in the cell: those that something in it uses.
 
         One that the cell binds itself keeps that value.
 
         Raises:
-            ConfigError, PluginError: as `Cell.load`.
+            ConfigError, PluginError: as `SuiteCell.load`.
         """
         if self.search is None:
             return ()
@@ -84,7 +84,7 @@ class Suite:
         return tuple(name for name, text in zip(names, texts, strict=True) if text in taken)
 
 
-def _used(texts: Sequence[str], cell: Cell, registry: Registry) -> tuple[str, ...]:
+def _used(texts: Sequence[str], cell: SuiteCell, registry: Registry) -> tuple[str, ...]:
     """Those of the bindings that something in the cell uses."""
     files = [resolve_config(name) for name in cell.files]
     return used(texts, files, setting=cell.setting, bindings=cell.bindings, registry=registry)
@@ -99,20 +99,20 @@ def is_suite(path: Path) -> bool:
         return False
 
 
-def read(path: Path) -> Suite:
-    """The suite of that file. Its cells are read, and not loaded: `check` does.
+def read_suite(path: Path) -> Suite:
+    """The suite of that file. Its cells are parsed and not loaded; `check_suite` does that.
 
     Raises:
         ConfigError: a line is wrong; the message opens with `file:line: `.
     """
-    suite, errors = read_all(path)
+    suite, errors = read_suite_and_errors(path)
     for error in errors:
         raise error
     return suite
 
 
-def read_all(path: Path) -> tuple[Suite, list[ConfigError]]:
-    """What of the file is right, and everything that is wrong."""
+def read_suite_and_errors(path: Path) -> tuple[Suite, list[ConfigError]]:
+    """The suite with what is right in the file, and everything that is wrong."""
     errors: list[ConfigError] = []
     values: dict[str, Any] = {}
     bindings: dict[str, Binding] = {}
@@ -124,8 +124,8 @@ def read_all(path: Path) -> tuple[Suite, list[ConfigError]]:
     errors += repeated([s for s in statements if isinstance(s, Binding) and s.target == SUITE])
     if not any(isinstance(s, Binding) and s.target == SUITE for s in statements):
         name = called(path)
-        told = f"no suite, for suite.cells is missing; `lpa3bench run {name}` is for one run"
-        return Suite(), [Origin(name, 1).error(told)]
+        message = f"no suite, for suite.cells is missing; `lpa3bench run {name}` is for one run"
+        return Suite(), [Origin(name, 1).error(message)]
     for statement in statements:
         try:
             binding = _of_a_suite(statement)
@@ -135,7 +135,9 @@ def read_all(path: Path) -> tuple[Suite, list[ConfigError]]:
             errors.append(error)
     named = {s.parameter for s in statements if isinstance(s, Binding)}
     errors += (
-        Origin(called(path), 1).error(f"suite.{name} is missing") for name in NEEDED if name not in named
+        Origin(called(path), 1).error(f"suite.{name} is missing")
+        for name in NEEDED_PARAMETERS
+        if name not in named
     )
     errors += _shared_seeds(values)
     places = _places(text, bindings)
@@ -144,7 +146,7 @@ def read_all(path: Path) -> tuple[Suite, list[ConfigError]]:
 
 
 def _shared_seeds(values: dict[str, Any]) -> Iterator[ConfigError]:
-    """A score on the very runs that it was chosen by flatters the choice."""
+    """A choice that is scored on the very runs that it was made by looks better than it is."""
     search: Search | None = values.get("search")
     if search is not None and (shared := sorted({*search.seeds} & {*values.get("seeds", ())})):
         yield search.origin.error(
@@ -166,16 +168,16 @@ def _of_a_suite(statement: Statement) -> Binding:
         )
     if statement.scopes:
         raise statement.origin.error(f"{statement}: a suite has no settings and no slots to scope by")
-    if statement.parameter not in PARAMETERS:
-        hint = advice(statement.parameter, PARAMETERS, "its parameters")
+    if statement.parameter not in SUITE_PARAMETERS:
+        hint = advice(statement.parameter, SUITE_PARAMETERS, "its parameters")
         raise statement.origin.error(f"suite has no parameter {statement.parameter}; {hint}")
     return statement
 
 
 def _value(binding: Binding) -> Any:
     """The value, checked."""
-    value = plain(binding, PARAMETERS[binding.parameter])
-    if binding.parameter in NEEDED and not value:
+    value = plain(binding, SUITE_PARAMETERS[binding.parameter])
+    if binding.parameter in NEEDED_PARAMETERS and not value:
         raise binding.origin.error(f"{binding} must not be empty")
     if binding.parameter == "search":
         return parse_search(binding)
@@ -191,7 +193,7 @@ def _value(binding: Binding) -> Any:
 
 
 def _places(text: str, bindings: dict[str, Binding]) -> dict[str, list[Origin]]:
-    """The line of each item of each list; gin tells only where the list begins.
+    """The line of each item of each list; from gin only the line is known where the list begins.
 
     Without includes, scopes, macros and references, lines of gin are lines of Python.
     """
@@ -209,9 +211,9 @@ def _places(text: str, bindings: dict[str, Binding]) -> dict[str, list[Origin]]:
     return places
 
 
-def _cells(texts: Sequence[str], places: Sequence[Origin], errors: list[ConfigError]) -> Iterator[Cell]:
+def _cells(texts: Sequence[str], places: Sequence[Origin], errors: list[ConfigError]) -> Iterator[SuiteCell]:
     """The cells that can be read, each once."""
-    found: dict[Cell, Origin] = {}
+    found: dict[SuiteCell, Origin] = {}
     for text, place in zip(texts, places, strict=True):
         try:
             cell = parse_cell(text, place)

@@ -10,15 +10,15 @@ from typing import Any, Literal
 
 from lpa3bench.training.run_directory import RunDirectory
 
-State = Literal["done", "begun", "new"]
-SCORES = ("val", "test")
-"""Columns of the curve of which the first that is there is shown."""
-LAST_ROW = 65536
-"""Bytes at the end of a curve that its last row lies in."""
+RunState = Literal["done", "begun", "new"]
+SHOWN_SCORES = ("val", "test")
+"""Columns of the curve, of which the first that is there is shown."""
+LAST_ROW_BYTES = 65536
+"""At the end of a curve: they hold its last row."""
 
 
 @dataclass(frozen=True)
-class Run:
+class SuiteRun:
     """A cell with a seed, and where it is done."""
 
     name: str
@@ -42,8 +42,8 @@ class Run:
         return self.out / ".logs" / f"{self.name}.log"
 
     @property
-    def state(self) -> State:
-        """Finished, with a checkpoint to go on from, or to be begun."""
+    def state(self) -> RunState:
+        """Done: finished; begun: with a checkpoint to go on from."""
         if self.folder.is_finished:
             return "done"
         return "begun" if self.folder.checkpoints.paths() else "new"
@@ -52,7 +52,7 @@ class Run:
         """The row of the last epoch that was scored; empty before there is one."""
         try:
             with self.folder.metrics.open("rb") as file:
-                file.seek(max(0, os.fstat(file.fileno()).st_size - LAST_ROW))
+                file.seek(max(0, os.fstat(file.fileno()).st_size - LAST_ROW_BYTES))
                 lines = file.read().split(b"\n")[:-1]  # what follows the last newline is being written
             row: dict[str, Any] = json.loads(lines[-1]) if lines else {}
         except (OSError, ValueError):
@@ -61,13 +61,13 @@ class Run:
 
     @property
     def share_done(self) -> float:
-        """How much of it is done, in [0, 1], by epochs."""
+        """Epochs done, as a share of all, in [0, 1]."""
         return min((int(self.last_row().get("epoch", -1)) + 1) / self.epochs, 1.0)
 
 
-def score(row: dict[str, Any]) -> str:
+def shown_score(row: dict[str, Any]) -> str:
     """The score in a row of the curve, for people: "val 0.913"."""
-    for name in SCORES:
+    for name in SHOWN_SCORES:
         if isinstance(value := row.get(name), float):
             return f"{name} {value:.4f}"
     return ""

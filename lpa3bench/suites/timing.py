@@ -1,6 +1,6 @@
-"""Times a few steps of cells, in a process of its own that ends.
+"""Times a few steps of cells, in a process of its own.
 
-A suite that goes on for days must not hold a GPU itself, nor die of a plugin that crashes.
+A suite that goes on for days must not hold a GPU itself, nor end because a plugin crashes.
 """
 
 from __future__ import annotations
@@ -15,13 +15,19 @@ from contextlib import redirect_stdout, suppress
 from pathlib import Path
 
 from lpa3bench.errors import BenchError
-from lpa3bench.suites import Cell
+from lpa3bench.suites import SuiteCell
 
 
-def timed(
-    cells: Sequence[Cell], *, data: Path, device: str, threads: int, plugins: Sequence[Path], budget: float
+def time_cells(
+    cells: Sequence[SuiteCell],
+    *,
+    data: Path,
+    device: str,
+    threads: int,
+    plugins: Sequence[Path],
+    budget: float,
 ) -> list[float | None]:
-    """Seconds of training that a run of each cell is expected to take; None where that cannot be said.
+    """Seconds of training that a run of each cell is expected to take; None where it cannot be timed.
 
     Args:
         threads: of PyTorch.
@@ -29,7 +35,7 @@ def timed(
     """
     if not cells or budget <= 0:
         return []
-    asked = {
+    order = {
         "cells": [(cell.files, cell.setting, cell.bindings) for cell in cells],
         "data": str(data),
         "device": device,
@@ -38,36 +44,36 @@ def timed(
     }
     done = subprocess.run(
         [sys.executable, "-m", __name__],
-        input=json.dumps(asked),
+        input=json.dumps(order),
         env={**os.environ, "OMP_NUM_THREADS": str(threads)},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
         check=False,
     )
-    # A process that crashed leaves those that it had timed.
+    # One that crashed has printed those that it had timed.
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def main() -> None:
     """In the process: a line for each cell, as soon as it is timed."""
-    answers = sys.stdout
-    with redirect_stdout(sys.stderr):  # what plugins print is no answer
-        asked = json.load(sys.stdin)
+    results = sys.stdout
+    with redirect_stdout(sys.stderr):  # what plugins print must not mix with the results
+        order = json.load(sys.stdin)
         from lpa3bench.plugin.registry import load
-        from lpa3bench.training import dry_run as rehearsal
+        from lpa3bench.training import dry_run
 
-        registry = load(tuple(Path(text) for text in asked["plugins"]))
-        until = time.monotonic() + asked["budget"]
-        for files, setting, bindings in asked["cells"]:
+        registry = load(tuple(Path(text) for text in order["plugins"]))
+        until = time.monotonic() + order["budget"]
+        for files, setting, bindings in order["cells"]:
             if time.monotonic() >= until:
                 break
-            cell = Cell(tuple(files), setting, tuple(bindings))
+            cell = SuiteCell(tuple(files), setting, tuple(bindings))
             hours = None
             with suppress(BenchError):  # the run itself will say so
                 config = cell.load(registry)
-                hours = rehearsal.forecast(config, root=Path(asked["data"]), device=asked["device"])["hours"]
-            print(json.dumps(None if hours is None else 3600 * hours), file=answers, flush=True)
+                hours = dry_run.forecast(config, root=Path(order["data"]), device=order["device"])["hours"]
+            print(json.dumps(None if hours is None else 3600 * hours), file=results, flush=True)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from lpa3bench.api import Augmenter, SlotName, View
-from lpa3bench.errors import PluginError
 from lpa3bench.ops import one_hot
 from lpa3bench.plugin.from_transform import _Transformed
 from lpa3bench.testing.differences import (
@@ -40,6 +39,7 @@ from lpa3bench.testing.laws import (
 from lpa3bench.testing.short_training import EPOCHS, begin, check_resume, steps, train_epoch
 from lpa3bench.testing.tiny import COUNT, SPEC, GreyTinySet, TinySet, TinyTask
 from lpa3bench.training.environment import Environment
+from lpa3bench.training.guard import WrongView
 from lpa3bench.types import SLOTS
 
 BATCH, OTHER_SEEDS = COUNT // 3, range(1, 6)
@@ -70,8 +70,7 @@ class Seen:
     @property
     def refused(self) -> bool:
         """Whether it was the guard that raised: `generate` went through, and returned something else."""
-        theirs = self.raised is not None and self.raised.__cause__ is not None
-        return isinstance(self.raised, PluginError) and not theirs and " returned " in str(self.raised)
+        return isinstance(self.raised, WrongView)
 
     @property
     def own_error(self) -> Exception | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from lpa3bench.errors import RunFailed
+from lpa3bench.errors import FailureKind, RunFailed
 
 NEVER = torch.iinfo(torch.int64).max
 
@@ -19,9 +19,11 @@ class Alarm:
 
     def __init__(self) -> None:
         self._first: dict[str, Tensor] = {}
+        self._kinds: dict[str, FailureKind] = {}
 
-    def note(self, what: str, bad: Tensor, step: int) -> None:
-        """`bad`: 0-d bool on the device; `what` is the sentence to stop the run with."""
+    def note(self, what: str, bad: Tensor, step: int, *, kind: FailureKind = "other") -> None:
+        """`bad`: 0-d bool on the device; `what` and `kind` are what to stop the run with."""
+        self._kinds[what] = kind
         now = torch.where(bad, step, NEVER)
         before = self._first.get(what)
         self._first[what] = now if before is None else torch.minimum(before, now)
@@ -39,4 +41,4 @@ class Alarm:
         first = min(steps)
         if first != NEVER:
             what = list(flags)[steps.index(first)]
-            raise RunFailed(f"step {first}: {what}")
+            raise RunFailed(f"step {first}: {what}", kind=self._kinds[what], step=first)

@@ -216,5 +216,5 @@ def _timed(task: Task, env: Environment, step: Step, phase: Phase) -> PhaseCost:
     seconds = time.perf_counter() - start
     env.clock.step += 1
     if not abs(loss) < float("inf"):
-        raise RunFailed(f"phase {phase.name}: the loss of its first step is {loss}")
+        raise RunFailed(f"phase {phase.name}: the loss of its first step is {loss}", kind="diverged")
     return PhaseCost(phase, seconds, env.passes.total() - passes, loss)

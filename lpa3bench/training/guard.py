@@ -32,6 +32,10 @@ class Clock:
         self.step = 0
 
 
+class WrongView(PluginError):
+    """An augmenter returned what is no view of the batch that it was given."""
+
+
 class _NoModel:
     """Stands where an augmenter that has not asked for the model would find it."""
 
@@ -153,7 +157,7 @@ class Views(ViewFunction):
         """Shape and dtype now, values later."""
 
         def refuse(what: str) -> None:
-            raise PluginError(f"step {self._clock.step}: {name} returned {what}")
+            raise WrongView(f"step {self._clock.step}: {name} returned {what}")
 
         if not isinstance(view, View):
             refuse(f"a {type(view).__name__}, not a View")
@@ -179,7 +183,7 @@ class Views(ViewFunction):
         step = self._clock.step
         low, high = view.x.detach().aminmax()  # NaN fails both comparisons
         what = f"{name} returned images outside [0, 1] or NaN (as where the network has diverged)"
-        self._alarm.note(what, ~((low >= 0) & (high <= 1)), step)
+        self._alarm.note(what, ~((low >= 0) & (high <= 1)), step, kind="diverged")
         if SLOTS[slot].every_row:
             wrong = (view.rows != torch.arange(len(x), device=view.rows.device)).any()
         else:

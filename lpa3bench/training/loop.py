@@ -28,6 +28,7 @@ from lpa3bench.runtime.signals import Interrupts
 from lpa3bench.training import identity as identities
 from lpa3bench.training.environment import Environment
 from lpa3bench.training.evaluation import Scores, evaluate, macro_auc, per_class
+from lpa3bench.training.failure_file import recorded_failure
 from lpa3bench.training.history import Ledger, Means
 from lpa3bench.training.job import Job, Plan, plan
 from lpa3bench.training.metrics_file import JsonLines, cut_back
@@ -69,6 +70,7 @@ def run(job: Job, sinks: Sequence[Sink] = (), processes: Processes = ALONE) -> O
         with processes.agreeing():
             if processes.first:
                 held.enter_context(folder.locked())
+                held.enter_context(recorded_failure(folder))
         # --------------------------------------------------------------------- finished, begun or new?
         if job.fresh and processes.first:
             folder.clear()
@@ -133,7 +135,8 @@ def run(job: Job, sinks: Sequence[Sink] = (), processes: Processes = ALONE) -> O
                     logs = _update(task, env, step, ledger)
                     means[step.phase].add(logs)
                     broken = f"the loss is NaN or infinite (phase {step.phase}); try a lower learning rate"
-                    env.alarm.note(broken, ~torch.isfinite(logs["loss"]), env.clock.step)
+                    infinite = ~torch.isfinite(logs["loss"])
+                    env.alarm.note(broken, infinite, env.clock.step, kind="diverged")
                     env.clock.step += 1
                     mark = ledger.spend(step.phase, since=mark)
                     for sink in told:

@@ -44,7 +44,8 @@ class JsonLines(Sink):
         except OSError as error:
             raise RunFailed(
                 f"{self.path}: could not be written ({error}); "
-                "free some space and give the same command again"
+                "free some space and give the same command again",
+                kind="disk",
             ) from error
 
     def close(self) -> None:

@@ -10,15 +10,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lpa3bench.errors import RunFailed
+from lpa3bench.errors import InUse, RunFailed
 from lpa3bench.runtime.files import write_text
 from lpa3bench.types import SLOTS, SlotName
 
 if TYPE_CHECKING:
     from lpa3bench.runtime.state import Checkpoints
-
-
-IN_USE = "another process is working on this run"
 
 
 class RunDirectory:
@@ -33,6 +30,7 @@ class RunDirectory:
         self.metrics = path / "metrics.jsonl"
         self.best = path / "best.pt"
         self.predictions = path / "predictions.npz"
+        self.failure = path / "failure.json"
         self.result = path / "result.json"
 
     @cached_property
@@ -47,20 +45,21 @@ class RunDirectory:
         """Make the directory and keep other processes out; a process that dies leaves no lock behind.
 
         Raises:
-            RunFailed: another process is at work here, or the directory cannot be made.
+            InUse: another process is at work here.
+            RunFailed: the directory cannot be made.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             file = (self.path / ".lock").open("a")
         except OSError as error:
             raise RunFailed(
-                f"{self.path}: cannot be written to ({error.strerror}); choose another --out"
+                f"{self.path}: cannot be written to ({error.strerror}); choose another --out", kind="disk"
             ) from error
         with file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
-                raise RunFailed(f"{self.path}: {IN_USE}") from error
+                raise InUse(self.path) from error
             yield
 
     def in_use(self) -> bool:
@@ -81,7 +80,8 @@ class RunDirectory:
         try:
             record: dict[str, Any] = json.loads(self.result.read_text())
         except ValueError as error:
-            raise RunFailed(f"{self.result}: damaged ({error}); start over with --fresh") from error
+            message = f"{self.result}: damaged ({error}); start over with --fresh"
+            raise RunFailed(message, kind="damaged") from error
         return record
 
     @property
@@ -107,7 +107,9 @@ class RunDirectory:
 
         What others have put beside it stays.
         """
-        files = (self.result, self.env, self.metrics, self.best, self.predictions, self.labels)
+        files = (
+            self.result, self.failure, self.env, self.metrics, self.best, self.predictions, self.labels,
+        )  # fmt: skip
         made_of_it = (*self.pictures.values(), *self.exported)
         for file in (*files, *made_of_it):
             file.unlink(missing_ok=True)

@@ -120,7 +120,10 @@ def test_one_run_against_every_method_of_a_board(tmp_path: Path) -> None:
         "digits-supervised-00000000",
         "digits-supervised-lpa3-00000000",
     ]
-    assert compared.cells[1].refused == ("seed 1: no run of the method", "seed 2: no run of the method")
+    assert [str(unpaired) for unpaired in compared.cells[1].refused] == [
+        "seed 1: no run of the method",
+        "seed 2: no run of the method",
+    ]
     assert compared.pooled is None
 
 

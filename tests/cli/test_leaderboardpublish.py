@@ -12,7 +12,6 @@ from support.wandb_server import PATIENCE, Server, only, point_to, serving
 from lpa3bench.cli import main
 from lpa3bench.cli.leaderboardpublish import publish as publish_board
 
-pytest.importorskip("wandb", reason="the W&B SDK is not installed")
 pytestmark = pytest.mark.usefixtures("home")
 
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from support.console import Cli
 from lpa3bench.api import Split
 from lpa3bench.cli import main
 from lpa3bench.runtime import device
+from lpa3bench.suites import run_queue
+from lpa3bench.training.run_directory import RunDirectory
 
 SUITE = 'suite.cells = ["a.gin", "a.gin none.gin"]\nsuite.seeds = (1, 2)\nsuite.threads = 3\n'
 SEARCH = (
@@ -188,6 +191,31 @@ def test_a_suite_that_is_wrong_runs_nothing(folder: Path, lines: str, code: int,
     assert not Path("runs").exists()
 
 
+def test_a_suite_of_which_others_hold_the_rest_ends_in_75(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is wrong, and the same command later does them; where something is, it is said first."""
+    monkeypatch.setattr(run_queue, "HELD_SECONDS", 0.1)
+    with ExitStack() as held:
+        for cell in plan()["cells"]:
+            for one in cell["runs"]:
+                held.enter_context(RunDirectory(Path(one["folder"])).locked())
+        done = suite("s.gin", "--json")
+        assert done.exit_code == 75
+        found = json.loads(done.stdout)["runs"]
+        assert [(one["status"], one["kind"], one["exit_code"]) for one in found] == [
+            ("in use", "in_use", 75)
+        ] * 4
+        assert "another process is working on this run" in suite("s.gin", "--only", "a.gin").stdout
+        Path("s.gin").write_text(SUITE.replace('"a.gin none.gin"', '"fashion_fixmatch"'))
+        assert suite("s.gin", "--data", ".").exit_code == 6, "data are missing too"
+    Path("s.gin").write_text(SUITE)
+    for cell in plan()["cells"]:
+        for one in cell["runs"]:
+            (Path(one["folder"]) / "result.json").write_text("{}")
+    assert suite("s.gin").exit_code == 0
+
+
 def test_options_that_do_not_go_together(folder: Path) -> None:
     done = suite("s.gin", "--address", "auto")
     assert (done.exit_code, done.stderr) == (2, "error: --address: is Ray's; add --engine ray\n")
@@ -217,9 +245,9 @@ def test_one_that_fails_does_not_keep_the_others(cli: Cli, tmp_path: Path) -> No
     done = cli(*words, "--workers", "2", "--json", cwd=tmp_path)
     assert done.returncode == 6, done.stderr
     found = json.loads(done.stdout)
-    broken, whole = sorted(found["runs"], key=lambda run: run["verdict"], reverse=True)
-    assert (whole["cell"], whole["verdict"], whole["cause"]) == ("small.gin", "done", None)
-    assert (broken["verdict"], broken["exit_code"]) == ("failed", 5)
+    broken, whole = sorted(found["runs"], key=lambda run: run["status"], reverse=True)
+    assert (whole["cell"], whole["status"], whole["cause"]) == ("small.gin", "done", None)
+    assert (broken["status"], broken["exit_code"]) == ("failed", 5)
     assert broken["cause"].startswith("step 0: Broken in slot view failed (ArithmeticError: a bad day)")
     assert found["problems"].keys() == {"fashion_fixmatch"}, "its data are not here"
     assert "Traceback" not in done.stderr

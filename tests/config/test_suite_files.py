@@ -8,7 +8,7 @@ import pytest
 
 from lpa3bench.plugin import registry
 from lpa3bench.runtime.paths import config_names, gin_root, resolve_config, suite_names
-from lpa3bench.suites import Cell, Suite, check, is_suite, read
+from lpa3bench.suites import Suite, SuiteCell, check_suite, is_suite, read_suite
 
 NAMES = suite_names()
 LPA3 = "augmenters/lpa3"
@@ -18,7 +18,7 @@ OTHERS = ("dividemix", "mixup", "pcorrection", "mcorrection")
 
 
 def suite(name: str) -> Suite:
-    return read(resolve_config(f"suites/{name}"))
+    return read_suite(resolve_config(f"suites/{name}"))
 
 
 def arms(cells: Suite, file: str) -> dict[tuple[str, str | None], tuple[str, ...]]:
@@ -41,7 +41,7 @@ def test_there_are_some_and_none_is_a_config() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_is_right_in_every_cell(name: str) -> None:
-    assert check(resolve_config(name), registry.load()).errors == ()
+    assert check_suite(resolve_config(name), registry.load()).errors == ()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -53,7 +53,7 @@ def test_each_opens_with_its_commands_its_cost_and_what_was_published(name: str)
     assert "\n# Published: " in head
     cost = re.search(r"^# Cost: (\d+) cells x (\d+) seeds", head, re.MULTILINE)
     assert cost is not None
-    whole = read(resolve_config(name))
+    whole = read_suite(resolve_config(name))
     assert cost.groups() == (str(len(whole.cells)), str(len(whole.seeds)))
 
 
@@ -61,7 +61,7 @@ def test_each_opens_with_its_commands_its_cost_and_what_was_published(name: str)
 def test_a_cell_is_written_in_one_way(name: str) -> None:
     """Shipped names, overlays, the setting, then `-p`: so that a cell can be found by its text."""
     text = (gin_root() / f"{name}.gin").read_text()
-    for cell in read(resolve_config(name)).cells:
+    for cell in read_suite(resolve_config(name)).cells:
         assert f'    "{cell}",\n' in text
         assert all(file in config_names() for file in cell.files)
 
@@ -124,7 +124,7 @@ def test_figure_5_varies_one_thing_at_a_time() -> None:
     ):
         baseline, published, *grid = [cell for cell in cells if cell.files[0] == file]
         assert baseline.files == (file,)
-        assert published == Cell((file, LPA3), baseline.setting)
+        assert published == SuiteCell((file, LPA3), baseline.setting)
         bound = dict[str, set[float]]({"LPA3.margin": {margin}, "LPA3.ratio": {ratio}})
         for cell in grid:
             assert (cell.files, cell.setting) == (published.files, baseline.setting)
@@ -192,10 +192,10 @@ def test_a_control_differs_from_lpa3_in_its_images_alone(name: str) -> None:
         if cell.files[1:] not in [(over,) for over in CONTROLS]:
             continue
         control = task_values(cell)
-        assert control == task_values(Cell((cell.files[0], LPA3), cell.setting))
+        assert control == task_values(SuiteCell((cell.files[0], LPA3), cell.setting))
 
 
-def task_values(cell: Cell) -> dict[str, str]:
+def task_values(cell: SuiteCell) -> dict[str, str]:
     config = cell.load(registry.load())
     task = config.names["task"]
     values = {value.name: value.text for value in config.values}

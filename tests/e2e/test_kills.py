@@ -123,6 +123,7 @@ def test_a_signal_leaves_a_checkpoint_and_its_exit_code(tmp_path: Path, number: 
     assert "same command" in last
     assert shell.checkpoint()
     assert not (shell.run / "result.json").exists()
+    assert json.loads((shell.run / "failure.json").read_text())["kind"] == "stopped"
 
 
 def test_a_full_disk_leaves_the_checkpoint_before(tmp_path: Path) -> None:
@@ -146,7 +147,11 @@ def test_a_full_disk_leaves_the_checkpoint_before(tmp_path: Path) -> None:
     assert "free some space" in last
     assert_same(shell.checkpoint(), before)
     assert not [*shell.run.glob(".*.tmp")]
+    failure = json.loads((shell.run / "failure.json").read_text())
+    assert (failure["kind"], failure["exit_code"]) == ("disk", 1)
+    assert f"error: {failure['message']}" == last
     assert shell.finish()["status"] == "ok"
+    assert not (shell.run / "failure.json").exists()
 
 
 def test_a_second_process_on_the_same_run_is_refused(tmp_path: Path) -> None:
@@ -159,8 +164,9 @@ def test_a_second_process_on_the_same_run_is_refused(tmp_path: Path) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)  # as the other process would hold it
         second = shell.start()
         _, err = second.communicate(timeout=60)
-    assert second.returncode == 1
+    assert second.returncode == 75, "nothing is wrong: the same command later goes on"
     assert "another process is working on this run" in err
+    assert not (shell.run / "failure.json").exists(), "the directory is the other's"
     assert "Traceback" not in err
 
 

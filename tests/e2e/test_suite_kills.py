@@ -157,7 +157,7 @@ def test_killed_twice_ends_with_the_same_records(
         time.sleep(0.05)
     assert len(shell.records()) < RUNS
 
-    # A worker: the run, or the process of Ray's that holds it on its leash. The suite does that run again.
+    # A worker: the run, or the process of Ray's that is its parent. The suite does that run again.
     suite = shell.start()
     shell.until(suite, shell.under_way)
     victim = shell.under_way()[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support.small_records import bits, changed, small_record
 
-from lpa3bench.stats import paired_runs
+from lpa3bench.stats import Unpaired, paired_runs
 
 BASELINE = [small_record(bits(5 + seed), seed=seed) for seed in range(3)]
 METHOD = [small_record(bits(7), seed=seed, slots={"positives": "LPA3"}) for seed in (2, 0, 1)]
@@ -23,7 +23,7 @@ def test_runs_with_one_seed_are_a_pair() -> None:
 def test_a_seed_that_one_side_lacks_makes_no_pair() -> None:
     pairing = paired_runs(METHOD[:1], BASELINE, "last")
     assert [pair.seed for pair in pairing.pairs] == [2]
-    assert pairing.refused == ("seed 0: no run of the method", "seed 1: no run of the method")
+    assert pairing.refused == (Unpaired(0, "no run of the method"), Unpaired(1, "no run of the method"))
 
 
 @pytest.mark.parametrize(
@@ -36,20 +36,20 @@ def test_a_seed_that_one_side_lacks_makes_no_pair() -> None:
 )
 def test_what_was_not_trained_and_tested_on_the_same_is_not_pooled(other: object, reason: str) -> None:
     pairing = paired_runs([small_record(bits(5))], [other], "last")  # type: ignore[list-item]
-    assert (pairing.pairs, pairing.refused) == ((), (f"seed 0: {reason}",))
+    assert (pairing.pairs, pairing.refused) == ((), (Unpaired(0, reason),))
 
 
 def test_other_protocols_and_undefined_scores_do_not_compare() -> None:
     older = changed(BASELINE[0], protocol=BASELINE[0].data["protocol"] | {"version": 7})
     refused = paired_runs([METHOD[1]], [older], "last").refused
-    assert refused == ("seed 0: protocol versions 7 and 1 do not compare",)
+    assert refused == (Unpaired(0, "protocol versions 7 and 1 do not compare"),)
     assert paired_runs([METHOD[1]], BASELINE[:1], "val_selected").refused == (
-        "seed 0: val_selected is undefined",
+        Unpaired(0, "val_selected is undefined"),
     )
 
 
 def test_two_runs_with_one_seed_are_not_chosen_between() -> None:
     twice = [*BASELINE[:1], small_record(bits(9), identity="11111111")]
     assert paired_runs([METHOD[1]], twice, "last").refused == (
-        "seed 0: 2 runs of the baseline: digits-supervised-00000000-s0, digits-supervised-11111111-s0",
+        Unpaired(0, "2 runs of the baseline: digits-supervised-00000000-s0, digits-supervised-11111111-s0"),
     )

@@ -12,7 +12,7 @@ import pytest
 import torch
 from support import config_plugins
 from support.config_plugins import WHOLE, ToyData
-from support.fake_engine import BROKEN, KILLED, Faked, Silent
+from support.fake_engine import BROKEN, KILLED, Failed, Faked, Silent
 
 from lpa3bench.api import Split
 from lpa3bench.config import load
@@ -20,15 +20,14 @@ from lpa3bench.errors import DataError, RunFailed
 from lpa3bench.plugin import registry as registries
 from lpa3bench.records import searches
 from lpa3bench.runtime.signals import Interrupts
-from lpa3bench.suites import check
-from lpa3bench.suites import queue as driving
-from lpa3bench.suites.engine import Ended
-from lpa3bench.suites.execution import DIVERGED, Result, carry_out, finished, searched
-from lpa3bench.suites.forecast import Forecast
-from lpa3bench.suites.launch import Launch
-from lpa3bench.suites.live_table import Pace
+from lpa3bench.suites import check_suite, run_queue
+from lpa3bench.suites.engine import EndedRun, Launch
+from lpa3bench.suites.execution import SuiteResult, finished_result, run_suite, with_chosen_runs
+from lpa3bench.suites.forecast import SuiteForecast
 from lpa3bench.suites.plan import CellPlan, Planner
-from lpa3bench.suites.queue import Drive, launcher
+from lpa3bench.suites.progress import time_left
+from lpa3bench.suites.run_queue import RunQueue, launch_from_here
+from lpa3bench.training.failure_file import read_failure
 from lpa3bench.training.job import Job
 from lpa3bench.training.loop import run
 
@@ -55,12 +54,12 @@ class Scoring(Faked):
     """Trials score what was drawn: the largest margin is the best."""
 
     def submit(self, name: str, launch: Launch) -> None:
-        super().submit(name, launch)
         self._out = Path(launch.arguments[-1])
+        super().submit(name, launch)
         drawn = [word for word in launch.arguments if word.startswith("ToyAttack.margin = ")]
         self.scores = getattr(self, "scores", {}) | {name: float(drawn[0].split()[-1]) if drawn else 0.5}
 
-    def poll(self) -> list[Ended]:
+    def poll(self) -> list[EndedRun]:
         ended = super().poll()
         for one in ended:
             place = Path("runs/search" if one.name.endswith("-s7") else "runs") / one.name
@@ -74,7 +73,7 @@ class Scoring(Faked):
 @pytest.fixture
 def planner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Planner:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(driving, "POLL_SECONDS", 0.001)
+    monkeypatch.setattr(run_queue, "POLL_SECONDS", 0.001)
     monkeypatch.setattr(ToyData, "load", lambda self, root, **_: {"train": SPLIT, "test": SPLIT})
     Path("a.gin").write_text(WHOLE)
     Path("none.gin").write_text("run.positives = None")
@@ -84,19 +83,19 @@ def planner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Planner:
 
 
 def read():
-    return check(Path("s.gin"), config_plugins.registry())
+    return check_suite(Path("s.gin"), config_plugins.registry())
 
 
 def plan(planner: Planner) -> list[CellPlan]:
     """As a new process would begin."""
-    return searched(planner, planner.plan(read().cells), {})
+    return with_chosen_runs(planner, planner.plan(read().cells), {})
 
 
 def carried_out(
     planner: Planner,
-    scripts: Mapping[str, Sequence[Ended]] | None = None,
+    scripts: Mapping[str, Sequence[EndedRun]] | None = None,
     interrupts: Interrupts | None = None,
-) -> tuple[Result, Scoring]:
+) -> tuple[SuiteResult, Scoring]:
     engine = Scoring(Path("runs"), scripts)
     return carry(planner, plan(planner), engine, interrupts or Interrupts()), engine
 
@@ -107,9 +106,9 @@ def carry(
     engine: Scoring,
     interrupts: Interrupts,
     watch: Silent | None = None,
-) -> Result:
-    drive = Drive(engine, watch or Silent(), interrupts, launcher({}))
-    return carry_out(planner, plans, Forecast(SECONDS, 0, 2, 0), drive)
+) -> SuiteResult:
+    queue = RunQueue(engine, watch or Silent(), interrupts, launch_from_here({}))
+    return run_suite(planner, plans, SuiteForecast(SECONDS, 0, 2, 0), queue)
 
 
 def trials(planner: Planner) -> list[str]:
@@ -135,7 +134,7 @@ def test_trials_come_first_then_what_they_chose(planner: Planner) -> None:
     assert len(plan(planner)[0].runs) == 2
     again, engine = carried_out(planner)
     assert (again.count("done"), engine.started) == (7, [])
-    assert finished(plan(planner)).count("done") == 7
+    assert finished_result(plan(planner)).count("done") == 7
 
 
 def test_a_draw_that_fails_by_itself_is_a_bad_one_and_no_failure(planner: Planner) -> None:
@@ -147,19 +146,10 @@ def test_a_draw_that_fails_by_itself_is_a_bad_one_and_no_failure(planner: Planne
     assert chosen() == margins[1]
 
 
-@pytest.mark.parametrize(
-    "cause",
-    [
-        "step 3: the loss is NaN or infinite; a smaller learning rate often helps",
-        "step 3: LPA3 in slot positives returned images outside [0, 1] or NaN (as where the network has "
-        "diverged)",
-        "the losses on the training images are not finite: the network has diverged; a smaller learning rate",
-    ],
-)
-def test_a_bad_draw_by_whatever_it_was_noticed_is_not_tried_again(planner: Planner, cause: str) -> None:
-    """However the method makes a network's divergence known, it has as many draws as any other."""
+def test_a_bad_draw_is_known_by_its_kind_whatever_it_says_and_is_not_tried_again(planner: Planner) -> None:
+    """However a plugin words a network's divergence, its method has as many draws as any other."""
     names = trials(planner)
-    result, _ = carried_out(planner, {names[-1]: [Ended("", 1, cause)]})
+    result, _ = carried_out(planner, {names[-1]: [Failed("", 1, "in other words", leaves="diverged")]})
     assert [outcome.run.name for outcome in result.bad_draws] == [names[-1]]
     (path,) = Path("runs/search").glob("*.json")
     written = path.read_text()
@@ -167,7 +157,7 @@ def test_a_bad_draw_by_whatever_it_was_noticed_is_not_tried_again(planner: Plann
     assert (len(searched_cell.runs), len(searched_cell.trials)) == (2, 2)
     again, engine = carried_out(planner)
     assert (engine.started, again.failures, again.bad_draws) == ([], [], ())
-    assert finished(plan(planner)).count("done") == 2 + 2 + 2
+    assert finished_result(plan(planner)).count("done") == 2 + 2 + 2
     assert path.read_text() == written, "the number of trials stays"
 
 
@@ -175,14 +165,17 @@ def test_a_bad_draw_by_whatever_it_was_noticed_is_not_tried_again(planner: Plann
     "how",
     [
         [KILLED] * 3,
-        [Ended("", 4, "the data are gone")],
-        [Ended("", 1, "x: could not be written ([Errno 28] No space left on device); free some space")],
-        [Ended("", 1, "LPA3 in slot positives: out of memory on the device; take a smaller batch_size")],
-        [Ended("", 1, "ValueError: a bug")],
-        [Ended("", 75, "Ray gave up: WorkerCrashedError: the worker died")],
+        [EndedRun("", 4, "the data are gone")],
+        [Failed("", 1, "x: could not be written", leaves="disk")],
+        [Failed("", 1, "LPA3 in slot positives: out of memory on the device", leaves="out_of_memory")],
+        [Failed("", 1, "not diverged: the loss is NaN or infinite", leaves="bug")],
+        [EndedRun("", 1, "the loss is NaN or infinite")],
+        [EndedRun("", 75, "Ray gave up: WorkerCrashedError: the worker died", "lost")],
     ],
 )
-def test_a_trial_that_is_missing_keeps_its_cell_from_being_chosen(planner: Planner, how: list[Ended]) -> None:
+def test_a_trial_that_is_missing_keeps_its_cell_from_being_chosen(
+    planner: Planner, how: list[EndedRun]
+) -> None:
     """What killed it says nothing of what was drawn; another time it may well be the best."""
     names = trials(planner)
     result, _ = carried_out(planner, {names[0]: how})
@@ -195,12 +188,17 @@ def test_a_trial_that_is_missing_keeps_its_cell_from_being_chosen(planner: Plann
 
 
 @pytest.mark.parametrize("bound", ["", "run.positives = @augmenters.LPA3()\n"])
-def test_what_a_run_says_that_diverged(tmp_path: Path, bound: str) -> None:
-    """The engine's own words, by which a bad draw is known; an augmenter is the first to notice."""
+def test_a_run_that_diverges_leaves_a_failure_of_that_kind(tmp_path: Path, bound: str) -> None:
+    """By which a bad draw is known; an augmenter is the first to notice."""
     (tmp_path / "wild.gin").write_text(WILD + bound)
     config = load([tmp_path / "wild.gin"], registry=registries.load())
-    with pytest.raises(RunFailed, match=rf"^step \d+: .*({'|'.join(DIVERGED)})"):
+    with pytest.raises(RunFailed, match=r"^step \d+: ") as caught:
         run(Job(config=config, device="cpu", data=tmp_path, out=tmp_path / "runs"))
+    (path,) = (tmp_path / "runs").glob("*/failure.json")
+    failure = read_failure(path)
+    assert failure is not None
+    assert (failure.kind, failure.message, failure.exit_code) == ("diverged", str(caught.value), 1)
+    assert failure.step == int(failure.message.split()[1].removesuffix(":"))
 
 
 def test_a_damaged_record_of_a_trial_keeps_nobody_but_its_cell(planner: Planner) -> None:
@@ -209,7 +207,7 @@ def test_a_damaged_record_of_a_trial_keeps_nobody_but_its_cell(planner: Planner)
     carried_out(planner, {names[0]: [KILLED] * 3})
     damaged = Path("runs/search") / names[1] / "result.json"
     damaged.write_text("{")
-    told = Ended("", 1, f"{damaged}: damaged (Expecting property name); start over with --fresh")
+    told = EndedRun("", 1, f"{damaged}: damaged (Expecting property name); start over with --fresh")
     result, engine = carried_out(planner, {names[1]: [told]})
     assert [(outcome.run.name, outcome.cause) for outcome in result.failures] == [(names[1], told.cause)]
     assert {*engine.started} == {names[0], names[1]}
@@ -236,17 +234,17 @@ def test_a_choice_that_cannot_be_written_down_is_not_run(
 
 
 def test_the_time_left_spans_both_phases(planner: Planner) -> None:
-    watch, pace = Silent(), Pace(1)
+    watch = Silent()
     carry(planner, plan(planner), Scoring(Path("runs"), capacity=1), Interrupts(), watch)
     first, last = watch.progress[0], watch.progress[-1]
     # Three trials and two runs of the searched cell, which have no name yet, and two runs of the other one.
     assert (len(first.runs), first.later, first.total) == (5, [10.0, 10.0], 7)
-    assert pace.left(replace(first, active=[], outcomes=[])) == 3 * 10 + 2 * 4 + 2 * 10
+    assert time_left(replace(first, active=[], outcomes=[]), 1) == 3 * 10 + 2 * 4 + 2 * 10
     chosen = next(p for p in watch.progress if len(p.runs) == 7)
     assert {run.seed for name, run in chosen.runs.items() if name not in first.runs} == {0, 1}
     unhurried = [replace(o, seconds=0.0) for o in chosen.outcomes[:5]]
-    assert pace.left(replace(chosen, active=[], outcomes=unhurried)) == 2 * 10
-    assert (last.total, last.count("done"), pace.left(last)) == (7, 7, 0)
+    assert time_left(replace(chosen, active=[], outcomes=unhurried), 1) == 2 * 10
+    assert (last.total, last.count("done"), time_left(last, 1)) == (7, 7, 0)
 
 
 def test_with_bad_draws_alone_a_cell_is_reported(planner: Planner) -> None:
@@ -260,7 +258,7 @@ def test_a_signal_ends_it_between_the_two(planner: Planner) -> None:
     engine = Scoring(Path("runs"))
     poll, names = engine.poll, trials(planner)
 
-    def poll_and_interrupt() -> list[Ended]:
+    def poll_and_interrupt() -> list[EndedRun]:
         ended = poll()
         if not engine.under_way and len(engine.started) == 5:
             interrupts.received = signal.SIGINT

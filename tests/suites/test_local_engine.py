@@ -14,16 +14,15 @@ import pytest
 
 from lpa3bench.runtime.device import VISIBLE
 from lpa3bench.suites import local_engine as locals_
-from lpa3bench.suites.engine import Ended
-from lpa3bench.suites.launch import Launch, last_words, start
-from lpa3bench.suites.local_engine import Local
+from lpa3bench.suites.engine import EndedRun, Launch, failure_line, start_run
+from lpa3bench.suites.local_engine import LocalEngine
 
 
 def launch(folder: Path, *arguments: str) -> Launch:
     return Launch(arguments, {"LPA3BENCH_TEST": "1"}, str(folder), str(folder / ".logs" / "run.log"))
 
 
-def wait(engine: Local) -> list[Ended]:
+def wait(engine: LocalEngine) -> list[EndedRun]:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if ended := engine.poll():
@@ -33,7 +32,7 @@ def wait(engine: Local) -> list[Ended]:
 
 
 def test_a_run_that_fails_says_why(tmp_path: Path) -> None:
-    engine = Local(1)
+    engine = LocalEngine(1)
     engine.submit("a", launch(tmp_path, "nowhere.gin"))
     assert not engine.has_room()
     (ended,) = wait(engine)
@@ -47,17 +46,19 @@ def test_a_run_that_fails_says_why(tmp_path: Path) -> None:
 
 
 def test_one_that_ends_well_says_nothing(tmp_path: Path) -> None:
-    engine = Local(1)
+    engine = LocalEngine(1)
     engine.submit("a", launch(tmp_path, "--help"))
-    assert wait(engine) == [Ended("a", 0, "")]
+    assert wait(engine) == [EndedRun("a", 0, "")]
 
 
 def test_one_whose_log_cannot_be_written_fails_and_keeps_no_place(tmp_path: Path) -> None:
     (tmp_path / ".logs" / "run.log").mkdir(parents=True)
-    engine = Local(1)
+    engine = LocalEngine(1)
     engine.submit("a", launch(tmp_path, "--help"))
     log = tmp_path / ".logs" / "run.log"
-    assert engine.poll() == [Ended("a", 1, f"it cannot be started with the log {log} (Is a directory)")]
+    assert engine.poll() == [
+        EndedRun("a", 1, f"it cannot be started with the log {log} (Is a directory)", "other")
+    ]
     assert engine.has_room()
     assert engine.poll() == []
 
@@ -69,8 +70,8 @@ def test_closing_kills_what_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         started.append(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]))
         return started[-1]
 
-    monkeypatch.setattr(locals_, "start", sleep)
-    engine = Local(2)
+    monkeypatch.setattr(locals_, "start_run", sleep)
+    engine = LocalEngine(2)
     engine.submit("a", launch(tmp_path))
     engine.submit("b", launch(tmp_path))
     assert engine.poll() == []
@@ -96,15 +97,15 @@ def test_gpus_are_dealt_out_in_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         processes.append(Endless())
         return processes[-1]
 
-    monkeypatch.setattr(locals_, "start", note)
-    engine = Local(3, ["4", "7"])
+    monkeypatch.setattr(locals_, "start_run", note)
+    engine = LocalEngine(3, ["4", "7"])
     for name in "abc":
         engine.submit(name, launch(tmp_path))
     processes[1].ended = 0
     assert [ended.name for ended in engine.poll()] == ["b"]
     engine.submit("d", launch(tmp_path))
     assert seen == ["4", "7", "4", "7"]
-    without = Local(1)
+    without = LocalEngine(1)
     without.submit("e", launch(tmp_path))
     assert seen[-1] is None
 
@@ -116,7 +117,7 @@ def test_gpus_are_dealt_out_in_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         ("epoch 1/2\nerror: the disk is full\n", 1, "the disk is full"),
         ("error: one\nstopping\n", 1, "one"),
         ("Traceback\n  File\nValueError: a bug\n\n", 1, "ValueError: a bug"),
-        ("", 9, "exit status 9, without a word"),
+        ("", 9, "exit status 9, nothing printed"),
         ("error: told before\n", -9, "killed by SIGKILL"),
     ],
 )
@@ -125,27 +126,27 @@ def test_why_a_run_ended(tmp_path: Path, printed: str, code: int, words: str) ->
     log.write_text(
         f"--- then  lpa3bench run\nerror: of an earlier attempt\n--- now  lpa3bench run\n{printed}"
     )
-    assert last_words(log, code) == words
+    assert failure_line(log, code) == words
 
 
 def test_a_log_that_is_gone(tmp_path: Path) -> None:
-    assert last_words(tmp_path / "log", 2) == "exit status 2, without a word"
+    assert failure_line(tmp_path / "log", 2) == "exit status 2, nothing printed"
 
 
-# ------------------------------------------------------------------------------------------------- the leash
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux's kernel holds the leash")
+# ---------------------------------------------------------------------------------- the death of a parent
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux's kernel kills a child with its parent")
 def test_a_run_does_not_outlive_who_started_it(tmp_path: Path) -> None:
     """Whatever ends it; here kill -9. The run is held up by a plugin that takes a minute to be imported."""
     (tmp_path / "slow.py").write_text("import time\ntime.sleep(60)\n")
     code = (
-        "import os, time; from lpa3bench.suites.launch import Launch, start\n"
+        "import os, time; from lpa3bench.suites.engine import Launch, start_run\n"
         f"run = Launch(('quickstart', '--plugin', 'slow.py'), {{}}, {str(tmp_path)!r}, 'log')\n"
-        "print(start(run).pid, flush=True); time.sleep(60)\n"
+        "print(start_run(run).pid, flush=True); time.sleep(60)\n"
     )
     master = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=tmp_path)
     assert master.stdout is not None
     run = int(master.stdout.readline())
-    _until(lambda: b"leash" in _command(run))
+    _until(lambda: b"parent_death" in _command(run))
     time.sleep(1.0)
     assert _command(run), "it ended by itself"
     master.kill()
@@ -169,7 +170,7 @@ def _until(reached: Callable[[], bool]) -> None:
 
 
 def test_no_key_of_a_terminal_reaches_a_run(tmp_path: Path) -> None:
-    process = start(launch(tmp_path, "--help"))
+    process = start_run(launch(tmp_path, "--help"))
     try:
         assert os.getsid(process.pid) == process.pid != os.getsid(0)
     finally:

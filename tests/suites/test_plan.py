@@ -15,8 +15,8 @@ from lpa3bench.api import Split
 from lpa3bench.errors import ConfigError, DataError
 from lpa3bench.plugin import registry as registries
 from lpa3bench.plugin.registry import Registry
-from lpa3bench.suites import check
-from lpa3bench.suites.plan import CellPlan, Planner, fitting
+from lpa3bench.suites import check_suite
+from lpa3bench.suites.plan import CellPlan, Planner, matching_plans
 from lpa3bench.training.job import Job
 from lpa3bench.training.job import plan as plan_job
 
@@ -49,12 +49,12 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loads: list[Path]) -> 
 
     def plan(*cells: str, seeds: str = "(1, 2)", more: str = "", registry: Registry = TOYS, **options: Any):
         Path("s.gin").write_text(f"suite.cells = {list(cells)}\nsuite.seeds = {seeds}\n{more}")
-        checked = check(Path("s.gin"), registry)
+        checked = check_suite(Path("s.gin"), registry)
         assert checked.errors == ()
         only = options.pop("only", ())
         planner = Planner(checked.suite, registry, **{"out": Path("runs"), "data": Path("data")} | options)
         plans = planner.plan(checked.cells)
-        return [*fitting(plans, only, checked.suite.seeds)] if only else plans
+        return [*matching_plans(plans, only, checked.suite.seeds)] if only else plans
 
     return plan
 

@@ -12,9 +12,8 @@ import pytest
 from support.console import Cli
 
 from lpa3bench.errors import UsageError
-from lpa3bench.suites.engine import Ended
-from lpa3bench.suites.launch import Launch
-from lpa3bench.suites.ray_engine import Needs, Ray, connect, room
+from lpa3bench.suites.engine import EndedRun, Launch
+from lpa3bench.suites.ray_engine import RayEngine, RunResources, capacity_of, connect_ray
 
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed")
 
@@ -22,23 +21,23 @@ needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not inst
 @pytest.mark.parametrize(
     ("needs", "count"),
     [
-        (Needs(1, 0), 10),
-        (Needs(4, 0), 2),
-        (Needs(1, 1), 3),
-        (Needs(4, 1), 2),
-        (Needs(9, 0), 0),
-        (Needs(2, 2), 1),
+        (RunResources(1, 0), 10),
+        (RunResources(4, 0), 2),
+        (RunResources(1, 1), 3),
+        (RunResources(4, 1), 2),
+        (RunResources(9, 0), 0),
+        (RunResources(2, 2), 1),
     ],
 )
-def test_how_many_runs_the_machines_take_at_once(needs: Needs, count: int) -> None:
+def test_how_many_runs_the_machines_take_at_once(needs: RunResources, count: int) -> None:
     machines: list[dict[str, float]] = [{"CPU": 8.0, "GPU": 2.0, "memory": 1e9}, {"CPU": 2.0, "GPU": 1.0}, {}]
-    assert room(machines, needs) == count
+    assert capacity_of(machines, needs) == count
 
 
 def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(UsageError, match=r"Ray is not installed; pip install 'lpa3bench\[ray\]'"):
-        connect(None, workers=None, threads=1, device="cpu")
+        connect_ray(None, workers=None, threads=1, device="cpu")
 
 
 @needs_ray
@@ -69,7 +68,7 @@ def test_what_no_machine_has_room_for_is_refused_at_once(cli: Cli, tmp_path: Pat
 def test_a_cluster_that_is_not_there(address: str, says: str) -> None:
     """Ray itself would knock for minutes."""
     with pytest.raises(UsageError) as caught:
-        connect(address, workers=None, threads=1, device="cpu")
+        connect_ray(address, workers=None, threads=1, device="cpu")
     assert says in str(caught.value)
 
 
@@ -107,8 +106,8 @@ def launch(folder: Path, name: str, instead: str) -> Launch:
     return Launch(("--help",), environment, str(folder), str(folder / ".logs" / f"{name}.log"))
 
 
-def ended(engine: Ray, count: int) -> list[Ended]:
-    found: list[Ended] = []
+def ended(engine: RayEngine, count: int) -> list[EndedRun]:
+    found: list[EndedRun] = []
     deadline = time.monotonic() + 120
     while len(found) < count:
         assert time.monotonic() < deadline, found
@@ -121,7 +120,7 @@ def ended(engine: Ray, count: int) -> list[Ended]:
 @pytest.mark.slow
 def test_runs_are_placed_on_all_machines_and_share_no_gpu(address: str, tmp_path: Path) -> None:
     (tmp_path / "seen").mkdir()
-    engine = connect(address, workers=None, threads=1, device="auto")
+    engine = connect_ray(address, workers=None, threads=1, device="auto")
     try:
         assert engine.capacity == 3
         for name in "abc":
@@ -129,7 +128,7 @@ def test_runs_are_placed_on_all_machines_and_share_no_gpu(address: str, tmp_path
         found = ended(engine, 3)
     finally:
         engine.close()
-    assert sorted(found, key=lambda one: one.name) == [Ended(name, 0, "") for name in "abc"]
+    assert sorted(found, key=lambda one: one.name) == [EndedRun(name, 0, "") for name in "abc"]
     seen = sorted(path.read_text() for path in (tmp_path / "seen").iterdir())
     assert seen == ["0", "0", "1"], "at the same time: the first GPU of each machine, and the second of one"
 
@@ -138,7 +137,7 @@ def test_runs_are_placed_on_all_machines_and_share_no_gpu(address: str, tmp_path
 @pytest.mark.slow
 def test_a_run_whose_worker_dies_again_and_again_is_given_up(address: str, tmp_path: Path) -> None:
     """It says nothing of the run's values, and another time may go well."""
-    engine = connect(address, workers=2, threads=1, device="cpu")
+    engine = connect_ray(address, workers=2, threads=1, device="cpu")
     try:
         assert engine.capacity == 2
         (tmp_path / ".logs" / "b.log").mkdir(parents=True)

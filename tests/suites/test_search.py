@@ -14,7 +14,7 @@ from support.config_plugins import WHOLE
 from lpa3bench.config.bindings import Origin
 from lpa3bench.errors import ConfigError
 from lpa3bench.plugin import registry as registries
-from lpa3bench.suites import Range, Search, check, parse_cell, read, texts
+from lpa3bench.suites import Search, SearchRange, binding_texts, check_suite, parse_cell, read_suite
 
 REGISTRY = config_plugins.registry()
 CELLS = 'suite.cells = ["a.gin", "a.gin none.gin", "a.gin -p ToyAttack.margin=0.1"]'
@@ -38,22 +38,22 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
 
 
 def errors(path: Path) -> list[str]:
-    return [str(error) for error in check(path, REGISTRY).errors]
+    return [str(error) for error in check_suite(path, REGISTRY).errors]
 
 
 def test_what_a_file_says(write: Write) -> None:
-    search = read(write(f'"trials": 8, "ranges": {{{MARGIN}}}, "seeds": (7, 8), "holdout": 50')).search
-    assert search == Search(8, (("ToyAttack.margin", Range("log", (0.01, 1.0))),), (7, 8), 50, "last")
+    search = read_suite(write(f'"trials": 8, "ranges": {{{MARGIN}}}, "seeds": (7, 8), "holdout": 50')).search
+    assert search == Search(8, (("ToyAttack.margin", SearchRange("log", (0.01, 1.0))),), (7, 8), 50, "last")
     assert search.size == "8 trials × 2 seeds, by the validation score of the last epoch"
     assert search.origin.line == 3
 
 
 def test_with_a_validation_split_of_its_own_the_best_epoch_counts(write: Write) -> None:
     """As it does for the runs that follow; a split that was held out is gone there, and the last counts."""
-    search = read(write(f'"trials": 8, "ranges": {{{MARGIN}}}, "seeds": (7,)')).search
+    search = read_suite(write(f'"trials": 8, "ranges": {{{MARGIN}}}, "seeds": (7,)')).search
     assert search is not None
     assert (search.holdout, search.epoch) == (0, "best")
-    chosen = read(write(f'"trials": 8, "ranges": {{{MARGIN}}}, "seeds": (7,), "epoch": "last"')).search
+    chosen = read_suite(write(f'"trials": 8, "ranges": {{{MARGIN}}}, "seeds": (7,), "epoch": "last"')).search
     assert chosen is not None
     assert chosen.epoch == "last"
 
@@ -85,7 +85,7 @@ def test_with_a_validation_split_of_its_own_the_best_epoch_counts(write: Write) 
 def test_what_is_wrong_in_one_line_with_its_place(write: Write, contents: str, says: str) -> None:
     path = write(contents)
     with pytest.raises(ConfigError) as caught:
-        read(path)
+        read_suite(path)
     assert str(caught.value).startswith("s.gin:3: ")
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -95,7 +95,7 @@ def test_what_is_wrong_in_one_line_with_its_place(write: Write, contents: str, s
 def test_the_example_of_the_documentation(write: Write) -> None:
     text = (Path(__file__).parents[2] / "docs" / "suites.md").read_text()
     Path("s.gin").write_text(text.partition("## Search")[2].partition("```gin\n")[2].partition("```")[0])
-    checked = check(Path("s.gin"), registries.load())
+    checked = check_suite(Path("s.gin"), registries.load())
     assert checked.errors == ()
     tuned = ("PES.lambda_u", "LPA3.margin", "LPA3.iterations")
     assert [loaded.ranges for loaded in checked.cells] == [tuned[:1], tuned]
@@ -106,30 +106,30 @@ def test_the_example_of_the_documentation(write: Write) -> None:
 # -------------------------------------------------------------------------------------------------- drawing
 @given(st.floats(0, 1, exclude_max=True))
 def test_a_draw_lies_within_its_range(fraction: float) -> None:
-    assert 2.0 <= Range("uniform", (2, 3)).draw(fraction) <= 3.0
-    assert 0.002 <= Range("log", (0.002, 0.2)).draw(fraction) <= 0.2
-    assert Range("integer", (1, 3)).draw(fraction) in (1, 2, 3)
-    assert Range("choice", ("a", None, 2.5)).draw(fraction) in ("a", None, 2.5)
+    assert 2.0 <= SearchRange("uniform", (2, 3)).draw(fraction) <= 3.0
+    assert 0.002 <= SearchRange("log", (0.002, 0.2)).draw(fraction) <= 0.2
+    assert SearchRange("integer", (1, 3)).draw(fraction) in (1, 2, 3)
+    assert SearchRange("choice", ("a", None, 2.5)).draw(fraction) in ("a", None, 2.5)
     for kind in ("log", "uniform"):  # ends of more digits than are kept
-        assert 0.0012345 <= Range(kind, (0.0012345, 0.0012346)).draw(fraction) <= 0.0012346
+        assert 0.0012345 <= SearchRange(kind, (0.0012345, 0.0012346)).draw(fraction) <= 0.0012346
 
 
 def test_a_range_is_covered_evenly() -> None:
     """Each decade of "log" by as many draws, each number of "integer", each choice."""
     fractions = [(place + 0.5) / 300 for place in range(300)]
-    log = [Range("log", (0.001, 1)).draw(fraction) for fraction in fractions]
+    log = [SearchRange("log", (0.001, 1)).draw(fraction) for fraction in fractions]
     assert [sum(low <= x < 10 * low for x in log) for low in (0.001, 0.01, 0.1)] == [100, 100, 100]
-    integers = [Range("integer", (1, 3)).draw(fraction) for fraction in fractions]
+    integers = [SearchRange("integer", (1, 3)).draw(fraction) for fraction in fractions]
     assert [integers.count(number) for number in (1, 2, 3)] == [100, 100, 100]
-    choices = [Range("choice", ("x", "y", "z")).draw(fraction) for fraction in fractions]
+    choices = [SearchRange("choice", ("x", "y", "z")).draw(fraction) for fraction in fractions]
     assert [choices.count(name) for name in "xyz"] == [100, 100, 100]
-    uniform = [Range("uniform", (0, 3)).draw(fraction) for fraction in fractions]
+    uniform = [SearchRange("uniform", (0, 3)).draw(fraction) for fraction in fractions]
     assert [sum(low <= x < low + 1 for x in uniform) for low in (0, 1, 2)] == [100, 100, 100]
 
 
 def test_a_draw_depends_on_its_cell_parameter_and_number_alone() -> None:
     """So that another range, cell or trial moves none of the others, and a search that was killed goes on."""
-    margin, width = Range("log", (0.01, 1.0)), Range("integer", (1, 1000))
+    margin, width = SearchRange("log", (0.01, 1.0)), SearchRange("integer", (1, 1000))
     small = Search(4, (("X.margin", margin),), (7,))
     large = Search(9, (("X.width", width), ("X.margin", margin)), (7, 8))
     draws = [small.draw("a cell", ["X.margin"], trial)["X.margin"] for trial in range(4)]
@@ -142,7 +142,7 @@ def test_a_draw_depends_on_its_cell_parameter_and_number_alone() -> None:
 
 def test_values_as_options() -> None:
     values = {"X.a": 0.5, "X.b": "it's", "X.c": None, "positives/X.d": (1, 2)}
-    assert texts(values) == ("X.a = 0.5", 'X.b = "it\'s"', "X.c = None", "positives/X.d = (1, 2)")
+    assert binding_texts(values) == ("X.a = 0.5", 'X.b = "it\'s"', "X.c = None", "positives/X.d = (1, 2)")
 
 
 # ----------------------------------------------------------------------------------------- which are searched
@@ -150,7 +150,7 @@ def test_a_cell_is_searched_where_something_in_it_uses_a_range(write: Write) -> 
     path = write(
         f'"trials": 2, "ranges": {{{MARGIN}, "ToyAttack.iterations": ("integer", 1, 9)}}, "seeds": (7,)'
     )
-    checked = check(path, REGISTRY)
+    checked = check_suite(path, REGISTRY)
     assert checked.errors == ()
     both = ("ToyAttack.margin", "ToyAttack.iterations")
     assert [loaded.ranges for loaded in checked.cells] == [both, (), both[1:]], "its own -p is kept"
@@ -161,8 +161,8 @@ def test_drawn_values_go_between_the_suites_bindings_and_the_cells_own(write: Wr
         f'"trials": 2, "ranges": {{{MARGIN}}}, "seeds": (7,)',
         'suite.bindings = ["ToyAttack.margin = 0.5", "ToyTask.lr = 0.2"]',
     )
-    suite = read(path)
-    loaded = check(path, REGISTRY).cells[0]
+    suite = read_suite(path)
+    loaded = check_suite(path, REGISTRY).cells[0]
     cell = loaded.with_values(["ToyAttack.margin = 0.3"])
     assert cell.bindings == ("ToyAttack.margin = 0.5", "ToyTask.lr = 0.2", "ToyAttack.margin = 0.3")
     values = {value.name: value.text for value in cell.load(REGISTRY).values}

@@ -15,10 +15,10 @@ from support.config_plugins import WHOLE, ToyData
 from lpa3bench.api import Split
 from lpa3bench.errors import DataError
 from lpa3bench.records import searches
-from lpa3bench.suites import check
-from lpa3bench.suites.execution import searched
+from lpa3bench.suites import check_suite
+from lpa3bench.suites.execution import with_chosen_runs
 from lpa3bench.suites.plan import CellPlan, Planner
-from lpa3bench.suites.search_choice import Choice, choose
+from lpa3bench.suites.search_choice import SearchChoice, choose_trial
 
 TOYS = config_plugins.registry()
 SPLIT = Split(torch.zeros(4, 3, 8, 8, dtype=torch.uint8), torch.zeros(4, dtype=torch.int64))
@@ -39,7 +39,7 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Made]
             'suite.search = {"trials": 3, "ranges": {"ToyAttack.margin": ("log", 0.01, 1)}, '
             f'"seeds": (7, 8), "holdout": 2, "epoch": "{epoch}"}}'
         )
-        checked = check(Path("s.gin"), TOYS)
+        checked = check_suite(Path("s.gin"), TOYS)
         assert checked.errors == ()
         planner = Planner(checked.suite, TOYS, out=Path("runs"), data=Path("data"))
         (planned,) = planner.plan(checked.cells)
@@ -58,8 +58,8 @@ def finish(planned: CellPlan, *curves: tuple[Curve, Curve] | None) -> None:
 
 
 def chosen(made: Made, failed: dict[str, str] | None = None) -> int:
-    choice = choose(*made, failed or {})
-    assert isinstance(choice, Choice)
+    choice = choose_trial(*made, failed or {})
+    assert isinstance(choice, SearchChoice)
     number: int = choice.data["chosen"]
     return number
 
@@ -85,7 +85,7 @@ def test_the_first_of_equals(make: Callable[..., Made]) -> None:
 def test_no_choice_before_every_trial_is_over(make: Callable[..., Made]) -> None:
     planner, planned = make()
     finish(planned, ([0.4], [0.4]), ([0.5], [0.5]), None)
-    assert choose(planner, planned, {}) is None
+    assert choose_trial(planner, planned, {}) is None
     failed = {planned.trials[2].runs[1].name: "the loss is NaN"}
     assert chosen((planner, planned), failed) == 1, "one that failed by itself is a bad draw"
 
@@ -100,7 +100,7 @@ def test_a_bad_draw_is_not_chosen_for_the_seed_that_went_well(make: Callable[...
 def test_without_any_score_there_is_no_choice_and_the_reason_is_told(make: Callable[..., Made]) -> None:
     planner, planned = make()
     failed = {trial.runs[0].name: "the loss is NaN" for trial in planned.trials}
-    (after,) = searched(planner, [planned], failed)
+    (after,) = with_chosen_runs(planner, [planned], failed)
     assert str(after.problem) == "none of its 3 trials has a score; one says: the loss is NaN"
     assert after.runs == ()
     assert not after.is_unchosen
@@ -109,7 +109,7 @@ def test_without_any_score_there_is_no_choice_and_the_reason_is_told(make: Calla
 def test_what_was_chosen_runs_on_the_suites_seeds_and_all_images(make: Callable[..., Made]) -> None:
     planner, planned = make()
     finish(planned, ([0.4], [0.4]), ([0.5], [0.5]), ([0.3], [0.3]))
-    (after,) = searched(planner, [planned], {})
+    (after,) = with_chosen_runs(planner, [planned], {})
     assert after.problem is None
     margin = planned.trials[1].values["ToyAttack.margin"]
     assert [run.seed for run in after.runs] == [0, 1, 2]
@@ -118,14 +118,14 @@ def test_what_was_chosen_runs_on_the_suites_seeds_and_all_images(make: Callable[
     }
     assert {run.out for run in after.runs} == {Path("runs")}
     assert not {run.name for run in after.runs} & {run.name for t in planned.trials for run in t.runs}
-    assert searched(planner, [after], {}) == [after], "it is not chosen twice"
+    assert with_chosen_runs(planner, [after], {}) == [after], "it is not chosen twice"
 
 
 def test_what_was_tried_stands_beside_the_runs(make: Callable[..., Made]) -> None:
     planner, planned = make()
     finish(planned, ([0.4], [0.4]), ([0.5], [0.6]), ([0.3], [0.3]))
     failed = {planned.trials[2].runs[0].name: "the loss is NaN"}
-    (after,) = searched(planner, [planned], failed)
+    (after,) = with_chosen_runs(planner, [planned], failed)
     found = searches.find([Path("runs"), Path("nowhere")])
     assert found.keys() == {run.name for run in after.runs}
     one = found[after.runs[0].name]
@@ -136,7 +136,7 @@ def test_what_was_tried_stands_beside_the_runs(make: Callable[..., Made]) -> Non
     assert [tried["failed"] for tried in one.data["tried"]] == [None, None, "the loss is NaN"]
     assert (one.data["holdout"], one.data["seeds"], one.data["epoch"]) == (2, [7, 8], "last")
     before = one.path.read_bytes()
-    searched(planner, [planned], failed)
+    with_chosen_runs(planner, [planned], failed)
     assert [path.read_bytes() for path in Path("runs/search").glob("*.json")] == [before]
 
 

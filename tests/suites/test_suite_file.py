@@ -12,7 +12,7 @@ from support.config_plugins import WHOLE
 from lpa3bench.config.bindings import Origin
 from lpa3bench.errors import ConfigError, PluginError
 from lpa3bench.plugin.registry import Entry, Registry
-from lpa3bench.suites import Cell, Suite, check, is_suite, parse_cell, read
+from lpa3bench.suites import Suite, SuiteCell, check_suite, is_suite, parse_cell, read_suite
 
 REGISTRY = config_plugins.registry()
 HERE = Origin("s.gin", 7)
@@ -35,24 +35,24 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
 
 
 def errors(path: Path, registry: Registry = REGISTRY) -> list[str]:
-    return [str(error) for error in check(path, registry).errors]
+    return [str(error) for error in check_suite(path, registry).errors]
 
 
 # ---------------------------------------------------------------------------------------------------- cells
 @pytest.mark.parametrize(
     ("text", "cell"),
     [
-        ("a.gin", Cell(("a.gin",))),
-        ("a.gin  over.gin", Cell(("a.gin", "over.gin"))),
-        ("a.gin --setting low over.gin", Cell(("a.gin", "over.gin"), "low")),
-        ("a.gin --setting=low", Cell(("a.gin",), "low")),
-        ("a -p X.a=1 --param X.b=2 --param=X.c=3", Cell(("a",), None, ("X.a=1", "X.b=2", "X.c=3"))),
-        ("a -p 'X.a = 1'", Cell(("a",), None, ("X.a = 1",))),
-        ("""a -p "X.a='b c'" """, Cell(("a",), None, ("X.a='b c'",))),
-        ("'my file.gin'", Cell(("my file.gin",))),
+        ("a.gin", SuiteCell(("a.gin",))),
+        ("a.gin  over.gin", SuiteCell(("a.gin", "over.gin"))),
+        ("a.gin --setting low over.gin", SuiteCell(("a.gin", "over.gin"), "low")),
+        ("a.gin --setting=low", SuiteCell(("a.gin",), "low")),
+        ("a -p X.a=1 --param X.b=2 --param=X.c=3", SuiteCell(("a",), None, ("X.a=1", "X.b=2", "X.c=3"))),
+        ("a -p 'X.a = 1'", SuiteCell(("a",), None, ("X.a = 1",))),
+        ("""a -p "X.a='b c'" """, SuiteCell(("a",), None, ("X.a='b c'",))),
+        ("'my file.gin'", SuiteCell(("my file.gin",))),
     ],
 )
-def test_a_cell_is_what_is_typed_after_run(text: str, cell: Cell) -> None:
+def test_a_cell_is_what_is_typed_after_run(text: str, cell: SuiteCell) -> None:
     assert parse_cell(text, HERE) == cell
     assert parse_cell(str(cell), HERE) == cell, "and is written in the same way"
 
@@ -76,7 +76,7 @@ def test_what_is_no_cell(text: str, says: str) -> None:
 
 
 def test_the_words_of_a_cell_are_a_command_line() -> None:
-    cell = Cell(("a", "b c"), "low", ("X.a=1", "X.b = 'x'"))
+    cell = SuiteCell(("a", "b c"), "low", ("X.a=1", "X.b = 'x'"))
     assert cell.words == ("a", "b c", "--setting", "low", "-p", "X.a=1", "-p", "X.b = 'x'")
     assert str(cell) == """a 'b c' --setting low -p X.a=1 -p 'X.b = '"'"'x'"'"''"""
 
@@ -94,9 +94,9 @@ def test_a_whole_file(write: Write) -> None:
         'suite.bindings = ["ToyTask.lr = 0.2"]',
         "suite.threads = 2",
     )
-    suite = read(path)
+    suite = read_suite(path)
     assert suite == Suite(
-        (Cell(("a.gin",)), Cell(("a.gin", "jitter.gin"), "high")), (3, 1), ("ToyTask.lr = 0.2",), 2
+        (SuiteCell(("a.gin",)), SuiteCell(("a.gin", "jitter.gin"), "high")), (3, 1), ("ToyTask.lr = 0.2",), 2
     )
     assert [cell.origin.line for cell in suite.cells] == [3, 5]
     assert [origin.line for origin in suite.origins] == [8]
@@ -104,7 +104,7 @@ def test_a_whole_file(write: Write) -> None:
 
 
 def test_a_list_may_be_a_tuple_and_the_rest_is_left_out(write: Write) -> None:
-    suite = read(write('suite.cells = ("a.gin",)', "suite.seeds = [0]"))
+    suite = read_suite(write('suite.cells = ("a.gin",)', "suite.seeds = [0]"))
     assert (suite.seeds, suite.bindings, suite.threads) == ((0,), (), 1)
     assert suite.size == "1 cell × 1 seed"
 
@@ -149,7 +149,7 @@ def test_what_is_wrong_with_a_file_in_one_line_with_its_place(
 ) -> None:
     path = write(*lines)
     with pytest.raises(ConfigError) as caught:
-        read(path)
+        read_suite(path)
     assert str(caught.value).startswith(says)
     assert [error for error in errors(path) if error.startswith(says)]
 
@@ -162,7 +162,7 @@ def test_cells_bound_twice_of_which_one_is_wrong(write: Write) -> None:
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="nowhere.gin:1: cannot be read: No such file"):
-        read(tmp_path / "nowhere.gin")
+        read_suite(tmp_path / "nowhere.gin")
 
 
 def test_what_is_a_suite(write: Write) -> None:
@@ -175,7 +175,7 @@ def test_what_is_a_suite(write: Write) -> None:
 
 def test_the_example_of_the_documentation(write: Write) -> None:
     text = (Path(__file__).parents[2] / "docs" / "suites.md").read_text()
-    suite = read(write(text.partition("```gin\n")[2].partition("```")[0]))
+    suite = read_suite(write(text.partition("```gin\n")[2].partition("```")[0]))
     assert suite.size == "4 cells × 3 seeds"
     assert suite.cells[3].bindings == ('RandAugment.recipe = "generic"',)
     assert suite.bindings == ("run.epochs = 30", "LPA3.iterations = 1")
@@ -202,7 +202,7 @@ def test_a_binding_is_passed_over_where_nothing_uses_it(
     offered = ("ToyAttack.margin = 0.1", "ToyTask.lr = 0.2", "ToyJitter.strength = 1")
     assert complete(cell, *offered) == taken
     for text in offered:  # a `-p` is an error just there
-        alone = Cell(parse_cell(cell, HERE).files, bindings=(text,))
+        alone = SuiteCell(parse_cell(cell, HERE).files, bindings=(text,))
         if text in taken:
             alone.load(REGISTRY)
         else:
@@ -234,7 +234,7 @@ def test_a_cells_own_bindings_win(write: Write) -> None:
 # ------------------------------------------------------------------------------------------------- checking
 def test_a_suite_that_is_right(write: Write) -> None:
     cells = 'suite.cells = ["a.gin", "a.gin --setting high", "a.gin jitter.gin -p ToyJitter.strength=1"]'
-    checked = check(write(cells, SEEDS, "suite.bindings = [\"ToyJitter.recipe = 'large'\"]"), REGISTRY)
+    checked = check_suite(write(cells, SEEDS, "suite.bindings = [\"ToyJitter.recipe = 'large'\"]"), REGISTRY)
     assert checked.errors == ()
     assert checked.suite.size == "3 cells × 1 seed"
 
@@ -310,6 +310,6 @@ def test_a_broken_plugin_stays_one(write: Write) -> None:
     """Its exit code is another than a config's."""
     entry = Entry("augmenters", "Wobble", "no_such_module:Wobble", "wobble 1.0")
     registry = Registry((*REGISTRY.entries, entry), ())
-    (error,) = check(write('suite.cells = ["a.gin -p run.view=@Wobble()"]', SEEDS), registry).errors
+    (error,) = check_suite(write('suite.cells = ["a.gin -p run.view=@Wobble()"]', SEEDS), registry).errors
     assert isinstance(error, PluginError)
     assert str(error).startswith("s.gin:1: a.gin -p 'run.view=@Wobble()': ")

@@ -21,7 +21,7 @@ KEY = "0123456789abcdef" * 2 + "01234567"
 """Of forty characters, as the client wants it; no server knows it."""
 ENTITY = "somebody"
 PATIENCE = "100"
-"""Seconds that a delivery may take on a busy machine."""
+"""Seconds that an upload may take on a busy machine."""
 
 
 class Store:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lpa3bench.errors import RunFailed
+from lpa3bench.errors import InUse, RunFailed
 from lpa3bench.training.run_directory import RunDirectory
 
 
@@ -15,7 +15,7 @@ def test_it_is_made_and_locked(tmp_path: Path) -> None:
     folder = RunDirectory(tmp_path / "runs" / "cell" / "run")
     with folder.locked():
         assert folder.path.is_dir()
-        with pytest.raises(RunFailed, match="run: another process is working on this run"), folder.locked():
+        with pytest.raises(InUse, match="run: another process is working on this run"), folder.locked():
             pass
     with pytest.raises(KeyError), folder.locked():
         raise KeyError
@@ -53,7 +53,8 @@ def test_numbers_that_json_lacks_leave_the_old_file(tmp_path: Path) -> None:
 
 def test_clearing_begins_with_the_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = RunDirectory(tmp_path)
-    files = [folder.result, folder.env, folder.metrics, folder.best, folder.predictions, folder.labels]
+    files = [folder.result, folder.failure, folder.env, folder.metrics, folder.best, folder.predictions]
+    files.append(folder.labels)
     checkpoints = [tmp_path / f"checkpoint-0000{k}.pt" for k in (1, 2)]
     made_of_it = [*folder.pictures.values(), *folder.exported]
     for file in (*files, *checkpoints, *made_of_it):

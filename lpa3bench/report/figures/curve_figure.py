@@ -28,8 +28,8 @@ AXIS_LABELS: dict[By, str] = {
 }
 CURVES_CAPTION = (
     "The selecting metric on the test set after each epoch: mean over seeds, and a band of one standard "
-    "deviation (n − 1) each way. Where seeds differ in passes or seconds, an epoch stands at their mean. A backward pass to the weights "
-    "counts as two passes, to the image as one; evaluation is not counted."
+    "deviation (n − 1) each way. Where seeds differ in passes or seconds, an epoch stands at their mean. A "
+    "backward pass to the weights counts as two passes, to the image as one; evaluation is not counted."
 )
 LEGEND = 40
 """Characters on a line of the legend."""

@@ -194,7 +194,8 @@ def _alone(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         file = (folder / "images.lock").open("a")
     except OSError as error:
-        raise RunFailed(f"{folder}: cannot be written to ({error.strerror}); choose another --out") from error
+        message = f"{folder}: cannot be written to ({error.strerror}); choose another --out"
+        raise RunFailed(message, kind="disk") from error
     with file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -25,7 +25,8 @@ def normalised(losses: Tensor) -> Tensor:
     if not bool(torch.isfinite(high - low)):  # once per epoch
         raise RunFailed(
             "the losses on the training images are not finite: the network has diverged; "
-            "a smaller learning rate often helps"
+            "a smaller learning rate often helps",
+            kind="diverged",
         )
     return (losses - low) / (high - low).clamp_min(torch.finfo(losses.dtype).tiny)
 

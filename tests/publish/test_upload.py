@@ -1,4 +1,4 @@
-"""What delivering remembers and what it deletes, without the SDK."""
+"""What an upload keeps in its state and what it deletes, without the SDK."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from support.wandb_runs import made_run
 
-from lpa3bench.publish import delivery
-from lpa3bench.publish.delivery import Delivered, deliver
-from lpa3bench.publish.parcel import Parcel
-from lpa3bench.publish.run_parcel import read_run
+from lpa3bench.publish import upload as uploading
+from lpa3bench.publish.from_run_directory import read_run
 from lpa3bench.publish.target import Deadline, Target
+from lpa3bench.publish.upload import UploadResult, upload
+from lpa3bench.publish.wandb_run import WandbRun
 
 OFFLINE = Target(offline=True)
 
@@ -25,11 +25,11 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     monkeypatch.delenv("WANDB_DIR", raising=False)
     folders: list[Path] = []
 
-    def write(parcel: Parcel, home: Path, *_: Any) -> dict[str, Any]:
-        folders.append(offline_run(home, parcel.id, f"2025010{len(folders)}_000000"))
+    def write(content: WandbRun, home: Path, *_: Any) -> dict[str, Any]:
+        folders.append(offline_run(home, content.id, f"2025010{len(folders)}_000000"))
         return {"online": False, "folder": str(folders[-1])}
 
-    monkeypatch.setattr(delivery, "_have_delivered", write)
+    monkeypatch.setattr(uploading, "_log_by_sdk", write)
     return folders
 
 
@@ -40,29 +40,29 @@ def offline_run(home: Path, run_id: str, when: str) -> Path:
     return folder
 
 
-def delivered(folder: Path) -> Delivered:
-    return deliver(read_run(folder), folder, OFFLINE, Deadline(10))
+def uploaded(folder: Path) -> UploadResult:
+    return upload(read_run(folder), folder, OFFLINE, Deadline(10))
 
 
 def test_an_offline_run_is_replaced_by_a_newer_one(tmp_path: Path, written: list[Path]) -> None:
     folder = made_run(tmp_path)
-    first = delivered(folder)
-    assert delivered(folder) == first
+    first = uploaded(folder)
+    assert uploaded(folder) == first
     assert len(written) == 1, "written once"
     (folder / "config.gin").write_text("# other bytes\n")
-    assert delivered(folder).folder == str(written[1])
+    assert uploaded(folder).folder == str(written[1])
     assert [path.is_dir() for path in written] == [False, True]
 
 
 def test_a_copy_of_a_run_leaves_the_original_alone(tmp_path: Path, written: list[Path]) -> None:
     folder = made_run(tmp_path)
-    delivered(folder)
+    uploaded(folder)
     copy = shutil.copytree(folder, tmp_path / "backup" / folder.name)
     assert str(tmp_path) not in (copy / ".wandb" / "state.json").read_text()
     own = copy / written[0].relative_to(folder)
-    assert delivered(copy).folder == str(own), "the copy has a copy of it"
+    assert uploaded(copy).folder == str(own), "the copy has a copy of it"
     (copy / "config.gin").write_text("# other bytes\n")
-    delivered(copy)
+    uploaded(copy)
     assert written[0].is_dir(), "the original's"
     assert not own.exists()
 
@@ -90,7 +90,7 @@ def test_nothing_but_folders_of_the_run_are_deleted(
     home.mkdir(exist_ok=True)
     held = {"offline": {"digest": "x", "folder": named}, "published": {}}
     (home / "state.json").write_text(json.dumps(held))
-    assert delivered(folder).status == "offline"
+    assert uploaded(folder).status == "offline"
     assert [file.name for file in foreign.iterdir()] != []
 
 
@@ -105,9 +105,9 @@ def test_nothing_but_folders_of_the_run_are_deleted(
         "{",
     ],
 )
-def test_a_damaged_memory_is_none(tmp_path: Path, text: str) -> None:
+def test_a_damaged_state_counts_as_none(tmp_path: Path, text: str) -> None:
     folder = made_run(tmp_path)
     (folder / ".wandb").mkdir()
     (folder / ".wandb" / "state.json").write_text(text)
-    assert delivered(folder).status == "offline"
-    assert deliver(read_run(folder), folder, Target(), Deadline(10)).keyless
+    assert uploaded(folder).status == "offline"
+    assert upload(read_run(folder), folder, Target(), Deadline(10)).keyless

@@ -1,4 +1,4 @@
-"""The mirror of a run: whatever becomes of it, the run ends as if there were none."""
+"""Publishing beside a run: whatever becomes of that process, the run ends as if there were none."""
 
 from __future__ import annotations
 
@@ -20,16 +20,14 @@ from support.wandb_server import KEY, Server, serving
 from lpa3bench import config as configs
 from lpa3bench.cli import main
 from lpa3bench.plugin.registry import load
-from lpa3bench.publish.following import follow
-from lpa3bench.publish.mirror import Mirror
-from lpa3bench.publish.run_parcel import read_run
+from lpa3bench.publish.following import FollowingProcess, follow_run
+from lpa3bench.publish.from_run_directory import read_run
 from lpa3bench.publish.target import Target
 from lpa3bench.training.job import Job
 from lpa3bench.training.loop import run
 from lpa3bench.training.run_directory import RunDirectory
 from lpa3bench.training.sinks import RunInfo, Sink
 
-pytest.importorskip("wandb", reason="the W&B SDK is not installed")
 CONFIG = """\
 run.task = @tasks.Supervised()
 run.dataset = @datasets.Synthetic()
@@ -71,46 +69,46 @@ def train(folder: Path, *sinks: Sink) -> dict[str, Any]:
 
 
 class Killer(Sink):
-    """Kills the mirror in the middle of the run."""
+    """Kills the process that publishes, in the middle of the run."""
 
-    def __init__(self, mirror: Mirror) -> None:
-        self.mirror = mirror
+    def __init__(self, following: FollowingProcess) -> None:
+        self.following = following
         self.returned: int | None = None
 
     def epoch(self, row: Mapping[str, Any]) -> None:
-        if row["epoch"] == 1 and self.mirror.process is not None:
-            self.mirror.process.kill()
-            self.returned = self.mirror.process.wait(20)
+        if row["epoch"] == 1 and self.following.process is not None:
+            self.following.process.kill()
+            self.returned = self.following.process.wait(20)
 
 
-def test_a_mirror_that_is_killed(home: Path, server: Server) -> None:
+def test_a_process_that_is_killed(home: Path, server: Server) -> None:
     expected = train(home / "alone")
-    mirror = Mirror(offline=False)
-    killer = Killer(mirror)
-    record = train(home / "mirrored", mirror, killer)
+    following = FollowingProcess(offline=False)
+    killer = Killer(following)
+    record = train(home / "published", following, killer)
     assert killer.returned == -signal.SIGKILL
     for part in ("metrics", "per_class", "correct", "status"):
         assert record[part] == expected[part], part
     (one,) = (home / "alone").glob("*/metrics.jsonl")
-    (other,) = (home / "mirrored").glob("*/metrics.jsonl")
+    (other,) = (home / "published").glob("*/metrics.jsonl")
     assert one.read_bytes() == other.read_bytes()
 
 
 @pytest.mark.slow
-def test_a_mirror_whose_server_is_gone(home: Path, cli: Cli) -> None:
-    """The real command; its mirror ends by itself and says why."""
+def test_a_server_that_is_gone(home: Path, cli: Cli) -> None:
+    """The real command; the process beside it ends by itself and says why."""
     done = cli("run", "test.gin", "--device", "cpu", "--wandb", "online", cwd=home)
     assert done.returncode == 0, done.stderr
     assert "last" in done.stdout
     assert "W&B: a process of its own publishes this run" in done.stderr
-    (log,) = home.glob("runs/*/.wandb/mirror.log")
+    (log,) = home.glob("runs/*/.wandb/follow.log")
     deadline = time.monotonic() + 60
     while "cannot be reached" not in log.read_text():
         assert time.monotonic() < deadline, log.read_text()
         time.sleep(0.2)
 
 
-def test_a_finished_run_has_no_mirror(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_finished_run_has_no_process_beside_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(home)
     asked = ["run", "test.gin", "--device", "cpu", "--data", "."]
     assert CliRunner().invoke(main, asked).exit_code == 0
@@ -121,24 +119,21 @@ def test_a_finished_run_has_no_mirror(home: Path, monkeypatch: pytest.MonkeyPatc
     assert not (folder / ".wandb").exists()
 
 
-@pytest.mark.parametrize("fault", ["disabled", "no SDK", "no process"])
-def test_a_mirror_that_cannot_be(
+@pytest.mark.parametrize("fault", ["disabled", "no process"])
+def test_a_process_that_cannot_be_started(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], fault: str
 ) -> None:
     if fault == "disabled":
         monkeypatch.setenv("WANDB_MODE", "disabled")
-    elif fault == "no SDK":
-        monkeypatch.setattr("lpa3bench.publish.mirror.find_spec", lambda name: None)
     else:
         monkeypatch.setattr("sys.executable", str(home / "nothing"))
-    mirror = Mirror(offline=False)
-    mirror.start(RunInfo(run_id="r", folder=home, epochs=1, epochs_done=0, phases=()))
-    assert mirror.process is None
+    following = FollowingProcess(offline=False)
+    following.start(RunInfo(run_id="r", folder=home, epochs=1, epochs_done=0, phases=()))
+    assert following.process is None
     said = capsys.readouterr().err
     expected = {
         "disabled": "W&B: nothing is published: WANDB_MODE=disabled",
-        "no SDK": "pip install 'lpa3bench[wandb]'",
-        "no process": "W&B: no mirror (",
+        "no process": "W&B: nothing is published meanwhile (",
     }
     assert expected[fault] in said
     assert len(said.splitlines()) == 1
@@ -152,7 +147,9 @@ def test_following_a_run_to_its_end(home: Path, server: Server) -> None:
 
     def followed() -> None:
         ended.append(
-            follow(folder, Target(), timeout=100, last=lambda: read_run(folder), tell=told.append, pause=0.0)
+            follow_run(
+                folder, Target(), timeout=100, last=lambda: read_run(folder), tell=told.append, pause=0.0
+            )
         )
 
     with RunDirectory(folder).locked():  # as the process that trains holds it

@@ -1,4 +1,4 @@
-"""Processes of the SDK's, and of plugins', which may hang and must not take us with them."""
+"""Python processes with a time limit: W&B's SDK and plugins may hang, and must not take us with them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lpa3bench.publish.target import Deadline
 
 
 @dataclass(frozen=True)
-class Done:
+class EndedProcess:
     """A process that has ended by itself."""
 
     returncode: int
@@ -24,33 +24,29 @@ class Done:
     stderr: str
 
     @property
-    def complaint(self) -> str:
-        """The last thing that it said of an error, else the last thing at all."""
+    def error_line(self) -> str:
+        """For people: the last line that speaks of an error, else the last line."""
         lines = [line.strip() for line in (self.stdout + "\n" + self.stderr).splitlines() if line.strip()]
         errors = [line for line in lines if "error" in line.lower() and "debug" not in line.lower()]
         return (errors or lines or [f"ended with {self.returncode}"])[-1]
 
 
-def run(arguments: list[str], *, env: dict[str, str], deadline: Deadline, stdin: str) -> Done:
+def run_python(arguments: list[str], *, env: dict[str, str], deadline: Deadline, stdin: str) -> EndedProcess:
     """Run Python with these arguments, in a session of its own, until it ends or the time is up.
 
-    When the time is up its whole group is killed; the SDK's own service goes when its parent has gone. What
-    they say goes to files, because that service would keep a pipe open, and us waiting at its other end.
+    When the time is up its whole process group is killed; the SDK's own service ends when its parent has
+    ended. What they print goes to files, because that service would keep a pipe open and us waiting at its
+    other end.
 
     Raises:
         TryAgain: the time is up.
     """
     with ExitStack() as files:
-        asked, said, complained = (files.enter_context(TemporaryFile()) for _ in range(3))
-        asked.write(stdin.encode())
-        asked.seek(0)
+        given, out, err = (files.enter_context(TemporaryFile()) for _ in range(3))
+        given.write(stdin.encode())
+        given.seek(0)
         process = subprocess.Popen(
-            [sys.executable, *arguments],
-            env=env,
-            stdin=asked,
-            stdout=said,
-            stderr=complained,
-            start_new_session=True,
+            [sys.executable, *arguments], env=env, stdin=given, stdout=out, stderr=err, start_new_session=True
         )
         try:
             returncode = process.wait(deadline.left)
@@ -64,9 +60,9 @@ def run(arguments: list[str], *, env: dict[str, str], deadline: Deadline, stdin:
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
-        return Done(returncode, _text(said), _text(complained))
+        return EndedProcess(returncode, _content(out), _content(err))
 
 
-def _text(file: IO[bytes]) -> str:
+def _content(file: IO[bytes]) -> str:
     file.seek(0)
     return file.read().decode(errors="replace")

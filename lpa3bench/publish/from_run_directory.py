@@ -1,4 +1,4 @@
-"""What W&B is to hold of a run directory, finished or not; and no word of the folders of who ran it."""
+"""What W&B is to hold of a run directory, finished or not; without the absolute paths of who ran it."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ import msgspec
 
 from lpa3bench import records
 from lpa3bench.errors import RunFailed
-from lpa3bench.publish.parcel import Artifact, Parcel
+from lpa3bench.publish.wandb_run import WandbArtifact, WandbRun
 from lpa3bench.records.private_paths import text_without_folders, without_folders
 from lpa3bench.training.identity import short_hash
 from lpa3bench.training.run_directory import RunDirectory
 from lpa3bench.types import SLOTS
 
-REFERENCE = re.compile(r"@(?:\w+/)*\w+\.(\w+)")
+PLUGIN_NAME = re.compile(r"@(?:\w+/)*\w+\.(\w+)")
 """A plugin as gin names it: `@positives/augmenters.LPA3()`."""
 IMAGES = "images"
 """The folder of a run whose PNG files are published."""
-COSTS = (
+SUMMARY_COSTS = (
     "training_seconds",
     "forward_equivalents",
     "augmenter_share",
@@ -47,12 +47,12 @@ def wandb_id(folder: RunDirectory) -> str:
         raise RunFailed(f"{folder.env}: damaged ({type(error).__name__}: {error})") from error
 
 
-def read_run(path: Path, *, images: bool = True) -> Parcel:
-    """Everything that a run directory has to show now.
+def read_run(path: Path, *, images: bool = True) -> WandbRun:
+    """Everything that a run directory holds by now.
 
     The artifact with record and config comes with the record, when the run is finished; so do the images.
     Until then the last row is held back: a run that is killed now may go on from the checkpoint before it.
-    The seconds of training are left out of the rows, for only the record tells them.
+    Seconds of training are left out of the rows: they are known from the record alone.
 
     Raises:
         RunFailed: it is no run directory.
@@ -61,7 +61,7 @@ def read_run(path: Path, *, images: bool = True) -> Parcel:
     folder = RunDirectory(path)
     identity = wandb_id(folder)
     values = _operative(folder)
-    named = {key: match[1] for key in _named() if (match := REFERENCE.match(str(values.get(f"run.{key}"))))}
+    named = {key: match[1] for key in _named() if (match := PLUGIN_NAME.match(str(values.get(f"run.{key}"))))}
     record = records.read_record(folder.result) if folder.result.exists() else None
     cell = record.name if record else path.resolve().name.removesuffix(f"-{identity}")
     curve = record.curve if record else _rows(folder.metrics)[:-1]
@@ -70,7 +70,7 @@ def read_run(path: Path, *, images: bool = True) -> Parcel:
     version = record.protocol_version if record else records.PROTOCOL_VERSION
     pictures = _images(path) if record and images else {}
     identity_alone, _, seed = identity.rpartition("-s")
-    return Parcel(
+    return WandbRun(
         id=identity,
         name=f"{cell} s{seed}",
         group=f"{cell}-{identity_alone}",
@@ -95,7 +95,7 @@ def _named() -> tuple[str, ...]:
 
 
 def _operative(folder: RunDirectory) -> dict[str, Any]:
-    """Every value in force by its short name; numbers and strings as such, anything else as gin writes it."""
+    """Every value in force by its short name: numbers and strings as such, anything else as gin writes it."""
     try:
         lines = text_without_folders(folder.operative.read_text(encoding="utf-8")).splitlines()
     except OSError as error:
@@ -166,7 +166,7 @@ def _summary(record: records.Record) -> dict[str, Any]:
             for name, metric in data["metrics"].items()
             for rule, value in metric["scores"].items()
         },
-        **{f"cost/{name}": data["cost"].get(name) for name in COSTS},
+        **{f"cost/{name}": data["cost"].get(name) for name in SUMMARY_COSTS},
         "flags": data["flags"],
     }
 
@@ -175,10 +175,10 @@ def _images(path: Path) -> dict[str, str]:
     return {f"images/{file.stem}": str(file.resolve()) for file in sorted((path / IMAGES).glob("*.png"))}
 
 
-def _artifact(folder: RunDirectory, identity: str, images: dict[str, str]) -> Artifact:
+def _artifact(folder: RunDirectory, identity: str, images: dict[str, str]) -> WandbArtifact:
     texts = {file.name: file for file in (folder.config, folder.operative) if file.exists()}
     data = {file.name: file for file in (folder.result, folder.env)}
-    return Artifact(
+    return WandbArtifact(
         name=f"run-{identity}",
         type="record",
         files={file.name: str(file.resolve()) for file in (folder.metrics,) if file.exists()}

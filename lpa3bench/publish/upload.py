@@ -1,8 +1,8 @@
-"""Delivers parcels to W&B. To deliver one again changes nothing, and what broke off half-way is completed.
+"""Uploads to W&B. To upload the same again changes nothing, and an upload that broke off is completed.
 
-A parcel goes out under a fixed id, and only the rows that W&B does not hold yet are sent: it is asked before
-anything is. What it has acknowledged is remembered beside the run, so that it is not even asked where nothing
-has changed here, and that rows of two trainings are not mixed; without that memory it is asked.
+A run has a fixed id at W&B, which is asked what it holds already: only further rows are sent. What it has
+acknowledged is kept in `state.json` beside the run, so that it is not even asked where nothing has changed
+here, and that rows of two trainings are not mixed; without that file it is asked.
 """
 
 from __future__ import annotations
@@ -19,31 +19,31 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lpa3bench.errors import RunFailed, TryAgain
-from lpa3bench.publish import process
-from lpa3bench.publish.parcel import Parcel
-from lpa3bench.publish.target import Deadline, Target, environment, writes_to
+from lpa3bench.publish.sdk_process import run_python
+from lpa3bench.publish.target import Deadline, Target, sdk_environment, sdk_run_folders
+from lpa3bench.publish.wandb_run import WandbRun
 from lpa3bench.runtime.files import write_text
 
-HOME = ".wandb"
-"""The folder, in a run directory say, for everything that publishing leaves there."""
-LOSSES = ("filestream", "file transfer", "runfiles", "runupserter", "sender")
+STATE_FOLDER = ".wandb"
+"""In a run directory say: everything that publishing leaves there."""
+STATE_FILE = "state.json"
+FAILED_PARTS = ("filestream", "file transfer", "runfiles", "runupserter", "sender")
 """Parts of the SDK's service whose errors mean that something did not arrive."""
-REFUSALS = ("401", "403")
-"""In the text of such an error: to try again would not help."""
-STATE = "state.json"
+REFUSAL_CODES = ("401", "403")
+"""HTTP status codes in the text of such an error that no repetition mends."""
 HEADER_BYTES = 7
 """An offline run's file that is no longer holds nothing."""
-AGAIN = "nothing is lost, give the same command again later"
-Status = Literal["published", "unchanged", "offline"]
+NOTHING_LOST = "nothing is lost, give the same command again later"
+UploadStatus = Literal["published", "unchanged", "offline"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Delivered:
-    """What became of a parcel."""
+class UploadResult:
+    """What became of an upload."""
 
     id: str
     rows: int
-    status: Status
+    status: UploadStatus
     url: str | None
     folder: str | None
     """Of the offline run, where it was not uploaded."""
@@ -51,62 +51,62 @@ class Delivered:
     """It was not uploaded because there is no key."""
 
 
-def deliver(parcel: Parcel, place: Path, target: Target, deadline: Deadline) -> Delivered:
-    """Bring W&B to hold what the parcel holds.
+def upload(content: WandbRun, place: Path, target: Target, deadline: Deadline) -> UploadResult:
+    """Bring W&B to hold this content.
 
     Args:
-        place: the run directory that it was read from, or what stands for a board.
+        place: the run directory that it was read from; for a board a folder of its own.
 
     Raises:
         TryAgain: the server cannot be reached, or the time is up; nothing is lost.
         RunFailed: the SDK or the server refused it, or the disk.
     """
-    with _alone(place / HOME, deadline) as home:
-        state = _State(home, parcel.id)
-        digest = parcel.digest()
+    with _locked(place / STATE_FOLDER, deadline) as home:
+        state = _State(home, content.id)
+        digest = content.digest()
         known = state.published.get(target.key)
         if target.uploads and known is not None:
             if known["digest"] == digest:
-                return _outcome(parcel, "unchanged", url=known["url"])
-            if parcel.rows_digest(known["rows"]) != known["rows_digest"]:
+                return _result(content, "unchanged", url=known["url"])
+            if content.rows_digest(known["rows"]) != known["rows_digest"]:
                 raise RunFailed(
                     f"{place}: was trained anew since W&B took its rows ({known['url']}); delete that run "
-                    f"there and {home / STATE} here, then publish again"
+                    f"there and {home / STATE_FILE} here, then publish again"
                 )
         elif not target.uploads and state.offline is not None and state.offline["digest"] == digest:
-            return _outcome(parcel, "offline", folder=str(state.folder))
-        state.drop()
-        done = _have_delivered(parcel, home, target, deadline)
+            return _result(content, "offline", folder=str(state.folder))
+        state.clear()
+        done = _log_by_sdk(content, home, target, deadline)
         if not done["online"]:
             _check_written(Path(done["folder"]))
-            state.keep(digest, Path(done["folder"]))
-            return _outcome(parcel, "offline", folder=done["folder"], keyless=target.uploads)
-        if loss := _loss(Path(done["folder"])):
-            if any(code in loss for code in REFUSALS):
-                raise RunFailed(f"W&B did not take all of it: {loss}")
-            raise TryAgain(f"W&B did not take all of it: {loss}; {AGAIN}")
-        rows = len(parcel.rows)
-        held = {"digest": digest, "rows": rows, "rows_digest": parcel.rows_digest(rows), "url": done["url"]}
-        state.drop(Path(done["folder"]))
-        state.acknowledge(target.key, held)
-        return _outcome(parcel, "published", url=done["url"])
+            state.keep_offline(digest, Path(done["folder"]))
+            return _result(content, "offline", folder=done["folder"], keyless=target.uploads)
+        if error := _logged_error(Path(done["folder"])):
+            if any(code in error for code in REFUSAL_CODES):
+                raise RunFailed(f"W&B did not take all of it: {error}")
+            raise TryAgain(f"W&B did not take all of it: {error}; {NOTHING_LOST}")
+        rows = len(content.rows)
+        held = {"digest": digest, "rows": rows, "rows_digest": content.rows_digest(rows), "url": done["url"]}
+        state.clear(Path(done["folder"]))
+        state.keep_published(target.key, held)
+        return _result(content, "published", url=done["url"])
 
 
-def _outcome(parcel: Parcel, status: Status, **more: Any) -> Delivered:
-    return Delivered(
-        id=parcel.id, rows=len(parcel.rows), status=status, **({"url": None, "folder": None} | more)
+def _result(content: WandbRun, status: UploadStatus, **more: Any) -> UploadResult:
+    return UploadResult(
+        id=content.id, rows=len(content.rows), status=status, **({"url": None, "folder": None} | more)
     )
 
 
 @contextmanager
-def _alone(home: Path, deadline: Deadline) -> Iterator[Path]:
+def _locked(home: Path, deadline: Deadline) -> Iterator[Path]:
     """The folder, made where there is none, kept from other processes until the block is left."""
     try:
         home.mkdir(parents=True, exist_ok=True)
         (home / ".gitignore").write_text("*\n")
         lock = (home / "lock").open("a")
     except OSError as error:
-        raise RunFailed(f"{home}: cannot be written to ({error.strerror})") from error
+        raise RunFailed(f"{home}: cannot be written to ({error.strerror})", kind="disk") from error
     with lock:
         while True:
             try:
@@ -120,7 +120,7 @@ def _alone(home: Path, deadline: Deadline) -> Iterator[Path]:
 
 
 class _State:
-    """What is remembered: an offline run that was written, and what each target holds.
+    """An offline run that was written, and what each target holds, as `state.json` has them.
 
     The file may have been copied along with its run directory, so of a folder it holds the name alone; and
     nothing is deleted but folders of this very run's, where the SDK writes now.
@@ -128,7 +128,7 @@ class _State:
 
     def __init__(self, home: Path, run_id: str) -> None:
         self._home, self._id = home, run_id
-        self._path = home / STATE
+        self._path = home / STATE_FILE
         self.published: dict[str, dict[str, Any]] = {}
         self.offline: dict[str, str] | None = None
         try:
@@ -145,24 +145,24 @@ class _State:
 
     @property
     def folder(self) -> Path | None:
-        """Of the offline run that is remembered, if it is there and this run's."""
+        """Of the offline run, if it is there and this run's."""
         if self.offline is None:
             return None
-        places = (place / self.offline["folder"] for place in writes_to(self._home))
+        places = (place / self.offline["folder"] for place in sdk_run_folders(self._home))
         return next((place for place in places if self._is_own(place) and place.is_dir()), None)
 
-    def keep(self, digest: str, folder: Path) -> None:
-        """An offline run stays until there is a newer one, or W&B holds it."""
+    def keep_offline(self, digest: str, folder: Path) -> None:
+        """Write it down; the folder stays until there is a newer one, or W&B holds its content."""
         self.offline = {"digest": digest, "folder": folder.name}
         self._save()
 
-    def acknowledge(self, target: str, held: dict[str, Any]) -> None:
-        """The target holds this now."""
+    def keep_published(self, target: str, held: dict[str, Any]) -> None:
+        """Write down what the target holds now."""
         self.published[target] = held
         self._save()
 
-    def drop(self, *folders: Path) -> None:
-        """Clear away the offline run, these folders, and what processes that were killed have left."""
+    def clear(self, *folders: Path) -> None:
+        """Delete the offline run, these folders, and what processes that were killed have left."""
         known = [*folders, *([self.folder] if self.folder is not None else [])]
         left = self._home / "wandb"
         for place in (*known, *left.glob("*run-*")):
@@ -179,7 +179,7 @@ class _State:
         if named is None or folder.is_symlink() or folder.parent.is_symlink():
             return False
         return folder.parent == self._home / "wandb" or (
-            named[1] == self._id and folder.parent in writes_to(self._home)
+            named[1] == self._id and folder.parent in sdk_run_folders(self._home)
         )
 
     def _save(self) -> None:
@@ -187,27 +187,27 @@ class _State:
         write_text(self._path, json.dumps(held, indent=1, sort_keys=True) + "\n")
 
 
-def _have_delivered(parcel: Parcel, home: Path, target: Target, deadline: Deadline) -> dict[str, Any]:
-    """Have the SDK deliver it; its reply."""
+def _log_by_sdk(content: WandbRun, home: Path, target: Target, deadline: Deadline) -> dict[str, Any]:
+    """What `lpa3bench.publish.sdk` replies when it was told to log the content."""
     order = {
-        "parcel": asdict(parcel),
+        "run": asdict(content),
         "online": target.uploads,
         "project": target.project,
         "entity": target.entity,
         "seconds": deadline.left,
     }
-    done = process.run(
+    done = run_python(
         ["-m", "lpa3bench.publish.sdk"],
         stdin=json.dumps(order),
-        env=environment(home),
+        env=sdk_environment(home),
         deadline=deadline,
     )
     try:
         reply: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     except (ValueError, IndexError):
-        raise RunFailed(f"the W&B SDK failed: {done.complaint}") from None
+        raise RunFailed(f"the W&B SDK failed: {done.error_line}") from None
     if "unreachable" in reply:
-        raise TryAgain(f"{' '.join(reply['unreachable'].split())}; {AGAIN}")
+        raise TryAgain(f"{' '.join(reply['unreachable'].split())}; {NOTHING_LOST}")
     if "refused" in reply:
         raise RunFailed(
             f"W&B refused it ({reply['refused']}); is WANDB_API_KEY, the project and the entity right?"
@@ -225,14 +225,14 @@ def _check_written(folder: Path) -> None:
         raise RunFailed(f"{folder}: the W&B SDK wrote nothing there")
 
 
-def _loss(folder: Path) -> str | None:
-    """The first thing in the SDK's log that means that something did not arrive; it says so nowhere else."""
+def _logged_error(folder: Path) -> str | None:
+    """The first line of the SDK's log that means that something did not arrive; it says so nowhere else."""
     for log in folder.glob("logs/debug-internal*.log"):
         for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
             try:
-                said = json.loads(line)
-                if said["level"].startswith("ERROR") and said["msg"].startswith(LOSSES):
-                    return " ".join(filter(None, (said["msg"], said.get("error"))))[:200]
+                entry = json.loads(line)
+                if entry["level"].startswith("ERROR") and entry["msg"].startswith(FAILED_PARTS):
+                    return " ".join(filter(None, (entry["msg"], entry.get("error"))))[:200]
             except (ValueError, KeyError, TypeError, AttributeError):
                 continue
     return None

@@ -13,10 +13,16 @@ from support import config_plugins
 from support.config_plugins import WHOLE, ToyData
 
 from lpa3bench.api import Split
-from lpa3bench.suites import Cell, check, timing
-from lpa3bench.suites.forecast import START_SECONDS, Forecast, forecast, left, together
+from lpa3bench.suites import SuiteCell, check_suite, timing
+from lpa3bench.suites.forecast import (
+    START_SECONDS,
+    SuiteForecast,
+    forecast_suite,
+    seconds_left,
+    seconds_together,
+)
 from lpa3bench.suites.plan import CellPlan, Planner
-from lpa3bench.suites.suite_run import Run
+from lpa3bench.suites.suite_run import SuiteRun
 
 SPLIT = Split(torch.zeros(4, 3, 8, 8, dtype=torch.uint8), torch.zeros(4, dtype=torch.int64))
 CRASHING = """
@@ -34,7 +40,7 @@ class Crashing(Augmenter):
 def register_augmenters(register):
     register("Crashing", Crashing)
 """
-Ask = Callable[..., Forecast]
+Ask = Callable[..., SuiteForecast]
 
 
 @pytest.fixture
@@ -47,7 +53,7 @@ def plans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[CellPlan]:
     cells = ["a.gin", "a.gin none.gin", "b.gin --setting high"]
     Path("s.gin").write_text(f"suite.cells = {cells}\nsuite.seeds = (0, 1, 2, 3, 4)")
     registry = config_plugins.registry()
-    checked = check(Path("s.gin"), registry)
+    checked = check_suite(Path("s.gin"), registry)
     return Planner(checked.suite, registry, out=Path("runs"), data=Path("data")).plan(checked.cells)
 
 
@@ -56,24 +62,24 @@ def timed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Threads of PyTorch at each timing, which makes an hour expected."""
     found: list[int] = []
 
-    def fake(cells: Sequence[Cell], *, threads: int, **options: Any) -> list[float | None]:
+    def fake(cells: Sequence[SuiteCell], *, threads: int, **options: Any) -> list[float | None]:
         found.extend([threads] * len(cells))
         return [3600.0] * len(cells)
 
-    monkeypatch.setattr(timing, "timed", fake)
+    monkeypatch.setattr(timing, "time_cells", fake)
     return found
 
 
 @pytest.fixture
 def ask(plans: list[CellPlan], timed: list[int]) -> Ask:
-    def ask(**options: Any) -> Forecast:
+    def ask(**options: Any) -> SuiteForecast:
         given = {"data": Path("data"), "device": "cpu", "threads": 2, "cache": Path("runs/.cache")}
-        return forecast(plans, **given | options)
+        return forecast_suite(plans, **given | options)
 
     return ask
 
 
-def finish(run: Run, seconds: float) -> None:
+def finish(run: SuiteRun, seconds: float) -> None:
     run.folder.path.mkdir(parents=True)
     cost = {"wall_seconds": {"train": seconds - 1.0, "evaluation": 1.0}}
     run.folder.result.write_text(json.dumps({"cost": cost}))
@@ -102,7 +108,7 @@ def test_by_timed_steps_with_the_suites_threads_once(ask: Ask, timed: list[int])
 def test_cells_for_which_no_time_is_left_are_like_those_of_the_same_file(
     ask: Ask, plans: list[CellPlan], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(timing, "timed", lambda cells, **options: [])
+    monkeypatch.setattr(timing, "time_cells", lambda cells, **options: [])
     assert ask().seconds == {}
     finish(plans[0].runs[0], 100.0)
     finish(plans[2].runs[0], 300.0)
@@ -122,11 +128,11 @@ def test_what_cannot_be_timed_is_not_forecast_and_not_tried_again(
 ) -> None:
     asked: list[int] = []
 
-    def refuse(cells: Sequence[Cell], **options: Any) -> list[float | None]:
+    def refuse(cells: Sequence[SuiteCell], **options: Any) -> list[float | None]:
         asked.append(len(cells))
         return [None] * len(cells)
 
-    monkeypatch.setattr(timing, "timed", refuse)
+    monkeypatch.setattr(timing, "time_cells", refuse)
     assert ask().seconds == {}
     assert ask().seconds == {}
     assert asked == [3, 0]
@@ -143,18 +149,18 @@ def test_steps_are_timed_in_a_process_that_may_crash(tmp_path: Path) -> None:
     plugin = tmp_path / "crashing.py"
     plugin.write_text(CRASHING)
     cells = [
-        Cell((str(small),), bindings=("Supervised.batch_size = 16",)),
-        Cell(("nowhere.gin",)),
-        Cell((str(small),), bindings=("run.view = @Crashing()",)),
-        Cell((str(small),)),
+        SuiteCell((str(small),), bindings=("Supervised.batch_size = 16",)),
+        SuiteCell(("nowhere.gin",)),
+        SuiteCell((str(small),), bindings=("run.view = @Crashing()",)),
+        SuiteCell((str(small),)),
     ]
     options = {"data": tmp_path, "device": "cpu", "threads": 1, "plugins": [plugin]}
-    found = timing.timed(cells, **options, budget=500.0)
+    found = timing.time_cells(cells, **options, budget=500.0)
     assert len(found) == 2
     assert found[0] is not None
     assert found[0] > 0
     assert found[1] is None
-    assert timing.timed(cells, **options, budget=0.0) == []
+    assert timing.time_cells(cells, **options, budget=0.0) == []
 
 
 def test_what_is_left_of_runs(plans: list[CellPlan]) -> None:
@@ -164,11 +170,11 @@ def test_what_is_left_of_runs(plans: list[CellPlan]) -> None:
     begun.folder.metrics.write_text('{"epoch": 1}\n')
     assert begun.epochs == 3
     seconds = {done.name: 90.0, begun.name: 90.0, new.name: 90.0}
-    assert left([done, begun, new, unknown], seconds) == pytest.approx([30, 90, 0])
+    assert seconds_left([done, begun, new, unknown], seconds) == pytest.approx([30, 90, 0])
 
 
 def test_runs_together_take_as_long_as_the_longest() -> None:
-    assert together([10.0] * 6, 3) == 20
-    assert together([10.0, 50.0], 2) == 50
-    assert together([10.0, 50.0], 9) == 50
-    assert together([], 2) == 0
+    assert seconds_together([10.0] * 6, 3) == 20
+    assert seconds_together([10.0, 50.0], 2) == 50
+    assert seconds_together([10.0, 50.0], 9) == 50
+    assert seconds_together([], 2) == 0

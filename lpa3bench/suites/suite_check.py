@@ -14,23 +14,23 @@ from lpa3bench.config.loading import parse
 from lpa3bench.config.names import Catalogue
 from lpa3bench.errors import BenchError
 from lpa3bench.plugin.registry import Registry
-from lpa3bench.suites.cells import Cell
-from lpa3bench.suites.suite_file import Suite, read_all
+from lpa3bench.suites.cells import SuiteCell
+from lpa3bench.suites.suite_file import Suite, read_suite_and_errors
 
 
 @dataclass(frozen=True)
-class Loaded:
-    """A cell that is right."""
+class LoadedCell:
+    """A cell without mistakes."""
 
-    cell: Cell
+    cell: SuiteCell
     """As it was written."""
-    whole: Cell
+    whole: SuiteCell
     """As it is run: with the suite's bindings."""
     config: Config
     ranges: tuple[str, ...]
     """The parameters that are searched in it; none: it runs as it is."""
 
-    def with_values(self, bindings: Sequence[str]) -> Cell:
+    def with_values(self, bindings: Sequence[str]) -> SuiteCell:
         """The cell with these texts of `-p` options after the suite's and before its own."""
         own = len(self.cell.bindings)
         before = self.whole.bindings[: len(self.whole.bindings) - own]
@@ -38,27 +38,27 @@ class Loaded:
 
 
 @dataclass(frozen=True)
-class Checked:
-    """What `check` found out about a suite file."""
+class CheckedSuite:
+    """A suite file with everything that is wrong in it."""
 
     suite: Suite
     errors: tuple[BenchError, ...]
-    cells: tuple[Loaded, ...] = ()
-    """Those that are right."""
+    cells: tuple[LoadedCell, ...] = ()
+    """Those without mistakes."""
 
 
-def check(path: Path, registry: Registry) -> Checked:
+def check_suite(path: Path, registry: Registry) -> CheckedSuite:
     """Check the file and every cell of it, down to the ranges of values, and collect all errors.
 
     Two cells are the same if their configs come to the same, however they are written.
     """
-    suite, found = read_all(path)
+    suite, found = read_suite_and_errors(path)
     errors: list[BenchError] = [*found]
     wrong = _wrong_by_themselves(suite, registry)
     errors += wrong.values()
     right = _without(suite, {*wrong})
-    cells: list[Loaded] = []
-    first: dict[str, Cell] = {}
+    cells: list[LoadedCell] = []
+    first: dict[str, SuiteCell] = {}
     for cell in right.cells:
         try:
             loaded = _loaded(right, cell, registry)
@@ -73,15 +73,15 @@ def check(path: Path, registry: Registry) -> Checked:
         cells.append(loaded)
     if not errors:
         errors += _unused(suite, cells)
-    return Checked(suite, tuple(errors), tuple(cells))
+    return CheckedSuite(suite, tuple(errors), tuple(cells))
 
 
-def _loaded(suite: Suite, cell: Cell, registry: Registry) -> Loaded:
+def _loaded(suite: Suite, cell: SuiteCell, registry: Registry) -> LoadedCell:
     """The cell, loaded and built as `run` would; at both ends of what is searched in it too."""
     whole = suite.complete(cell, registry)
     config = whole.load(registry)
     config.try_out()
-    loaded = Loaded(cell, whole, config, suite.ranges(cell, registry))
+    loaded = LoadedCell(cell, whole, config, suite.ranges(cell, registry))
     if suite.search is not None and loaded.ranges:
         for place in (0, -1):
             loaded.with_values(suite.search.sample(loaded.ranges, place)).load(registry).try_out()
@@ -89,7 +89,7 @@ def _loaded(suite: Suite, cell: Cell, registry: Registry) -> Loaded:
 
 
 def _candidates(suite: Suite) -> list[tuple[str, str, Origin]]:
-    """What is offered to every cell: its name in the suite, a text of `-p`, and its place."""
+    """Bindings and ranges that a cell may use: name in the suite, text of `-p`, and place in the file."""
     found = [(text, text, place) for text, place in zip(suite.bindings, suite.origins, strict=True)]
     if suite.search is not None:
         names = [name for name, _ in suite.search.ranges]
@@ -99,7 +99,7 @@ def _candidates(suite: Suite) -> list[tuple[str, str, Origin]]:
 
 
 def _wrong_by_themselves(suite: Suite, registry: Registry) -> dict[str, BenchError]:
-    """What is wrong with bindings and ranges by themselves, told once and not for each cell."""
+    """What is wrong with bindings and ranges by themselves, so that it is not repeated for each cell."""
     wrong: dict[str, BenchError] = {}
     for name, text, place in _candidates(suite):
         reader = Reader(Catalogue(registry), parse)
@@ -120,8 +120,8 @@ def _without(suite: Suite, names: set[str]) -> Suite:
     return replace(suite, bindings=bindings, search=search)
 
 
-def _unused(suite: Suite, cells: Sequence[Loaded]) -> Iterator[BenchError]:
-    """What no cell uses."""
+def _unused(suite: Suite, cells: Sequence[LoadedCell]) -> Iterator[BenchError]:
+    """An error for each binding and range that no cell uses."""
     used = {name for loaded in cells for name in (*loaded.whole.bindings, *loaded.ranges)}
     for name, _, place in _candidates(suite):
         if name not in used:

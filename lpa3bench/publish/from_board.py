@@ -9,33 +9,33 @@ from pathlib import Path
 from typing import Any
 
 from lpa3bench.errors import DataError
-from lpa3bench.publish.parcel import Artifact, Parcel
+from lpa3bench.publish.wandb_run import WandbArtifact, WandbRun
 from lpa3bench.runtime.paths import cache_root
 
-TEXT = (
+TEXT_COLUMNS = (
     "board", "row", "row_name", "column", "column_name", "metric", "seeds", "scores", "identity", "baseline",
     "verdict", "test", "differs_in", "published_printed", "published_metric", "published_source",
     "published_note", "reproduction_verdict", "flags",
 )  # fmt: skip
 """Columns of `board.csv` that hold no numbers, whatever stands in them."""
-NUMBER = re.compile(r"-?\d+(\.\d+)?(e-?\d\d?)?")
-FILES = ("README.md", "board.csv", "board.json", "index.html")
+NUMBER_CELL = re.compile(r"-?\d+(\.\d+)?(e-?\d\d?)?")
+PUBLISHED_FILES = ("README.md", "board.csv", "board.json", "index.html")
 
 
-def read_board(path: Path) -> Parcel:
-    """A built board. Its id at W&B stands for its content: another content is another run.
+def read_board(path: Path) -> WandbRun:
+    """A built board as a run at W&B, whose id is a digest of the board's content.
 
     Raises:
         DataError: it is no built board.
     """
-    found = {name: path / name for name in FILES}
+    found = {name: path / name for name in PUBLISHED_FILES}
     if missing := [name for name, file in found.items() if not file.is_file()]:
         raise DataError(f"{path}: holds no {missing[0]}; `lpa3bench leaderboard build {path}` makes it")
     key = re.sub(r"[^A-Za-z0-9_.-]+", "-", path.resolve().name)
     content = hashlib.sha256(b"".join(hashlib.sha256(f.read_bytes()).digest() for f in found.values()))
     digest = content.hexdigest()[:16]
     table = _table(found["board.csv"])
-    return Parcel(
+    return WandbRun(
         id=f"board-{digest}",
         name=f"{key} {digest[:8]}",
         group=f"leaderboard-{key}"[:128],
@@ -44,7 +44,7 @@ def read_board(path: Path) -> Parcel:
         config={"board": key, "content": digest},
         summary={"rows": len(table["data"])},
         tables={"board": table},
-        artifact=Artifact(
+        artifact=WandbArtifact(
             name=f"leaderboard-{key}"[:128],
             type="leaderboard",
             files={name: str(file.resolve()) for name, file in found.items()},
@@ -52,8 +52,8 @@ def read_board(path: Path) -> Parcel:
     )
 
 
-def home_of(path: Path) -> Path:
-    """Where what publishing a board leaves is kept: not in its folder, which may be shipped."""
+def board_state_folder(path: Path) -> Path:
+    """Where publishing a board keeps its state: not in the board's folder, which may be shipped."""
     whole = path.resolve()
     return cache_root() / "boards" / f"{whole.name}-{hashlib.sha256(str(whole).encode()).hexdigest()[:8]}"
 
@@ -72,7 +72,7 @@ def _table(path: Path) -> dict[str, Any]:
 
 
 def _column(name: str, cells: list[str]) -> list[Any]:
-    """The cells as numbers where the column is one of numbers: an identity of digits alone is none."""
-    if name in TEXT or not all(NUMBER.fullmatch(cell) for cell in cells if cell):
+    """The cells as numbers where all of them are; an identity of digits alone stays text."""
+    if name in TEXT_COLUMNS or not all(NUMBER_CELL.fullmatch(cell) for cell in cells if cell):
         return [cell or None for cell in cells]
     return [float(cell) if cell else None for cell in cells]

@@ -1,4 +1,4 @@
-"""A plan and what became of it: as text, and as plain data."""
+"""A suite before it runs, as text and for JSON; and what became of its runs, for JSON."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from typing import Any
 
 from lpa3bench.errors import printable
 from lpa3bench.suites import Suite
-from lpa3bench.suites.forecast import Forecast, left, together
+from lpa3bench.suites.forecast import SuiteForecast, seconds_left, seconds_together
 from lpa3bench.suites.plan import CellPlan
-from lpa3bench.suites.queue import Outcome
-from lpa3bench.suites.suite_run import Run
+from lpa3bench.suites.run_queue import RunOutcome
+from lpa3bench.suites.suite_run import SuiteRun
 
 
 @dataclass(frozen=True)
-class Overview:
-    """What is to be done."""
+class SuiteOverview:
+    """What a suite is to do, and how long that will take."""
 
     suite: Suite
     plans: Sequence[CellPlan]
-    forecast: Forecast
+    forecast: SuiteForecast
     capacity: int
     """How many runs are under way at once."""
 
     @property
-    def runs(self) -> list[Run]:
-        """Every run that is known by now, each once."""
+    def runs(self) -> list[SuiteRun]:
+        """Every run that has a name by now, each once."""
         return [*{run.name: run for planned in self.plans for run in planned.all_runs}.values()]
 
     @property
@@ -53,10 +53,9 @@ class Overview:
         known = [one for one in later if one is not None]
         if len(known) < len(later) or any(r.name not in seconds for r in self.runs if r.state != "done"):
             return None
-        return left(self.runs, seconds), known
+        return seconds_left(self.runs, seconds), known
 
     def as_data(self) -> dict[str, Any]:
-        """For JSON."""
         return {
             "counts": self._counts(),
             "seconds": self.seconds,
@@ -106,7 +105,7 @@ class Overview:
             return "unknown: nothing is measured or timed yet"
         if not self.is_pending:
             return "nothing is left to do"
-        whole = sum(together(phase, self.capacity) for phase in left)
+        whole = sum(seconds_together(phase, self.capacity) for phase in left)
         end = datetime.now().astimezone() + timedelta(seconds=whole)
         at_once = f"{self.capacity} at a time" if self.capacity > 1 else "one after the other"
         hours = f"{sum(map(sum, left)) / 3600:.2f} h of runs, {at_once}: {whole / 3600:.2f} h, "
@@ -116,11 +115,11 @@ class Overview:
         return f"{hours} (cells {', '.join(f'{what}: {count}' for what, count in by.items() if count)})"
 
 
-def _run_data(run: Run) -> dict[str, Any]:
+def _run_data(run: SuiteRun) -> dict[str, Any]:
     return {"name": run.name, "seed": run.seed, "state": run.state, "folder": str(run.folder.path)}
 
 
-def outcome_data(outcome: Outcome) -> dict[str, Any]:
+def outcome_data(outcome: RunOutcome) -> dict[str, Any]:
     """For JSON."""
     run = outcome.run
     return {
@@ -128,7 +127,8 @@ def outcome_data(outcome: Outcome) -> dict[str, Any]:
         "cell": run.cell,
         "seed": run.seed,
         "folder": str(run.folder.path),
-        "verdict": outcome.verdict,
+        "status": outcome.status,
+        "kind": outcome.kind,
         "cause": outcome.cause or None,
         "exit_code": outcome.code,
         "seconds": round(outcome.seconds, 1),
