@@ -55,7 +55,7 @@ def sign_flip_p(differences: Sequence[float]) -> float:
     least = seen - _tolerance(signed)
     if least <= 0:
         return 1.0
-    return min(1.0, 2 * _count_sums_from(signed, least) / 2 ** len(signed))
+    return min(1.0, _count_sums_from(signed, least) * 2.0 ** (1 - len(signed)))
 
 
 def sign_flip_interval(differences: Sequence[float], confidence: float = 0.95) -> tuple[float, float] | None:
