@@ -23,6 +23,10 @@ from lpa3bench.training.image_passes import Passes
 from lpa3bench.training.network import Classifier
 
 
+class WrongView(PluginError):
+    """What an augmenter returned is no view of what it was handed."""
+
+
 class Clock:
     """Where the run is; shared by whoever has to know."""
 
@@ -166,7 +170,7 @@ class Views:
         """Shape and dtype now, values later."""
 
         def refuse(what: str) -> None:
-            raise PluginError(f"step {self._clock.step}: {name} returned {what}")
+            raise WrongView(f"step {self._clock.step}: {name} returned {what}")
 
         if not isinstance(view, View):
             refuse(f"a {type(view).__name__}, not a View")
