@@ -22,6 +22,7 @@ KINDS = {
     "backbone": "backbones",
     "dataset": "datasets",
     "labels": "labels",
+    "metric": "metrics",
 }
 """The kind of one plugin, and that of its hook."""
 _RUN = {"augmenter": "quickstart augmenters/none ", "task": ""}

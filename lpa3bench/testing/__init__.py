@@ -13,6 +13,7 @@ from lpa3bench.testing.datasets import check_dataset, try_dataset
 from lpa3bench.testing.differences import assert_same, no_global_randomness, weights_of
 from lpa3bench.testing.labels import check_labels, try_labels
 from lpa3bench.testing.laws import Finding, Law
+from lpa3bench.testing.metrics import check_metric, try_metric
 from lpa3bench.testing.short_training import check_resume
 from lpa3bench.testing.tasks import check_task, try_task
 from lpa3bench.testing.tiny import (
@@ -45,6 +46,7 @@ __all__ = [
     "check_backbone",
     "check_dataset",
     "check_labels",
+    "check_metric",
     "check_resume",
     "check_task",
     "environment",
@@ -53,6 +55,7 @@ __all__ = [
     "try_backbone",
     "try_dataset",
     "try_labels",
+    "try_metric",
     "try_task",
     "weights_of",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,64 +12,49 @@ from tempfile import TemporaryDirectory
 import torch
 
 from lpa3bench.api import Dataset, Split
-from lpa3bench.testing.differences import (
-    assert_same,
-    fresh_globals,
-    global_draws,
-    listed,
-    outcome_of,
-    refuse_global_draws,
-)
-from lpa3bench.testing.laws import Finding, Law, NotReached, hold, judge
+from lpa3bench.testing.differences import attempt, fresh_globals, global_draws, listed
+from lpa3bench.testing.laws import Finding, Law, findings_of, hold
+from lpa3bench.testing.subject import Observation, Subject, initialise, no_global_draws, same_seed
 
 
-class Trial:
+@dataclass
+class SplitsSeen(Observation):
+    """Its splits, or what reading them raised."""
+
+    splits: dict[str, Split] = field(default_factory=dict)
+
+
+class DatasetSubject(Subject[SplitsSeen]):
     """A data set, read from the data folder `root`."""
+
+    results = "splits"
 
     def __init__(self, make: Callable[[], Dataset], root: Path) -> None:
         self.make, self.root = make, root
-        self.global_draws: set[str] = set()
-        """Of the last reading."""
+        self.readings = 0
         self.written: set[str] = set()
         """What any reading has made, changed or removed in the data folder."""
 
-    @cached_property
-    def dataset(self) -> Dataset | BaseException:
-        """Built, or what building it raises."""
-        return outcome_of(self.make)
+    def start(self) -> Dataset:
+        return self.make()
 
     @cached_property
-    def loaded(self) -> dict[str, Split] | BaseException:
-        """Its splits, or what reading them raises."""
-        return outcome_of(lambda: self.load())
+    def dataset(self) -> Dataset:
+        """The one that is read."""
+        self.started()
+        return self.make()
 
-    @cached_property
-    def again(self) -> dict[str, Split]:
-        """Its splits, read once more, with a cache."""
-        with TemporaryDirectory() as folder:
-            return self.load(Path(folder))
-
-    def load(self, cache: Path | None = None) -> dict[str, Split]:
-        self.global_draws = set()
+    def see(self, seed: int) -> SplitsSeen:
+        """Read it, every other time with a cache. It has no seed."""
+        seen = SplitsSeen()
         before = _files(self.root)
-        try:
-            with fresh_globals(), global_draws(self.global_draws):
-                return self.built().load(self.root, cache=cache)
-        finally:
-            self.written |= {name for name, _ in before ^ _files(self.root)}
-
-    def built(self) -> Dataset:
-        """The data set, where there is one."""
-        if isinstance(self.dataset, BaseException):
-            raise NotReached("it could not be built")
-        return self.dataset
-
-    def splits(self) -> dict[str, Split]:
-        """The splits, where they could be read."""
-        self.built()
-        if isinstance(self.loaded, BaseException):
-            raise NotReached("it could not be read")
-        return self.loaded
+        self.readings += 1
+        with TemporaryDirectory() as folder, fresh_globals(), global_draws(seen.global_draws):
+            cache = Path(folder) if self.readings % 2 == 0 else None
+            seen.raised = attempt(lambda: seen.splits.update(self.dataset.load(self.root, cache=cache)))
+        self.written |= {name for name, _ in before ^ _files(self.root)}
+        seen.result = seen.splits
+        return seen
 
 
 def _files(root: Path) -> set[tuple[str, tuple[int, ...]]]:
@@ -84,88 +70,75 @@ def _files(root: Path) -> set[tuple[str, tuple[int, ...]]]:
     return found
 
 
-def initialise(trial: Trial) -> None:
-    """It can be built, and its spec is known without touching the disk."""
-    if isinstance(trial.dataset, BaseException):
-        raise trial.dataset
-    spec = trial.dataset.spec
+# ------------------------------------------------------------------------------------------------ the laws
+def spec_is_known(subject: DatasetSubject) -> None:
+    """Its spec is known without touching the disk, and fits together."""
+    spec = subject.dataset.spec
     assert len(spec.mean) == len(spec.std) == spec.channels, "mean and std have one value per channel"
     assert min(spec.std) > 0, "std: must be > 0"
     assert spec.num_classes > 1, "there are fewer than two classes"
     assert len(set(spec.class_names)) == len(spec.class_names), "class_names: two classes have one name"
 
 
-def loads(trial: Trial) -> None:
+def loads(subject: DatasetSubject) -> None:
     """`load` returns at least the splits "train" and "test"."""
-    trial.built()
-    if isinstance(trial.loaded, BaseException):
-        raise trial.loaded
-    missing = [name for name in ("train", "test") if name not in trial.loaded]
+    if subject.first.raised is not None:
+        raise subject.first.raised
+    missing = [name for name in ("train", "test") if name not in subject.first.splits]
     assert not missing, f"there is no split {missing[0]!r}"
 
 
-def shapes(trial: Trial) -> None:
+def image_shapes(subject: DatasetSubject) -> None:
     """Images are bytes [N, C, H, W] of the spec's channels and size."""
-    for name, split in trial.splits().items():
-        spec = trial.built().spec
+    for name, split in subject.first.reached().splits.items():
+        spec = subject.dataset.spec
         shape = [len(split.labels), spec.channels, spec.size, spec.size]
         assert split.images.dtype == torch.uint8, f"{name}: images are {split.images.dtype}, not torch.uint8"
         assert list(split.images.shape) == shape, f"{name}: images {list(split.images.shape)}, not {shape}"
 
 
-def labels(trial: Trial) -> None:
+def split_labels(subject: DatasetSubject) -> None:
     """Labels are int64 among the classes; −1 only in "train", of a set whose spec says `unlabelled`."""
-    for name, split in trial.splits().items():
-        spec = trial.built().spec
+    for name, split in subject.first.reached().splits.items():
+        spec = subject.dataset.spec
         lowest = -1 if name == "train" and spec.unlabelled else 0
         assert split.labels.dtype == torch.int64, f"{name}: labels are {split.labels.dtype}, not torch.int64"
         assert int(split.labels.min()) >= lowest, f"{name}: a label below {lowest}"
         assert int(split.labels.max()) < spec.num_classes, f"{name}: a label beyond the classes"
 
 
-def ids(trial: Trial) -> None:
+def sample_ids(subject: DatasetSubject) -> None:
     """Where images have names, each has one of its own."""
-    for name, split in trial.splits().items():
+    for name, split in subject.first.reached().splits.items():
         if split.ids is not None:
             assert len(split.ids) == len(split.labels), f"{name}: there is not one id for each image"
             assert len(set(split.ids)) == len(split.ids), f"{name}: two images have one id"
 
 
-def present(trial: Trial) -> None:
+def presence(subject: DatasetSubject) -> None:
     """`present` says without reading it what reading it finds: that it is there, and how many images."""
-    counts = {name: len(split.labels) for name, split in trial.splits().items()}
-    said = trial.built().present(trial.root)
+    counts = {name: len(split.labels) for name, split in subject.first.reached().splits.items()}
+    said = subject.dataset.present(subject.root)
     assert said.problem is None, f"`present` says that it is not there: {said.problem}"
     assert said.splits in (None, counts), f"`present` counts {said.splits}, and there are {counts}"
 
 
-def same_again(trial: Trial) -> None:
-    """Loading twice gives the same, with and without a cache."""
-    assert_same(dict(trial.splits()), dict(trial.again), "loaded again:")
-
-
-def no_global_draws(trial: Trial) -> None:
-    """It draws from no global generator."""
-    # The first time may have imported a library that draws while it is imported.
-    assert_same(sorted(trial.splits()), sorted(trial.again), "its splits, loaded again:")
-    refuse_global_draws(trial.global_draws)
-
-
-def folder_untouched(trial: Trial) -> None:
+def folder_untouched(subject: DatasetSubject) -> None:
     """Reading makes, changes and removes nothing in the data folder; it may write into `cache` alone."""
-    trial.splits()
-    names = sorted(trial.written)
+    subject.first.reached()
+    names = sorted(subject.written)
     assert not names, f"writes into the data folder: {listed(names)}"
 
 
-LAWS = (
+DATASET_LAWS = (
     Law("initialise", initialise),
+    Law("spec", spec_is_known),
     Law("loads", loads),
-    Law("shapes", shapes),
-    Law("labels", labels),
-    Law("ids", ids),
-    Law("present", present),
-    Law("same again", same_again),
+    Law("shapes", image_shapes),
+    Law("labels", split_labels),
+    Law("ids", sample_ids),
+    Law("present", presence),
+    Law("same again", same_seed),
     Law("folder untouched", folder_untouched),
     Law("no global RNG", no_global_draws),
 )
@@ -173,7 +146,7 @@ LAWS = (
 
 def try_dataset(make: Callable[[], Dataset], root: Path) -> list[Finding]:
     """Every law. Where its files are not there, those that need them are not applicable."""
-    return judge("", LAWS, Trial(make, root))
+    return findings_of("", DATASET_LAWS, DatasetSubject(make, root))
 
 
 def check_dataset(dataset: Dataset, root: Path) -> None:

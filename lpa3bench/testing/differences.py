@@ -14,7 +14,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from lpa3bench.runtime.seeding import Draws
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 def _global_states() -> dict[str, bytes]:
@@ -135,7 +135,7 @@ def attempt(work: Callable[[], Any]) -> Exception | None:
     return outcome if isinstance(outcome, Exception) else None
 
 
-def outcome_of(work: Callable[[], T]) -> T | Exception:
+def outcome_of(work: Callable[[], _T]) -> _T | Exception:
     """What the work returns, or raises; of a program that ends itself, an error that says so."""
     try:
         return work()

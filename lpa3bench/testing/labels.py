@@ -4,100 +4,107 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from functools import cached_property
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from lpa3bench.api import LabelContext, Labels, LabelSet
 from lpa3bench.runtime.seeding import Draws
-from lpa3bench.testing.differences import (
-    attempt,
-    drew,
-    fresh_globals,
-    global_draws,
-    outcome_of,
-    refuse_global_draws,
+from lpa3bench.testing.differences import attempt, drew, fresh_globals, global_draws
+from lpa3bench.testing.laws import Finding, Law, NotApplicable, findings_of, hold
+from lpa3bench.testing.subject import (
+    Observation,
+    Subject,
+    initialise,
+    no_global_draws,
+    other_seed,
+    same_seed,
 )
-from lpa3bench.testing.laws import Finding, Law, NotApplicable, NotReached, hold, judge
 
 
-class Trial:
+@dataclass
+class LabelsSeen(Observation):
+    """The labels of the made-up images, or what making them raised."""
+
+    made: Any = None
+    wrong: str = ""
+    """Why they are no labels of these images."""
+
+    @property
+    def error(self) -> Exception | None:
+        return self.raised or (AssertionError(self.wrong) if self.wrong else None)
+
+
+class LabelsSubject(Subject[LabelsSeen]):
     """A kind of labels, of `count` images in `num_classes` classes."""
+
+    results = "labels"
 
     def __init__(self, make: Callable[[], Labels], num_classes: int, count: int, root: Path) -> None:
         self.make, self.num_classes, self.root = make, num_classes, root
         self.clean = torch.arange(count) % num_classes
         self.given = self.clean.clone()
-        self.global_draws: set[str] = set()
-        """Of the last call."""
-        self.drew = False
+        """What it was handed."""
 
-    @cached_property
-    def refused(self) -> BaseException | None:
-        """What building it raises."""
-        return attempt(self.make)
+    def start(self) -> Labels:
+        return self.make()
 
-    @cached_property
-    def first(self) -> LabelSet | BaseException:
-        """With one seed; or what that raises."""
-        return outcome_of(lambda: self.apply(self.given))
+    def see(self, seed: int) -> LabelsSeen:
+        seen, draws = LabelsSeen(), Draws(seed)
 
-    def apply(self, clean: Tensor, seed: int = 3) -> LabelSet:
+        def make() -> None:
+            seen.made = self.apply(self.given, draws, seed)
+
+        with fresh_globals(), global_draws(seen.global_draws):
+            seen.raised = attempt(make)
+        seen.drew = drew(draws.state_dict())
+        seen.wrong = "" if seen.raised else _wrong(seen.made, self.clean)
+        seen.result = None if seen.error else [seen.made.given, seen.made.labelled]
+        return seen
+
+    def apply(self, clean: Tensor, draws: Draws, seed: int = 0) -> LabelSet:
         """What it makes of clean labels."""
-        self.built()
-        self.global_draws = set()
-        draws = Draws(seed)
         ctx = LabelContext(num_classes=self.num_classes, draws=draws, root=self.root, seed=seed)
-        with fresh_globals(), global_draws(self.global_draws):
-            found = self.make().apply(clean, ctx)
-        self.drew |= drew(draws.state_dict())
-        return found
-
-    def built(self) -> None:
-        """Go on only where it could be built."""
-        if self.refused is not None:
-            raise NotReached("it could not be built")
-
-    def whole(self) -> LabelSet:
-        """The labels, where there are any."""
-        if not isinstance(self.first, LabelSet) or self.first.given.shape != self.clean.shape:
-            raise NotReached("it makes no labels of these images")
-        return self.first
+        return self.make().apply(clean, ctx)
 
 
-def initialise(trial: Trial) -> None:
-    """It can be built."""
-    if trial.refused is not None:
-        raise trial.refused
+def _wrong(made: Any, clean: Tensor) -> str:
+    if not isinstance(made, LabelSet):
+        return f"apply returns a {type(made).__name__}, not a LabelSet"
+    given, labelled = made.given, made.labelled
+    if not given.shape == labelled.shape == clean.shape:
+        return "there is not one label for each image"
+    if given.dtype != torch.int64:
+        return f"labels are {given.dtype}, not torch.int64"
+    return "" if labelled.dtype == torch.bool else f"`labelled` is {labelled.dtype}, not torch.bool"
 
 
-def shapes(trial: Trial) -> None:
+# ------------------------------------------------------------------------------------------------ the laws
+def label_shapes(subject: LabelsSubject) -> None:
     """`apply` returns one label for each image, int64, and whether it is known, bool."""
-    trial.built()
-    if isinstance(trial.first, ValueError):
-        raise NotApplicable(f"it refuses the made-up labels: {trial.first}")
-    if isinstance(trial.first, BaseException):
-        raise trial.first
-    assert isinstance(trial.first, LabelSet), f"apply returns a {type(trial.first).__name__}, not a LabelSet"
-    given, labelled = trial.first.given, trial.first.labelled
-    assert given.shape == labelled.shape == trial.clean.shape, "there is not one label for each image"
-    assert given.dtype == torch.int64, f"labels are {given.dtype}, not torch.int64"
-    assert labelled.dtype == torch.bool, f"`labelled` is {labelled.dtype}, not torch.bool"
+    first = subject.first
+    if isinstance(first.raised, ValueError):
+        raise NotApplicable(f"it refuses the made-up labels: {first.raised}")
+    if first.raised is not None:
+        raise first.raised
+    assert not first.wrong, first.wrong
 
 
-def among_classes(trial: Trial) -> None:
+def given_labels(subject: LabelsSubject) -> None:
     """Known labels lie among the classes."""
-    known = trial.whole().given[trial.whole().labelled]
+    made = subject.first.reached().made
+    known = made.given[made.labelled]
     assert len(known), "no image is labelled"
     assert int(known.min()) >= 0, "a negative label"
-    assert int(known.max()) < trial.num_classes, "a label beyond the classes"
+    assert int(known.max()) < subject.num_classes, "a label beyond the classes"
 
 
-def plain_info(trial: Trial) -> None:
+def plain_info(subject: LabelsSubject) -> None:
     """`info` is plain JSON, as the record of a run is."""
-    info = trial.whole().info
+    info = subject.first.reached().made.info
     assert isinstance(info, dict), f"info is a {type(info).__name__}, not a dict"
     try:
         json.dumps(info, allow_nan=False)
@@ -107,54 +114,29 @@ def plain_info(trial: Trial) -> None:
         ) from error
 
 
-def clean_untouched(trial: Trial) -> None:
+def clean_untouched(subject: LabelsSubject) -> None:
     """The clean labels that it is handed are left as they are."""
-    trial.whole()
-    assert torch.equal(trial.given, trial.clean), "the clean labels were changed in place"
+    subject.first.reached()
+    assert torch.equal(subject.given, subject.clean), "the clean labels were changed in place"
 
 
-def unlabelled(trial: Trial) -> None:
+def unlabelled(subject: LabelsSubject) -> None:
     """An image that comes without a label, −1, gets none; or it says why that makes no sense."""
-    trial.whole()
-    clean = trial.clean.clone()
+    subject.first.reached()
+    clean = subject.clean.clone()
     clean[1::2] = -1
     try:
-        found = trial.apply(clean)
+        found = subject.apply(clean, Draws(0))
     except ValueError as error:
         raise NotApplicable(f"it refuses images without a label: {error}") from error
     made_up = found.labelled & (clean < 0)
     assert not bool(made_up.any()), "calls images labelled that come without a label (−1)"
 
 
-def no_global_draws(trial: Trial) -> None:
-    """Random numbers come from `draws`, not from torch's, NumPy's or Python's global generator."""
-    trial.whole()
-    trial.apply(trial.clean.clone())  # the first time may have imported what draws while it is imported
-    refuse_global_draws(trial.global_draws)
-
-
-def same_seed(trial: Trial) -> None:
-    """The same seed gives the same labels."""
-    trial.whole()
-    again = trial.apply(trial.clean.clone())
-    assert torch.equal(trial.whole().given, again.given), "the same seed gives other labels"
-    assert torch.equal(trial.whole().labelled, again.labelled), "the same seed labels other images"
-
-
-def other_seed(trial: Trial) -> None:
-    """Another seed gives other labels, where they are random at all."""
-    first = trial.whole()
-    if not trial.drew:
-        raise NotApplicable("it draws no random numbers")
-    others = [trial.apply(trial.clean.clone(), seed) for seed in range(4, 9)]
-    same = (torch.equal(first.given, o.given) and torch.equal(first.labelled, o.labelled) for o in others)
-    assert not all(same), "draws random numbers that change nothing"
-
-
-LAWS = (
+LABELS_LAWS = (
     Law("initialise", initialise),
-    Law("shapes", shapes),
-    Law("range", among_classes),
+    Law("shapes", label_shapes),
+    Law("range", given_labels),
     Law("info", plain_info),
     Law("input untouched", clean_untouched),
     Law("unlabelled images", unlabelled),
@@ -168,7 +150,7 @@ def try_labels(
     make: Callable[[], Labels], num_classes: int = 10, count: int = 200, root: Path = Path()
 ) -> list[Finding]:
     """Every law. `root`: the data folder, for labels that are read from it."""
-    return judge("", LAWS, Trial(make, num_classes, count, root))
+    return findings_of("", LABELS_LAWS, LabelsSubject(make, num_classes, count, root))
 
 
 def check_labels(

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from lpa3bench.errors import DataError
 
-Outcome = Literal["passed", "FAILED", "not applicable", "not reached"]
+LawOutcome = Literal["passed", "FAILED", "not applicable", "not reached"]
 
 
 EVERY = "every law"
@@ -29,7 +29,7 @@ class Law:
 
     name: str
     check: Callable[[Any], None]
-    """Is handed the trial of the plugin. Its docstring is the law in one sentence; it raises where the law
+    """Is handed the plugin's `Subject`. Its docstring is the law in one sentence; it raises where the law
     does not hold, with what was found instead."""
 
     @property
@@ -43,9 +43,9 @@ class Finding:
     """What came of one law."""
 
     where: str
-    """In which of the plugin's trials: "slot view"; empty where there is one only."""
+    """Of which of the plugin's subjects: "slot view"; empty where there is one only."""
     law: str
-    outcome: Outcome
+    outcome: LawOutcome
     reason: str = ""
     error: BaseException | None = field(default=None, compare=False, repr=False)
     """What was raised."""
@@ -64,16 +64,16 @@ def one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def judge(where: str, laws: Sequence[Law], trial: Any) -> list[Finding]:
-    """Hold a trial to each law, in order."""
-    return [_found(where, law, trial) for law in laws]
+def findings_of(where: str, laws: Sequence[Law], subject: Any) -> list[Finding]:
+    """What comes of each law, in order."""
+    return [_found(where, law, subject) for law in laws]
 
 
-def _found(where: str, law: Law, trial: Any) -> Finding:
+def _found(where: str, law: Law, subject: Any) -> Finding:
     found: BaseException
-    outcome: Outcome
+    outcome: LawOutcome
     try:
-        law.check(trial)
+        law.check(subject)
     except (NotApplicable, DataError) as error:
         found, outcome = error, "not applicable"
     except NotReached as error:

@@ -1,4 +1,4 @@
-"""Training on the tiny set as the runner does it, and the law that a stop leaves no trace."""
+"""Training on the tiny set as the runner does it, and what a stop in between must not change."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from lpa3bench.testing.differences import assert_same, fresh_globals
 from lpa3bench.testing.tiny import TinyNet, TinySet, environment
 from lpa3bench.training.environment import Environment
 
-EPOCHS = 3
+TRIED_EPOCHS = 3
 LONGEST = 24
 """Steps after which an epoch is cut short: a task may count its epochs in thousands of them."""
 
 
-def begin(
+def set_up(
     task: Task,
     slots: dict[SlotName, Augmenter] | None = None,
     *,
     seed: int = 0,
-    epochs: int = EPOCHS,
+    epochs: int = TRIED_EPOCHS,
     backbone: Callable[..., Backbone] = TinyNet,
     dataset: type[TinySet] = TinySet,
     **more: Any,
@@ -62,7 +62,7 @@ def check_resume(
     make_task: Callable[[], Task],
     make_augmenter: Callable[[], Augmenter] | None = None,
     slot: SlotName = "positives",
-    epochs: int = EPOCHS,
+    epochs: int = TRIED_EPOCHS,
     **more: Any,
 ) -> None:
     """Training that is saved and loaded into fresh objects before every epoch ends with the same bits.
@@ -78,7 +78,7 @@ def check_resume(
     def fresh() -> tuple[Environment, Task]:
         task = make_task()
         slots = {} if make_augmenter is None else {slot: make_augmenter()}
-        return begin(task, slots, epochs=epochs, **more), task
+        return set_up(task, slots, epochs=epochs, **more), task
 
     with fresh_globals():
         straight = fresh()

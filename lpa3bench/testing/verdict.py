@@ -9,12 +9,13 @@ from typing import Any
 
 from lpa3bench import api
 from lpa3bench.plugin.registry import Entry
-from lpa3bench.testing.augmenters import try_augmenter
-from lpa3bench.testing.backbones import try_backbone
-from lpa3bench.testing.datasets import try_dataset
-from lpa3bench.testing.labels import try_labels
-from lpa3bench.testing.laws import EVERY, Finding, Outcome
-from lpa3bench.testing.tasks import try_task
+from lpa3bench.testing.augmenters import AUGMENTER_LAWS, try_augmenter
+from lpa3bench.testing.backbones import BACKBONE_LAWS, try_backbone
+from lpa3bench.testing.datasets import DATASET_LAWS, try_dataset
+from lpa3bench.testing.labels import LABELS_LAWS, try_labels
+from lpa3bench.testing.laws import EVERY, Finding, Law, LawOutcome
+from lpa3bench.testing.metrics import METRIC_LAWS, try_metric
+from lpa3bench.testing.tasks import TASK_LAWS, try_task
 
 BASES: dict[str, type] = {
     "tasks": api.Task,
@@ -22,14 +23,23 @@ BASES: dict[str, type] = {
     "backbones": api.Backbone,
     "datasets": api.Dataset,
     "labels": api.Labels,
+    "metrics": api.Metric,
+}
+LAWS: dict[str, tuple[Law, ...]] = {
+    "tasks": TASK_LAWS,
+    "augmenters": AUGMENTER_LAWS,
+    "backbones": BACKBONE_LAWS,
+    "datasets": DATASET_LAWS,
+    "labels": LABELS_LAWS,
+    "metrics": METRIC_LAWS,
 }
 SMALL_BATCH = 16
 """Of a task whose batch size is not given: the tiny data set has 48 images."""
-_WORST: tuple[Outcome, ...] = ("FAILED", "not reached", "passed", "not applicable")
+_WORST: tuple[LawOutcome, ...] = ("FAILED", "not reached", "passed", "not applicable")
 
 
 @dataclass(frozen=True)
-class Verdict:
+class PluginVerdict:
     """What came of a plugin."""
 
     entry: Entry
@@ -97,6 +107,7 @@ KIND_WORDS = {
     "backbones": "backbone",
     "datasets": "data set",
     "labels": "labels",
+    "metrics": "metric",
 }
 
 
@@ -114,7 +125,7 @@ def _line(law: str, findings: list[Finding], width: int) -> str:
     return f"  {outcome:<14}  {law:<{width}}  {'; '.join(told)}".rstrip()
 
 
-def examine(entry: Entry, arguments: dict[str, Any], root: Path) -> Verdict:
+def examine(entry: Entry, arguments: dict[str, Any], root: Path) -> PluginVerdict:
     """Hold a plugin to all laws of its kind.
 
     Args:
@@ -130,7 +141,7 @@ def examine(entry: Entry, arguments: dict[str, Any], root: Path) -> Verdict:
         wrong = (
             f"it is registered with register_{entry.kind} and is no lpa3bench.{BASES[entry.kind].__name__}"
         )
-        return Verdict(entry, (Finding("", "initialise", "FAILED", wrong),))
+        return PluginVerdict(entry, (Finding("", "initialise", "FAILED", wrong),))
     if entry.kind == "tasks":
         arguments = {"batch_size": SMALL_BATCH} | arguments
 
@@ -143,5 +154,6 @@ def examine(entry: Entry, arguments: dict[str, Any], root: Path) -> Verdict:
         "backbones": lambda: try_backbone(make),
         "datasets": lambda: try_dataset(make, root),
         "labels": lambda: try_labels(make, root=root),
+        "metrics": lambda: try_metric(make),
     }
-    return Verdict(entry, tuple(tries[entry.kind]()))
+    return PluginVerdict(entry, tuple(tries[entry.kind]()))

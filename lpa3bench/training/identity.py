@@ -18,6 +18,8 @@ from typing import Any
 from lpa3bench.plugin.registry import Entry
 
 PACKAGE = Path(__file__).parents[1]
+NUMERICS_VERSION = 1
+"""Raised when a change to the engine changes a number that a run trains to."""
 # The engine's modules that can change a number; a change to any other one leaves finished runs valid.
 NUMERIC = (
     "api.py", "attack.py", "data", "nn", "ops.py", "plugin/from_transform.py", "runtime", "training",

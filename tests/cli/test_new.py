@@ -24,6 +24,7 @@ NAMES = {
     "backbone": "B" + "x" * (LONGEST_NAME - 1),
     "dataset": "HTTPBars2",
     "labels": "next_class",
+    "metric": "TopTwo",
 }
 
 

@@ -20,7 +20,7 @@ from lpa3bench.cli import main
 from lpa3bench.errors import PluginError, RunFailed
 from lpa3bench.runtime.seeding import Draws
 from lpa3bench.testing import COUNT, SPEC, TinyTask, check_augmenter, no_global_randomness
-from lpa3bench.testing.short_training import begin
+from lpa3bench.testing.short_training import set_up
 from lpa3bench.training.identity import plugin_digest
 
 X = torch.rand(12, 3, 8, 8, generator=torch.Generator().manual_seed(1))
@@ -51,7 +51,7 @@ def context(seed: int = 0) -> Context:
 def ready(cls: Callable[..., Augmenter], **given: Any) -> Augmenter:
     """Built and set up."""
     augmenter = cls(**given)
-    augmenter.setup(begin(TinyTask()))
+    augmenter.setup(set_up(TinyTask()))
     return augmenter
 
 
@@ -202,7 +202,7 @@ def test_rounding_is_clamped_and_more_is_reported() -> None:
     assert torch.equal(views(slightly, ones), ones)
 
     normalised = from_transform(lambda: lambda image: (image - 0.5) / 0.2, name="Normalised")
-    env = begin(TinyTask(), {"view": normalised()})
+    env = set_up(TinyTask(), {"view": normalised()})
     index = torch.arange(COUNT)
     env.views("view", env.models["net"], env.images(index), index=index, target=None)
     with pytest.raises(RunFailed, match=r"Normalised in slot view returned images outside \[0, 1\]"):
@@ -218,7 +218,7 @@ def test_rounding_is_clamped_and_more_is_reported() -> None:
     ],
 )
 def test_another_shape_or_type_is_named(transform: Any, told: str) -> None:
-    env = begin(TinyTask(), {"view": from_transform(lambda: transform, name="Odd")()})
+    env = set_up(TinyTask(), {"view": from_transform(lambda: transform, name="Odd")()})
     index = torch.arange(4)
     with pytest.raises(PluginError, match=f"Odd in slot view failed .*the transform returned {told}"):
         env.views("view", env.models["net"], env.images(index), index=index, target=None)

@@ -71,7 +71,7 @@ class Hooked(TinyNet):
         (HeadLeftOut, {"stages"}),
         (NoMaps, {"shapes"}),
         (Counts, {"resume"}),
-        (NumPyMade, {"same seed", "resume", "auxiliary BatchNorm"}),
+        (NumPyMade, {"no global RNG"}),
         (Hooked, {"deep copy"}),
         (Restless, {"no global RNG", "eval mode", "deep copy"}),
     ],

@@ -27,10 +27,11 @@ from lpa3bench.api import (
     View,
 )
 from lpa3bench.errors import DataError
+from lpa3bench.plugin.hookspecs import KINDS
 from lpa3bench.plugin.registry import Entry
 from lpa3bench.testing import TinyNet, TinySet
-from lpa3bench.testing.laws import NotApplicable, NotReached, hold, judge
-from lpa3bench.testing.verdict import examine
+from lpa3bench.testing.laws import NotApplicable, NotReached, findings_of, hold
+from lpa3bench.testing.verdict import LAWS, examine
 
 
 def test_what_a_law_raises_becomes_a_finding() -> None:
@@ -53,7 +54,7 @@ def test_what_a_law_raises_becomes_a_finding() -> None:
         raise NotApplicable("not random")
 
     laws = [testing.Law(f.__name__, f) for f in (passes, fails, breaks, missing, later, never)]
-    findings = judge("here", laws, None)
+    findings = findings_of("here", laws, None)
     assert [(f.law, f.outcome, f.reason) for f in findings] == [
         ("passes", "passed", ""),
         ("fails", "FAILED", "it is not so"),
@@ -68,12 +69,20 @@ def test_what_a_law_raises_becomes_a_finding() -> None:
         hold(findings)
 
 
-@pytest.mark.parametrize("kind", ["augmenters", "tasks", "backbones", "datasets", "labels"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_law_has_a_name_of_its_own_and_says_what_it_is(kind: str) -> None:
-    module = __import__(f"lpa3bench.testing.{kind}", fromlist=["LAWS"])
-    names = [law.name for law in module.LAWS]
+    names = [law.name for law in LAWS[kind]]
     assert len(names) == len({*names}) > 5
-    assert all(law.says.endswith(".") for law in module.LAWS)
+    assert all(law.says.endswith(".") for law in LAWS[kind])
+
+
+def test_a_law_of_all_kinds_is_one_function() -> None:
+    for name in ("initialise", "no global RNG"):
+        checks = {law.check for laws in LAWS.values() for law in laws if law.name == name}
+        assert len(checks) == 1
+    seeded = [law.check for laws in LAWS.values() for law in laws if law.name in ("same seed", "same again")]
+    assert len(seeded) == len(KINDS)
+    assert len({*seeded}) == 1
 
 
 @pytest.mark.parametrize(
@@ -127,7 +136,7 @@ def test_a_law_that_exits_fails() -> None:
         """It goes on."""
         sys.exit("no GPU")
 
-    (finding,) = judge("", [testing.Law("exits", exits)], None)
+    (finding,) = findings_of("", [testing.Law("exits", exits)], None)
     assert (finding.outcome, finding.reason) == ("FAILED", "SystemExit: no GPU")
 
 

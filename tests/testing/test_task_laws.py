@@ -14,8 +14,10 @@ from lpa3bench import testing
 from lpa3bench.api import Env, Labels, Phase, Step, Task
 from lpa3bench.errors import ConfigError
 from lpa3bench.testing import TinyTask
-from lpa3bench.testing.laws import judge
+from lpa3bench.testing.laws import findings_of
 from lpa3bench.testing.short_training import LONGEST
+from lpa3bench.testing.tasks import TASK_LAWS
+from lpa3bench.testing.training_subject import TaskSubject
 
 
 def test_the_kits_own_task_keeps_the_laws() -> None:
@@ -189,6 +191,6 @@ def planned(steps: int, real: int) -> type[Task]:
     ],
 )
 def test_the_plan_of_a_task(steps: int, real: int, told: str | None) -> None:
-    law = next(law for law in testing.tasks.LAWS if law.name == "phases")
-    (finding,) = judge("", [law], testing.tasks.Trial(planned(steps, real)))
+    law = next(law for law in TASK_LAWS if law.name == "phases")
+    (finding,) = findings_of("", [law], TaskSubject(planned(steps, real)))
     assert (finding.outcome, finding.reason) == (("FAILED", told) if told else ("passed", ""))

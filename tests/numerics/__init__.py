@@ -1,0 +1,1 @@
+"""Fingerprints of the numbers that runs train to, so that none moves without anybody's knowing."""

@@ -1,0 +1,118 @@
+"""Every task alone and with LP-A3 in its slots, through all of its phases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from lpa3bench.api import Augmenter, Slot, Task, TrainLabels
+from lpa3bench_plugins.tasks.dividemix import DivideMix
+from lpa3bench_plugins.tasks.fixmatch import FixMatch
+from lpa3bench_plugins.tasks.fullylabelled import FullyLabelled
+from lpa3bench_plugins.tasks.mcorrection import MCorrection
+from lpa3bench_plugins.tasks.mixup import Mixup
+from lpa3bench_plugins.tasks.pcorrection import PCorrection
+from lpa3bench_plugins.tasks.pes import PES
+from lpa3bench_plugins.tasks.supervised import Supervised
+from numerics.fingerprints import Numbers, Scenario
+from numerics.stage import DoubleLPA3, begin, few, noisy, trained
+
+
+class DoubleTargets(FullyLabelled):
+    """Mixed in: targets are in double precision."""
+
+    def given(self, index: Tensor) -> Tensor:
+        return super().given(index).double()
+
+
+class DoubleMixup(DoubleTargets, Mixup): ...
+
+
+class DoublePCorrection(DoubleTargets, PCorrection): ...
+
+
+class DoubleMCorrection(DoubleTargets, MCorrection):
+    """So is what turns losses into doubts about labels."""
+
+    def end_epoch(self, epoch: int) -> None:
+        super().end_epoch(epoch)
+        self.low, self.high, self.table = self.low.double(), self.high.double(), self.table.double()
+
+
+@dataclass(frozen=True)
+class Training:
+    """A task with parameters that take it through its phases in a few steps."""
+
+    owner: str
+    task: type[Task]
+    parameters: dict[str, Any]
+    epochs: int = 4
+    labels: Callable[[Tensor], TrainLabels] = noisy
+
+
+FIXMATCH = {"batch_size": 8, "mu": 2, "steps_per_epoch": 3, "threshold": 0.9, "positives_threshold": 0.8}
+CORRECTION = {"batch_size": 16, "bootstrap_epoch": 1}
+PENCIL = {"batch_size": 16, "correction_epoch": 1, "final_epoch": 2}
+STOPPING = {"batch_size": 16, "warmup_epochs": 1, "head_epochs": 1}
+TRAININGS = {
+    "adam": Training("Supervised", Supervised, {"batch_size": 16}),
+    "sgd": Training("Supervised", Supervised, {
+        "batch_size": 20, "optimizer": "sgd", "lr": 0.05, "nesterov": True, "weight_decay": 1e-3,
+        "milestones": (0.5,), "gamma": 0.3, "positives_weight": 0.5,
+    }, epochs=2),
+    "released": Training("FixMatch", FixMatch, FIXMATCH, epochs=2, labels=few),
+    "parts": Training("FixMatch", FixMatch, FIXMATCH | {
+        "warmup_steps": 2, "temperature": 0.7, "lambda_u": 0.8, "positives_weight": 0.6,
+        "labelled_too": False, "bn_chunks": 2, "ema_decay": 0.9,
+    }, epochs=2, labels=few),
+    "mixup": Training("Mixup", DoubleMixup, {"batch_size": 16, "milestones": (1, 2)}, epochs=3),
+    "hard": Training("MCorrection", DoubleMCorrection, CORRECTION | {"milestones": (2,)}, epochs=3),
+    "soft": Training("MCorrection", DoubleMCorrection, CORRECTION | {
+        "variant": "md_dyr_sh", "soft_epoch": 2, "temperature_epochs": 3, "temperature_last": 0.2,
+        "penalty_weight": 0.5,
+    }),
+    "three stages": Training("PCorrection", DoublePCorrection, PENCIL | {"milestones": (3,)}),
+    "paper": Training("PCorrection", DoublePCorrection, PENCIL | {
+        "correction_epoch": 0, "final_epoch": 1, "milestones": (2,), "lam": 20.0, "compatibility": "paper",
+    }, epochs=2),
+    "two networks": Training("DivideMix", DivideMix, {
+        "batch_size": 8, "warmup_epochs": 1, "lr_drop_epoch": 2, "loss_history": 2, "ramp_epochs": 2,
+        "confidence_penalty": 0.5,
+    }, epochs=3),
+    "frozen head": Training("PES", PES, STOPPING | {"late_epoch": 2, "ramp_epochs": 2}, epochs=3),
+    "trained head": Training("PES", PES, STOPPING | {
+        "batch_size": 12, "head_epochs": 2, "frozen_head": False, "max_class_weight": 1.1,
+    }, epochs=3),
+}  # fmt: skip
+
+
+def searching(ratio: float) -> Augmenter:
+    """LP-A3 with short steps: long ones would multiply what two machines differ by, step after step."""
+    return DoubleLPA3(ratio=ratio, margin=0.02, iterations=2, start=0.05, floor=0.1)
+
+
+def scenarios() -> list[Scenario]:
+    """Each training without an augmenter, and with LP-A3 as positives and as the strong view."""
+    found = []
+    for name, training in TRAININGS.items():
+        owner = training.owner
+        found.append(Scenario(owner, name, lambda t=training: _train(t, {})))
+        for slot, ratio in (("positives", 0.6), ("strong", 1.0)):
+            if slot in training.task.slots:
+                found.append(
+                    Scenario(
+                        owner,
+                        f"{name}, LPA3 in {slot}",
+                        lambda t=training, slot=slot, ratio=ratio: _train(t, {slot: searching(ratio)}),
+                        through=("LPA3",),
+                    )
+                )
+    return found
+
+
+def _train(training: Training, slots: dict[Slot, Augmenter]) -> Numbers:
+    task = training.task(**training.parameters)
+    return trained(task, begin(task, slots, epochs=training.epochs, labels=training.labels))
