@@ -24,6 +24,14 @@ from lpa3bench.training.network import Classifier
 from lpa3bench.types import SLOTS
 
 
+class Clock:
+    """Where the run is; shared by whoever has to know."""
+
+    def __init__(self) -> None:
+        self.epoch = 0
+        self.step = 0
+
+
 class WrongView(PluginError):
     """An augmenter returned what is no view of the batch that it was given."""
 
