@@ -7,6 +7,7 @@ whoever needs it, and a name claimed twice is an error that names both.
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import importlib.metadata
 import importlib.util
@@ -27,6 +28,8 @@ from lpa3bench.errors import PluginError, UsageError
 from lpa3bench.plugin import hookspecs
 from lpa3bench.plugin.hookspecs import API_VERSION, GROUP, KINDS
 
+OURS = "lpa3bench"
+"""The distribution whose plugins come with the engine."""
 HOOKS = ", ".join(f"register_{kind}" for kind in KINDS)
 
 
@@ -39,6 +42,15 @@ class Entry:
     target: type | str
     distribution: str
     """"name version", or the file given with --plugin."""
+    module: str = ""
+    """That registered it."""
+    file: Path | None = None
+    """Of the module, where it was given with --plugin."""
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it comes with lpa3bench."""
+        return self.file is None and self.distribution.partition(" ")[0] == OURS
 
     def load(self) -> type:
         """The class itself.
@@ -129,7 +141,7 @@ class _Collector:
         self.entries: list[Entry] = []
         self.broken: list[Broken] = []
 
-    def add(self, module: ModuleType, distribution: str) -> None:
+    def add(self, module: ModuleType, distribution: str, file: Path | None = None) -> None:
         """Take all of a module's plugins, or none of them where one hook fails or its version is not ours."""
         version = getattr(module, "LPA3BENCH_API", API_VERSION)
         if version != API_VERSION:
@@ -149,7 +161,7 @@ class _Collector:
                     def register(name: str, plugin: type | str, kind: str = kind) -> None:
                         if not isinstance(name, str):
                             raise TypeError(f"a plugin's name is a string, not {name!r}")
-                        found.append(Entry(kind, name, plugin, distribution))
+                        found.append(Entry(kind, name, plugin, distribution, module.__name__, file))
 
                     implementation.function(register)
         except (Exception, SystemExit) as error:  # in any way, and not taking others down
@@ -175,8 +187,8 @@ class _Collector:
 
 
 def _module_from(path: Path) -> ModuleType:
-    """Import a plugin file under a name of its own."""
-    name = f"lpa3bench_file_{path.stem}"
+    """Import a plugin file under a name of its own, so that two files of one name are two modules."""
+    name = f"lpa3bench_file_{path.stem}_{hashlib.sha256(bytes(path)).hexdigest()[:8]}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise UsageError(f"--plugin {path}: not a Python file")
@@ -212,5 +224,5 @@ def load(files: Sequence[Path] = ()) -> Registry:
         except (Exception, SystemExit) as error:
             collector.broken.append(Broken(str(path), _reason(error)))
             continue
-        collector.add(module, str(path))
+        collector.add(module, str(path), path.resolve())
     return collector.registry()

@@ -1,11 +1,13 @@
 """What a record is, `result.json`: one definition that reads, writes and validates it. Imports no torch.
 
-Shares are in [0, 1]. Only `cost`, `provenance`, and the seconds in the curve depend on the machine; all else is
-the same whenever the run is repeated in the same surroundings.
+Shares are in [0, 1]. Only `cost`, `provenance`, and the seconds in the curve depend on the machine; all else
+is the same whenever the run is repeated in the same surroundings.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -55,6 +57,12 @@ class Identity(Struct, frozen=True, forbid_unknown_fields=True):
     """The engine's numerics version."""
     plugins: dict[str, Text]
     """By name: the `version` of ours, the digest of the code of everybody else's."""
+
+    @property
+    def short(self) -> str:
+        """Eight hexadecimal digits that stand for it in the name of a run."""
+        text = json.dumps(msgspec.to_builtins(self), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 class MetricOfRun(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
