@@ -36,20 +36,32 @@ def identity_config(values: Mapping[str, str], catalogue: Catalogue) -> dict[str
         entry = catalogue.registry.get(owner)
         if (owner == RUN and parameter in WITHOUT_A_SAY) or (entry and entry.kind == "metrics"):
             continue
-        if entry is not None:
-            parameter = renames.current(entry, parameter)
-        known = catalogue.parameters(_target(owner, catalogue)) if entry or owner in (RUN, WEAK_VIEW) else {}
-        if parameter in known and _is_default(text, known[parameter], catalogue):
-            continue
-        if entry is not None:
-            parameter = renames.first(entry, parameter)
-        found[f"{scope}{slash}{owner}.{parameter}"] = text
+        known = _parameter(owner, parameter, catalogue)
+        if known is None or not _is_default(text, known, catalogue):
+            first = parameter if entry is None else renames.first(entry, renames.current(entry, parameter))
+            found[f"{scope}{slash}{owner}.{first}"] = text
     return dict(sorted(found.items()))
 
 
-def _target(owner: str, catalogue: Catalogue) -> str:
+def default_text(name: str, catalogue: Catalogue) -> str:
+    """What a value that an identity does not hold is, for people: "0.02, the default".
+
+    Args:
+        name: as in `identity_config`.
+    """
+    owner, _, parameter = name.rpartition("/")[2].rpartition(".")
+    known = _parameter(owner, parameter, catalogue)
+    if known is None or known.required:
+        return "not bound"
+    return f"{literal(known.default) or repr(known.default)}, the default"
+
+
+def _parameter(owner: str, parameter: str, catalogue: Catalogue) -> Parameter | None:
+    """The parameter of that name, or that once had it; None: nobody here has it."""
     entry = catalogue.registry.get(owner)
-    return owner if entry is None else f"{entry.kind}.{owner}"
+    if entry is not None:
+        return catalogue.parameters(f"{entry.kind}.{owner}").get(renames.current(entry, parameter))
+    return catalogue.parameters(owner).get(parameter) if owner in (RUN, WEAK_VIEW) else None
 
 
 def _is_default(text: str, parameter: Parameter, catalogue: Catalogue) -> bool:

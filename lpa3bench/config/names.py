@@ -68,9 +68,7 @@ class Catalogue:
         if (module := self.registry.broken_with(name)) is not None:
             raise PluginError(f"{origin}: {selector} comes from {module.distribution}, {module.error}")
         if copies := _copies(name, origin):
-            raise origin.error(
-                f"there is no {selector} here; its own copy is {copies[0]}; give it with --plugin"
-            )
+            raise origin.error(f"there is no {selector} here; its copy is {copies[0]}; give it with --plugin")
         ours = (RUN, WEAK_VIEW) if before == "" else ()
         names = [*ours, *(e.name for e in self.registry.entries if before in ("", e.kind))]
         hint = advice(name, names, before if before in KINDS else "registered names")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from lpa3bench.errors import RunFailed
 from lpa3bench.plugin.code import code_of
 from lpa3bench.plugin.registry import Entry
 from lpa3bench.runtime.files import write_atomically
@@ -46,7 +47,10 @@ class SourceCopy:
         main = folder / self.place
         for path, content in self.contents.items():
             file = main.parent / path
-            file.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                file.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise RunFailed(f"{file.parent}: cannot be made ({error.strerror})") from error
             write_atomically(file, partial(Path.write_bytes, data=content))
         return main
 

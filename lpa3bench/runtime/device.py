@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -171,14 +172,14 @@ def hardware(device: torch.device) -> dict[str, Any]:
     import torch
 
     name = capability = None
-    libraries = _math_libraries(torch.__config__.show())
+    libraries = math_libraries(torch.__config__.show())
     if device.type != "cpu":
         name = torch.cuda.get_device_name(device)
         capability = ".".join(map(str, torch.cuda.get_device_capability(device)))
         cudnn: Any = torch.backends.cudnn.version()  # type: ignore[no-untyped-call]
         libraries |= {key: str(v) for key, v in {"cuda": torch.version.cuda, "cudnn": cudnn}.items() if v}
     return {
-        **_cpu(),
+        **cpu_named(_cpu_told()),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "gpu_name": name,
         "gpu_capability": capability,
@@ -186,28 +187,31 @@ def hardware(device: torch.device) -> dict[str, Any]:
     }
 
 
-def _cpu() -> dict[str, str]:
-    """The CPU's model, and vendor, family and number of it, as far as the system tells."""
-    import platform
-
-    told: dict[str, str] = {}
+def _cpu_told() -> list[str]:
     try:
         with open("/proc/cpuinfo") as file:  # noqa: PTH123 (a kernel file, not a path of ours)
-            for line in file:
-                name, colon, value = line.partition(":")
-                if colon:
-                    told.setdefault(name.strip(), value.strip())
+            return file.readlines()
     except OSError:
-        pass
-    machine = platform.machine()
-    family = [told[name] for name in ("vendor_id", "CPU implementer") if name in told] or [machine]
+        return []
+
+
+def cpu_named(told: Iterable[str]) -> dict[str, str]:
+    """The model of a CPU, and its vendor, family and number, as far as the lines of `/proc/cpuinfo` tell."""
+    import platform
+
+    first: dict[str, str] = {}
+    for name, colon, value in (line.partition(":") for line in told):
+        if colon:
+            first.setdefault(name.strip(), value.strip())
+    family = first.get("vendor_id") or first.get("CPU implementer") or platform.machine()
     for name, word in {"cpu family": "family", "model": "model", "CPU part": "part"}.items():
-        family += [f"{word} {told[name]}"] if name in told else []
-    model = told.get("model name") or platform.processor() or machine
-    return {"cpu_model": model, "cpu_family": " ".join(family)}
+        if name in first:
+            family += f" {word} {first[name]}"
+    model = first.get("model name") or platform.processor() or platform.machine()
+    return {"cpu_model": model, "cpu_family": family}
 
 
-def _math_libraries(built_with: str) -> dict[str, str]:
+def math_libraries(built_with: str) -> dict[str, str]:
     """The versions in what `torch.__config__.show()` says: `{"mkl": "2024.2", "onednn": "3.12.0"}`."""
     patterns = {
         "mkl": r"Math Kernel Library Version ([\w.]+)",

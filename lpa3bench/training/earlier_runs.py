@@ -63,4 +63,4 @@ def _changed(job: Job, planned: Plan, other: RunDirectory) -> list[str]:
         return [str(error)]
     # Those of earlier engines hold defaults too.
     before = msgspec.structs.replace(before, config=job.config.as_defining(before.config))
-    return differences(before, planned.identity)
+    return differences(before, planned.identity, job.config.default_text)

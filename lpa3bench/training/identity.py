@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -152,10 +152,17 @@ def changes(held: Mapping[str, Any] | None, now: Identity) -> str:
     return summary(differences(msgspec.convert(held, Identity), now))
 
 
-def differences(one: Identity, other: Identity) -> list[str]:
-    """In what two identities differ, a line each."""
+def differences(
+    one: Identity, other: Identity, default: Callable[[str], str] = lambda name: "the default"
+) -> list[str]:
+    """In what two identities differ, a line each.
+
+    Args:
+        one, other: of these, what lies between is told as from one to the other.
+        default: says what a value is that an identity does not hold.
+    """
     lines = [
-        f"{name}: {one.config.get(name, 'the default')} → {other.config.get(name, 'the default')}"
+        f"{name}: {one.config.get(name) or default(name)} → {other.config.get(name) or default(name)}"
         for name in sorted({*one.config, *other.config})
         if one.config.get(name) != other.config.get(name)
     ]

@@ -173,7 +173,7 @@ PLUGINS: dict[str, tuple[type, ...]] = {
 
 def registry() -> Registry:
     """These plugins and no others."""
-    entries = [Entry(kind, cls.__name__, cls, "toys 1.0") for kind in KINDS for cls in PLUGINS[kind]]
+    entries = [Entry(kind, cls.__name__, cls, "toys 1.0") for kind in KINDS for cls in PLUGINS.get(kind, ())]
     return Registry(tuple(entries), ())
 
 
