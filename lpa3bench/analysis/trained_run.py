@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+import msgspec
 import torch
 from torch import Tensor
 from torch.nn.modules.module import register_module_forward_hook
@@ -23,10 +23,10 @@ from lpa3bench.ops import one_hot
 from lpa3bench.plugin import registry as registries
 from lpa3bench.plugin.registry import Registry
 from lpa3bench.runtime import device as devices
-from lpa3bench.training import identity as identities
 from lpa3bench.training.environment import Environment
 from lpa3bench.training.evaluation import BATCH
-from lpa3bench.training.job import label_content
+from lpa3bench.training.identity import differences
+from lpa3bench.training.job import identify, label_content
 from lpa3bench.training.network import Classifier
 from lpa3bench.training.run_directory import RunDirectory
 from lpa3bench.types import SLOTS
@@ -188,8 +188,10 @@ def open_run(
         UsageError: the device is not there.
     """
     folder = RunDirectory(path)
-    began = _beginning(folder)
-    limit, seed = began["identity"]["limit"], began["seed"]
+    began = folder.beginning()
+    if not folder.operative.is_file():
+        raise RunFailed(f"{path}: is no run directory: there is no {folder.operative.name}")
+    limit, seed = began.identity.limit, began.seed
     registry = registries.load(plugins)
     original = configs.load((folder.operative,), registry=registry)
     said = configs.used(bindings, (folder.operative,), registry=registry)
@@ -198,7 +200,7 @@ def open_run(
     where = devices.choose(device)
     learned, views = _learned(folder, weights)
     prepared = prepare(experiment, root=data, seed=seed, device=where, limit_to=limit)
-    if prepared.data_hash != began["identity"]["data"]:
+    if prepared.data_hash != began.identity.data:
         raise DataError(f"{data}: holds another {prepared.spec.name} than {path} was trained on")
     env = Environment(
         experiment,
@@ -222,13 +224,9 @@ def open_run(
         raise RunFailed(f"{path}: its state does not fit what its config builds now ({reason})") from error
     for model in env.models.values():
         model.eval()
-    now = identities.identity(
-        operative=original.operative,
-        plugins=original.plugins,
-        data_hash=prepared.data_hash,
-        label_content=label_content(experiment, data, seed),
-        limit=limit,
-    )
+    content = label_content(experiment, data, seed)
+    now = identify(original, data_hash=prepared.data_hash, content=content, limit=limit)
+    before = msgspec.structs.replace(began.identity, config=original.as_defining(began.identity.config))
     return Trained(
         folder=folder,
         config=config,
@@ -238,7 +236,7 @@ def open_run(
         networks=_predicting(task, env, prepared),
         epochs_done=learned.epochs_done,
         seed=seed,
-        changed=tuple(identities.differences(began["identity"], now)),
+        changed=tuple(differences(before, now)),
         _registry=registry,
         _guard=guard,
     )
@@ -250,19 +248,6 @@ class _Learned(NamedTuple):
     models: dict[str, Any]
     task: dict[str, Any]
     epochs_done: int
-
-
-def _beginning(folder: RunDirectory) -> dict[str, Any]:
-    """What the run wrote before its first step."""
-    try:
-        began: dict[str, Any] = json.loads(folder.env.read_text(encoding="utf-8"))
-    except OSError:
-        raise RunFailed(f"{folder.path}: is no run directory: there is no {folder.env.name}") from None
-    except ValueError as error:
-        raise RunFailed(f"{folder.env}: damaged ({error})") from error
-    if not folder.operative.is_file():
-        raise RunFailed(f"{folder.path}: is no run directory: there is no {folder.operative.name}")
-    return began
 
 
 def _learned(folder: RunDirectory, weights: Weights) -> tuple[_Learned, dict[str, Any]]:

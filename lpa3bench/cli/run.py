@@ -98,7 +98,7 @@ def command(
 
 
 def _explain(job: Job, as_json: bool) -> None:
-    from lpa3bench.training.explain import explain
+    from lpa3bench.training.earlier_runs import explain
 
     lines = explain(job)
     click.echo(json.dumps(lines, indent=1) if as_json else "\n".join(lines))

@@ -129,8 +129,12 @@ class Reader:
             return leaf
 
         try:
-            target = MACRO if raw.target == MACRO else self.catalogue.target(raw.target, raw.origin)
-            bindings.append(replace(raw, target=target, value=mapped(raw.value, in_full)))
+            target, parameter = MACRO, raw.parameter
+            if raw.target != MACRO:
+                target = self.catalogue.target(raw.target, raw.origin)
+                parameter = self.catalogue.current(target, parameter, raw.origin)
+            value = mapped(raw.value, in_full)
+            bindings.append(replace(raw, target=target, parameter=parameter, value=value))
         except BenchError as error:
             self.errors.append(error)
 

@@ -2,7 +2,7 @@
 
 gin gives the language: its parser reads the lines, and in the end it builds the objects. What lies between
 is ours, because gin knows no settings, layers or origins: `reading` (files and options as layers),
-`bindings` (which line wins), `resolution` (what can be reached from `run`), `catalogue` and `lint` (names
+`bindings` (which line wins), `resolution` (what can be reached from `run`), `names` and `lint` (names
 and types), `operative` (what it adds up to). gin builds from the operative config, the very text that a
 record keeps, so no record can tell of another experiment than the one that was run.
 
@@ -14,7 +14,7 @@ from __future__ import annotations
 import importlib.util  # noqa: F401  gin uses it without importing it
 import re
 import tokenize
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -38,6 +38,7 @@ from lpa3bench.config.bindings import (
     qualified,
     short,
 )
+from lpa3bench.config.defaults import default_text, identity_config
 from lpa3bench.config.experiment import Experiment
 from lpa3bench.config.gin_syntax import Import, Include, Reader, Statement
 from lpa3bench.config.lint import macro_errors, name_errors, scope_errors, value_errors
@@ -242,6 +243,19 @@ class Config:
     def operative(self) -> str:
         """The canonical gin text: every value that gin can write, sorted. Loading it gives the same text."""
         return "".join(f"{line}\n" for line in sorted(v.line for v in self.values if v.line is not None))
+
+    @property
+    def defining(self) -> dict[str, str]:
+        """The values that an identity holds: those that differ from their defaults, by their first names."""
+        return self.as_defining({value.name: value.text for value in self.values})
+
+    def as_defining(self, values: Mapping[str, str]) -> dict[str, str]:
+        """Those of other values, of an earlier run say, that an identity would hold."""
+        return identity_config(values, self._catalogue)
+
+    def default_text(self, name: str) -> str:
+        """What a value that an identity does not hold is, in words."""
+        return default_text(name, self._catalogue)
 
     @property
     def plugins(self) -> tuple[Entry, ...]:

@@ -5,12 +5,16 @@ Telling names apart needs no plugin code; a class is imported when its parameter
 
 from __future__ import annotations
 
+import warnings
 from importlib import import_module
+from pathlib import Path
 
 from lpa3bench.config.bindings import RUN, SUITE, Origin, Reference, kind, short
 from lpa3bench.config.experiment import Experiment
 from lpa3bench.config.typecheck import Parameter, advice, nearest, parameter_names, parameters
-from lpa3bench.errors import PluginError
+from lpa3bench.errors import PluginError, RenamedWarning
+from lpa3bench.plugin import renames
+from lpa3bench.plugin.copies import copies_that_name
 from lpa3bench.plugin.hookspecs import KINDS
 from lpa3bench.plugin.registry import Registry
 from lpa3bench.types import SLOTS
@@ -28,6 +32,14 @@ _FROM_ENGINE = {"backbones": ("num_classes", "in_channels")}
 """Parameters that the engine sets, from the data set."""
 
 
+def _copies(name: str, origin: Origin) -> list[Path]:
+    """Copies of a plugin file beside a config that was kept with a run, or with what was exported of it."""
+    if origin.line is None:
+        return []
+    folder = Path(origin.source).parent
+    return [copy for place in (folder, folder.absolute().parent) for copy in copies_that_name(name, place)]
+
+
 class Catalogue:
     """What the names in a config stand for."""
 
@@ -35,6 +47,7 @@ class Catalogue:
         self.registry = registry
         self.augmenters = frozenset(entry.name.lower() for entry in registry.kind("augmenters"))
         self._taken: dict[str, dict[str, Parameter]] = {}
+        self._warned: set[tuple[str, str]] = set()
 
     def target(self, selector: str, origin: Origin) -> str:
         """The full name of what `selector` means: `PES` and `tasks.PES` are `tasks.PES`.
@@ -58,6 +71,8 @@ class Catalogue:
             raise origin.error(f"there is no {selector}; did you mean {entry.kind}.{name}?")
         if (module := self.registry.broken_with(name)) is not None:
             raise PluginError(f"{origin}: {selector} comes from {module.distribution}, {module.error}")
+        if copies := _copies(name, origin):
+            raise origin.error(f"there is no {selector} here; its copy is {copies[0]}; give it with --plugin")
         ours = (RUN, WEAK_VIEW) if before == "" else ()
         names = [*ours, *(e.name for e in self.registry.entries if before in ("", e.kind))]
         hint = advice(name, names, before if before in KINDS else "registered names")
@@ -101,6 +116,16 @@ class Catalogue:
             found = parameters(self.load(target), vars(import_module("lpa3bench.api")))
             self._taken[target] = {name: found[name] for name in self.names(target)}
         return self._taken[target]
+
+    def current(self, target: str, parameter: str, origin: Origin) -> str:
+        """The parameter's name of today; a warning tells whoever wrote the one that it had once."""
+        entry = self.registry.get(short(target)) if kind(target) else None
+        name = parameter if entry is None else renames.current(entry, parameter)
+        if name != parameter and (target, parameter) not in self._warned:
+            self._warned.add((target, parameter))
+            text = f"{origin}: {short(target)}.{parameter} is called {short(target)}.{name} now"
+            warnings.warn(text, RenamedWarning, stacklevel=2)
+        return name
 
     def check_name(self, target: str, parameter: str, origin: Origin) -> None:
         """Raises ConfigError where there is no such parameter."""

@@ -8,6 +8,7 @@ it, and a name claimed twice is an error that names both.
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import importlib.metadata
 import importlib.util
@@ -28,6 +29,8 @@ from lpa3bench.errors import BenchError, PluginError, UsageError
 from lpa3bench.plugin import hookspecs
 from lpa3bench.plugin.hookspecs import API_VERSION, GROUP, KINDS
 
+OURS = "lpa3bench"
+"""The distribution whose plugins come with the engine."""
 HOOKS = ", ".join(f"register_{kind}" for kind in KINDS)
 
 
@@ -40,6 +43,15 @@ class Entry:
     target: type | str
     distribution: str
     """"name version", or the file given with --plugin."""
+    module: str = ""
+    """That registered it."""
+    file: Path | None = None
+    """Of the module, where it was given with --plugin."""
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it comes with lpa3bench."""
+        return self.file is None and self.distribution.partition(" ")[0] == OURS
 
     def load(self) -> type:
         """The class itself.
@@ -137,11 +149,12 @@ class _Collector:
         self._manager = pluggy.PluginManager(GROUP)
         self._manager.add_hookspecs(hookspecs)
 
-    def add(self, module: ModuleType, name: str, distribution: str) -> None:
+    def add(self, module: ModuleType, name: str, distribution: str, file: Path | None = None) -> None:
         """Take all of a module's plugins, or none of them where one hook fails or its version is not ours.
 
         Args:
             name: of the entry point with its distribution, or of the file.
+            file: of the module, where it was given with --plugin.
 
         Raises:
             PluginError: another entry point names the same module.
@@ -157,7 +170,7 @@ class _Collector:
         found: list[Entry] = []
         try:
             self._manager.register(module, name=name)
-            self._call(module, found, distribution)
+            self._call(module, found, distribution, file)
         except (Exception, SystemExit) as error:  # in any way, and not taking others down
             if self._manager.is_registered(module):
                 self._manager.unregister(module)
@@ -167,7 +180,7 @@ class _Collector:
             self.broken.append(Broken(distribution, f"registers nothing; hooks are {HOOKS}"))
         self.entries += found
 
-    def _call(self, module: ModuleType, found: list[Entry], distribution: str) -> None:
+    def _call(self, module: ModuleType, found: list[Entry], distribution: str, file: Path | None) -> None:
         """Call the hooks of this module alone, and put what they register into `found`."""
         own = self._manager.get_hookcallers(module) or ()
         if unknown := [hook.name for hook in own if not hook.has_spec()]:
@@ -178,7 +191,7 @@ class _Collector:
             def register(name: str, plugin: type | str, kind: str = kind) -> None:
                 if not isinstance(name, str):
                     raise TypeError(f"a plugin's name is a string, not {name!r}")
-                found.append(Entry(kind, name, plugin, distribution))
+                found.append(Entry(kind, name, plugin, distribution, module.__name__, file))
 
             self._manager.subset_hook_caller(f"register_{kind}", others)(register=register)
 
@@ -195,8 +208,8 @@ class _Collector:
 
 
 def _module_from(path: Path) -> ModuleType:
-    """Import a plugin file under a name of its own."""
-    name = f"lpa3bench_file_{path.stem}"
+    """Import a plugin file under a name of its own, so that two files of one name are two modules."""
+    name = f"lpa3bench_file_{path.stem}_{hashlib.sha256(bytes(path)).hexdigest()[:8]}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise UsageError(f"--plugin {path}: not a Python file")
@@ -232,5 +245,5 @@ def load(files: Sequence[Path] = ()) -> Registry:
         except (Exception, SystemExit) as error:
             collector.broken.append(Broken(str(path), _reason(error)))
             continue
-        collector.add(module, str(path), str(path))
+        collector.add(module, str(path), str(path), path.resolve())
     return collector.registry()

@@ -15,7 +15,7 @@ from lpa3bench import records
 from lpa3bench.errors import RunFailed
 from lpa3bench.publish.wandb_run import WandbArtifact, WandbRun
 from lpa3bench.records.private_paths import text_without_folders, without_folders
-from lpa3bench.training.identity import short_hash
+from lpa3bench.training.identity import short_name
 from lpa3bench.training.run_directory import RunDirectory
 from lpa3bench.types import SLOTS
 
@@ -38,13 +38,8 @@ def wandb_id(folder: RunDirectory) -> str:
     Raises:
         RunFailed: it is no run directory.
     """
-    try:
-        began = json.loads(folder.env.read_text(encoding="utf-8"))
-        return f"{short_hash(began['identity'])}-s{began['seed']}"
-    except OSError as error:
-        raise RunFailed(f"{folder.path}: is no run directory: there is no {folder.env.name}") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise RunFailed(f"{folder.env}: damaged ({type(error).__name__}: {error})") from error
+    began = folder.beginning()
+    return f"{began.short}-s{began.seed}"
 
 
 def read_run(path: Path, *, images: bool = True) -> WandbRun:
@@ -104,16 +99,10 @@ def _operative(folder: RunDirectory) -> dict[str, Any]:
     for line in lines:
         name, equals, text = line.partition(" = ")
         if equals:
-            values[_short(name)] = _value(text)
+            values[short_name(name)] = _value(text)
     if "run.task" not in values or "run.dataset" not in values:
         raise RunFailed(f"{folder.operative}: damaged: it binds no run.task or no run.dataset")
     return values
-
-
-def _short(name: str) -> str:
-    """`positives/augmenters.LPA3.margin` as a user writes it: `positives/LPA3.margin`."""
-    scopes, slash, selector = name.rpartition("/")
-    return f"{scopes}{slash}{'.'.join(selector.split('.')[-2:])}"
 
 
 def _value(text: str) -> Any:

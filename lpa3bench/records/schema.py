@@ -52,8 +52,8 @@ class Identity(Struct, frozen=True, forbid_unknown_fields=True):
     """Digest of the files that the labels are read from."""
     limit: Positive | None
     """`--limit`."""
-    numerics: Positive
-    """The engine's numerics version."""
+    numerics: Count
+    """The engine's numerics version; 0: not known (schema 1)."""
     plugins: dict[str, Text]
     """By name: the `version` of ours, the digest of the code of everybody else's."""
     recipe: Literal[1, 2] = 2

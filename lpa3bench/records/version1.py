@@ -66,7 +66,7 @@ def _converted(old: Mapping[str, Any]) -> RecordData:
         data=where["data_sha256"],
         labels=None,
         limit=old["protocol"]["limit"],
-        numerics=NUMERICS_OF_ENGINE.get(engine, 1),
+        numerics=NUMERICS_OF_ENGINE.get(engine, 0),
         plugins=dict(where["plugin_sources"]),
     )
     known = ("versions", "plugins", "plugin_sources", "platform", "git_commit", "command", "device",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -73,13 +75,19 @@ def backends(name: str) -> str:
     return "gloo" if name == "cpu" or not torch.cuda.is_available() else "cpu:gloo,cuda:nccl"
 
 
-def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any]:
-    """Mixed precision for training: "auto" is float32 on a CPU and bfloat16 on a GPU."""
+def precision(device: torch.device, asked: str) -> str:
+    """The precision that is used where one is asked for: "auto" is float32 on a CPU, bfloat16 on a GPU."""
+    if asked == "auto":
+        return "float32" if device.type == "cpu" else "bfloat16"
+    return asked
+
+
+def autocast(device: torch.device, asked: str) -> AbstractContextManager[Any]:
+    """Mixed precision for training, as `precision` says."""
     import torch
 
-    if precision == "float32" or (precision == "auto" and device.type == "cpu"):
-        return nullcontext()
-    return torch.autocast(device.type, torch.bfloat16)
+    used = precision(device, asked)
+    return nullcontext() if used == "float32" else torch.autocast(device.type, getattr(torch, used))
 
 
 def full_precision(device: torch.device) -> AbstractContextManager[Any]:
@@ -154,15 +162,61 @@ def peak_memory(device: torch.device) -> int:
 
 def describe(device: torch.device) -> str:
     """The hardware's name."""
-    import platform
+    found = hardware(device)
+    return str(found["gpu_name"] or found["cpu_model"])
 
+
+def hardware(device: torch.device) -> dict[str, Any]:
+    """What bits depend on beside the versions: the kind of CPU, the GPU if one is computed on, and the
+    libraries of mathematics that PyTorch was built with. By the names that records have for them."""
     import torch
 
+    name = capability = None
+    libraries = math_libraries(torch.__config__.show())
     if device.type != "cpu":
-        return torch.cuda.get_device_name(device)
+        name = torch.cuda.get_device_name(device)
+        capability = ".".join(map(str, torch.cuda.get_device_capability(device)))
+        cudnn: Any = torch.backends.cudnn.version()  # type: ignore[no-untyped-call]
+        libraries |= {key: str(v) for key, v in {"cuda": torch.version.cuda, "cudnn": cudnn}.items() if v}
+    return {
+        **cpu_named(_cpu_told()),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "gpu_name": name,
+        "gpu_capability": capability,
+        "math_libraries": libraries,
+    }
+
+
+def _cpu_told() -> list[str]:
     try:
         with open("/proc/cpuinfo") as file:  # noqa: PTH123 (a kernel file, not a path of ours)
-            names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
+            return file.readlines()
     except OSError:
-        names = []
-    return names[0] if names else platform.processor() or platform.machine()
+        return []
+
+
+def cpu_named(told: Iterable[str]) -> dict[str, str]:
+    """The model of a CPU, and its vendor, family and number, as far as the lines of `/proc/cpuinfo` tell."""
+    import platform
+
+    first: dict[str, str] = {}
+    for name, colon, value in (line.partition(":") for line in told):
+        if colon:
+            first.setdefault(name.strip(), value.strip())
+    family = first.get("vendor_id") or first.get("CPU implementer") or platform.machine()
+    for name, word in {"cpu family": "family", "model": "model", "CPU part": "part"}.items():
+        if name in first:
+            family += f" {word} {first[name]}"
+    model = first.get("model name") or platform.processor() or platform.machine()
+    return {"cpu_model": model, "cpu_family": family}
+
+
+def math_libraries(built_with: str) -> dict[str, str]:
+    """The versions in what `torch.__config__.show()` says: `{"mkl": "2024.2", "onednn": "3.12.0"}`."""
+    patterns = {
+        "mkl": r"Math Kernel Library Version ([\w.]+)",
+        "onednn": r"(?:MKL-DNN|oneDNN) v([\w.]+)",
+        "openblas": r"OpenBLAS ([\d.]+)",
+    }
+    found = {name: re.search(pattern, built_with) for name, pattern in patterns.items()}
+    return {name: match[1] for name, match in found.items() if match}

@@ -1,8 +1,9 @@
-"""Files that are whole or absent. Imports no torch."""
+"""Files that are whole or absent, and the digest of what they hold. Imports no torch."""
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 from collections.abc import Callable
 from contextlib import suppress
@@ -60,3 +61,11 @@ def _cure(error: OSError | RuntimeError) -> str:
 def write_text(path: Path, text: str) -> None:
     """Write a text file, all or nothing; in UTF-8 with plain newlines, whatever the system."""
     write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8", newline="\n"))
+
+
+def digest(*parts: bytes) -> str:
+    """The first 16 hexadecimal digits of a SHA-256, which knows where a part ends."""
+    total = hashlib.sha256()
+    for part in parts:
+        total.update(len(part).to_bytes(8, "little") + part)
+    return total.hexdigest()[:16]

@@ -14,6 +14,7 @@ from lpa3bench.config.experiment import Experiment
 from lpa3bench.data.splits import data_hash
 from lpa3bench.errors import BenchError, ConfigError, RunFailed, blamed
 from lpa3bench.plugin.registry import Registry
+from lpa3bench.records.schema import Identity
 from lpa3bench.records.searches import FOLDER
 from lpa3bench.suites import LoadedCell, Search, Suite, SuiteCell, binding_texts
 from lpa3bench.suites.suite_run import SuiteRun
@@ -117,7 +118,7 @@ class Planner:
         experiment = config.experiment()
         found_hash, _ = self._data(config, experiment)
         name = cell_name(config.names, experiment.setting)
-        known: dict[bytes, dict[str, Any]] = {}
+        known: dict[bytes, Identity] = {}
         found = []
         for seed in seeds:
             content = label_content(experiment, self.data, seed)

@@ -10,9 +10,9 @@ from typing import Any
 
 from lpa3bench.errors import DataError, RunFailed
 from lpa3bench.records import SELECTED_BY, searches
+from lpa3bench.runtime.files import digest
 from lpa3bench.suites import Search, binding_texts
 from lpa3bench.suites.plan import CellPlan, Planner, SearchTrial
-from lpa3bench.training.identity import digest
 
 
 @dataclass(frozen=True)

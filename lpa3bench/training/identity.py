@@ -2,165 +2,181 @@
 
 from __future__ import annotations
 
-import ast
-import hashlib
-import importlib.metadata
-import inspect
 import json
-import platform
-import subprocess
-import sys
-from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from lpa3bench.plugin.registry import Entry
+import msgspec
 
-PACKAGE = Path(__file__).parents[1]
+from lpa3bench.errors import DataError
+from lpa3bench.plugin.code import code_of
+from lpa3bench.plugin.registry import OURS, Entry
+from lpa3bench.records.schema import Identity
+from lpa3bench.records.version1 import NUMERICS_OF_ENGINE
+from lpa3bench.runtime.files import digest
+
 NUMERICS_VERSION = 1
-"""Raised when a change to the engine changes a number that a run trains to."""
-# The engine's modules that can change a number; a change to any other one leaves finished runs valid.
-NUMERIC = (
-    "api.py", "attack.py", "data", "nn", "ops.py", "plugin/from_transform.py", "runtime", "training",
-    "types.py",
-)  # fmt: skip
-LIBRARIES = (
-    "gin-config", "medmnist", "numpy", "pillow", "pluggy", "scikit-learn", "timm", "torch", "torchvision",
-)  # fmt: skip
-
-
-def digest(*parts: bytes) -> str:
-    """The first 16 hexadecimal digits of a SHA-256."""
-    total = hashlib.sha256()
-    for part in parts:
-        total.update(len(part).to_bytes(8, "little") + part)
-    return total.hexdigest()[:16]
-
-
-@cache
-def engine_digest() -> str:
-    """Of the sources of the modules named in `NUMERIC`."""
-    files = [f for name in NUMERIC for f in _python_files(PACKAGE / name)]
-    return digest(*(f.read_bytes() for f in files))
-
-
-def _python_files(path: Path) -> list[Path]:
-    return sorted(path.rglob("*.py")) if path.is_dir() else [path]
-
-
-def plugin_digest(plugin: type) -> str:
-    """Of the source of a plugin's module and of the modules of its own package that it imports."""
-    path = inspect.getsourcefile(plugin)
-    if path is None:
-        return "unknown"
-    root = plugin.__module__.partition(".")[0]
-    seen: dict[Path, bytes] = {}
-    _follow(Path(path), root, seen)
-    return digest(*(seen[p] for p in sorted(seen, key=lambda p: p.name)))
-
-
-def _follow(path: Path, root: str, seen: dict[Path, bytes]) -> None:
-    """Collect a source and, below the package `root`, what it imports; what was not imported yet as well."""
-    if path in seen or not path.is_file():
-        return
-    seen[path] = path.read_bytes()
-    for node in ast.walk(ast.parse(seen[path])):
-        for place in _imported(node, path, root):
-            _follow(place.with_name(f"{place.name}.py"), root, seen)
-            _follow(place / "__init__.py", root, seen)
-
-
-def _imported(node: ast.AST, path: Path, root: str) -> Iterator[Path]:
-    """Where the modules below `root` lie, without ".py", that a statement of the file `path` may import."""
-    if isinstance(node, ast.Import):
-        for alias in node.names:
-            yield from _below(root, *alias.name.split("."))
-    elif isinstance(node, ast.ImportFrom):
-        parts = (node.module or "").split(".")
-        places = [path.parents[node.level - 1].joinpath(*parts)] if node.level else _below(root, *parts)
-        for place in places:
-            yield from (place, *(place / alias.name for alias in node.names))
-
-
-def _below(root: str, head: str, *rest: str) -> list[Path]:
-    """Where the module `head.rest…` lies, without ".py"; nowhere where it is not below `root`."""
-    folders = getattr(sys.modules.get(root), "__path__", ()) if head == root else ()
-    return [Path(folder, *rest) for folder in folders]
+"""Raised when a change of the engine changes a number that a run trains to."""
+VERSION_LENGTH = 8
+"""The text of a version is shorter than a digest."""
 
 
 def identity(
-    *, operative: str, plugins: Iterable[Entry], data_hash: str, label_content: bytes = b"", limit: int | None
-) -> dict[str, Any]:
-    """What defines a run beside its seed. Library versions are provenance, not identity."""
-    return {
-        # Which settings a file offers, and the chosen one's name, change no number; what it sets does.
-        "config": [line for line in operative.splitlines() if line and not line.startswith("run.setting")],
-        "data": data_hash,
-        "labels": digest(label_content) if label_content else None,
-        "engine": engine_digest(),
-        "limit": limit,
-        "plugins": _sources(plugins),
-    }
+    *,
+    config: Mapping[str, str],
+    plugins: Iterable[Entry],
+    data_hash: str,
+    label_content: bytes = b"",
+    limit: int | None = None,
+) -> Identity:
+    """What defines a run beside its seed. Library versions and hardware are provenance.
+
+    Args:
+        config: as `lpa3bench.config.defaults.identity_config` returns it.
+        plugins: all that the experiment is made of; metrics are left out.
+        data_hash: SHA-256 of the data set.
+        label_content: what the labels read from the disk.
+        limit: `--limit`.
+
+    Raises:
+        PluginError: a plugin cannot be imported, or its source cannot be found.
+    """
+    trained = sorted((e for e in plugins if e.kind != "metrics"), key=lambda e: e.name)
+    return Identity(
+        config=dict(config),
+        data=data_hash,
+        labels=digest(label_content) if label_content else None,
+        limit=limit,
+        numerics=NUMERICS_VERSION,
+        plugins={entry.name: _stands_for(entry) for entry in trained},
+    )
 
 
-def _sources(plugins: Iterable[Entry]) -> dict[str, str]:
-    return {entry.name: plugin_digest(entry.load()) for entry in sorted(plugins, key=lambda e: e.name)}
+def _stands_for(entry: Entry) -> str:
+    """The version of a plugin of ours, the digest of the code of anybody else's."""
+    return str(getattr(entry.load(), "version", 1)) if entry.is_ours else code_of(entry).digest
 
 
-def short_hash(parts: dict[str, Any]) -> str:
-    """Eight digits that stand for an identity in a run's name."""
-    return digest(json.dumps(parts, sort_keys=True).encode())[:8]
+def of_schema_1(record: Mapping[str, Any], config: Mapping[str, str]) -> Identity:
+    """What defines the run of a record of schema 1: the same as of a new run of its cell.
+
+    Schema 1 tells nothing of the files that labels are read from.
+
+    Args:
+        record: the whole record.
+        config: its config, as `lpa3bench.config.defaults.identity_config` returns it.
+
+    Raises:
+        DataError: nobody knows the numerics version of the engine that made it.
+    """
+    provenance = record["provenance"]
+    numerics = NUMERICS_OF_ENGINE.get(provenance["engine"])
+    if numerics is None:
+        engine = provenance["engine"]
+        raise DataError(f"it was made by an engine (digest {engine}) whose numerics version is not known")
+    return Identity(
+        config=dict(config),
+        data=provenance["data_sha256"],
+        labels=None,
+        limit=record["protocol"]["limit"],
+        numerics=numerics,
+        plugins=_of_digests(provenance["plugin_sources"], provenance["plugins"]),
+    )
 
 
-def differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
-    """In what two identities differ, a line each."""
-    lines = [f"- {line}" for line in one["config"] if line not in other["config"]]
-    lines += [f"+ {line}" for line in other["config"] if line not in one["config"]]
-    for name in sorted(one["plugins"].keys() & other["plugins"].keys()):
-        if one["plugins"][name] != other["plugins"][name]:
-            lines.append(f"the source of {name} has changed")
+def _of_digests(sources: Mapping[str, str], distributions: Mapping[str, str]) -> dict[str, str]:
+    """Of plugins that were known by a digest of their sources: ours were all of version 1."""
+    ours = {name for name, distribution in distributions.items() if distribution.partition(" ")[0] == OURS}
+    return {name: "1" if name in ours else source for name, source in sorted(sources.items())}
+
+
+# --------------------------------------------------------------------------------------- in `env.json`
+def plain(defined: Identity) -> dict[str, Any]:
+    """An identity as JSON values."""
+    found: dict[str, Any] = msgspec.to_builtins(defined)
+    return found
+
+
+def from_plain(began: Mapping[str, Any]) -> Identity:
+    """The identity in what a run wrote when it began, by an engine of before numerics versions too.
+
+    Raises:
+        ValueError: there is none in it.
+    """
+    held = began["identity"]
+    if "engine" not in held:
+        return msgspec.convert(held, Identity)
+    lines = (line.partition(" = ") for line in held["config"])
+    return Identity(
+        config={short_name(name): text for name, _, text in lines},
+        data=held["data"],
+        labels=held.get("labels"),
+        limit=held["limit"],
+        numerics=NUMERICS_OF_ENGINE.get(held["engine"], 0),
+        plugins=_of_digests(held["plugins"], began["provenance"].get("plugins", {})),
+    )
+
+
+def short_name(name: str) -> str:
+    """`positives/augmenters.LPA3.margin` as a user writes it: `positives/LPA3.margin`."""
+    scopes, slash, selector = name.rpartition("/")
+    return f"{scopes}{slash}{'.'.join(selector.split('.')[-2:])}"
+
+
+def short_of(began: Mapping[str, Any]) -> str:
+    """The eight digits in the name of a run, from what it wrote when it began."""
+    if "engine" in began["identity"]:
+        return digest(json.dumps(began["identity"], sort_keys=True).encode())[:8]
+    return from_plain(began).short
+
+
+# ---------------------------------------------------------------------------------------- differences
+SHOWN = 3
+"""Differences that one line names; more are counted."""
+
+
+def summary(changed: Sequence[str]) -> str:
+    """Differences in one line."""
+    more = f"; and {len(changed) - SHOWN} more" if len(changed) > SHOWN else ""
+    return "; ".join(changed[:SHOWN]) + more
+
+
+def changes(held: Mapping[str, Any] | None, now: Identity) -> str:
+    """In what an identity that was kept as `plain` made it differs from another, in one line; "": in nothing.
+
+    None stands for one that was not kept, by an engine of before.
+    """
+    if held is None:
+        return "by an earlier lpa3bench"
+    return summary(differences(msgspec.convert(held, Identity), now))
+
+
+def differences(
+    one: Identity, other: Identity, default: Callable[[str], str] = lambda name: "the default"
+) -> list[str]:
+    """In what two identities differ, a line each.
+
+    Args:
+        one, other: of these, what lies between is told as from one to the other.
+        default: says what a value is that an identity does not hold.
+    """
+    lines = [
+        f"{name}: {one.config.get(name) or default(name)} → {other.config.get(name) or default(name)}"
+        for name in sorted({*one.config, *other.config})
+        if one.config.get(name) != other.config.get(name)
+    ]
+    for name in sorted(one.plugins.keys() & other.plugins.keys()):
+        before, now = one.plugins[name], other.plugins[name]
+        if before != now:
+            ours = len(before) < VERSION_LENGTH and len(now) < VERSION_LENGTH
+            lines.append(f"{name}: version {before} → {now}" if ours else f"the code of {name} has changed")
     single = {
         "data": "the data",
         "labels": "the label file",
-        "engine": "the engine's source",
+        "numerics": "the engine's numerics version",
         "limit": "--limit",
     }
     for part, what in single.items():
-        if one.get(part) != other.get(part):
-            lines.append(f"{what}: {one.get(part)} → {other.get(part)}")
+        if getattr(one, part) != getattr(other, part):
+            lines.append(f"{what}: {getattr(one, part)} → {getattr(other, part)}")
     return lines
-
-
-def provenance(plugins: Sequence[Entry]) -> dict[str, Any]:
-    """Versions, sources and command of this process, for the record."""
-    versions = {"python": platform.python_version()}
-    for name in ("lpa3bench", *LIBRARIES):
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            versions[name] = "not installed"
-    return {
-        "versions": versions,
-        "plugins": {entry.name: entry.distribution for entry in plugins},
-        "plugin_sources": _sources(plugins),
-        "platform": platform.platform(),
-        "git_commit": _git_commit(),
-        "command": ["lpa3bench", *sys.argv[1:]],  # however it was started
-    }
-
-
-def _git_commit() -> str | None:
-    """The commit of the checkout that the engine runs from; None where it is installed."""
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(PACKAGE), "rev-parse", "--show-toplevel", "HEAD"],
-            capture_output=True,
-            text=True,
-            timeout=5,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    top, commit = done.stdout.split()
-    return commit if Path(top) == PACKAGE.parent else None

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lpa3bench.config import Config
 from lpa3bench.config.cell import cell_name
 from lpa3bench.config.experiment import Experiment
 from lpa3bench.data.training_data import TrainingData, prepare
 from lpa3bench.errors import ConfigError
+from lpa3bench.records.schema import Identity
 from lpa3bench.runtime import device as devices
 from lpa3bench.training import identity as identities
 from lpa3bench.training.run_directory import RunDirectory
@@ -43,7 +44,7 @@ class Plan:
     experiment: Experiment
     device: torch.device
     data: TrainingData
-    identity: dict[str, Any]
+    identity: Identity
     cell: str
     folder: RunDirectory
 
@@ -92,10 +93,10 @@ def label_content(experiment: Experiment, root: Path, seed: int) -> bytes:
     return b"" if experiment.labels is None else experiment.labels.content(root, seed)
 
 
-def identify(config: Config, *, data_hash: str, content: bytes, limit: int | None = None) -> dict[str, Any]:
+def identify(config: Config, *, data_hash: str, content: bytes, limit: int | None = None) -> Identity:
     """What defines a run of the config, beside its seed, on a data set of that hash and with such labels."""
     return identities.identity(
-        operative=config.operative,
+        config=config.defining,
         plugins=config.plugins,
         data_hash=data_hash,
         label_content=content,
@@ -103,6 +104,6 @@ def identify(config: Config, *, data_hash: str, content: bytes, limit: int | Non
     )
 
 
-def run_name(cell: str, identity: dict[str, Any], seed: int) -> str:
+def run_name(cell: str, identity: Identity, seed: int) -> str:
     """What the folder of a run is called."""
-    return f"{cell}-{identities.short_hash(identity)}-s{seed}"
+    return f"{cell}-{identity.short}-s{seed}"

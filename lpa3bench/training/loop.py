@@ -20,18 +20,21 @@ from lpa3bench.config.cell import describe
 from lpa3bench.config.experiment import Experiment
 from lpa3bench.data.training_data import TrainingData
 from lpa3bench.errors import ConfigError, PluginError, RunFailed, blamed
+from lpa3bench.plugin.copies import plugin_sources
 from lpa3bench.runtime import device as devices
 from lpa3bench.runtime.distributed import ALONE, Processes
 from lpa3bench.runtime.files import write_atomically
 from lpa3bench.runtime.seeding import derive
 from lpa3bench.runtime.signals import Interrupts
 from lpa3bench.training import identity as identities
+from lpa3bench.training.earlier_runs import left_behind
 from lpa3bench.training.environment import Environment
 from lpa3bench.training.evaluation import Scores, evaluate, macro_auc, per_class
 from lpa3bench.training.failure_file import recorded_failure
 from lpa3bench.training.history import Ledger, Means
 from lpa3bench.training.job import Job, Plan, plan
 from lpa3bench.training.metrics_file import JsonLines, cut_back
+from lpa3bench.training.provenance import provenance
 from lpa3bench.training.run_directory import RunDirectory
 from lpa3bench.training.sinks import RunInfo, Sink
 
@@ -78,7 +81,7 @@ def run(job: Job, sinks: Sequence[Sink] = (), processes: Processes = ALONE) -> O
             return Outcome(folder.path, record, already_done=True)
         checkpoint = processes.from_first(folder.checkpoints.load)
         if checkpoint is not None:
-            _check_alike(folder, checkpoint, device, processes)
+            _check_alike(planned, checkpoint, processes)
             # One and two threads add in another order, so a run keeps the number it began with.
             torch.set_num_threads(checkpoint["threads"])
 
@@ -104,8 +107,8 @@ def run(job: Job, sinks: Sequence[Sink] = (), processes: Processes = ALONE) -> O
             ledger.load_state_dict(checkpoint["ledger"])
             ledger.resumed_from.append(len(ledger.curve))
         elif processes.first:
-            _write_start(job, planned)
-            _save(folder, env, task, ledger)  # so that a stop in the first epoch leaves one too
+            _write_start(job, planned, processes)
+            _save(planned, env, task, ledger)  # so that a stop in the first epoch leaves one too
         if processes.first:
             cut_back(folder.metrics, len(ledger.curve))
         told = (JsonLines(folder.metrics), *sinks) if processes.first else ()
@@ -115,6 +118,7 @@ def run(job: Job, sinks: Sequence[Sink] = (), processes: Processes = ALONE) -> O
             epochs=experiment.epochs,
             epochs_done=len(ledger.curve),
             phases=task.phases(experiment.epochs),
+            note=left_behind(job, planned) if checkpoint is None and processes.first else None,
         )
         try:
             for sink in told:
@@ -169,7 +173,7 @@ def run(job: Job, sinks: Sequence[Sink] = (), processes: Processes = ALONE) -> O
                     _save_best(folder, env, task, epoch)
                 for sink in told:
                     sink.epoch(row)
-                _save(folder, env, task, ledger)
+                _save(planned, env, task, ledger)
 
             # ---------------------------------------------------------------------------- the record
             if scores is None:  # stopped between the last checkpoint and the record
@@ -181,7 +185,7 @@ def run(job: Job, sinks: Sequence[Sink] = (), processes: Processes = ALONE) -> O
             predictions = {"probs": test.probs.half().numpy(), "correct": test.correct.numpy()}
             write_atomically(folder.predictions, lambda path: _savez(path, predictions))
             record = records.compose(
-                cell=describe(experiment, job.config.names, identities.short_hash(planned.identity)),
+                cell=describe(experiment, job.config.names, planned.identity.short),
                 seed=job.seed,
                 curve=ledger.curve,
                 select=experiment.select,
@@ -217,12 +221,16 @@ def _plan(job: Job, processes: Processes) -> Plan:
     return planned
 
 
-def _check_alike(
-    folder: RunDirectory, checkpoint: dict[str, Any], device: torch.device, processes: Processes
-) -> None:
-    """A run goes on as it began: other devices, or more processes, round in other places."""
+def _check_alike(planned: Plan, checkpoint: dict[str, Any], processes: Processes) -> None:
+    """A run goes on as it began: by the same code and config; other devices, or more processes, round in
+    other places."""
+    folder = planned.folder
+    written = processes.from_first(lambda: identities.plain(folder.beginning().identity))
+    for held in (checkpoint.get("identity"), written):
+        if changed := identities.changes(held, planned.identity):
+            raise RunFailed(f"{folder.path}: was begun as another run ({changed}); start over with --fresh")
     began, size = checkpoint["device"], checkpoint["world_size"]
-    if began != device.type:
+    if began != planned.device.type:
         raise RunFailed(f"{folder.path}: began with --device {began}; take that, or start over with --fresh")
     if size != processes.size:
         raise RunFailed(
@@ -272,15 +280,21 @@ def _read(means: Mapping[str, Means], *, last: str, processes: Processes) -> dic
 
 
 # -------------------------------------------------------------------------------------- files of a run
-def _write_start(job: Job, planned: Plan) -> None:
+def _write_start(job: Job, planned: Plan, processes: Processes) -> None:
     """What is known before the first step."""
     folder, made = planned.folder, planned.data.label_set
     folder.clear()
     heading = "# The files as they were given; operative.gin is the one to run again.\n"
     folder.write_text(folder.config, heading + job.config.source)
     folder.write_text(folder.operative, job.config.operative)
-    provenance = identities.provenance(job.config.plugins)
-    folder.write_json(folder.env, {"identity": planned.identity, "seed": job.seed, "provenance": provenance})
+    for copy in plugin_sources(job.config.plugins).values():
+        copy.write(folder.path)
+    began = {
+        "identity": identities.plain(planned.identity),
+        "seed": job.seed,
+        "provenance": _provenance(job, planned, processes),
+    }
+    folder.write_json(folder.env, began)
     labels = {
         "given": made.given.numpy(),
         "labelled": made.labelled.numpy(),
@@ -295,9 +309,10 @@ def _savez(path: Path, arrays: dict[str, Any]) -> None:
         np.savez_compressed(file, **arrays)
 
 
-def _save(folder: RunDirectory, env: Environment, task: Task, ledger: Ledger) -> None:
+def _save(planned: Plan, env: Environment, task: Task, ledger: Ledger) -> None:
     """A checkpoint at the end of an epoch."""
     state = {
+        "identity": identities.plain(planned.identity),
         "env": env.state_dict(),
         "task": task.state_dict(),
         "ledger": ledger.state_dict(),
@@ -305,7 +320,7 @@ def _save(folder: RunDirectory, env: Environment, task: Task, ledger: Ledger) ->
         "device": env.device.type,
         "world_size": env.processes.size,
     }
-    folder.checkpoints.save(len(ledger.curve), state)
+    planned.folder.checkpoints.save(len(ledger.curve), state)
 
 
 def _save_best(folder: RunDirectory, env: Environment, task: Task, epoch: int) -> None:
@@ -336,13 +351,14 @@ def _config(job: Job) -> dict[str, str]:
 
 def _provenance(job: Job, planned: Plan, processes: Processes) -> dict[str, Any]:
     """Where the numbers come from."""
-    return {
-        **identities.provenance(job.config.plugins),
-        "data_sha256": planned.identity["data"],
-        "engine": planned.identity["engine"],
-        "device": planned.device.type,
-        "precision": planned.experiment.precision,
+    found = provenance(
+        job.config.plugins,
+        device=planned.device,
+        precision=planned.experiment.precision,
+        world_size=processes.size,
+    )
+    return found | {  # as schema 1 has them
+        "data_sha256": planned.identity.data,
+        "engine": found["engine_source"],
         "hardware": devices.describe(planned.device),
-        "world_size": processes.size,
-        "threads": torch.get_num_threads(),
     }

@@ -117,6 +117,8 @@ class Lines(Sink):
 
     def start(self, info: RunInfo) -> None:
         self.pace = Pace(info)
+        if info.note is not None:
+            self._write(f"note: {info.note}")
         begun = f", goes on after epoch {info.epochs_done}" if info.epochs_done else ""
         self._write(f"{info.run_id}: {info.epochs} epochs{begun}")
 
@@ -165,6 +167,8 @@ class Bar(Sink):
         )
         self._bar.add_task(self.pace.headline, total=self.pace.total, numbers="")
         with suppress(OSError):
+            if info.note is not None:
+                self.stream.write(f"note: {info.note}\n")
             self._bar.start()
 
     def step(self, phase: str) -> None:

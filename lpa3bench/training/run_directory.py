@@ -6,16 +6,32 @@ import fcntl
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from lpa3bench.errors import InUse, RunFailed
+from lpa3bench.records.schema import Identity
 from lpa3bench.runtime.files import write_text
+from lpa3bench.training import identity as identities
 from lpa3bench.types import SLOTS, SlotName
 
 if TYPE_CHECKING:
     from lpa3bench.runtime.state import Checkpoints
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """What a run wrote before its first step."""
+
+    identity: Identity
+    seed: int
+    short: str
+    """The eight digits of the identity in the run's name."""
+    provenance: dict[str, Any]
 
 
 class RunDirectory:
@@ -72,6 +88,21 @@ class RunDirectory:
         except OSError:  # nobody has been here yet
             return False
         return False
+
+    def beginning(self) -> Beginning:
+        """What the run wrote before its first step.
+
+        Raises:
+            RunFailed: it is no run directory, or the file is damaged.
+        """
+        try:
+            began = json.loads(self.env.read_text(encoding="utf-8"))
+            defined = identities.from_plain(began)
+            return Beginning(defined, began["seed"], identities.short_of(began), began["provenance"])
+        except OSError as error:
+            raise RunFailed(f"{self.path}: is no run directory: there is no {self.env.name}") from error
+        except (ValueError, KeyError, TypeError, AttributeError, msgspec.MsgspecError) as error:
+            raise RunFailed(f"{self.env}: damaged ({type(error).__name__}: {error})") from error
 
     def record(self) -> dict[str, Any] | None:
         """The record of the finished run; None while there is none."""

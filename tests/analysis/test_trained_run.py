@@ -17,6 +17,7 @@ from lpa3bench.analysis.sampled_views import TRUE_LABEL
 from lpa3bench.analysis.trained_run import Trained, open_run
 from lpa3bench.errors import BenchError, ConfigError, DataError, RunFailed, UsageError
 from lpa3bench.testing import assert_same
+from lpa3bench.training.identity import NUMERICS_VERSION
 
 
 def opened(folder: Path, **options: Any) -> Trained:
@@ -218,11 +219,11 @@ def test_what_cannot_be_opened_says_why(
     assert "\n" not in str(caught.value)
 
 
-def test_a_run_of_another_engine_opens_and_says_so(fixmatch_folder: Path, tmp_path: Path) -> None:
+def test_a_run_of_other_numbers_opens_and_says_so(fixmatch_folder: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     shutil.copytree(fixmatch_folder, folder)
     began = json.loads((folder / "env.json").read_text())
-    began["identity"]["engine"] = "an older one"
+    began["identity"]["numerics"] = 7
     (folder / "env.json").write_text(json.dumps(began))
     (line,) = opened(folder).changed
-    assert line.startswith("the engine's source: an older one → ")
+    assert line == f"the engine's numerics version: 7 → {NUMERICS_VERSION}"

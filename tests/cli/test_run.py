@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -168,12 +170,99 @@ def test_explain_says_what_would_happen_and_does_not_do_it(folder: Path) -> None
     assert "begun, goes on from checkpoint-00002.pt" in run("test.gin", "--explain").stdout
     lines = run("test.gin", "--explain", "-p", "LPA3.margin=0.03").stdout.splitlines()
     assert lines[1].endswith(": another run")
-    minus, plus = lines[2:]
-    assert minus.startswith("  - ")
-    assert minus.endswith("LPA3.margin = 0.02")
-    assert plus == f"  +{minus[3:-1]}3"
+    assert lines[2:] == ["  positives/LPA3.margin: 0.02, the default → 0.03"]
     other_cell = run("test.gin", "--explain", "-p", "run.positives = None").stdout.splitlines()
     assert len(other_cell) == 1, "a cell whose name goes on is another cell"
+
+
+# -------------------------------------------------------------------- other code, other names, other configs
+DIMMED = """
+import pathlib, sys
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import torch
+from shade import FACTOR
+from lpa3bench import Augmenter, View, hookimpl
+
+class Dimmed(Augmenter):
+    renamed = {"darkness": "depth"}
+
+    def __init__(self, *, depth: float = 1.0) -> None:
+        self.depth = depth
+
+    def generate(self, x, ctx):
+        return View(x * FACTOR / self.depth, torch.arange(len(x)))
+
+@hookimpl
+def register_augmenters(register):
+    register("Dimmed", Dimmed)
+"""
+WITH = ("--plugin", "dimmed.py", "-p", "run.view = @Dimmed()")
+Edited = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def dimmed(folder: Path, cli: Cli) -> Edited:
+    """Runs the plugin file with a helper that says so, in a process of its own."""
+    (folder / "dimmed.py").write_text(DIMMED)
+
+    def call(helper: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        (folder / "shade.py").write_text(helper)
+        return cli("run", "test.gin", *WITH, "--device", "cpu", *arguments, cwd=folder)
+
+    return call
+
+
+def test_a_helper_beside_a_plugin_file_that_was_edited_makes_another_run(
+    folder: Path, dimmed: Edited
+) -> None:
+    assert dimmed("FACTOR = 0.9").returncode == 0
+    assert "this run is finished" in dimmed("# as before\nFACTOR = 0.9").stderr
+    (result,) = folder.glob("runs/*/result.json")
+    result.unlink()
+    edited = dimmed("FACTOR = 0.1")
+    assert edited.returncode == 0
+    assert f"note: {result.parent.relative_to(folder)} was interrupted and does not go on: it is another run "
+    assert "(the code of Dimmed has changed)" in edited.stderr
+    assert len([*folder.glob("runs/*")]) == 2
+    assert "interrupted" not in dimmed("FACTOR = 0.9").stderr
+
+
+def test_a_run_keeps_the_plugin_file_that_it_was_made_with(folder: Path, dimmed: Edited, cli: Cli) -> None:
+    dimmed("FACTOR = 0.9")
+    (env,) = folder.glob("runs/*/env.json")
+    kept = json.loads(env.read_text())["provenance"]["plugin_files"]["Dimmed"]
+    operative = env.with_name("operative.gin").relative_to(folder)
+    line = refused(3, str(operative))
+    copy = operative.parent / kept
+    assert line.endswith(f"there is no augmenters.Dimmed here; its copy is {copy}; give it with --plugin")
+    again = cli("run", operative, "--plugin", copy, "--device", "cpu", cwd=folder)
+    assert "this run is finished" in again.stderr
+
+
+def test_an_old_name_is_warned_of_in_one_line(folder: Path, dimmed: Edited) -> None:
+    new = dimmed("FACTOR = 0.9", "-p", "Dimmed.depth = 2.0", "--json")
+    (folder / "old.gin").write_text("Dimmed.darkness = 3.0\nview/Dimmed.darkness = 2.0\n")
+    old = dimmed("FACTOR = 0.9", "--json", "old.gin")
+    assert old.stderr.splitlines() == [
+        "warning: old.gin:1: Dimmed.darkness is called Dimmed.depth now",
+        "this run is finished; --fresh runs it again",
+    ]
+    assert json.loads(old.stdout) == json.loads(new.stdout)
+
+
+def test_a_run_that_was_changed_behind_its_back_does_not_go_on(folder: Path) -> None:
+    run("test.gin")
+    (result,) = folder.glob("runs/*/result.json")
+    result.unlink()
+    env = result.with_name("env.json")
+    began = json.loads(env.read_text())
+    began["identity"]["config"]["positives/LPA3.iterations"] = "7"
+    env.write_text(json.dumps(began))
+    line = refused(1, "test.gin")
+    assert line.endswith(
+        "was begun as another run (positives/LPA3.iterations: 7 → 1); start over with --fresh"
+    )
+    assert run("test.gin", "--fresh").exit_code == 0
 
 
 # ---------------------------------------------------------------------------------- what goes wrong, and how

@@ -18,10 +18,11 @@ from lpa3bench import from_transform
 from lpa3bench.api import Augmenter, Context
 from lpa3bench.cli import main
 from lpa3bench.errors import PluginError, RunFailed
+from lpa3bench.plugin.code import code_of
+from lpa3bench.plugin.registry import Entry
 from lpa3bench.runtime.seeding import Draws
 from lpa3bench.testing import COUNT, SPEC, TinyTask, check_augmenter, no_global_randomness
 from lpa3bench.testing.short_training import set_up
-from lpa3bench.training.identity import plugin_digest
 
 X = torch.rand(12, 3, 8, 8, generator=torch.Generator().manual_seed(1))
 
@@ -251,7 +252,11 @@ def test_arguments_that_make_no_sense(arguments: Any, opening: str) -> None:
 
 
 def test_its_source_is_the_file_that_made_it() -> None:
-    assert plugin_digest(from_transform(lambda: None)) == plugin_digest(Local)
+    made, plain = (
+        code_of(Entry("augmenters", "Mine", cls, "toys 1.0")) for cls in (from_transform(lambda: None), Local)
+    )
+    assert made.files == plain.files
+    assert Path(__file__) in made.files.values()
 
 
 class Local:

@@ -63,7 +63,7 @@ def test_nothing_tells_of_the_folders_of_who_ran_it(tmp_path: Path, root: str) -
     record["config"]["Images.path"] = f"{root}/x/pictures.npz"
     (folder / "result.json").write_text(json.dumps(record))
     began = json.loads((folder / "env.json").read_text())
-    began["identity"]["config"] += bindings
+    began["identity"]["config"]["Images.path"] = repr(f"{root}/x/pictures.npz")
     began["provenance"] = {"command": record["provenance"]["command"]}
     (folder / "env.json").write_text(json.dumps(began))
     content = read_run(folder)

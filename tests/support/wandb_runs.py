@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from lpa3bench.training.identity import short_hash
+from lpa3bench.records.schema import Identity
+from lpa3bench.training.identity import plain
 from support.small_records import small_record
 
 OPERATIVE = """\
@@ -32,18 +33,20 @@ SEED = 3
 
 def made_run(out: Path, *, finished: bool = True) -> Path:
     """A run directory as the runner leaves it, but for its weights; with one picture."""
-    identity = {"config": OPERATIVE.splitlines(), "data": "d", "limit": None}
+    identity = Identity(config={"run.epochs": "2"}, data="d", labels=None, limit=None, numerics=1, plugins={})
     record = small_record(
         [True] * 9 + [False],
         earlier=(0.5, 0.7),
         seed=SEED,
         slots={"positives": "LPA3"},
         name=CELL,
-        identity=short_hash(identity),
+        identity=identity.short,
     )
     folder = out / str(record)
     folder.mkdir(parents=True)
-    (folder / "env.json").write_text(json.dumps({"identity": identity, "seed": SEED, "provenance": {}}))
+    (folder / "env.json").write_text(
+        json.dumps({"identity": plain(identity), "seed": SEED, "provenance": {}})
+    )
     (folder / "operative.gin").write_text(OPERATIVE)
     (folder / "config.gin").write_text("# as given\n")
     rows = [{key: value for key, value in row.items() if key != "seconds"} for row in record.curve]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -184,3 +185,12 @@ def test_nothing_goes_to_stdout(
 def test_a_sink_may_be_closed_before_it_was_started() -> None:
     Bar(Terminal()).close()
     Lines(Terminal()).close()
+
+
+@pytest.mark.parametrize("shown", [Lines, Bar])
+def test_what_whoever_started_it_should_know_comes_first(shown: type[Lines | Bar]) -> None:
+    stream = Terminal()
+    sink = shown(stream)
+    sink.start(replace(info(), note="runs/[a] was interrupted"))
+    sink.close()
+    assert stream.getvalue().startswith("note: runs/[a] was interrupted\n")

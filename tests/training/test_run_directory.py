@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from lpa3bench.errors import InUse, RunFailed
+from lpa3bench.records.schema import Identity
+from lpa3bench.training.identity import plain
 from lpa3bench.training.run_directory import RunDirectory
 
 
@@ -28,6 +30,32 @@ def test_a_place_that_cannot_be_written_to(tmp_path: Path) -> None:
     folder = RunDirectory(tmp_path / "runs" / "run")
     with pytest.raises(RunFailed, match="cannot be written to .*; choose another --out"), folder.locked():
         pass
+
+
+def test_what_a_run_wrote_at_its_start_is_read_back(tmp_path: Path) -> None:
+    folder = RunDirectory(tmp_path / "run")
+    with pytest.raises(RunFailed, match="run: is no run directory: there is no env.json"):
+        folder.beginning()
+    made = Identity(
+        config={"run.epochs": "3"}, data="d", labels=None, limit=4, numerics=1, plugins={"LPA3": "1"}
+    )
+    folder.path.mkdir()
+    folder.write_json(folder.env, {"identity": plain(made), "seed": 3, "provenance": {"device": "cpu"}})
+    began = folder.beginning()
+    assert (began.identity, began.seed, began.short) == (made, 3, made.short)
+    assert began.provenance == {"device": "cpu"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{}", '{"identity": {}, "seed": 3, "provenance": {}}', '{"identity": null, "seed": 3}',
+     '{"identity": {"engine": "x"}, "seed": 3, "provenance": {}}'],
+)  # fmt: skip
+def test_a_damaged_start_is_told_in_one_line(tmp_path: Path, text: str) -> None:
+    (tmp_path / "env.json").write_text(text)
+    with pytest.raises(RunFailed, match="env.json: damaged") as caught:
+        RunDirectory(tmp_path).beginning()
+    assert "\n" not in str(caught.value)
 
 
 def test_the_record_is_the_mark_of_a_finished_run(tmp_path: Path) -> None:

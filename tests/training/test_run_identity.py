@@ -2,200 +2,221 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-import shutil
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from textwrap import dedent
 from typing import Any
 
+import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
+from lpa3bench import config as configs
+from lpa3bench.cli.run import command
+from lpa3bench.config.defaults import identity_config
+from lpa3bench.config.names import Catalogue
+from lpa3bench.errors import DataError
+from lpa3bench.plugin import registry as registries
 from lpa3bench.plugin.registry import Entry
+from lpa3bench.records.schema import Identity
 from lpa3bench.training import identity as identities
+from lpa3bench.training.job import Job, identify, plan
 
-Package = Callable[[str], type]
-
-
-@given(st.lists(st.binary(max_size=4), max_size=4), st.lists(st.binary(max_size=4), max_size=4))
-def test_a_digest_knows_where_a_part_ends(one: list[bytes], other: list[bytes]) -> None:
-    assert (identities.digest(*one) == identities.digest(*other)) == (one == other)
-    assert len(identities.digest(*one)) == 16
+BOARDS = Path(__file__).parents[2] / "leaderboards"
 
 
-# ------------------------------------------------------------------------------------------ sources
-@pytest.fixture
-def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the engine's sources, which the digest is then of."""
-    copy = tmp_path / "engine"
-    shutil.copytree(identities.PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(identities, "PACKAGE", copy)
-    return copy
-
-
-def engine_digest() -> str:
-    return identities.engine_digest.__wrapped__()
-
-
-@pytest.mark.parametrize("name", ["nn/reset.py", "views.py", "data/images.py", "ops.py", "device.py"])
-def test_a_module_that_can_change_a_number_is_part_of_it(engine: Path, name: str) -> None:
-    before = engine_digest()
-    with (engine / name).open("a") as file:
-        file.write("\n# changed\n")
-    assert engine_digest() != before
-
-
-def test_a_module_that_cannot_is_not(engine: Path) -> None:
-    before = engine_digest()
-    for name in ("cli/run.py", "sinks/progress.py", "explain.py"):
-        (engine / name).write_text("# changed\n")
-    assert engine_digest() == before == identities.engine_digest()
-
-
-@pytest.fixture
-def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Package]:
-    """`package(import statement)`: a fresh class of a package "wavy" whose module holds the statement."""
-    folder = tmp_path / "wavy"
-    (folder / "parts").mkdir(parents=True)
-    for name in ("__init__", "parts/__init__", "parts/deep", "other"):
-        (folder / f"{name}.py").write_text("")
-    (folder / "helper.py").write_text("from wavy.parts import deep\n")
-    monkeypatch.syspath_prepend(tmp_path)
-
-    def forget() -> None:
-        for name in [name for name in sys.modules if name.partition(".")[0] == "wavy"]:
-            del sys.modules[name]
-
-    def make(statement: str) -> type:
-        source = f"{dedent(statement)}\nclass Wavy:\n    pass\n"
-        if not (folder / "plugin.py").exists() or (folder / "plugin.py").read_text() != source:
-            (folder / "plugin.py").write_text(source)
-        forget()
-        importlib.invalidate_caches()
-        plugin: type = importlib.import_module("wavy.plugin").Wavy
-        return plugin
-
-    yield make
-    forget()
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "import wavy.helper",
-        "from wavy.helper import deep",
-        "from wavy import helper",
-        "from . import helper",
-        "from .helper import deep",
-        "def later():\n    from wavy import helper",
-        "def later():\n    import wavy.helper as h",
-    ],
-)
-def test_a_plugin_is_the_source_of_all_that_it_imports(
-    package: Package, tmp_path: Path, statement: str
-) -> None:
-    before = identities.plugin_digest(package(statement))
-    (tmp_path / "wavy" / "other.py").write_text("# changed\n")
-    assert identities.plugin_digest(package(statement)) == before
-    for name in ("parts/deep", "helper", "plugin"):
-        path = tmp_path / "wavy" / f"{name}.py"
-        held = path.read_text()
-        plugin = package(statement)
-        path.write_text(f"{held}# changed\n")
-        assert identities.plugin_digest(plugin) != before, name
-        path.write_text(held)
-    assert identities.plugin_digest(package(statement)) == before
-
-
-def test_a_plugin_does_not_depend_on_what_the_process_has_imported(package: Package) -> None:
-    statement = "def later():\n    from wavy import helper"
-    before = identities.plugin_digest(package(statement))
-    plugin = package(statement)
-    importlib.import_module("wavy.helper")
-    assert identities.plugin_digest(plugin) == before
-
-
-def test_missing_libraries_and_cycles_are_no_trouble(package: Package, tmp_path: Path) -> None:
-    (tmp_path / "wavy" / "helper.py").write_text("import wavy.plugin\n")
-    statement = "try:\n    import wavy.absent, no_such_library\nexcept ImportError:\n    from . import helper"
-    assert len(identities.plugin_digest(package(statement))) == 16
-
-
-# ------------------------------------------------------------------------------------------- identity
 class One:
     pass
 
 
 class Two:
-    pass
+    version = 3
 
 
-def identity(**changed: Any) -> dict[str, Any]:
-    entries = [Entry("tasks", name, cls, "toys 1.0") for name, cls in (("One", One), ("Two", Two))]
+def entries(distribution: str) -> list[Entry]:
+    return [Entry("tasks", name, cls, f"{distribution} 1.0") for name, cls in (("One", One), ("Two", Two))]
+
+
+def identity(**changed: Any) -> Identity:
     parts: dict[str, Any] = {
-        "operative": "run.epochs = 3\n\nrun.setting = 'a'\nTask.lr = 0.1\n",
-        "plugins": entries,
+        "config": {"run.epochs": "3", "Task.lr": "0.1"},
+        "plugins": entries("toys"),
         "data_hash": "d",
-        "limit": None,
     }
     return identities.identity(**(parts | changed))
 
 
 def test_the_same_run_has_the_same_name() -> None:
     plain = identity()
-    assert identity() == plain == json.loads(json.dumps(plain))
-    assert identities.short_hash(plain) == identities.short_hash(dict(reversed(plain.items())))
-    assert len(identities.short_hash(plain)) == 8
+    assert identity() == plain
+    assert identity(plugins=entries("toys")[::-1]).short == plain.short
+    assert identity(config={"Task.lr": "0.1", "run.epochs": "3"}).short == plain.short
+    assert len(plain.short) == 8
     assert identities.differences(plain, identity()) == []
-    # which settings a file offers and what the chosen one is called change no number
-    assert identity(operative="run.settings = ('a', 'b')\nrun.epochs = 3\nTask.lr = 0.1\n") == plain
-    entries = [Entry("tasks", name, cls, "toys 2.0") for name, cls in (("Two", Two), ("One", One))]
-    assert identity(plugins=entries) == plain
+    assert identities.changes(identities.plain(plain), identity()) == ""
+    assert msgspec.json.decode(msgspec.json.encode(plain), type=Identity) == plain
 
 
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
-        ({"operative": "run.epochs = 3\nTask.lr = 0.2\n"}, ["- Task.lr = 0.1", "+ Task.lr = 0.2"]),
+        ({"config": {"run.epochs": "3", "Task.lr": "0.2"}}, ["Task.lr: 0.1 → 0.2"]),
+        ({"config": {"Task.lr": "0.1", "Task.k": "2"}}, ["Task.k: the default → 2", "run.epochs: 3 → "]),
         ({"data_hash": "e"}, ["the data: d → e"]),
         ({"limit": 64}, ["--limit: None → 64"]),
         ({"label_content": b"y"}, ["the label file: None → "]),
     ],
-)
+)  # fmt: skip
 def test_another_run_has_another_name_and_its_difference_is_told(
     changed: dict[str, Any], told: list[str]
 ) -> None:
     one, other = identity(), identity(**changed)
-    assert identities.short_hash(one) != identities.short_hash(other)
+    assert one.short != other.short
     found = identities.differences(one, other)
     assert len(found) == len(told)
     assert all(line.startswith(start) for line, start in zip(found, told, strict=True))
 
 
-@pytest.mark.parametrize(
-    ("part", "told"), [("plugins", "the source of One"), ("engine", "the engine's source")]
-)
-def test_another_source_is_told(part: str, told: str) -> None:
+def test_the_engine_is_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which is raised by hand: a comment in the engine makes no other run."""
     one = identity()
-    other = one | {part: one["plugins"] | {"One": "changed"} if part == "plugins" else "changed"}
-    (line,) = identities.differences(one, other)
-    assert line.startswith(told)
+    monkeypatch.setattr(identities, "NUMERICS_VERSION", 2)
+    assert identity().short != one.short
+    assert identities.differences(one, identity()) == ["the engine's numerics version: 1 → 2"]
 
 
-def test_provenance_says_where_the_numbers_come_from() -> None:
-    found = identities.provenance([Entry("tasks", "One", One, "toys 1.0")])
-    json.dumps(found, allow_nan=False)
-    assert found["plugins"] == {"One": "toys 1.0"}
-    assert found["command"] == ["lpa3bench", *sys.argv[1:]]
-    assert {"python", "lpa3bench", "torch"} <= found["versions"].keys()
-    root = identities.PACKAGE.parent
-    if (root / ".git").exists():
-        head = subprocess.run(["git", "-C", root, "rev-parse", "HEAD"], capture_output=True, text=True)
-        assert found["git_commit"] == head.stdout.strip()
-    else:
-        assert found["git_commit"] is None
+def test_ours_are_versions_and_others_digests(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert identity(plugins=entries("lpa3bench")).plugins == {"One": "1", "Two": "3"}
+    theirs = identity().plugins
+    assert all(len(digest) == 16 for digest in theirs.values())
+    mine = [Entry("tasks", "One", One, "lpa3bench x.py", file=Path(__file__))]
+    assert len(identity(plugins=mine).plugins["One"]) == 16, "a file is nobody's distribution"
+    before = identity(plugins=entries("lpa3bench"))
+    monkeypatch.setattr(Two, "version", 4)
+    assert identities.differences(before, identity(plugins=entries("lpa3bench"))) == ["Two: version 3 → 4"]
+
+
+def test_other_code_is_told() -> None:
+    one = identity()
+    other = msgspec.structs.replace(one, plugins=one.plugins | {"One": "0" * 16})
+    assert identities.differences(one, other) == ["the code of One has changed"]
+
+
+def test_what_only_measures_is_no_part_of_it() -> None:
+    kappa = Entry("metrics", "Kappa", One, "toys 1.0")
+    assert identity(plugins=[*entries("toys"), kappa]) == identity()
+
+
+def test_many_differences_are_told_in_few_words() -> None:
+    assert identities.summary(["a", "b"]) == "a; b"
+    assert identities.summary([*"abcde"]) == "a; b; c; and 2 more"
+
+
+# --------------------------------------------------------------------------------------- records of schema 1
+def schema_1() -> list[Path]:
+    """A record of every cell of the shipped boards."""
+    files = sorted(BOARDS.glob("*/results/*-s100.json")) + sorted(
+        BOARDS.glob("fashion_mini/results/*-s0.json")
+    )
+    return [file for file in files if json.loads(file.read_text())["schema_version"] == 1]
+
+
+def options(record: dict[str, Any]) -> dict[str, Any]:
+    """Those of the command that made a record."""
+    context = command.make_context("run", [*record["provenance"]["command"][2:]])
+    return context.params
+
+
+@pytest.fixture(scope="module")
+def of_record() -> Callable[[dict[str, Any]], Identity]:
+    catalogue = Catalogue(registries.load())
+
+    def of_record(record: dict[str, Any]) -> Identity:
+        return identities.of_schema_1(record, identity_config(record["config"], catalogue))
+
+    return of_record
+
+
+def test_an_old_record_is_of_the_run_that_its_command_means_today(
+    of_record: Callable[[dict[str, Any]], Identity],
+) -> None:
+    """So that a suite goes on with new seeds, and its old records stand beside the new ones."""
+    names: dict[str, Path] = {}
+    for file in schema_1():
+        record = json.loads(file.read_text())
+        given = options(record)
+        config = configs.load(
+            given["files"],
+            setting=given["setting"],
+            bindings=given["bindings"],
+            registry=registries.load(),
+        )
+        sha256 = record["provenance"]["data_sha256"]
+        now = identify(config, data_hash=sha256, content=b"", limit=given["limit"])
+        assert of_record(record) == now, file.name
+        assert now.short not in names, f"{file.name} and {names[now.short]} are two cells"
+        names[now.short] = file
+
+
+def test_its_data_are_those_of_today(tmp_path: Path, of_record: Callable[[dict[str, Any]], Identity]) -> None:
+    for file in [file for file in schema_1() if file.name.startswith("digits")][:1]:
+        record = json.loads(file.read_text())
+        given = options(record)
+        config = configs.load(
+            given["files"], setting=given["setting"], bindings=given["bindings"], registry=registries.load()
+        )
+        job = Job(config=config, seed=record["seed"], device="cpu", data=tmp_path, out=tmp_path / "runs")
+        planned = plan(job)
+        assert planned.identity == of_record(record)
+        assert planned.folder.path.name == f"{record['cell']['name']}-{planned.identity.short}-s100"
+
+
+RECORD: dict[str, Any] = {
+    "provenance": {
+        "engine": "d96fb4873683e697",
+        "data_sha256": "d" * 64,
+        "plugins": {"PES": "lpa3bench 0.1.0", "Mine": "mine 1.0"},
+        "plugin_sources": {"PES": "1" * 16, "Mine": "2" * 16},
+    },
+    "protocol": {"limit": 64},
+}
+
+
+def test_of_others_an_old_record_keeps_what_it_says() -> None:
+    found = identities.of_schema_1(RECORD, {"run.epochs": "3"})
+    assert found.plugins == {"Mine": "2" * 16, "PES": "1"}
+    assert (found.config, found.limit, found.numerics) == ({"run.epochs": "3"}, 64, 1)
+
+
+def test_an_unknown_engine_has_no_numerics_version() -> None:
+    record = RECORD | {"provenance": RECORD["provenance"] | {"engine": "0" * 16}}
+    with pytest.raises(DataError, match="digest 0000000000000000"):
+        identities.of_schema_1(record, {})
+
+
+# ----------------------------------------------------------------------------------------- what a run wrote
+def test_what_a_run_wrote_is_read_back() -> None:
+    began = {"identity": identities.plain(identity(limit=3)), "seed": 0, "provenance": {}}
+    again = json.loads(json.dumps(began))
+    assert identities.from_plain(again) == identity(limit=3)
+    assert identities.short_of(again) == identity(limit=3).short
+
+
+def test_what_an_earlier_engine_wrote_is_read_too() -> None:
+    held = {
+        "config": ["run.epochs = 3", "positives/augmenters.LPA3.margin = 0.02"],
+        "data": "d",
+        "engine": "d96fb4873683e697",
+        "labels": None,
+        "limit": None,
+        "plugins": {"LPA3": "1" * 16},
+    }
+    began = {"identity": held, "seed": 0, "provenance": {"plugins": {"LPA3": "lpa3bench 0.1.0"}}}
+    found = identities.from_plain(began)
+    assert found.config == {"run.epochs": "3", "positives/LPA3.margin": "0.02"}
+    assert (found.numerics, found.plugins) == (1, {"LPA3": "1"})
+    assert identities.short_of(began) == "2d302950", "the digits that are in the name of its directory"
+    assert identities.from_plain(began | {"identity": held | {"engine": "0" * 16}}).numerics == 0
+
+
+def test_an_identity_that_was_not_kept_is_another() -> None:
+    assert identities.changes(None, identity()) == "by an earlier lpa3bench"

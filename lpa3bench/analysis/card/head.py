@@ -12,15 +12,16 @@ from torch import Tensor
 
 from lpa3bench.analysis.card.runs import NUISANCE_EPOCHS, Request, Runs, Trainer
 from lpa3bench.api import Augmenter
+from lpa3bench.plugin.code import code_of
 from lpa3bench.runtime import device as devices
-from lpa3bench.training import identity as identities
+from lpa3bench.runtime.files import digest
 
 
 def augmenter_of(trainer: Trainer, runs: Runs) -> dict[str, Any]:
     """Name, parameters and recipe."""
     made: Augmenter = runs.augmenter
     parameters = parameters_of(runs)
-    source = identities.plugin_digest(trainer.entry.load())
+    source = code_of(trainer.entry).digest
     recipe = "\n".join(f"{name}={value}" for name, value in sorted(parameters.items()))
     return {
         "name": trainer.entry.name,
@@ -29,7 +30,7 @@ def augmenter_of(trainer: Trainer, runs: Runs) -> dict[str, Any]:
         "parameters": parameters,
         "describes_itself": made.describe(),
         "source_sha256": source,
-        "recipe_sha256": identities.digest(recipe.encode(), source.encode()),
+        "recipe_sha256": digest(recipe.encode(), source.encode()),
         "slot": runs.slot,
         "bn_domain": made.bn_domain,
         "needs_model": made.needs_model,

@@ -1,0 +1,117 @@
+"""Earlier runs of a cell and seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lpa3bench import config
+from lpa3bench.errors import RunFailed
+from lpa3bench.plugin import registry
+from lpa3bench.training.earlier_runs import explain, left_behind
+from lpa3bench.training.identity import plain
+from lpa3bench.training.job import Job, plan
+from lpa3bench.training.loop import run
+from lpa3bench.training.run_directory import RunDirectory
+from lpa3bench.training.sinks import RunInfo, Sink
+
+CONFIG = """
+run.task = @tasks.Supervised()
+run.dataset = @datasets.Synthetic()
+run.backbone = @backbones.SmallNet
+run.epochs = 2
+Supervised.batch_size = 8
+SmallNet.width = 4
+Synthetic.size = 8
+Synthetic.train = 16
+Synthetic.test = 8
+"""
+MakeJob = Callable[..., Job]
+
+
+class Stop(Sink):
+    """Stops a run after so many epochs, as a kill would, and keeps what it was told at the start."""
+
+    note: str | None
+
+    def __init__(self, epoch: int | None = None) -> None:
+        self.at = epoch
+
+    def start(self, info: RunInfo) -> None:
+        self.note = info.note
+
+    def epoch(self, row: Mapping[str, Any]) -> None:
+        if row["epoch"] == self.at:
+            raise KeyboardInterrupt
+
+
+@pytest.fixture
+def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeJob:
+    monkeypatch.chdir(tmp_path)
+    Path("a.gin").write_text(CONFIG)
+
+    def job(*bindings: str, **options: Any) -> Job:
+        loaded = config.load([Path("a.gin")], bindings=bindings, registry=registry.load())
+        return Job(config=loaded, device="cpu", data=tmp_path, out=Path("runs"), **options)
+
+    return job
+
+
+def interrupted(job: Job) -> RunDirectory:
+    """The run, stopped in its second epoch."""
+    with pytest.raises(KeyboardInterrupt):
+        run(job, [Stop(1)])
+    return plan(job).folder
+
+
+def test_an_interrupted_run_that_is_another_one_is_told(job: MakeJob) -> None:
+    left = interrupted(job())
+    other = job("Supervised.lr = 0.5", "SmallNet.width = 5")
+    sink = Stop()
+    run(other, [sink])
+    changed = "SmallNet.width: 4 → 5; Supervised.lr: 0.001, the default → 0.5"
+    assert sink.note == f"{left.path} was interrupted and does not go on: it is another run ({changed})"
+    assert explain(other)[1:] == [f"{left.path}: another run", *(f"  {line}" for line in changed.split("; "))]
+    run(job(), [sink])
+    assert sink.note is None, "it goes on"
+
+
+@pytest.mark.parametrize("options", [{"seed": 1}, {"fresh": True}])
+def test_other_seeds_and_the_run_itself_are_no_trouble(job: MakeJob, options: dict[str, Any]) -> None:
+    interrupted(job())
+    mine = job(**options)
+    assert left_behind(mine, plan(mine)) is None
+
+
+def test_a_run_that_is_finished_or_under_way_is_not_left_behind(job: MakeJob) -> None:
+    left = interrupted(job())
+    other = job("Supervised.lr = 0.5")
+    with left.locked():
+        assert left_behind(other, plan(other)) is None
+    assert left_behind(other, plan(other)) is not None
+    run(job())
+    assert left_behind(other, plan(other)) is None
+
+
+def test_somebody_elses_damage_stops_nothing(job: MakeJob) -> None:
+    left = interrupted(job())
+    left.env.write_text("{")
+    other = job("Supervised.lr = 0.5")
+    assert "env.json: damaged" in str(left_behind(other, plan(other)))
+
+
+@pytest.mark.parametrize("edited", [True, False])
+def test_what_goes_on_is_the_run_that_was_begun(job: MakeJob, edited: bool) -> None:
+    """Its directory is named by what it is, but a directory can be renamed and a file in it edited."""
+    left, other = interrupted(job()), plan(job("Supervised.lr = 0.5"))
+    left.path.rename(other.folder.path)
+    if edited:
+        held = {"identity": plain(other.identity), "seed": 0, "provenance": {}}
+        other.folder.write_json(other.folder.env, held)
+    said = r"was begun as another run \(Supervised.lr: the default → 0.5\); start over with --fresh"
+    with pytest.raises(RunFailed, match=said):
+        run(job("Supervised.lr = 0.5"))
+    run(job("Supervised.lr = 0.5", fresh=True))
