@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         Env,
         Labels,
         LabelSet,
+        Metric,
         Output,
         Phase,
         Split,
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
 
 _HOME = {
     **dict.fromkeys(
-        ("Augmenter", "Backbone", "Context", "Dataset", "DatasetSpec", "Env", "LabelSet", "Labels", "Output",
-         "Phase", "Split", "Step", "Task", "View", "ViewFunction", "WeakView"),
+        ("Augmenter", "Backbone", "Context", "Dataset", "DatasetSpec", "Env", "LabelSet", "Labels", "Metric",
+         "Output", "Phase", "Split", "Step", "Task", "View", "ViewFunction", "WeakView"),
         "lpa3bench.api",
     ),
     "Draws": "lpa3bench.runtime.seeding",
@@ -56,6 +57,7 @@ __all__ = [
     "Env",
     "LabelSet",
     "Labels",
+    "Metric",
     "Output",
     "Phase",
     "Split",

@@ -22,6 +22,7 @@ from lpa3bench.config.bindings import (
     mapped,
     repeated,
 )
+from lpa3bench.config.default_metrics import OLDER_WORDS
 from lpa3bench.config.names import Catalogue
 from lpa3bench.config.typecheck import nearest
 from lpa3bench.errors import BenchError, ConfigError
@@ -70,6 +71,8 @@ class Reader:
         self.catalogue = catalogue
         self.layers: list[Layer] = []
         self.errors: list[BenchError] = []
+        self.notes: list[str] = []
+        """Older words that were read as today's."""
         self._parse = parse
         self._open: list[Path] = []
         self._done: set[Path] = set()
@@ -130,7 +133,11 @@ class Reader:
 
         try:
             target = MACRO if raw.target == MACRO else self.catalogue.target(raw.target, raw.origin)
-            bindings.append(replace(raw, target=target, value=mapped(raw.value, in_full)))
+            value = mapped(raw.value, in_full)
+            if (target, raw.parameter) == (RUN, "select") and isinstance(value, str) and value in OLDER_WORDS:
+                self.notes.append(f"{raw.origin}: {raw} = {value!r} is read as {OLDER_WORDS[value]!r}")
+                value = OLDER_WORDS[value]
+            bindings.append(replace(raw, target=target, value=value))
         except BenchError as error:
             self.errors.append(error)
 

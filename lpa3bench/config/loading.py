@@ -38,6 +38,7 @@ from lpa3bench.config.bindings import (
     qualified,
     short,
 )
+from lpa3bench.config.default_metrics import default_layer
 from lpa3bench.config.experiment import Experiment
 from lpa3bench.config.gin_syntax import Import, Include, Reader, Statement
 from lpa3bench.config.lint import macro_errors, name_errors, scope_errors, value_errors
@@ -182,7 +183,7 @@ def _raise_first(errors: Sequence[BenchError]) -> None:
 
 def _resolved(reader: Reader, whole: Origin) -> tuple[tuple[str, ...], Resolved]:
     """The settings on offer, and the config with everything chosen."""
-    catalogue, layers = reader.catalogue, reader.layers
+    catalogue, layers = reader.catalogue, [default_layer(), *reader.layers]
     offered = operative.offered_settings(layers, catalogue.augmenters)
     setting = operative.choose_setting(layers, offered, whole)
     scopes = Scopes(frozenset(offered), catalogue.augmenters)
@@ -210,6 +211,7 @@ def _settled(reader: Reader, files: tuple[Path, ...]) -> Config:
         dormant=tuple(operative.lying_dormant(resolved)),
         changed=tuple(operative.changes(values, resolved, catalogue)),
         source="\n".join(f"# {layer.heading}\n{layer.text.rstrip()}\n" for layer in reader.layers),
+        notes=tuple(reader.notes),
         _tree=resolved.tree,
         _catalogue=catalogue,
     )
@@ -235,6 +237,8 @@ class Config:
     """What overlays and `-p` changed from the published setting, other than what the slots hold."""
     source: str = field(repr=False)
     """The files as they were read, in their order of precedence, and the options."""
+    notes: tuple[str, ...] = field(repr=False)
+    """What was read otherwise than it is written, a line each."""
     _tree: Tree = field(repr=False)
     _catalogue: Catalogue = field(repr=False)
 

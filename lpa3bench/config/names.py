@@ -8,6 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 
 from lpa3bench.config.bindings import RUN, SUITE, Origin, Reference, kind, short
+from lpa3bench.config.default_metrics import missing
 from lpa3bench.config.experiment import Experiment
 from lpa3bench.config.typecheck import Parameter, advice, nearest, parameter_names, parameters
 from lpa3bench.errors import PluginError
@@ -18,6 +19,7 @@ WEAK_VIEW = "WeakView"
 RUN_KINDS = {
     "task": "tasks", "dataset": "datasets", "backbone": "backbones", "labels": "labels",
     "view": "augmenters", "strong": "augmenters", "positives": "augmenters",
+    "metrics": "metrics",
 }  # fmt: skip
 """Which kind of plugin a parameter of `run` takes."""
 _FROM_ENGINE = {"backbones": ("num_classes", "in_channels")}
@@ -69,7 +71,7 @@ class Catalogue:
         """The class itself.
 
         Raises:
-            PluginError: it cannot be imported.
+            PluginError: it cannot be imported, or is a default that is not registered.
         """
         if target == RUN:
             return Experiment
@@ -77,8 +79,8 @@ class Catalogue:
             found: type = import_module("lpa3bench.api").WeakView
             return found
         entry = self.registry.get(short(target))
-        if entry is None:  # `target` came from this catalogue
-            raise KeyError(target)
+        if entry is None:  # any other name came from this catalogue
+            raise PluginError(missing(short(target)))
         return entry.load()
 
     def class_of(self, reference: Reference) -> type:

@@ -6,11 +6,13 @@ run does not define is null, and `flags` says why.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from statistics import mean, median
 from typing import Any
 
 from lpa3bench.records.bits import pack
+from lpa3bench.types import MetricInfo
 
 SCHEMA_VERSION = 1
 """Of the record's form; `schema.json` says what it is."""
@@ -18,8 +20,19 @@ PROTOCOL_VERSION = 1
 """Of how runs are trained and scored: raised where numbers from before could not stand beside new ones."""
 LAST = ((10, "mean_last_10", mean), (20, "mean_last_20", mean), (20, "median_last_20", median))
 """Averages over so many last epochs."""
-SELECTED_BY = {"accuracy": "val", "auc": "val_auc"}
+SELECTED_BY = {"accuracy": "val", "auc": "val_auc", "macro_auc": "val_auc"}
 """The column of the curve that an epoch is selected by, for each value of `run.select`."""
+
+
+def _older_columns(row: dict[str, Any], select: str) -> dict[str, Any]:
+    """The columns as schema 1 called them."""
+    named = {"accuracy": "", "macro_auc": "_auc"} if select == "macro_auc" else {"accuracy": ""}
+    return {
+        f"{split}{suffix}": row[f"{split}/{metric}"]
+        for split in ("val", "test")
+        for metric, suffix in named.items()
+        if f"{split}/{metric}" in row
+    }
 
 
 def metrics(
@@ -50,12 +63,12 @@ def metrics(
         numbers[name] = average(test[-length:]) if len(test) >= length else None
     if short := [name for name, value in numbers.items() if value is None]:
         flags.append(f"null because the run has only {len(test)} epochs: {', '.join(short)}")
-    chosen = _selected(curve, SELECTED_BY[select])
+    chosen = _selected(curve, SELECTED_BY.get(select, f"val/{select}"))
     numbers["val_selected"] = None if chosen is None else test[chosen]
     if chosen is None:
         flags.append(f"val_selected is null: {_why_unselected(curve)}")
     numbers["oracle_best"] = max(test)
-    if select == "auc":
+    if select in ("auc", "macro_auc"):
         areas = [row["test_auc"] for row in curve]
         known = [area for area in areas if area is not None]
         numbers["auc_last"] = areas[-1]
@@ -66,6 +79,9 @@ def metrics(
                 "the test AUC is null in some epochs: a class has no image, or a score is not finite"
             )
     return numbers, flags
+
+
+summarised = metrics
 
 
 def _selected(curve: list[dict[str, Any]], by: str) -> int | None:
@@ -88,6 +104,8 @@ def compose(
     seed: int,
     curve: list[dict[str, Any]],
     select: str,
+    metrics: Mapping[str, MetricInfo] | None = None,
+    details: Mapping[str, Any] | None = None,
     correct: list[bool],
     per_class: list[float | None],
     cost: dict[str, Any],
@@ -99,7 +117,8 @@ def compose(
     unused: list[str],
 ) -> dict[str, Any]:
     """The record of a run that went to its end, from plain values."""
-    numbers, flags = metrics(curve, select)
+    curve = [row | _older_columns(row, select) for row in curve]
+    numbers, flags = summarised(curve, select)
     flags += [f"{slot} was bound and never used: the run ended before the task came to it" for slot in unused]
     if protocol["limit"] == labels["training_images"]:
         flags.insert(0, f"not a result: only {labels['training_images']} training images (--limit)")
