@@ -60,6 +60,10 @@ class Stopped(BenchError):
         self.exit_code = 128 + signal_number
 
 
+class RenamedWarning(FutureWarning):
+    """A config uses a name that a parameter had once; the command line prints it as one line."""
+
+
 def printable(text: str) -> str:
     """The text in one line, without signs that a terminal would obey: a plugin's message may hold some."""
     return "".join(sign if sign.isprintable() else "?" for sign in " ".join(text.splitlines()))

@@ -25,21 +25,6 @@ SCORED = ("val", "test")
 """The splits that a run is scored on; "val" only where there is one."""
 
 
-def column(split: str, metric: str) -> str:
-    """What the curve of a run calls a metric's number on a split: "test/accuracy"."""
-    return f"{split}/{metric}"
-
-
-class MetricInfo(NamedTuple):
-    """What a record says of a metric; see `lpa3bench.Metric`."""
-
-    title: str
-    unit: str
-    higher_is_better: bool
-    counts: bool
-    undefined: str
-
-
 class Output(NamedTuple):
     """What a backbone returns."""
 

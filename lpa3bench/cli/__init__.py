@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
+from collections.abc import Callable
 from difflib import get_close_matches
+from functools import partial
 from importlib import import_module
 from typing import Any
 
 import click
 
 from lpa3bench._version import __version__
-from lpa3bench.errors import BenchError, printable
+from lpa3bench.errors import BenchError, RenamedWarning, printable
 
 VERBS = {
     "run": "Train one experiment and write its record.",
@@ -75,7 +78,10 @@ class Cli(click.Group):
             if hasattr(stream, "reconfigure"):  # a terminal that cannot show "±" shows "?"
                 stream.reconfigure(errors="replace")
         try:
-            return super().invoke(ctx)
+            with warnings.catch_warnings():
+                warnings.simplefilter("default", RenamedWarning)
+                warnings.showwarning = partial(_warn, warnings.showwarning)
+                return super().invoke(ctx)
         except BenchError as error:
             if os.environ.get("LPA3BENCH_TRACEBACK"):
                 raise
@@ -89,6 +95,14 @@ class Cli(click.Group):
             for stream in (sys.stdout, sys.stderr):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
             ctx.exit(SIGPIPE_EXIT)
+
+
+def _warn(show: Callable[..., None], message: Warning | str, category: type[Warning], *place: Any) -> None:
+    """Ours in one line, others as ever."""
+    if issubclass(category, RenamedWarning):
+        click.echo(f"warning: {printable(str(message))}", err=True)
+    else:
+        show(message, category, *place)
 
 
 @click.command(

@@ -5,10 +5,12 @@ They are looked up by their registered names, because the engine imports no plug
 
 from __future__ import annotations
 
+import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lpa3bench.config.bindings import RUN, Binding, Layer, Origin, Reference
-from lpa3bench.errors import PluginError
+from lpa3bench.errors import PluginError, RenamedWarning
 from lpa3bench.plugin.registry import load
 
 if TYPE_CHECKING:
@@ -44,3 +46,13 @@ def default_layer() -> Layer:
     references = tuple(Reference((), f"metrics.{name}", call=True) for name in DEFAULT)
     return Layer((Binding((), RUN, "metrics", references, Origin("default")),), "default", "", published=True)
 
+
+def in_todays_words(binding: Binding) -> Binding:
+    """The binding, where it is `run.select` with today's name of the metric; a warning says so."""
+    is_select = (binding.target, binding.parameter) == (RUN, "select") and isinstance(binding.value, str)
+    newer = OLDER_WORDS.get(binding.value) if is_select else None
+    if newer is None:
+        return binding
+    text = f"{binding.origin}: {binding} = {binding.value!r} is called {newer!r} now"
+    warnings.warn(text, RenamedWarning, stacklevel=2)
+    return replace(binding, value=newer)

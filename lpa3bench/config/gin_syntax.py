@@ -22,7 +22,7 @@ from lpa3bench.config.bindings import (
     mapped,
     repeated,
 )
-from lpa3bench.config.default_metrics import OLDER_WORDS
+from lpa3bench.config.default_metrics import in_todays_words
 from lpa3bench.config.names import Catalogue
 from lpa3bench.config.typecheck import nearest
 from lpa3bench.errors import BenchError, ConfigError
@@ -71,8 +71,6 @@ class Reader:
         self.catalogue = catalogue
         self.layers: list[Layer] = []
         self.errors: list[BenchError] = []
-        self.notes: list[str] = []
-        """Older words that were read as today's."""
         self._parse = parse
         self._open: list[Path] = []
         self._done: set[Path] = set()
@@ -134,10 +132,7 @@ class Reader:
         try:
             target = MACRO if raw.target == MACRO else self.catalogue.target(raw.target, raw.origin)
             value = mapped(raw.value, in_full)
-            if (target, raw.parameter) == (RUN, "select") and isinstance(value, str) and value in OLDER_WORDS:
-                self.notes.append(f"{raw.origin}: {raw} = {value!r} is read as {OLDER_WORDS[value]!r}")
-                value = OLDER_WORDS[value]
-            bindings.append(replace(raw, target=target, value=value))
+            bindings.append(in_todays_words(replace(raw, target=target, value=value)))
         except BenchError as error:
             self.errors.append(error)
 

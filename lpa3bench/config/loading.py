@@ -211,7 +211,6 @@ def _settled(reader: Reader, files: tuple[Path, ...]) -> Config:
         dormant=tuple(operative.lying_dormant(resolved)),
         changed=tuple(operative.changes(values, resolved, catalogue)),
         source="\n".join(f"# {layer.heading}\n{layer.text.rstrip()}\n" for layer in reader.layers),
-        notes=tuple(reader.notes),
         _tree=resolved.tree,
         _catalogue=catalogue,
     )
@@ -237,8 +236,6 @@ class Config:
     """What overlays and `-p` changed from the published setting, other than what the slots hold."""
     source: str = field(repr=False)
     """The files as they were read, in their order of precedence, and the options."""
-    notes: tuple[str, ...] = field(repr=False)
-    """What was read otherwise than it is written, a line each."""
     _tree: Tree = field(repr=False)
     _catalogue: Catalogue = field(repr=False)
 

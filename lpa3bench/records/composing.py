@@ -12,7 +12,7 @@ from statistics import mean, median
 from typing import Any
 
 from lpa3bench.records.bits import pack
-from lpa3bench.types import MetricInfo
+from lpa3bench.records.summary import MetricKind
 
 SCHEMA_VERSION = 1
 """Of the record's form; `schema.json` says what it is."""
@@ -104,7 +104,7 @@ def compose(
     seed: int,
     curve: list[dict[str, Any]],
     select: str,
-    metrics: Mapping[str, MetricInfo] | None = None,
+    metrics: Mapping[str, MetricKind] | None = None,
     details: Mapping[str, Any] | None = None,
     correct: list[bool],
     per_class: list[float | None],

@@ -76,12 +76,6 @@ class Ledger(Stateful):
         """Wall-clock seconds of training, evaluation excluded."""
         return sum(s for what, s in self.seconds.items() if what != "evaluation")
 
-    def best_epoch(self, by: str, *, higher_is_better: bool) -> int | None:
-        """The epoch with the best score in that column, the first of equals; None where none has one."""
-        sign = 1 if higher_is_better else -1
-        scores = {epoch: sign * row[by] for epoch, row in enumerate(self.curve) if row.get(by) is not None}
-        return max(scores, key=lambda epoch: scores[epoch], default=None)
-
     def as_record(self) -> dict[str, Any]:
         """For `result.json`."""
         seconds = self.training_seconds

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from lpa3bench import records
 from lpa3bench.api import Step, Task
 from lpa3bench.config.cell import describe
 from lpa3bench.errors import ConfigError, PluginError, RunFailed, blamed
+from lpa3bench.records.summary import column, selected_epoch
 from lpa3bench.runtime import device as devices
 from lpa3bench.runtime.distributed import ALONE, Processes
 from lpa3bench.runtime.files import write_arrays
@@ -31,9 +33,9 @@ from lpa3bench.training.job import Job, Plan, plan
 from lpa3bench.training.metrics_file import JsonLines, cut_back
 from lpa3bench.training.predictions import StoredPredictions, write_predictions
 from lpa3bench.training.run_directory import RunDirectory
-from lpa3bench.training.scoring import details, infos, scores
+from lpa3bench.training.scoring import begun_with, details, kinds, scores
 from lpa3bench.training.sinks import RunInfo, Sink
-from lpa3bench.types import SCORED, column
+from lpa3bench.types import SCORED
 
 CHECK_EVERY = 50
 """Steps between two looks at the device's flags."""
@@ -85,7 +87,9 @@ def run(job: Job, sinks: Sequence[Sink] = (), processes: Processes = ALONE) -> O
         task: Task = experiment.task
         ledger = Ledger()
         metrics, selecting = experiment.scored_by, experiment.selecting
-        selected_by = column("val", selecting.name)
+        selected = partial(
+            selected_epoch, select=selecting.name, higher_is_better=selecting.higher_is_better
+        )
         devices.seed_generators(device, derive(job.seed, "global"))
         with processes.agreeing():
             env = Environment(
@@ -104,6 +108,7 @@ def run(job: Job, sinks: Sequence[Sink] = (), processes: Processes = ALONE) -> O
             task.load_state_dict(checkpoint["task"])
             ledger.load_state_dict(checkpoint["ledger"])
             ledger.resumed_from.append(len(ledger.curve))
+            metrics = begun_with(metrics, ledger.curve)
         elif processes.first:
             _write_start(job, planned)
             _save(folder, env, task, ledger)  # so that a stop in the first epoch leaves one too
@@ -166,7 +171,7 @@ def run(job: Job, sinks: Sequence[Sink] = (), processes: Processes = ALONE) -> O
                 ledger.curve.append(row | {"seconds": ledger.training_seconds})
                 if not processes.first:
                     continue
-                if ledger.best_epoch(selected_by, higher_is_better=selecting.higher_is_better) == epoch:
+                if selected(ledger.curve) == epoch:
                     save_best(folder.best, env, task, epoch, predicted)
                 for sink in told:
                     sink.epoch(row)
@@ -179,22 +184,22 @@ def run(job: Job, sinks: Sequence[Sink] = (), processes: Processes = ALONE) -> O
             if not processes.first:
                 return Outcome(folder.path, {}, already_done=False)
             test = predicted["test"]
-            best = ledger.best_epoch(selected_by, higher_is_better=selecting.higher_is_better)
-            stored = StoredPredictions(predicted, selected_predictions(folder.best, best, predicted))
+            kept = selected_predictions(folder.best, selected(ledger.curve), predicted)
+            stored = StoredPredictions(predicted, kept)
             write_predictions(folder.predictions, stored)
             record = records.compose(
                 cell=describe(experiment, job.config.names, identities.short_hash(planned.identity)),
                 seed=job.seed,
                 curve=ledger.curve,
                 select=selecting.name,
-                metrics=infos(metrics),
+                metrics=kinds(metrics),
                 details=details(metrics, test),
                 correct=test.correct.tolist(),
                 per_class=per_class(test.correct, test.labels, data.spec.num_classes),
                 cost=_cost(ledger, env),
                 labels={**data.label_set.info, "sha256": data.label_hash, "training_images": env.size},
                 protocol={
-                    "selection": selected_by if "val" in data.scored else None,
+                    "selection": column("val", selecting.name) if "val" in data.scored else None,
                     "holdout": experiment.holdout,
                     "limit": job.limit,
                     "changed": [change.name for change in job.config.changed],
@@ -310,8 +315,10 @@ def _cost(ledger: Ledger, env: Environment) -> dict[str, Any]:
 
 
 def _config(job: Job) -> dict[str, str]:
-    """Every value in force, by name: what tells two runs apart. A setting is what it sets."""
-    return {value.name: value.text for value in job.config.values if not value.name.startswith("run.setting")}
+    """Every value in force, by name: what tells two runs apart. A setting is what it sets, and what a run is
+    scored by stands with the scores."""
+    values = (v for v in job.config.values if not v.name.startswith("run.setting") and not v.scoring)
+    return {value.name: value.text for value in values}
 
 
 def _provenance(job: Job, planned: Plan, processes: Processes) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from typing import Any
 
 from lpa3bench.api import Metric
 from lpa3bench.errors import PluginError, blamed
+from lpa3bench.records.summary import MetricKind, Row, column
 from lpa3bench.training.predictions import Predictions
-from lpa3bench.types import MetricInfo, column
 
 
 def number(metric: Metric, predicted: Predictions) -> float | None:
@@ -39,13 +39,21 @@ def scores(metrics: Sequence[Metric], predicted: Mapping[str, Predictions]) -> d
     }
 
 
-def infos(metrics: Sequence[Metric]) -> dict[str, MetricInfo]:
+def begun_with(metrics: Sequence[Metric], curve: Sequence[Row]) -> tuple[Metric, ...]:
+    """Those that every epoch so far was scored by. One that was added since is computed later, from the
+    predictions, and leaves no curve with a gap."""
+    return tuple(m for m in metrics if m.detail_only or all(column("test", m.name) in row for row in curve))
+
+
+def kinds(metrics: Sequence[Metric]) -> dict[str, MetricKind]:
     """What a record says of each metric that has a number, by name."""
-    return {
-        m.name: MetricInfo(m.title, m.unit, m.higher_is_better, m.counts, m.undefined)
-        for m in metrics
-        if not m.detail_only
-    }
+    return {metric.name: kind_of(metric) for metric in metrics if not metric.detail_only}
+
+
+def kind_of(metric: Metric) -> MetricKind:
+    return MetricKind(
+        metric.title, metric.unit, metric.higher_is_better, metric.counts, metric.undefined
+    )
 
 
 def details(metrics: Sequence[Metric], predicted: Predictions) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from support.config_plugins import WHOLE, ToyData, ToyNet, ToyTask
 from lpa3bench.api import Metric
 from lpa3bench.config import Config, load
 from lpa3bench.config.experiment import Experiment
-from lpa3bench.errors import ConfigError, PluginError
+from lpa3bench.errors import ConfigError, PluginError, RenamedWarning
 from lpa3bench.plugin.registry import Registry
 from lpa3bench_plugins.metrics.confusionmatrix import ConfusionMatrix
 from lpa3bench_plugins.metrics.ece import ECE
@@ -84,12 +85,14 @@ def test_what_a_run_is_scored_by_is_no_change_of_what_was_published(tmp_path: Pa
 
 
 def test_the_older_word_for_the_auc_is_read_and_said(tmp_path: Path) -> None:
-    config = loaded(tmp_path, 'run.select = "auc"\n')
-    assert config.experiment().selecting.name == "macro_auc"
     line = len(WHOLE.splitlines()) + 1
-    assert config.notes == (f"{tmp_path}/a.gin:{line}: run.select = 'auc' is read as 'macro_auc'",)
+    with pytest.warns(RenamedWarning, match=f"a.gin:{line}: run.select = 'auc' is called 'macro_auc' now"):
+        config = loaded(tmp_path, 'run.select = "auc"\n')
+    assert config.experiment().selecting.name == "macro_auc"
     assert "run.select = 'macro_auc'" in config.operative
-    assert loaded(tmp_path, 'run.select = "macro_auc"\n').notes == ()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        loaded(tmp_path, 'run.select = "macro_auc"\n')
 
 
 @pytest.mark.parametrize(

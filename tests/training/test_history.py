@@ -47,35 +47,6 @@ def test_adding_does_not_wait_for_the_device() -> None:
     assert syncs.found == []
 
 
-def best_so_far(scores: list[float | None], *, higher_is_better: bool) -> list[int | None]:
-    """The best epoch after each epoch."""
-    ledger, found = Ledger(), []
-    for score in scores:
-        ledger.curve.append({"test/x": 0.5, "val/x": score})
-        found.append(ledger.best_epoch("val/x", higher_is_better=higher_is_better))
-    return found
-
-
-def test_the_best_epoch_is_the_first_of_equals() -> None:
-    scores: list[float | None] = [0.0, 0.0, 0.4, 0.3, 0.4, 0.5, 0.2]
-    assert best_so_far(scores, higher_is_better=True) == [0, 0, 2, 2, 2, 5, 5]
-
-
-def test_where_lower_is_better_the_lowest_is_the_best() -> None:
-    scores: list[float | None] = [2.0, 1.5, 1.5, 1.75, 0.5]
-    assert best_so_far(scores, higher_is_better=False) == [0, 1, 1, 1, 4]
-
-
-def test_the_best_epoch_by_a_score_that_is_at_times_undefined() -> None:
-    assert best_so_far([None, 0.6, None, 0.7], higher_is_better=True) == [None, 1, 1, 3]
-
-
-def test_without_validation_no_epoch_is_the_best() -> None:
-    ledger = Ledger()
-    ledger.curve.append({"test/x": 0.5})
-    assert ledger.best_epoch("val/x", higher_is_better=True) is None
-
-
 def test_time_is_booked_where_it_was_spent(monkeypatch: pytest.MonkeyPatch) -> None:
     now = iter([12.0, 15.0, 20.0])
     monkeypatch.setattr(time, "perf_counter", lambda: next(now))

@@ -41,6 +41,7 @@ _NUISANCE = (
     "run.labels=None",
     "run.weak=None",
     "run.resize=None",
+    "run.metrics=(@metrics.Accuracy(),)",
     "run.select='accuracy'",
     "run.holdout=0",
 )
