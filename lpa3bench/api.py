@@ -127,7 +127,8 @@ class Metric(Plugin, ABC):
     """
 
     name: str
-    """What configs, records and boards call it: lower case, digits and "_", such as "balanced_accuracy"."""
+    """What configs, records and boards call it: lower case, digits and "_", such as "balanced_accuracy". A
+    parameter that changes the number changes the name: nothing else tells the two apart."""
     title: str
     """A few words, for a heading."""
     unit: str = ""
@@ -135,12 +136,14 @@ class Metric(Plugin, ABC):
     higher_is_better: bool = True
     counts: bool = False
     """Whether it is a share of the images, k/N, so that a test can be exact on counts."""
+    detail_only: bool = False
+    """Whether it has a detail and no number: `compute` is not asked."""
     undefined: str = "it is not finite"
     """Why `compute` returns None, for the record."""
 
     @abstractmethod
     def compute(self, probs: Tensor, labels: Tensor) -> float | None:
-        """The number; None where it is undefined, or where the metric has only a detail.
+        """The number; None where it is undefined.
 
         Args:
             probs: float32 [N, K] on the CPU, the predicted probabilities.

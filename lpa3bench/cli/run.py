@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,6 +14,8 @@ from lpa3bench.runtime.paths import data_root
 
 if TYPE_CHECKING:
     from lpa3bench.config import Config
+    from lpa3bench.records import Record
+    from lpa3bench.records.schema import Cost
     from lpa3bench.runtime.distributed import Processes
     from lpa3bench.training.job import Job
     from lpa3bench.training.sinks import Sink
@@ -124,8 +127,13 @@ def _train(job: Job, processes: Processes, publishing: list[Sink], as_json: bool
         click.echo("this run is finished; --fresh runs it again", err=True)
         if publishing:
             click.echo(f"W&B: nothing was published; `lpa3bench publish {done.folder}` does so", err=True)
+    assert done.record is not None
     if as_json:
-        click.echo(json.dumps({"folder": str(done.folder), **done.record}, indent=1))
+        import msgspec
+
+        click.echo(
+            json.dumps({"folder": str(done.folder), **msgspec.to_builtins(done.record.data)}, indent=1)
+        )
     else:
         click.echo(summary(done.record))
         click.echo(f"record         {done.folder / 'result.json'}")
@@ -157,35 +165,52 @@ def _rehearse(config: Config, device: str, as_json: bool) -> None:
     )
 
 
-def summary(record: dict[str, Any]) -> str:
+def summary(record: Record) -> str:
     """The lines that a finished run prints: scores, cost and flags of its record."""
-    metrics, cost = record["metrics"], record["cost"]
-    passes = cost["forward_equivalents"]
+    cost = record.data.cost
     lines = [
-        f"{record['cell']['name']}  seed {record['seed']}",
-        _score("last", metrics["last"], "test accuracy of the last epoch"),
-        _score("val-selected", metrics["val_selected"], "test accuracy of the best epoch by validation"),
-        _score("best-on-test", metrics["oracle_best"], "looks at the test set: not an accuracy to report"),
-        f"seconds        {cost['training_seconds']:.1f} training, "
-        f"{cost['wall_seconds'].get('evaluation', 0.0):.1f} evaluation",
+        f"{record.name}  seed {record.seed}",
+        *_scores(record),
+        f"seconds        {cost.training_seconds:.1f} training, "
+        f"{cost.wall_seconds.get('evaluation', 0.0):.1f} evaluation",
         f"image passes   {_thousands(_counted(cost, 'forward'))} forward, "
         f"{_thousands(_counted(cost, 'backward_weights'))} backward to the weights, "
         f"{_thousands(_counted(cost, 'backward_image'))} to the image",
-        f"cost           {_thousands(passes)} forward equivalents, "
-        f"{100 * (cost['augmenter_share'] or 0):.0f} % of them the augmenter's",
+        f"cost           {_thousands(cost.forward_equivalents)} forward equivalents, "
+        f"{100 * (cost.augmenter_share or 0):.0f} % of them the augmenter's",
     ]
-    lines += [f"note           {flag}" for flag in record["flags"]]
+    lines += [f"note           {flag}" for flag in record.data.flags]
     return "\n".join(lines)
 
 
-def _score(name: str, value: float | None, meaning: str) -> str:
-    shown = "     –" if value is None else f"{100 * value:5.2f}%"
-    return f"{name:<14} {shown}  {meaning}"
+def _scores(record: Record) -> Iterator[str]:
+    """The selecting metric by three rules, then what the others say of the last epoch."""
+    from lpa3bench.records.summary import LAST, ORACLE_BEST, VAL_SELECTED
+
+    select = record.data.select
+    meanings = {
+        LAST: ("last", f"{record.metrics[select].title} on the test set, last epoch"),
+        VAL_SELECTED: ("val-selected", "likewise, best epoch by validation"),
+        ORACLE_BEST: ("best-on-test", "looks at the test set: no number to report"),
+    }
+    for rule, (name, meaning) in meanings.items():
+        yield f"{name:<14} {_shown(record, select, rule):>8}  {meaning}"
+    others = [name for name in record.metrics if name != select]
+    if others:
+        told = (f"{record.metrics[name].title} {_shown(record, name, LAST)}" for name in others)
+        yield f"also           {', '.join(told)}"
 
 
-def _counted(cost: dict[str, Any], direction: str) -> int:
+def _shown(record: Record, metric: str, rule: str) -> str:
+    value, unit = record.score(f"{metric}.{rule}"), record.metrics[metric].unit
+    if value is None:
+        return "–"
+    return f"{100 * value:.2f}%" if unit == "%" else f"{value:.4f}{f' {unit}' if unit else ''}"
+
+
+def _counted(cost: Cost, direction: str) -> int:
     """Image passes of training in one direction."""
-    return sum(row[direction] for place, row in cost["passes"].items() if place != "evaluation")
+    return sum(getattr(row, direction) for place, row in cost.passes.items() if place != "evaluation")
 
 
 def _thousands(number: float) -> str:

@@ -68,8 +68,8 @@ def cell_name(names: Mapping[str, str], setting: str | None) -> str:
     return "-".join(re.sub(r"[^a-z0-9.]+", "_", part.lower()).strip("._") for part in parts)
 
 
-def describe(experiment: Experiment, names: Mapping[str, str], identity: str) -> dict[str, Any]:
-    """The cell, for the record; `identity` is the short hash of what defines the run."""
+def describe(experiment: Experiment, names: Mapping[str, str]) -> dict[str, Any]:
+    """The cell, for the record: the fields of `CellOfRun` but `identity`."""
     return {
         "name": cell_name(names, experiment.setting),
         "task": names["task"],
@@ -79,5 +79,4 @@ def describe(experiment: Experiment, names: Mapping[str, str], identity: str) ->
         "slots": {slot: names[slot] for slot in SLOTS if slot in names},
         "setting": experiment.setting,
         "epochs": experiment.epochs,
-        "identity": identity,
     }

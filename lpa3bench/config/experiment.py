@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
+from lpa3bench.config.default_metrics import default_metrics
 from lpa3bench.types import SLOTS, SlotName
 
 if TYPE_CHECKING:
-    from lpa3bench.api import Augmenter, Backbone, Dataset, DatasetSpec, Labels, Task, WeakView
+    from lpa3bench.api import Augmenter, Backbone, Dataset, DatasetSpec, Labels, Metric, Task, WeakView
+
+
+_NONE = "none has a number"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,9 +42,11 @@ class Experiment:
     """None: the data set's own weak view."""
     resize: int | None = None
     """Side to which images are resized by nearest neighbour, batch by batch, in training and in scoring."""
-    select: Literal["accuracy", "auc"] = "accuracy"
-    """What an epoch is selected by on the validation split; "auc": macro one-vs-rest AUC, which is recorded
-    then, of the test split too."""
+    metrics: tuple[Metric, ...] = field(default_factory=default_metrics)
+    """What predictions are scored by, after every epoch and on each split that is scored. They change no
+    number of a run, so they are no part of what defines it."""
+    select: str = "accuracy"
+    """The name of the one among them that an epoch is selected by on the validation split."""
     holdout: int = 0
     """Training images set apart for validation, with the given labels."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -56,10 +63,36 @@ class Experiment:
             raise ValueError(f"holdout: must be >= 0, not {self.holdout}")
         if self.resize is not None and self.resize < 1:
             raise ValueError(f"resize: must be >= 1, not {self.resize}")
-        if self.select not in ("accuracy", "auc"):
-            raise ValueError(f"select: must be accuracy or auc, not {self.select!r}")
+        self._check_metrics()
         if self.precision not in ("auto", "float32", "bfloat16"):
             raise ValueError(f"precision: must be auto, float32 or bfloat16, not {self.precision!r}")
+
+    def _check_metrics(self) -> None:
+        names = [getattr(metric, "name", None) for metric in self.metrics]
+        for metric, name in zip(self.metrics, names, strict=True):
+            if not isinstance(name, str) or not re.fullmatch("[a-z0-9_]+", name):
+                raise ValueError(
+                    f"metrics: {type(metric).__name__}.name must be of lower-case letters, digits and _, "
+                    f"not {name!r}"
+                )
+            if names.count(name) > 1:
+                raise ValueError(f"metrics: {name} stands there twice")
+        numbers = [metric.name for metric in self.metrics if not metric.detail_only]
+        if self.select not in numbers:
+            raise ValueError(
+                f"select: must be the name of one of run.metrics ({', '.join(numbers) or _NONE}), not "
+                f"{self.select!r}; add its metric there, or select by another"
+            )
+
+    @property
+    def selecting(self) -> Metric:
+        """The metric that an epoch is selected by."""
+        return next(metric for metric in self.metrics if metric.name == self.select)
+
+    @property
+    def scored_by(self) -> tuple[Metric, ...]:
+        """The metrics, the one that selects first: the order in which they are shown."""
+        return tuple(sorted(self.metrics, key=lambda metric: metric.name != self.select))
 
     @property
     def spec(self) -> DatasetSpec:

@@ -22,6 +22,7 @@ from lpa3bench.config.bindings import (
     mapped,
     repeated,
 )
+from lpa3bench.config.default_metrics import in_todays_words
 from lpa3bench.config.names import Catalogue
 from lpa3bench.config.typecheck import nearest
 from lpa3bench.errors import BenchError, ConfigError
@@ -134,7 +135,8 @@ class Reader:
                 target = self.catalogue.target(raw.target, raw.origin)
                 parameter = self.catalogue.current(target, parameter, raw.origin)
             value = mapped(raw.value, in_full)
-            bindings.append(replace(raw, target=target, parameter=parameter, value=value))
+            found = replace(raw, target=target, parameter=parameter, value=value)
+            bindings.append(in_todays_words(found))
         except BenchError as error:
             self.errors.append(error)
 

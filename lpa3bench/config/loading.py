@@ -38,6 +38,7 @@ from lpa3bench.config.bindings import (
     qualified,
     short,
 )
+from lpa3bench.config.default_metrics import default_layer
 from lpa3bench.config.defaults import default_text, identity_config
 from lpa3bench.config.experiment import Experiment
 from lpa3bench.config.gin_syntax import Import, Include, Reader, Statement
@@ -183,7 +184,7 @@ def _raise_first(errors: Sequence[BenchError]) -> None:
 
 def _resolved(reader: Reader, whole: Origin) -> tuple[tuple[str, ...], Resolved]:
     """The settings on offer, and the config with everything chosen."""
-    catalogue, layers = reader.catalogue, reader.layers
+    catalogue, layers = reader.catalogue, [default_layer(), *reader.layers]
     offered = operative.offered_settings(layers, catalogue.augmenters)
     setting = operative.choose_setting(layers, offered, whole)
     scopes = Scopes(frozenset(offered), catalogue.augmenters)

@@ -10,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 
 from lpa3bench.config.bindings import RUN, SUITE, Origin, Reference, kind, short
+from lpa3bench.config.default_metrics import missing
 from lpa3bench.config.experiment import Experiment
 from lpa3bench.config.typecheck import Parameter, advice, nearest, parameter_names, parameters
 from lpa3bench.errors import PluginError, RenamedWarning
@@ -26,6 +27,7 @@ RUN_KINDS: dict[str, str] = {
     "backbone": "backbones",
     "labels": "labels",
     **dict.fromkeys(SLOTS, "augmenters"),
+    "metrics": "metrics",
 }
 """Which kind of plugin a parameter of `run` takes."""
 _FROM_ENGINE = {"backbones": ("num_classes", "in_channels")}
@@ -88,7 +90,7 @@ class Catalogue:
         """The class itself.
 
         Raises:
-            PluginError: it cannot be imported.
+            PluginError: it cannot be imported, or is a default that is not registered.
         """
         if target == RUN:
             return Experiment
@@ -96,8 +98,8 @@ class Catalogue:
             found: type = import_module("lpa3bench.api").WeakView
             return found
         entry = self.registry.get(short(target))
-        if entry is None:  # `target` came from this catalogue
-            raise KeyError(target)
+        if entry is None:  # any other name came from this catalogue
+            raise PluginError(missing(short(target)))
         return entry.load()
 
     def class_of(self, reference: Reference) -> type:

@@ -18,6 +18,7 @@ from lpa3bench.config.bindings import (
     Macro,
     Origin,
     Scope,
+    kind,
     leaves,
     qualified,
     short,
@@ -42,6 +43,9 @@ class Value:
     """`file:line`, `-p`, `--setting` or `default`."""
     line: str | None
     """The whole binding with its full name; None where gin cannot write the value, a default in code."""
+    scoring: bool = False
+    """Whether it only says what a run is scored by (`run.metrics`, and what metrics take): it changes no
+    number of the run."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +134,8 @@ def values(resolved: Resolved, catalogue: Catalogue, *, lenient: bool = False) -
         ConfigError: a value does not fit, or one without a default is not bound.
         PluginError: a plugin cannot be imported.
     """
-    found = [v for node in resolved.tree.nodes.values() for v in _of_node(node, catalogue, lenient)]
+    nodes = sorted(resolved.tree.nodes.values(), key=lambda node: kind(node.target) == "metrics")  # last
+    found = [v for node in nodes for v in _of_node(node, catalogue, lenient)]
     chosen = () if resolved.setting is None else (resolved.setting,)
     return [
         _value(RUN, (), "settings", chosen, f"{v.origin}, the chosen one" if chosen else v.origin)
@@ -159,7 +164,8 @@ def _of_node(node: Node, catalogue: Catalogue, lenient: bool) -> Iterator[Value]
 def _value(target: str, scope: Scope, name: str, value: Any, origin: str) -> Value:
     text = literal(value)
     line = None if text is None else f"{'/'.join((*scope, target))}.{name} = {text}"
-    return Value(qualified(scope, target, name), repr(value) if text is None else text, origin, line)
+    scoring = (target, name) == (RUN, "metrics") or kind(target) == "metrics"
+    return Value(qualified(scope, target, name), repr(value) if text is None else text, origin, line, scoring)
 
 
 def _missing(target: str, name: str) -> str:
@@ -192,7 +198,10 @@ def lying_dormant(resolved: Resolved) -> list[Dormant]:
 
 
 def changes(found: Sequence[Value], resolved: Resolved, catalogue: Catalogue) -> list[Change]:
-    """What later layers bind otherwise than the first file does for the same setting and slots."""
+    """What later layers bind otherwise than the first file does for the same setting and slots.
+
+    What a run is scored by is no change: it is the same run.
+    """
     published = [layer if layer.published else _slots_only(layer) for layer in resolved.layers]
     try:
         first = resolve(published, resolved.scopes, resolved.setting, resolved.tree.run.origin)
@@ -204,7 +213,10 @@ def changes(found: Sequence[Value], resolved: Resolved, catalogue: Catalogue) ->
     return [
         Change(value.name, before.get(value.name), value.text, value.origin)
         for value in found
-        if value.origin in later and value.name not in own and before.get(value.name) != value.text
+        if value.origin in later
+        and value.name not in own
+        and not value.scoring
+        and before.get(value.name) != value.text
     ]
 
 

@@ -134,7 +134,11 @@ def _fit_reference(value: Reference, annotation: Any, class_of: ClassOf) -> Refe
 
 def _fit_sequence(value: Any, annotation: Any, class_of: ClassOf) -> Any:
     if not isinstance(value, list | tuple):
-        comma = f"; write ({literal(value)},)" if isinstance(value, _SCALARS) and value is not None else ""
+        comma = (
+            f"; write ({literal(value)},)"
+            if isinstance(value, (*_SCALARS, Reference)) and value is not None
+            else ""
+        )
         raise Mismatch(f"{_no(value, annotation)}{comma}")
     origin, args = get_origin(annotation) or annotation, get_args(annotation)
     if origin is tuple and args and args[-1] is not Ellipsis:

@@ -101,9 +101,9 @@ def _measured(planned: CellPlan) -> float | None:
     for run in planned.all_runs:
         if len(seconds) == AVERAGED_RUNS:
             break
-        with suppress(RunFailed, KeyError, TypeError):
+        with suppress(RunFailed):
             if (record := run.folder.record()) is not None:
-                seconds.append(START_SECONDS + sum(record["cost"]["wall_seconds"].values()))
+                seconds.append(START_SECONDS + sum(record.data.cost.wall_seconds.values()))
     return mean(seconds) if seconds else None
 
 

@@ -6,13 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lpa3bench.errors import DataError, RunFailed
-from lpa3bench.records import SELECTED_BY, searches
+from lpa3bench.records import Record, searches
+from lpa3bench.records.summary import column
 from lpa3bench.runtime.files import digest
 from lpa3bench.suites import Search, binding_texts
 from lpa3bench.suites.plan import CellPlan, Planner, SearchTrial
+
+if TYPE_CHECKING:
+    from lpa3bench.api import Metric
 
 
 @dataclass(frozen=True)
@@ -21,7 +25,7 @@ class ScoredTrial:
 
     trial: SearchTrial
     score: float | None
-    """Mean over its seeds; None where one of its runs failed, or its score is undefined."""
+    """Mean over its seeds; None where one of its runs failed, or a score of them is undefined."""
     failed: str | None
     """Why a run failed."""
 
@@ -44,7 +48,7 @@ def choose_trial(planner: Planner, planned: CellPlan, failed: Mapping[str, str])
     tried = _scored_trials(planned, search, {**_failed_before(_path(planner.out, search, planned)), **failed})
     if tried is None:
         return None
-    winner = _best(tried)
+    winner = _best(tried, higher_is_better=_selecting(planned).higher_is_better)
     if winner is None:
         causes = [one.failed for one in tried if one.failed]
         why = f"; one says: {causes[0]}" if causes else ""
@@ -56,32 +60,41 @@ def _scored_trials(
     planned: CellPlan, search: Search, failed: Mapping[str, str]
 ) -> tuple[ScoredTrial, ...] | None:
     """Every trial with its score; None while one of them is neither finished nor failed."""
-    tried = []
+    tried, metric = [], _selecting(planned)
     for trial in planned.trials:
         cause = next((failed[run.name] for run in trial.runs if run.name in failed), None)
         if cause is None and any(run.state != "done" for run in trial.runs):
             return None
-        scores = [] if cause else [_score(run.folder.record(), planned, search) for run in trial.runs]
+        scores = [] if cause else [_score(run.folder.record(), metric, search) for run in trial.runs]
         known = [score for score in scores if score is not None]
         tried.append(ScoredTrial(trial, mean(known) if known and len(known) == len(scores) else None, cause))
     return tuple(tried)
 
 
-def _score(record: dict[str, Any] | None, planned: CellPlan, search: Search) -> float | None:
-    """The validation score of a run, by what its config selects by."""
-    curve = record["curve"] if record else []
-    select = planned.loaded.config.experiment().select
-    scores = [row.get(SELECTED_BY[select]) for row in curve]
+def _selecting(planned: CellPlan) -> Metric:
+    """The metric that the cell's runs select by."""
+    return planned.loaded.config.experiment().selecting
+
+
+def _score(record: Record | None, metric: Metric, search: Search) -> float | None:
+    """The validation score of a run, of its last epoch or of its best."""
+    curve = record.curve if record else ()
+    scores = [row.get(column("val", metric.name)) for row in curve]
     if not scores:
         return None
     known = [score for score in scores if score is not None]
-    return scores[-1] if search.epoch == "last" else max(known, default=None)
+    choose = max if metric.higher_is_better else min
+    return scores[-1] if search.epoch == "last" else choose(known, default=None)
 
 
-def _best(tried: Sequence[ScoredTrial]) -> ScoredTrial | None:
-    """The one with the highest score, the first of equals; None where no trial has one."""
-    scored = [one for one in tried if one.score is not None]
-    return max(scored, key=lambda one: (one.score, -one.trial.number), default=None)
+def _best(tried: Sequence[ScoredTrial], *, higher_is_better: bool) -> ScoredTrial | None:
+    """The one with the best score, the first of equals; None where no trial has one."""
+    sign = 1 if higher_is_better else -1
+    scored = {one.trial.number: sign * one.score for one in tried if one.score is not None}
+    if not scored:
+        return None
+    number = max(scored, key=lambda number: (scored[number], -number))
+    return next(one for one in tried if one.trial.number == number)
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lpa3bench.training.run_directory import RunDirectory
+from lpa3bench.types import SCORED
 
 RunState = Literal["done", "begun", "new"]
-SHOWN_SCORES = ("val", "test")
-"""Columns of the curve, of which the first that is there is shown."""
 LAST_ROW_BYTES = 65536
 """At the end of a curve: they hold its last row."""
 
@@ -66,8 +65,12 @@ class SuiteRun:
 
 
 def shown_score(row: dict[str, Any]) -> str:
-    """The score in a row of the curve, for people: "val 0.913"."""
-    for name in SHOWN_SCORES:
-        if isinstance(value := row.get(name), float):
-            return f"{name} {value:.4f}"
+    """The score in a row of the curve, for people: "val/accuracy 0.9130".
+
+    That of the validation split where there is one, by the metric that selects, which stands first.
+    """
+    for split in SCORED:
+        for name, value in row.items():
+            if name.startswith(f"{split}/") and isinstance(value, float):
+                return f"{name} {value:.4f}"
     return ""

@@ -76,11 +76,6 @@ class Ledger(Stateful):
         """Wall-clock seconds of training, evaluation excluded."""
         return sum(s for what, s in self.seconds.items() if what != "evaluation")
 
-    def is_best(self, by: str) -> bool:
-        """Whether the last epoch has the best score of that name so far, and no earlier one equals it."""
-        *before, last = (row.get(by) for row in self.curve)
-        return last is not None and all(score is None or score < last for score in before)
-
     def as_record(self) -> dict[str, Any]:
         """For `result.json`."""
         seconds = self.training_seconds

@@ -11,7 +11,7 @@ from lpa3bench.config.cell import cell_name
 from lpa3bench.config.experiment import Experiment
 from lpa3bench.data.training_data import TrainingData, prepare
 from lpa3bench.errors import ConfigError
-from lpa3bench.records.schema import Identity
+from lpa3bench.records.schema import Identity, Purpose
 from lpa3bench.runtime import device as devices
 from lpa3bench.training import identity as identities
 from lpa3bench.training.run_directory import RunDirectory
@@ -33,6 +33,8 @@ class Job:
     """Where the run's folder is made."""
     limit: int | None = None
     """Train on so many images only."""
+    purpose: Purpose = "result"
+    """What its record is for: a run that only serves a measurement is no result."""
     fresh: bool = False
     """Start over, whatever an earlier run left."""
 

@@ -7,41 +7,43 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from lpa3bench import records
 from lpa3bench.api import Step, Task
 from lpa3bench.config.cell import describe
-from lpa3bench.config.experiment import Experiment
-from lpa3bench.data.training_data import TrainingData
 from lpa3bench.errors import ConfigError, PluginError, RunFailed, blamed
 from lpa3bench.plugin.copies import plugin_sources
+from lpa3bench.records import Record, compose, write_record
+from lpa3bench.records.summary import column, selected_epoch
 from lpa3bench.runtime import device as devices
 from lpa3bench.runtime.distributed import ALONE, Processes
-from lpa3bench.runtime.files import write_atomically
+from lpa3bench.runtime.files import write_arrays
 from lpa3bench.runtime.seeding import derive
 from lpa3bench.runtime.signals import Interrupts
 from lpa3bench.training import identity as identities
+from lpa3bench.training.best_epoch import save_best, selected_predictions
 from lpa3bench.training.earlier_runs import left_behind
 from lpa3bench.training.environment import Environment
-from lpa3bench.training.evaluation import Scores, evaluate, macro_auc, per_class
+from lpa3bench.training.evaluation import evaluate, per_class
 from lpa3bench.training.failure_file import recorded_failure
 from lpa3bench.training.history import Ledger, Means
 from lpa3bench.training.job import Job, Plan, plan
 from lpa3bench.training.metrics_file import JsonLines, cut_back
+from lpa3bench.training.predictions import StoredPredictions, write_predictions
 from lpa3bench.training.provenance import provenance
-from lpa3bench.training.run_directory import RunDirectory
+from lpa3bench.training.scoring import begun_with, details, kinds, scores
 from lpa3bench.training.sinks import RunInfo, Sink
+from lpa3bench.types import SCORED
 
 CHECK_EVERY = 50
 """Steps between two looks at the device's flags."""
-RESERVED = frozenset({"epoch", "step", "passes", "seconds", "train", "val", "test", "val_auc", "test_auc"})
-"""Names in a row of the curve that no task may log under."""
+RESERVED = frozenset({"epoch", "step", "passes", "seconds", "train", *SCORED})
+"""Names in a row of the curve that no task may log under, nor with one of them in front of a "/"."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,8 @@ class Outcome:
     """A finished run."""
 
     folder: Path
-    record: dict[str, Any]
+    record: Record | None
+    """None in all processes but the first."""
     already_done: bool
 
 
@@ -88,6 +91,8 @@ def run(job: Job, sinks: Sequence[Sink] = (), processes: Processes = ALONE) -> O
         # ---------------------------------------------------------------------------------- building
         task: Task = experiment.task
         ledger = Ledger()
+        metrics, selecting = experiment.scored_by, experiment.selecting
+        selected = partial(selected_epoch, select=selecting.name, higher_is_better=selecting.higher_is_better)
         devices.seed_generators(device, derive(job.seed, "global"))
         with processes.agreeing():
             env = Environment(
@@ -106,6 +111,7 @@ def run(job: Job, sinks: Sequence[Sink] = (), processes: Processes = ALONE) -> O
             task.load_state_dict(checkpoint["task"])
             ledger.load_state_dict(checkpoint["ledger"])
             ledger.resumed_from.append(len(ledger.curve))
+            metrics = begun_with(metrics, ledger.curve)
         elif processes.first:
             _write_start(job, planned, processes)
             _save(planned, env, task, ledger)  # so that a stop in the first epoch leaves one too
@@ -125,7 +131,7 @@ def run(job: Job, sinks: Sequence[Sink] = (), processes: Processes = ALONE) -> O
                 sink.start(info)
 
             # ------------------------------------------------------------------------------ training
-            scores = None
+            predicted = None
             for epoch in range(len(ledger.curve), experiment.epochs):
                 if processes.size > 1:  # drop-out must not hide the same places in all of them
                     own = derive(job.seed, "global", str(epoch), str(processes.rank))
@@ -156,12 +162,13 @@ def run(job: Job, sinks: Sequence[Sink] = (), processes: Processes = ALONE) -> O
                 mark = ledger.spend(step.phase, since=mark)
 
                 # ---------------------------------------------------------------------------- scoring
-                scores = {split: evaluate(task, env, scored) for split, scored in data.scored.items()}
+                predicted = {split: evaluate(task, env, scored) for split, scored in data.scored.items()}
+                scored_as = scores(metrics, predicted)
                 ledger.spend("evaluation", since=mark)
                 env.passes.settle(processes)
                 row = {
                     "epoch": epoch,
-                    **_scored(experiment, data, scores),
+                    **scored_as,
                     "step": env.clock.step,
                     "passes": env.passes.total(),
                     **_read(means, last=step.phase, processes=processes),
@@ -169,42 +176,48 @@ def run(job: Job, sinks: Sequence[Sink] = (), processes: Processes = ALONE) -> O
                 ledger.curve.append(row | {"seconds": ledger.training_seconds})
                 if not processes.first:
                     continue
-                if ledger.is_best(records.SELECTED_BY[experiment.select]):
-                    _save_best(folder, env, task, epoch)
+                if selected(ledger.curve) == epoch:
+                    save_best(folder.best, env, task, epoch, predicted)
                 for sink in told:
                     sink.epoch(row)
                 _save(planned, env, task, ledger)
 
             # ---------------------------------------------------------------------------- the record
-            if scores is None:  # stopped between the last checkpoint and the record
-                scores = {split: evaluate(task, env, scored) for split, scored in data.scored.items()}
+            if predicted is None:  # stopped between the last checkpoint and the record
+                predicted = {split: evaluate(task, env, scored) for split, scored in data.scored.items()}
                 env.passes.settle(processes)
             if not processes.first:
-                return Outcome(folder.path, {}, already_done=False)
-            test = scores["test"]
-            predictions = {"probs": test.probs.half().numpy(), "correct": test.correct.numpy()}
-            write_atomically(folder.predictions, lambda path: _savez(path, predictions))
-            record = records.compose(
-                cell=describe(experiment, job.config.names, planned.identity.short),
+                return Outcome(folder.path, None, already_done=False)
+            test = predicted["test"]
+            kept = selected_predictions(folder.best, selected(ledger.curve), predicted)
+            stored = StoredPredictions(predicted, kept)
+            write_predictions(folder.predictions, stored)
+            composed = compose(
+                purpose=job.purpose,
+                cell=describe(experiment, job.config.names),
                 seed=job.seed,
                 curve=ledger.curve,
-                select=experiment.select,
+                select=selecting.name,
+                metrics=kinds(metrics),
+                details=details(metrics, test),
                 correct=test.correct.tolist(),
-                per_class=per_class(test.correct, data.scored["test"].labels.cpu(), data.spec.num_classes),
+                per_class=per_class(test, data.spec),
                 cost=_cost(ledger, env),
                 labels={**data.label_set.info, "sha256": data.label_hash, "training_images": env.size},
                 protocol={
-                    "selection": records.SELECTED_BY[experiment.select] if "val" in data.scored else None,
+                    "selection": column("val", selecting.name) if "val" in data.scored else None,
                     "holdout": experiment.holdout,
                     "limit": job.limit,
                     "changed": [change.name for change in job.config.changed],
                 },
                 config=_config(job),
+                identity=planned.identity,
                 provenance=_provenance(job, planned, processes),
                 resumed_from=ledger.resumed_from,
                 unused=env.views.unused(),
             )
-            folder.write_json(folder.result, record)
+            write_record(folder.result, composed)
+            record = Record(composed, folder.result)
             for sink in told:
                 sink.finish(record)
         finally:
@@ -251,23 +264,15 @@ def _update(task: Task, env: Environment, step: Step, ledger: Ledger) -> dict[st
         logs = task.update(step, env.views)
     if counter is not None:
         ledger.flops[step.phase] = sum(env.processes.objects(counter.get_total_flops()))
-    if "loss" not in logs or (taken := RESERVED & logs.keys()):
-        wrong = (
-            f"logs {', '.join(sorted(taken))}, a name of the engine's" if "loss" in logs else "logs no loss"
-        )
+    taken = sorted(name for name in logs if name.partition("/")[0] in RESERVED)
+    if "loss" not in logs or taken:
+        wrong = f"logs {', '.join(taken)}, a name of the engine's" if "loss" in logs else "logs no loss"
         raise PluginError(f"{type(task).__name__}.update {wrong}")
+    if step.phase in SCORED:  # its losses would stand among the scores: "test/loss"
+        raise PluginError(
+            f"{type(task).__name__}.phases: a phase cannot be called {step.phase}, like a split"
+        )
     return logs | env.views.info
-
-
-def _scored(
-    experiment: Experiment, data: TrainingData, scores: Mapping[str, Scores]
-) -> dict[str, float | None]:
-    """The scores of an epoch, for its row."""
-    row: dict[str, float | None] = {split: score.accuracy for split, score in scores.items()}
-    if experiment.select == "auc":
-        for split, score in scores.items():
-            row[f"{split}_auc"] = macro_auc(score.probs, data.scored[split].labels.cpu())
-    return row
 
 
 def _read(means: Mapping[str, Means], *, last: str, processes: Processes) -> dict[str, float | None]:
@@ -300,13 +305,7 @@ def _write_start(job: Job, planned: Plan, processes: Processes) -> None:
         "labelled": made.labelled.numpy(),
         "index": planned.data.index.numpy(),
     }
-    write_atomically(folder.labels, lambda path: _savez(path, labels))
-
-
-def _savez(path: Path, arrays: dict[str, Any]) -> None:
-    """Arrays in a file of exactly this name (NumPy would append .npz to it)."""
-    with path.open("wb") as file:
-        np.savez_compressed(file, **arrays)
+    write_arrays(folder.labels, labels)
 
 
 def _save(planned: Plan, env: Environment, task: Task, ledger: Ledger) -> None:
@@ -323,14 +322,6 @@ def _save(planned: Plan, env: Environment, task: Task, ledger: Ledger) -> None:
     planned.folder.checkpoints.save(len(ledger.curve), state)
 
 
-def _save_best(folder: RunDirectory, env: Environment, task: Task, epoch: int) -> None:
-    """The best epoch by validation: weights, and the task's state, which holds an average where it predicts
-    by one."""
-    models = {name: model.state_dict() for name, model in env.models.items()}
-    state = {"epoch": epoch, "models": models, "task": task.state_dict()}
-    write_atomically(folder.best, lambda path: torch.save(state, path))
-
-
 # ------------------------------------------------------------------------------------- parts of a record
 def _cost(ledger: Ledger, env: Environment) -> dict[str, Any]:
     """What the run took. The augmenters' share is that of their own passes and of the losses they add."""
@@ -345,20 +336,17 @@ def _cost(ledger: Ledger, env: Environment) -> dict[str, Any]:
 
 
 def _config(job: Job) -> dict[str, str]:
-    """Every value in force, by name: what tells two runs apart. A setting is what it sets."""
-    return {value.name: value.text for value in job.config.values if not value.name.startswith("run.setting")}
+    """Every value in force, by name: what tells two runs apart. A setting is what it sets, and what a run is
+    scored by stands with the scores."""
+    values = (v for v in job.config.values if not v.name.startswith("run.setting") and not v.scoring)
+    return {value.name: value.text for value in values}
 
 
 def _provenance(job: Job, planned: Plan, processes: Processes) -> dict[str, Any]:
     """Where the numbers come from."""
-    found = provenance(
+    return provenance(
         job.config.plugins,
         device=planned.device,
         precision=planned.experiment.precision,
         world_size=processes.size,
     )
-    return found | {  # as schema 1 has them
-        "data_sha256": planned.identity.data,
-        "engine": found["engine_source"],
-        "hardware": devices.describe(planned.device),
-    }

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TextIO
 
 from lpa3bench.training.sinks import RunInfo, Sink
-from lpa3bench.types import steps_in
+from lpa3bench.types import SCORED, steps_in
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -204,10 +204,17 @@ class Bar(Sink):
 
 
 def numbers(row: Mapping[str, Any], room: int) -> str:
-    """The first results in a row, as many as fit into `room` characters: "test 0.915  loss 0.231"."""
+    """The results in a row, as many as fit into `room` characters: "test/accuracy 0.915  loss 0.231".
+
+    First what the selecting metric says, the first of each split's; the others come after what the task logs.
+    """
+    of_splits = {split: [name for name in row if name.startswith(f"{split}/")] for split in SCORED}
+    first = [names[0] for names in of_splits.values() if names]
+    others = [name for names in of_splits.values() for name in names[1:]]
+    logged = [name for name in row if name not in (*COUNTS, *first, *others)]
     text = ""
-    for name, value in row.items():
-        if name not in COUNTS and isinstance(value, float):
+    for name in (*first, *logged, *others):
+        if isinstance(value := row[name], float):
             longer = f"{text}  {name} {value:.4g}".strip()
             if len(longer) > room:
                 break

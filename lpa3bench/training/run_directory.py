@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from lpa3bench.errors import InUse, RunFailed
+from lpa3bench.errors import DataError, InUse, RunFailed
+from lpa3bench.records import Record, read_record
 from lpa3bench.records.schema import Identity
 from lpa3bench.runtime.files import write_text
 from lpa3bench.training import identity as identities
@@ -104,16 +105,18 @@ class RunDirectory:
         except (ValueError, KeyError, TypeError, AttributeError, msgspec.MsgspecError) as error:
             raise RunFailed(f"{self.env}: damaged ({type(error).__name__}: {error})") from error
 
-    def record(self) -> dict[str, Any] | None:
-        """The record of the finished run; None while there is none."""
+    def record(self) -> Record | None:
+        """The record of the finished run; None while there is none.
+
+        Raises:
+            RunFailed: it is damaged, or was edited.
+        """
         if not self.result.exists():
             return None
         try:
-            record: dict[str, Any] = json.loads(self.result.read_text())
-        except ValueError as error:
-            message = f"{self.result}: damaged ({error}); start over with --fresh"
-            raise RunFailed(message, kind="damaged") from error
-        return record
+            return read_record(self.result)
+        except DataError as error:
+            raise RunFailed(f"{error}; start over with --fresh", kind="data") from error
 
     @property
     def pictures(self) -> dict[SlotName, Path]:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lpa3bench.api import Phase
+    from lpa3bench.records import Record
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +47,8 @@ class Sink:
         `row` holds plain values: numbers, strings, None, and lists or dicts of them.
         """
 
-    def finish(self, summary: Mapping[str, Any]) -> None:
-        """The run is done and its record written; `summary` is what the record holds."""
+    def finish(self, record: Record) -> None:
+        """The run is done and its record written."""
 
     def close(self) -> None:
         """Let go of files and of the terminal. May be called more than once, and without `start`."""

@@ -70,3 +70,15 @@ def register_labels(register: Register) -> None:
     register("STL10Fold", f"{HERE}.labels.stl10fold:STL10Fold")
     register("CIFARN", f"{HERE}.labels.cifarn:CIFARN")
     register("FromFile", f"{HERE}.labels.fromfile:FromFile")
+
+
+@hookimpl
+def register_metrics(register: Register) -> None:
+    register("Accuracy", f"{HERE}.metrics.accuracy:Accuracy")
+    register("BalancedAccuracy", f"{HERE}.metrics.balancedaccuracy:BalancedAccuracy")
+    register("MacroAUC", f"{HERE}.metrics.macroauc:MacroAUC")
+    register("MacroF1", f"{HERE}.metrics.macrof1:MacroF1")
+    register("NLL", f"{HERE}.metrics.nll:NLL")
+    register("ECE", f"{HERE}.metrics.ece:ECE")
+    register("Brier", f"{HERE}.metrics.brier:Brier")
+    register("ConfusionMatrix", f"{HERE}.metrics.confusionmatrix:ConfusionMatrix")

@@ -42,9 +42,10 @@ def test_it_predicts_what_the_record_says(fixmatch: Trained, fixmatch_folder: Pa
     index = torch.arange(len(fixmatch.test.labels))
     probs = fixmatch.predict(fixmatch.test.images.plain(index))
     stored = np.load(fixmatch_folder / "predictions.npz")
-    assert np.array_equal(probs.half().numpy(), stored["probs"])
-    assert np.array_equal((probs.argmax(1) == fixmatch.test.labels).numpy(), stored["correct"])
-    assert np.ptp(stored["probs"].astype(float), axis=0).max() > 0.01, "the predictions depend on the image"
+    assert np.array_equal(probs.numpy(), stored["test/probs"])
+    assert np.array_equal(fixmatch.test.labels.numpy(), stored["test/labels"])
+    assert np.array_equal((probs.argmax(1) == fixmatch.test.labels).numpy(), stored["test/correct"])
+    assert np.ptp(stored["test/probs"], axis=0).max() > 0.01, "the predictions depend on the image"
 
 
 def test_the_network_is_the_one_that_predicts(fixmatch: Trained) -> None:
@@ -123,12 +124,14 @@ def test_memories_are_those_of_the_checkpoint(fixmatch: Trained, fixmatch_folder
 
 def test_best_and_earlier_weights(fixmatch_folder: Path, tmp_path: Path) -> None:
     record = json.loads((fixmatch_folder / "result.json").read_text())
-    val = [row["val"] for row in record["curve"]]
+    val = [row["val/accuracy"] for row in record["curve"]]
     best = opened(fixmatch_folder, weights="best")
     assert best.epochs_done == val.index(max(val)) + 1
     probs = best.predict(best.test.images.plain(torch.arange(40)))
+    stored = np.load(fixmatch_folder / "predictions.npz")
+    assert np.array_equal(probs.numpy(), stored["test_selected/probs"])
     accuracy = float((probs.argmax(1) == best.test.labels).double().mean())
-    assert accuracy == record["metrics"]["val_selected"]
+    assert accuracy == record["curve"][best.epochs_done - 1]["test/accuracy"]
 
     interrupted = tmp_path / "interrupted"
     shutil.copytree(fixmatch_folder, interrupted)
@@ -138,7 +141,7 @@ def test_best_and_earlier_weights(fixmatch_folder: Path, tmp_path: Path) -> None
     assert early.epochs_done == 1
     probs = early.predict(early.test.images.plain(torch.arange(40)))
     accuracy = float((probs.argmax(1) == early.test.labels).double().mean())
-    assert accuracy == record["curve"][0]["test"]
+    assert accuracy == record["curve"][0]["test/accuracy"]
 
 
 def test_all_networks_that_predict_are_found(tmp_path: Path) -> None:

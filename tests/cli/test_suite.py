@@ -98,7 +98,7 @@ def test_what_is_done_and_begun_is_counted_and_forecast_from(folder: Path) -> No
     (done / "result.json").write_text(json.dumps({"cost": cost}))
     begun.mkdir()
     (begun / "checkpoint-00001.pt").write_text("")
-    (begun / "metrics.jsonl").write_text('{"epoch": 0, "test": 0.5}\n')
+    (begun / "metrics.jsonl").write_text('{"epoch": 0, "test/accuracy": 0.5}\n')
     found = plan("--workers", "2")
     assert found["counts"] == {"done": 1, "resumable": 1, "to do": 2}
     assert [cell["seconds"] for cell in found["cells"]] == [40.0, 40.0], "the start of a process is counted"
@@ -148,7 +148,7 @@ def test_a_search_comes_before_what_it_chooses(folder: Path) -> None:
     assert some.stderr.startswith("error: a.gin: its search is not over; ")
     for place, trial in enumerate(searched["trials"]):
         Path(trial["folder"]).mkdir(parents=True)
-        curve = [{"epoch": 0, "val": 0.5 + place / 10}]
+        curve = [{"epoch": 0, "val/accuracy": 0.5 + place / 10}]
         (Path(trial["folder"]) / "result.json").write_text(json.dumps({"curve": curve}))
     chosen = plan()["cells"][0]
     assert [run["seed"] for run in chosen["runs"]] == [1, 2]

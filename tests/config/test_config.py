@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from support import config_plugins
 from support.config_plugins import WHOLE, ToyAttack, ToyChain, ToyJitter, ToyNet, ToyNoise, ToyStrong, ToyTask
 
-from lpa3bench.api import WeakView
+from lpa3bench.api import Metric, WeakView
 from lpa3bench.config import Config, load
 from lpa3bench.errors import ConfigError
 from lpa3bench.plugin.registry import Registry
@@ -366,7 +366,7 @@ def test_the_operative_config_is_complete(
 
 def inside(thing: Any) -> Any:
     """What an experiment's objects hold."""
-    if type(thing).__module__ == config_plugins.__name__:
+    if type(thing).__module__ == config_plugins.__name__ or isinstance(thing, Metric):
         return type(thing).__name__, inside(vars(thing))
     if isinstance(thing, dict):
         return {name: inside(value) for name, value in thing.items()}
@@ -485,11 +485,16 @@ def test_the_source_is_all_that_was_read(tmp_path: Path) -> None:
 
 
 def test_the_plugins_of_an_experiment(tmp_path: Path) -> None:
-    names = {entry.name for entry in loaded(tmp_path, "ToyJitter.strength = 1.0").plugins}
-    assert names == {"ToyTask", "ToyData", "ToyNet", "ToyNoise", "ToyAttack"}
+    plugins = loaded(tmp_path, "ToyJitter.strength = 1.0").plugins
+    names = {
+        kind: {entry.name for entry in plugins if (entry.kind == "metrics") == kind} for kind in (False, True)
+    }
+    assert names[False] == {"ToyTask", "ToyData", "ToyNet", "ToyNoise", "ToyAttack"}
+    assert names[True] == {"Accuracy", "BalancedAccuracy", "MacroAUC", "NLL", "ECE"}
     overlay = "run.positives = None\nrun.task = @ToyStrong()\nrun.strong = @ToyJitter()"
-    config = loaded(tmp_path, "", overlay)
+    config = loaded(tmp_path, "", f"{overlay}\nrun.metrics = [@Accuracy()]")
     assert {entry.name for entry in config.plugins} == {
+        "Accuracy",
         "ToyStrong",
         "ToyData",
         "ToyNet",

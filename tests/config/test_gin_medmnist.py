@@ -17,7 +17,7 @@ STEPS = {
 }  # fmt: skip
 PROTOCOL = {
     "run.epochs": "100",
-    "run.select": "'auc'",
+    "run.select": "'macro_auc'",
     "run.weak": "None",
     "Supervised.batch_size": "128",
     "Supervised.optimizer": "'adam'",

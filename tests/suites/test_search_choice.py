@@ -32,8 +32,8 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Made]
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(ToyData, "load", lambda self, root, **_: {"train": SPLIT, "test": SPLIT})
 
-    def make(epoch: str = "last") -> Made:
-        Path("a.gin").write_text(WHOLE)
+    def make(epoch: str = "last", select: str = "accuracy") -> Made:
+        Path("a.gin").write_text(f"{WHOLE}run.select = '{select}'\n")
         Path("s.gin").write_text(
             'suite.cells = ["a.gin"]\nsuite.seeds = (0, 1, 2)\nsuite.bindings = ["ToyTask.lr = 0.2"]\n'
             'suite.search = {"trials": 3, "ranges": {"ToyAttack.margin": ("log", 0.01, 1)}, '
@@ -48,12 +48,12 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Made]
     return make
 
 
-def finish(planned: CellPlan, *curves: tuple[Curve, Curve] | None) -> None:
+def finish(planned: CellPlan, *curves: tuple[Curve, Curve] | None, metric: str = "accuracy") -> None:
     """Write the records of trials: the validation scores by epoch, of both seeds."""
     for trial, both in zip(planned.trials, curves, strict=True):
         for run, scores in zip(trial.runs, both or (), strict=bool(both)):
             run.folder.path.mkdir(parents=True, exist_ok=True)
-            curve = [{"epoch": epoch, "val": score, "test": 1.0} for epoch, score in enumerate(scores)]
+            curve = [{"epoch": epoch, f"val/{metric}": score} for epoch, score in enumerate(scores)]
             run.folder.result.write_text(json.dumps({"curve": curve}))
 
 
@@ -74,6 +74,15 @@ def test_the_best_mean_over_the_seeds_at_the_best_epoch(make: Callable[..., Made
     made = make("best")
     finish(made[1], ([0.9, 0.5], [0.7, 0.5]), ([0.1, 0.4], [0.1, 0.8]), ([0.0, 0.7], [0.0, None]))
     assert chosen(made) == 0
+
+
+@pytest.mark.parametrize(("epoch", "best"), [("last", 0), ("best", 2)])
+def test_where_lower_is_better_the_lowest_is_chosen(make: Callable[..., Made], epoch: str, best: int) -> None:
+    made = make(epoch, select="nll")
+    finish(
+        made[1], ([0.9, 0.5], [0.9, 0.5]), ([0.4, 0.7], [0.4, 0.6]), ([0.1, 2.0], [0.2, 3.0]), metric="nll"
+    )
+    assert chosen(made) == best
 
 
 def test_the_first_of_equals(make: Callable[..., Made]) -> None:

@@ -29,6 +29,12 @@ from lpa3bench.api import (
     ViewFunction,
 )  # fmt: skip
 from lpa3bench.plugin.registry import Entry, Registry
+from lpa3bench_plugins.metrics.accuracy import Accuracy
+from lpa3bench_plugins.metrics.balancedaccuracy import BalancedAccuracy
+from lpa3bench_plugins.metrics.brier import Brier
+from lpa3bench_plugins.metrics.ece import ECE
+from lpa3bench_plugins.metrics.macroauc import MacroAUC
+from lpa3bench_plugins.metrics.nll import NLL
 
 WHOLE = """\
 run.task = @tasks.ToyTask()
@@ -167,6 +173,7 @@ PLUGINS: dict[str, tuple[type, ...]] = {
     "backbones": (ToyNet,),
     "datasets": (ToyData,),
     "labels": (ToyNoise,),
+    "metrics": (Accuracy, BalancedAccuracy, MacroAUC, NLL, ECE, Brier),
 }
 
 

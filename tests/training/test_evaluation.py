@@ -1,4 +1,4 @@
-"""Scoring."""
+"""How a task predicts a split."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lpa3bench.config.experiment import Experiment
 from lpa3bench.data.image_store import ImageStore
 from lpa3bench.data.training_data import STILL, Scored
 from lpa3bench.testing import Bystander, TinyNet, TinySet, assert_same, environment, weights_of
-from lpa3bench.training.evaluation import BATCH, evaluate, macro_auc, per_class
+from lpa3bench.training.evaluation import BATCH, evaluate, per_class
 
 
 class ByBrightness(Bystander):
@@ -47,11 +47,11 @@ def test_every_image_is_scored_once_and_in_order(count: int) -> None:
     env = environment(Experiment(task=task, dataset=TinySet(), backbone=TinyNet, epochs=1))
     task.setup(env)
     before, modes = weights_of(env.models["net"]), [m.training for m in env.models["net"].modules()]
-    scores = evaluate(task, env, split(count, wrong=3))
-    assert scores.correct.tolist() == [False] * 3 + [True] * (count - 3)
-    assert scores.accuracy == pytest.approx((count - 3) / count)
-    assert scores.probs.shape == (count, 3)
-    assert scores.probs.dtype == torch.float32
+    predicted = evaluate(task, env, split(count, wrong=3))
+    assert predicted.correct.tolist() == [False] * 3 + [True] * (count - 3)
+    assert predicted.labels.tolist() == [place % 3 for place in range(count)]
+    assert predicted.probs.shape == (count, 3)
+    assert predicted.probs.dtype == torch.float32
     assert sum(task.batches_seen) == count
     assert max(task.batches_seen) <= BATCH
     assert_same(weights_of(env.models["net"]), before)  # running statistics among them
@@ -72,35 +72,3 @@ def test_accuracies_of_the_classes_add_up(images: list[tuple[int, bool]]) -> Non
     assert sum(right) == pytest.approx(int(correct.sum()))
     for share, n in zip(found, counts, strict=True):
         assert (share is None) == (n == 0)
-
-
-# ---------------------------------------------------------------------------------------------- macro AUC
-def test_macro_auc_is_the_share_of_pairs_in_the_right_order() -> None:
-    """Against its definition: how often an image of the class scores above one of the rest, ties by half."""
-    generator = torch.Generator().manual_seed(3)
-    probs = torch.rand(40, 3, generator=generator).mul(8).round().div(8)  # with ties
-    labels = torch.arange(40) % 3
-    areas = []
-    for label in range(3):
-        mine, rest = probs[labels == label, label], probs[labels != label, label]
-        above = (mine[:, None] > rest).double() + 0.5 * (mine[:, None] == rest).double()
-        areas.append(float(above.mean()))
-    assert macro_auc(probs, labels) == pytest.approx(sum(areas) / 3, abs=1e-12)
-
-
-def test_macro_auc_of_two_classes_is_that_of_either() -> None:
-    score = torch.tensor([0.1, 0.4, 0.35, 0.8])
-    labels = torch.tensor([0, 0, 1, 1])
-    assert macro_auc(torch.stack([1 - score, score], 1), labels) == pytest.approx(0.75)
-
-
-@pytest.mark.parametrize(
-    ("probs", "labels"),
-    [
-        (torch.rand(4, 3), torch.tensor([0, 0, 1, 1])),  # class 2 has no image
-        (torch.rand(4, 1), torch.zeros(4, dtype=torch.int64)),  # nobody else
-        (torch.tensor([[torch.nan, 0.0], [0.0, 1.0]]), torch.tensor([0, 1])),
-    ],
-)
-def test_macro_auc_is_none_where_it_is_undefined(probs: Tensor, labels: Tensor) -> None:
-    assert macro_auc(probs, labels) is None

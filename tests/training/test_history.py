@@ -47,28 +47,6 @@ def test_adding_does_not_wait_for_the_device() -> None:
     assert syncs.found == []
 
 
-def test_the_best_epoch_is_the_first_of_equals() -> None:
-    ledger, found = Ledger(), []
-    for val in (0.0, 0.0, 0.4, 0.3, 0.4, 0.5):
-        ledger.curve.append({"test": 1 - val, "val": val})
-        found.append(ledger.is_best("val"))
-    assert found == [True, False, True, False, False, True]
-
-
-def test_the_best_epoch_by_a_score_that_is_at_times_undefined() -> None:
-    ledger, found = Ledger(), []
-    for area in (None, 0.6, None, 0.7):
-        ledger.curve.append({"val": 0.5, "val_auc": area})
-        found.append(ledger.is_best("val_auc"))
-    assert found == [False, True, False, True]
-
-
-def test_without_validation_no_epoch_is_the_best() -> None:
-    ledger = Ledger()
-    ledger.curve.append({"test": 0.5})
-    assert not ledger.is_best("val")
-
-
 def test_time_is_booked_where_it_was_spent(monkeypatch: pytest.MonkeyPatch) -> None:
     now = iter([12.0, 15.0, 20.0])
     monkeypatch.setattr(time, "perf_counter", lambda: next(now))

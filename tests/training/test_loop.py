@@ -186,7 +186,7 @@ def test_the_record_is_complete(tmp_path: Path) -> None:
     assert record["cell"]["backbone"] == "SmallNet"
     assert record["flags"][0].startswith("not a result")
     assert record["metrics"]["mean_last_20"] is None
-    curve = [row["test"] for row in record["curve"]]
+    curve = [row["test/accuracy"] for row in record["curve"]]
     assert record["metrics"]["last"] == curve[-1]
     assert record["metrics"]["oracle_best"] == max(curve)
     assert np.mean(records.unpack(record["correct"])) == pytest.approx(curve[-1])
@@ -364,8 +364,10 @@ def test_a_task_cannot_log_under_a_name_of_the_engine(
     from lpa3bench_plugins.tasks.supervised import Supervised
 
     real = Supervised.update
-    monkeypatch.setattr(Supervised, "update", lambda *a: real(*a) | {"test": torch.tensor(0.999)})
-    with pytest.raises(PluginError, match="Supervised.update logs test, a name of the engine's"):
+    taken = {name: torch.tensor(0.999) for name in ("test", "val/accuracy", "epoch", "tests", "testing/x")}
+    monkeypatch.setattr(Supervised, "update", lambda *a: real(*a) | taken)
+    said = "Supervised.update logs epoch, test, val/accuracy, a name of the engine's"
+    with pytest.raises(PluginError, match=said):
         run(job(tmp_path, TASKS["Supervised"]))
 
 

@@ -64,7 +64,7 @@ def train(sink: Sink, clock: Clock, *, seconds_per_step: float, epochs_done: int
         for step in range(steps_in(PHASES, epoch)):
             clock.now += seconds_per_step
             sink.step("warm-up" if epoch < 2 else "heads" if epoch == 2 and step < 4 else "semi-supervised")
-        sink.epoch({"epoch": epoch, "passes": 1e6, "test": 0.91237, "loss": 0.5, "phase": "x"})
+        sink.epoch({"epoch": epoch, "passes": 1e6, "test/accuracy": 0.91237, "loss": 0.5, "phase": "x"})
     sink.finish({})
     sink.close()
     sink.close()
@@ -134,10 +134,18 @@ def test_scoring_between_epochs_is_no_step(clock: Clock) -> None:
 
 
 def test_results_are_shown_as_far_as_there_is_room() -> None:
-    row = {"epoch": 3, "passes": 1e6, "test": 0.91237, "phase": "x", "loss": 0.5}
-    assert display.numbers(row, 23) == "test 0.9124  loss 0.5"
-    assert display.numbers(row, 20) == "test 0.9124"
+    row = {"epoch": 3, "passes": 1e6, "test/accuracy": 0.91237, "phase": "x", "loss": 0.5}
+    assert display.numbers(row, 32) == "test/accuracy 0.9124  loss 0.5"
+    assert display.numbers(row, 29) == "test/accuracy 0.9124"
     assert display.numbers(row, 3) == ""
+
+
+def test_what_selects_is_shown_first_then_the_losses_then_other_metrics() -> None:
+    row = {
+        "epoch": 3, "val/nll": 0.4, "test/nll": 0.5, "val/kappa": None, "test/kappa": 0.75, "step": 9,
+        "passes": 1e6, "loss": 0.25, "head/loss": 2.0,
+    }  # fmt: skip
+    assert display.numbers(row, 200) == "val/nll 0.4  test/nll 0.5  loss 0.25  head/loss 2  test/kappa 0.75"
 
 
 def test_slow_epochs_get_a_line_each(clock: Clock) -> None:
@@ -146,7 +154,7 @@ def test_slow_epochs_get_a_line_each(clock: Clock) -> None:
     first, *lines = stream.getvalue().splitlines()
     assert first.endswith(": 4 epochs")
     assert [line.split("  ")[0] for line in lines] == ["epoch 1/4", "epoch 2/4", "epoch 3/4", "epoch 4/4"]
-    assert all(line.endswith("test 0.9124  loss 0.5") for line in lines)
+    assert all(line.endswith("test/accuracy 0.9124  loss 0.5") for line in lines)
     assert "passes" not in stream.getvalue()
     assert "\x1b" not in stream.getvalue()
     assert "\r" not in stream.getvalue()
@@ -166,7 +174,7 @@ def test_the_bar_reaches_its_end(clock: Clock) -> None:
     last = stream.getvalue().split("\r")[-2]
     assert "epoch 4/4  semi-supervised  1 steps/s" in last
     assert "left" not in last
-    assert "test 0.9124  loss 0.5" in last
+    assert "test/accuracy 0.9124  loss 0.5" in last
 
 
 @pytest.mark.parametrize("kind", [Lines, Bar])

@@ -78,7 +78,7 @@ def protocol_of(request: Request, runs: Runs) -> dict[str, Any]:
         "device": attacked.device.type,
         "hardware": devices.describe(attacked.device),
         "threads": torch.get_num_threads(),
-        "versions": runs.clean.record["provenance"]["versions"],
+        "versions": dict(runs.clean.record.data.provenance.versions),
     }
 
 

@@ -94,7 +94,7 @@ def _on_data(request: Request, runs: Runs) -> tuple[list[Measure], list[Any], li
         *harmed,
         *_label_information(request, runs, maker, viewed),
         *information.recognition(by_judge),
-        *parts.costs(viewed, runs.augmented.record["cost"], runs.clean.record["cost"]),
+        *parts.costs(viewed, runs.augmented.record.data.cost, runs.clean.record.data.cost),
     ]
     classes = parts.by_class(by_judge, viewed, judge.spec.num_classes, changes)
     shown = [

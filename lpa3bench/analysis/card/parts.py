@@ -10,6 +10,7 @@ import torch
 from lpa3bench.analysis.card.judge import Seen
 from lpa3bench.analysis.card.measures import Measure, exactly, mean, proportion, wilson
 from lpa3bench.analysis.card.views import Viewed
+from lpa3bench.records.schema import Cost
 
 
 # --------------------------------------------------------------------------------------------- preservation
@@ -156,7 +157,7 @@ def distances(attacked: Seen, judge: Seen, viewed: Viewed, layers: Mapping[str, 
 
 
 # ----------------------------------------------------------------------------------------------------- cost
-def costs(viewed: Viewed, augmented: Mapping[str, Any], clean: Mapping[str, Any]) -> list[Measure]:
+def costs(viewed: Viewed, augmented: Cost, clean: Cost) -> list[Measure]:
     """What a view costs, and what training with the augmenter does. The last two: `cost` of the records."""
     n = len(viewed.x)
     told: dict[str, Any] = {"group": "cost", "n": n}
@@ -187,7 +188,7 @@ def costs(viewed: Viewed, augmented: Mapping[str, Any], clean: Mapping[str, Any]
             **told,
         ),
         exactly(
-            augmented["forward_equivalents"] / clean["forward_equivalents"],
+            augmented.forward_equivalents / clean.forward_equivalents,
             key="training_cost",
             title="cost of training, times that without",
             unit="ratio",

@@ -19,6 +19,7 @@ from lpa3bench.config import Config
 from lpa3bench.errors import ConfigError, UsageError
 from lpa3bench.plugin import registry as registries
 from lpa3bench.plugin.registry import Entry, Registry
+from lpa3bench.records import Record
 from lpa3bench.training.job import Job
 from lpa3bench.training.loop import run
 from lpa3bench.training.sinks import Sink
@@ -41,6 +42,7 @@ _NUISANCE = (
     "run.labels=None",
     "run.weak=None",
     "run.resize=None",
+    "run.metrics=(@metrics.Accuracy(),)",
     "run.select='accuracy'",
     "run.holdout=0",
 )
@@ -84,7 +86,7 @@ class Ran:
     """A run of a card, finished and opened again."""
 
     trained: Trained
-    record: dict[str, Any]
+    record: Record
 
 
 @dataclass(frozen=True)
@@ -245,12 +247,18 @@ class Trainer:
     def _run(self, own: Sequence[str], seed: int) -> Ran:
         request = self.request
         job = Job(
-            config=self._config(own), seed=seed, device=request.device, data=request.data, out=request.runs
+            config=self._config(own),
+            seed=seed,
+            device=request.device,
+            data=request.data,
+            out=request.runs,
+            purpose="aid",
         )
         done = run(job, self._sinks())
         trained = open_run(
             done.folder, data=request.data, device=request.device, plugins=(*request.plugins, FILE)
         )
+        assert done.record is not None
         return Ran(trained, done.record)
 
 
