@@ -11,7 +11,7 @@ import msgspec
 from lpa3bench.errors import DataError
 from lpa3bench.plugin.code import code_of
 from lpa3bench.plugin.registry import OURS, Entry
-from lpa3bench.records.schema import Identity
+from lpa3bench.records.schema import Identity, RecordData
 from lpa3bench.records.version1 import NUMERICS_OF_ENGINE
 from lpa3bench.runtime.files import digest
 
@@ -57,31 +57,22 @@ def _stands_for(entry: Entry) -> str:
     return str(getattr(entry.load(), "version", 1)) if entry.is_ours else code_of(entry).digest
 
 
-def of_schema_1(record: Mapping[str, Any], config: Mapping[str, str]) -> Identity:
+def of_record(data: RecordData, config: Mapping[str, str]) -> Identity:
     """What defines the run of a record of schema 1: the same as of a new run of its cell.
 
     Schema 1 tells nothing of the files that labels are read from.
 
     Args:
-        record: the whole record.
         config: its config, as `lpa3bench.config.defaults.identity_config` returns it.
 
     Raises:
-        DataError: nobody knows the numerics version of the engine that made it.
+        DataError: the numerics version of the engine that made it is not known.
     """
-    provenance = record["provenance"]
-    numerics = NUMERICS_OF_ENGINE.get(provenance["engine"])
-    if numerics is None:
-        engine = provenance["engine"]
+    if not data.identity.numerics:
+        engine = data.provenance.engine_source
         raise DataError(f"it was made by an engine (digest {engine}) whose numerics version is not known")
-    return Identity(
-        config=dict(config),
-        data=provenance["data_sha256"],
-        labels=None,
-        limit=record["protocol"]["limit"],
-        numerics=numerics,
-        plugins=_of_digests(provenance["plugin_sources"], provenance["plugins"]),
-    )
+    plugins = _of_digests(data.identity.plugins, data.provenance.plugins)
+    return msgspec.structs.replace(data.identity, recipe=2, config=dict(config), plugins=plugins)
 
 
 def _of_digests(sources: Mapping[str, str], distributions: Mapping[str, str]) -> dict[str, str]:
