@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 def command(ctx: click.Context, places: tuple[Path, ...], plugins: tuple[Path, ...]) -> None:
     """Rewrite records of an older schema in today's.
 
-    DIR is a folder of runs, a run, a record, or a board or its results/. A record gets the identity that a run
-    of its cell has today, so that new seeds stand beside it; on a board its file is called after it. No number
-    changes. Records of today are left as they are; a damaged one is named, and then the exit code is 4.
+    DIR is a folder of runs, a run, a record, or a board or its results/. A record gets the identity that a
+    run of its cell has today, so that new seeds stand beside it; on a board its file is called after it. No
+    number changes. Records of today are left as they are; a damaged one is named, and then the exit code is
+    4.
     """
     from lpa3bench.config.names import Catalogue
     from lpa3bench.plugin.registry import load

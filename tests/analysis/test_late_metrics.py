@@ -13,7 +13,7 @@ from lpa3bench.errors import DataError
 from lpa3bench.records import pack
 from lpa3bench.records.schema import MetricOfRun, RecordData
 from lpa3bench.records.summary import RULES, summarise
-from lpa3bench.training.late_metrics import contradicted, late_metrics
+from lpa3bench.analysis.late_metrics import contradicted, late_metrics
 from lpa3bench.training.predictions import Predictions, StoredPredictions, write_predictions
 from lpa3bench.training.scoring import kinds, number
 from lpa3bench_plugins.metrics.accuracy import Accuracy

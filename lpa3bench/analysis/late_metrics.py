@@ -8,8 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
+
 from lpa3bench.api import Metric
 from lpa3bench.errors import DataError
+from lpa3bench.records import Record
 from lpa3bench.records.bits import unpack
 from lpa3bench.records.schema import MetricOfRun, RecordData
 from lpa3bench.records.summary import LAST, RULES, VAL_SELECTED
@@ -43,6 +46,29 @@ def late_metrics(folder: Path, metrics: Sequence[Metric]) -> LateMetrics:
         raise DataError(f"{path}: holds no predictions with their labels, which a later metric needs")
     found = {metric.name: _late(metric, stored) for metric in metrics if not metric.detail_only}
     return LateMetrics(found, details(metrics, stored.last["test"]))
+
+
+def with_metrics(record: Record, metrics: Sequence[Metric]) -> RecordData:
+    """The record of a run directory with these metrics, computed later from its predictions. Those that the
+    run itself computed stay as they are.
+
+    Raises:
+        DataError: there are no predictions, or they are damaged, or the record says something else than they.
+        PluginError: a metric failed.
+    """
+    folder = record.path.parent
+    late = late_metrics(folder, metrics)
+    stored = read_predictions(RunDirectory(folder).predictions)
+    assert stored is not None
+    if wrong := contradicted(record.data, stored, metrics):
+        raise DataError(f"its predictions contradict it: {wrong}", path=record.path)
+    own = {name for name, metric in record.metrics.items() if metric.computed == "run"}
+    new = {name: metric for name, metric in late.metrics.items() if name not in own}
+    return msgspec.structs.replace(
+        record.data,
+        metrics={**record.data.metrics, **new},
+        details={**record.data.details, **late.details},
+    )
 
 
 def _late(metric: Metric, stored: StoredPredictions) -> MetricOfRun:

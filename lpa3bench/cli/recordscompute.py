@@ -1,0 +1,51 @@
+"""`lpa3bench records compute`: a metric that was written after the runs, from their stored predictions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from lpa3bench.cli.options import plugin_option
+from lpa3bench.errors import DataError, UsageError
+
+
+@click.command()
+@click.argument("places", metavar="DIR...", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.option(
+    "--metric", "names", metavar="NAME", multiple=True, required=True, help="A registered metric. Repeatable."
+)
+@plugin_option
+@click.pass_context
+def command(
+    ctx: click.Context, places: tuple[Path, ...], names: tuple[str, ...], plugins: tuple[Path, ...]
+) -> None:
+    """Compute a metric that came later from the stored predictions of runs.
+
+    DIR is a run or a folder of runs, whose predictions.npz are read; nothing is trained. The metric goes into
+    the record as computed later, for the last epoch and the one that was selected. A record that its
+    predictions contradict is named and left as it is, and then the exit code is 4.
+    """
+    from lpa3bench.analysis.late_metrics import with_metrics
+    from lpa3bench.plugin.registry import load
+    from lpa3bench.records import find_records, read_record, write_record
+
+    registry = load(plugins)
+    metrics = []
+    for name in names:
+        entry = registry.get(name)
+        if entry is None or entry.kind != "metrics":
+            known = ", ".join(one.name for one in registry.kind("metrics"))
+            raise UsageError(f"--metric {name}: there is no such metric; there are {known}")
+        metrics.append(entry.load()())
+    failed = 0
+    for path in find_records(places):
+        try:
+            record = read_record(path)
+            write_record(path, with_metrics(record, metrics))
+            click.echo(f"{record}: {', '.join(metric.name for metric in metrics)}")
+        except DataError as error:
+            click.echo(f"error: {error}", err=True)
+            failed += 1
+    if failed:
+        ctx.exit(DataError.exit_code)
