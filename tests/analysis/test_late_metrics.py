@@ -9,11 +9,11 @@ import pytest
 import torch
 from support.small_records import small_record
 
+from lpa3bench.analysis.late_metrics import contradicted, late_metrics
 from lpa3bench.errors import DataError
 from lpa3bench.records import pack
 from lpa3bench.records.schema import MetricOfRun, RecordData
-from lpa3bench.records.summary import RULES, summarise
-from lpa3bench.analysis.late_metrics import contradicted, late_metrics
+from lpa3bench.records.summary import RULES, summarise_curve
 from lpa3bench.training.predictions import Predictions, StoredPredictions, write_predictions
 from lpa3bench.training.scoring import kinds, number
 from lpa3bench_plugins.metrics.accuracy import Accuracy
@@ -46,7 +46,7 @@ def record_of(stored: StoredPredictions) -> RecordData:
     correct = stored.last["test"].correct.tolist()
     return msgspec.structs.replace(
         small_record(correct).data,
-        metrics=summarise(curve, kinds(with_numbers), "accuracy"),
+        metrics=summarise_curve(curve, kinds(with_numbers), "accuracy"),
         correct=pack(correct),
     )
 
