@@ -32,7 +32,7 @@ def format_percent(share: float | None) -> str:
 
 
 def _decimals(number: float) -> int:
-    """As many as three significant digits take, and two of nought."""
+    """As many as three significant digits take, two for zero."""
     return min(max(2 - math.floor(math.log10(abs(number))), 0), 6) if number else 2
 
 

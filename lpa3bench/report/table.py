@@ -10,7 +10,7 @@ from itertools import groupby
 
 from lpa3bench.boards.board import Cell, Column, Comparison, Measure, Published, Reproduction, Row
 
-UNPLANNED, UNCLAIMED, UNMEASURED = PLAIN_REASONS = ("not planned", "no published number", "not measured")
+UNMEASURED = "not measured"
 """Why most empty places are empty; other reasons are told below the table."""
 SIGNS_OF_CLAIMS = "†‡§¶"
 
@@ -149,7 +149,7 @@ class ResultTable:
             remarks += row.remarks
             for cell in row.known:
                 remarks += [cell.claimed.remark if cell.claimed else "", cell.missing]
-        told = dict.fromkeys(remark for remark in remarks if remark not in ("", *PLAIN_REASONS))
+        told = dict.fromkeys(remark for remark in remarks if remark not in ("", UNMEASURED))
         return {remark: _letter(number) for number, remark in enumerate(told)}
 
     @property

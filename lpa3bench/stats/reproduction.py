@@ -61,7 +61,7 @@ def agreement(scores: Sequence[float], *, published: float, published_n: int | N
     half = quantile * spread * math.sqrt(1 / n + 1 / m)
     low, high = (round(fmean(scores) + side, DECIMALS) for side in (-half, half))
     inside = low <= published <= high
-    theirs = f"{m}" if published_n else "an untold number of runs, taken as 1"
+    theirs = f"{m}" if published_n else "an unstated number of runs, taken as 1"
     return Agreement(
         verdict="reproduced" if inside else "not reproduced",
         low=low,

@@ -97,7 +97,7 @@ def _accuracy_axis(curves: Sequence[MeanCurve]) -> tuple[Scale, str | None]:
 
 
 def _panel(axis: str, lines: Sequence[ChartLine], curves: Sequence[MeanCurve], y: Scale) -> ChartPanel:
-    """One chart: its horizontal axis begins at nought, where training does."""
+    """One chart: its horizontal axis begins at zero, where training does."""
     longest = max(_costs(curve, axis)[-1] for curve in curves)
     size, label = _unit(axis, longest)
     x = Scale(0.0, max(longest / size, 1e-9), 0, PLOT_WIDTH)
