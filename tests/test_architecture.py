@@ -23,7 +23,7 @@ PLUGINS = ROOT / "plugins" / "lpa3bench_plugins"
 LONGEST_FILE = 400
 ONLY_IN = {
     "gin": ("lpa3bench.config.loading",),
-    "pluggy": ("lpa3bench.plugin",),
+    "pluggy": ("lpa3bench.plugin.hookspecs", "lpa3bench.plugin.registry"),
     "rich": ("lpa3bench.training.progress_bar", "lpa3bench.suites.live_table"),
     "wandb": ("lpa3bench.publish.sdk",),
     "ray": ("lpa3bench.suites.ray_engine",),
