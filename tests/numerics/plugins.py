@@ -57,7 +57,7 @@ class Counted(TinySet):
             name="Counted", num_classes=10, channels=1, size=2, mean=(0.5,), std=(0.5,), weak=still
         )
 
-    def load(self, root: Path) -> dict[str, Split]:
+    def load(self, root: Path, *, cache: Path | None = None) -> dict[str, Split]:
         split = Split(torch.zeros(5000, 1, 2, 2, dtype=torch.uint8), torch.arange(5000) % 10)
         return {"train": split, "test": Split(split.images[:10], split.labels[:10])}
 
