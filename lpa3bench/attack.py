@@ -27,8 +27,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from lpa3bench.api import Output
 from lpa3bench.ops import at_least_float32
+from lpa3bench.types import Output
 
 Forward = Callable[[Tensor], Output]
 """Logits and features of a normalised batch."""

@@ -50,13 +50,6 @@ def blocks() -> list[tuple[str, str]]:
     return BLOCK.findall(PAGE.read_text())
 
 
-def test_the_page_is_short_and_has_commands() -> None:
-    assert len(PAGE.read_text().splitlines()) < 150
-    commands = [line for language, text in blocks() if language == "sh" for line in text.splitlines()]
-    assert len(commands) >= 10
-    assert {line.split()[0] for line in commands} <= {"lpa3bench", "pip", "python"}
-
-
 @pytest.mark.slow
 def test_every_command_runs(environment: dict[str, str], tmp_path: Path) -> None:
     """In order, as they stand; a block of Python becomes the file that its first line names."""
@@ -83,8 +76,3 @@ def test_the_tree_of_files_is_the_one_that_is_written() -> None:
     (tree,) = [text for language, text in blocks() if language == "" and text.startswith("soft-blur/")]
     for path in files("augmenter", Names("SoftBlur")):
         assert path in tree or path.endswith("__init__.py"), path
-
-
-def test_this_page_and_contributing_point_at_each_other() -> None:
-    assert "CONTRIBUTING.md" in PAGE.read_text()
-    assert "docs/plugins.md" in (PAGE.parents[1] / "CONTRIBUTING.md").read_text()

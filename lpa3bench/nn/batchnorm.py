@@ -20,7 +20,7 @@ from functools import cache
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from lpa3bench.api import Domain
+from lpa3bench.types import Domain
 
 
 class DualBatchNorm2d(nn.BatchNorm2d):

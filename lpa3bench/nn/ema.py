@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from lpa3bench.api import Model
+if TYPE_CHECKING:
+    from lpa3bench.api import Model
 
 
 class EMA:

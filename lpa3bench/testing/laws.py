@@ -32,11 +32,6 @@ class Law:
     """Is handed the plugin's `Subject`. Its docstring is the law in one sentence; it raises where the law
     does not hold, with what was found instead."""
 
-    @property
-    def says(self) -> str:
-        """The law in one sentence."""
-        return (self.check.__doc__ or "").strip()
-
 
 @dataclass(frozen=True)
 class Finding:

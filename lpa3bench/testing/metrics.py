@@ -19,14 +19,14 @@ from lpa3bench.testing.differences import attempt, fresh_globals, global_draws, 
 from lpa3bench.testing.laws import Finding, Law, NotApplicable, findings_of, hold
 from lpa3bench.testing.subject import Observation, Subject, initialise, no_global_draws, same_seed
 
-IMAGES, NUM_KINDS = 120, 4
-NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+SCORED_IMAGES, SCORED_CLASSES = 120, 4
+METRIC_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 LONGEST_TITLE, LONGEST_UNIT = 60, 12
 REORDERED = 1e-5
 """By how much a number may change, relatively, where images come in another order: sums round."""
 
 
-class Predictions(NamedTuple):
+class PredictedSplit(NamedTuple):
     """How a split was predicted, and its labels."""
 
     probs: Tensor
@@ -35,26 +35,26 @@ class Predictions(NamedTuple):
     """int64 [N]"""
 
 
-def predicted(skill: float) -> Predictions:
+def predicted(skill: float) -> PredictedSplit:
     """Made-up predictions: 0 is chance, and the more skill the more probability on the true class."""
-    labels = torch.arange(IMAGES) % NUM_KINDS
-    logits = 2 * Draws(0).normal((IMAGES, NUM_KINDS)) + skill * one_hot(labels, NUM_KINDS)
-    return Predictions(logits.softmax(1), labels)
+    labels = torch.arange(SCORED_IMAGES) % SCORED_CLASSES
+    logits = 2 * Draws(0).normal((SCORED_IMAGES, SCORED_CLASSES)) + skill * one_hot(labels, SCORED_CLASSES)
+    return PredictedSplit(logits.softmax(1), labels)
 
 
-def _hard_cases() -> dict[str, Predictions]:
+def _hard_cases() -> dict[str, PredictedSplit]:
     """Splits for which many a number is undefined."""
     probs, labels = predicted(2.0)
-    certain = one_hot(probs.argmax(1), NUM_KINDS)
+    certain = one_hot(probs.argmax(1), SCORED_CLASSES)
     nan = probs.clone()
     nan[3] = math.nan
     return {
-        "a class without images": Predictions(probs, labels % (NUM_KINDS - 1)),
-        "images of one class only": Predictions(probs, torch.zeros_like(labels)),
-        "a single image": Predictions(probs[:1], labels[:1]),
-        "certain predictions, some of them wrong": Predictions(certain, labels),
-        "two classes": Predictions(probs[:, :2] / probs[:, :2].sum(1, keepdim=True), labels % 2),
-        "NaN among the predictions": Predictions(nan, labels),
+        "a class without images": PredictedSplit(probs, labels % (SCORED_CLASSES - 1)),
+        "images of one class only": PredictedSplit(probs, torch.zeros_like(labels)),
+        "a single image": PredictedSplit(probs[:1], labels[:1]),
+        "certain predictions, some of them wrong": PredictedSplit(certain, labels),
+        "two classes": PredictedSplit(probs[:, :2] / probs[:, :2].sum(1, keepdim=True), labels % 2),
+        "NaN among the predictions": PredictedSplit(nan, labels),
     }
 
 
@@ -87,7 +87,7 @@ class MetricSubject(Subject[NumberSeen]):
     def see(self, seed: int) -> NumberSeen:
         """Hand it ordinary predictions. It has no seed."""
         seen, metric, given = NumberSeen(), self.make(), predicted(2.0)
-        handed = Predictions(given.probs.clone(), given.labels.clone())
+        handed = PredictedSplit(given.probs.clone(), given.labels.clone())
 
         def ask() -> None:
             seen.number = metric.compute(*handed)
@@ -100,7 +100,7 @@ class MetricSubject(Subject[NumberSeen]):
         seen.result = [seen.number, seen.detail]
         return seen
 
-    def number(self, given: Predictions) -> float | None:
+    def number(self, given: PredictedSplit) -> float | None:
         """What a fresh one makes of predictions."""
         with fresh_globals():
             return self.make().compute(given.probs.clone(), given.labels.clone())
@@ -111,7 +111,7 @@ def well_formed(subject: MetricSubject) -> None:
     """Name, title, unit, direction and reason are what records and headings can hold."""
     subject.started()
     metric = subject.make()
-    named = isinstance(metric.name, str) and NAME.fullmatch(metric.name)
+    named = isinstance(metric.name, str) and METRIC_NAME.fullmatch(metric.name)
     assert named, f"name: is lower case, digits and _, not {metric.name!r}"
     for what, said, longest in (
         ("title", metric.title, LONGEST_TITLE),
@@ -161,14 +161,14 @@ def any_order(subject: MetricSubject) -> None:
     number = subject.first.reached().number
     if number is None:
         raise NotApplicable("there is no number")
-    given, order = predicted(2.0), Draws(1).permutation(IMAGES)
-    other = subject.number(Predictions(given.probs[order], given.labels[order]))
+    given, order = predicted(2.0), Draws(1).permutation(SCORED_IMAGES)
+    other = subject.number(PredictedSplit(given.probs[order], given.labels[order]))
     same = other is not None and math.isclose(number, other, rel_tol=REORDERED, abs_tol=REORDERED)
     assert same, f"the same images in another order give {other}, not {number}"
 
 
 def direction(subject: MetricSubject) -> None:
-    """Predictions that are nearly all right are no worse than chance, in the direction that it says."""
+    """PredictedSplit that are nearly all right are no worse than chance, in the direction that it says."""
     subject.first.reached()
     good, chance = subject.number(predicted(20.0)), subject.number(predicted(0.0))
     if good is None or chance is None:

@@ -42,10 +42,10 @@ class Observation:
         return self
 
 
-Seen = TypeVar("Seen", bound=Observation)
+_Seen = TypeVar("_Seen", bound=Observation)
 
 
-class Subject(ABC, Generic[Seen]):
+class Subject(ABC, Generic[_Seen]):
     """A plugin that is held to the laws of its kind. `make` builds a fresh one."""
 
     results: str = "results"
@@ -56,7 +56,7 @@ class Subject(ABC, Generic[Seen]):
         """Build it, and set it up where its kind is set up."""
 
     @abstractmethod
-    def see(self, seed: int) -> Seen:
+    def see(self, seed: int) -> _Seen:
         """Try it once. Called only where it could be started."""
 
     @cached_property
@@ -66,16 +66,16 @@ class Subject(ABC, Generic[Seen]):
             return attempt(self.start)
 
     @cached_property
-    def first(self) -> Seen:
+    def first(self) -> _Seen:
         """With seed 0."""
         return self.tried(0)
 
     @cached_property
-    def again(self) -> Seen:
+    def again(self) -> _Seen:
         """The same once more."""
         return self.tried(0)
 
-    def tried(self, seed: int) -> Seen:
+    def tried(self, seed: int) -> _Seen:
         """What it does with a seed, where it could be started."""
         self.started()
         return self.see(seed)

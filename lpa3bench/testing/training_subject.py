@@ -123,7 +123,7 @@ class TaskSubject(Subject[TrainingSeen]):
         seen.moved_by_predict = [name for names in moved for name in names]
 
 
-class Trained(Protocol):
+class HasTraining(Protocol):
     """A subject that trains, or that something trains on."""
 
     @property
@@ -140,7 +140,7 @@ def data_refusal(make: Callable[[], Task], labels: Labels) -> str | None:
 
 
 # ------------------------------------------------------------------------------------------------ the laws
-def three_updates(subject: Trained) -> None:
+def three_updates(subject: HasTraining) -> None:
     """Training goes through three epochs of updates without raising."""
     seen = subject.training.first
     if seen.raised is not None:
@@ -148,7 +148,7 @@ def three_updates(subject: Trained) -> None:
     assert seen.logs, "`batches` yields no step"
 
 
-def finite_loss(subject: Trained) -> None:
+def finite_loss(subject: HasTraining) -> None:
     """Every update returns 0-d tensors, among them a finite "loss"."""
     for logs in subject.training.first.reached().logs:
         assert "loss" in logs, 'update returns no "loss"'
@@ -158,7 +158,7 @@ def finite_loss(subject: Trained) -> None:
             assert bool(torch.isfinite(value)), f"{name} is {float(value)}"
 
 
-def pairing(subject: Trained) -> None:
+def pairing(subject: HasTraining) -> None:
     """Binding an augmenter moves neither the first weights nor the order of the data."""
     training = subject.training
     plain, bound = trained_alone(training).first.reached(), training.first.reached()
@@ -186,7 +186,7 @@ def trained_alone(training: TaskSubject) -> TaskSubject:
     return training.alone
 
 
-def resume(subject: Trained) -> None:
+def resume(subject: HasTraining) -> None:
     """Training that is stopped and goes on ends with the same bits."""
     training = subject.training
     training.first.reached()

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from functools import cache
 
 import pytest
+from support.shipped_configs import loaded, value
 
-from lpa3bench.config import Config, load
-from lpa3bench.plugin import registry
-from lpa3bench.runtime.paths import gin_root, resolve_config
+from lpa3bench.runtime.paths import gin_root
 
 FILES = ("cifar10_dividemix", "cifar100_dividemix")
 SETTINGS = ("sym50", "sym80", "sym90")
@@ -46,16 +44,6 @@ LAMBDA_U = {
     ("cifar100_dividemix", True): ("75.0", "150.0", "150.0"),
 }
 MARGIN = {"cifar10_dividemix": ("0.02", "0.02", "0.002"), "cifar100_dividemix": ("0.02", "0.02", "0.02")}
-
-
-@cache
-def loaded(*names: str, setting: str | None = None) -> Config:
-    return load([resolve_config(name) for name in names], setting=setting, registry=registry.load())
-
-
-def value(config: Config, name: str) -> str:
-    (found,) = [v.text for v in config.values if v.name == name]
-    return found
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.shipped_configs import loaded, value
 
 from lpa3bench.boards.published import PUBLISHED_NAME, load_published
 from lpa3bench.config import Config, load
@@ -25,16 +25,6 @@ WHOLE = [name for name in SHIPPED if "/" not in name]
 KINDS = [n for n in WHOLE if not n.endswith("mnist_supervised") or n.startswith(("pathmnist", "breastmnist"))]
 PES = ["cifar10_pes", "cifar100_pes"]
 SETTINGS = ["sym50", "sym80", "sym90"]
-
-
-@cache
-def loaded(*names: str, setting: str | None = None) -> Config:
-    return load([resolve_config(name) for name in names], setting=setting, registry=registry.load())
-
-
-def value(config: Config, name: str) -> str:
-    (found,) = [v.text for v in config.values if v.name == name]
-    return found
 
 
 def test_there_are_some() -> None:
@@ -98,13 +88,8 @@ def test_overlays_bind_slots_and_nothing_but_what_they_put_there(overlay: str) -
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
-def test_overlays_name_their_slots(overlay: str) -> None:
-    """In the first line; and in the file name, where the same is offered for another slot."""
-    first = lines_of(overlay)[0]
-    named = re.search(r"\bin slots? ((?:(?:, | and )?\b(?:view|strong|positives)\b)+)", first)
-    assert first.startswith("# Overlay: ")
-    assert named, first
-    assert {*re.findall(r"\w+", named[1])} - {"and"} == {*slots_of(overlay)}
+def test_a_file_name_that_ends_in_a_slot_tells_the_slot(overlay: str) -> None:
+    """And the same is offered for another one under a name without it."""
     stem, _, ending = overlay.rpartition("_")
     if ending in ("view", "strong", "positives"):
         assert [*slots_of(overlay)] == [ending]

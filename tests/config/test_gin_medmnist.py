@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import pytest
+from support import shipped_configs
+from support.shipped_configs import value
 
-from lpa3bench.config import Config, load
-from lpa3bench.plugin import registry
-from lpa3bench.runtime.paths import resolve_config
+from lpa3bench.config import Config
 
 # Training images, in batches of 128; of the Organ sets as they are since medmnist 2.2.4.
 STEPS = {
@@ -38,14 +36,8 @@ STEMS = {
 }
 
 
-@cache
 def loaded(*names: str, setting: str = "resnet18") -> Config:
-    return load([resolve_config(name) for name in names], setting=setting, registry=registry.load())
-
-
-def value(config: Config, name: str) -> str:
-    (found,) = [v.text for v in config.values if v.name == name]
-    return found
+    return shipped_configs.loaded(*names, setting=setting)
 
 
 @pytest.mark.parametrize("name", STEPS)

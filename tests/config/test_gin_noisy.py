@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import pytest
-
-from lpa3bench.config import Config, load
-from lpa3bench.plugin import registry
-from lpa3bench.runtime.paths import resolve_config
+from support.shipped_configs import loaded, value
 
 DATA = ("cifar10", "cifar100")
 RATES = ("sym50", "sym80", "sym90")
@@ -62,16 +57,6 @@ NAMES = {
     "pcorrection": tuple(f"PCorrection.{name}" for name in PENCIL),
 }
 MARGIN = {"cifar10": ("0.02", "0.02", "0.002"), "cifar100": ("0.02", "0.02", "0.02")}
-
-
-@cache
-def loaded(*names: str, setting: str) -> Config:
-    return load([resolve_config(name) for name in names], setting=setting, registry=registry.load())
-
-
-def value(config: Config, name: str) -> str:
-    (found,) = [v.text for v in config.values if v.name == name]
-    return found
 
 
 @pytest.mark.parametrize("setting", RATES)

@@ -161,6 +161,11 @@ def search() -> Numbers:
     label = torch.tensor([0, 1, 2, 3, 0, 1])
     given = attack.make_reference(net(z), label).rows(rows)
     numbers["given label"] = floats(given.logp)
+    whole, last = attack.search(
+        net, z, noise, attack.make_reference(net(z)), box=box, options=attack.Options()
+    )
+    assert last is not None
+    numbers |= {"whole: delta": size(whole), "whole: loss": floats([float(last.loss)])}
     once = attack.Pace(budget=0.1, lam=2.0)
     options = attack.Options(margin=0.0, step_size=1.0)
     alone = attack.iterate(net, z[rows], noise[rows], given, once, box=box, options=options)
@@ -214,7 +219,7 @@ def memory() -> Numbers:
     numbers: Numbers = {}
     like = torch.zeros(1, dtype=torch.float64)
     for flavour in ("lpa3", "tcssl"):
-        bank, draws = ConsistencyBank(9, 4, flavour=flavour, dtype=torch.float64), Draws(41)
+        bank, draws = ConsistencyBank(10, 4, flavour=flavour, dtype=torch.float64), Draws(41)
         for visit, index in enumerate(([0, 1, 2, 3, 4, 5], [5, 4, 3, 3, 8, 0], [1, 7, 6, 5, 5, 2])):
             places = torch.tensor(index)
             predicted = draws.normal((6, 4), like=like).softmax(1)
@@ -223,10 +228,12 @@ def memory() -> Numbers:
             bank.refresh(0.6)
             numbers[f"{name}: scores"] = floats(bank.scores())
             numbers[f"{name}: threshold"] = floats([float(bank.threshold)])
-            numbers[f"{name}: below"] = bank.below(torch.arange(9)).tolist()
+            numbers[f"{name}: below"] = bank.below(torch.arange(10)).tolist()
             numbers[f"{name}: lowest"] = lowest(bank.scores(places), 4).tolist()
             bank.refresh(0.5, torch.tensor([0, 2, 4, 6]))
             numbers[f"{name}: threshold of some"] = floats([float(bank.threshold)])
+            bank.refresh(0.9)  # (1 − 0.9) · 10 is a little less than 1
+            numbers[f"{name}: threshold of nearly all"] = floats([float(bank.threshold)])
         numbers[f"{flavour}: remembered"] = size(bank.state_dict()["probabilities"])
         underflown = torch.tensor([[0.0, 0.5, 0.25, 0.25]], dtype=torch.float64)
         numbers[f"{flavour}: underflow"] = floats(bank.update(torch.tensor([7]), underflown))

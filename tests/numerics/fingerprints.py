@@ -141,20 +141,21 @@ def version(owner: str) -> int:
     """The integer that stands for the numbers of the engine, or of a plugin."""
     if owner == ENGINE:
         return identity.NUMERICS_VERSION
-    return getattr(_plugin(owner), "version", 1)
+    return getattr(plugin(owner), "version", 1)
 
 
 def integer(owner: str) -> str:
     """What that integer is called, and where it stands."""
     if owner == ENGINE:
         return "NUMERICS_VERSION in lpa3bench/training/identity.py"
-    plugin = _plugin(owner)
-    path = Path(inspect.getsourcefile(plugin) or "")
+    found = plugin(owner)
+    path = Path(inspect.getsourcefile(found) or "")
     place = path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else path.name
-    return f"the attribute `version` of class {plugin.__name__} in {place}"
+    return f"the attribute `version` of class {found.__name__} in {place}"
 
 
-def _plugin(name: str) -> type:
+def plugin(name: str) -> type:
+    """The class of that name."""
     entry = registry.load().get(name)
     assert entry is not None, f"there is no plugin {name}"
     return entry.load()

@@ -19,7 +19,7 @@ from lpa3bench.plugin import registry
 from lpa3bench.plugin.hookspecs import KINDS
 from lpa3bench.runtime.seeding import Draws, seeded
 from lpa3bench.testing import Bystander, TinySet
-from numerics.fingerprints import Numbers, Scenario, exactly, floats, size
+from numerics.fingerprints import Numbers, Scenario, exactly, floats, plugin, size
 from numerics.stage import double_net, float64
 
 PLAIN = (int, float, str, bool, type(None), tuple)
@@ -57,7 +57,7 @@ class Counted(TinySet):
             name="Counted", num_classes=10, channels=1, size=2, mean=(0.5,), std=(0.5,), weak=still
         )
 
-    def load(self, root: Path) -> dict[str, Split]:
+    def load(self, root: Path, *, cache: Path | None = None) -> dict[str, Split]:
         split = Split(torch.zeros(5000, 1, 2, 2, dtype=torch.uint8), torch.arange(5000) % 10)
         return {"train": split, "test": Split(split.images[:10], split.labels[:10])}
 
@@ -108,9 +108,9 @@ def specification(name: str) -> Numbers:
     return {field: said[field] for field in SPECIFIED}
 
 
-def defaults(plugin: Any) -> Numbers:
+def defaults(cls: Any) -> Numbers:
     """The values that a config gets by not binding them. A value that is no plain one is left out."""
-    parameters = inspect.signature(plugin).parameters.values()
+    parameters = inspect.signature(cls).parameters.values()
     return {p.name: repr(p.default) for p in parameters if isinstance(p.default, PLAIN)}
 
 
@@ -131,8 +131,8 @@ def scenarios() -> list[Scenario]:
         for entry in registry.load().kind(kind):
             if entry.distribution.partition(" ")[0] != "lpa3bench" or entry.name == "TimmNet":
                 continue  # timm need not be here
-            if defaults(plugin := entry.load()):
-                found.append(Scenario(entry.name, "defaults", partial(defaults, plugin)))
+            if defaults(found_class := entry.load()):
+                found.append(Scenario(entry.name, "defaults", partial(defaults, found_class)))
             if kind == "datasets" and entry.name not in ("Images", "ChestMNIST"):
                 found.append(Scenario(entry.name, "specification", partial(specification, entry.name)))
             if kind == "metrics":
@@ -140,11 +140,6 @@ def scenarios() -> list[Scenario]:
     return found
 
 
-def _class(name: str) -> Any:
-    entry = registry.load().get(name)
-    assert entry is not None, f"there is no plugin {name}"
-    return entry.load()
-
-
 def _make(name: str, **given: Any) -> Any:
-    return _class(name)(**given)
+    made: Any = plugin(name)
+    return made(**given)

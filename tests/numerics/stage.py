@@ -70,7 +70,7 @@ class Pictures(TinySet):
     def spec(self) -> DatasetSpec:
         return replace(SPEC, name="Pictures", size=SIDE)
 
-    def load(self, root: Path) -> dict[str, Split]:
+    def load(self, root: Path, *, cache: Path | None = None) -> dict[str, Split]:
         place, labels = torch.arange(SIDE), torch.arange(24) % SPEC.num_classes
         centre = Draws(9).integers((24, 2, 1, 1), 8, 24)
         apart = (place.view(-1, 1) - centre[:, :1]) ** 2 + (place - centre[:, 1:]) ** 2

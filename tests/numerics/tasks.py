@@ -6,9 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from lpa3bench.api import Augmenter, Slot, Task, TrainLabels
+from lpa3bench_plugins.tasks import betamixture
 from lpa3bench_plugins.tasks.dividemix import DivideMix
 from lpa3bench_plugins.tasks.fixmatch import FixMatch
 from lpa3bench_plugins.tasks.fullylabelled import FullyLabelled
@@ -17,7 +19,7 @@ from lpa3bench_plugins.tasks.mixup import Mixup
 from lpa3bench_plugins.tasks.pcorrection import PCorrection
 from lpa3bench_plugins.tasks.pes import PES
 from lpa3bench_plugins.tasks.supervised import Supervised
-from numerics.fingerprints import Numbers, Scenario
+from numerics.fingerprints import Numbers, Scenario, floats, size
 from numerics.stage import DoubleLPA3, begin, few, noisy, trained
 
 
@@ -96,7 +98,7 @@ def searching(ratio: float) -> Augmenter:
 
 def scenarios() -> list[Scenario]:
     """Each training without an augmenter, and with LP-A3 as positives and as the strong view."""
-    found = []
+    found = [Scenario("MCorrection", "mixture", mixture)]
     for name, training in TRAININGS.items():
         owner = training.owner
         found.append(Scenario(owner, name, lambda t=training: _train(t, {})))
@@ -111,6 +113,21 @@ def scenarios() -> list[Scenario]:
                     )
                 )
     return found
+
+
+def mixture() -> Numbers:
+    """M-correction's mixture of two beta distributions: of ordinary losses, and of such that tell nothing."""
+    losses = torch.cat([torch.linspace(0.1, 1.0, 30), torch.linspace(1.5, 4.0, 20)]).double().square()
+    known = betamixture.suspicion(losses)
+    narrow = torch.full((6,), 0.25, dtype=torch.float64)
+    return {
+        "range": floats([float(known.low), float(known.high)]),
+        "table": size(known.table),
+        "wrong": floats(betamixture.wrong(losses[::7], known)),
+        "narrow moments": floats(torch.cat(betamixture.weighted_moments(narrow, torch.ones(2, 6).double()))),
+        "equal losses": size(*betamixture.suspicion(torch.ones(8))),
+        "before the first fit": size(*betamixture.unknown(torch.device("cpu"))),
+    }
 
 
 def _train(training: Training, slots: dict[Slot, Augmenter]) -> Numbers:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import pickle
 import re
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 import torch
+from support.harmful_pickles import Attack
 from torchvision import datasets as official
 
 from lpa3bench.errors import DataError
@@ -147,16 +147,6 @@ def test_a_damaged_file_is_named(tmp_path: Path, kind: str) -> None:
     assert message.startswith(f"CIFAR10: {path} is damaged (")
     assert message.endswith(f"); delete it and get it again: lpa3bench data get CIFAR10 --data {tmp_path}")
     assert "\n" not in message
-
-
-class Attack:
-    """Unpickles by calling a function, as a file from a stranger may."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.mkdir, (str(self.path),)
 
 
 def test_a_file_can_call_nothing(tmp_path: Path) -> None:

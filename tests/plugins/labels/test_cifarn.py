@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import re
 import zipfile
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from support.harmful_pickles import Attack
 from support.label_contexts import context
 
 from lpa3bench.api import LabelSet
@@ -99,16 +99,6 @@ def test_a_hundred_classes(tmp_path: Path) -> None:
     result = made(tmp_path, "noisy", torch.arange(200) % 100, 100)
     assert result.given.tolist() == HUNDRED["noisy_label"].tolist()
     assert result.info["realised_rate"] == 1
-
-
-class Attack:
-    """Unpickles by calling a function, as a file from a stranger may."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.mkdir, (str(self.path),)
 
 
 @pytest.mark.parametrize("zipped", [True, False])

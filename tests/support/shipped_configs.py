@@ -1,0 +1,20 @@
+"""Shipped gin files, loaded once, and the values that they end up with."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from lpa3bench.config import Config, load
+from lpa3bench.plugin import registry
+from lpa3bench.runtime.paths import resolve_config
+
+
+@cache
+def loaded(*names: str, setting: str | None = None) -> Config:
+    return load([resolve_config(name) for name in names], setting=setting, registry=registry.load())
+
+
+def value(config: Config, name: str) -> str:
+    """The text of the one value of that name."""
+    (found,) = [v.text for v in config.values if v.name == name]
+    return found
