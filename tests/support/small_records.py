@@ -86,7 +86,7 @@ def small_record(
         metrics={metric: kind},
         details={},
         correct=[*correct],
-        per_class=PerClass(names=(), shares=tuple(per_class or [sum(correct) / len(correct)] * CLASSES)),
+        per_class=_classes(correct, per_class),
         cost={
             "wall_seconds": {"train": seconds, "evaluation": 0.1},
             "training_seconds": seconds,
@@ -138,6 +138,14 @@ def small_record(
     )
     record = Record(made, Path("made/up.json"))
     return Record(made, Path(f"made/{record.file_name}"))
+
+
+def _classes(correct: Sequence[bool], shares: Sequence[float | None] | None) -> PerClass:
+    """Shares that were made up are of nobody knows how many images; else two classes are equally good."""
+    if shares:
+        return PerClass(names=(), shares=tuple(shares))
+    share, half = sum(correct) / len(correct), len(correct) // CLASSES
+    return PerClass(names=(), shares=(share,) * CLASSES, images=(half, len(correct) - half))
 
 
 def bits(right: int, of: int = 10) -> list[bool]:
