@@ -13,6 +13,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct, field
 
+from lpa3bench.records.private_paths import without_folders
+
 SCHEMA_VERSION = 2
 PROTOCOL_VERSION = 1
 """Of how runs are trained and scored: raised where numbers from before could not stand beside new ones."""
@@ -67,8 +69,9 @@ class Identity(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
 
     @property
     def short(self) -> EightDigits:
-        """Eight digits that stand for all of it in a run's name."""
-        return hashlib.sha256(msgspec.json.encode(self, order="deterministic")).hexdigest()[:8]
+        """Eight digits that stand for all of it in a run's name; in which folder a file lies has no say."""
+        bare = msgspec.structs.replace(self, config=without_folders(self.config))
+        return hashlib.sha256(msgspec.json.encode(bare, order="deterministic")).hexdigest()[:8]
 
 
 class MetricOfRun(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -14,7 +14,7 @@ CLAIM = """
 [[published]]
 row = "lpa3"
 source = "A paper"
-metric = "oracle_best"
+metric = "accuracy.oracle_best"
 n = 3
 note = "claimed"
 [published.values]
@@ -33,14 +33,19 @@ def refused(text: str) -> str:
 
 def test_what_it_says_comes_back() -> None:
     board = defined(TOML + CLAIM)
-    assert (board.key, board.title, board.metric, board.protocol) == ("small", "A small board", "last", 1)
+    assert (board.key, board.title, board.metric, board.protocol) == (
+        "small",
+        "A small board",
+        "accuracy.last",
+        1,
+    )
     assert [(row.key, row.baseline) for row in board.rows] == [("none", None), ("lpa3", "none")]
     assert [(row.key, column.key) for row, column in board.planned()] == [
         ("none", "digits"),
         ("lpa3", "digits"),
     ]
     claim = board.published["lpa3", "digits"]
-    assert (claim.mean, claim.std, claim.n, claim.metric) == (0.8951, 0.0314, 3, "oracle_best")
+    assert (claim.mean, claim.std, claim.n, claim.metric) == (0.8951, 0.0314, 3, "accuracy.oracle_best")
     assert board.ranked == ("none", "lpa3")
 
 
@@ -55,7 +60,18 @@ def test_a_row_may_be_planned_in_some_columns_only() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('metric = "last"', 'metric = "lest"', "metric: there is no lest; did you mean last?"),
+        (
+            'metric = "accuracy.last"',
+            'metric = "last"',
+            "metric: last is no measure; write <metric>.<rule>, such as accuracy.last, or seconds_per_step "
+            "or passes_per_step",
+        ),
+        (
+            'metric = "accuracy.last"',
+            'metric = "nll.lest"',
+            "metric: lest is no rule; there are last, mean_last_10, mean_last_20, median_last_20, "
+            "val_selected, oracle_best",
+        ),
         (
             'baseline = "none"',
             'baseline = "nune"',
@@ -76,7 +92,12 @@ def test_a_row_may_be_planned_in_some_columns_only() -> None:
             "digit = [89.51",
             "values: there is no digit; did you mean digits?",
         ),
-        ('metric = "oracle_best"', 'metric = "best"', "published lpa3: metric: there is no best"),
+        (
+            'metric = "accuracy.oracle_best"',
+            'metric = "best"',
+            "published lpa3: metric: best is no measure; write <metric>.<rule>, such as accuracy.last, or "
+            "seconds_per_step or passes_per_step; or unknown or none",
+        ),
         ("[89.51, 3.14]", "[8951, 3.14]", "published[1].values.digits[1]: 8951 is greater than the maximum"),
     ],
 )

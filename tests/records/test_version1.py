@@ -143,7 +143,7 @@ def edited(part: str, value: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("part", "value", "says"),
     [
-        ("metrics.oracle_best", 0.5, "contradicts itself: metrics.oracle_best is 0.5, and the curve says 0.9"),
+        ("metrics.oracle_best", 0.5, "contradicts itself: metrics.oracle_best is 0.5, and the curve says 0."),
         ("metrics.first", 0.5, "contradicts itself: metrics.first is 0.5, and the curve says None"),
         ("metrics.auc_last", 0.5, "contradicts itself: metrics.auc_last is 0.5, and the curve says None"),
         ("correct", {"n": 717, "bits": "AAAA"}, "contradicts itself: correct: its bits cannot be unpacked"),
