@@ -33,7 +33,9 @@ _COSTS: dict[str, tuple[Measure, Callable[[Record], float]]] = {
         Measure(
             key="seconds_per_step",
             name="seconds per step",
-            text="Wall-clock seconds of training over the steps taken, scoring left out; bound to hardware.",
+            text=(
+                "Wall-clock seconds of training over the steps taken, scoring left out; bound to the hardware."
+            ),
             unit="s",
             higher_is_better=False,
             is_cost=True,
@@ -91,7 +93,7 @@ def measure_of(key: str, records: Iterable[Record]) -> Measure:
         return _COSTS[key][0]
     metric, _, rule = key.partition(".")
     found = next((record.metrics[metric] for record in records if metric in record.metrics), None)
-    title = found.title if found else metric.replace("_", " ")
+    title = found.title if found else _title(metric)
     name, text = RULE_NAMES[rule]
     return Measure(
         key=key,
@@ -101,6 +103,11 @@ def measure_of(key: str, records: Iterable[Record]) -> Measure:
         higher_is_better=found.higher_is_better if found else True,
         counts=found.counts if found else False,
     )
+
+
+def _title(metric: str) -> str:
+    """Of a metric that no record describes; its short words are abbreviations: "macro AUC"."""
+    return " ".join(word.upper() if len(word) <= 3 else word for word in metric.split("_"))
 
 
 def score_keys(records: Sequence[Record]) -> list[str]:
