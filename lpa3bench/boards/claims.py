@@ -200,6 +200,7 @@ def rank(definition: Definition, measure: Measure, cells: Mapping[Place, Cell]) 
         return None
     settled_pairs = tuple(
         {name: settled(part) if isinstance(part, float) else part for name, part in pair.items()}
+        | {"difference": settled(sign * pair["difference"])}
         for pair in found.pairs
     )
     return replace(found, pairs=settled_pairs)

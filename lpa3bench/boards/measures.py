@@ -34,7 +34,8 @@ _COSTS: dict[str, tuple[Measure, Callable[[Record], float]]] = {
             key="seconds_per_step",
             name="seconds per step",
             text=(
-                "Wall-clock seconds of training over the steps taken, scoring left out; bound to the hardware."
+                "Wall-clock seconds of training over the steps taken, scoring left out; "
+                "bound to the hardware."
             ),
             unit="s",
             higher_is_better=False,
@@ -94,7 +95,8 @@ def measure_of(key: str, records: Iterable[Record]) -> Measure:
     metric, _, rule = key.partition(".")
     found = next((record.metrics[metric] for record in records if metric in record.metrics), None)
     title = found.title if found else _title(metric)
-    name, text = RULE_NAMES[rule]
+    words = rule.replace("_", " ")  # of a rule that only a newer record knows
+    name, text = RULE_NAMES.get(rule, (words, f"by the rule {words}"))
     return Measure(
         key=key,
         name=f"{title}, {name}",

@@ -53,8 +53,8 @@ def refusal(definition: Definition, record: Record) -> str | None:
     if len(found) > 1:
         cells = " and ".join(f"{row} × {column}" for row, column in found)
         return f"it meets the conditions of {cells}; make those in {definition.path} narrower"
-    if not record.is_result:
-        return "not a result: it was trained on a part of the images (--limit)"
+    if reason := record.no_result:
+        return f"not a result: {reason}"
     if record.protocol_version != definition.protocol:
         return (
             f"it was trained and scored by protocol version {record.protocol_version}, "
