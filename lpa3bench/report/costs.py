@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from lpa3bench.boards.board import Measure
-from lpa3bench.report.numbers import MISSING, amount, difference, duration, percent
+from lpa3bench.report.numbers import MISSING, amount, difference, duration, score, unit, unit_of_difference
 from lpa3bench.stats import AtBudget, EqualCost
 
 SURROUNDINGS = "the surroundings differ, so seconds do not compare"
@@ -33,11 +33,12 @@ def cost_rows(
 
 
 def _stopped(at: AtBudget, measure: Measure) -> str:
-    scores = f"{percent(at.method)} against {percent(at.baseline)} %"
+    scores = f"{score(at.method, measure)} against {score(at.baseline, measure)}{unit(measure)}"
     if at.test.difference is None:
         return f"{scores}, as a run had not finished an epoch"
     why = at.test.verdict if at.test.verdict == "not testable" else at.test.why
-    return f"{scores}, {difference(at.test.difference, measure)} points ({why})"
+    apart = f"{difference(at.test.difference, measure)}{unit_of_difference(measure)}"
+    return f"{scores}, {apart} ({why})"
 
 
 def _to_target(cost: EqualCost, told: Callable[[float | None], str], method: str) -> str:

@@ -83,3 +83,13 @@ def _signed(number: float, digits: int) -> str:
     if not text.strip("-0."):
         return text.lstrip("-")
     return text.replace("-", MINUS)
+
+
+def unit(measure: Measure) -> str:
+    """What stands after a number of that measure: " %", " nats", or nothing."""
+    return f" {measure.unit}" if measure.unit else ""
+
+
+def unit_of_difference(measure: Measure) -> str:
+    """What stands after a difference: shares in per cent differ by points."""
+    return " points" if measure.unit == "%" else unit(measure)
