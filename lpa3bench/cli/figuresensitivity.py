@@ -35,7 +35,10 @@ if TYPE_CHECKING:
     help="What to draw accuracy against. Repeatable. [default: LPA3.margin and LPA3.ratio]",
 )
 @click.option(
-    "--metric", metavar="NAME", default="last", show_default=True, help="A score of the records' metrics."
+    "--metric",
+    metavar="METRIC.RULE",
+    help="The score that is drawn, such as accuracy.last or nll.val_selected; without it the metric that the "
+    "runs select by, after the last epoch.",
 )
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="FILE", default=Path("sensitivity"), show_default=True,
@@ -47,7 +50,7 @@ def command(
     sources: tuple[str, ...],
     folders: tuple[Path, ...],
     parameters: tuple[str, ...],
-    metric: str,
+    metric: str | None,
     out: Path,
     plugins: tuple[Path, ...],
     as_json: bool,

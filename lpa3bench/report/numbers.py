@@ -13,7 +13,7 @@ MINUS = "−"
 
 def score(number: float | None, measure: Measure, decimals: int = 2) -> str:
     """A number of that measure, without its unit: a share of 0.98314 is `98.31`, in per cent."""
-    return MISSING if number is None else _signed(number * _factor(measure), decimals)
+    return MISSING if number is None else _signed(number * scale_of(measure), decimals)
 
 
 def difference(number: float | None, measure: Measure, decimals: int = 2) -> str:
@@ -35,7 +35,8 @@ def decimals_for(values: Iterable[float], measure: Measure) -> int:
     return min(max(2 - math.floor(math.log10(min(known))), 0), 6) if known else 2
 
 
-def _factor(measure: Measure) -> int:
+def scale_of(measure: Measure) -> int:
+    """What its numbers are multiplied by before they are shown."""
     return 100 if measure.unit == "%" else 1
 
 

@@ -52,7 +52,7 @@ def test_json_is_the_same(tmp_path: Path) -> None:
 def test_each_metric_stands_in_its_own_unit(tmp_path: Path) -> None:
     loss = small_record(bits(5), task="FixMatch", metric="nll", kind=NLL, earlier=[0.25], last=1.5)
     done = call(write(tmp_path, RECORDS[0], loss, small_record(bits(5), purpose="score")))
-    head, fixmatch, lpa3, scored = done.stdout.splitlines()
+    head, fixmatch, scored, lpa3 = done.stdout.splitlines()
     assert "accuracy, best on test" in head
     assert "negative log-likelihood, best on test" in head
     assert fixmatch.split()[:7] == [str(loss), "1.50", "–", "0.25", "–", "–", "–"]
@@ -60,7 +60,7 @@ def test_each_metric_stands_in_its_own_unit(tmp_path: Path) -> None:
     assert scored.endswith("not a result (score)")
     rows = json.loads(call(tmp_path, "--json").stdout)
     assert [(row.get("nll.last"), row.get("accuracy.last")) for row in rows] == [
-        (1.5, None), (None, 0.7), (None, 0.5),
+        (1.5, None), (None, 0.5), (None, 0.7),
     ]  # fmt: skip
     first = next(csv.DictReader(io.StringIO(call(tmp_path, "--csv").stdout)))
     assert (first["nll.last"], first["accuracy.last"], first["cpu_capability"]) == ("1.5", "", "AVX2")

@@ -31,7 +31,7 @@ CLAIM = """
 [[published]]
 row = "lpa3"
 source = "A paper"
-metric = "last"
+metric = "accuracy.last"
 n = 3
 note = "Copied."
 [published.values]
@@ -43,7 +43,7 @@ digits = [85.5, 1.25]
 def board() -> Board:
     runs = [small_record(bits(6 + seed), seed=seed, identity="0000000a") for seed in range(3)]
     runs += [small_record(bits(8), seed=seed, slots=LPA3, identity="0000000b") for seed in range(3)]
-    runs[4] = changed(runs[4], flags=[EVIL])
+    runs[4] = changed(runs[4], flags=(EVIL,))
     text = TOML.replace('name = "LP-A3"', f"name = {json.dumps(EVIL)}")
     return board_of(
         *runs,
@@ -58,14 +58,14 @@ def test_markdown_shows_mean_deviation_and_n() -> None:
     assert "+10.00, not testable (smallest p 0.25, n 3)" in page
     assert "2 of 4 cells are measured" in page
     assert "nothing but the augmenter differs" in page
-    assert "A paper; measure: last. Copied." in page
+    assert "A paper; measure: accuracy.last. Copied." in page
     assert page.endswith("lpa3bench leaderboard build small\n```\n")
 
 
 def test_claims_of_other_measures_are_marked_and_the_marks_explained() -> None:
     claims = CLAIM + "".join(
-        CLAIM.replace('"last"', f'"{metric}"').replace('"lpa3"', f'"{row}"').replace("85.5", value)
-        for metric, row, value in (("oracle_best", "none", "88.0"), ("unknown", "third", "77.0"))
+        CLAIM.replace('"accuracy.last"', f'"{metric}"').replace('"lpa3"', f'"{row}"').replace("85.5", value)
+        for metric, row, value in (("accuracy.oracle_best", "none", "88.0"), ("unknown", "third", "77.0"))
     )
     third = TOML[TOML.rindex("[[rows]]") :].replace("lpa3", "third").replace("LPA3", "None of ours")
     made = board_of(small_record(bits(6)), text=TOML + third + claims)
@@ -74,11 +74,11 @@ def test_claims_of_other_measures_are_marked_and_the_marks_explained() -> None:
     assert "| claimed | 88.00 ± 1.25 (3)† |" in page
     assert "| claimed | 77.00 ± 1.25 (3)‡ |" in page
     assert (
-        "† The claim is of another measure: best on test.\\\n"
+        "† The claim is of another measure: accuracy, best on test.\\\n"
         "‡ The source does not tell which epoch's number is claimed.\n"
     ) in page
     assert r"88.00 $\pm$ 1.25 (3)$\dagger$ &" in text
-    assert r"{\footnotesize $\dagger$ The claim is of another measure: best on test.}" in text
+    assert r"{\footnotesize $\dagger$ The claim is of another measure: accuracy, best on test.}" in text
     assert "†" not in text
     assert "dagger" not in latex.tables(board())
 
@@ -112,12 +112,13 @@ def test_no_text_leaves_its_cell(text: str) -> None:
 
 def test_a_cost_has_its_unit_and_ratio_and_a_search_its_trials() -> None:
     runs = [small_record(bits(5), identity="0000000a"), small_record(bits(5), slots=LPA3, passes=4000)]
-    page = markdown.readme(board_of(*runs, text=TOML.replace('"last"', '"passes_per_step"')))
+    page = markdown.readme(board_of(*runs, text=TOML.replace("accuracy.last", "passes_per_step")))
     assert "## Passes per step, in passes" in page
     assert "| LP-A3 | 400 (1), × 4.00 | 1 of 1 |" in page
     cell = board().cells[0]
     assert (
-        measured(replace(cell, trials=8), board().measures["last"]) == "70.00 ± 10.00 (3, best of 8 trials)"
+        measured(replace(cell, trials=8), board().measures["accuracy.last"])
+        == "70.00 ± 10.00 (3, best of 8 trials)"
     )
 
 
@@ -132,7 +133,7 @@ def test_csv_has_a_line_a_cell_with_every_number() -> None:
     assert float(lpa3["difference"]) == pytest.approx(0.1)
     assert (lpa3["verdict"], lpa3["smallest_p"], lpa3["published_mean"]) == ("not testable", "0.25", "0.855")
     assert (empty["n"], empty["mean"], empty["verdict"]) == ("0", "", "")
-    assert float(lpa3["oracle_best"]) == pytest.approx(0.8)
+    assert float(lpa3["accuracy.oracle_best"]) == pytest.approx(0.8)
 
 
 def test_csv_holds_no_formula() -> None:

@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from lpa3bench.boards.measures import chosen_measure
 from lpa3bench.errors import DataError
 from lpa3bench.records import Record
 from lpa3bench.report.figures.drawing import COLOURS, GREY, canvas, caption, save, styled
 from lpa3bench.report.figures.series import AUGMENTERS, environment, grouped, titles, values
+from lpa3bench.report.numbers import scale_of
 
 PARAMETERS = ("LPA3.margin", "LPA3.ratio")
 NAMES = {"LPA3.margin": "margin σ", "LPA3.ratio": "ratio τ"}
@@ -33,7 +35,7 @@ class Point:
 
     value: float
     scores: tuple[float, ...]
-    """Shares in [0, 1], by seed."""
+    """By seed."""
     seeds: tuple[int, ...]
 
     @property
@@ -65,19 +67,23 @@ class Line:
     """Without the augmenter (its `value` means nothing); None where there is no such run."""
 
 
-def lines(records: Sequence[Record], parameter: str, metric: str = "last") -> list[Line]:
+def lines(records: Sequence[Record], parameter: str, metric: str | None = None) -> list[Line]:
     """For each environment the runs that differ in the parameter alone, the largest family of them.
 
     Args:
         records: of any runs.
         parameter: `LPA3.margin`; with a slot in front, `strong/RandAugment.magnitude`, of that slot alone.
-        metric: a name in the records' metrics.
+        metric: `<metric>.<rule>`; None: the selecting metric's after the last epoch.
 
     Raises:
         DataError: runs that would make one point, or one line, were made by different code; two are of one
-            seed; or a run has no such score.
+            seed; or it is undefined in a run.
+        UsageError: no record has the metric.
     """
-    found = []
+    found: list[Line] = []
+    if not records:
+        return found
+    key = chosen_measure(metric, records).key
     groups = grouped(records, environment)
     for (place, group), title in zip(groups.items(), titles([*groups.values()]), strict=True):
         varied = [record for record in group if _key(record, parameter) is not None]
@@ -87,9 +93,9 @@ def lines(records: Sequence[Record], parameter: str, metric: str = "last") -> li
         if several:
             family = max(several, key=lambda f: (sizes[id(f)], len(f)))
             by_value = grouped(family, lambda record: _value(record, parameter))
-            points = tuple(_point(value, by_value[value], metric) for value in sorted(by_value))
+            points = tuple(_point(value, by_value[value], key) for value in sorted(by_value))
             without = _without(group, family[0], parameter)
-            baseline = _point(0.0, without, metric) if without else None
+            baseline = _point(0.0, without, key) if without else None
             _same_engine([*family, *without])
             found.append(Line(place, title, parameter, points, baseline))
     return sorted(found, key=lambda line: line.title)
@@ -144,7 +150,7 @@ def _point(value: float, records: Sequence[Record], metric: str) -> Point:
         )
     scores = [record.score(metric) for record in by_seed]
     if missing := [r for r, score in zip(by_seed, scores, strict=True) if score is None]:
-        raise DataError(f"{missing[0].path}: its metrics have no {metric}; take another --metric")
+        raise DataError(f"{missing[0].path}: {metric} is undefined; take another --metric")
     return Point(value, tuple(scores), seeds)
 
 
@@ -157,7 +163,7 @@ def _same_engine(records: Sequence[Record]) -> None:
 
 
 def draw(
-    records: Sequence[Record], out: Path, *, parameters: Sequence[str] = PARAMETERS, metric: str = "last"
+    records: Sequence[Record], out: Path, *, parameters: Sequence[str] = PARAMETERS, metric: str | None = None
 ) -> list[Path]:
     """Draw a row of panels for each environment, one for each parameter, and write SVG and PNG.
 
@@ -169,6 +175,7 @@ def draw(
     if not rows:
         what = " or ".join(parameters)
         raise DataError(f"no two runs there differ in {what} alone; run suites/digits_sensitivity, say")
+    measure = chosen_measure(metric, records)
     with styled():
         figure = canvas(0.5 + 3.9 * len(columns), 0.7 + 2.9 * len(rows))
         grid = figure.subplots(len(rows), len(columns), squeeze=False, sharey="row")
@@ -179,33 +186,33 @@ def draw(
                 if line is None:
                     axes.text(0.5, 0.5, "no runs", ha="center", transform=axes.transAxes, color=GREY)
                 else:
-                    _line(axes, line)
-            row[0].set_ylabel(f"test accuracy ({metric}), %")
+                    _line(axes, line, scale_of(measure))
+            row[0].set_ylabel(f"test {measure.name}, {measure.unit}".rstrip(", "))
             row[0].set_title(name, loc="left", fontweight="bold")
         caption(figure, TEXT)
         return save(figure, out)
 
 
-def _line(axes: Axes, line: Line) -> None:
+def _line(axes: Axes, line: Line, scale: int) -> None:
     owner = line.parameter.rpartition("/")[2].partition(".")[0]
     name = AUGMENTERS.get(owner, owner)
     if line.baseline is not None:
-        mean, std = 100 * line.baseline.mean, 100 * (line.baseline.std or 0)
+        mean, std = scale * line.baseline.mean, scale * (line.baseline.std or 0)
         axes.axhline(mean, color=COLOURS[1], linestyle=(0, (5, 2)), linewidth=1.4,
                      label=f"without {name} (n = {line.baseline.n})")  # fmt: skip
         axes.axhspan(mean - std, mean + std, color=COLOURS[1], alpha=0.15, linewidth=0)
     places = [point.value for point in line.points]
-    means = [100 * point.mean for point in line.points]
-    spread = [100 * (point.std or 0) for point in line.points]
+    means = [scale * point.mean for point in line.points]
+    spread = [scale * (point.std or 0) for point in line.points]
     counts = {point.n for point in line.points}
     many = f"n = {min(counts)}" if len(counts) == 1 else "n at each point"
     axes.errorbar(places, means, yerr=spread, color=COLOURS[0], marker="o", markersize=5, capsize=3,
                   linewidth=1.5, label=f"with {name} ({many})")  # fmt: skip
     for point in line.points:
-        scores = [100 * score for score in point.scores]
+        scores = [scale * score for score in point.scores]
         axes.plot([point.value] * point.n, scores, ".", color=COLOURS[0], alpha=0.45, markersize=4)
         if len(counts) > 1:
-            axes.annotate(f"{point.n}", (point.value, 100 * point.mean), xytext=(5, 5),
+            axes.annotate(f"{point.n}", (point.value, scale * point.mean), xytext=(5, 5),
                           textcoords="offset points", fontsize=7.5)  # fmt: skip
     if places[0] > 0 and places[-1] / places[0] >= WIDE:
         axes.set_xscale("log")
