@@ -55,12 +55,12 @@ class Record:
         return f"{self}.{where}.json"
 
     @property
-    def config(self) -> Mapping[str, str]:
+    def config(self) -> dict[str, str]:
         """Every value that was in force, by name: `{"PES.lambda_u": "75.0", "positives/LPA3.margin": …}`."""
         return self.data.config
 
     @property
-    def slots(self) -> Mapping[str, str]:
+    def slots(self) -> dict[str, str]:
         """The augmenter's name in each bound slot."""
         return self.data.cell.slots
 

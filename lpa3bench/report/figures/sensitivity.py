@@ -151,7 +151,7 @@ def _point(value: float, records: Sequence[Record], metric: str) -> Point:
     scores = [record.score(metric) for record in by_seed]
     if missing := [r for r, score in zip(by_seed, scores, strict=True) if score is None]:
         raise DataError(f"{missing[0].path}: {metric} is undefined; take another --metric")
-    return Point(value, tuple(scores), seeds)
+    return Point(value, tuple(score for score in scores if score is not None), seeds)
 
 
 def _same_engine(records: Sequence[Record]) -> None:
