@@ -33,7 +33,10 @@ _COSTS: dict[str, tuple[Measure, Callable[[Record], float]]] = {
         Measure(
             key="seconds_per_step",
             name="seconds per step",
-            text="Wall-clock seconds of training over the steps taken, scoring left out; bound to hardware.",
+            text=(
+                "Wall-clock seconds of training over the steps taken, scoring left out; "
+                "bound to the hardware."
+            ),
             unit="s",
             higher_is_better=False,
             is_cost=True,
@@ -91,8 +94,9 @@ def measure_of(key: str, records: Iterable[Record]) -> Measure:
         return _COSTS[key][0]
     metric, _, rule = key.partition(".")
     found = next((record.metrics[metric] for record in records if metric in record.metrics), None)
-    title = found.title if found else metric.replace("_", " ")
-    name, text = RULE_NAMES[rule]
+    title = found.title if found else _title(metric)
+    words = rule.replace("_", " ")  # of a rule that only a newer record knows
+    name, text = RULE_NAMES.get(rule, (words, f"by the rule {words}"))
     return Measure(
         key=key,
         name=f"{title}, {name}",
@@ -101,6 +105,11 @@ def measure_of(key: str, records: Iterable[Record]) -> Measure:
         higher_is_better=found.higher_is_better if found else True,
         counts=found.counts if found else False,
     )
+
+
+def _title(metric: str) -> str:
+    """Of a metric that no record describes; its short words are abbreviations: "macro AUC"."""
+    return " ".join(word.upper() if len(word) <= 3 else word for word in metric.split("_"))
 
 
 def score_keys(records: Sequence[Record]) -> list[str]:

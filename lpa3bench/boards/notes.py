@@ -32,7 +32,7 @@ def notes(
 
 def _numbers(definition: Definition, measures: Mapping[str, Measure]) -> Iterator[str]:
     measure = measures[definition.metric]
-    yield f"Every cell shows one measure, {measure.name}. {measure.text}"
+    yield f"Every cell shows one measure: {measure.name}. {measure.text}"
     yield (
         "Mean ± sample standard deviation (ddof = 1) over n runs that differ in the seed alone; "
         f"from {FEWEST_FOR_INTERVAL} runs on board.csv and board.json have the mean's 95 % bootstrap "

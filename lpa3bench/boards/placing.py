@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 from lpa3bench.boards.conditions import unscoped
 from lpa3bench.boards.definition import Definition
@@ -52,8 +53,8 @@ def why_refused(definition: Definition, record: Record) -> str | None:
     if len(found) > 1:
         cells = " and ".join(f"{row} × {column}" for row, column in found)
         return f"it meets the conditions of {cells}; make those in {definition.path} narrower"
-    if not record.is_result:
-        return "not a result: it was trained on a part of the images (--limit)"
+    if reason := record.no_result:
+        return f"not a result: {reason}"
     if record.protocol_version != definition.protocol:
         return (
             f"it was trained and scored by protocol version {record.protocol_version}, "
@@ -108,6 +109,38 @@ def repeats(one: Record, other: Record) -> str | None:
     return None if why is None and not known else "; ".join(differ)
 
 
+Fate = Literal["taken", "known", "replication"]
+
+
+@dataclass
+class Runs:
+    """The runs of one experiment: one of each seed, and further ones of it from other surroundings."""
+
+    by_seed: dict[int, Record] = field(default_factory=dict)
+    replications: dict[str, Record] = field(default_factory=dict)
+    """By the name of their file: one of each seed and surroundings."""
+
+    def add(self, record: Record) -> Fate:
+        """Take a run of this experiment, the first of its seed as that of the seed; "known": it is there.
+
+        Raises:
+            DataError: another one from the same surroundings contradicts it.
+        """
+        if record.seed not in self.by_seed:
+            self.by_seed[record.seed] = record
+            return "taken"
+        if not repeats(self.by_seed[record.seed], record):
+            return "known"
+        name = record.replication_name
+        if name not in self.replications:
+            self.replications[name] = record
+            return "replication"
+        kept = self.replications[name]
+        if why := contradiction(kept, record):
+            raise DataError(f"contradicts {kept.path}: {why}, and nothing tells their surroundings apart")
+        return "known"
+
+
 @dataclass(frozen=True)
 class Placed:
     """The records of each cell."""
@@ -124,8 +157,7 @@ def by_cell(definition: Definition, records: Iterable[Record]) -> Placed:
     Raises:
         DataError: one has no place, or is no result, or cannot be pooled with another one.
     """
-    cells: dict[Place, dict[int, Record]] = defaultdict(dict)
-    replications: dict[Place, list[Record]] = defaultdict(list)
+    cells: dict[Place, Runs] = defaultdict(Runs)
     for record in sorted(records, key=in_order):
         found = places(definition, record)
         if not found:
@@ -133,24 +165,24 @@ def by_cell(definition: Definition, records: Iterable[Record]) -> Placed:
         if reason := why_refused(definition, record):
             raise DataError(f"{record.path}: {reason}")
         mine = cells[found[0]]
-        first = next(iter(mine.values()), record)
+        first = next(iter(mine.by_seed.values()), record)
         if first.identity != record.identity:
             raise DataError(f"{record.path}: cannot be pooled with {first.path}: {strangers(first, record)}")
-        if record.seed not in mine:
-            mine[record.seed] = record
-            continue
         try:
-            if repeats(mine[record.seed], record):
-                replications[found[0]].append(record)
+            mine.add(record)
         except DataError as error:
             raise DataError(f"{record.path}: {error}") from error
-    return Placed({place: [*mine.values()] for place, mine in cells.items()}, dict(replications))
+    return Placed(
+        {place: [*mine.by_seed.values()] for place, mine in cells.items()},
+        {place: [*mine.replications.values()] for place, mine in cells.items() if mine.replications},
+    )
 
 
-def in_order(record: Record) -> tuple[int, bool, str, str]:
+def in_order(record: Record) -> tuple[int, bool, str, str, str]:
     """By seed; of one seed, what the board keeps as a replication last, then by the time of its end."""
     is_replication = record.path.parent.name == REPLICATIONS
-    return (record.seed, is_replication, record.data.provenance.finished, record.file_name)
+    finished = record.data.provenance.finished
+    return (record.seed, is_replication, finished, record.file_name, record.data.digest)
 
 
 def _some(items: list[str]) -> str:

@@ -12,9 +12,9 @@ from lpa3bench.boards.definition import Definition
 from lpa3bench.boards.placing import (
     REPLICATIONS,
     Place,
+    Runs,
     in_order,
     places,
-    repeats,
     strangers,
     why_elsewhere,
     why_refused,
@@ -142,28 +142,18 @@ def _choose(have: Sequence[Record], offered: Sequence[Record], result: Sorted) -
         reason = f"the cell is offered several experiments, and takes none: {strangers(model, other)}"
         result.refused += [(record.path, reason) for record in offered]
         return
-    runs: dict[int, Record] = {}
+    runs = Runs()
     for record in sorted(have, key=in_order):
-        runs.setdefault(record.seed, record)
-    again = {record.replication_name for record in have if record.path.parent.name == REPLICATIONS}
+        runs.add(record)
+    fates = {"taken": result.taken, "known": result.known, "replication": result.replications}
     for record in sorted(offered, key=in_order):
         if record.identity != model.identity:
             result.refused.append((record.path, f"the cell holds another one: {strangers(model, record)}"))
             continue
-        if record.seed not in runs:
-            runs[record.seed] = record
-            result.taken.append(record)
-            continue
         try:
-            is_replication = repeats(runs[record.seed], record)
+            fates[runs.add(record)].append(record)
         except DataError as error:
             result.refused.append((record.path, str(error)))
-            continue
-        if is_replication and record.replication_name not in again:
-            again.add(record.replication_name)
-            result.replications.append(record)
-        else:
-            result.known.append(record)
 
 
 def store(
@@ -175,6 +165,8 @@ def store(
     alone: bool = False,
 ) -> None:
     """Write records into a board's `results/`, each whole or not at all, and the searches behind them.
+
+    Where something lay on the machine of who ran it is left out.
 
     Args:
         searched: by the run's name; those of other runs are left out.
@@ -196,7 +188,7 @@ def store(
     paths |= {results / REPLICATIONS / record.replication_name: record for record in replications}
     for path, record in paths.items():
         path.parent.mkdir(exist_ok=True)
-        write_text(path, record_text(record.data))
+        write_text(path, record_text(anonymous(record.data)))
         written.add(path)
     if alone:
         old = [results / searches.FOLDER, results / REPLICATIONS]

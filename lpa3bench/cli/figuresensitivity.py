@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 @click.option(
     "--metric",
     metavar="METRIC.RULE",
-    help="A score such as accuracy.last. [default: the selecting metric after the last epoch]",
+    help="The score that is drawn, such as accuracy.last or nll.val_selected; without it the metric that the "
+    "runs select by, after the last epoch.",
 )
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="FILE", default=Path("sensitivity"), show_default=True,

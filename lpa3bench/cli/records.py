@@ -147,6 +147,11 @@ def _row(record: Record) -> dict[str, Any]:
     }
 
 
+def _mark(record: Record) -> str:
+    purpose = record.data.purpose
+    return "" if record.is_result else f"not a result ({'--limit' if purpose == 'result' else purpose})"
+
+
 def _lines(records: list[Record]) -> list[str]:
     """A table for people: the run, its scores by the selecting metric, and what it took."""
     from lpa3bench.boards.measures import measure_of
@@ -163,7 +168,7 @@ def _lines(records: list[Record]) -> list[str]:
             *(format_value(record.score(measure.key), measure) for measure in measures),
             f"{record.seconds:.1f}",
             f"{record.passes:.3g}",
-            "" if record.is_result else "not a result (--limit)",
+            _mark(record),
         )
         for record in records
     ]

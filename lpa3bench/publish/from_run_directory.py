@@ -15,6 +15,7 @@ from lpa3bench import records
 from lpa3bench.errors import RunFailed
 from lpa3bench.publish.wandb_run import WandbArtifact, WandbRun
 from lpa3bench.records.private_paths import text_without_folders, without_folders
+from lpa3bench.records.record_files import anonymous, record_text
 from lpa3bench.training.identity import short_name
 from lpa3bench.training.run_directory import RunDirectory
 from lpa3bench.types import SLOTS
@@ -81,7 +82,7 @@ def read_run(path: Path, *, images: bool = True) -> WandbRun:
         summary=_summary(record) if record else {"status": "unfinished"},
         step_metrics=("epoch", "passes", "step"),
         images=pictures,
-        artifact=_artifact(folder, identity, pictures) if record else None,
+        artifact=_artifact(folder, identity, record, pictures) if record else None,
     )
 
 
@@ -164,16 +165,20 @@ def _images(path: Path) -> dict[str, str]:
     return {f"images/{file.stem}": str(file.resolve()) for file in sorted((path / IMAGES).glob("*.png"))}
 
 
-def _artifact(folder: RunDirectory, identity: str, images: dict[str, str]) -> WandbArtifact:
+def _artifact(
+    folder: RunDirectory, identity: str, record: records.Record, images: dict[str, str]
+) -> WandbArtifact:
     texts = {file.name: file for file in (folder.config, folder.operative) if file.exists()}
-    data = {file.name: file for file in (folder.result, folder.env)}
     return WandbArtifact(
         name=f"run-{identity}",
         type="record",
         files={file.name: str(file.resolve()) for file in (folder.metrics,) if file.exists()}
         | {f"{IMAGES}/{Path(path).name}": path for path in images.values()},
         texts={name: text_without_folders(file.read_text(encoding="utf-8")) for name, file in texts.items()}
-        | {name: _json_without_folders(file) for name, file in data.items()},
+        | {
+            folder.result.name: record_text(anonymous(record.data)),
+            folder.env.name: _json_without_folders(folder.env),
+        },
     )
 
 

@@ -40,7 +40,7 @@ def _shortened(part: Any) -> Any:
         return _last_name(_of_quoted(part))
     if isinstance(part, Mapping):
         return {name: _shortened(value) for name, value in part.items()}
-    return [_shortened(item) for item in part] if isinstance(part, list) else part
+    return [_shortened(item) for item in part] if isinstance(part, list | tuple) else part
 
 
 def _of_quoted(text: str) -> str:

@@ -12,6 +12,9 @@ from typing import Any
 from lpa3bench.records.bits import unpack
 from lpa3bench.records.schema import CellOfRun, MetricOfRun, RecordData
 
+NO_RESULT = {"score": "stored weights scored on other data", "aid": "a run that only served a measurement"}
+"""What a record of another purpose is."""
+
 
 @dataclass(frozen=True, eq=False)
 class Record:
@@ -105,7 +108,15 @@ class Record:
     @property
     def is_result(self) -> bool:
         """Whether it is a run of its own right, trained on all images (no `--limit`)."""
-        return self.data.purpose == "result" and self.data.protocol.limit is None
+        return self.no_result is None
+
+    @property
+    def no_result(self) -> str | None:
+        """Why it is none, in a few words."""
+        if self.data.purpose != "result":
+            return NO_RESULT[self.data.purpose]
+        limited = self.data.protocol.limit is not None
+        return "it was trained on a part of the images (--limit)" if limited else None
 
     @property
     def surroundings(self) -> tuple[Any, ...]:

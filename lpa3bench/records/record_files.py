@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from lpa3bench.errors import DataError
+from lpa3bench.errors import DataError, printable
 from lpa3bench.records.bits import unpack
 from lpa3bench.records.private_paths import without_folders
 from lpa3bench.records.record import Record
@@ -21,6 +21,11 @@ from lpa3bench.runtime.files import write_text
 
 LARGEST = 64 * 2**20
 """Bytes of a file that is worth reading: a record of 10,000 epochs has a few million."""
+DEEPEST = 20
+"""Levels of lists and objects in what labels and metrics tell; a matrix has two."""
+LONGEST = 240
+"""Letters of what is said to be wrong."""
+SHA256 = re.compile("[0-9a-f]{64}")
 
 
 def read_record(path: Path) -> Record:
@@ -43,7 +48,7 @@ def read_record(path: Path) -> Record:
     try:
         return Record(parse_record(text), path)
     except ValueError as error:
-        raise DataError(str(error), path=path) from error
+        raise DataError(_shortened(str(error)), path=path) from error
 
 
 def parse_record(text: bytes) -> RecordData:
@@ -53,21 +58,30 @@ def parse_record(text: bytes) -> RecordData:
         ValueError: it is none, or contradicts itself, in a few words.
     """
     try:
-        version = msgspec.json.decode(text, type=_Versioned).schema_version
-        if version == 1:
-            data = from_version_1(msgspec.json.decode(text))
-        else:
-            data = msgspec.json.decode(text, type=RecordData)
+        data = _decoded(text)
+        problem = _contradiction(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         what = "no record" if isinstance(error, msgspec.ValidationError) else "no JSON"
-        raise ValueError(f"is {what}: {_shortened(str(error))}") from error
-    if problem := _contradiction(data):
+        raise ValueError(f"is {what}: {error}") from error
+    except ValueError as error:
+        problem = str(error)
+    if problem:
         raise ValueError(f"contradicts itself: {problem}")
     return data
 
 
 class _Versioned(msgspec.Struct):
     schema_version: int
+
+
+def _decoded(text: bytes) -> RecordData:
+    version = msgspec.json.decode(text, type=_Versioned).schema_version
+    if version == 1:
+        return from_version_1(msgspec.json.decode(text))
+    if version > SCHEMA_VERSION:
+        known = f"this lpa3bench reads up to {SCHEMA_VERSION}: install a newer one"
+        raise msgspec.ValidationError(f"schema_version is {version}, and {known}")
+    return msgspec.json.decode(text, type=RecordData)
 
 
 def record_text(data: RecordData) -> str:
@@ -141,16 +155,21 @@ def read_records(places: Iterable[Path]) -> list[Record]:
 
 
 def _shortened(text: str) -> str:
-    return text if len(text) < 160 else f"{text[:157]}…"
+    """In one line, and not a long one: it quotes what stands in the file."""
+    return printable(text if len(text) < LONGEST else f"{text[: LONGEST - 1]}…")
 
 
 # ------------------------------------------------------------------------------------------------- checking
 def _contradiction(data: RecordData) -> str | None:
     """What does not hold together, in a few words."""
-    if data.digest and data.digest != digest_of(data):
+    if _too_deep((data.labels, data.details), DEEPEST):
+        return f"labels or details are nested more than {DEEPEST} deep"
+    if data.digest != digest_of(data):
         return "its digest is not that of what it holds: it was edited or damaged"
     if data.identity.recipe == SCHEMA_VERSION and data.cell.identity != data.identity.short:
         return f"cell.identity is {data.cell.identity}, and its parts come to {data.identity.short}"
+    if not SHA256.fullmatch(str(data.labels.get("sha256"))):
+        return "labels.sha256 is missing or no SHA-256"
     for row in data.curve:
         if not (_is_number(row.get("passes")) and _is_number(row.get("seconds"))):
             return "a row of the curve has no passes or no seconds"
@@ -160,7 +179,14 @@ def _contradiction(data: RecordData) -> str | None:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
+    return isinstance(value, int | float)
+
+
+def _too_deep(part: Any, left: int) -> bool:
+    if not isinstance(part, Mapping | Sequence) or isinstance(part, str):
+        return False
+    parts = part.values() if isinstance(part, Mapping) else part
+    return not left or any(_too_deep(one, left - 1) for one in parts)
 
 
 def _wrong_scores(data: RecordData) -> str | None:

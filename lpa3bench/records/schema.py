@@ -1,7 +1,8 @@
 """What a record is, `result.json`: one definition that reads, writes and validates it. Imports no torch.
 
 Shares are in [0, 1]. Only `cost`, `provenance` and the seconds in the curve depend on the machine; all else
-is the same whenever the run is repeated in the same surroundings.
+is the same whenever the run is repeated in the same surroundings. What has its default is left out of the
+file and of both digests, so that a field with a default that is added later changes neither.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct, field
 
+from lpa3bench.records.private_paths import without_folders
+
 SCHEMA_VERSION = 2
 PROTOCOL_VERSION = 1
 """Of how runs are trained and scored: raised where numbers from before could not stand beside new ones."""
@@ -20,7 +23,12 @@ Share = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Positive = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 Text = Annotated[str, Meta(max_length=10_000)]
+Number = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | float | None
+Name = Annotated[str, Meta(pattern="^[a-z0-9_]+$", max_length=100)]
+"""Of a metric or a rule."""
 EightDigits = Annotated[str, Meta(pattern="^[0-9a-f]{8}$")]
+MOST_IMAGES = 10_000_000
+"""In a test set; who says more means to fill the memory of whoever unpacks the bits."""
 Purpose = Literal["result", "score", "aid"]
 """A finished run; stored weights scored on other data; a run that only served a measurement."""
 
@@ -41,7 +49,7 @@ class CellOfRun(Struct, frozen=True, forbid_unknown_fields=True):
     """Stands for all that defines the run but its seed: `Identity.short`."""
 
 
-class Identity(Struct, frozen=True, forbid_unknown_fields=True):
+class Identity(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What defines a run beside its seed (see docs/records.md)."""
 
     config: dict[str, Text]
@@ -61,8 +69,9 @@ class Identity(Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def short(self) -> EightDigits:
-        """Eight digits that stand for all of it in a run's name."""
-        return hashlib.sha256(msgspec.json.encode(self, order="deterministic")).hexdigest()[:8]
+        """Eight digits that stand for all of it in a run's name; in which folder a file lies has no say."""
+        bare = msgspec.structs.replace(self, config=without_folders(self.config))
+        return hashlib.sha256(msgspec.json.encode(bare, order="deterministic")).hexdigest()[:8]
 
 
 class MetricOfRun(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -71,11 +80,11 @@ class MetricOfRun(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
     title: Text
     unit: Text
     higher_is_better: bool
-    scores: dict[str, float | None]
+    scores: dict[Name, float | None]
     """By rule (`last`, `mean_last_20`, `val_selected`, `oracle_best`, …); None: undefined."""
     counts: bool = False
     """Whether it is a share of the test images, k/N, so that a test can be exact on counts."""
-    undefined: dict[str, Text] = field(default_factory=dict)
+    undefined: dict[Name, Text] = field(default_factory=dict)
     """By rule, why there is no number."""
     computed: Literal["run", "later"] = "run"
     """Whether the run itself computed it, or somebody later from `predictions.npz`."""
@@ -84,11 +93,11 @@ class MetricOfRun(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
 class PackedBits(Struct, frozen=True, forbid_unknown_fields=True):
     """Which test images were right at the last epoch; see `lpa3bench.records.bits`."""
 
-    n: Positive
+    n: Annotated[int, Meta(ge=1, le=MOST_IMAGES)]
     bits: str
 
 
-class PerClass(Struct, frozen=True, forbid_unknown_fields=True):
+class PerClass(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The share of each class's test images that were right at the last epoch."""
 
     names: tuple[Text, ...]
@@ -139,8 +148,8 @@ class Protocol(Struct, frozen=True, forbid_unknown_fields=True):
     """Parameters that overlays and `-p` changed from what the first file says."""
 
 
-class Provenance(Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the numbers come from. None: not recorded (schema 1), or there is none."""
+class Provenance(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Where the numbers come from. None, or left out: not recorded (schema 1), or there is none."""
 
     versions: dict[str, Text]
     """Of Python and libraries, by name."""
@@ -172,7 +181,7 @@ class Provenance(Struct, frozen=True, forbid_unknown_fields=True):
     """Name of the copy of each single-file plugin's source, by plugin."""
 
 
-class RecordData(Struct, frozen=True, forbid_unknown_fields=True):
+class RecordData(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A whole record, as it stands in the file."""
 
     schema_version: Literal[2]
@@ -180,11 +189,11 @@ class RecordData(Struct, frozen=True, forbid_unknown_fields=True):
     cell: CellOfRun
     seed: Count
     status: Literal["ok"]
-    select: Text
+    select: Name
     """The metric that an epoch is selected by on the validation split."""
-    metrics: Annotated[dict[str, MetricOfRun], Meta(min_length=1)]
+    metrics: Annotated[dict[Name, MetricOfRun], Meta(min_length=1)]
     per_class: PerClass
-    curve: Annotated[tuple[dict[str, Any], ...], Meta(min_length=1)]
+    curve: Annotated[tuple[dict[str, Number], ...], Meta(min_length=1)]
     """A row an epoch: "epoch", "step", "passes", "seconds"; "<split>/<metric>"; what the task logs."""
     correct: PackedBits
     cost: Cost
@@ -198,10 +207,10 @@ class RecordData(Struct, frozen=True, forbid_unknown_fields=True):
     resumed_from: tuple[Count, ...]
     """Epochs that were done each time the run was taken up again."""
     flags: tuple[Text, ...]
-    details: dict[str, Any] = field(default_factory=dict)
+    details: dict[Name, Any] = field(default_factory=dict)
     """What a metric says that is no number, by metric."""
     digest: str = ""
-    """SHA-256 of all the rest; see `digest_of`."""
+    """SHA-256 of all the rest, see `digest_of`; "" only until it is known."""
 
 
 def digest_of(data: RecordData) -> str:

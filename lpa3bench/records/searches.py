@@ -76,8 +76,8 @@ def find(places: Iterable[Path]) -> dict[str, Searched]:
     """The search behind each run that had one, by the run's name; of several, that of the most trials.
 
     Args:
-        places: as `records.find` takes them: folders of run directories (`runs/`) or of a board's records
-            (`results/`), boards, and single ones, whose searches lie beside them. What has none is passed
+        places: as `records.find_records` takes them: folders of run directories (`runs/`) or of a board's
+            records (`results/`), boards, and single ones, whose searches lie beside them. What has none is passed
             over.
 
     Raises:

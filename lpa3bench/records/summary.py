@@ -60,7 +60,9 @@ def summarise_curve(
 def selected_epoch(curve: Sequence[Row], select: str, *, higher_is_better: bool) -> int | None:
     """The epoch with the best validation score, the first of equals; None where there is none."""
     by = column("val", select)
-    scores = {epoch: row[by] for epoch, row in enumerate(curve) if row.get(by) is not None}
+    if any(by not in row for row in curve):
+        return None
+    scores = {epoch: row[by] for epoch, row in enumerate(curve) if row[by] is not None}
     sign = 1 if higher_is_better else -1
     return max(scores, key=lambda epoch: (sign * scores[epoch], -epoch)) if scores else None
 

@@ -12,8 +12,16 @@ from typing import Any
 
 import msgspec
 
-from lpa3bench.records.schema import PROTOCOL_VERSION, SCHEMA_VERSION, Identity, RecordData, digest_of
-from lpa3bench.records.summary import MetricKind, column, summarise_curve
+from lpa3bench.records.bits import unpack
+from lpa3bench.records.schema import (
+    PROTOCOL_VERSION,
+    SCHEMA_VERSION,
+    Identity,
+    PackedBits,
+    RecordData,
+    digest_of,
+)
+from lpa3bench.records.summary import LAST, MetricKind, column, summarise_curve
 
 NUMERICS_OF_ENGINE = {"d96fb4873683e697": 1}
 """The numerics version of engines by the digest that schema 1 knew them by."""
@@ -29,7 +37,8 @@ COLUMNS = {
 }
 SAID_ELSEWHERE = ("null because the run has only", "val_selected is null:", "the test AUC is null")
 """Flags that stand beside the numbers now."""
-FIRST_PARTY = "lpa3bench "
+CLOSE = 1e-9
+"""Shares that are equal but for rounding."""
 
 
 def from_version_1(old: Any) -> RecordData:
@@ -44,8 +53,10 @@ def from_version_1(old: Any) -> RecordData:
     """
     try:
         return _converted(old)
-    except (KeyError, TypeError, AttributeError, IndexError) as error:
-        raise msgspec.ValidationError(f"schema 1: {type(error).__name__} {error}") from error
+    except KeyError as error:
+        raise msgspec.ValidationError(f"{error} is missing (schema 1)") from error
+    except (TypeError, AttributeError, IndexError) as error:
+        raise msgspec.ValidationError(f"not the form of schema 1: {error}") from error
 
 
 def _converted(old: Mapping[str, Any]) -> RecordData:
@@ -57,18 +68,23 @@ def _converted(old: Mapping[str, Any]) -> RecordData:
     for name, value in old["metrics"].items():
         metric = "macro_auc" if name.startswith("auc_") else "accuracy"
         rule = name.removeprefix("auc_")
-        if metric not in metrics or metrics[metric].scores.get(rule) != value:
-            raise ValueError(f"contradicts itself: metrics.{name} is {value}, and the curve says otherwise")
+        found = metrics[metric].scores.get(rule) if metric in metrics else None
+        if found != value:
+            raise ValueError(f"metrics.{name} is {value}, and the curve says {found}")
+    right = unpack(msgspec.convert(old["correct"], PackedBits))
+    share, last = sum(right) / len(right), metrics["accuracy"].scores[LAST]
+    if last is None or abs(share - last) > CLOSE:
+        raise ValueError(f"{share:.6f} of the bits are right, and metrics.last is {last}")
     engine = where["engine"]
-    identity = Identity(
-        recipe=1,
-        config={name: text.replace("'auc'", "'macro_auc'") for name, text in old["config"].items()},
-        data=where["data_sha256"],
-        labels=None,
-        limit=old["protocol"]["limit"],
-        numerics=NUMERICS_OF_ENGINE.get(engine, 0),
-        plugins=dict(where["plugin_sources"]),
-    )
+    identity = {
+        "recipe": 1,
+        "config": {name: text.replace("'auc'", "'macro_auc'") for name, text in old["config"].items()},
+        "data": where["data_sha256"],
+        "labels": None,
+        "limit": old["protocol"]["limit"],
+        "numerics": NUMERICS_OF_ENGINE.get(engine, 0),
+        "plugins": where["plugin_sources"],
+    }
     known = ("versions", "plugins", "plugin_sources", "platform", "git_commit", "command", "device",
              "precision", "threads", "finished")  # fmt: skip
     selection = old["protocol"].get("selection")
@@ -86,7 +102,7 @@ def _converted(old: Mapping[str, Any]) -> RecordData:
                 "version": old["protocol"].get("version", PROTOCOL_VERSION),
                 "selection": COLUMNS.get(selection, selection),
             },
-            "config": identity.config,
+            "config": identity["config"],
             "identity": identity,
             "provenance": {
                 **{name: where[name] for name in known},

@@ -5,14 +5,21 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from lpa3bench.boards.board import Measure
 from lpa3bench.boards.comparison import CellComparison, Compared, Side
 from lpa3bench.errors import printable
 from lpa3bench.report.costs import cost_rows
 from lpa3bench.report.markdown import escape_markdown
-from lpa3bench.report.numbers import format_difference, format_p, format_percent
+from lpa3bench.report.numbers import (
+    format_difference,
+    format_p,
+    format_percent,
+    format_value,
+    unit,
+    unit_of_difference,
+)
 from lpa3bench.stats import ALPHA, FEWEST_FOR_INTERVAL, Harm, PairedTest, PerSample, Unpaired
 
 COMPARISON_SCHEMA_VERSION = 1
@@ -91,25 +98,27 @@ def _rows(cell: CellComparison, measure: Measure) -> Iterator[NamedSentence]:
     for side in (cell.method, cell.baseline):
         if not side.is_result:
             yield "warning", f"{side.label} is not a result: trained on a part of the images (--limit)"
-    yield "score", f"{measure.name}: {_score(cell.method)} against {_score(cell.baseline)} %, {_counts(cell)}"
-    yield "difference", f"{_points(cell.test, measure)} points"
+    ours, theirs = _score(cell.method, measure), _score(cell.baseline, measure)
+    yield "score", f"{measure.name}: {ours} against {theirs}{unit(measure)}, {_counts(cell)}"
+    yield "difference", f"{_points(cell.test, measure)}{unit_of_difference(measure)}"
+    shares = replace(measure, unit="%")  # images are right or wrong, whatever the measure
     floor = format_p(cell.test.smallest_p)
     yield "verdict", f"{cell.test.why} ({cell.test.test}, smallest p {floor})"
     if cell.refused:
         yield "not paired", _refused(cell.refused)
     yield from _parity(cell)
     if cell.images:
-        yield "images", _images(cell.images, measure)
+        yield "images", _images(cell.images, shares)
     if cell.harm:
-        yield "classes", _harm(cell.harm, measure)
+        yield "classes", _harm(cell.harm, shares)
     for cost in cell.costs:
         comparable = cost.axis != "seconds" or not cell.surroundings
         yield from cost_rows(cost, measure, "A", "B", comparable=comparable)
 
 
-def _score(side: Side) -> str:
-    spread = "" if side.scores.std is None else f" ± {format_percent(side.scores.std)}"
-    return f"{format_percent(side.scores.mean)}{spread}"
+def _score(side: Side, measure: Measure) -> str:
+    spread = "" if side.scores.std is None else f" ± {format_value(side.scores.std, measure)}"
+    return f"{format_value(side.scores.mean, measure)}{spread}"
 
 
 def _counts(cell: CellComparison) -> str:
@@ -118,7 +127,7 @@ def _counts(cell: CellComparison) -> str:
 
 
 def _points(test: PairedTest, measure: Measure) -> str:
-    spread = "" if test.std is None else f" ± {format_percent(test.std)}"
+    spread = "" if test.std is None else f" ± {format_value(test.std, measure)}"
     return f"{format_difference(test.difference, measure)}{spread}{_bounds(test, measure)}"
 
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from lpa3bench.boards.board import Measure
-from lpa3bench.report.numbers import MISSING, format_count, format_difference, format_percent, format_seconds
+from lpa3bench.report.numbers import (
+    MISSING,
+    format_count,
+    format_difference,
+    format_seconds,
+    format_value,
+    unit,
+    unit_of_difference,
+)
 from lpa3bench.stats import AtBudget, EqualCost
 
 SURROUNDINGS = "the surroundings differ, so seconds do not compare"
@@ -33,11 +41,12 @@ def cost_rows(
 
 
 def _stopped(at: AtBudget, measure: Measure) -> str:
-    scores = f"{format_percent(at.method)} against {format_percent(at.baseline)} %"
+    scores = f"{format_value(at.method, measure)} against {format_value(at.baseline, measure)}{unit(measure)}"
     if at.test.difference is None:
         return f"{scores}, as a run had not finished an epoch"
     why = at.test.verdict if at.test.verdict == "not testable" else at.test.why
-    return f"{scores}, {format_difference(at.test.difference, measure)} points ({why})"
+    apart = f"{format_difference(at.test.difference, measure)}{unit_of_difference(measure)}"
+    return f"{scores}, {apart} ({why})"
 
 
 def _to_target(cost: EqualCost, told: Callable[[float | None], str], method: str) -> str:

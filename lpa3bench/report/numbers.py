@@ -36,6 +36,11 @@ def _decimals(number: float) -> int:
     return min(max(2 - math.floor(math.log10(abs(number))), 0), 6) if number else 2
 
 
+def scale_of(measure: Measure) -> int:
+    """What its numbers are multiplied by before they are shown."""
+    return 100 if measure.unit == "%" else 1
+
+
 def format_p(p: float | None) -> str:
     """A p-value with two significant digits; what is smaller than 0.001 is only said to be."""
     if p is None:
@@ -80,3 +85,13 @@ def _signed(number: float, digits: int) -> str:
     if not text.strip("-0."):
         return text.lstrip("-")
     return text.replace("-", MINUS)
+
+
+def unit(measure: Measure) -> str:
+    """What stands after a number of that measure: " %", " nats", or nothing."""
+    return f" {measure.unit}" if measure.unit else ""
+
+
+def unit_of_difference(measure: Measure) -> str:
+    """What stands after a difference: shares in per cent differ by points."""
+    return " points" if measure.unit == "%" else unit(measure)

@@ -75,8 +75,8 @@ def equal_cost(
         axis=axis,
         method=fmean(ours),
         baseline=fmean(theirs),
-        at_baseline_cost=_at(pairs, axis, theirs, metric),
-        at_method_cost=_at(pairs, axis, ours, metric),
+        at_baseline_cost=_at(pairs, axis, theirs, metric, higher_is_better),
+        at_method_cost=_at(pairs, axis, ours, metric, higher_is_better),
         to_target=_to_target(pairs, axis, metric, higher_is_better),
     )
 
@@ -85,14 +85,19 @@ def _sides(pairs: Sequence[Pair]) -> tuple[list[Record], list[Record]]:
     return [pair.method for pair in pairs], [pair.baseline for pair in pairs]
 
 
-def _at(pairs: Sequence[Pair], axis: Axis, budgets: Sequence[float], metric: str) -> AtBudget:
+def _at(
+    pairs: Sequence[Pair], axis: Axis, budgets: Sequence[float], metric: str, higher_is_better: bool
+) -> AtBudget:
     ours, theirs = (
         [score_at(run, axis, budget, metric) for run, budget in zip(side, budgets, strict=True)]
         for side in _sides(pairs)
     )
     differences = [a - b for a, b in zip(ours, theirs, strict=True) if a is not None and b is not None]
     return AtBudget(
-        budget=fmean(budgets), method=_mean(ours), baseline=_mean(theirs), test=paired_test(differences)
+        budget=fmean(budgets),
+        method=_mean(ours),
+        baseline=_mean(theirs),
+        test=paired_test(differences, higher_is_better=higher_is_better),
     )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
+import msgspec
 import pytest
-from support.small_boards import LPA3, TOML, board_of, claim, defined
-from support.small_records import bits, changed, small_record
+from support.small_boards import LPA3, TOML, board_of, defined
+from support.small_records import bits, changed, elsewhere, small_record
 
 from lpa3bench.boards.board import Cell, Published
 from lpa3bench.boards.building import build_board
@@ -45,10 +46,22 @@ def method(right: int, seed: int) -> Record:
 
 SIX = [baseline(6, 0), baseline(7, 1), baseline(8, 2), method(8, 0), method(8, 1), method(9, 2)]
 """Three pairs: 0.6 → 0.8, 0.7 → 0.8, 0.8 → 0.9; so differences 0.2, 0.1, 0.1."""
-CLAIMS = {
-    ("none", "digits"): claim("75.0 ± 1.0"),
-    ("lpa3", "digits"): replace(claim("99.9", "unknown"), n=None),
-}
+CLAIMS = """
+[[published]]
+row = "none"
+source = "A paper"
+metric = "accuracy.last"
+n = 3
+[published.values]
+digits = [75.0, 1.0]
+
+[[published]]
+row = "lpa3"
+source = "A paper"
+metric = "unknown"
+[published.values]
+digits = [99.9]
+"""
 
 
 def cell(
@@ -71,15 +84,15 @@ def test_six_records_by_hand() -> None:
     assert lpa3.mean == pytest.approx(2.5 / 3)
     assert lpa3.std == pytest.approx(0.05774, abs=1e-5)  # √((2·(1/30)² + (2/30)²) / 2)
     assert (lpa3.seconds, lpa3.passes) == (6, 4000)
-    assert lpa3.other_scores["oracle_best"] == pytest.approx(0.9)  # (0.9 + 0.9 + 0.9) / 3
-    assert lpa3.other_stds["oracle_best"] == pytest.approx(0)
-    assert lpa3.other_scores["mean_last_10"] is None
+    assert lpa3.other_scores["accuracy.oracle_best"] == pytest.approx(0.9)  # (0.9 + 0.9 + 0.9) / 3
+    assert lpa3.other_stds["accuracy.oracle_best"] == pytest.approx(0)
+    assert lpa3.other_scores["accuracy.mean_last_10"] is None
     assert lpa3.other_scores["seconds_per_step"] == pytest.approx(6 / 20)
     assert lpa3.other_scores["passes_per_step"] == pytest.approx(4000 / 20)
     assert lpa3.curve is not None
     assert (lpa3.curve.epochs, lpa3.curve.passes) == ((1, 2), (2000, 4000))
     assert lpa3.curve.mean == pytest.approx((0.9, 2.5 / 3))
-    assert lpa3.records[0] == "digits-supervised-lpa3-0000000b-s0.json"
+    assert lpa3.records[0] == f"digits-supervised-lpa3-{method(8, 0).identity}-s0.json"
 
 
 def test_a_claim_is_refused_at_three_pairs() -> None:
@@ -104,7 +117,7 @@ def test_a_claim_is_made_at_eight_pairs_of_one_sign() -> None:
 def test_comparisons_tell_harm_images_and_what_else_differs() -> None:
     comparison = cell("lpa3", *SIX).comparison
     assert comparison is not None
-    assert (comparison.worst_class, comparison.worst_class_difference) == (1, pytest.approx(-0.25))
+    assert (comparison.worst_class, comparison.worst_class_difference) == ("1", pytest.approx(-0.25))
     assert (comparison.classes_harmed, comparison.classes) == (1, 2)
     # Images 6, 7 (twice) and 8 are right under the method alone, none under the baseline alone: 2 / 2³.
     assert comparison.per_sample_p == pytest.approx(0.25)
@@ -113,8 +126,8 @@ def test_comparisons_tell_harm_images_and_what_else_differs() -> None:
 
 def test_what_differs_in_any_pair_counts_not_the_first_alone() -> None:
     """Seed 1 was trained on a GPU by two processes; seeds 0 and 2 as their baselines were."""
-    moved = method(8, 1).data["provenance"] | {"device": "gpu:0", "world_size": 2}
-    comparison = cell("lpa3", *SIX[:4], changed(method(8, 1), provenance=moved), SIX[5]).comparison
+    moved = elsewhere(method(8, 1), device="gpu:0", world_size=2)
+    comparison = cell("lpa3", *SIX[:4], moved, SIX[5]).comparison
     assert comparison is not None
     assert comparison.differs_in == ("Supervised.positives_weight: 1.0 → 0.5", "device: cpu → gpu")
     assert comparison.surroundings == ("processes: 1 → 2",)
@@ -135,19 +148,21 @@ def test_comparisons_hold_the_two_at_equal_cost() -> None:
 
 def with_area(record: Record) -> Record:
     """Areas under the ROC curve of half the accuracies."""
-    curve = [{**row, "test_auc": row["test"] / 2} for row in record.curve]
-    metrics = {**record.data["metrics"], "auc_last": curve[-1]["test_auc"]}
-    return changed(record, curve=curve, metrics=metrics)
+    curve = tuple({**row, "test/macro_auc": row["test/accuracy"] / 2} for row in record.curve)
+    accuracy = record.metrics["accuracy"]
+    area = msgspec.structs.replace(accuracy, scores={"last": curve[-1]["test/macro_auc"]})
+    return changed(record, curve=curve, metrics={"accuracy": accuracy, "macro_auc": area})
 
 
 def test_a_board_of_areas_draws_areas_and_compares_them_at_equal_cost() -> None:
-    lpa3 = cell("lpa3", *map(with_area, SIX), text=TOML.replace('"last"', '"auc_last"'))
+    of_areas = TOML.replace("accuracy.last", "macro_auc.last")
+    lpa3 = cell("lpa3", *map(with_area, SIX), text=of_areas)
     assert lpa3.mean == pytest.approx(2.5 / 6)
     assert lpa3.curve is not None
     assert lpa3.curve.mean == pytest.approx((0.45, 2.5 / 6))
     assert lpa3.comparison is not None
     assert lpa3.comparison.costs[0].at_method_cost.method == pytest.approx(2.5 / 6)
-    plain = cell("lpa3", *SIX, text=TOML.replace('"last"', '"auc_last"'))
+    plain = cell("lpa3", *SIX, text=of_areas)
     assert plain.curve is None
 
 
@@ -161,8 +176,8 @@ def test_published_numbers_are_tested_by_their_own_measure_alone() -> None:
     assert lpa3.reproduction is not None
     assert (lpa3.reproduction.verdict, lpa3.reproduction.low) == ("not testable", None)
     assert lpa3.reproduction.why == (
-        "not testable: the source does not say which epoch counts; as last it would be reproduced, "
-        "as oracle_best it would be not testable"  # all three are 0.9, so their spread is unknown
+        "not testable: the source does not say which epoch counts; as accuracy.last it would be reproduced, "
+        "as accuracy.oracle_best it would be not testable"  # all three are 0.9, so their spread is unknown
     )
     assert cell("none", published=CLAIMS).reproduction is None  # nothing is measured
     assert any("1 published means" in note for note in board_of(*SIX, published=CLAIMS).notes)
@@ -178,25 +193,27 @@ def test_missing_cells_are_missing() -> None:
 
 
 def test_a_measure_that_some_runs_lack_has_no_mean() -> None:
-    text = TOML.replace('"last"', '"mean_last_10"')
+    text = TOML.replace("accuracy.last", "accuracy.mean_last_10")
     long = [small_record(bits(7), seed=seed, earlier=[0.5] * 9) for seed in (0, 1)]
     found = cell("none", *long, text=text)
     assert found.mean == pytest.approx((0.5 * 9 + 0.7) / 10)
     short = cell("none", long[0], small_record(bits(7), seed=1), text=text)
     assert (short.n, short.mean, short.scores) == (2, None, ())
-    assert "mean_last_10 is undefined in 1 of 2 runs" in short.flags
+    assert "accuracy.mean_last_10 is undefined in 1 of 2 runs" in short.flags
 
 
 def test_runs_of_different_experiments_are_never_pooled() -> None:
-    other = small_record(bits(7), seed=1, identity="0000000c", config={"Supervised.lr": "0.2"})
-    said = r"cannot be pooled .*0000000a and 0000000c .*Supervised.lr: 0.1 → 0.2"
+    other = small_record(bits(7), seed=1, earlier=[0.5], identity="0000000c", config={"Supervised.lr": "0.2"})
+    said = f"cannot be pooled .*{SIX[0].identity} and {other.identity} .*Supervised.lr: 0.1 → 0.2"
     with pytest.raises(DataError, match=said):
-        board_of(SIX[0], changed(other, cell={**other.cell, "epochs": 2}))
+        board_of(SIX[0], other)
 
 
 def test_one_run_twice_must_agree() -> None:
     assert cell("none", SIX[0], SIX[0]).n == 1
-    with pytest.raises(DataError, match=r"contradicts .*metrics.last is 0.6 in one and 0.9 in the other"):
+    with pytest.raises(
+        DataError, match=r"contradicts .*metrics.accuracy.last is 0.6 in one and 0.9 in the other"
+    ):
         board_of(SIX[0], baseline(9, 0))
 
 
@@ -220,7 +237,7 @@ def test_a_board_tells_where_its_records_lie() -> None:
 
 def test_a_search_is_told() -> None:
     searched = Searched({"trials": 8, "ranges": {"LPA3.margin": []}}, Path("search/x.json"))
-    board = build_board(defined(), SIX, {"digits-supervised-lpa3-0000000b-s0": searched})
+    board = build_board(defined(), SIX, {str(method(8, 0)): searched})
     lpa3, none = board.cell("lpa3", "digits"), board.cell("none", "digits")
     assert lpa3 is not None
     assert none is not None
@@ -230,7 +247,7 @@ def test_a_search_is_told() -> None:
 
 
 def test_a_board_of_costs_has_ratios_and_claims_nothing() -> None:
-    board = board_of(*SIX, text=TOML.replace('"last"', '"passes_per_step"'))
+    board = board_of(*SIX, text=TOML.replace("accuracy.last", "passes_per_step"))
     lpa3 = board.cell("lpa3", "digits")
     assert lpa3 is not None
     assert (lpa3.mean, lpa3.relative, lpa3.comparison) == (pytest.approx(200), pytest.approx(4), None)
@@ -245,4 +262,4 @@ def test_the_order_of_records_has_no_say(order: tuple[int, ...]) -> None:
 
 def test_cells_hold_their_records_by_seed() -> None:
     found = by_cell(defined(), reversed(SIX))
-    assert [record.seed for record in found["lpa3", "digits"]] == [0, 1, 2]
+    assert [record.seed for record in found.runs["lpa3", "digits"]] == [0, 1, 2]

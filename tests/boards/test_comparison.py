@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.small_records import bits, changed, small_record, write
+from support.small_records import bits, elsewhere, small_record, write
 
 from lpa3bench.boards.comparison import compare
 from lpa3bench.boards.selection import Group, select
@@ -13,6 +13,7 @@ from lpa3bench.errors import UsageError
 from lpa3bench.records import Record
 
 LPA3 = {"positives": "LPA3"}
+SHORT = small_record(bits(5)).identity
 
 
 def groups(folder: Path, *records: Record) -> list[Group]:
@@ -39,11 +40,11 @@ def test_six_small_records_by_hand(tmp_path: Path) -> None:
     """
     method = groups(tmp_path / "a", *three((8, 9, 10), LPA3, "000000aa", 3000.0))
     baseline = groups(tmp_path / "b", *three((6, 8, 7), {}, "000000bb", 1000.0))
-    compared = compare(method, baseline, "last")
+    compared = compare(method, baseline, "accuracy.last")
     (cell,) = compared.cells
     assert (cell.method.label, cell.baseline.label) == (
-        "digits-supervised-lpa3-000000aa",
-        "digits-supervised-000000bb",
+        f"digits-supervised-lpa3-{method[0].first.identity}",
+        f"digits-supervised-{baseline[0].first.identity}",
     )
     assert (cell.method.runs, cell.method.scores.mean) == (3, pytest.approx(0.9))
     assert (cell.baseline.scores.mean, cell.baseline.scores.std) == pytest.approx((0.7, 0.1))
@@ -79,7 +80,7 @@ def test_six_small_records_by_hand(tmp_path: Path) -> None:
 def test_the_other_way_round_everything_turns(tmp_path: Path) -> None:
     one = groups(tmp_path / "a", *three((8, 9, 6), LPA3, "000000aa", 3000.0))
     other = groups(tmp_path / "b", *three((6, 8, 7), {}, "000000bb", 1000.0))
-    (there,), (back,) = compare(one, other, "last").cells, compare(other, one, "last").cells
+    (there,), (back,) = compare(one, other, "accuracy.last").cells, compare(other, one, "accuracy.last").cells
     assert there.test.difference == pytest.approx(-(back.test.difference or 0))
     assert (there.test.p, there.method, there.baseline) == (back.test.p, back.baseline, back.method)
     assert there.images
@@ -93,10 +94,10 @@ def test_cells_that_share_an_environment_are_compared(tmp_path: Path) -> None:
     settings = ("labels40", "sym50")
     plain = [small_record(bits(5), seed=s, setting=one) for one in settings for s in range(7)]
     lpa3 = [small_record(bits(7), seed=s, setting=one, slots=LPA3) for one in settings for s in range(7)]
-    compared = compare(groups(tmp_path / "a", *lpa3), groups(tmp_path / "b", *plain), "last")
+    compared = compare(groups(tmp_path / "a", *lpa3), groups(tmp_path / "b", *plain), "accuracy.last")
     assert [(cell.method.label, cell.baseline.label) for cell in compared.cells] == [
-        ("digits-supervised-labels40-lpa3-00000000", "digits-supervised-labels40-00000000"),
-        ("digits-supervised-sym50-lpa3-00000000", "digits-supervised-sym50-00000000"),
+        (f"digits-supervised-labels40-lpa3-{SHORT}", f"digits-supervised-labels40-{SHORT}"),
+        (f"digits-supervised-sym50-lpa3-{SHORT}", f"digits-supervised-sym50-{SHORT}"),
     ]
     assert {(cell.test.p, cell.test.p_holm, cell.test.verdict) for cell in compared.cells} == {
         (2 / 128, 2 / 64, "better")
@@ -115,10 +116,10 @@ def test_one_run_against_every_method_of_a_board(tmp_path: Path) -> None:
         small_record(bits(9)),
         small_record(bits(9), dataset="FashionMNIST"),
     )
-    compared = compare(mine, board, "last")
+    compared = compare(mine, board, "accuracy.last")
     assert [cell.baseline.label for cell in compared.cells] == [
-        "digits-supervised-00000000",
-        "digits-supervised-lpa3-00000000",
+        f"digits-supervised-{SHORT}",
+        f"digits-supervised-lpa3-{SHORT}",
     ]
     assert [str(unpaired) for unpaired in compared.cells[1].refused] == [
         "seed 1: no run of the method",
@@ -130,29 +131,31 @@ def test_one_run_against_every_method_of_a_board(tmp_path: Path) -> None:
 def test_two_cells_are_compared_whatever_they_are(tmp_path: Path) -> None:
     longer = groups(tmp_path / "a", *three((6, 8, 7), {}, "000000bb", 1000.0))
     short = groups(tmp_path / "b", small_record(bits(5)))
-    (cell,) = compare(longer, short, "last").cells
+    (cell,) = compare(longer, short, "accuracy.last").cells
     assert (cell.badge, cell.besides) == ("other settings too", ("run.epochs: 1 → 2",))
-    (same,) = compare(short, groups(tmp_path / "c", small_record(bits(6))), "last").cells
+    (same,) = compare(short, groups(tmp_path / "c", small_record(bits(6))), "accuracy.last").cells
     assert (same.badge, same.test.difference) == ("nothing differs", pytest.approx(-0.1))
 
 
 def test_runs_on_part_of_the_images_are_marked(tmp_path: Path) -> None:
     part = groups(tmp_path / "a", small_record(bits(5), limit=64))
     whole = groups(tmp_path / "b", small_record(bits(5)))
-    (cell,) = compare(part, whole, "last").cells
+    (cell,) = compare(part, whole, "accuracy.last").cells
     assert (cell.method.is_result, cell.baseline.is_result) == (False, True)
     assert cell.besides == ("--limit: none → 64",)
 
 
 def test_what_runs_of_one_experiment_differ_in_is_told_whichever_pair_it_is_in(tmp_path: Path) -> None:
     first, second = three((6, 8, 7), LPA3, "000000aa", 1.0)[:2]
-    moved = changed(second, provenance=second.data["provenance"] | {"hardware": "another CPU"})
+    moved = elsewhere(second, cpu_model="another CPU")
     method = groups(tmp_path / "a", first, moved)
     baseline = groups(tmp_path / "b", *three((6, 8, 7), {}, "000000bb", 1.0))
-    assert compare(method, baseline, "last").cells[0].surroundings == ("hardware: a CPU → another CPU",)
+    assert compare(method, baseline, "accuracy.last").cells[0].surroundings == (
+        "hardware: a CPU → another CPU",
+    )
 
 
-def refusal(ours: list[Group], theirs: list[Group], metric: str = "last") -> str:
+def refusal(ours: list[Group], theirs: list[Group], metric: str = "accuracy.last") -> str:
     with pytest.raises(UsageError) as caught:
         compare(ours, theirs, metric)
     assert "\n" not in str(caught.value)
@@ -162,13 +165,16 @@ def refusal(ours: list[Group], theirs: list[Group], metric: str = "last") -> str
 def test_what_cannot_be_compared(tmp_path: Path) -> None:
     plain = groups(tmp_path / "a", small_record(bits(5)))
     others = groups(tmp_path / "b", small_record(bits(5), labels="b", slots=LPA3))
-    assert refusal(plain, plain) == "nothing to compare: both are digits-supervised-00000000"
+    assert refusal(plain, plain) == f"nothing to compare: both are digits-supervised-{SHORT}"
     assert refusal(plain, others) == (
-        "nothing to compare: no run of digits-supervised-00000000 makes a pair with one of "
-        "digits-supervised-lpa3-00000000: seed 0: the labels, or the images that were trained on, differ"
+        f"nothing to compare: no run of digits-supervised-{SHORT} makes a pair with one of "
+        f"digits-supervised-lpa3-{SHORT}: seed 0: the labels, or the images that were trained on, differ"
     )
-    assert "seed 0: auc_last is undefined" in refusal(
-        plain, groups(tmp_path / "c", small_record(bits(5), slots=LPA3)), "auc_last"
+    lpa3 = groups(tmp_path / "c", small_record(bits(5), slots=LPA3))
+    assert "seed 0: accuracy.val_selected is undefined" in refusal(plain, lpa3, "accuracy.val_selected")
+    assert refusal(plain, lpa3, "nll.last") == (
+        "--metric nll.last: none of the records has it; they have accuracy.last, accuracy.mean_last_10, "
+        "accuracy.mean_last_20, accuracy.median_last_20, accuracy.val_selected, accuracy.oracle_best"
     )
     far = groups(tmp_path / "d", small_record(bits(5), task="PES"), small_record(bits(5), dataset="STL10"))
     assert refusal(plain, far) == (

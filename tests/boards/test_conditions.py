@@ -45,6 +45,10 @@ RECORD = small_record(
         ({"RandAugment.domain": "main"}, True),
         ({"positives/RandAugment.domain": "main"}, False),
         ({"run.weak": "@WeakView()"}, True),
+        ({"numerics": 1}, True),
+        ({"numerics": [2, 3]}, False),
+        ({"identity": RECORD.identity}, True),
+        ({"identity": "01234567"}, False),
     ],
 )
 def test_conditions_hold_or_not(match: dict[str, Any], fits: bool) -> None:

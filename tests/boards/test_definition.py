@@ -23,7 +23,7 @@ name = "A paper"
 key = "paper.lpa3"
 source = "paper"
 place = "Table 1"
-metric = "oracle_best"
+metric = "accuracy.oracle_best"
 n = 3
 note = "claimed"
 [rows.values]
@@ -49,14 +49,19 @@ def refused(text: str, folder: Path) -> str:
 
 def test_what_it_says_comes_back(folder: Path) -> None:
     board = defined(TOML + CLAIM, folder)
-    assert (board.key, board.title, board.metric, board.protocol) == ("small", "A small board", "last", 1)
+    assert (board.key, board.title, board.metric, board.protocol) == (
+        "small",
+        "A small board",
+        "accuracy.last",
+        1,
+    )
     assert [(row.key, row.baseline) for row in board.rows] == [("none", None), ("lpa3", "none")]
     assert [(row.key, column.key) for row, column in board.planned()] == [
         ("none", "digits"),
         ("lpa3", "digits"),
     ]
     claim = board.published["lpa3", "digits"]
-    assert (claim.mean, claim.std, claim.n, claim.metric) == (0.895, 0.0314, 3, "oracle_best")
+    assert (claim.mean, claim.std, claim.n, claim.metric) == (0.895, 0.0314, 3, "accuracy.oracle_best")
     assert (claim.source, claim.printed) == ("A paper, Table 1", "89.5 ± 3.14")
     assert board.ranked == ("none", "lpa3")
 
@@ -78,7 +83,18 @@ def test_a_note_may_quote_what_was_published(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('metric = "last"', 'metric = "lest"', "metric: there is no lest; did you mean last?"),
+        (
+            'metric = "accuracy.last"',
+            'metric = "last"',
+            "metric: last is no measure; write <metric>.<rule>, such as accuracy.last, or seconds_per_step "
+            "or passes_per_step",
+        ),
+        (
+            'metric = "accuracy.last"',
+            'metric = "nll.lest"',
+            "metric: lest is no rule; there are last, mean_last_10, mean_last_20, median_last_20, "
+            "val_selected, oracle_best",
+        ),
         (
             'baseline = "none"',
             'baseline = "nune"',
@@ -113,8 +129,10 @@ def test_what_is_wrong_is_told(old: str, new: str, message: str, folder: Path) -
 
 def test_a_claim_of_an_unknown_measure_is_refused(folder: Path) -> None:
     path = folder.parent / "published.toml"
-    path.write_text(PUBLISHED.replace("oracle_best", "best"), encoding="utf-8")
-    assert refused(TOML + CLAIM, folder).startswith("published lpa3: metric of paper.lpa3: there is no best")
+    path.write_text(PUBLISHED.replace("accuracy.oracle_best", "best"), encoding="utf-8")
+    assert refused(TOML + CLAIM, folder).startswith(
+        "published lpa3: metric of paper.lpa3: best is no measure"
+    )
 
 
 def test_a_folder_without_one_says_what_to_do(tmp_path: Path) -> None:

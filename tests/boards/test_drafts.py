@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from support.small_boards import LPA3, defined
-from support.small_records import bits, changed, small_record
+from support.small_records import bits, changed, small_record, within
 
 from lpa3bench.boards.building import build_board
 from lpa3bench.boards.drafts import draft
@@ -14,7 +14,7 @@ from lpa3bench.records import Record
 
 
 def labelled(record: Record, kind: str, config: dict[str, str]) -> Record:
-    return changed(record, cell={**record.cell, "labels": kind}, config={**record.config, **config})
+    return changed(within(record, "cell", labels=kind), config={**record.config, **config})
 
 
 NOISY = {"SymmetricNoise.rate": "0.5"}
@@ -60,7 +60,7 @@ def test_every_record_has_one_place_and_no_experiments_share_one() -> None:
     board = defined(draft(RECORDS, "Mine"))
     assert all(len(places(board, record)) == 1 for record in RECORDS)
     cells = by_cell(board, RECORDS)  # raises where two experiments share a cell
-    assert sorted(len(runs) for runs in cells.values()) == [1] * 7 + [2]
+    assert sorted(len(runs) for runs in cells.runs.values()) == [1] * 7 + [2]
 
 
 def test_rows_are_arms_and_columns_are_what_they_are_tried_on() -> None:
@@ -98,35 +98,29 @@ def test_sweeps_over_several_parameters_have_a_row_a_point(names: tuple[str, ...
     ]
     board = defined(draft(records, "Sweep"))
     assert len({row.key for row in board.rows}) == len(board.rows) == 1 + len(points)
-    assert len(by_cell(board, records)) == len(records)
+    assert len(by_cell(board, records).runs) == len(records)
     assert {row.baseline for row in board.rows if row.key != board.rows[0].key} == {board.rows[0].key}
 
 
-def test_runs_of_two_engines_have_rows_of_their_own() -> None:
-    def by(engine: str, identity: str, *, lpa3: bool = False) -> Record:
-        made = small_record(bits(5), identity=identity, slots=LPA3 if lpa3 else None)
-        return changed(made, provenance={**made.data["provenance"], "engine": engine * 16})
-
+def test_runs_of_two_numerics_versions_have_rows_of_their_own() -> None:
     records = [
-        by("a", "00000001"),
-        by("b", "00000002"),
-        by("a", "00000003", lpa3=True),
-        by("b", "00000004", lpa3=True),
+        within(small_record(bits(5), slots=slots), "identity", numerics=version)
+        for slots in (None, LPA3)
+        for version in (1, 2)
     ]
     board = defined(draft(records, "Two"))
-    assert len(by_cell(board, records)) == 4
-    assert sum(f"engine = {'a' * 16}" in row.name for row in board.rows) == 2
+    assert len(by_cell(board, records).runs) == 4
+    assert sum("numerics = 1" in row.name for row in board.rows) == 2
     baselines = {row.name: row.baseline for row in board.rows if "LPA3" in row.name}
-    assert len({*baselines.values()}) == 2, "each is compared with that of its own engine"
+    assert len({*baselines.values()}) == 2, "each is compared with that of its own version"
 
 
 def test_runs_that_differ_in_nothing_else_are_told_apart_by_identity() -> None:
     records = [small_record(bits(5), identity="00000001"), small_record(bits(6), identity="00000002")]
     board = defined(draft(records, "Two"))
-    assert len(by_cell(board, records)) == 2
+    assert len(by_cell(board, records).runs) == 2
     assert [row.name for row in board.rows] == [
-        "Supervised (identity = 00000001)",
-        "Supervised (identity = 00000002)",
+        f"Supervised (identity = {identity})" for identity in sorted(record.identity for record in records)
     ]
 
 
@@ -170,7 +164,7 @@ def test_the_nearest_of_several_baselines_is_taken() -> None:
 
 def test_a_row_is_planned_where_it_has_records() -> None:
     board = defined(draft(LIKE_DIGITS, "Mine"))
-    cells = by_cell(board, LIKE_DIGITS)
+    cells = by_cell(board, LIKE_DIGITS).runs
     assert {(row.key, column.key) for row, column in board.planned()} == cells.keys()
     assert len(cells) == len(LIKE_DIGITS) < len(board.rows) * len(board.columns)
 

@@ -13,8 +13,10 @@ from lpa3bench.errors import DataError
 
 PLAIN = [small_record(bits(5), seed=seed) for seed in (0, 1)]
 LPA3 = [small_record(bits(7), seed=seed, slots={"positives": "LPA3"}) for seed in (0, 1)]
-OTHER = small_record(bits(8), slots={"positives": "LPA3"}, identity="1234abcd")
-PLAIN_LABEL, LPA3_LABEL = "digits-supervised-00000000", "digits-supervised-lpa3-00000000"
+OTHER = small_record(bits(8), slots={"positives": "LPA3"}, identity="other")
+PLAIN_LABEL, LPA3_LABEL, OTHER_LABEL = (
+    f"{record.name}-{record.identity}" for record in (PLAIN[0], LPA3[0], OTHER)
+)
 
 
 @pytest.fixture
@@ -28,11 +30,7 @@ def labels(text: str, folder: Path) -> dict[str, list[int]]:
 
 
 def test_a_folder_holds_cells_of_runs(runs: Path) -> None:
-    assert labels("runs", runs) == {
-        PLAIN_LABEL: [0, 1],
-        LPA3_LABEL: [0, 1],
-        "digits-supervised-lpa3-1234abcd": [0],
-    }
+    assert labels("runs", runs) == {PLAIN_LABEL: [0, 1], LPA3_LABEL: [0, 1], OTHER_LABEL: [0]}
 
 
 def test_a_run_is_one_whether_its_folder_or_its_record_is_named(runs: Path) -> None:
@@ -43,19 +41,14 @@ def test_a_run_is_one_whether_its_folder_or_its_record_is_named(runs: Path) -> N
 @pytest.mark.parametrize("before", ["", "runs/"])
 def test_a_cell_is_called_by_its_name_with_or_without_the_hash(runs: Path, before: str) -> None:
     assert labels(f"{before}digits-supervised", runs) == {PLAIN_LABEL: [0, 1]}
-    assert [*labels(f"{before}digits-supervised-lpa3", runs)] == [
-        LPA3_LABEL,
-        "digits-supervised-lpa3-1234abcd",
-    ]
-    assert labels(f"{before}digits-supervised-lpa3-1234abcd", runs) == {
-        "digits-supervised-lpa3-1234abcd": [0]
-    }
-    assert labels(f"{before}digits-*-1234abcd", runs) == {"digits-supervised-lpa3-1234abcd": [0]}
+    assert [*labels(f"{before}digits-supervised-lpa3", runs)] == sorted([LPA3_LABEL, OTHER_LABEL])
+    assert labels(f"{before}{OTHER_LABEL}", runs) == {OTHER_LABEL: [0]}
+    assert labels(f"{before}digits-*-{OTHER.identity}", runs) == {OTHER_LABEL: [0]}
 
 
 def test_patterns_of_paths(runs: Path) -> None:
     assert labels("runs/*-s1", runs) == {PLAIN_LABEL: [1], LPA3_LABEL: [1]}
-    assert labels(str(Path.cwd() / "r*s" / "*lpa3-0*"), runs) == {LPA3_LABEL: [0, 1]}
+    assert labels(str(Path.cwd() / "r*s" / f"*lpa3-{LPA3[0].identity}*"), runs) == {LPA3_LABEL: [0, 1]}
 
 
 def test_records_that_are_called_anything_are_told_by_what_is_in_them(runs: Path) -> None:
@@ -72,8 +65,8 @@ def test_the_records_of_a_shipped_board(runs: Path, tmp_path: Path, monkeypatch:
         (boards / board).mkdir(exist_ok=True)
         (boards / board / "board.toml").touch()
     monkeypatch.setattr(selecting, "shipped", lambda name: {"leaderboards": boards}[name])
-    assert [*labels("shipped:small", runs)] == [PLAIN_LABEL, "digits-supervised-lpa3-1234abcd"]
-    assert [*labels("shipped:small/*-lpa3", runs)] == ["digits-supervised-lpa3-1234abcd"]
+    assert [*labels("shipped:small", runs)] == sorted([PLAIN_LABEL, OTHER_LABEL])
+    assert [*labels("shipped:small/*-lpa3", runs)] == [OTHER_LABEL]
     with pytest.raises(DataError, match="^shipped:empty: that board has no records yet$"):
         select("shipped:empty", runs)
     with pytest.raises(DataError, match="^shipped:big: there is no such board; there are empty, small$"):
@@ -108,5 +101,5 @@ def test_what_is_not_there(runs: Path, text: str, says: str) -> None:
 
 def test_a_damaged_record_is_named(runs: Path) -> None:
     broken = write(Path("broken"), changed(OTHER, seed=-1))
-    with pytest.raises(DataError, match="broken/digits-supervised-lpa3-1234abcd-s-1.json: is no record"):
+    with pytest.raises(DataError, match=f"broken/{OTHER_LABEL}-s-1.json: is no record"):
         select(str(broken), runs)

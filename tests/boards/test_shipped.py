@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from support.small_records import bits, changed, small_record
+from support.small_records import bits, changed, small_record, within
 
 from lpa3bench.boards import results as storing
 from lpa3bench.boards.building import build_board
@@ -17,7 +17,7 @@ from lpa3bench.boards.placing import places, why_elsewhere, why_refused
 from lpa3bench.plugin import registry
 from lpa3bench.records import Record
 from lpa3bench.records import searches as search
-from lpa3bench.records.private_paths import without_folders
+from lpa3bench.records.record_files import anonymous
 from lpa3bench.report.board_files import BOARD_FILES
 from lpa3bench.runtime.paths import shipped, suite_names
 
@@ -37,8 +37,8 @@ RULES = {
     "mixup_best_epoch": "unknown",  # the transcription has its rule from memory, and P-correction's
     "pcorr_last": "unknown",
     "mcorr_mislabelled": "none",
-    "dividemix_last": "mean_last_10",
-    "pes_best_epoch": "oracle_best",
+    "dividemix_last": "accuracy.mean_last_10",
+    "pes_best_epoch": "accuracy.oracle_best",
     None: "unknown",
 }
 """Which epoch counts, by what the transcription notes of it and somebody has seen."""
@@ -63,7 +63,7 @@ def test_pages_are_made_of_the_records_that_lie_beside_them(key: str) -> None:
 def test_no_record_tells_of_the_folders_of_who_ran_it(key: str) -> None:
     board = load_definition(shipped("leaderboards") / key)
     for record in storing.stored(board):
-        assert without_folders(record.data) == record.data, record.path
+        assert anonymous(record.data) == record.data, record.path
         assert not re.search(r"/(home|root|tmp|mnt|work|Users)/", record.path.read_text(encoding="utf-8"))
 
 
@@ -76,7 +76,7 @@ def test_published_numbers_stand_from_the_start() -> None:
     }
     assert claims["table1"]["fixmatch_lpa3", "cifar100_400"].mean == pytest.approx(0.5616)
     pes = claims["table2"]["pes_lpa3", "cifar100_sym90"]
-    assert (pes.mean, pes.std, pes.n, pes.metric) == (0.4061, 0.0110, 3, "oracle_best")
+    assert (pes.mean, pes.std, pes.n, pes.metric) == (0.4061, 0.0110, 3, "accuracy.oracle_best")
     assert claims["table2"]["mcorrection", "cifar10_sym50"].metric == "none"  # mislabelled in the paper
     assert claims["table3"]["resnet50_lpa3", "organsmnist"].std == pytest.approx(0.0008)
     for found in claims.values():
@@ -173,14 +173,7 @@ def _record(cell: object, config: object) -> Record:
         "setting": json.loads(values["run.setting"].replace("'", '"')) if "run.setting" in values else None,
         "epochs": int(values["run.epochs"]),
     }
-    protocol = {
-        **record.data["protocol"],
-        "changed": [change.name for change in config.changed],  # type: ignore[attr-defined]
-    }
+    record = within(record, "protocol", changed=tuple(change.name for change in config.changed))  # type: ignore[attr-defined]
     kept = {name: text for name, text in values.items() if not name.startswith("run.setting")}
-    return changed(
-        record,
-        cell={**record.cell, **fields, "name": "-".join(str(cell).split()).lower().replace("/", "_")},
-        config=kept,
-        protocol=protocol,
-    )
+    name = "-".join(str(cell).split()).lower().replace("/", "_")
+    return changed(within(record, "cell", **fields, name=name), config=kept)

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from support.console import Cli
-from support.small_records import bits, small_record, write
+from support.small_records import NLL, bits, small_record, write
 
 from lpa3bench.boards import selection as selecting
 from lpa3bench.cli import main
+
+SHORT = small_record(bits(5)).identity
 
 
 @pytest.fixture
@@ -33,14 +35,14 @@ def compared(*arguments: str | Path) -> Result:
     ("method", "baseline"),
     [
         ("digits-supervised-lpa3", "digits-supervised"),
-        ("runs/digits-supervised-lpa3", "runs/digits-supervised-0*"),
+        ("runs/digits-supervised-lpa3", f"runs/digits-supervised-{SHORT}*"),
         ("runs/*-lpa3-*", "runs"),
     ],
 )
 def test_methods_are_called_in_many_ways(runs: Path, method: str, baseline: str) -> None:
     done = compared(method, baseline)
     assert done.exit_code == 0, done.output
-    assert done.stdout.startswith("A digits-supervised-lpa3-00000000 against B digits-supervised-00000000\n")
+    assert done.stdout.startswith(f"A digits-supervised-lpa3-{SHORT} against B digits-supervised-{SHORT}\n")
     assert "not testable: 3 pairs allow no p below 0.25" in done.stdout
     assert done.stderr == ""
 
@@ -57,35 +59,62 @@ def test_the_real_command_warns_of_nothing(cli: Cli, runs: Path) -> None:
 
 
 def test_the_metric_is_chosen(runs: Path) -> None:
-    assert (
-        "best on test: 70.00"
-        in compared("digits-supervised-lpa3", "digits-supervised", "--metric", "oracle_best").stdout
-    )
-    undefined = compared("digits-supervised-lpa3", "digits-supervised", "--metric", "val_selected")
+    def by(metric: str) -> Result:
+        return compared("digits-supervised-lpa3", "digits-supervised", "--metric", metric)
+
+    assert "accuracy, best on test: 70.00" in by("accuracy.oracle_best").stdout
+    undefined = by("accuracy.val_selected")
     assert undefined.exit_code == 2
-    assert "seed 0: val_selected is undefined" in undefined.stderr
-    unknown = compared("digits-supervised-lpa3", "digits-supervised", "--metric", "accuracy")
-    assert unknown.exit_code == 2
-    assert "val_selected" in unknown.stderr
+    assert "seed 0: accuracy.val_selected is undefined" in undefined.stderr
+    for unknown in ("accuracy", "last", "kappa.last", "accuracy.best"):
+        done = by(unknown)
+        assert (done.exit_code, done.stdout) == (2, "")
+        assert done.stderr == (
+            f"error: --metric {unknown}: none of the records has it; they have accuracy.last, "
+            "accuracy.mean_last_10, accuracy.mean_last_20, accuracy.median_last_20, accuracy.val_selected, "
+            "accuracy.oracle_best\n"
+        )
+
+
+def test_a_loss_is_compared_in_its_own_unit_and_a_lower_one_is_better(tmp_path: Path) -> None:
+    for seed in range(6):
+        plain = small_record(bits(5), seed=seed, metric="nll", kind=NLL, last=1.5)
+        lpa3 = small_record(
+            bits(7), seed=seed, metric="nll", kind=NLL, last=1.25, slots={"positives": "LPA3"}
+        )
+        write(tmp_path, plain, lpa3, runs=True)
+    for words in ((), ("--metric", "nll.last")):
+        done = compared("digits-supervised-lpa3", "digits-supervised", "--from", tmp_path, *words)
+        assert done.exit_code == 0, done.output
+        told = " ".join(done.stdout.split())
+        assert "negative log-likelihood, last epoch: 1.25 ± 0.00 against 1.50 ± 0.00 nats, 6 pairs" in told
+        assert "difference −0.25 ± 0.00 nats verdict better: p = 0.031, 6 pairs" in told
+        assert "A stopped at B's cost: 1.25 against 1.50 nats, −0.25 nats (better: p = 0.031" in told
+        assert "less often: exact McNemar test p 0.5; mean +20.00; " in told
+        assert "lowest is class 0: +20.00 ± 0.00 points" in told
+    (cell,) = json.loads(
+        compared("digits-supervised-lpa3", "digits-supervised", "--from", tmp_path, "--json").stdout
+    )["cells"]
+    assert (cell["test"]["verdict"], cell["test"]["difference"]) == ("better", -0.25)
 
 
 def test_markdown_or_json(runs: Path) -> None:
     page = compared("digits-supervised-lpa3", "digits-supervised", "--markdown").stdout
-    assert page.startswith("## A digits-supervised-lpa3-00000000 against B digits-supervised-00000000\n")
+    assert page.startswith(f"## A digits-supervised-lpa3-{SHORT} against B digits-supervised-{SHORT}\n")
     both = compared("digits-supervised-lpa3", "digits-supervised", "--markdown", "--json")
     assert (both.exit_code, both.stderr) == (2, "error: --json and --markdown: choose one\n")
 
 
 def test_my_run_against_a_shipped_board(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     results = tmp_path / "boards" / "digits" / "results"
-    elsewhere = small_record(bits(5), dataset="FashionMNIST")
-    write(results, small_record(bits(6)), small_record(bits(8), slots={"view": "Cutout"}), elsewhere)
+    other = small_record(bits(5), dataset="FashionMNIST")
+    write(results, small_record(bits(6)), small_record(bits(8), slots={"view": "Cutout"}), other)
     monkeypatch.setattr(selecting, "shipped", lambda name: tmp_path / "boards")
-    mine = "runs/digits-supervised-lpa3-00000000-s0"
+    mine = f"runs/digits-supervised-lpa3-{SHORT}-s0"
     headings = [line for line in compared(mine, "shipped:digits").stdout.splitlines() if line[:2] == "A "]
     assert headings[:2] == [
-        "A digits-supervised-lpa3-00000000 against B digits-supervised-00000000",
-        "A digits-supervised-lpa3-00000000 against B digits-supervised-cutout-00000000",
+        f"A digits-supervised-lpa3-{SHORT} against B digits-supervised-{SHORT}",
+        f"A digits-supervised-lpa3-{SHORT} against B digits-supervised-cutout-{SHORT}",
     ]
     assert not any("fashion" in heading for heading in headings)
     one = compared(mine, "shipped:digits/*-cutout")

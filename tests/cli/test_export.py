@@ -7,17 +7,19 @@ import re
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import torch
 from click.testing import CliRunner, Result
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from support.small_records import small_record
+from support.small_records import changed, small_record
 
 from lpa3bench.analysis.trained_run import open_run
 from lpa3bench.cli import main
 from lpa3bench.export.finished_run import load
 from lpa3bench.export.model_card import write_card
+from lpa3bench.records import Record
 from lpa3bench.runtime import licences
 
 COMMON = """\
@@ -92,7 +94,7 @@ def test_the_weights_give_the_score_of_the_record(folder: Path, task: str) -> No
     assert any(".aux." in name for name in names) == (task == "Supervised"), "LP-A3's BatchNorm goes along"
     x = opened.test.images.plain(torch.arange(100))
     right = model(x).argmax(1) == opened.test.labels
-    assert float(right.double().mean()) == record["metrics"]["last"]
+    assert float(right.double().mean()) == record["metrics"]["accuracy"]["scores"]["last"]
     assert (folder / "exported" / "config.gin").read_bytes() == (run / "operative.gin").read_bytes()
 
 
@@ -101,9 +103,9 @@ def test_the_card(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert command("export", run).exit_code == 0
     card = (run / "export" / "README.md").read_text(encoding="utf-8")
     record = json.loads((run / "result.json").read_text())
-    assert f"| last | {100 * record['metrics']['last']:.2f} % |" in card
+    assert f"| accuracy.last | {100 * record['metrics']['accuracy']['scores']['last']:.2f} % |" in card
     assert "one run (n = 1)" in card
-    assert "`last` belongs to these weights, the others do not." in card
+    assert re.search(r"`accuracy\.last`.* belongs? to these weights, the others do not\.", card)
     assert record["labels"]["sha256"] in card
     assert "made up by the program" in card
     (snippet,) = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
@@ -178,11 +180,26 @@ def test_files_beside_an_export_stay(folder: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_every_score_of_the_last_epoch_belongs_to_the_weights() -> None:
-    record = small_record([True, False])
-    record.data["metrics"] |= {"auc_last": 0.6, "auc_val_selected": 0.7}
-    card = write_card(record, networks=["net"], predicts=["net"], faithful=True, spec=(1, 8, 10))
-    assert "`last` and `auc_last` belong to these weights, the others do not." in card
-    assert " | 70.00 % |" in card, "it is shown all the same"
+    plain = small_record([True, False])
+    accuracy = plain.metrics["accuracy"]
+    area = msgspec.structs.replace(accuracy, scores={"last": 0.6, "val_selected": 0.7})
+    nll = msgspec.structs.replace(accuracy, unit="nats", scores={"last": 1.25, "val_selected": None})
+    record = changed(plain, metrics={"accuracy": accuracy, "macro_auc": area, "nll": nll})
+
+    def card(record: Record) -> str:
+        return write_card(record, networks=["net"], predicts=["net"], faithful=True, spec=(1, 8, 10))
+
+    assert "`accuracy.last` belongs to these weights, the others do not." in card(plain)
+    assert (
+        "`accuracy.last` and `macro_auc.last` and `nll.last` belong to these weights, the others do not."
+    ) in card(record)
+    told = [line for line in card(record).splitlines() if line.startswith(("| macro", "| nll"))]
+    assert told == [
+        r"| macro\_auc.last | 60.00 % |",
+        r"| macro\_auc.val\_selected | 70.00 % |",
+        "| nll.last | 1.25 nats |",
+        r"| nll.val\_selected | undefined |",
+    ]
 
 
 def test_licences_are_those_that_their_makers_state() -> None:

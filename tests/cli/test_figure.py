@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from support.console import Cli
-from support.small_records import bits, small_record, write
+from support.small_records import bits, changed, small_record, write
 from support.small_trained import FIXMATCH, train
 
 from lpa3bench import config
@@ -116,7 +116,7 @@ def in_suite(number: int, seed: int, right: int) -> Record:
         bits(right), seed=seed, task="FixMatch", setting="labels40", slots=loaded.slots,
         identity=f"{number}" * 8, name=f"cell{number}",
     )  # fmt: skip
-    return Record({**made.data, "config": values}, made.path)
+    return changed(made, config=values)
 
 
 def test_sensitivity_of_a_suite(tmp_path: Path) -> None:

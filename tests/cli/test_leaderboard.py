@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 from support.console import Cli
 from support.small_boards import LPA3, TOML, board_folder
-from support.small_records import bits, changed, small_record, write
+from support.small_records import bits, elsewhere, small_record, within, write
 
 from lpa3bench.cli import main
 from lpa3bench.records import searches as search
@@ -108,7 +108,7 @@ def test_build_without_a_board_says_what_to_do(tmp_path: Path) -> None:
 
 def test_fresh_begins_anew(tmp_path: Path) -> None:
     board = board_folder(tmp_path / "mine", *NONE)
-    newer = [changed(run, cell={**run.cell, "identity": "0000000f"}) for run in NONE[:2]]
+    newer = [within(run, "identity", numerics=2) for run in NONE[:2]]
     runs = write(tmp_path / "runs", *newer, runs=True)
     refused = call("build", board, "--from", runs)
     assert "the cell holds another one" in refused.stderr
@@ -122,7 +122,7 @@ def test_fresh_removes_nothing_unless_all_that_follows_is_good(tmp_path: Path) -
     assert call("build", board).exit_code == 0
     results = {path.name: path.read_bytes() for path in (board / "results").iterdir()}
     before = pages(board)
-    newer = [changed(run, cell={**run.cell, "identity": "0000000f"}) for run in NONE]
+    newer = [within(run, "identity", numerics=2) for run in NONE]
     limited = small_record(bits(5), seed=7, identity="0000000f", limit=9)
     (tmp_path / "empty").mkdir()
     damaged = write(tmp_path / "damaged", *newer)
@@ -157,7 +157,7 @@ def test_a_damaged_record_of_the_board_stops_it_and_nothing_is_written(tmp_path:
 
 def test_merge_takes_what_fits_and_refuses_the_rest(tmp_path: Path) -> None:
     board = board_folder(tmp_path / "mine", *NONE)
-    old = changed(LPA3_RUNS[1], protocol={**LPA3_RUNS[1].data["protocol"], "version": 9})
+    old = within(LPA3_RUNS[1], "protocol", version=9)
     foreign = small_record(bits(5), dataset="Other")
     theirs = write(tmp_path / "theirs", LPA3_RUNS[0], old, foreign)
     done = call("merge", board, theirs)
@@ -170,6 +170,36 @@ def test_merge_takes_what_fits_and_refuses_the_rest(tmp_path: Path) -> None:
     again = call("merge", board, theirs / LPA3_RUNS[0].file_name)
     assert again.exit_code == 0
     assert "0 records taken, 0 refused, 1 were there already" in again.stderr
+
+
+@pytest.mark.parametrize("verb", [("build", "--from"), ("merge",)])
+def test_runs_from_elsewhere_are_kept_as_replications(verb: tuple[str, ...], tmp_path: Path) -> None:
+    """The README's own commands on another kind of CPU: nothing is refused, nothing is counted twice."""
+    board = board_folder(tmp_path / "mine", *NONE)
+    there = [
+        elsewhere(small_record(bits(6), seed=seed, identity="0000000a"), cpu_capability="AVX512")
+        for seed in (0, 1)
+    ]
+    theirs = write(tmp_path / "theirs", *there, LPA3_RUNS[0])
+    done = call(verb[0], board, *verb[1:], theirs)
+    assert done.exit_code == 0, done.stderr
+    assert "1 records taken, 0 refused, 2 kept as replications\n" in done.stderr
+    kept = board / "results" / "replications"
+    assert sorted(path.name for path in kept.iterdir()) == sorted(record.replication_name for record in there)
+    cell = json.loads((board / "board.json").read_text())["cells"][0]
+    assert (cell["n"], cell["scores"]) == (3, [0.5, 0.6, 0.7])
+    assert (cell["replications"]["n"], cell["replications"]["largest"]) == (2, pytest.approx(0.1))
+    before = pages(board)
+    again = call(verb[0], board, *verb[1:], theirs)
+    assert "0 records taken, 0 refused, 3 were there already\n" in again.stderr
+    assert call("build", board).exit_code == 0
+    assert pages(board) == before
+    other = elsewhere(small_record(bits(9), identity="0000000a"), cpu_capability="AVX512")
+    lie = write(tmp_path / "lie", other) / other.file_name
+    refused = call(verb[0], board, *verb[1:], lie)
+    assert refused.exit_code == 4
+    assert f"refused {lie}: contradicts {kept / there[0].replication_name}: " in refused.stderr
+    assert pages(board) == before
 
 
 def test_merge_into_nothing_is_an_error(tmp_path: Path) -> None:
@@ -186,7 +216,10 @@ def test_help_of_each_verb(verb: str) -> None:
 
 
 def test_a_wrong_definition_is_told_in_one_line(tmp_path: Path) -> None:
-    board = board_folder(tmp_path / "mine", text=TOML.replace('"last"', '"lest"'))
+    board = board_folder(tmp_path / "mine", text=TOML.replace("accuracy.last", "accuracy.lest"))
     done = call("build", board)
     assert done.exit_code == 3
-    assert done.stderr == f"error: {board / 'board.toml'}: metric: there is no lest; did you mean last?\n"
+    assert done.stderr == (
+        f"error: {board / 'board.toml'}: metric: lest is no rule; there are last, mean_last_10, "
+        "mean_last_20, median_last_20, val_selected, oracle_best\n"
+    )

@@ -39,7 +39,7 @@ def assert_whole(server: Server, folder: Path) -> None:
     for row, expected in zip(rows, record["curve"], strict=True):
         assert {key: row[key] for key in expected if key != "seconds"} == without_seconds(expected)
     assert run["complete"]
-    assert run["summary"]["metrics/last"] == record["metrics"]["last"]
+    assert run["summary"]["metrics/accuracy.last"] == record["metrics"]["accuracy"]["scores"]["last"]
     (artifact,) = server.store.artifacts.values()
     assert artifact["done"]
     assert json.loads(artifact["files"]["result.json"]) == record
@@ -253,7 +253,7 @@ def test_without_a_key_it_is_written_offline(tmp_path: Path, monkeypatch: pytest
     summary: dict[str, Any] = {}
     for part in written:
         summary |= items(part.summary.update)
-    assert summary["metrics/last"] == 0.9
+    assert summary["metrics/accuracy.last"] == 0.9
     (artifact,) = [record.artifact for record in written if record.HasField("artifact")]
     assert (artifact.type, artifact.name) == ("record", f"run-{told['id']}")
     assert {part.path for part in artifact.manifest.contents} >= {"result.json", "config.gin"}

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 from click.testing import CliRunner, Result
-from support.small_records import bits, small_record, write
+from support.small_records import NLL, bits, small_record, write
 
 from lpa3bench.cli import main
 
@@ -26,20 +26,17 @@ def test_a_row_for_each_run(tmp_path: Path) -> None:
     done = call(write(tmp_path, *RECORDS, runs=True))
     assert done.exit_code == 0
     head, first, second = done.stdout.splitlines()
-    assert head.split()[:3] == ["run", "last", "selected"]
-    assert first.split()[:4] == ["digits-supervised-lpa3-00000000-s1", "70.00", "–", "80.00"]
+    assert head.split("  ")[0] == "run"
+    assert "  accuracy, last epoch  accuracy, selected on validation  accuracy, best on test  " in head
+    assert first.split()[:4] == [str(RECORDS[0]), "70.00", "–", "80.00"]
     assert second.endswith("not a result (--limit)")
 
 
 def test_csv_has_every_number_and_no_formula(tmp_path: Path) -> None:
     done = call(write(tmp_path, *RECORDS), "--csv")
     first, second = csv.DictReader(io.StringIO(done.stdout))
-    assert (first["seed"], first["last"], first["oracle_best"], first["val_selected"]) == (
-        "1",
-        "0.7",
-        "0.8",
-        "",
-    )
+    scores = [first[f"accuracy.{rule}"] for rule in ("last", "oracle_best", "val_selected")]
+    assert (first["seed"], scores) == ("1", ["0.7", "0.8", ""])
     assert (first["positives"], first["view"], first["forward_equivalents"]) == ("LPA3", "", "1000.0")
     assert second["setting"] == "'=evil"
     assert second["is_result"] == "False"
@@ -48,8 +45,25 @@ def test_csv_has_every_number_and_no_formula(tmp_path: Path) -> None:
 def test_json_is_the_same(tmp_path: Path) -> None:
     rows = json.loads(call(write(tmp_path, *RECORDS), "--json").stdout)
     assert [row["seed"] for row in rows] == [1, 0]
-    assert rows[0]["last"] == 0.7
+    assert rows[0]["accuracy.last"] == 0.7
     assert rows[0]["view"] is None
+
+
+def test_each_metric_stands_in_its_own_unit(tmp_path: Path) -> None:
+    loss = small_record(bits(5), task="FixMatch", metric="nll", kind=NLL, earlier=[0.25], last=1.5)
+    done = call(write(tmp_path, RECORDS[0], loss, small_record(bits(5), purpose="score")))
+    head, fixmatch, scored, lpa3 = done.stdout.splitlines()
+    assert "accuracy, best on test" in head
+    assert "negative log-likelihood, best on test" in head
+    assert fixmatch.split()[:7] == [str(loss), "1.50", "–", "0.25", "–", "–", "–"]
+    assert lpa3.split()[:7] == [str(RECORDS[0]), "–", "–", "–", "70.00", "–", "80.00"]
+    assert scored.endswith("not a result (score)")
+    rows = json.loads(call(tmp_path, "--json").stdout)
+    assert [(row.get("nll.last"), row.get("accuracy.last")) for row in rows] == [
+        (1.5, None), (None, 0.5), (None, 0.7),
+    ]  # fmt: skip
+    first = next(csv.DictReader(io.StringIO(call(tmp_path, "--csv").stdout)))
+    assert (first["nll.last"], first["accuracy.last"], first["cpu_capability"]) == ("1.5", "", "AVX2")
 
 
 def test_what_is_wrong_is_told(tmp_path: Path) -> None:

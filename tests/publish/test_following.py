@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import threading
@@ -23,6 +22,7 @@ from lpa3bench.plugin.registry import load
 from lpa3bench.publish.following import FollowingProcess, follow_run
 from lpa3bench.publish.from_run_directory import read_run
 from lpa3bench.publish.target import Target
+from lpa3bench.records import read_record
 from lpa3bench.training.job import Job
 from lpa3bench.training.loop import run
 from lpa3bench.training.run_directory import RunDirectory
@@ -170,6 +170,6 @@ def test_following_a_run_to_its_end(home: Path, server: Server) -> None:
     assert told[0] == "1 epochs: published"
     assert (ended[0].status, ended[0].rows) == ("published", 3)
     assert [row["epoch"] for row in server.store.rows(path) if "loss" in row] == [0, 1, 2]
-    assert (
-        held["summary"]["metrics/last"] == json.loads((folder / "result.json").read_text())["metrics"]["last"]
+    assert held["summary"]["metrics/accuracy.last"] == read_record(folder / "result.json").score(
+        "accuracy.last"
     )

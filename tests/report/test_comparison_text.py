@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from support.small_records import bits, changed, small_record, write
+from support.small_records import bits, elsewhere, small_record, write
 
 from lpa3bench.boards.comparison import Compared, compare
 from lpa3bench.boards.selection import select
@@ -20,13 +20,14 @@ from lpa3bench.report.comparison import (
 )
 
 LPA3 = {"positives": "LPA3"}
+SHORT = small_record(bits(5)).identity
 
 
 def compared(folder: Path, method: list[Record], baseline: list[Record]) -> Compared:
     sides = (
         select(str(write(folder / side, *runs)), folder) for side, runs in (("a", method), ("b", baseline))
     )
-    return compare(*sides, "last")
+    return compare(*sides, "accuracy.last")
 
 
 def sides(seeds: int, *, gain: int = 2, **more: float) -> tuple[list[Record], list[Record]]:
@@ -50,9 +51,9 @@ def rows(shown: str) -> dict[str, str]:
 def test_the_text_by_hand(tmp_path: Path) -> None:
     """62, 63, 64 of a hundred images against 60 each, at three times the passes."""
     shown = comparison_text(compared(tmp_path, *sides(3, passes=3000.0, seconds=6.0)))
-    assert shown.startswith("A digits-supervised-lpa3-00000000 against B digits-supervised-00000000\n")
+    assert shown.startswith(f"A digits-supervised-lpa3-{SHORT} against B digits-supervised-{SHORT}\n")
     assert rows(shown) == {
-        "score": "last epoch: 63.00 ± 1.00 against 60.00 ± 0.00 %, 3 pairs of 3 and 3 runs",
+        "score": "accuracy, last epoch: 63.00 ± 1.00 against 60.00 ± 0.00 %, 3 pairs of 3 and 3 runs",
         "difference": "+3.00 ± 1.00 points",
         "verdict": "not testable: 3 pairs allow no p below 0.25 (exact sign-flip permutation test of the "
         "mean difference, smallest p 0.25)",
@@ -83,7 +84,7 @@ def test_ten_pairs_have_an_interval_and_a_claim(tmp_path: Path) -> None:
 
 def test_seconds_of_other_surroundings_are_marked(tmp_path: Path) -> None:
     method, baseline = sides(1)
-    parallel = changed(method[0], provenance=method[0].data["provenance"] | {"world_size": 4})
+    parallel = elsewhere(method[0], world_size=4)
     found = rows(comparison_text(compared(tmp_path, [parallel], baseline)))
     assert found["surroundings"] == "processes: 1 → 4"
     assert found["seconds"] == "2 s against 2 s (× 1.00); the surroundings differ, so seconds do not compare"
@@ -94,14 +95,14 @@ def test_seeds_without_a_pair_are_told_once_a_reason(tmp_path: Path) -> None:
     method, baseline = sides(8)
     found = rows(comparison_text(compared(tmp_path, method[7:], baseline)))
     assert found["not paired"] == "no run of the method (seeds 0, 1, 2, 3, 4 and 2 more)"
-    assert found["score"] == "last epoch: 69.00 against 60.00 %, 1 pair of 1 and 8 runs"
+    assert found["score"] == "accuracy, last epoch: 69.00 against 60.00 %, 1 pair of 1 and 8 runs"
 
 
 def test_what_is_no_result_is_marked(tmp_path: Path) -> None:
     limited, whole = [small_record(bits(6), limit=64)], [small_record(bits(5))]
     found = rows(comparison_text(compared(tmp_path, limited, whole)))
     assert found["warning"] == (
-        "digits-supervised-00000000 is not a result: trained on a part of the images (--limit)"
+        f"{limited[0].name}-{limited[0].identity} is not a result: trained on a part of the images (--limit)"
     )
     assert found["besides"] == "--limit: none → 64"
     assert found["parity"] == "other settings too"
@@ -120,7 +121,7 @@ def test_cells_without_a_pair_are_not_counted_as_pooled(tmp_path: Path) -> None:
     method = [small_record(bits(7), setting=one, slots=LPA3) for one in settings]
     baseline = [small_record(bits(5), setting=one, seed=int(one == "three")) for one in settings]
     shown = comparison_text(compared(tmp_path, method, baseline))
-    assert "three-lpa3-00000000 against B digits-supervised-three-00000000" in shown
+    assert f"three-lpa3-{SHORT} against B digits-supervised-three-{SHORT}" in shown
     assert "All 2 cells with pairs, one difference each" in shown
     assert "All 3 cells" not in shown
 
@@ -128,8 +129,7 @@ def test_cells_without_a_pair_are_not_counted_as_pooled(tmp_path: Path) -> None:
 def hostile() -> list[Record]:
     config = {"PES.name": "'<script>|`x`\x1b[31m'"}
     record = small_record(bits(5), task="PES", config=config)
-    moved = record.data["provenance"] | {"hardware": "*bold*\n# heading"}
-    return [changed(record, provenance=moved)]
+    return [elsewhere(record, cpu_model="*bold*\n# heading")]
 
 
 def test_strings_of_records_do_no_harm(tmp_path: Path) -> None:
@@ -148,14 +148,14 @@ def test_strings_of_records_do_no_harm(tmp_path: Path) -> None:
 def test_markdown_has_a_table_a_cell(tmp_path: Path) -> None:
     page = comparison_markdown(compared(tmp_path, *sides(3)))
     assert page.startswith(
-        "## A digits-supervised-lpa3-00000000 against B digits-supervised-00000000\n\n| | |\n"
+        f"## A digits-supervised-lpa3-{SHORT} against B digits-supervised-{SHORT}\n\n| | |\n"
     )
     assert "| difference | +3.00 ± 1.00 points |" in page
 
 
 def test_json_holds_everything_as_shares(tmp_path: Path) -> None:
     data = json.loads(comparison_json(compared(tmp_path, *sides(3))))
-    assert (data["schema_version"], data["metric"], data["pooled"]) == (1, "last", None)
+    assert (data["schema_version"], data["metric"], data["pooled"]) == (1, "accuracy.last", None)
     (cell,) = data["cells"]
     assert cell["badge"] == "augmenter only"
     assert cell["test"]["difference"] == pytest.approx(0.03)

@@ -37,7 +37,7 @@ CLAIMS = {("lpa3", "digits"): claim("85.5 ± 1.25")}
 def board() -> Board:
     runs = [small_record(bits(6 + seed), seed=seed, identity="0000000a") for seed in range(3)]
     runs += [small_record(bits(8), seed=seed, slots=LPA3, identity="0000000b") for seed in range(3)]
-    runs[4] = changed(runs[4], flags=[EVIL])
+    runs[4] = changed(runs[4], flags=(EVIL,))
     text = TOML.replace('name = "LP-A3"', f"name = {json.dumps(EVIL)}")
     return board_of(
         *runs,
@@ -60,7 +60,7 @@ def test_markdown_shows_mean_deviation_and_n() -> None:
 def test_claims_of_other_measures_are_marked_and_the_marks_explained() -> None:
     claims = {
         **CLAIMS,
-        ("none", "digits"): claim("88", "oracle_best"),
+        ("none", "digits"): claim("88", "accuracy.oracle_best"),
         ("third", "digits"): claim("77.00", "unknown"),
     }
     third = TOML[TOML.rindex("[[rows]]") :].replace("lpa3", "third").replace("LPA3", "None of ours")
@@ -108,12 +108,12 @@ def test_no_text_leaves_its_cell(text: str) -> None:
 
 def test_a_cost_has_its_unit_and_ratio_and_a_search_its_trials() -> None:
     runs = [small_record(bits(5), identity="0000000a"), small_record(bits(5), slots=LPA3, passes=4000)]
-    page = board_readme(board_of(*runs, text=TOML.replace('"last"', '"passes_per_step"')))
+    page = board_readme(board_of(*runs, text=TOML.replace('"accuracy.last"', '"passes_per_step"')))
     assert "## Passes per step, in passes" in page
     assert "| LP-A3 | 400 (1), × 4.00 | 1 of 1 |" in page
     made = board()
     searched = replace(made, cells=(replace(made.cells[0], trials=8), *made.cells[1:]))
-    (found,) = result_table(searched, "last").rows[0].known[:1]
+    (found,) = result_table(searched, "accuracy.last").rows[0].known[:1]
     assert measured_text(found) == "70.00 ± 10.00 (3, best of 8 trials)"
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from support.small_records import bits, changed, small_record
+from support.small_records import NLL, bits, changed, small_record
 
 from lpa3bench.records import Record
 from lpa3bench.stats import (
     AXES,
     Pair,
-    column_of,
     cost_to_reach,
     equal_cost,
     mean_curve,
@@ -29,21 +28,26 @@ DEAR = run(9, 0.4, 0.6, 0.8, passes=1200.0, seconds=6.0)
 
 
 def test_a_score_at_a_budget_is_the_last_one_within() -> None:
-    assert [score_at(CHEAP, "passes", budget) for budget in (99, 100, 250, 300, 5000)] == [
+    assert [score_at(CHEAP, "passes", budget, "accuracy") for budget in (99, 100, 250, 300, 5000)] == [
         None, 0.2, 0.5, 0.6, 0.6,
     ]  # fmt: skip
     assert (total_cost(CHEAP, "passes"), total_cost(DEAR, "seconds")) == (400.0, 6.0)
 
 
 def test_the_cost_to_reach_a_score_is_that_of_the_first_epoch_that_has_it() -> None:
-    assert [cost_to_reach(CHEAP, "passes", target) for target in (0.1, 0.5, 0.6, 0.7)] == [
-        100.0, 200.0, 300.0, None,
-    ]  # fmt: skip
+    def costs(*targets: float, higher_is_better: bool) -> list[float | None]:
+        return [
+            cost_to_reach(CHEAP, "passes", target, "accuracy", higher_is_better=higher_is_better)
+            for target in targets
+        ]
+
+    assert costs(0.1, 0.5, 0.6, 0.7, higher_is_better=True) == [100.0, 200.0, 300.0, None]
+    assert costs(0.1, 0.2, 0.6, higher_is_better=False) == [None, 100.0, 100.0]
 
 
 def test_the_dear_method_against_the_cheap_one() -> None:
     """It wins at the end, and loses at what the cheap one cost: one epoch of it, 0.4, against 0.6."""
-    found = equal_cost([Pair(method=DEAR, baseline=CHEAP)], "passes")
+    found = equal_cost([Pair(method=DEAR, baseline=CHEAP)], "passes", "accuracy")
     assert found
     assert (found.method, found.baseline) == (1200.0, 400.0)
     at = found.at_baseline_cost
@@ -56,14 +60,14 @@ def test_the_dear_method_against_the_cheap_one() -> None:
 
 
 def test_the_other_axis_may_say_otherwise() -> None:
-    found = equal_cost([Pair(method=DEAR, baseline=CHEAP)], "seconds")
+    found = equal_cost([Pair(method=DEAR, baseline=CHEAP)], "seconds", "accuracy")
     assert found
     assert (found.at_baseline_cost.budget, found.at_baseline_cost.method) == (4.0, 0.6)
     assert (found.to_target.method, found.to_target.baseline, found.to_target.ratio) == (3.0, 3.0, 1.0)
 
 
 def test_a_target_that_is_never_reached() -> None:
-    found = equal_cost([Pair(method=CHEAP, baseline=DEAR)], "passes")
+    found = equal_cost([Pair(method=CHEAP, baseline=DEAR)], "passes", "accuracy")
     assert found
     to = found.to_target
     assert (to.n, to.reached, to.method, to.baseline, to.ratio) == (1, 0, None, 1200.0, None)
@@ -76,50 +80,77 @@ def test_medians_count_the_runs_that_never_came_there() -> None:
         Pair(method=CHEAP, baseline=DEAR),
         Pair(method=run(6, 0.1, 0.2, 0.3, passes=1200.0), baseline=CHEAP),
     ]
-    found = equal_cost(pairs, "passes")
+    found = equal_cost(pairs, "passes", "accuracy")
     assert found
     assert (found.to_target.reached, found.to_target.ratio, found.to_target.method) == (2, 4.0, 1200.0)
-    found = equal_cost([*pairs, pairs[1]], "passes")
+    found = equal_cost([*pairs, pairs[1]], "passes", "accuracy")
     assert found
     assert (found.to_target.reached, found.to_target.ratio) == (2, None)
 
 
 def test_a_budget_below_the_first_epoch_leaves_nothing_to_compare() -> None:
-    found = equal_cost([Pair(method=run(9, passes=1200.0), baseline=CHEAP)], "passes")
+    found = equal_cost([Pair(method=run(9, passes=1200.0), baseline=CHEAP)], "passes", "accuracy")
     assert found
     at = found.at_baseline_cost
     assert (at.method, at.baseline, at.test.n, at.test.difference) == (None, 0.6, 0, None)
-    assert equal_cost([], "passes") is None
+    assert equal_cost([], "passes", "accuracy") is None
 
 
 def test_a_mean_curve() -> None:
-    curve = mean_curve([CHEAP, DEAR])
+    curve = mean_curve([CHEAP, DEAR], "accuracy")
     assert curve
     assert curve.epochs == (1, 2, 3, 4)
     assert curve.mean == pytest.approx((0.3, 0.55, 0.7, 0.75))
     assert curve.passes == pytest.approx((200, 400, 600, 800))
     assert curve.seconds == pytest.approx((1.25, 2.5, 3.75, 5.0))
     assert curve.std == pytest.approx((0.02**0.5, 0.005**0.5, 0.02**0.5, 0.045**0.5))
-    alone = mean_curve([CHEAP])
+    alone = mean_curve([CHEAP], "accuracy")
     assert alone
     assert alone.std == (None,) * 4
 
 
 def test_curves_that_have_no_mean() -> None:
-    assert mean_curve([]) is None
-    assert mean_curve([CHEAP, run(6)]) is None
-    unknown = changed(CHEAP, curve=[row | {"test_auc": None} for row in CHEAP.curve])
-    assert mean_curve([unknown], "test_auc") is None
+    assert mean_curve([], "accuracy") is None
+    assert mean_curve([CHEAP, run(6)], "accuracy") is None
+    assert mean_curve([CHEAP], "macro_auc") is None
+    unknown = changed(CHEAP, curve=[row | {"test/macro_auc": None} for row in CHEAP.curve])
+    assert mean_curve([unknown], "macro_auc") is None
 
 
-def test_the_area_has_a_curve_of_its_own() -> None:
-    assert (column_of("last"), column_of("auc_last"), column_of("oracle_best")) == (
-        "test",
-        "test_auc",
-        "test",
-    )
-    areas = changed(CHEAP, curve=[row | {"test_auc": row["test"] / 2} for row in CHEAP.curve])
-    assert score_at(areas, AXES[0], 1e9, "test_auc") == 0.3
-    found = equal_cost([Pair(method=areas, baseline=CHEAP)], "passes", "test_auc")
+def test_another_metric_has_a_curve_of_its_own() -> None:
+    areas = changed(CHEAP, curve=[row | {"test/macro_auc": row["test/accuracy"] / 2} for row in CHEAP.curve])
+    assert score_at(areas, AXES[0], 1e9, "macro_auc") == 0.3
+    found = equal_cost([Pair(method=areas, baseline=CHEAP)], "passes", "macro_auc")
     assert found
     assert (found.to_target.reached, found.at_method_cost.baseline) == (0, None)
+
+
+def test_where_lower_is_better_the_target_is_come_down_to() -> None:
+    """Losses fall 0.9, 0.7, 0.6 (100 passes an epoch) and 0.8, 0.6, 0.5 (300): 0.6 is reached at 300, 600."""
+    ours, theirs = (
+        small_record(bits(5), metric="nll", kind=NLL, earlier=earlier, passes=passes, last=last)
+        for earlier, last, passes in (([0.8, 0.6], 0.5, 900.0), ([0.9, 0.7], 0.6, 300.0))
+    )
+    pairs = [Pair(method=ours, baseline=theirs)]
+    found = equal_cost(pairs, "passes", "nll", higher_is_better=False)
+    assert found
+    to = found.to_target
+    assert (to.reached, to.method, to.baseline, to.ratio) == (1, 600.0, 300.0, 2.0)
+    assert found.at_method_cost.test.difference == pytest.approx(-0.1)
+    taken_for_gains = equal_cost(pairs, "passes", "nll")
+    assert taken_for_gains
+    assert taken_for_gains.to_target.method == 300.0
+
+
+def test_the_verdict_at_equal_cost_knows_which_way_is_better() -> None:
+    pairs = [
+        Pair(
+            method=small_record(bits(5), metric="nll", kind=NLL, seed=seed, last=1.0),
+            baseline=small_record(bits(5), metric="nll", kind=NLL, seed=seed, last=1.5),
+        )
+        for seed in range(6)
+    ]
+    for lower, verdict in ((True, "better"), (False, "worse")):
+        found = equal_cost(pairs, "passes", "nll", higher_is_better=not lower)
+        assert found
+        assert found.at_method_cost.test.verdict == found.at_baseline_cost.test.verdict == verdict

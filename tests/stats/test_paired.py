@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from itertools import product
 
 import pytest
@@ -129,6 +130,21 @@ def test_wilcoxons_verdict_has_the_sign_of_the_ranks() -> None:
 
 
 # ------------------------------------------------------------------------------------ Holm's correction
+@pytest.mark.parametrize("test", [paired_test, wilcoxon_test])
+def test_where_lower_is_better_a_verdict_turns_and_no_number_does(
+    test: Callable[..., PairedTest],
+) -> None:
+    """Losses that fell in all six pairs."""
+    fallen = [-0.1, -0.2, -0.3, -0.1, -0.2, -0.3]
+    loss, share = test(fallen, higher_is_better=False), test(fallen)
+    assert (loss.verdict, share.verdict) == ("better", "worse")
+    assert loss.why == "better: p = 0.031, 6 pairs"
+    assert test([-x for x in fallen], higher_is_better=False).verdict == "worse"
+    numbers = ("difference", "std", "statistic", "p", "smallest_p")
+    assert [getattr(loss, name) for name in numbers] == [getattr(share, name) for name in numbers]
+    assert judged([loss])[0].verdict == "better", "and the family remembers it"
+
+
 def test_holm_by_hand() -> None:
     """Sorted, 0.01 to 0.04 times 4, 3, 2, 1 is 0.04, 0.06, 0.06, 0.04; none may be below an earlier."""
     assert holm([0.04, 0.01, 0.03, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])

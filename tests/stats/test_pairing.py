@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.small_records import bits, changed, small_record
+from support.small_records import bits, small_record, within
 
 from lpa3bench.stats import Unpaired, paired_runs
 
@@ -12,16 +12,16 @@ METHOD = [small_record(bits(7), seed=seed, slots={"positives": "LPA3"}) for seed
 
 
 def test_runs_with_one_seed_are_a_pair() -> None:
-    pairing = paired_runs(METHOD, BASELINE, "last")
+    pairing = paired_runs(METHOD, BASELINE, "accuracy.last")
     assert [pair.seed for pair in pairing.pairs] == [0, 1, 2]
-    assert pairing.differences("last") == pytest.approx([0.2, 0.1, 0.0])
+    assert pairing.differences("accuracy.last") == pytest.approx([0.2, 0.1, 0.0])
     assert pairing.refused == ()
-    with pytest.raises(ValueError, match="metric: val_selected is undefined in a run with seed 0"):
-        pairing.differences("val_selected")
+    with pytest.raises(ValueError, match="measure: accuracy.val_selected is undefined in a run with seed 0"):
+        pairing.differences("accuracy.val_selected")
 
 
 def test_a_seed_that_one_side_lacks_makes_no_pair() -> None:
-    pairing = paired_runs(METHOD[:1], BASELINE, "last")
+    pairing = paired_runs(METHOD[:1], BASELINE, "accuracy.last")
     assert [pair.seed for pair in pairing.pairs] == [2]
     assert pairing.refused == (Unpaired(0, "no run of the method"), Unpaired(1, "no run of the method"))
 
@@ -35,21 +35,22 @@ def test_a_seed_that_one_side_lacks_makes_no_pair() -> None:
     ],
 )
 def test_what_was_not_trained_and_tested_on_the_same_is_not_pooled(other: object, reason: str) -> None:
-    pairing = paired_runs([small_record(bits(5))], [other], "last")  # type: ignore[list-item]
-    assert (pairing.pairs, pairing.refused) == ((), (Unpaired(0, reason),))
+    pairing = paired_runs([small_record(bits(5))], [other], "accuracy.last")  # type: ignore[list-item]
+    assert (pairing.pairs, pairing.refused) == ((), (f"seed 0: {reason}",))
 
 
 def test_other_protocols_and_undefined_scores_do_not_compare() -> None:
-    older = changed(BASELINE[0], protocol=BASELINE[0].data["protocol"] | {"version": 7})
-    refused = paired_runs([METHOD[1]], [older], "last").refused
-    assert refused == (Unpaired(0, "protocol versions 7 and 1 do not compare"),)
-    assert paired_runs([METHOD[1]], BASELINE[:1], "val_selected").refused == (
-        Unpaired(0, "val_selected is undefined"),
+    older = within(BASELINE[0], "protocol", version=7)
+    refused = paired_runs([METHOD[1]], [older], "accuracy.last").refused
+    assert refused == ("seed 0: protocol versions 7 and 1 do not compare",)
+    assert paired_runs([METHOD[1]], BASELINE[:1], "accuracy.val_selected").refused == (
+        "seed 0: accuracy.val_selected is undefined",
     )
 
 
 def test_two_runs_with_one_seed_are_not_chosen_between() -> None:
-    twice = [*BASELINE[:1], small_record(bits(9), identity="11111111")]
-    assert paired_runs([METHOD[1]], twice, "last").refused == (
-        Unpaired(0, "2 runs of the baseline: digits-supervised-00000000-s0, digits-supervised-11111111-s0"),
+    twice = [*BASELINE[:1], small_record(bits(9), identity="1")]
+    one, other = sorted(map(str, twice))
+    assert paired_runs([METHOD[1]], twice, "accuracy.last").refused == (
+        f"seed 0: 2 runs of the baseline: {one}, {other}",
     )

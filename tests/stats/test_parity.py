@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from support.small_records import bits, changed, small_record
+from support.small_records import bits, elsewhere, small_record, within
 
 from lpa3bench.records import Record
 from lpa3bench.stats.pairing import Pair
@@ -12,6 +10,7 @@ from lpa3bench.stats.parity import (
     augmenters_that_differ,
     in_any_pair,
     settings_that_differ,
+    surroundings_that_decide,
     surroundings_that_differ,
 )
 
@@ -22,10 +21,6 @@ LPA3 = {"run.positives": "@positives/augmenters.LPA3()", "positives/LPA3.margin"
 def method(**config: str) -> Record:
     values = {"PES.lambda_u": "75.0", "PES.lr": "0.02", **LPA3, **config}
     return small_record(bits(5), task="PES", slots={"positives": "LPA3"}, config=values)
-
-
-def provenance(record: Record, **parts: Any) -> Record:
-    return changed(record, provenance=record.data["provenance"] | parts)
 
 
 def test_an_augmenter_and_its_own_parameters_are_no_difference_besides() -> None:
@@ -85,40 +80,63 @@ def test_what_stands_beside_the_config_counts() -> None:
         f"data: {'d' * 16} → {'e' * 16}",
         "--limit: none → 8",
     )
-    sources = {"PES": "1" * 16, "LPA3": "2" * 16}
-    edited = provenance(PLAIN, plugin_sources=sources, engine="9" * 16, device="gpu:1")
-    assert settings_that_differ(provenance(PLAIN, device="gpu:0"), edited) == (
-        f"source of the engine: {'0' * 16} → {'9' * 16}",
-        f"source of PES: {'0' * 16} → {'1' * 16}",
+    edited = within(PLAIN, "identity", plugins={"PES": "2", "LPA3": "2"}, numerics=9)
+    edited = elsewhere(edited, engine_source="9" * 16, plugin_sources={"PES": "1" * 16}, device="gpu:1")
+    assert settings_that_differ(elsewhere(PLAIN, device="gpu:0"), edited) == (
+        "numerics version: 1 → 9",
+        "version of PES: 1 → 2",
     )
 
 
-def test_the_source_of_an_augmenter_is_the_augmenters() -> None:
-    one, other = (provenance(method(), plugin_sources={"LPA3": digit * 16}) for digit in "12")
+def test_the_version_of_an_augmenter_is_the_augmenters() -> None:
+    one, other = (within(method(), "identity", plugins={"LPA3": version}) for version in "12")
     assert settings_that_differ(one, other) == ()
-    assert augmenters_that_differ(one, other) == (f"source of LPA3: {'1' * 16} → {'2' * 16}",)
+    assert augmenters_that_differ(one, other) == ("version of LPA3: 1 → 2",)
 
 
 def test_surroundings_stand_apart() -> None:
     versions = {"python": "3.11.7", "torch": "3.0"}
-    elsewhere = provenance(PLAIN, hardware="another CPU", threads=2, versions=versions)
-    assert settings_that_differ(PLAIN, elsewhere) == ()
-    assert surroundings_that_differ(PLAIN, elsewhere) == (
+    moved = elsewhere(PLAIN, cpu_model="another CPU", cpu_capability="AVX512", threads=2, versions=versions)
+    assert settings_that_differ(PLAIN, moved) == ()
+    assert surroundings_that_differ(PLAIN, moved) == (
         "hardware: a CPU → another CPU",
+        "kind of processor: AVX2 → AVX512",
         "threads: 1 → 2",
         "version of torch: 2.14.1 → 3.0",
     )
     assert surroundings_that_differ(PLAIN, PLAIN) == ()
 
 
-def test_a_record_without_a_number_of_processes_is_of_one() -> None:
-    assert "world_size" not in PLAIN.data["provenance"]
-    assert surroundings_that_differ(PLAIN, provenance(PLAIN, world_size=1)) == ()
-    assert surroundings_that_differ(PLAIN, provenance(PLAIN, world_size=4)) == ("processes: 1 → 4",)
+def test_what_decides_the_last_bits_is_less_than_what_differs() -> None:
+    """Another model of the same kind, other versions than torch's and another clock decide nothing."""
+    same = elsewhere(PLAIN, cpu_model="another CPU", versions={"python": "3.12", "torch": "2.14.1"})
+    assert surroundings_that_decide(PLAIN, same) == ()
+    gpu = {"device": "gpu:0", "gpu_name": "a GPU", "gpu_capability": "9.0", "cpu_capability": None}
+    assert surroundings_that_decide(PLAIN, elsewhere(PLAIN, **gpu)) == (
+        "device: cpu → gpu",
+        "kind of processor: AVX2 → a GPU",
+        "compute capability: not recorded → 9.0",
+    )
+    others = {"versions": {"torch": "3.0"}, "threads": 2, "world_size": 4, "precision": "bfloat16"}
+    assert surroundings_that_decide(PLAIN, elsewhere(PLAIN, **others)) == (
+        "torch: 2.14.1 → 3.0",
+        "threads: 1 → 2",
+        "processes: 1 → 4",
+        "precision: float32 → bfloat16",
+    )
+    assert (
+        surroundings_that_decide(*(elsewhere(PLAIN, device=f"gpu:{k}", gpu_name="a GPU") for k in "01")) == ()
+    )
+
+
+def test_a_kind_of_processor_that_nobody_recorded_may_be_another_one() -> None:
+    unknown = elsewhere(PLAIN, cpu_capability=None)
+    assert surroundings_that_decide(unknown, unknown) == ("kind of processor: not recorded → not recorded",)
+    assert surroundings_that_decide(PLAIN, unknown) == ("kind of processor: AVX2 → not recorded",)
 
 
 def test_what_differs_in_any_pair_is_told_once() -> None:
-    moved = provenance(PLAIN, device="gpu:0")
+    moved = elsewhere(PLAIN, device="gpu:0")
     pairs = [Pair(method=one, baseline=PLAIN) for one in (PLAIN, moved, moved)]
     assert in_any_pair(settings_that_differ, pairs) == ("device: cpu → gpu",)
     assert in_any_pair(settings_that_differ, pairs[:1]) == ()

@@ -14,6 +14,7 @@ from lpa3bench.records.schema import Identity, PerClass, Purpose
 
 CLASSES = 2
 ACCURACY = MetricKind("accuracy", "%", True, True, "it is not finite")
+NLL = MetricKind("negative log-likelihood", "nats", False, False, "a predicted probability is not finite")
 
 
 def small_record(
@@ -37,21 +38,23 @@ def small_record(
     capability: str | None = "AVX2",
     kind: MetricKind = ACCURACY,
     metric: str = "accuracy",
+    last: float | None = None,
     purpose: Purpose = "result",
 ) -> Record:
     """A record whose last epoch has these test images right.
 
     Args:
         correct: of the test images; their share is the last accuracy.
-        earlier: test accuracies of the epochs before.
+        earlier: test scores of the epochs before.
         slots: augmenter by slot.
         config: further values in force.
         passes, seconds: of the whole training, the same share for every epoch.
         labels, data: a hexadecimal digit that stands for the hash.
         identity: another word makes another experiment.
         capability: of the CPU; another one makes other surroundings.
+        last: of another metric than accuracy, its number after the last epoch.
     """
-    scores = [*earlier, sum(correct) / len(correct)]
+    scores = [*earlier, sum(correct) / len(correct) if last is None else last]
     epochs = len(scores)
     slots = dict(slots or {})
     parts = [dataset, task, *([setting] if setting else []), *slots.values()]
@@ -83,7 +86,7 @@ def small_record(
         metrics={metric: kind},
         details={},
         correct=[*correct],
-        per_class=PerClass(names=(), shares=tuple(per_class or [sum(correct) / len(correct)] * CLASSES)),
+        per_class=_classes(correct, per_class),
         cost={
             "wall_seconds": {"train": seconds, "evaluation": 0.1},
             "training_seconds": seconds,
@@ -137,6 +140,14 @@ def small_record(
     return Record(made, Path(f"made/{record.file_name}"))
 
 
+def _classes(correct: Sequence[bool], shares: Sequence[float | None] | None) -> PerClass:
+    """Shares that were made up are of nobody knows how many images; else two classes are equally good."""
+    if shares:
+        return PerClass(names=(), shares=tuple(shares))
+    share, half = sum(correct) / len(correct), len(correct) // CLASSES
+    return PerClass(names=(), shares=(share,) * CLASSES, images=(half, len(correct) - half))
+
+
 def bits(right: int, of: int = 10) -> list[bool]:
     """The first `right` of so many test images are right."""
     return [place < right for place in range(of)]
@@ -157,7 +168,14 @@ def changed(record: Record, **parts: Any) -> Record:
     return Record(signed(msgspec.structs.replace(record.data, **parts)), record.path)
 
 
-def elsewhere(record: Record, **parts: Any) -> Record:
+def within(record: Record, part: str, **fields: Any) -> Record:
+    """The record with other fields in one of its parts, signed anew; the cell follows its identity."""
+    parts = {part: msgspec.structs.replace(getattr(record.data, part), **fields)}
+    if part == "identity":
+        parts["cell"] = msgspec.structs.replace(record.cell, identity=parts[part].short)
+    return changed(record, **parts)
+
+
+def elsewhere(record: Record, **fields: Any) -> Record:
     """The record from other surroundings: with other fields in its provenance."""
-    where = msgspec.structs.replace(record.data.provenance, **parts)
-    return changed(record, provenance=where)
+    return within(record, "provenance", **fields)

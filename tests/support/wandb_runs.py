@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from lpa3bench.records.schema import Identity
+import msgspec
+
+from lpa3bench.records.record_files import record_text
 from lpa3bench.training.identity import plain
 from support.small_records import small_record
 
@@ -33,15 +35,14 @@ SEED = 3
 
 def made_run(out: Path, *, finished: bool = True) -> Path:
     """A run directory as the runner leaves it, but for its weights; with one picture."""
-    identity = Identity(config={"run.epochs": "2"}, data="d", labels=None, limit=None, numerics=1, plugins={})
     record = small_record(
         [True] * 9 + [False],
         earlier=(0.5, 0.7),
         seed=SEED,
         slots={"positives": "LPA3"},
         name=CELL,
-        identity=identity.short,
     )
+    identity = msgspec.to_builtins(record.data.identity)
     folder = out / str(record)
     folder.mkdir(parents=True)
     (folder / "env.json").write_text(
@@ -53,7 +54,7 @@ def made_run(out: Path, *, finished: bool = True) -> Path:
     lines = [json.dumps(row) + "\n" for row in rows]
     (folder / "metrics.jsonl").write_text("".join(lines if finished else [*lines[:2], '{"epoch": 2, "te']))
     if finished:
-        (folder / "result.json").write_text(json.dumps(record.data))
+        (folder / "result.json").write_text(record_text(record.data))
         draw(folder / "images" / "positives.png")
     return folder
 

@@ -16,6 +16,7 @@ from lpa3bench.errors import DataError
 from lpa3bench.records import Record
 from lpa3bench.report.figures.drawing import GREY_INK, LINE_COLOURS, canvas, caption, save, styled
 from lpa3bench.report.figures.series import AUGMENTER_NAMES, grouped, panel_key, titles, values_in_force
+from lpa3bench.report.numbers import scale_of
 
 SENSITIVITY_PARAMETERS = ("LPA3.margin", "LPA3.ratio")
 PARAMETER_NAMES = {"LPA3.margin": "margin σ", "LPA3.ratio": "ratio τ"}
@@ -34,7 +35,7 @@ class Point:
 
     value: float
     scores: tuple[float, ...]
-    """Shares in [0, 1], by seed."""
+    """By seed."""
     seeds: tuple[int, ...]
 
     @property
@@ -67,20 +68,24 @@ class SensitivityLine:
 
 
 def sensitivity_lines(
-    records: Sequence[Record], parameter: str, metric: str = "last"
+    records: Sequence[Record], parameter: str, metric: str | None = None
 ) -> list[SensitivityLine]:
     """For each environment the runs that differ in the parameter alone, the largest family of them.
 
     Args:
         records: of any runs.
         parameter: `LPA3.margin`; with a slot in front, `strong/RandAugment.magnitude`, of that slot alone.
-        metric: a name in the records' metrics.
+        metric: `<metric>.<rule>`; None: the selecting metric's after the last epoch.
 
     Raises:
         DataError: runs that would make one point, or one line, were made by different code; two are of one
-            seed; or a run has no such score.
+            seed; or it is undefined in a run.
+        UsageError: no record has the metric.
     """
-    found = []
+    found: list[SensitivityLine] = []
+    if not records:
+        return found
+    key = chosen_measure(metric, records).key
     groups = grouped(records, panel_key)
     for (place, group), title in zip(groups.items(), titles([*groups.values()]), strict=True):
         varied = [record for record in group if _key(record, parameter) is not None]
@@ -90,9 +95,9 @@ def sensitivity_lines(
         if several:
             family = max(several, key=lambda f: (sizes[id(f)], len(f)))
             by_value = grouped(family, lambda record: _value(record, parameter))
-            points = tuple(_point(value, by_value[value], metric) for value in sorted(by_value))
+            points = tuple(_point(value, by_value[value], key) for value in sorted(by_value))
             without = _without(group, family[0], parameter)
-            baseline = _point(0.0, without, metric) if without else None
+            baseline = _point(0.0, without, key) if without else None
             _same_engine([*family, *without])
             found.append(SensitivityLine(place, title, parameter, points, baseline))
     return sorted(found, key=lambda line: line.title)
@@ -146,10 +151,10 @@ def _point(value: float, records: Sequence[Record], metric: str) -> Point:
             f"{one} and {other} have one config, and other code or data behind it: they are no one point; "
             "name the runs of one of them"
         )
-    scores = [score for record in by_seed if (score := record.score(metric)) is not None]
-    if missing := [record for record in by_seed if record.score(metric) is None]:
-        raise DataError(f"{missing[0].path}: its metrics have no {metric}; take another --metric")
-    return Point(value, tuple(scores), seeds)
+    scores = [record.score(metric) for record in by_seed]
+    if missing := [r for r, score in zip(by_seed, scores, strict=True) if score is None]:
+        raise DataError(f"{missing[0].path}: {metric} is undefined; take another --metric")
+    return Point(value, tuple(score for score in scores if score is not None), seeds)
 
 
 def _same_engine(records: Sequence[Record]) -> None:
@@ -181,6 +186,7 @@ def draw_sensitivity(
     if not rows:
         what = " or ".join(parameters)
         raise DataError(f"no two runs there differ in {what} alone; run suites/digits_sensitivity, say")
+    measure = chosen_measure(metric, records)
     with styled():
         figure = canvas(0.5 + 3.9 * len(columns), 0.7 + 2.9 * len(rows))
         grid = figure.subplots(len(rows), len(columns), squeeze=False, sharey="row")
@@ -191,8 +197,8 @@ def draw_sensitivity(
                 if line is None:
                     axes.text(0.5, 0.5, "no runs", ha="center", transform=axes.transAxes, color=GREY_INK)
                 else:
-                    _line(axes, line, 100 if measure.unit == "%" else 1)
-            row[0].set_ylabel(f"{measure.name}, {measure.unit}" if measure.unit else measure.name)
+                    _line(axes, line, scale_of(measure))
+            row[0].set_ylabel(f"test {measure.name}, {measure.unit}".rstrip(", "))
             row[0].set_title(name, loc="left", fontweight="bold")
         caption(figure, SENSITIVITY_CAPTION)
         return save(figure, out)

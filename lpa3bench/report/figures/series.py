@@ -144,7 +144,8 @@ def _backbone(record: Record) -> str:
 
 
 def _limit(record: Record) -> str:
-    return "" if record.is_result else f"{record.data.protocol.limit} images"
+    limit = record.data.protocol.limit
+    return "" if limit is None else f"{limit} images"
 
 
 def _identity(record: Record) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
-from support.small_records import bits, changed, small_record
+from support.small_records import NLL, bits, small_record, within
 
 from lpa3bench.errors import DataError
 from lpa3bench.records import Record
@@ -22,7 +23,7 @@ def runs(seeds: int = 2, **options: object) -> list[Record]:
 
 def on(records: list[Record], backbone: str) -> list[Record]:
     """The same with another network."""
-    return [changed(r, cell={**r.cell, "backbone": backbone}) for r in records]
+    return [within(r, "cell", backbone=backbone) for r in records]
 
 
 def test_where_an_epoch_stands() -> None:
@@ -30,7 +31,7 @@ def test_where_an_epoch_stands() -> None:
         small_record(bits(8), seed=0, earlier=[0.2], passes=2e6, seconds=4.0),
         small_record(bits(6), seed=1, earlier=[0.4], passes=4e6, seconds=8.0),
     ]
-    found = mean_curve(records)
+    found = mean_curve(records, "accuracy")
     assert found is not None
     assert axis_positions(found, "passes") == pytest.approx([1.5, 3.0]), "millions, the mean of both runs"
     assert axis_positions(found, "seconds") == pytest.approx([3, 6])
@@ -59,8 +60,7 @@ def test_a_panel_for_each_environment_and_the_baseline_first() -> None:
 def test_labels_with_other_parameters_are_another_environment() -> None:
     def noisy(rate: str) -> list[Record]:
         return [
-            Record({**r.data, "cell": {**r.cell, "labels": "SymmetricNoise"}}, r.path)
-            for r in runs(config={"SymmetricNoise.rate": rate})
+            within(r, "cell", labels="SymmetricNoise") for r in runs(config={"SymmetricNoise.rate": rate})
         ]
 
     found = panels([*noisy("0.5"), *noisy("0.9")])
@@ -98,8 +98,10 @@ def test_the_scope_that_a_file_gave_an_augmenter_does_not_count() -> None:
 
 
 def test_what_differs_in_its_identity_alone_is_told_apart_by_it() -> None:
-    (panel,) = panels([*runs(), *runs(identity="f" * 8)])
-    assert [arm.name for arm in panel.arms] == ["baseline, 00000000", "baseline, ffffffff"]
+    records = [*runs(), *runs(identity="f" * 8)]
+    (panel,) = panels(records)
+    identities = {record.identity for record in records}
+    assert [arm.name for arm in panel.arms] == [f"baseline, {identity}" for identity in sorted(identities)]
 
 
 def test_one_seed_twice_is_refused() -> None:
@@ -109,7 +111,7 @@ def test_one_seed_twice_is_refused() -> None:
 
 def test_choosing_runs_by_name() -> None:
     records = [*runs(), *runs(task="PES")]
-    assert [r.cell["task"] for r in matching(records, "digits-pes*")] == ["PES", "PES"]
+    assert [r.cell.task for r in matching(records, "digits-pes*")] == ["PES", "PES"]
     assert matching(records, None) == records
     with pytest.raises(DataError, match="no finished run there whose name matches x"):
         matching(records, "x")
@@ -131,7 +133,7 @@ def test_choosing_methods_by_name() -> None:
 def test_the_figure_holds_every_arm_escaped_and_is_the_same_again(tmp_path: Path) -> None:
     records = [
         *runs(earlier=[0.1, 0.3]),
-        *runs(earlier=[0.2, 0.4], slots={"view": "A<b>&"}, identity="1" * 8),
+        *runs(earlier=[0.2, 0.4], slots={"view": "A<b>&"}, name="hostile", identity="1" * 8),
     ]
     svg, png = draw_curves(panels(records), tuple(AXIS_LABELS), tmp_path / "a")
     text = svg.read_text(encoding="utf-8")
@@ -141,6 +143,16 @@ def test_the_figure_holds_every_arm_escaped_and_is_the_same_again(tmp_path: Path
     assert all(label in text for label in AXIS_LABELS.values())
     again = draw_curves(panels(records[::-1]), tuple(AXIS_LABELS), tmp_path / "b")
     assert [path.read_bytes() for path in again] == [svg.read_bytes(), png.read_bytes()], "in any order"
+
+
+def test_a_loss_is_drawn_as_it_is(tmp_path: Path) -> None:
+    svg, _ = draw_curves(
+        panels(runs(metric="nll", kind=NLL, earlier=[3.0], last=2.0)), ("epochs",), tmp_path / "a"
+    )
+    text = svg.read_text(encoding="utf-8")
+    assert "test negative log-likelihood, nats" in text
+    assert "Test negative log-likelihood after each epoch" in text
+    assert "2.4" in re.findall(r">([0-9.]+)<", text), "a tick between its two numbers"
 
 
 def test_long_names_are_wrapped_and_widen_no_figure(tmp_path: Path) -> None:

@@ -6,9 +6,9 @@ import statistics
 from pathlib import Path
 
 import pytest
-from support.small_records import bits, changed, small_record
+from support.small_records import bits, small_record, within
 
-from lpa3bench.errors import DataError
+from lpa3bench.errors import DataError, UsageError
 from lpa3bench.records import Record
 from lpa3bench.report.figures.sensitivity import as_data, draw_sensitivity, sensitivity_lines
 
@@ -73,7 +73,7 @@ def test_what_is_not_varied_makes_no_line(parameter: str) -> None:
 
 
 def on(backbone: str, records: list[Record]) -> list[Record]:
-    return [changed(r, cell={**r.cell, "backbone": backbone}) for r in records]
+    return [within(r, "cell", backbone=backbone) for r in records]
 
 
 def test_each_environment_has_a_line_a_name_and_a_row(tmp_path: Path) -> None:
@@ -93,17 +93,20 @@ def test_each_environment_has_a_line_a_name_and_a_row(tmp_path: Path) -> None:
 def test_other_code_makes_no_point_and_no_line() -> None:
     with pytest.raises(DataError, match="have one config, and other code or data behind it"):
         sensitivity_lines([lpa3("0.2"), lpa3("0.2", seed=1, identity="1" * 8), lpa3("0.1")], "LPA3.margin")
-    other = lpa3("0.1")
-    other = changed(other, provenance={**other.data["provenance"], "engine": "1" * 16})
-    with pytest.raises(DataError, match="were made by two engines"):
+    other = within(lpa3("0.1"), "identity", numerics=2)
+    with pytest.raises(DataError, match="are of two numerics versions: they belong on no one line"):
         sensitivity_lines([lpa3("0.2"), other], "LPA3.margin")
 
 
 def test_wrong_records_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="of one config and seed stand there twice"):
         sensitivity_lines([lpa3("0.2"), lpa3("0.2", identity="1" * 8), lpa3("0.1")], "LPA3.margin")
-    with pytest.raises(DataError, match="its metrics have no mean_last_20; take another --metric"):
-        sensitivity_lines(grid(), "LPA3.margin", "mean_last_20")
+    with pytest.raises(DataError, match="accuracy.mean_last_20 is undefined; take another --metric"):
+        sensitivity_lines(grid(), "LPA3.margin", "accuracy.mean_last_20")
+    with pytest.raises(
+        UsageError, match="--metric nll.last: none of the records has it; they have accuracy.last"
+    ):
+        sensitivity_lines(grid(), "LPA3.margin", "nll.last")
     with pytest.raises(DataError, match=r"no two runs there differ in LPA3\.margin or LPA3\.ratio alone"):
         draw_sensitivity([baseline()], tmp_path / "a")
 
@@ -116,7 +119,7 @@ def test_the_figure_says_what_n_is_and_is_the_same_again(tmp_path: Path) -> None
     assert "margin σ" in text
     assert "ratio τ" in text
     assert "0.002" in text
-    assert "test accuracy (last), %" in text
+    assert "test accuracy, last epoch, %" in text
     again = draw_sensitivity(grid()[::-1], tmp_path / "b")
     assert [path.read_bytes() for path in again] == [svg.read_bytes(), png.read_bytes()]
     even = draw_sensitivity(
