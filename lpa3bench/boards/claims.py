@@ -201,7 +201,7 @@ def rank(definition: Definition, measure: Measure, cells: Mapping[Place, Cell]) 
     pairs = (
         replace(
             pair,
-            difference=sign * round(pair.difference, STABLE_DECIMALS),
+            difference=None if pair.difference is None else stable_number(sign * pair.difference),
             p=stable_number(pair.p),
             p_holm=stable_number(pair.p_holm),
             smallest_p=round(pair.smallest_p, STABLE_DECIMALS),

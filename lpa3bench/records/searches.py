@@ -77,8 +77,8 @@ def find(places: Iterable[Path]) -> dict[str, Searched]:
 
     Args:
         places: as `records.find_records` takes them: folders of run directories (`runs/`) or of a board's
-            records (`results/`), boards, and single ones, whose searches lie beside them. What has none is passed
-            over.
+            records (`results/`), boards, and single ones, whose searches lie beside them. What has none is
+            passed over.
 
     Raises:
         DataError: one of the files is damaged.
