@@ -11,7 +11,8 @@ from torch import Tensor
 
 from lpa3bench.api import Augmenter, Slot, Task, TrainLabels
 from lpa3bench_plugins.tasks import betamixture
-from lpa3bench_plugins.tasks.dividemix import DivideMix
+from lpa3bench_plugins.tasks.codivide import clean_probability, normalised
+from lpa3bench_plugins.tasks.dividemix import DivideMix, refined
 from lpa3bench_plugins.tasks.fixmatch import FixMatch
 from lpa3bench_plugins.tasks.fullylabelled import FullyLabelled
 from lpa3bench_plugins.tasks.mcorrection import MCorrection
@@ -98,7 +99,7 @@ def searching(ratio: float) -> Augmenter:
 
 def scenarios() -> list[Scenario]:
     """Each training without an augmenter, and with LP-A3 as positives and as the strong view."""
-    found = [Scenario("MCorrection", "mixture", mixture)]
+    found = [Scenario("MCorrection", "mixture", mixture), Scenario("DivideMix", "belief", belief)]
     for name, training in TRAININGS.items():
         owner = training.owner
         found.append(Scenario(owner, name, lambda t=training: _train(t, {})))
@@ -115,9 +116,14 @@ def scenarios() -> list[Scenario]:
     return found
 
 
+def heap(low: float, high: float, count: int) -> Tensor:
+    """Numbers from `low` to `high`."""
+    return torch.linspace(low, high, count, dtype=torch.float64)
+
+
 def mixture() -> Numbers:
     """M-correction's mixture of two beta distributions: of ordinary losses, and of such that tell nothing."""
-    losses = torch.cat([torch.linspace(0.1, 1.0, 30), torch.linspace(1.5, 4.0, 20)]).double().square()
+    losses = torch.cat([heap(0.1, 1.0, 30), heap(1.5, 4.0, 20)]).square()
     known = betamixture.suspicion(losses)
     narrow = torch.full((6,), 0.25, dtype=torch.float64)
     return {
@@ -127,6 +133,19 @@ def mixture() -> Numbers:
         "narrow moments": floats(torch.cat(betamixture.weighted_moments(narrow, torch.ones(2, 6).double()))),
         "equal losses": size(*betamixture.suspicion(torch.ones(8))),
         "before the first fit": size(*betamixture.unknown(torch.device("cpu"))),
+    }
+
+
+def belief() -> Numbers:
+    """DivideMix's targets for labels that it half believes, by losses in two heaps."""
+    losses = torch.cat([heap(0.1, 0.9, 12), heap(0.8, 2.5, 8)])
+    clean = clean_probability(normalised(losses), seed=1)
+    given = torch.nn.functional.one_hot(torch.arange(20) % 3, 3).double()
+    predicted = heap(-1.0, 2.0, 60).sin().view(20, 3).softmax(1)
+    return {
+        "clean": floats(clean),
+        "targets": floats(refined(given, clean, predicted)),
+        "half": floats(refined(given, torch.full((20,), 0.5), predicted)),
     }
 
 
