@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import msgspec
 import pytest
-from support.small_boards import LPA3, TOML, board_of, defined
+from support.small_boards import LPA3, TOML, board_of, claim, defined
 from support.small_records import bits, changed, elsewhere, small_record
 
 from lpa3bench.boards.board import Cell, Published
@@ -46,22 +46,10 @@ def method(right: int, seed: int) -> Record:
 
 SIX = [baseline(6, 0), baseline(7, 1), baseline(8, 2), method(8, 0), method(8, 1), method(9, 2)]
 """Three pairs: 0.6 → 0.8, 0.7 → 0.8, 0.8 → 0.9; so differences 0.2, 0.1, 0.1."""
-CLAIMS = """
-[[published]]
-row = "none"
-source = "A paper"
-metric = "accuracy.last"
-n = 3
-[published.values]
-digits = [75.0, 1.0]
-
-[[published]]
-row = "lpa3"
-source = "A paper"
-metric = "unknown"
-[published.values]
-digits = [99.9]
-"""
+CLAIMS = {
+    ("none", "digits"): claim("75.0 ± 1.0", "accuracy.last"),
+    ("lpa3", "digits"): replace(claim("99.9", "unknown"), n=None),
+}
 
 
 def cell(

@@ -13,16 +13,16 @@ from lpa3bench.boards.measures import (
     chosen_measure,
     is_cost,
     measure_of,
+    measured_value,
     metric_of,
     problem_of,
     score_keys,
-    value,
     with_rule,
 )
 from lpa3bench.boards.selection import Group
 from lpa3bench.errors import UsageError
 from lpa3bench.records import Record
-from lpa3bench.report.board_files import FILES
+from lpa3bench.report.board_files import BOARD_FILES
 
 OF_LOSSES = TOML.replace("accuracy.last", "nll.last")
 TWO_COLUMNS = (
@@ -108,7 +108,7 @@ def test_a_rule_of_tomorrow_can_be_asked_for_if_a_record_has_it() -> None:
     )
     of = chosen_measure("nll.first", [record])
     assert (of.key, of.name, of.higher_is_better) == ("nll.first", "negative log-likelihood, first", False)
-    assert value(record, "nll.first") == 3.0
+    assert measured_value(record, "nll.first") == 3.0
     cell = board(record).cell("none", "digits")
     assert cell
     assert cell.other_scores["nll.first"] == 3.0
@@ -116,11 +116,14 @@ def test_a_rule_of_tomorrow_can_be_asked_for_if_a_record_has_it() -> None:
 
 def test_costs_are_of_a_step() -> None:
     record = small_record(bits(5), earlier=[0.1], passes=400.0, seconds=8.0)
-    assert (value(record, "passes_per_step"), value(record, "seconds_per_step")) == (20.0, 0.4)
+    assert (measured_value(record, "passes_per_step"), measured_value(record, "seconds_per_step")) == (
+        20.0,
+        0.4,
+    )
     idle = changed(record, cost=msgspec.structs.replace(record.data.cost, steps={"train": 0}))
-    assert value(idle, "passes_per_step") is None
-    assert value(record, "accuracy.last") == 0.5
-    assert value(record, "nll.last") is None
+    assert measured_value(idle, "passes_per_step") is None
+    assert measured_value(record, "accuracy.last") == 0.5
+    assert measured_value(record, "nll.last") is None
 
 
 # ------------------------------------------------------------------------------------------- lower is better
@@ -164,7 +167,7 @@ def test_the_lowest_mean_ranks_first_and_its_difference_keeps_its_sign() -> None
     ranking = board(*records, text=TWO_COLUMNS).ranking
     assert ranking
     assert (ranking.rows, ranking.mean_ranks) == (("lpa3", "none"), (1.0, 2.0))
-    assert [(pair["a"], pair["b"], pair["difference"]) for pair in ranking.pairs] == [("lpa3", "none", -0.25)]
+    assert [(pair.a, pair.b, pair.difference) for pair in ranking.pairs] == [("lpa3", "none", -0.25)]
 
 
 def test_two_methods_are_compared_by_a_loss() -> None:
@@ -180,7 +183,7 @@ def test_two_methods_are_compared_by_a_loss() -> None:
 
 
 def test_pages_of_a_board_of_losses_are_made() -> None:
-    made = {name: make(board(*losses(1.25, 1.5))) for name, make in FILES.items()}
+    made = {name: make(board(*losses(1.25, 1.5))) for name, make in BOARD_FILES.items()}
     assert "nats" in made["README.md"]
     assert "1.25" in made["README.md"]
     assert "125" not in made["README.md"], "it is no share"

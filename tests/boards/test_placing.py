@@ -13,15 +13,15 @@ import pytest
 from support.small_boards import LPA3, board_folder, board_of, defined
 from support.small_records import bits, changed, elsewhere, small_record, within, write
 
-from lpa3bench.boards import definition
 from lpa3bench.boards import results as storing
 from lpa3bench.boards.board import Board, Replications
-from lpa3bench.boards.building import build
+from lpa3bench.boards.building import build_board
+from lpa3bench.boards.definition import load_definition
 from lpa3bench.boards.placing import REPLICATIONS, Runs, by_cell, contradiction, repeats
 from lpa3bench.boards.results import Sorted
 from lpa3bench.errors import DataError
 from lpa3bench.records import Record, read_record
-from lpa3bench.report.board_files import FILES
+from lpa3bench.report.board_files import BOARD_FILES
 
 
 def run(
@@ -166,18 +166,18 @@ def test_what_a_board_keeps_as_a_replication_never_becomes_its_run(tmp_path: Pat
     early = run(9, capability="AVX512", at="00:00:00")
     late = run(5, at="23:00:00")
     folder = board_folder(tmp_path / "small", late)
-    board = definition.load(folder)
+    board = load_definition(folder)
     found = offered(folder, tmp_path / "new", early)
     assert ([*map(str, found.replications)], found.taken) == ([str(early)], [])
     storing.store(board, found.taken, {}, replications=found.replications)
-    cell = build(board, storing.stored(board), {}).cell("none", "digits")
+    cell = build_board(board, storing.stored(board), {}).cell("none", "digits")
     assert cell
     assert (cell.scores, cell.replications and cell.replications.largest) == ((0.5,), pytest.approx(0.4))
 
 
 def offered(board: Path, runs: Path, *records: Record) -> Sorted:
     """What becomes of runs that are offered to a board in that folder, which keeps what it takes."""
-    of = definition.load(board)
+    of = load_definition(board)
     for place, record in enumerate(records):  # two runs of a seed lie in two folders
         write(runs / str(place), record, runs=True)
     found = storing.sort(of, storing.stored(of), [runs / str(place) for place in range(len(records))])
@@ -191,17 +191,17 @@ def fates(found: Sorted) -> tuple[int, int, int, int]:
 
 def test_replications_are_kept_beside_and_survive(tmp_path: Path) -> None:
     folder = board_folder(tmp_path / "small", *HERE)
-    board = definition.load(folder)
+    board = load_definition(folder)
     found = offered(folder, tmp_path / "runs", THERE, run(6, 1, threads=2))
     assert fates(found) == (0, 0, 2, 0)
     kept = sorted((folder / "results" / REPLICATIONS).iterdir())
     assert [path.name for path in kept] == sorted(record.replication_name for record in found.replications)
     assert {path.name.rpartition("-s")[0] for path in kept} == {f"{THERE.name}-{THERE.identity}"}
     assert read_record(kept[0]).data in [THERE.data, run(6, 1, threads=2).data]
-    pages = [make(build(board, storing.stored(board), {})) for make in FILES.values()]
-    again = [make(build(board, storing.stored(board), {})) for make in FILES.values()]
+    pages = [make(build_board(board, storing.stored(board), {})) for make in BOARD_FILES.values()]
+    again = [make(build_board(board, storing.stored(board), {})) for make in BOARD_FILES.values()]
     assert pages == again
-    assert json.loads(FILES["board.json"](build(board, storing.stored(board), {})))["cells"][0][
+    assert json.loads(BOARD_FILES["board.json"](build_board(board, storing.stored(board), {})))["cells"][0][
         "replications"
     ] == {
         "n": 2,
@@ -234,20 +234,20 @@ def test_the_same_surroundings_and_other_numbers_are_refused_and_both_are_named(
         f"contradicts {folder / 'results' / REPLICATIONS / THERE.replication_name}: metrics.accuracy.last is "
         "0.7 in one and 0.9 in the other, and nothing tells their surroundings apart"
     )
-    board = definition.load(folder)
+    board = load_definition(folder)
     write(folder / "results" / REPLICATIONS, run(9))
     name = next((folder / "results" / REPLICATIONS).glob("*-s0.json"))
     name.rename(name.with_name(run(9).replication_name))
     with pytest.raises(
         DataError, match=r"^.*/replications/.*: contradicts .*/results/digits.* and both ran in"
     ):
-        build(board, storing.stored(board), {})
+        build_board(board, storing.stored(board), {})
 
 
 def test_fresh_ones_replace_replications_too(tmp_path: Path) -> None:
     folder = board_folder(tmp_path / "small", *HERE)
     offered(folder, tmp_path / "runs", THERE)
-    board = definition.load(folder)
+    board = load_definition(folder)
     storing.store(board, HERE[:1], {}, alone=True)
     assert [path.name for path in (folder / "results").rglob("*.json")] == [HERE[0].file_name]
 
@@ -256,7 +256,7 @@ def test_a_replication_by_another_name_is_refused(tmp_path: Path) -> None:
     folder = board_folder(tmp_path / "small", *HERE)
     write(folder / "results" / REPLICATIONS, THERE)
     with pytest.raises(DataError) as caught:
-        storing.stored(definition.load(folder))
+        storing.stored(load_definition(folder))
     assert str(caught.value).endswith(f"holds {THERE}, so it should be called {THERE.replication_name}")
 
 

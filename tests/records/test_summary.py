@@ -17,7 +17,7 @@ from support.small_records import ACCURACY, NLL, bits, small_record
 from lpa3bench.records import RULES, MetricKind, pack, unpack
 from lpa3bench.records.composing import compose
 from lpa3bench.records.schema import PROTOCOL_VERSION, MetricOfRun, RecordData, digest_of
-from lpa3bench.records.summary import AVERAGES, summarise
+from lpa3bench.records.summary import AVERAGES, summarise_curve
 
 AREA = MetricKind("macro AUC", "%", True, False, "a class has no image")
 KINDS = {"accuracy": ACCURACY, "nll": NLL}
@@ -48,7 +48,7 @@ def test_numbers_of_any_curve(curve: list[tuple[float, float]], lower: bool) -> 
     """By a metric of which more is better and by one of which less is."""
     name, best = ("nll", min) if lower else ("accuracy", max)
     tests, vals = zip(*curve, strict=True)
-    found = summarise(rows(name, *curve), {name: KINDS[name]}, name)[name]
+    found = summarise_curve(rows(name, *curve), {name: KINDS[name]}, name)[name]
     assert tuple(found.scores) == RULES
     assert found.scores["last"] == tests[-1]
     assert found.scores["oracle_best"] == best(tests)
@@ -73,24 +73,24 @@ def test_one_metric_selects_and_all_are_read_at_its_epoch() -> None:
     ]
 
     def selected(select: str) -> list[float | None]:
-        return [found.scores["val_selected"] for found in summarise(curve, KINDS, select).values()]
+        return [found.scores["val_selected"] for found in summarise_curve(curve, KINDS, select).values()]
 
     assert selected("accuracy") == [0.5, 2.0]
     assert selected("nll") == [0.7, 1.5], "the lowest, and of two equal ones the first"
-    found = summarise(curve, KINDS, "nll")
+    found = summarise_curve(curve, KINDS, "nll")
     assert (found["accuracy"].scores["oracle_best"], found["nll"].scores["oracle_best"]) == (0.9, 0.4)
 
 
 def test_only_the_selecting_metric_needs_a_column_of_validation() -> None:
     curve = [{"test/accuracy": 0.5, "val/accuracy": 0.9, "test/nll": 7.5}]
-    assert summarise(curve, KINDS, "accuracy")["nll"].scores["val_selected"] == 7.5
+    assert summarise_curve(curve, KINDS, "accuracy")["nll"].scores["val_selected"] == 7.5
     with pytest.raises(KeyError, match="test/nll"):
-        summarise(rows("accuracy", (0.5, 0.5)), KINDS, "accuracy")
+        summarise_curve(rows("accuracy", (0.5, 0.5)), KINDS, "accuracy")
 
 
 # ----------------------------------------------------------------------------------------------- undefined
 def area(*columns: tuple[float | None, float | None]) -> MetricOfRun:
-    return summarise(rows("area", *columns), {"area": AREA}, "area")["area"]
+    return summarise_curve(rows("area", *columns), {"area": AREA}, "area")["area"]
 
 
 def test_what_is_undefined_says_why() -> None:
@@ -124,16 +124,16 @@ def test_without_validation_nothing_is_selected_and_the_record_says_why(
     curve: list[tuple[float, float]], data: st.DataObject
 ) -> None:
     held_out = rows("accuracy", *curve)
-    complete = summarise(held_out, {"accuracy": ACCURACY}, "accuracy")["accuracy"].scores
+    complete = summarise_curve(held_out, {"accuracy": ACCURACY}, "accuracy")["accuracy"].scores
     del held_out[data.draw(st.integers(0, len(curve) - 1))]["val/accuracy"]
-    found = summarise(held_out, {"accuracy": ACCURACY}, "accuracy")["accuracy"]
+    found = summarise_curve(held_out, {"accuracy": ACCURACY}, "accuracy")["accuracy"]
     assert found.scores == {**complete, "val_selected": None}
     assert found.undefined["val_selected"] == ("there is no validation split (run.holdout = N makes one)")
 
 
 def test_a_curve_without_epochs_is_refused() -> None:
     with pytest.raises(ValueError, match="^curve: "):
-        summarise([], KINDS, "accuracy")
+        summarise_curve([], KINDS, "accuracy")
 
 
 # ------------------------------------------------------------------------------------------------- a record

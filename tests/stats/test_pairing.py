@@ -36,15 +36,15 @@ def test_a_seed_that_one_side_lacks_makes_no_pair() -> None:
 )
 def test_what_was_not_trained_and_tested_on_the_same_is_not_pooled(other: object, reason: str) -> None:
     pairing = paired_runs([small_record(bits(5))], [other], "accuracy.last")  # type: ignore[list-item]
-    assert (pairing.pairs, pairing.refused) == ((), (f"seed 0: {reason}",))
+    assert (pairing.pairs, pairing.refused) == ((), (Unpaired(0, reason),))
 
 
 def test_other_protocols_and_undefined_scores_do_not_compare() -> None:
     older = within(BASELINE[0], "protocol", version=7)
     refused = paired_runs([METHOD[1]], [older], "accuracy.last").refused
-    assert refused == ("seed 0: protocol versions 7 and 1 do not compare",)
+    assert refused == (Unpaired(0, "protocol versions 7 and 1 do not compare"),)
     assert paired_runs([METHOD[1]], BASELINE[:1], "accuracy.val_selected").refused == (
-        "seed 0: accuracy.val_selected is undefined",
+        Unpaired(0, "accuracy.val_selected is undefined"),
     )
 
 
@@ -52,5 +52,5 @@ def test_two_runs_with_one_seed_are_not_chosen_between() -> None:
     twice = [*BASELINE[:1], small_record(bits(9), identity="1")]
     one, other = sorted(map(str, twice))
     assert paired_runs([METHOD[1]], twice, "accuracy.last").refused == (
-        f"seed 0: 2 runs of the baseline: {one}, {other}",
+        Unpaired(0, f"2 runs of the baseline: {one}, {other}"),
     )
