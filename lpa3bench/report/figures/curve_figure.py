@@ -18,6 +18,7 @@ from lpa3bench.errors import DataError
 from lpa3bench.records.summary import LAST
 from lpa3bench.report.figures.drawing import LINE_COLOURS, LINE_DASHES, canvas, caption, save, styled
 from lpa3bench.report.figures.series import Arm, Panel
+from lpa3bench.report.numbers import scale_of
 from lpa3bench.stats.curves import MeanCurve, mean_curve
 
 By = Literal["epochs", "passes", "seconds"]
@@ -81,7 +82,7 @@ def _panel(axes: Axes, panel: Panel, by: By) -> None:
             raise DataError(f"{panel.title}, {arm.name}: a score is undefined, so there is no mean to draw")
         colour, dash = LINE_COLOURS[place % len(LINE_COLOURS)], LINE_DASHES[place % len(LINE_DASHES)]
         label = "\n".join(textwrap.wrap(f"{arm.name} (n = {len(arm.records)})", LEGEND))
-        scale = 100 if measure_of_curves(panel.arms).unit == "%" else 1
+        scale = scale_of(measure_of_curves(panel.arms))
         x, mean = axis_positions(found, by), scale * np.array(found.mean)
         marker = "o" if len(x) == 1 else None
         axes.plot(x, mean, color=colour, linestyle=dash, linewidth=1.6, marker=marker, label=label)

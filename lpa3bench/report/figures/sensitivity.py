@@ -16,6 +16,7 @@ from lpa3bench.errors import DataError
 from lpa3bench.records import Record
 from lpa3bench.report.figures.drawing import GREY_INK, LINE_COLOURS, canvas, caption, save, styled
 from lpa3bench.report.figures.series import AUGMENTER_NAMES, grouped, panel_key, titles, values_in_force
+from lpa3bench.report.numbers import scale_of
 
 SENSITIVITY_PARAMETERS = ("LPA3.margin", "LPA3.ratio")
 PARAMETER_NAMES = {"LPA3.margin": "margin σ", "LPA3.ratio": "ratio τ"}
@@ -191,7 +192,7 @@ def draw_sensitivity(
                 if line is None:
                     axes.text(0.5, 0.5, "no runs", ha="center", transform=axes.transAxes, color=GREY_INK)
                 else:
-                    _line(axes, line, 100 if measure.unit == "%" else 1)
+                    _line(axes, line, scale_of(measure))
             row[0].set_ylabel(f"{measure.name}, {measure.unit}" if measure.unit else measure.name)
             row[0].set_title(name, loc="left", fontweight="bold")
         caption(figure, SENSITIVITY_CAPTION)
