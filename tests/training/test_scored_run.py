@@ -136,9 +136,7 @@ def test_what_a_run_is_scored_by_changes_nothing_in_it(tmp_path: Path) -> None:
     assert torch.equal(stored(folders[0]).last["test"].probs, stored(folders[1]).last["test"].probs)
 
 
-def test_a_run_that_goes_on_is_scored_as_it_began(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_that_goes_on_is_scored_as_it_began(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was added meanwhile is computed later, from the predictions; no column begins half-way."""
     began = job(tmp_path, "run.metrics = (@metrics.Accuracy(),)")
     with pytest.raises(Killed):
