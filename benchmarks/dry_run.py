@@ -31,7 +31,7 @@ def main() -> int:
     parser.add_argument("--only", default="", metavar="TEXT", help="cells whose line holds it")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    plugins = registry.load()
+    plugins = registry.load_registry()
     done = failed = 0
     for name in options.suites:
         for cell in suite.read(resolve_config(name)).cells:

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from lpa3bench.config import load
+from lpa3bench.config import load_config
 from lpa3bench.plugin import registry
 from lpa3bench.runtime.paths import resolve_config
 from lpa3bench.training.dry_run import forecast
@@ -62,7 +62,9 @@ ROWS: list[tuple[str, list[str]]] = [
 def row(command: list[str]) -> dict[str, Any]:
     """The forecast of one run."""
     files, _, setting = " ".join(command).partition(" --setting ")
-    config = load([resolve_config(f) for f in files.split()], setting=setting, registry=registry.load())
+    config = load_config(
+        [resolve_config(f) for f in files.split()], setting=setting, registry=registry.load_registry()
+    )
     cpu_batch = 2 if "_fixmatch" in command[0] else 8  # each comes with seven unlabelled images, in two views
     told = forecast(config, root=Path("nowhere"), device="cpu", cpu_batch=cpu_batch)
     equivalents = sum(p["steps"] * p["forward_equivalents_per_step"] for p in told["phases"])

@@ -86,7 +86,7 @@ def report(setting: budget.Setting, seconds: float) -> dict[str, Any]:
         "schema_version": 1,
         "toy": setting.toy,
         "quick": setting.quick,
-        "device": devices.describe(setting.device),
+        "device": devices.device_name(setting.device),
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": seconds,
         "versions": {
@@ -124,7 +124,7 @@ def main() -> int:
     )
     parser.add_argument("--device", choices=devices.DEVICES, default="cuda")
     options = parser.parse_args()
-    device = devices.choose(options.device)
+    device = devices.choose_device(options.device)
     setting = budget.Setting(device=device, toy=device.type == "cpu", quick=options.quick)
     start = time.monotonic()
 

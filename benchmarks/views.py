@@ -116,7 +116,7 @@ def check_same(pictures: Pictures) -> None:
         AssertionError: they do not; a comparison of speeds would mean nothing.
     """
     recipe = RandAugment().recipe
-    drawn = engine.choose(recipe, len(pictures), Draws(1))
+    drawn = engine.choose_operations(recipe, len(pictures), Draws(1))
     ours = engine.apply_recipe(torch.from_numpy(pictures).permute(0, 3, 1, 2), recipe, drawn)
     for row, picture in enumerate(pictures):
         image = Image.fromarray(picture)
@@ -139,7 +139,7 @@ def batched(pictures: Pictures, batch: int) -> Iterator[tuple[Tensor, Tensor]]:
         for index in order.permutation(len(store)).split(batch):
             if len(index) == batch:
                 begun = store.weak(index, strong)
-                drawn = engine.choose(recipe, batch, augment)
+                drawn = engine.choose_operations(recipe, batch, augment)
                 yield store.weak(index, weak), engine.augment(begun, recipe, drawn)
 
 

@@ -14,7 +14,7 @@ from support.console import Cli
 
 from lpa3bench.plugin import registry
 from lpa3bench.plugin.hookspecs import GROUP
-from lpa3bench.runtime.device import choose
+from lpa3bench.runtime.device import choose_device
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -26,7 +26,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     on_gpu = [item for item in items if item.get_closest_marker("gpu")]
-    if on_gpu and choose("auto").type == "cpu":
+    if on_gpu and choose_device("auto").type == "cpu":
         for item in on_gpu:
             item.add_marker(pytest.mark.skip(reason="PyTorch sees no GPU here"))
 
@@ -57,9 +57,9 @@ def _only_our_plugins(_foreign: frozenset[str], monkeypatch: pytest.MonkeyPatch)
         return [point for point in found if not (point.dist and point.dist.name in _foreign)]
 
     monkeypatch.setattr(importlib.metadata, "entry_points", without_foreign)
-    registry.load.cache_clear()
+    registry.load_registry.cache_clear()
     yield
-    registry.load.cache_clear()
+    registry.load_registry.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -288,24 +288,6 @@ def _defines(node: ast.stmt) -> bool:
 # ----------------------------------------------------------------------------------------------- the words
 SAME_EVERYWHERE = re.compile("command|main|register_[a-z]+")
 """What every verb, program and registration module calls so."""
-KNOWN = {
-    "ACCURACY", "AXES", "Arm", "Array", "BATCH", "BYTES", "Box", "CHUNK", "CIFAR10", "CLAIMED",
-    "CLASS_NAMES", "COLOURS", "COLUMNS", "COUNT", "COUNTS", "Card", "Cell", "Checked", "DEFAULT",
-    "DIGITS", "DRAWN", "EXACT_UP_TO", "Entry", "Environment", "F", "FILE", "FILES", "FOLDER", "FOLDERS",
-    "GREY", "Identity", "Import", "Judged", "KINDS", "LATE", "LINE_SECONDS", "Line", "Lines", "MEASURED",
-    "MEDMNIST", "MISSING", "MIXMATCH", "Measure", "NAMES", "NEEDED", "NEVER", "ORACLE", "Outcome",
-    "PARAMETERS", "PLACES", "Pace", "Panel", "Place", "QUIET", "READERS", "REDRAW_SECONDS", "REFERENCE",
-    "RESAMPLES", "RESERVED", "RETRIES", "ROUNDING", "Reference", "Row", "Run", "SCHEMA", "SCHEMA_VERSION",
-    "SHARE", "SIDE", "SPECIAL", "STRONGEST", "Source", "TEXT", "Table", "UNKNOWN", "UNLABELLED", "VERBS",
-    "Value", "Variant", "Verdict", "WARM_UP", "WIDTH", "build", "changes", "choose", "compared",
-    "deliver", "describe", "draw", "dump", "duration", "environment", "escaped", "find", "fit",
-    "forecast", "harm", "information", "leaves", "load", "markdown", "measure", "missing", "mixed_losses",
-    "normalised", "paint", "places", "plain", "presence", "read", "repeated", "run", "score", "settled",
-    "smallest_p", "spread", "summary", "synchronise", "table", "tables", "text", "told", "total", "value",
-    "values", "write",
-}  # fmt: skip
-"""Names that still have two meanings. It only gets shorter."""
-KNOWN_FILES = {"comparison.py", "measures.py"}
 
 
 def public_names(module: Module) -> Iterator[str]:
@@ -331,16 +313,12 @@ def test_a_public_name_has_one_meaning() -> None:
         for name in public_names(module):
             places.setdefault(name, set()).add(str(module))
     several = {name: sorted(found) for name, found in places.items() if len(found) > 1}
-    assert {
-        name: found
-        for name, found in several.items()
-        if name not in KNOWN and not SAME_EVERYWHERE.fullmatch(name)
-    } == {}
+    assert {name: found for name, found in several.items() if not SAME_EVERYWHERE.fullmatch(name)} == {}
 
 
 def test_a_file_name_says_which_file() -> None:
     names = [module.path.name for module in modules(ENGINE) if module.path.name != "__init__.py"]
-    assert {name for name in names if names.count(name) > 1} - KNOWN_FILES == set()
+    assert {name for name in names if names.count(name) > 1} == set()
 
 
 def test_files_are_short_and_say_what_they_are_for() -> None:

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from lpa3bench.cli import main
 from lpa3bench.plugin import hookspecs
-from lpa3bench.plugin.registry import load
+from lpa3bench.plugin.registry import load_registry
 
 PAGE = Path(__file__).parents[1] / "CONTRIBUTING.md"
 
@@ -28,7 +28,7 @@ def mine(tmp_path: Path) -> Path:
 
 
 def test_the_examples_register_one_plugin_of_each_kind(mine: Path) -> None:
-    registry = load((mine / "mine.py",))
+    registry = load_registry((mine / "mine.py",))
     assert registry.broken == ()
     own = [entry for entry in registry.entries if entry.distribution == str(mine / "mine.py")]
     assert sorted(entry.kind for entry in own) == sorted(hookspecs.KINDS)

@@ -13,14 +13,14 @@ from unittest import mock
 import torch
 
 from lpa3bench.api import Backbone, LabelContext, Phase, Step, Task, TrainLabels
-from lpa3bench.config import load
+from lpa3bench.config import load_config
 from lpa3bench.config.experiment import Experiment
 from lpa3bench.data.training_data import training_store
 from lpa3bench.errors import DataError
 from lpa3bench.plugin import registry
 from lpa3bench.runtime.paths import resolve_config
 from lpa3bench.runtime.seeding import Draws
-from lpa3bench.training.dry_run import LATE
+from lpa3bench.training.dry_run import _LATE
 from lpa3bench.training.environment import Environment
 from lpa3bench.training.history import Means
 from lpa3bench_plugins.backbones.smallnet import SmallNet
@@ -87,11 +87,11 @@ def experiment(cell: Cell, arm: str, *, bindings: Sequence[str] = (), toy: bool)
     """One arm of a cell, with more bindings; `toy`: a small batch and a small network."""
     of_arm = cell.arms[arm]
     overlays = [] if of_arm is None else ["augmenters/lpa3"]
-    config = load(
+    config = load_config(
         [resolve_config(name) for name in (cell.config, *overlays)],
         setting=cell.setting,
         bindings=[*(of_arm or ()), *bindings],
-        registry=registry.load(),
+        registry=registry.load_registry(),
     )
     made = config.experiment()
     if not toy:
@@ -150,7 +150,7 @@ class Stage:
     ) -> None:
         store, labels = training_set(made, images, device)
         self.env = kind(made, spec=made.spec, store=store, labels=labels, seed=0, device=device)
-        self.env.clock.step = LATE  # no augmenter is warming up
+        self.env.clock.step = _LATE  # no augmenter is warming up
         self.task: Task = made.task
         self.task.setup(self.env)
         self.phase: Phase = self.task.phases(made.epochs)[-1]

@@ -45,7 +45,7 @@ def one(setting: Setting, cell: Cell, arm: str) -> dict[str, Any]:
             compile_networks(made, setting)
             began = time.perf_counter()
         losses[name] = [loss(made) for _ in range(COMPARED)]
-        devices.synchronise(setting.device)
+        devices.synchronise_device(setting.device)
         compiling = time.perf_counter() - began
         times[name] = statistics.median(steps.timed(made, setting.device, setting))
     apart = max(abs(a - b) / abs(a) for a, b in zip(losses["eager"], losses["compiled"], strict=True))

@@ -86,7 +86,7 @@ def memory(setting: Setting) -> dict[str, Any]:
         while done < count:
             made.advance()
             done += 1
-        devices.synchronise(setting.device)
+        devices.synchronise_device(setting.device)
         peaks.append(devices.peak_memory(setting.device))
         held.append(0 if setting.device.type == "cpu" else torch.cuda.memory_allocated(setting.device))
     return {"steps": list(counts), "peak_bytes": peaks, "held_bytes": held, "growth": peaks[-1] / peaks[0]}

@@ -115,7 +115,7 @@ def three(folder: Path, device: str, *, toy: bool) -> dict[str, Any]:
     steps = TOY_STEPS if toy else STEPS
     file = folder / "repeats.gin"
     file.write_text(f"{TEXT}{TOY if toy else FULL}FixMatch.steps_per_epoch = {steps}\n")
-    loaded = config.load([file], registry=registry.load())
+    loaded = config.load_config([file], registry=registry.load_registry())
 
     def job(name: str) -> Job:
         return Job(config=loaded, device=device, data=folder, out=folder / name)

@@ -110,7 +110,7 @@ def kornia_views(setting: Setting) -> dict[str, Any]:
     theirs = KorniaRandAugment(n=2, m=10)
 
     rows = {
-        "ours": lambda: engine.augment(images, recipe, engine.choose(recipe, batch, draws)),
+        "ours": lambda: engine.augment(images, recipe, engine.choose_operations(recipe, batch, draws)),
         "kornia": lambda: theirs(images),
     }
     return turn_by_turn(setting, rows, calls=10, rounds=12)
@@ -134,7 +134,7 @@ def turn_by_turn(
         if turn > 1 and setting.deadline.left <= 0:
             break
         for name, act in both.items():
-            devices.synchronise(setting.device)
+            devices.synchronise_device(setting.device)
             watch = Stopwatch(setting.device)
             watch.mark()
             for _ in range(calls):

@@ -77,11 +77,11 @@ def _steps(_: int, device: torch.device, toy: bool, seconds: float, ready: Any, 
     made = cells.stage(CELL, cells.LPA3, device, toy=toy)
     for _ in range(1 if toy else WARM_UP):
         made.advance()
-    devices.synchronise(device)
+    devices.synchronise_device(device)
     ready.wait(PATIENCE)
     images, began = 0, time.perf_counter()
     while time.perf_counter() - began < seconds:
         made.advance()
-        devices.synchronise(device)  # so that no queue of steps is left when the time is over
+        devices.synchronise_device(device)  # so that no queue of steps is left when the time is over
         images += made.images
     results.put(images / (time.perf_counter() - began))

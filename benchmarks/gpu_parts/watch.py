@@ -41,7 +41,7 @@ class Stopwatch:
 
     def laps(self) -> list[float]:
         """Seconds between one mark and the next; waits for the device."""
-        devices.synchronise(self._device)
+        devices.synchronise_device(self._device)
         pairs = zip(self._marks, self._marks[1:], strict=False)
         if self._device.type == "cpu":
             return [after - before for before, after in pairs]
@@ -93,10 +93,10 @@ def profiled(device: torch.device, act: Callable[[], None]) -> dict[str, Any]:
     """`tally` of what the device did while `act` ran."""
     on_gpu = device.type != "cpu"
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_gpu else [])]
-    devices.synchronise(device)
+    devices.synchronise_device(device)
     with profile(activities=activities) as profiler:
         act()
-        devices.synchronise(device)  # so that all kernels lie inside
+        devices.synchronise_device(device)  # so that all kernels lie inside
     events = (
         Event(event.name, event.device_type == DeviceType.CUDA, event.time_range.elapsed_us() / 1e6)
         for event in profiler.events() or []

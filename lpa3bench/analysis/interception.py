@@ -17,7 +17,7 @@ from lpa3bench.training.guard import Clock, Views
 from lpa3bench.training.network import Classifier
 from lpa3bench.types import SLOTS
 
-LATE = 10**6
+_LATE = 10**6
 """The step that augmenters are told, so that none of them is warming up."""
 
 
@@ -37,7 +37,7 @@ class Guard:
         self._draws: dict[str, Draws] = {}
         self._seed = 0
         clock = Clock()
-        clock.step, clock.epoch = LATE, epoch
+        clock.step, clock.epoch = _LATE, epoch
         self._views = Views(
             slots,
             env.models,

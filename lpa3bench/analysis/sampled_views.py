@@ -18,7 +18,7 @@ from lpa3bench.errors import UsageError
 from lpa3bench.types import SLOTS
 
 if TYPE_CHECKING:
-    from lpa3bench.analysis.scorecam import Variant
+    from lpa3bench.analysis.scorecam import CamVariant
 
 ORIGINAL = "original"
 SHORT = 160
@@ -44,7 +44,7 @@ class Judged:
     """The augmenter's parameters, and how it describes itself; empty for the images themselves."""
 
 
-def choose(labels: Tensor, count: int) -> Tensor:
+def choose_images(labels: Tensor, count: int) -> Tensor:
     """Places of `count` images, no one's choice: the first of each class, then the second of each, ….
 
     Args:
@@ -138,7 +138,7 @@ def judge(
     index: Tensor,
     augmenters: Sequence[str],
     *,
-    variant: Variant = "repo",
+    variant: CamVariant = "repo",
     layer: int | None = None,
     seed: int = 0,
 ) -> list[Judged]:
@@ -170,7 +170,13 @@ def judge(
 
 
 def _judged(
-    trained: Trained, name: str, x: Tensor, rows: Tensor, labels: Tensor, variant: Variant, layer: int | None
+    trained: Trained,
+    name: str,
+    x: Tensor,
+    rows: Tensor,
+    labels: Tensor,
+    variant: CamVariant,
+    layer: int | None,
 ) -> Judged:
     """x: [M, C, H, W], views of the images `rows` of the batch that `labels` belongs to."""
     own = labels[rows.to(labels.device)]
@@ -192,7 +198,7 @@ def _judged(
     )
 
 
-def _heat(trained: Trained, x: Tensor, labels: Tensor, variant: Variant, layer: int | None) -> Tensor:
+def _heat(trained: Trained, x: Tensor, labels: Tensor, variant: CamVariant, layer: int | None) -> Tensor:
     try:
         from lpa3bench.analysis.scorecam import score_cam
     except ModuleNotFoundError as error:
@@ -213,7 +219,7 @@ def sample(trained: Trained, n: int, *, seed: int = 0) -> dict[SlotName, np.ndar
         For each bound slot uint8 [M, 2, H, W, C]: an image, and its view. M is n, or fewer where the
         augmenter gave fewer.
     """
-    index = choose(trained.test.labels, n)
+    index = choose_images(trained.test.labels, n)
     x = trained.test.images.plain(index)
     labels = trained.test.labels[index.to(trained.test.labels.device)]
     found: dict[SlotName, np.ndarray[Any, Any]] = {}

@@ -29,7 +29,7 @@ from lpa3bench.nn.mode import kept_mode
 from lpa3bench.ops import at_least_float32
 from lpa3bench.training.network import Classifier
 
-Variant = Literal["repo", "paper"]
+CamVariant = Literal["repo", "paper"]
 
 
 def score_cam(
@@ -38,7 +38,7 @@ def score_cam(
     labels: Tensor,
     *,
     layer: int | None = None,
-    variant: Variant = "repo",
+    variant: CamVariant = "repo",
     batch_size: int = 256,
 ) -> Tensor:
     """Heat maps of what speaks for a class, by the network's main BatchNorm in eval mode.
@@ -108,7 +108,7 @@ class _Watched(nn.Module):
 class _Extractor(ScoreCAM):  # type: ignore[misc, unused-ignore]  # torchcam may come without types
     """torchcam's hooks and sum with the weights of one of the two formulas."""
 
-    def __init__(self, model: _Watched, variant: Variant, batch_size: int) -> None:
+    def __init__(self, model: _Watched, variant: CamVariant, batch_size: int) -> None:
         super().__init__(model, "map", batch_size=batch_size)
         self._relu = False  # the two formulas take it at different places
         self._variant = variant

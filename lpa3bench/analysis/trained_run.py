@@ -192,12 +192,12 @@ def open_run(
     if not folder.operative.is_file():
         raise RunFailed(f"{path}: is no run directory: there is no {folder.operative.name}")
     limit, seed = began.identity.limit, began.seed
-    registry = registries.load(plugins)
-    original = configs.load((folder.operative,), registry=registry)
+    registry = registries.load_registry(plugins)
+    original = configs.load_config((folder.operative,), registry=registry)
     said = configs.used(bindings, (folder.operative,), registry=registry)
-    config = configs.load((folder.operative,), bindings=said, registry=registry)
+    config = configs.load_config((folder.operative,), bindings=said, registry=registry)
     experiment = config.experiment()
-    where = devices.choose(device)
+    where = devices.choose_device(device)
     learned, views = _learned(folder, weights)
     prepared = prepare(experiment, root=data, seed=seed, device=where, limit_to=limit)
     if prepared.data_hash != began.identity.data:

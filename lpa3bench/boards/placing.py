@@ -113,7 +113,7 @@ Fate = Literal["taken", "known", "replication"]
 
 
 @dataclass
-class Runs:
+class SeedRuns:
     """The runs of one experiment: one of each seed, and further ones of it from other surroundings."""
 
     by_seed: dict[int, Record] = field(default_factory=dict)
@@ -157,7 +157,7 @@ def by_cell(definition: Definition, records: Iterable[Record]) -> Placed:
     Raises:
         DataError: one has no place, or is no result, or cannot be pooled with another one.
     """
-    cells: dict[Place, Runs] = defaultdict(Runs)
+    cells: dict[Place, SeedRuns] = defaultdict(SeedRuns)
     for record in sorted(records, key=in_order):
         found = places(definition, record)
         if not found:

@@ -12,7 +12,7 @@ from lpa3bench.boards.definition import Definition
 from lpa3bench.boards.placing import (
     REPLICATIONS,
     Place,
-    Runs,
+    SeedRuns,
     in_order,
     places,
     strangers,
@@ -142,7 +142,7 @@ def _choose(have: Sequence[Record], offered: Sequence[Record], result: Sorted) -
         reason = f"the cell is offered several experiments, and takes none: {strangers(model, other)}"
         result.refused += [(record.path, reason) for record in offered]
         return
-    runs = Runs()
+    runs = SeedRuns()
     for record in sorted(have, key=in_order):
         runs.add(record)
     fates = {"taken": result.taken, "known": result.known, "replication": result.replications}
@@ -191,7 +191,7 @@ def store(
         write_text(path, record_text(anonymous(record.data)))
         written.add(path)
     if alone:
-        old = [results / searches.FOLDER, results / REPLICATIONS]
+        old = [results / searches.SEARCH_FOLDER, results / REPLICATIONS]
         for path in {*find_records([results]), *(p for f in old for p in f.glob("*.json"))} - written:
             path.unlink()
 
@@ -207,7 +207,7 @@ def store_searches(
     }
     written = set()
     for name, found in behind.items():
-        path = results_of(definition) / searches.FOLDER / name
-        searches.write(path, search_without_folders(found.data))
+        path = results_of(definition) / searches.SEARCH_FOLDER / name
+        searches.write_search(path, search_without_folders(found.data))
         written.add(path)
     return written

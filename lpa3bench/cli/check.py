@@ -27,12 +27,12 @@ def command(
     overlay (a file that binds no task) for its syntax, names and types; a suite in every cell. All errors are
     listed. With --setting or -p the files are taken together instead, as `run` would take them.
     """
-    from lpa3bench.config import load
-    from lpa3bench.plugin.registry import load as load_plugins
+    from lpa3bench.config import load_config
+    from lpa3bench.plugin.registry import load_registry as load_plugins
 
     registry = load_plugins(plugins)
     if setting is not None or bindings:
-        load(files, setting=setting, bindings=bindings, registry=registry).try_out()
+        load_config(files, setting=setting, bindings=bindings, registry=registry).try_out()
         click.echo(f"{' '.join(map(str, files))}: ok")
         return
     exit_code = 0

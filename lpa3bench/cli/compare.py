@@ -49,7 +49,7 @@ def command(
     """
     from lpa3bench.boards.comparison import compare
     from lpa3bench.boards.selection import select
-    from lpa3bench.report.comparison import comparison_json, comparison_markdown, comparison_text
+    from lpa3bench.report.comparison_text import comparison_json, comparison_markdown, comparison_text
 
     if more:
         raise UsageError(f"takes two arguments, not {len(more) + 2}: put a pattern in quotes")

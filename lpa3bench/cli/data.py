@@ -12,7 +12,7 @@ import click
 
 from lpa3bench.cli.options import data_option, json_option, plugin_option
 from lpa3bench.errors import BenchError, DataError, UsageError
-from lpa3bench.plugin.registry import Entry, Registry, load
+from lpa3bench.plugin.registry import Entry, Registry, load_registry
 from lpa3bench.runtime.paths import data_root
 from lpa3bench.types import Presence
 
@@ -69,7 +69,7 @@ def verify(names: tuple[str, ...], data: Path | None, plugins: tuple[Path, ...])
 def list_(data: Path | None, plugins: tuple[Path, ...], as_json: bool) -> None:
     """List data sets and how many images of each are here, without reading them."""
     root = data_root(data)
-    found = {entry.name: _here(entry, root) for entry in load(plugins).kind("datasets")}
+    found = {entry.name: _here(entry, root) for entry in load_registry(plugins).kind("datasets")}
     if as_json:
         datasets = {name: asdict(presence) for name, presence in found.items()}
         click.echo(json.dumps({"folder": str(root), "datasets": datasets}, indent=2))
@@ -85,7 +85,7 @@ def _for_each(names: tuple[str, ...], plugins: tuple[Path, ...], work: Work) -> 
     Raises:
         DataError: it failed for at least one.
     """
-    registry = load(plugins)
+    registry = load_registry(plugins)
     datasets = [_build(_find(registry, name)) for name in names]
     failures: list[DataError] = []
     for dataset in datasets:

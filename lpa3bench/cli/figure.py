@@ -6,7 +6,7 @@ from importlib import import_module
 
 import click
 
-KINDS = {
+FIGURES = {
     "augment": "Views of test images with heat maps and predictions (the paper's Fig. 3).",
     "curves": "Test accuracy against epochs, counted passes or seconds (Fig. 4).",
     "sensitivity": "Accuracy against LP-A3's margin and ratio (Fig. 5).",
@@ -19,17 +19,17 @@ class Kinds(click.Group):
     """Imports a kind of figure when it is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*KINDS]
+        return [*FIGURES]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in KINDS:
+        if cmd_name not in FIGURES:
             return None
         command: click.Command = import_module(f"lpa3bench.cli.figure{cmd_name}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Figures"):
-            formatter.write_dl([*KINDS.items()])
+            formatter.write_dl([*FIGURES.items()])
 
 
 @click.group(cls=Kinds, subcommand_metavar="FIGURE [ARGS]...")

@@ -12,7 +12,7 @@ from lpa3bench.cli.options import data_option, device_option, json_option, plugi
 from lpa3bench.runtime.paths import data_root
 
 if TYPE_CHECKING:
-    from lpa3bench.analysis.scorecam import Variant
+    from lpa3bench.analysis.scorecam import CamVariant
     from lpa3bench.analysis.trained_run import Trained, Weights
 
 
@@ -60,7 +60,7 @@ def command(
     run: Path,
     images: int,
     augmenters: tuple[str, ...],
-    variant: Variant,
+    variant: CamVariant,
     layer: int | None,
     weights: Weights,
     seed: int,
@@ -89,7 +89,7 @@ def command(
     )
     for line in trained.changed:
         click.echo(f"since the run: {line}", err=True)
-    index = views.choose(trained.test.labels, images)
+    index = views.choose_images(trained.test.labels, images)
     shown = augmenters or views.default_augmenters(trained)
     rows = views.judge(trained, index, shown, variant=variant, layer=layer, seed=seed)
     labels = trained.test.labels.cpu()[index]

@@ -98,7 +98,7 @@ def _is_place(text: str) -> bool:
 
 def _of_suite(path: Path, records: Sequence[Record], plugins: tuple[Path, ...]) -> list[Record]:
     """The records whose config and seed the suite lists."""
-    from lpa3bench.plugin.registry import load as load_plugins
+    from lpa3bench.plugin.registry import load_registry as load_plugins
     from lpa3bench.suites import is_suite, read_suite
 
     if not is_suite(path):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from lpa3bench.boards.definition import Definition
     from lpa3bench.boards.results import Sorted
 
-VERBS = {
+_VERBS = {
     "build": "Take records into a board, if asked to, and write its pages.",
     "merge": "Take records of other machines into a board.",
     "publish": "Show a board at Weights & Biases: a table, and its files as an artifact.",
@@ -25,7 +25,7 @@ class Verbs(click.Group):
     """Imports what publishes only when it is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*VERBS]
+        return [*_VERBS]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name == "publish":
@@ -36,7 +36,7 @@ class Verbs(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Verbs"):
-            formatter.write_dl([*VERBS.items()])
+            formatter.write_dl([*_VERBS.items()])
 
 
 @click.group(cls=Verbs, subcommand_metavar="VERB [ARGS]...")
@@ -67,7 +67,7 @@ fresh_option = click.option(
 )
 @fresh_option
 @click.pass_context
-def build(ctx: click.Context, folder: Path, places: tuple[Path, ...], fresh: bool) -> None:
+def build_verb(ctx: click.Context, folder: Path, places: tuple[Path, ...], fresh: bool) -> None:
     """Take records into a board, if asked to, and write its pages.
 
     BOARD is a folder such as leaderboards/digits. Without --from its pages are made again from its results/
@@ -146,7 +146,7 @@ def _store(board: Definition, found: Sorted, places: tuple[Path, ...], *, alone:
     from lpa3bench.boards.results import store, store_searches
     from lpa3bench.records import searches
 
-    searched = searches.find(places)
+    searched = searches.find_searches(places)
     store(board, found.taken, searched, replications=found.replications, alone=alone)
     store_searches(board, found.known, searched)
 
@@ -184,7 +184,7 @@ def _write(definition: Definition, folder: Path) -> None:
     from lpa3bench.report import write_board
 
     try:
-        board = build_board(definition, stored(definition), searches.find([results_of(definition)]))
+        board = build_board(definition, stored(definition), searches.find_searches([results_of(definition)]))
     except BenchError as error:
         raise type(error)(f"{error}; --fresh --from PLACE begins anew") from error
     for path in write_board(board, folder):

@@ -14,11 +14,11 @@ from click.shell_completion import CompletionItem
 from lpa3bench.cli.options import json_option, plugin_option
 from lpa3bench.errors import UsageError
 from lpa3bench.plugin.hookspecs import KINDS
-from lpa3bench.plugin.registry import Entry, Registry, load
+from lpa3bench.plugin.registry import Entry, Registry, load_registry
 
 
 def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    names = (*KINDS, *(entry.name for entry in load().entries))
+    names = (*KINDS, *(entry.name for entry in load_registry().entries))
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
@@ -33,7 +33,7 @@ def command(what: str | None, plugins: tuple[Path, ...], as_json: bool) -> None:
     distribution and what is wrong with them, whatever the kind. Of a plugin's NAME its description is
     printed, with the parameters that a config can bind and their defaults.
     """
-    registry = load(plugins)
+    registry = load_registry(plugins)
     if what is not None and what not in KINDS:
         described = _described(registry, _entry(registry, what))
         click.echo(json.dumps(described, indent=2) if as_json else _description(described))
@@ -56,7 +56,7 @@ def _entry(registry: Registry, name: str) -> Entry:
 def _described(registry: Registry, entry: Entry) -> dict[str, Any]:
     """Raises PluginError where it cannot be imported."""
     from lpa3bench.config.names import Catalogue
-    from lpa3bench.config.typecheck import describe, literal
+    from lpa3bench.config.typecheck import describe_annotation, literal
 
     found = Catalogue(registry).parameters(f"{entry.kind}.{entry.name}")
     return {
@@ -66,7 +66,7 @@ def _described(registry: Registry, entry: Entry) -> dict[str, Any]:
         "description": inspect.getdoc(entry.load()) or "",
         "parameters": {
             name: {
-                "takes": describe(parameter.annotation),
+                "takes": describe_annotation(parameter.annotation),
                 "required": parameter.required,
                 "default": None if parameter.required else literal(parameter.default),
             }

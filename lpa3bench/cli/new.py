@@ -11,17 +11,17 @@ import click
 from lpa3bench.config.bindings import RUN, SLOTS, SUITE
 from lpa3bench.config.names import WEAK_VIEW
 from lpa3bench.errors import UsageError
-from lpa3bench.plugin.registry import Registry, load
-from lpa3bench.plugin.scaffold import KINDS, Names, files, run_command, words
+from lpa3bench.plugin.registry import Registry, load_registry
+from lpa3bench.plugin.scaffold import SCAFFOLD_KINDS, Names, files, run_command, words
 
 WORDS = {"dataset": "data set"}
 """What a kind is called in a sentence, where it is not what the command line calls it."""
-RESERVED = {name.lower() for name in (RUN, SUITE, WEAK_VIEW, *SLOTS)}
+_RESERVED = {name.lower() for name in (RUN, SUITE, WEAK_VIEW, *SLOTS)}
 """What means something else in a config, where an augmenter's lower-case name is a scope too."""
 
 
 @click.command()
-@click.argument("kind", type=click.Choice([*KINDS]))
+@click.argument("kind", type=click.Choice([*SCAFFOLD_KINDS]))
 @click.argument("name")
 @click.option(
     "--into",
@@ -39,7 +39,7 @@ def command(kind: str, name: str, into: Path) -> None:
     names = Names(name)
     folder = into / names.folder
     _refuse_reserved(kind, names)
-    _refuse_taken(names, load())
+    _refuse_taken(names, load_registry())
     if folder.exists():
         raise UsageError(f"{folder}: there is something of that name already; choose another name or --into")
     for path, text in files(kind, names).items():
@@ -56,7 +56,7 @@ def command(kind: str, name: str, into: Path) -> None:
 
 def _refuse_reserved(kind: str, names: Names) -> None:
     """A class that is called like what its own file imports, or like a word of configs, would not work."""
-    if names.plugin.lower() in RESERVED:
+    if names.plugin.lower() in _RESERVED:
         raise UsageError(f"the name {names.plugin} means something else in configs; choose another")
     if names.plugin in words(kind):
         raise UsageError(

@@ -12,11 +12,11 @@ from click.shell_completion import CompletionItem
 from lpa3bench.runtime.device import DEVICES
 from lpa3bench.runtime.paths import config_names, resolve_config, suite_names
 
-F = TypeVar("F", bound=Callable[..., Any])
+Verb = TypeVar("Verb", bound=Callable[..., Any])
 
 
-def plugin_option(function: F) -> F:
-    """`--plugin FILE`, repeatable: `plugins`, a tuple of paths, as `registry.load` takes it."""
+def plugin_option(function: Verb) -> Verb:
+    """`--plugin FILE`, repeatable: `plugins`, a tuple of paths, as `load_registry` takes it."""
     return click.option(
         "--plugin",
         "plugins",
@@ -27,7 +27,7 @@ def plugin_option(function: F) -> F:
     )(function)
 
 
-def config_options(function: F) -> F:
+def config_options(function: Verb) -> Verb:
     """`FILE... --setting NAME -p BINDING --plugin FILE`.
 
     `files` (paths; a FILE may be the name of a shipped one), `setting`, `bindings`, `plugins`.
@@ -61,7 +61,7 @@ def _complete_files(ctx: click.Context, param: click.Parameter, incomplete: str)
     return [CompletionItem(incomplete, type="file"), *names]
 
 
-def device_option(function: F) -> F:
+def device_option(function: Verb) -> Verb:
     """`--device NAME`: `device`, one of `DEVICES`."""
     return click.option(
         "--device",
@@ -72,7 +72,7 @@ def device_option(function: F) -> F:
     )(function)
 
 
-def data_option(function: F) -> F:
+def data_option(function: Verb) -> Verb:
     """`--data DIR`: `data`, a path or None; hand it to `paths.data_root`."""
     return click.option(
         "--data",
@@ -82,6 +82,6 @@ def data_option(function: F) -> F:
     )(function)
 
 
-def json_option(function: F) -> F:
+def json_option(function: Verb) -> Verb:
     """`--json`: `as_json`."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from lpa3bench.publish.upload import UploadResult
     from lpa3bench.publish.wandb_run import WandbRun
 
-F = TypeVar("F", bound=Callable[..., Any])
+PublishVerb = TypeVar("PublishVerb", bound=Callable[..., Any])
 SECONDS = 120.0
 NICE = 10
 """Lowers the priority of `--follow`, so that training comes first."""
 
 
-def target_options(function: F) -> F:
+def target_options(function: PublishVerb) -> PublishVerb:
     """`--project --entity --offline --timeout`, of every verb that uploads to W&B."""
     function = click.option(
         "--timeout",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lpa3bench.records import Record
 
 
-VERBS = {
+_VERBS = {
     "list": "List the records in a folder, a row for each run.",
     "upgrade": "Rewrite records of an older schema in today's.",
     "compute": "Compute a metric that came later from the stored predictions of runs.",
@@ -28,7 +28,7 @@ class RecordVerbs(click.Group):
     """`lpa3bench records DIR` is short for `lpa3bench records list DIR`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*VERBS]
+        return [*_VERBS]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in ("upgrade", "compute"):
@@ -38,10 +38,10 @@ class RecordVerbs(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Verbs"):
-            formatter.write_dl([*VERBS.items()])
+            formatter.write_dl([*_VERBS.items()])
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if args and args[0] not in (*VERBS, *ctx.help_option_names):
+        if args and args[0] not in (*_VERBS, *ctx.help_option_names):
             args = ["list", *args]
         return super().parse_args(ctx, args)
 

@@ -27,10 +27,10 @@ def command(
     predictions contradict is named and left as it is, and then the exit code is 4.
     """
     from lpa3bench.analysis.late_metrics import with_metrics
-    from lpa3bench.plugin.registry import load
+    from lpa3bench.plugin.registry import load_registry
     from lpa3bench.records import find_records, read_record, write_record
 
-    registry = load(plugins)
+    registry = load_registry(plugins)
     metrics = []
     for name in names:
         entry = registry.get(name)

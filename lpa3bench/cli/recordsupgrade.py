@@ -28,10 +28,10 @@ def command(ctx: click.Context, places: tuple[Path, ...], plugins: tuple[Path, .
     4.
     """
     from lpa3bench.config.names import Catalogue
-    from lpa3bench.plugin.registry import load
+    from lpa3bench.plugin.registry import load_registry
     from lpa3bench.records import find_records, read_record
 
-    catalogue = Catalogue(load(plugins))
+    catalogue = Catalogue(load_registry(plugins))
     files, done, failed = [*find_records(places)], 0, 0
     for path in files:
         try:

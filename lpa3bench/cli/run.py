@@ -76,13 +76,15 @@ def command(
     files win over earlier ones. A finished run is not run again; an interrupted one goes on where it was.
     """
     from lpa3bench import config as configs
-    from lpa3bench.plugin.registry import load
+    from lpa3bench.plugin.registry import load_registry
     from lpa3bench.runtime.distributed import joined
     from lpa3bench.training.job import Job
 
     with joined(device) as processes:
         with processes.agreeing():
-            config = configs.load(files, setting=setting, bindings=bindings, registry=load(plugins))
+            config = configs.load_config(
+                files, setting=setting, bindings=bindings, registry=load_registry(plugins)
+            )
         job = Job(
             config=config,
             seed=seed,
@@ -135,7 +137,7 @@ def _train(job: Job, processes: Processes, publishing: list[Sink], as_json: bool
             json.dumps({"folder": str(done.folder), **msgspec.to_builtins(done.record.data)}, indent=1)
         )
     else:
-        click.echo(summary(done.record))
+        click.echo(record_summary(done.record))
         click.echo(f"record         {done.folder / 'result.json'}")
 
 
@@ -165,7 +167,7 @@ def _rehearse(config: Config, device: str, as_json: bool) -> None:
     )
 
 
-def summary(record: Record) -> str:
+def record_summary(record: Record) -> str:
     """The lines that a finished run prints: scores, cost and flags of its record."""
     cost = record.data.cost
     lines = [

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lpa3bench.suites import Suite
 
 
-Row = tuple[str, ...]
+_Row = tuple[str, ...]
 
 
 @click.command()
@@ -48,15 +48,15 @@ def command(
     the size of the network, and a forecast of time and memory from a few timed steps on made-up images. Of a
     suite: its cells and seeds.
     """
-    from lpa3bench.config import load
-    from lpa3bench.plugin.registry import load as load_plugins
+    from lpa3bench.config import load_config
+    from lpa3bench.plugin.registry import load_registry as load_plugins
     from lpa3bench.suites import is_suite, read_suite
 
     if len(files) == 1 and is_suite(files[0]) and setting is None and not bindings:
         suite = read_suite(files[0])
         click.echo(json.dumps(suite_description(suite), indent=1) if as_json else suite_text(suite))
         return
-    config = load(files, setting=setting, bindings=bindings, registry=load_plugins(plugins))
+    config = load_config(files, setting=setting, bindings=bindings, registry=load_plugins(plugins))
     shown = description(config)
     if not no_forecast:
         from lpa3bench.training.dry_run import forecast
@@ -109,7 +109,7 @@ def suite_description(suite: Suite) -> dict[str, Any]:
 
 def suite_text(suite: Suite) -> str:
     """A suite for people."""
-    head: list[Row] = [
+    head: list[_Row] = [
         ("runs", f"{len(suite.cells) * len(suite.seeds)}: {suite.size}"),
         ("seeds", ", ".join(map(str, suite.seeds))),
         ("bindings", "; ".join(suite.bindings) or "none"),
@@ -142,16 +142,16 @@ def text(shown: dict[str, Any]) -> str:
     others = [name for name in shown["settings"] if name != shown["setting"]]
     also = f" (also: {', '.join(others)})" if others else ""
     slots = ", ".join(f"{slot} = {name}" for slot, name in shown["slots"].items())
-    head: list[Row] = [
+    head: list[_Row] = [
         ("setting", f"{shown['setting'] or 'none'}{also}"),
         ("slots", slots or "none bound"),
         ("weak view", ", ".join(f"{name} {value}" for name, value in shown["weak"].items())),
         ("parameters", _size(shown["parameters"])),
     ]
-    changed: list[Row] = [
+    changed: list[_Row] = [
         (c["name"], f"{c['published'] or 'not bound'} → {c['value']}", c["origin"]) for c in shown["changed"]
     ]
-    dormant: list[Row] = [(d["name"], d["origin"], d["reason"]) for d in shown["dormant"]]
+    dormant: list[_Row] = [(d["name"], d["origin"], d["reason"]) for d in shown["dormant"]]
     sections = [
         _table(head),
         *_values(shown["values"]),
@@ -181,7 +181,7 @@ def _values(values: Sequence[dict[str, str]]) -> list[str]:
 
 
 def _forecast(forecast: dict[str, Any]) -> str:
-    rows: list[Row] = [
+    rows: list[_Row] = [
         (
             phase["name"],
             f"{phase['seconds_per_step']:.3g} s a step",
@@ -204,11 +204,11 @@ def _duration(hours: float) -> str:
     return f"{hours * 60:.0f} min" if hours < 2 else f"{hours:.1f} h"
 
 
-def _section(heading: str, rows: Sequence[Row]) -> str:
+def _section(heading: str, rows: Sequence[_Row]) -> str:
     return f"{heading}\n{_table(rows, indent='  ') if rows else '  nothing'}"
 
 
-def _table(rows: Sequence[Row], indent: str = "") -> str:
+def _table(rows: Sequence[_Row], indent: str = "") -> str:
     """Columns as wide as their widest cell; the last cell of a row runs on."""
     widths = [0] * max(map(len, rows))
     for row in rows:

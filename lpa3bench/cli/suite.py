@@ -101,7 +101,7 @@ def command(
     on until all is done. Exits with 6 where some runs failed, with 75 where other processes hold all that is
     left.
     """
-    from lpa3bench.plugin.registry import load
+    from lpa3bench.plugin.registry import load_registry
     from lpa3bench.suites import check_suite
     from lpa3bench.suites.execution import finished_result, with_chosen_runs
     from lpa3bench.suites.forecast import forecast_suite
@@ -110,7 +110,7 @@ def command(
 
     if address is not None and engine != "ray":
         raise UsageError("--address: is Ray's; add --engine ray")
-    registry = load(plugins)
+    registry = load_registry(plugins)
     checked = check_suite(file, registry)
     if checked.errors:
         for error in checked.errors:

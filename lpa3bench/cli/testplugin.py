@@ -16,7 +16,7 @@ from click.shell_completion import CompletionItem
 
 from lpa3bench.cli.options import data_option, json_option, plugin_option
 from lpa3bench.errors import DataError, PluginError, UsageError
-from lpa3bench.plugin.registry import Entry, Registry, load
+from lpa3bench.plugin.registry import Entry, Registry, load_registry
 
 if TYPE_CHECKING:
     from lpa3bench.config.typecheck import Parameter
@@ -32,7 +32,7 @@ Arguments = dict[str, dict[str, Any]]
 
 def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Registered names, and the shell's own completion of paths."""
-    names = [CompletionItem(e.name) for e in load().entries if e.name.startswith(incomplete)]
+    names = [CompletionItem(e.name) for e in load_registry().entries if e.name.startswith(incomplete)]
     return [CompletionItem(incomplete, type="file"), *names]
 
 
@@ -92,12 +92,12 @@ def _entries(plugin: str, files: tuple[Path, ...]) -> list[Entry]:
     if path.suffix == ".py":
         if not path.is_file():
             raise UsageError(f"{path}: no such file")
-        registry = load(tuple(dict.fromkeys((path, *files))))
+        registry = load_registry(tuple(dict.fromkeys((path, *files))))
         for module in registry.broken:
             if module.distribution == str(path):
                 raise PluginError(f"{path}: {module.error}")
         return [entry for entry in registry.entries if entry.distribution == str(path)]
-    registry = load(files)
+    registry = load_registry(files)
     entry = registry.get(plugin)
     if entry is not None:
         return [entry]
@@ -134,21 +134,21 @@ def _arguments(bindings: Sequence[str], entries: Sequence[Entry]) -> Arguments:
 
 def _fitted(text: str, entry: Entry, parameter: str, value: str) -> Any:
     """The value, in the form that the parameter's annotation asks for."""
-    from lpa3bench.config.typecheck import Mismatch, advice, describe, fit
+    from lpa3bench.config.typecheck import Mismatch, advice, describe_annotation, fit_value
 
     known = _parameters(entry)
     if parameter not in known:
         hint = advice(parameter, known, "its parameters")
         raise UsageError(f"-p {text!r}: {entry.name} has no parameter {parameter}; {hint}")
     if not _writable(known[parameter].annotation):
-        what = describe(known[parameter].annotation)
+        what = describe_annotation(known[parameter].annotation)
         raise UsageError(f"-p {text!r}: {entry.name}.{parameter} is {what}, {BY_CONFIG}")
     try:
         literal = ast.literal_eval(value)
     except (ValueError, SyntaxError):
         raise UsageError(f"-p {text!r}: {value!r} is no literal; strings need quotes") from None
     try:
-        return fit(literal, known[parameter].annotation, lambda reference: object)
+        return fit_value(literal, known[parameter].annotation, lambda reference: object)
     except Mismatch as reason:
         raise UsageError(f"-p {text!r}: {entry.name}.{parameter} {reason}") from None
 
@@ -193,12 +193,12 @@ def _check_complete(entries: Sequence[Entry], given: Arguments) -> None:
 
 def _needed(entry: Entry, given: dict[str, Any]) -> str:
     """What it must be told and is not, and how it is told; empty where that is nothing."""
-    from lpa3bench.config.typecheck import describe
+    from lpa3bench.config.typecheck import describe_annotation
 
     needed = {name: p for name, p in _parameters(entry).items() if p.required and name not in given}
     for name, parameter in needed.items():
         if not _writable(parameter.annotation):
-            return f"{entry.name} needs {name}, {describe(parameter.annotation)}, {BY_CONFIG}"
+            return f"{entry.name} needs {name}, {describe_annotation(parameter.annotation)}, {BY_CONFIG}"
     options = " ".join(f"-p {entry.name}.{name}=…" for name in needed)
     return f"{entry.name} needs {' and '.join(needed)}; give {options}" if needed else ""
 

@@ -9,6 +9,6 @@ options into layers, `bindings` says which line wins, `resolution` what can be r
 from __future__ import annotations
 
 from lpa3bench.config.checking import check_files
-from lpa3bench.config.loading import Config, load, used
+from lpa3bench.config.loading import Config, load_config, used
 
-__all__ = ["Config", "check_files", "load", "used"]
+__all__ = ["Config", "check_files", "load_config", "used"]

@@ -58,7 +58,7 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class Reference:
+class GinReference:
     """`@scope/kind.Name()`, an object of that plugin; without `call` the plugin itself, as a factory."""
 
     scopes: Scope
@@ -141,9 +141,9 @@ def leaves(value: Any) -> Iterator[Any]:
         yield value
 
 
-def references(value: Any) -> list[Reference]:
+def references(value: Any) -> list[GinReference]:
     """All references in the value."""
-    return [leaf for leaf in leaves(value) if isinstance(leaf, Reference)]
+    return [leaf for leaf in leaves(value) if isinstance(leaf, GinReference)]
 
 
 @dataclass(frozen=True)
@@ -237,7 +237,7 @@ def _together(one: Binding, other: Binding) -> str:
     return str(replace(one, scopes=scopes))
 
 
-def repeated(bindings: Sequence[Binding]) -> Iterator[ConfigError]:
+def repeated_bindings(bindings: Sequence[Binding]) -> Iterator[ConfigError]:
     """The bindings of one file that were made before in it; `a/b/` and `b/a/` are the same."""
     first: dict[tuple[tuple[str, ...], str, str], Binding] = {}
     for binding in bindings:

@@ -68,7 +68,7 @@ def cell_name(names: Mapping[str, str], setting: str | None) -> str:
     return "-".join(re.sub(r"[^a-z0-9.]+", "_", part.lower()).strip("._") for part in parts)
 
 
-def describe(experiment: Experiment, names: Mapping[str, str]) -> dict[str, Any]:
+def describe_cell(experiment: Experiment, names: Mapping[str, str]) -> dict[str, Any]:
     """The cell, for the record: the fields of `CellOfRun` but `identity`."""
     return {
         "name": cell_name(names, experiment.setting),

@@ -9,7 +9,7 @@ from pathlib import Path
 from lpa3bench.config.bindings import RUN, Scopes
 from lpa3bench.config.gin_syntax import Reader
 from lpa3bench.config.lint import macro_errors, name_errors, scope_errors, value_errors
-from lpa3bench.config.loading import load, parse
+from lpa3bench.config.loading import load_config, parse
 from lpa3bench.config.names import Catalogue
 from lpa3bench.config.operative import offered_settings
 from lpa3bench.errors import BenchError, ConfigError
@@ -53,7 +53,7 @@ def _check_file(path: Path, registry: Registry) -> Checked:
     errors = errors or [*value_errors(bindings, catalogue)]
     for setting in () if errors or overlay else settings or (None,):
         try:
-            load([path], setting=setting, registry=registry).try_out()
+            load_config([path], setting=setting, registry=registry).try_out()
         except BenchError as error:
             errors.append(error)
     once = {str(error): error for error in errors}

@@ -9,14 +9,14 @@ import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lpa3bench.config.bindings import RUN, Binding, Layer, Origin, Reference
+from lpa3bench.config.bindings import RUN, Binding, GinReference, Layer, Origin
 from lpa3bench.errors import PluginError, RenamedWarning
-from lpa3bench.plugin.registry import load
+from lpa3bench.plugin.registry import load_registry
 
 if TYPE_CHECKING:
     from lpa3bench.api import Metric
 
-DEFAULT = ("Accuracy", "BalancedAccuracy", "MacroAUC", "NLL", "ECE")
+_DEFAULT = ("Accuracy", "BalancedAccuracy", "MacroAUC", "NLL", "ECE")
 OLDER_WORDS = {"auc": "macro_auc"}
 """What `run.select` took before metrics were plugins, and what it is called now."""
 
@@ -28,22 +28,22 @@ def default_metrics() -> tuple[Metric, ...]:
         PluginError: one of them is not registered, or cannot be imported.
     """
     made = []
-    for name in DEFAULT:
-        entry = load().get(name)
+    for name in _DEFAULT:
+        entry = load_registry().get(name)
         if entry is None:
-            raise PluginError(missing(name))
+            raise PluginError(missing_metric(name))
         made.append(entry.load()())
     return tuple(made)
 
 
-def missing(name: str) -> str:
+def missing_metric(name: str) -> str:
     """What to say where one of them is not registered."""
     return f"there is no metric {name}, which runs are scored by; reinstall lpa3bench, or bind run.metrics"
 
 
 def default_layer() -> Layer:
     """The binding that stands before those of all files."""
-    references = tuple(Reference((), f"metrics.{name}", call=True) for name in DEFAULT)
+    references = tuple(GinReference((), f"metrics.{name}", call=True) for name in _DEFAULT)
     return Layer((Binding((), RUN, "metrics", references, Origin("default")),), "default", "", published=True)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from lpa3bench.config.bindings import RUN
 from lpa3bench.config.names import WEAK_VIEW, Catalogue
-from lpa3bench.config.typecheck import Mismatch, Parameter, fit, literal
+from lpa3bench.config.typecheck import Mismatch, Parameter, fit_value, literal
 from lpa3bench.plugin import renames
 
 WITHOUT_A_SAY = ("settings", "setting", "metrics")
@@ -71,7 +71,7 @@ def _is_default(text: str, parameter: Parameter, catalogue: Catalogue) -> bool:
     if written is None:  # then its text is its `repr`, which no binding has
         return not _is_written_in_gin(text)
     try:  # what is bound is put into the form that the annotation asks for
-        fitted = literal(fit(parameter.default, parameter.annotation, catalogue.class_of))
+        fitted = literal(fit_value(parameter.default, parameter.annotation, catalogue.class_of))
     except Mismatch:
         fitted = written
     return text in (written, fitted)

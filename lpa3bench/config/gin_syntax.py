@@ -16,11 +16,11 @@ from lpa3bench.config.bindings import (
     MACRO,
     RUN,
     Binding,
+    GinReference,
     Layer,
     Origin,
-    Reference,
     mapped,
-    repeated,
+    repeated_bindings,
 )
 from lpa3bench.config.default_metrics import in_todays_words
 from lpa3bench.config.names import Catalogue
@@ -98,7 +98,7 @@ class Reader:
                         self.errors.append(origin.error("import is refused; plugins are known by name"))
         except ConfigError as error:
             self.errors.append(error)
-        self.errors.extend(repeated(bindings))
+        self.errors.extend(repeated_bindings(bindings))
         self.layers.append(Layer(tuple(bindings), called(path), text, published))
         self._done.add(self._open.pop())
 
@@ -125,7 +125,7 @@ class Reader:
         """Add a binding with all names in full."""
 
         def in_full(leaf: Any) -> Any:
-            if isinstance(leaf, Reference):
+            if isinstance(leaf, GinReference):
                 return replace(leaf, target=self.catalogue.target(leaf.target, raw.origin))
             return leaf
 

@@ -21,7 +21,7 @@ from lpa3bench.config.bindings import (
     short,
 )
 from lpa3bench.config.names import RUN_KINDS, Catalogue
-from lpa3bench.config.typecheck import Mismatch, advice, fit
+from lpa3bench.config.typecheck import Mismatch, advice, fit_value
 from lpa3bench.errors import BenchError, ConfigError, PluginError
 
 _NEVER_IN_SLOTS = ("tasks", "datasets", "labels", "metrics")
@@ -124,6 +124,6 @@ def check_value(binding: Binding, catalogue: Catalogue) -> None:
         return
     annotation = catalogue.parameters(binding.target)[binding.parameter].annotation
     try:
-        fit(binding.value, annotation, catalogue.class_of)
+        fit_value(binding.value, annotation, catalogue.class_of)
     except Mismatch as reason:
         raise binding.origin.error(f"{binding} {reason}") from None

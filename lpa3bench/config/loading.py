@@ -30,9 +30,9 @@ from lpa3bench.config.bindings import (
     MACRO,
     RUN,
     Binding,
+    GinReference,
     Macro,
     Origin,
-    Reference,
     Scopes,
     kind,
     qualified,
@@ -62,9 +62,9 @@ _HOME = "lpa3bench"
 class _Words(config_parser.ParserDelegate):  # type: ignore[misc]  # gin has no types
     """Turns what gin's parser finds into plain data, and looks nothing up."""
 
-    def configurable_reference(self, scoped_configurable_name: str, evaluate: bool) -> Reference:
+    def configurable_reference(self, scoped_configurable_name: str, evaluate: bool) -> GinReference:
         *scopes, selector = scoped_configurable_name.split("/")
-        return Reference(tuple(scopes), selector, evaluate)
+        return GinReference(tuple(scopes), selector, evaluate)
 
     def macro(self, macro_name: str) -> Macro:
         return Macro(macro_name)
@@ -124,7 +124,7 @@ def _complaint(error: SyntaxError, origin: Origin) -> str:
 
 
 # -------------------------------------------------------------------------------------------------- loading
-def load(
+def load_config(
     files: Sequence[Path], *, setting: str | None = None, bindings: Sequence[str] = (), registry: Registry
 ) -> Config:
     """Read a config and everything it needs, and check all of it but the ranges of values.
@@ -210,7 +210,7 @@ def _settled(reader: Reader, files: tuple[Path, ...]) -> Config:
         slots={slot: short(reference.target) for slot, reference in resolved.tree.slots().items()},
         values=tuple(values),
         dormant=tuple(operative.lying_dormant(resolved)),
-        changed=tuple(operative.changes(values, resolved, catalogue)),
+        changed=tuple(operative.config_changes(values, resolved, catalogue)),
         source="\n".join(f"# {layer.heading}\n{layer.text.rstrip()}\n" for layer in reader.layers),
         _tree=resolved.tree,
         _catalogue=catalogue,
@@ -298,7 +298,7 @@ class Config:
     def names(self) -> dict[str, str]:
         """The registered names of what `run` is made of, by parameter: `{"task": "PES", "view": …}`."""
         values = {parameter: bound.value for parameter, bound in self._tree.run.bound.items()}
-        return {p: short(value.target) for p, value in values.items() if isinstance(value, Reference)}
+        return {p: short(value.target) for p, value in values.items() if isinstance(value, GinReference)}
 
     def located(self, error: ConfigError) -> ConfigError:
         """The error with file and line in front, where it opens with a parameter: "run.holdout: …"."""

@@ -9,8 +9,8 @@ import warnings
 from importlib import import_module
 from pathlib import Path
 
-from lpa3bench.config.bindings import RUN, SUITE, Origin, Reference, kind, short
-from lpa3bench.config.default_metrics import missing
+from lpa3bench.config.bindings import RUN, SUITE, GinReference, Origin, kind, short
+from lpa3bench.config.default_metrics import missing_metric
 from lpa3bench.config.experiment import Experiment
 from lpa3bench.config.typecheck import Parameter, advice, nearest, parameter_names, parameters
 from lpa3bench.errors import PluginError, RenamedWarning
@@ -99,10 +99,10 @@ class Catalogue:
             return found
         entry = self.registry.get(short(target))
         if entry is None:  # any other name came from this catalogue
-            raise PluginError(missing(short(target)))
+            raise PluginError(missing_metric(short(target)))
         return entry.load()
 
-    def class_of(self, reference: Reference) -> type:
+    def class_of(self, reference: GinReference) -> type:
         """The class that a reference names."""
         return self.load(reference.target)
 

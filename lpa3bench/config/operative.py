@@ -25,7 +25,7 @@ from lpa3bench.config.bindings import (
 )
 from lpa3bench.config.names import Catalogue
 from lpa3bench.config.resolution import Node, Resolved, resolve
-from lpa3bench.config.typecheck import Mismatch, advice, fit, literal
+from lpa3bench.config.typecheck import Mismatch, advice, fit_value, literal
 from lpa3bench.errors import ConfigError
 
 DEFAULT = "default"
@@ -77,7 +77,7 @@ def offered_settings(layers: Sequence[Layer], augmenters: frozenset[str]) -> tup
     binding = _last(layers, "settings")
     if binding is None:
         return ()
-    offered: tuple[str, ...] = plain(binding, tuple[str, ...])
+    offered: tuple[str, ...] = plain_value(binding, tuple[str, ...])
     for name in offered:
         if not name.isidentifier():
             raise binding.origin.error(f"{name!r} cannot be a setting: it is no name")
@@ -95,7 +95,7 @@ def choose_setting(layers: Sequence[Layer], offered: tuple[str, ...], whole: Ori
     """
     settings, setting = _last(layers, "settings"), _last(layers, "setting")
     place = settings.origin if settings else whole
-    chosen: str | None = plain(setting, str | None) if setting else None
+    chosen: str | None = plain_value(setting, str | None) if setting else None
     if chosen is None and offered:
         raise place.error(f"choose a setting by --setting or run.setting: {', '.join(offered)}")
     if setting and chosen is not None and chosen not in offered:
@@ -110,7 +110,7 @@ def _last(layers: Sequence[Layer], parameter: str) -> Binding | None:
     return found[-1] if found else None
 
 
-def plain(binding: Binding, annotation: Any) -> Any:
+def plain_value(binding: Binding, annotation: Any) -> Any:
     """The binding's value in the form that the annotation asks for.
 
     Raises:
@@ -119,7 +119,7 @@ def plain(binding: Binding, annotation: Any) -> Any:
     if any(isinstance(leaf, Macro) for leaf in leaves(binding.value)):
         raise binding.origin.error(f"{binding} must be written out, without macros")
     try:
-        return fit(binding.value, annotation, lambda _: object)
+        return fit_value(binding.value, annotation, lambda _: object)
     except Mismatch as reason:
         raise binding.origin.error(f"{binding} {reason}") from None
 
@@ -150,7 +150,7 @@ def _of_node(node: Node, catalogue: Catalogue, lenient: bool) -> Iterator[Value]
         if name in node.bound:
             bound = node.bound[name]
             try:
-                value = fit(bound.value, parameter.annotation, catalogue.class_of)
+                value = fit_value(bound.value, parameter.annotation, catalogue.class_of)
             except Mismatch as reason:
                 shown = qualified(node.scope, node.target, name)
                 raise bound.origin.error(f"{shown} {reason}") from None
@@ -197,7 +197,7 @@ def lying_dormant(resolved: Resolved) -> list[Dormant]:
     return [Dormant(str(binding), binding.origin.brief, why) for binding, why in resolved.dormant()]
 
 
-def changes(found: Sequence[Value], resolved: Resolved, catalogue: Catalogue) -> list[Change]:
+def config_changes(found: Sequence[Value], resolved: Resolved, catalogue: Catalogue) -> list[Change]:
     """What later layers bind otherwise than the first file does for the same setting and slots.
 
     What a run is scored by is no change: it is the same run.

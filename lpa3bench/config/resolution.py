@@ -16,10 +16,10 @@ from lpa3bench.config.bindings import (
     RUN,
     SLOTS,
     Binding,
+    GinReference,
     Layer,
     Macro,
     Origin,
-    Reference,
     Scope,
     Scopes,
     Table,
@@ -78,10 +78,10 @@ class Tree:
             short(n.target).lower() for n in self.nodes.values() if kind(n.target) == "augmenters"
         )
 
-    def slots(self) -> dict[str, Reference]:
+    def slots(self) -> dict[str, GinReference]:
         """What is bound in the slots."""
         values = {slot: self.run.bound[slot].value for slot in SLOTS if slot in self.run.bound}
-        return {slot: value for slot, value in values.items() if isinstance(value, Reference)}
+        return {slot: value for slot, value in values.items() if isinstance(value, GinReference)}
 
     def _visit(self, scope: Scope, target: str, origin: Origin, above: Sequence[tuple[Scope, str]]) -> None:
         if (scope, target) in above:
@@ -119,7 +119,7 @@ class Tree:
 
 
 def _placed(leaf: Any, scope: Scope) -> Any:
-    return replace(leaf, scopes=scope) if isinstance(leaf, Reference) and not leaf.scopes else leaf
+    return replace(leaf, scopes=scope) if isinstance(leaf, GinReference) and not leaf.scopes else leaf
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from lpa3bench.config.bindings import Reference, mapped
+from lpa3bench.config.bindings import GinReference, mapped
 
-ClassOf = Callable[[Reference], type]
+ClassOf = Callable[[GinReference], type]
 """The class that a reference names."""
 _SEQUENCES = (tuple, list, collections.abc.Sequence, collections.abc.Iterable)
 _MAPPINGS = (dict, collections.abc.Mapping)
@@ -63,7 +63,7 @@ def parameter_names(cls: type) -> list[str]:
     return [p.name for p in found if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
 
 
-def fit(value: Any, annotation: Any, class_of: ClassOf) -> Any:
+def fit_value(value: Any, annotation: Any, class_of: ClassOf) -> Any:
     """The value in the form that the annotation asks for.
 
     An int is taken for a float and a list for a tuple; a bool is no int, and None fits only where it is
@@ -74,7 +74,7 @@ def fit(value: Any, annotation: Any, class_of: ClassOf) -> Any:
     """
     origin, args = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        return fit(value, args[0], class_of)
+        return fit_value(value, args[0], class_of)
     if annotation is Any or isinstance(annotation, str):
         return value
     if origin in (Union, types.UnionType):
@@ -85,13 +85,13 @@ def fit(value: Any, annotation: Any, class_of: ClassOf) -> Any:
         return _fit_sequence(value, annotation, class_of)
     if (origin or annotation) in _MAPPINGS:
         return _fit_mapping(value, annotation, class_of)
-    if isinstance(value, Reference):
+    if isinstance(value, GinReference):
         return _fit_reference(value, annotation, class_of)
     return _fit_scalar(value, annotation)
 
 
 def _no(value: Any, annotation: Any) -> Mismatch:
-    return Mismatch(f"must be {describe(annotation)}, not {literal(value) or repr(value)}")
+    return Mismatch(f"must be {describe_annotation(annotation)}, not {literal(value) or repr(value)}")
 
 
 def _fit_union(value: Any, annotation: Any, class_of: ClassOf) -> Any:
@@ -100,13 +100,13 @@ def _fit_union(value: Any, annotation: Any, class_of: ClassOf) -> Any:
     reasons = []
     for member in members:
         try:
-            return fit(value, member, class_of)
+            return fit_value(value, member, class_of)
         except Mismatch as reason:
             reasons.append(reason)
     real = [m for m in members if m is not type(None)]
     if len(real) == 1:  # `X | None`: what X has to say is more to the point
         text = str(reasons[members.index(real[0])])
-        raise Mismatch(text.replace(describe(real[0]), describe(annotation), 1))
+        raise Mismatch(text.replace(describe_annotation(real[0]), describe_annotation(annotation), 1))
     raise _no(value, annotation)
 
 
@@ -120,14 +120,14 @@ def _fit_choice(value: Any, choices: tuple[Any, ...]) -> Any:
     raise Mismatch(f"{_no(value, Literal[choices])}{hint}")
 
 
-def _fit_reference(value: Reference, annotation: Any, class_of: ClassOf) -> Reference:
+def _fit_reference(value: GinReference, annotation: Any, class_of: ClassOf) -> GinReference:
     origin, args = get_origin(annotation) or annotation, get_args(annotation)
     call = origin not in (collections.abc.Callable, type)
     wanted = annotation if call else (args or (Any,))[-1]
     if wanted is not Any and isinstance(wanted, type) and not issubclass(class_of(value), wanted):
         raise _no(value, annotation)
     if value.call != call:
-        right = Reference(value.scopes, value.target, call)
+        right = GinReference(value.scopes, value.target, call)
         raise Mismatch(f"must be {right}, {'with' if call else 'without'} ()")
     return value
 
@@ -136,7 +136,7 @@ def _fit_sequence(value: Any, annotation: Any, class_of: ClassOf) -> Any:
     if not isinstance(value, list | tuple):
         comma = (
             f"; write ({literal(value)},)"
-            if isinstance(value, (*_SCALARS, Reference)) and value is not None
+            if isinstance(value, (*_SCALARS, GinReference)) and value is not None
             else ""
         )
         raise Mismatch(f"{_no(value, annotation)}{comma}")
@@ -148,9 +148,9 @@ def _fit_sequence(value: Any, annotation: Any, class_of: ClassOf) -> Any:
     else:
         items = [args[0] if args else Any] * len(value)
     try:
-        fitted = [fit(item, wanted, class_of) for item, wanted in zip(value, items, strict=True)]
+        fitted = [fit_value(item, wanted, class_of) for item, wanted in zip(value, items, strict=True)]
     except Mismatch as reason:
-        raise Mismatch(f"must be {describe(annotation)}; an item {reason}") from None
+        raise Mismatch(f"must be {describe_annotation(annotation)}; an item {reason}") from None
     return fitted if origin is list else tuple(fitted)
 
 
@@ -159,9 +159,9 @@ def _fit_mapping(value: Any, annotation: Any, class_of: ClassOf) -> Any:
         raise _no(value, annotation)
     wanted_key, wanted = get_args(annotation) or (Any, Any)
     try:
-        return {fit(k, wanted_key, class_of): fit(v, wanted, class_of) for k, v in value.items()}
+        return {fit_value(k, wanted_key, class_of): fit_value(v, wanted, class_of) for k, v in value.items()}
     except Mismatch as reason:
-        raise Mismatch(f"must be {describe(annotation)}; an item {reason}") from None
+        raise Mismatch(f"must be {describe_annotation(annotation)}; an item {reason}") from None
 
 
 def _fit_scalar(value: Any, annotation: Any) -> Any:
@@ -188,20 +188,20 @@ def _fit_scalar(value: Any, annotation: Any) -> Any:
     return value
 
 
-def describe(annotation: Any) -> str:
+def describe_annotation(annotation: Any) -> str:
     """An annotation in words: "a float or None", "one of 'batch', 'dataset'"."""
     origin, args = get_origin(annotation), get_args(annotation)
     if annotation in (None, type(None)):
         return "None"
     if origin in (Union, types.UnionType):
         *rest, last = sorted(args, key=lambda a: a is type(None))
-        return f"{', '.join(map(describe, rest))} or {describe(last)}"
+        return f"{', '.join(map(describe_annotation, rest))} or {describe_annotation(last)}"
     if origin is Literal:
         return f"one of {', '.join(map(repr, args))}" if len(args) > 1 else repr(args[0])
     if origin is collections.abc.Callable:
-        return f"{describe(args[-1])} without ()"
+        return f"{describe_annotation(args[-1])} without ()"
     if origin in _SEQUENCES:
-        items = [re.sub("^an? ", "", describe(a)) for a in args if a is not Ellipsis]
+        items = [re.sub("^an? ", "", describe_annotation(a)) for a in args if a is not Ellipsis]
         return f"a {'list' if origin is list else 'tuple'} of {' and '.join(items)}"
     words = {str: "str (in quotes)", bool: "bool (True or False)"}
     word = words.get(annotation) or str(getattr(annotation, "__name__", annotation))
@@ -226,7 +226,7 @@ class _Text(str):
 
 
 def _leaf(value: Any) -> Any:
-    if isinstance(value, Reference):
+    if isinstance(value, GinReference):
         return _Text(value)
     if type(value) not in _SCALARS or (type(value) is float and not math.isfinite(value)):
         raise Mismatch

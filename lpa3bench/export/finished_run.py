@@ -17,7 +17,7 @@ from lpa3bench.errors import RunFailed
 from lpa3bench.ops import at_least_float32, probabilities
 from lpa3bench.plugin import registry as registries
 from lpa3bench.training.image_passes import Passes
-from lpa3bench.training.network import build
+from lpa3bench.training.network import build_networks
 
 WEIGHTS = "model.safetensors"
 CONFIG = "config.gin"
@@ -55,7 +55,7 @@ def predict(networks: list[nn.Module], x: Tensor) -> Tensor:
     return probabilities(torch.stack(logits).sum(0))
 
 
-def load(folder: Path | str, *, plugins: tuple[Path, ...] = ()) -> Exported:
+def load_exported(folder: Path | str, *, plugins: tuple[Path, ...] = ()) -> Exported:
     """What `lpa3bench export` wrote, rebuilt and in eval mode on the CPU.
 
     Args:
@@ -68,8 +68,8 @@ def load(folder: Path | str, *, plugins: tuple[Path, ...] = ()) -> Exported:
     """
     folder = Path(folder)
     tensors, about = _read(folder / WEIGHTS)
-    config = configs.load((folder / CONFIG,), registry=registries.load(plugins))
-    models = build(
+    config = configs.load_config((folder / CONFIG,), registry=registries.load_registry(plugins))
+    models = build_networks(
         tuple(about["predicts"]),
         config.experiment().backbone,
         DatasetSpec(**about["spec"]),

@@ -11,9 +11,9 @@ from lpa3bench.runtime import licences
 
 SNIPPET = """\
 import torch
-from lpa3bench.export.finished_run import load
+from lpa3bench.export.finished_run import load_exported
 
-model = load("{folder}")  # in eval mode, on the CPU
+model = load_exported("{folder}")  # in eval mode, on the CPU
 x = torch.rand(2, {channels}, {size}, {size})  # images in [0, 1]; the network normalises them itself
 probabilities = model(x)  # [2, {classes}]
 """

@@ -13,7 +13,7 @@ from torch import Tensor
 
 Flavour = Literal["lpa3", "tcssl"]
 
-NEVER = 1.01
+_NEVER = 1.01
 """What the memory holds for every class of a sample that was never seen; no probability, as released."""
 NEWEST = 0.99
 """Weight of the newest divergence, as released: nearly no averaging, though the paper speaks of one."""
@@ -44,7 +44,7 @@ def divergence_tcssl(now: Tensor, before: Tensor) -> Tensor:
     change = _log(before) - _log(now)
     label = before.argmax(dim=1, keepdim=True)
     divergence = (before * change).sum(dim=1) + change.gather(1, label).squeeze(1).abs()
-    return torch.where(before[:, 0] < NEVER, divergence, 0)
+    return torch.where(before[:, 0] < _NEVER, divergence, 0)
 
 
 def lowest(scores: Tensor, count: int) -> Tensor:
@@ -82,7 +82,7 @@ class ConsistencyBank:
         if flavour not in ("lpa3", "tcssl"):
             raise ValueError(f"flavour: must be 'lpa3' or 'tcssl', not {flavour!r}")
         self._divergence = divergence_lpa3 if flavour == "lpa3" else divergence_tcssl
-        self.probabilities = torch.full((size, num_classes), NEVER, device=device, dtype=dtype)
+        self.probabilities = torch.full((size, num_classes), _NEVER, device=device, dtype=dtype)
         self._scores = torch.zeros(size, device=device, dtype=dtype)
         self.threshold = torch.ones((), device=device, dtype=dtype)
 

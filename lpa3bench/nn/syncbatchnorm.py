@@ -121,14 +121,14 @@ class SyncBatchNorm3d(SyncBatchNorm, nn.BatchNorm3d):
     """See `SyncBatchNorm`."""
 
 
-KINDS: dict[type, type] = {
+_KINDS: dict[type, type] = {
     nn.BatchNorm1d: SyncBatchNorm1d,
     nn.BatchNorm2d: SyncBatchNorm2d,
     nn.BatchNorm3d: SyncBatchNorm3d,
 }
 
 
-def synchronise(model: nn.Module, processes: Processes) -> None:
+def synchronise_batchnorm(model: nn.Module, processes: Processes) -> None:
     """Let every BatchNorm of the model work on the batch of all processes, in place; alone, change nothing.
 
     Keys of the state dict stay as they are. Call it before `add_auxiliary`, whose copies are then alike.
@@ -140,10 +140,10 @@ def synchronise(model: nn.Module, processes: Processes) -> None:
         return
     for layer in model.modules():
         if isinstance(layer, _BatchNorm):
-            if type(layer) not in KINDS:
+            if type(layer) not in _KINDS:
                 name = f"{type(model).__name__} has a {type(layer).__name__}"
                 raise ConfigError(
                     f"run.backbone: {name}, which cannot be shared among processes; start it without torchrun"
                 )
-            layer.__class__ = KINDS[type(layer)]
+            layer.__class__ = _KINDS[type(layer)]
             object.__setattr__(layer, "processes", processes)

@@ -19,7 +19,7 @@ from functools import cache
 from pathlib import Path
 
 from lpa3bench.errors import PluginError
-from lpa3bench.plugin.reading import Import, Source, absolute, read
+from lpa3bench.plugin.reading import ModuleSource, SourceImport, absolute, read_source
 from lpa3bench.plugin.registry import Entry
 from lpa3bench.runtime.files import digest
 
@@ -76,7 +76,7 @@ def code_of(entry: Entry) -> Code:
     reader = _Reader(entry, cls)
     for module in _roots(entry, cls):
         reader.take(module)
-    home = find(cls.__module__)
+    home = find_module(cls.__module__)
     if home is None or home.file is None:
         reader.sources[""] = _written(entry, cls)
     version = getattr(cls, "version", 1)  # of a subclass of one of ours, say
@@ -85,13 +85,13 @@ def code_of(entry: Entry) -> Code:
     return Code(reader.files, frozenset(reader.libraries), digest(*(part.encode() for part in parts)))
 
 
-def find(name: str) -> Module | None:
+def find_module(name: str) -> Module | None:
     """A module by its full name, without importing anything; None: there is none."""
     loaded = sys.modules.get(name)
     if loaded is not None:
         return Module(name, _file(getattr(loaded, "__file__", None)), _folders(loaded, "__path__"))
     parent = name.rpartition(".")[0]
-    package = find(parent) if parent else None
+    package = find_module(parent) if parent else None
     if parent and (package is None or not package.folders):
         return None
     for finder in sys.meta_path:
@@ -124,7 +124,7 @@ def _roots(entry: Entry, cls: type) -> Iterator[Module]:
         names.append(entry.module)  # a function made the class, and was told how where it is registered
     for name in dict.fromkeys(names):
         if name and (entry.file is None or name != entry.module):
-            yield from filter(None, map(find, _with_packages(name)))
+            yield from filter(None, map(find_module, _with_packages(name)))
 
 
 def _with_packages(name: str) -> Iterator[str]:
@@ -136,7 +136,7 @@ def _with_packages(name: str) -> Iterator[str]:
 def _written(entry: Entry, cls: type) -> str:
     """What a class without a file says, from a notebook for instance."""
     try:
-        return read(inspect.cleandoc(inspect.getsource(cls)).encode()).meaning
+        return read_source(inspect.cleandoc(inspect.getsource(cls)).encode()).meaning
     except (OSError, TypeError):
         raise PluginError(
             f"{entry.name} ({entry.distribution}): its source cannot be found, so its runs could not be told "
@@ -165,7 +165,7 @@ class _Reader:
             if module.file is None or module.file in self._seen or not self._counts(module, module.file):
                 continue
             self._seen.add(module.file)
-            source = read(module.file.read_bytes())
+            source = read_source(module.file.read_bytes())
             waiting += self._imported(module, source)
             if module.top == OUR_PLUGINS and not self._entry.is_ours:
                 if source.versions:
@@ -184,23 +184,23 @@ class _Reader:
             self.libraries.add(module.top)
         return own
 
-    def _imported(self, module: Module, source: Source) -> Iterator[Module]:
+    def _imported(self, module: Module, source: ModuleSource) -> Iterator[Module]:
         for item in source.imports:
             for name in _names(item, module.package):
-                if (found := find(name)) is not None:
+                if (found := find_module(name)) is not None:
                     yield found
         if source.opaque:
             yield from _beside(module)
 
 
-def _names(item: Import, package: str) -> Iterator[str]:
+def _names(item: SourceImport, package: str) -> Iterator[str]:
     """Full names of the modules that an import runs, those of the packages around them included."""
     base = absolute(item, package)
     if not base:
         return
     names = [base, *(f"{base}.{name}" for name in item.names if name != "*")]
     if "*" in item.names:  # what a package's `__all__` names is imported by it
-        names += [m.name for m in _modules_in(find(base))]
+        names += [m.name for m in _modules_in(find_module(base))]
     for name in names:
         yield from _with_packages(name)
 
@@ -214,9 +214,9 @@ def _modules_in(package: Module | None) -> Iterator[Module]:
 
 def _beside(module: Module) -> Iterator[Module]:
     """All that a module may import by a name that only running it would tell: its own package, or folder."""
-    package = find(module.package) if module.package else None
+    package = find_module(module.package) if module.package else None
     while package is not None and "." in package.name:
-        around = find(package.name.rpartition(".")[0])
+        around = find_module(package.name.rpartition(".")[0])
         if around is None or around.file is None:  # a namespace, which is shared with others
             break
         package = around

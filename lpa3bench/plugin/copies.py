@@ -17,7 +17,7 @@ from lpa3bench.plugin.code import code_of
 from lpa3bench.plugin.registry import Entry
 from lpa3bench.runtime.files import write_atomically
 
-FOLDER = "plugins"
+COPIES_FOLDER = "plugins"
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class SourceCopy:
     @property
     def place(self) -> str:
         """Where the copy lies in a run directory, or in a folder of records."""
-        return f"{FOLDER}/{self.digest}-{Path(self.main).stem}/{self.main}"
+        return f"{COPIES_FOLDER}/{self.digest}-{Path(self.main).stem}/{self.main}"
 
     def write(self, folder: Path) -> Path:
         """Lay it down below the folder.
@@ -74,7 +74,7 @@ def plugin_sources(entries: Iterable[Entry]) -> dict[str, SourceCopy]:
 def find_copy(digest: str, folders: Iterable[Path]) -> Path | None:
     """The copy of that digest in one of these run directories or folders of records; None: there is none."""
     for folder in folders:
-        for home in sorted((folder / FOLDER).glob(f"{digest}-*")):
+        for home in sorted((folder / COPIES_FOLDER).glob(f"{digest}-*")):
             main = home / f"{home.name.removeprefix(f'{digest}-')}.py"
             if main.is_file():
                 return main
@@ -84,7 +84,7 @@ def find_copy(digest: str, folders: Iterable[Path]) -> Path | None:
 def copies_that_name(plugin: str, folder: Path) -> list[Path]:
     """The copies in a run directory, or in a folder of records, in which a plugin's name stands."""
     word = re.compile(rf"\b{re.escape(plugin)}\b")
-    homes = [home for home in sorted((folder / FOLDER).glob("*-*")) if home.is_dir()]
+    homes = [home for home in sorted((folder / COPIES_FOLDER).glob("*-*")) if home.is_dir()]
     mains = [home / f"{home.name.partition('-')[2]}.py" for home in homes]
     return [
         main

@@ -24,7 +24,7 @@ from lpa3bench.api import Augmenter, Context, Env, View
 from lpa3bench.runtime import device as devices
 
 Takes = Literal["tensor", "array", "pil"]
-ROUNDING = 1e-4
+_ROUNDING = 1e-4
 """By how much a transform may leave [0, 1] and be clamped: interpolation and colour spaces round."""
 
 
@@ -130,7 +130,7 @@ class _Transformed(Augmenter):
             ctx.draws.load_state_dict(before)
         clamped = out.clamp(0, 1)
         # What leaves the range by more than rounding stays as it is, and the guard reports it.
-        near = (out - clamped).abs().amax(dim=(1, 2, 3), keepdim=True) <= ROUNDING
+        near = (out - clamped).abs().amax(dim=(1, 2, 3), keepdim=True) <= _ROUNDING
         return View(torch.where(near, clamped, out), torch.arange(len(x), device=x.device))
 
     def _of_batch(self, x: Tensor) -> Tensor:

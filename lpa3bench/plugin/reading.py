@@ -21,7 +21,7 @@ UNWRITTEN = frozenset({"type_comment", "kind"})
 
 
 @dataclass(frozen=True)
-class Import:
+class SourceImport:
     """`from <level dots><module> import <names>`, or `import <module>`."""
 
     level: int
@@ -30,19 +30,19 @@ class Import:
 
 
 @dataclass(frozen=True)
-class Source:
+class ModuleSource:
     """What is in a file."""
 
     meaning: str
     """The same text for files that differ in comments, docstrings and layout only."""
-    imports: tuple[Import, ...] = ()
+    imports: tuple[SourceImport, ...] = ()
     opaque: bool = False
     """Whether it imports by names that only running it would tell."""
     versions: str = ""
     """Each class that says a `version` other than 1, and which."""
 
 
-def absolute(item: Import, package: str) -> str:
+def absolute(item: SourceImport, package: str) -> str:
     """The full name of the module that an import names, in a module of `package`; "" where there is none."""
     if not item.level:
         return item.module
@@ -52,17 +52,17 @@ def absolute(item: Import, package: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def read(content: bytes) -> Source:
+def read_source(content: bytes) -> ModuleSource:
     """Read a module; of one that is no Python source, such as a compiled one, each byte counts."""
     try:
         tree = ast.parse(content)
     except (SyntaxError, ValueError):
-        return Source(digest(content))
+        return ModuleSource(digest(content))
     nodes = [*_nodes(tree)]
     imports = [item for node in nodes for item in _imports(node)]
     calls = [node for node in nodes if isinstance(node, ast.Call)]
     versions = " ".join(v for node in nodes if isinstance(node, ast.ClassDef) for v in _versions(node))
-    return Source(_meaning(tree), tuple(imports), any(map(_is_opaque, calls)), versions)
+    return ModuleSource(_meaning(tree), tuple(imports), any(map(_is_opaque, calls)), versions)
 
 
 def _nodes(node: ast.AST) -> Iterator[ast.AST]:
@@ -93,15 +93,15 @@ def _is_documented(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.Async
     return ast.get_docstring(node, clean=False) is not None
 
 
-def _imports(node: ast.AST) -> Iterator[Import]:
+def _imports(node: ast.AST) -> Iterator[SourceImport]:
     match node:
         case ast.Import(names=names):
-            yield from (Import(0, alias.name) for alias in names)
+            yield from (SourceImport(0, alias.name) for alias in names)
         case ast.ImportFrom(module=module, names=names, level=level):
-            yield Import(level, module or "", tuple(alias.name for alias in names))
+            yield SourceImport(level, module or "", tuple(alias.name for alias in names))
         case ast.Call(args=[ast.Constant(value=str(name)), *_]) if _called(node) in BY_NAME:
             module = name.lstrip(".")
-            yield Import(len(name) - len(module), module)
+            yield SourceImport(len(name) - len(module), module)
 
 
 def _called(call: ast.Call) -> str:

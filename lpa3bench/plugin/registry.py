@@ -220,7 +220,7 @@ def _module_from(path: Path) -> ModuleType:
 
 
 @cache
-def load(files: Sequence[Path] = ()) -> Registry:
+def load_registry(files: Sequence[Path] = ()) -> Registry:
     """All plugins: those of installed distributions, and those in `files` (a tuple).
 
     Raises:

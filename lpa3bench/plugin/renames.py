@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from lpa3bench.plugin.code import ENGINE, OUR_PLUGINS, find
-from lpa3bench.plugin.reading import Import, absolute
+from lpa3bench.plugin.code import ENGINE, OUR_PLUGINS, find_module
+from lpa3bench.plugin.reading import SourceImport, absolute
 from lpa3bench.plugin.registry import Entry, Registry
 
 ATTRIBUTE = "renamed"
@@ -84,7 +84,7 @@ def _written(module: str, name: str, tops: frozenset[str]) -> dict[str, str] | N
     if module in sys.modules:
         loaded = getattr(sys.modules[module], name, None)
         return _of_class(loaded) if isinstance(loaded, type) else None
-    found = find(module)
+    found = find_module(module)
     if found is None or found.file is None:
         return None
     outline = _outline(found.file.read_bytes(), module, found.package)
@@ -129,7 +129,7 @@ def _outline(content: bytes, module: str, package: str) -> _Outline:
                     root = alias.name.partition(".")[0]
                     found.names[alias.asname or root] = alias.name if alias.asname else root
             case ast.ImportFrom(module=source, names=names, level=level):
-                home = absolute(Import(level, source or ""), package)
+                home = absolute(SourceImport(level, source or ""), package)
                 found.names.update({alias.asname or alias.name: f"{home}.{alias.name}" for alias in names})
     return found
 

@@ -16,7 +16,7 @@ from lpa3bench.errors import UsageError
 from lpa3bench.plugin.hookspecs import API_VERSION
 
 TEMPLATES = Path(__file__).with_name("templates")
-KINDS = {
+SCAFFOLD_KINDS = {
     "augmenter": "augmenters",
     "task": "tasks",
     "backbone": "backbones",
@@ -78,7 +78,7 @@ def files(kind: str, names: Names) -> dict[str, str]:
         "folder": names.folder,
         "distribution": names.distribution,
         "kind": kind,
-        "kinds": KINDS[kind],
+        "kinds": SCAFFOLD_KINDS[kind],
         "run": run_command(kind, f"{names.snake}.gin"),
         "api": str(API_VERSION),
     }

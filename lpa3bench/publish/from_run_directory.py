@@ -22,7 +22,7 @@ from lpa3bench.types import SLOTS
 
 PLUGIN_NAME = re.compile(r"@(?:\w+/)*\w+\.(\w+)")
 """A plugin as gin names it: `@positives/augmenters.LPA3()`."""
-IMAGES = "images"
+IMAGES_FOLDER = "images"
 """The folder of a run whose PNG files are published."""
 SUMMARY_COSTS = (
     "training_seconds",
@@ -162,7 +162,9 @@ def _summary(record: records.Record) -> dict[str, Any]:
 
 
 def _images(path: Path) -> dict[str, str]:
-    return {f"images/{file.stem}": str(file.resolve()) for file in sorted((path / IMAGES).glob("*.png"))}
+    return {
+        f"images/{file.stem}": str(file.resolve()) for file in sorted((path / IMAGES_FOLDER).glob("*.png"))
+    }
 
 
 def _artifact(
@@ -173,7 +175,7 @@ def _artifact(
         name=f"run-{identity}",
         type="record",
         files={file.name: str(file.resolve()) for file in (folder.metrics,) if file.exists()}
-        | {f"{IMAGES}/{Path(path).name}": path for path in images.values()},
+        | {f"{IMAGES_FOLDER}/{Path(path).name}": path for path in images.values()},
         texts={name: text_without_folders(file.read_text(encoding="utf-8")) for name, file in texts.items()}
         | {
             folder.result.name: record_text(anonymous(record.data)),

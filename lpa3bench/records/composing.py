@@ -12,20 +12,20 @@ from lpa3bench.records.bits import pack
 from lpa3bench.records.schema import (
     PROTOCOL_VERSION,
     SCHEMA_VERSION,
-    Identity,
     PerClass,
     Purpose,
     RecordData,
+    RunIdentity,
     digest_of,
 )
-from lpa3bench.records.summary import MetricKind, Row, summarise_curve
+from lpa3bench.records.summary import CurveRow, MetricKind, summarise_curve
 
 
 def compose(
     *,
     cell: Mapping[str, Any],
     seed: int,
-    curve: Sequence[Row],
+    curve: Sequence[CurveRow],
     select: str,
     metrics: Mapping[str, MetricKind],
     details: Mapping[str, Any],
@@ -35,7 +35,7 @@ def compose(
     labels: Mapping[str, Any],
     protocol: Mapping[str, Any],
     config: Mapping[str, str],
-    identity: Identity,
+    identity: RunIdentity,
     provenance: Mapping[str, Any],
     resumed_from: Sequence[int],
     unused: Sequence[str],

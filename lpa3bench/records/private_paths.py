@@ -8,9 +8,9 @@ from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
 QUOTED = re.compile(r"""(["'])((?:\\.|(?!\1).)*)\1""", re.DOTALL)
-FOLDERS = re.compile(r"""(?<![\w.~@/\\-])(?:/|\\\\|[A-Za-z]:[/\\])[^\s'"(),;]*[/\\]""")
+_FOLDERS = re.compile(r"""(?<![\w.~@/\\-])(?:/|\\\\|[A-Za-z]:[/\\])[^\s'"(),;]*[/\\]""")
 """What stands before the last name of an absolute path, within other words."""
-IN_FILES = re.compile(FOLDERS.pattern.replace(r"(?<![", r"(?<![:"))
+IN_FILES = re.compile(_FOLDERS.pattern.replace(r"(?<![", r"(?<![:"))
 """The same, but that of an address, `https://…`, nothing is cut."""
 BITS = "correct"
 """The part of a record whose strings are packed bits, and may open like a path."""
@@ -49,7 +49,7 @@ def _of_quoted(text: str) -> str:
 
 
 def _of_prose(text: str) -> str:
-    return FOLDERS.sub("", _of_quoted(text))
+    return _FOLDERS.sub("", _of_quoted(text))
 
 
 def _last_name(word: str) -> str:

@@ -23,7 +23,7 @@ LARGEST = 64 * 2**20
 """Bytes of a file that is worth reading: a record of 10,000 epochs has a few million."""
 DEEPEST = 20
 """Levels of lists and objects in what labels and metrics tell; a matrix has two."""
-LONGEST = 240
+_LONGEST = 240
 """Letters of what is said to be wrong."""
 SHA256 = re.compile("[0-9a-f]{64}")
 
@@ -156,7 +156,7 @@ def read_records(places: Iterable[Path]) -> list[Record]:
 
 def _shortened(text: str) -> str:
     """In one line, and not a long one: it quotes what stands in the file."""
-    return printable(text if len(text) < LONGEST else f"{text[: LONGEST - 1]}…")
+    return printable(text if len(text) < _LONGEST else f"{text[: _LONGEST - 1]}…")
 
 
 # ------------------------------------------------------------------------------------------------- checking

@@ -24,7 +24,7 @@ Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Positive = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 Text = Annotated[str, Meta(max_length=10_000)]
 Number = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | float | None
-Name = Annotated[str, Meta(pattern="^[a-z0-9_]+$", max_length=100)]
+MetricName = Annotated[str, Meta(pattern="^[a-z0-9_]+$", max_length=100)]
 """Of a metric or a rule."""
 EightDigits = Annotated[str, Meta(pattern="^[0-9a-f]{8}$")]
 MOST_IMAGES = 10_000_000
@@ -49,7 +49,7 @@ class CellOfRun(Struct, frozen=True, forbid_unknown_fields=True):
     """Stands for all that defines the run but its seed: `Identity.short`."""
 
 
-class Identity(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class RunIdentity(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What defines a run beside its seed (see docs/records.md)."""
 
     config: dict[str, Text]
@@ -80,11 +80,11 @@ class MetricOfRun(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
     title: Text
     unit: Text
     higher_is_better: bool
-    scores: dict[Name, float | None]
+    scores: dict[MetricName, float | None]
     """By rule (`last`, `mean_last_20`, `val_selected`, `oracle_best`, …); None: undefined."""
     counts: bool = False
     """Whether it is a share of the test images, k/N, so that a test can be exact on counts."""
-    undefined: dict[Name, Text] = field(default_factory=dict)
+    undefined: dict[MetricName, Text] = field(default_factory=dict)
     """By rule, why there is no number."""
     computed: Literal["run", "later"] = "run"
     """Whether the run itself computed it, or somebody later from `predictions.npz`."""
@@ -189,9 +189,9 @@ class RecordData(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
     cell: CellOfRun
     seed: Count
     status: Literal["ok"]
-    select: Name
+    select: MetricName
     """The metric that an epoch is selected by on the validation split."""
-    metrics: Annotated[dict[Name, MetricOfRun], Meta(min_length=1)]
+    metrics: Annotated[dict[MetricName, MetricOfRun], Meta(min_length=1)]
     per_class: PerClass
     curve: Annotated[tuple[dict[str, Number], ...], Meta(min_length=1)]
     """A row an epoch: "epoch", "step", "passes", "seconds"; "<split>/<metric>"; what the task logs."""
@@ -202,12 +202,12 @@ class RecordData(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
     protocol: Protocol
     config: dict[str, Text]
     """Every value in force, by name."""
-    identity: Identity
+    identity: RunIdentity
     provenance: Provenance
     resumed_from: tuple[Count, ...]
     """Epochs that were done each time the run was taken up again."""
     flags: tuple[Text, ...]
-    details: dict[Name, Any] = field(default_factory=dict)
+    details: dict[MetricName, Any] = field(default_factory=dict)
     """What a metric says that is no number, by metric."""
     digest: str = ""
     """SHA-256 of all the rest, see `digest_of`; "" only until it is known."""

@@ -11,13 +11,13 @@ from typing import Any
 from lpa3bench.errors import DataError, RunFailed
 from lpa3bench.runtime.files import write_text
 
-FOLDER = "search"
+SEARCH_FOLDER = "search"
 """Beside the runs (or the records of a board): trials, and a file for each cell that was searched."""
 RESULT = "result.json"
 """A run directory has it."""
 BOARD_RECORDS = "results"
 """The folder in a board that holds its records."""
-SCHEMA_VERSION = 1
+SEARCH_SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Searched:
         return f"best of {self.trials} draws of {', '.join(self.ranges)}"
 
 
-def load(path: Path) -> Searched:
+def read_search(path: Path) -> Searched:
     """Read and check one such file.
 
     Raises:
@@ -72,7 +72,7 @@ def load(path: Path) -> Searched:
     return Searched(data, path)
 
 
-def find(places: Iterable[Path]) -> dict[str, Searched]:
+def find_searches(places: Iterable[Path]) -> dict[str, Searched]:
     """The search behind each run that had one, by the run's name; of several, that of the most trials.
 
     Args:
@@ -84,7 +84,7 @@ def find(places: Iterable[Path]) -> dict[str, Searched]:
         DataError: one of the files is damaged.
     """
     homes = dict.fromkeys(_home(place) for place in places)
-    found = [load(path) for home in homes for path in sorted((home / FOLDER).glob("*.json"))]
+    found = [read_search(path) for home in homes for path in sorted((home / SEARCH_FOLDER).glob("*.json"))]
     found.sort(key=lambda searched: searched.trials)  # a search that was enlarged may choose the same again
     return {run: searched for searched in found for run in searched.runs}
 
@@ -99,14 +99,14 @@ def _home(place: Path) -> Path:
     return place / BOARD_RECORDS if (place / BOARD_RECORDS).is_dir() else place
 
 
-def write(path: Path, data: Mapping[str, Any]) -> None:
+def write_search(path: Path, data: Mapping[str, Any]) -> None:
     """Write such a file, all or nothing.
 
     Raises:
         RunFailed: the disk refused it.
         ValueError: it is none.
     """
-    whole = {"schema_version": SCHEMA_VERSION, **data}
+    whole = {"schema_version": SEARCH_SCHEMA_VERSION, **data}
     if problem := _problem(whole):
         raise ValueError(problem)
     try:
@@ -124,8 +124,8 @@ def _problem(data: Any) -> str | None:
     for name, kind in kinds.items():
         if not isinstance(data.get(name), kind):
             return f"{name} is missing or no {kind.__name__}"
-    if data.get("schema_version") != SCHEMA_VERSION:
-        return f"schema_version is {data.get('schema_version')}, not {SCHEMA_VERSION}"
+    if data.get("schema_version") != SEARCH_SCHEMA_VERSION:
+        return f"schema_version is {data.get('schema_version')}, not {SEARCH_SCHEMA_VERSION}"
     if data["trials"] < 1 or len(data["tried"]) != data["trials"]:
         return f"{len(data['tried'])} were tried, and trials is {data['trials']}"
     if data["values"].keys() != data["ranges"].keys():

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from lpa3bench.records.schema import MetricOfRun
 
-Row = Mapping[str, Any]
+CurveRow = Mapping[str, Any]
 AVERAGES: dict[str, tuple[int, Callable[[Sequence[float]], float]]] = {
     "mean_last_10": (10, mean),
     "mean_last_20": (20, mean),
@@ -38,7 +38,7 @@ def column(split: str, metric: str) -> str:
 
 
 def summarise_curve(
-    curve: Sequence[Row], kinds: Mapping[str, MetricKind], select: str
+    curve: Sequence[CurveRow], kinds: Mapping[str, MetricKind], select: str
 ) -> dict[str, MetricOfRun]:
     """The numbers of each metric on the test split, by rule.
 
@@ -57,7 +57,7 @@ def summarise_curve(
     return {name: _metric(curve, name, kind, chosen, select) for name, kind in kinds.items()}
 
 
-def selected_epoch(curve: Sequence[Row], select: str, *, higher_is_better: bool) -> int | None:
+def selected_epoch(curve: Sequence[CurveRow], select: str, *, higher_is_better: bool) -> int | None:
     """The epoch with the best validation score, the first of equals; None where there is none."""
     by = column("val", select)
     if any(by not in row for row in curve):
@@ -68,7 +68,7 @@ def selected_epoch(curve: Sequence[Row], select: str, *, higher_is_better: bool)
 
 
 def _metric(
-    curve: Sequence[Row], name: str, kind: MetricKind, chosen: int | None, select: str
+    curve: Sequence[CurveRow], name: str, kind: MetricKind, chosen: int | None, select: str
 ) -> MetricOfRun:
     values: list[float | None] = [row[column("test", name)] for row in curve]
     known = [value for value in values if value is not None]
@@ -98,7 +98,7 @@ def _metric(
     )
 
 
-def _why_unselected(curve: Sequence[Row], select: str) -> str:
+def _why_unselected(curve: Sequence[CurveRow], select: str) -> str:
     if any(column("val", select) not in row for row in curve):
         return "there is no validation split (run.holdout = N makes one)"
     return f"{select} is undefined on the validation split"

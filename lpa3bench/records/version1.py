@@ -16,20 +16,20 @@ from lpa3bench.records.bits import unpack
 from lpa3bench.records.schema import (
     PROTOCOL_VERSION,
     SCHEMA_VERSION,
-    Identity,
     PackedBits,
     RecordData,
+    RunIdentity,
     digest_of,
 )
 from lpa3bench.records.summary import LAST, MetricKind, column, summarise_curve
 
 NUMERICS_OF_ENGINE = {"d96fb4873683e697": 1}
 """The numerics version of engines by the digest that schema 1 knew them by."""
-ACCURACY = MetricKind("accuracy", "%", True, True, "it is not finite")
-MACRO_AUC = MetricKind(
+_ACCURACY = MetricKind("accuracy", "%", True, True, "it is not finite")
+_MACRO_AUC = MetricKind(
     "macro AUC", "%", True, False, "a class has no image, or a predicted probability is not finite"
 )
-COLUMNS = {
+_COLUMNS = {
     "test": column("test", "accuracy"),
     "val": column("val", "accuracy"),
     "test_auc": column("test", "macro_auc"),
@@ -62,8 +62,8 @@ def from_version_1(old: Any) -> RecordData:
 def _converted(old: Mapping[str, Any]) -> RecordData:
     where, area = old["provenance"], "test_auc" in old["curve"][0]
     select = "macro_auc" if area else "accuracy"
-    curve = tuple({COLUMNS.get(name, name): value for name, value in row.items()} for row in old["curve"])
-    kinds = {"accuracy": ACCURACY, **({"macro_auc": MACRO_AUC} if area else {})}
+    curve = tuple({_COLUMNS.get(name, name): value for name, value in row.items()} for row in old["curve"])
+    kinds = {"accuracy": _ACCURACY, **({"macro_auc": _MACRO_AUC} if area else {})}
     metrics = summarise_curve(curve, kinds, select)
     for name, value in old["metrics"].items():
         metric = "macro_auc" if name.startswith("auc_") else "accuracy"
@@ -100,7 +100,7 @@ def _converted(old: Mapping[str, Any]) -> RecordData:
             "protocol": {
                 **old["protocol"],
                 "version": old["protocol"].get("version", PROTOCOL_VERSION),
-                "selection": COLUMNS.get(selection, selection),
+                "selection": _COLUMNS.get(selection, selection),
             },
             "config": identity["config"],
             "identity": identity,
@@ -119,7 +119,7 @@ def _converted(old: Mapping[str, Any]) -> RecordData:
     return msgspec.structs.replace(data, digest=digest_of(data))
 
 
-def upgraded(data: RecordData, identity: Identity) -> RecordData:
+def upgraded(data: RecordData, identity: RunIdentity) -> RecordData:
     """The record under an identity of today's recipe."""
     cell = msgspec.structs.replace(data.cell, identity=identity.short)
     data = msgspec.structs.replace(data, cell=cell, identity=identity)

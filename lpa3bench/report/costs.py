@@ -11,8 +11,8 @@ from lpa3bench.report.numbers import (
     format_difference,
     format_seconds,
     format_value,
-    unit,
     unit_of_difference,
+    unit_text,
 )
 from lpa3bench.stats import AtBudget, EqualCost
 
@@ -49,7 +49,9 @@ def _has_curve(cost: EqualCost) -> bool:
 
 
 def _stopped(at: AtBudget, measure: Measure) -> str:
-    scores = f"{format_value(at.method, measure)} against {format_value(at.baseline, measure)}{unit(measure)}"
+    scores = (
+        f"{format_value(at.method, measure)} against {format_value(at.baseline, measure)}{unit_text(measure)}"
+    )
     if at.test.difference is None:
         return f"{scores}, as a run had not finished an epoch"
     why = at.test.verdict if at.test.verdict == "not testable" else at.test.why

@@ -35,14 +35,14 @@ def scale_of(measure: Measure) -> int:
     return 100 if measure.unit == "%" else 1
 
 
-def unit(measure: Measure) -> str:
+def unit_text(measure: Measure) -> str:
     """What stands after a number of that measure: " %", " nats", or nothing."""
     return f" {measure.unit}" if measure.unit else ""
 
 
 def unit_of_difference(measure: Measure) -> str:
     """What stands after a difference: " points" between shares."""
-    return " points" if measure.unit == "%" else unit(measure)
+    return " points" if measure.unit == "%" else unit_text(measure)
 
 
 def in_unit(measure: Measure) -> str:
@@ -109,13 +109,3 @@ def _signed(number: float, digits: int) -> str:
     if not text.strip("-0."):
         return text.lstrip("-")
     return text.replace("-", MINUS)
-
-
-def unit(measure: Measure) -> str:
-    """What stands after a number of that measure: " %", " nats", or nothing."""
-    return f" {measure.unit}" if measure.unit else ""
-
-
-def unit_of_difference(measure: Measure) -> str:
-    """What stands after a difference: shares in per cent differ by points."""
-    return " points" if measure.unit == "%" else unit(measure)

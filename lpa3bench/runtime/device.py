@@ -19,7 +19,7 @@ VISIBLE = "CUDA_VISIBLE_DEVICES"
 """The environment variable that says which GPUs a process may see."""
 
 
-def choose(name: str) -> torch.device:
+def choose_device(name: str) -> torch.device:
     """The device of that name; "auto" takes a GPU where there is one.
 
     Raises:
@@ -41,7 +41,7 @@ def gpus(name: str) -> list[str]:
     Raises:
         UsageError: there is no such device here.
     """
-    if choose(name).type == "cpu":
+    if choose_device(name).type == "cpu":
         return []
     import torch
 
@@ -141,7 +141,7 @@ def send(x: torch.Tensor, device: torch.device) -> torch.Tensor:
     return x.to(device, non_blocking=True)
 
 
-def synchronise(device: torch.device) -> None:
+def synchronise_device(device: torch.device) -> None:
     """Wait until the device has done what it was given; call it before reading a clock."""
     if device.type != "cpu":
         import torch
@@ -160,7 +160,7 @@ def peak_memory(device: torch.device) -> int:
     return torch.cuda.max_memory_allocated(device)
 
 
-def describe(device: torch.device) -> str:
+def device_name(device: torch.device) -> str:
     """The hardware's name."""
     found = hardware(device)
     return str(found["gpu_name"] or found["cpu_model"])

@@ -5,7 +5,7 @@ Imports nothing.
 
 from __future__ import annotations
 
-MEDMNIST = "CC BY 4.0, as MedMNIST states; not intended for clinical use"
+_MEDMNIST = "CC BY 4.0, as MedMNIST states; not intended for clinical use"
 STATED = {
     "CIFAR10": "its page states no licence",
     "CIFAR100": "its page states no licence",
@@ -28,12 +28,12 @@ STATED = {
             "RetinaMNIST",
             "TissueMNIST",
         ),
-        MEDMNIST,
+        _MEDMNIST,
     ),
 }
-UNKNOWN = "not known to lpa3bench; ask whoever gave you the data"
+_UNKNOWN = "not known to lpa3bench; ask whoever gave you the data"
 
 
 def of(dataset: str) -> str:
     """What is known of a data set's licence, by its registered name; plain text."""
-    return STATED.get(dataset, UNKNOWN)
+    return STATED.get(dataset, _UNKNOWN)

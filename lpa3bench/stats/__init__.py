@@ -29,7 +29,7 @@ from lpa3bench.stats.paired import (
     holm,
     judged,
     paired_test,
-    smallest_p,
+    smallest_p_of,
     wilcoxon_test,
 )
 from lpa3bench.stats.pairing import Pair, Pairing, Unpaired, paired_runs
@@ -93,7 +93,7 @@ __all__ = [
     "ranks",
     "score_at",
     "settings_that_differ",
-    "smallest_p",
+    "smallest_p_of",
     "summarise",
     "surroundings_that_differ",
     "total_cost",

@@ -14,11 +14,11 @@ from typing import Literal
 from lpa3bench.stats.means import DECIMALS, canonical, summarise
 
 ALPHA = 0.05
-EXACT_UP_TO = 16
+_EXACT_UP_TO = 16
 """Pairs of which all sign flips are counted; of more, as many as 16 pairs have are drawn, seed fixed."""
-FLIPS = 2**EXACT_UP_TO
+FLIPS = 2**_EXACT_UP_TO
 SIGN_FLIP = "exact sign-flip permutation test of the mean difference"
-DRAWN = f"sign-flip permutation test of the mean difference, {FLIPS} drawn flips"
+SIGN_FLIP_DRAWN = f"sign-flip permutation test of the mean difference, {FLIPS} drawn flips"
 WILCOXON = "exact Wilcoxon signed-rank test"
 WILCOXON_DRAWN = f"Wilcoxon signed-rank test, {FLIPS} drawn flips"
 
@@ -55,12 +55,12 @@ class PairedTest:
     """Which sign of the statistic is the better one."""
 
 
-def smallest_p(n: int) -> float:
+def smallest_p_of(n: int) -> float:
     """The smallest two-sided p that flipping the signs of n differences can give: 2/2ⁿ.
 
     With more than `EXACT_UP_TO` pairs it is what the drawn flips and the one seen can resolve, 2/(flips + 1).
     """
-    return min(1.0, 2.0 ** (1 - n) if n <= EXACT_UP_TO else 2 / (FLIPS + 1))
+    return min(1.0, 2.0 ** (1 - n) if n <= _EXACT_UP_TO else 2 / (FLIPS + 1))
 
 
 def paired_test(differences: Sequence[float], *, higher_is_better: bool = True) -> PairedTest:
@@ -70,8 +70,8 @@ def paired_test(differences: Sequence[float], *, higher_is_better: bool = True) 
     zeros, and supposes no distribution, only that under the null hypothesis either sign of a difference is as
     likely. (Wilcoxon's test asks of ranks, drops zeros, and is exact only without ties.)
     """
-    exact = len(differences) <= EXACT_UP_TO
-    test = SIGN_FLIP if exact else DRAWN
+    exact = len(differences) <= _EXACT_UP_TO
+    test = SIGN_FLIP if exact else SIGN_FLIP_DRAWN
     return _tested(differences, differences, test, higher_is_better=higher_is_better)
 
 
@@ -81,7 +81,7 @@ def wilcoxon_test(differences: Sequence[float], *, higher_is_better: bool = True
     There differences are of different scales, so it asks of their ranks. Zeros are ranked, then dropped
     (Pratt, 1959). It is exact with ties too: the signs of the ranks are flipped.
     """
-    exact = len(differences) <= EXACT_UP_TO
+    exact = len(differences) <= _EXACT_UP_TO
     test = WILCOXON if exact else WILCOXON_DRAWN
     return _tested(differences, _signed_ranks(differences), test, higher_is_better=higher_is_better)
 
@@ -127,7 +127,7 @@ def _tested(
         statistic=fmean(round(value, DECIMALS) for value in values) if values else None,
         p=_sign_flip_p(values) if values else None,
         p_holm=None,
-        smallest_p=smallest_p(of.n),
+        smallest_p=smallest_p_of(of.n),
         verdict="not testable",
         why="not testable: there are no pairs",
         test=test,

@@ -12,7 +12,7 @@ from lpa3bench.types import SLOTS
 GIN_REFERENCE = re.compile(r"@((?:\w+/)*)(?:\w+\.)*(\w+)")
 """`@positives/augmenters.LPA3()`: the scope with its slashes, and the class."""
 ABSENT = "none"
-UNKNOWN = "not recorded"
+_UNKNOWN = "not recorded"
 PROCESSOR = "kind of processor"
 
 
@@ -52,7 +52,7 @@ def surroundings_that_decide(one: Record, other: Record) -> tuple[str, ...]:
     names = ("device", PROCESSOR, "compute capability", "torch", "threads", "processes", "precision")
     both = zip(names, one.surroundings, other.surroundings, strict=True)
     return tuple(
-        f"{name}: {UNKNOWN if a is None else a} → {UNKNOWN if b is None else b}"
+        f"{name}: {_UNKNOWN if a is None else a} → {_UNKNOWN if b is None else b}"
         for name, a, b in both
         if a != b or (a is None and name == PROCESSOR)
     )
@@ -130,8 +130,8 @@ def _versions(record: Record) -> Mapping[str, str]:
 def _surroundings(record: Record) -> dict[str, str]:
     where = record.data.provenance
     return {
-        "hardware": where.gpu_name or where.cpu_model or UNKNOWN,
-        PROCESSOR: where.gpu_capability or where.cpu_capability or UNKNOWN,
+        "hardware": where.gpu_name or where.cpu_model or _UNKNOWN,
+        PROCESSOR: where.gpu_capability or where.cpu_capability or _UNKNOWN,
         "precision": where.precision,
         "processes": str(where.world_size),
         "threads": str(where.threads),

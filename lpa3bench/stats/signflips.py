@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 EXACT_UP_TO = 40
 """Pairs; both halves of more would not fit into memory."""
-DRAWN = 2**16
+DRAWN_PATTERNS = 2**16
 """Sign patterns that are drawn, from a fixed seed, of more pairs than that."""
-ROUNDING = 2.0**-40
+_ROUNDING = 2.0**-40
 """Sums of floats that differ by no more than this share of the sum of all sizes are equal."""
 LOCATED = 2.0**-44
 """How exactly, as a share of the range of the differences, the ends of an interval are located."""
@@ -37,7 +37,7 @@ def smallest_p(differences: Sequence[float]) -> float:
     Of more than can be counted it is what the drawn patterns resolve; 1 where all are zero.
     """
     n = sum(value != 0 for value in differences)
-    return min(1.0, 2.0 ** (1 - n)) if n <= EXACT_UP_TO else 1 / (DRAWN + 1)
+    return min(1.0, 2.0 ** (1 - n)) if n <= EXACT_UP_TO else 1 / (DRAWN_PATTERNS + 1)
 
 
 def sign_flip_p(differences: Sequence[float]) -> float:
@@ -82,7 +82,7 @@ def _floats(values: Sequence[float]) -> bool:
 
 
 def _tolerance(values: Sequence[float]) -> float:
-    return ROUNDING * math.fsum(map(abs, values)) if _floats(values) else 0.0
+    return _ROUNDING * math.fsum(map(abs, values)) if _floats(values) else 0.0
 
 
 def _sums(values: Sequence[float], low: float, high: float) -> Array:
@@ -133,7 +133,7 @@ def _count_subsets_up_to(values: Sequence[float], mean: float) -> int:
 def _drawn_signs(n: int) -> Array:
     import numpy as np
 
-    return np.random.default_rng(0).integers(0, 2, size=(DRAWN, n), dtype=np.int8) * 2 - 1
+    return np.random.default_rng(0).integers(0, 2, size=(DRAWN_PATTERNS, n), dtype=np.int8) * 2 - 1
 
 
 def _drawn_p(values: Sequence[float]) -> float:
@@ -141,8 +141,8 @@ def _drawn_p(values: Sequence[float]) -> float:
 
     array = np.array(values, dtype=float)
     sums = np.abs(_drawn_signs(len(values)) @ array)
-    as_far = int((sums >= abs(array.sum()) - ROUNDING * np.abs(array).sum()).sum())
-    return (as_far + 1) / (DRAWN + 1)
+    as_far = int((sums >= abs(array.sum()) - _ROUNDING * np.abs(array).sum()).sum())
+    return (as_far + 1) / (DRAWN_PATTERNS + 1)
 
 
 def _drawn_interval(values: Sequence[float], confidence: float) -> tuple[float, float]:
@@ -152,7 +152,7 @@ def _drawn_interval(values: Sequence[float], confidence: float) -> tuple[float, 
     chosen = _drawn_signs(len(values)) > 0
     sizes = chosen.sum(1)
     means = np.sort((chosen @ np.array(values, dtype=float))[sizes > 0] / sizes[sizes > 0])
-    k = max(math.floor((1 - confidence) / 2 * (DRAWN + 1)), 1)
+    k = max(math.floor((1 - confidence) / 2 * (DRAWN_PATTERNS + 1)), 1)
     low, high = float(means[k - 1]), float(means[-k])
     if _drawn_p(values) > 1 - confidence:
         return min(low, 0.0), max(high, 0.0)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from getopt import GetoptError, gnu_getopt
 
-from lpa3bench.config import Config, load
+from lpa3bench.config import Config, load_config
 from lpa3bench.config.bindings import Origin
 from lpa3bench.plugin.registry import Registry
 from lpa3bench.runtime.paths import resolve_config
@@ -44,7 +44,7 @@ class SuiteCell:
             ConfigError, PluginError: as `config.load`; or there is no such file.
         """
         files = [resolve_config(name) for name in self.files]
-        return load(files, setting=self.setting, bindings=self.bindings, registry=registry)
+        return load_config(files, setting=self.setting, bindings=self.bindings, registry=registry)
 
 
 def bound_name(text: str) -> str:

@@ -14,8 +14,8 @@ from lpa3bench.config.experiment import Experiment
 from lpa3bench.data.splits import data_hash
 from lpa3bench.errors import BenchError, ConfigError, RunFailed, blamed
 from lpa3bench.plugin.registry import Registry
-from lpa3bench.records.schema import Identity
-from lpa3bench.records.searches import FOLDER
+from lpa3bench.records.schema import RunIdentity
+from lpa3bench.records.searches import SEARCH_FOLDER
 from lpa3bench.suites import LoadedCell, Search, Suite, SuiteCell, binding_texts
 from lpa3bench.suites.suite_run import SuiteRun
 from lpa3bench.training.job import cache_in, identify, label_content, run_name
@@ -118,7 +118,7 @@ class Planner:
         experiment = config.experiment()
         found_hash, _ = self._data(config, experiment)
         name = cell_name(config.names, experiment.setting)
-        known: dict[bytes, Identity] = {}
+        known: dict[bytes, RunIdentity] = {}
         found = []
         for seed in seeds:
             content = label_content(experiment, self.data, seed)
@@ -168,7 +168,7 @@ class Planner:
             values = search.draw(str(loaded.cell), loaded.ranges, number)
             cell = loaded.with_values((*binding_texts(values), *held_out))
             config = cell.load(self.registry)
-            yield SearchTrial(number, values, self.runs(cell, config, search.seeds, self.out / FOLDER))
+            yield SearchTrial(number, values, self.runs(cell, config, search.seeds, self.out / SEARCH_FOLDER))
 
 
 def matching_plans(

@@ -22,7 +22,7 @@ TABLE_SECONDS = 0.5
 """Between two drawings of the table."""
 COUNTS_SECONDS = 60.0
 """Between two plain lines with the counts."""
-COLUMNS = ("cell", "seed", "epoch", "score", "time")
+_COLUMNS = ("cell", "seed", "epoch", "score", "time")
 
 
 def time_left(progress: SuiteProgress, capacity: int) -> float | None:
@@ -158,7 +158,7 @@ class TableDisplay(ProgressDisplay):
         from rich.text import Text
 
         table = Table(box=box.SIMPLE_HEAD)
-        for name in COLUMNS:
+        for name in _COLUMNS:
             right = name in ("seed", "epoch", "time")
             table.add_column(
                 name, justify="right" if right else "left", no_wrap=True, overflow="ellipsis",

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lpa3bench.config.bindings import Binding, Origin
-from lpa3bench.config.operative import plain
-from lpa3bench.config.typecheck import Mismatch, advice, fit, literal
+from lpa3bench.config.operative import plain_value
+from lpa3bench.config.typecheck import Mismatch, advice, fit_value, literal
 
 SEARCH_KEYS: dict[str, Any] = {
     "trials": int,
@@ -121,7 +121,7 @@ def parse_search(binding: Binding) -> Search:
         ConfigError: something in it is wrong; the message opens with its place.
     """
     origin = binding.origin
-    given = plain(binding, dict[str, Any])
+    given = plain_value(binding, dict[str, Any])
     for name in given:
         if name not in SEARCH_KEYS:
             raise origin.error(f"{binding} has no {name!r}; {advice(name, SEARCH_KEYS, 'its keys')}")
@@ -144,7 +144,7 @@ def parse_search(binding: Binding) -> Search:
 
 def _fitted(name: str, value: Any, binding: Binding) -> Any:
     try:
-        return fit(value, SEARCH_KEYS[name], lambda _: object)
+        return fit_value(value, SEARCH_KEYS[name], lambda _: object)
     except Mismatch as reason:
         raise binding.origin.error(f"{binding}: {name!r} {reason}") from None
 

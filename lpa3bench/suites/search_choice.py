@@ -112,7 +112,7 @@ class SearchChoice:
         Raises:
             RunFailed: the disk refused it.
         """
-        searches.write(self.path, self.data)
+        searches.write_search(self.path, self.data)
 
 
 def _choice(
@@ -149,7 +149,7 @@ def _choice(
 def _failed_before(path: Path) -> dict[str, str]:
     """Causes by the names of the runs of bad draws, from the file of an earlier search, if there is one."""
     try:
-        tried = searches.load(path).data["tried"]
+        tried = searches.read_search(path).data["tried"]
     except DataError:  # not there, or damaged: it is searched and written again
         return {}
     return {name: str(one["failed"]) for one in tried if one.get("failed") for name in one["runs"]}
@@ -158,4 +158,4 @@ def _failed_before(path: Path) -> dict[str, str]:
 def _path(out: Path, search: Search, planned: CellPlan) -> Path:
     """Another file for each cell and each search."""
     parts = (planned.identity, str(planned.loaded.cell), repr(search.as_data()))
-    return out / searches.FOLDER / f"{digest(*(part.encode() for part in parts))[:8]}.json"
+    return out / searches.SEARCH_FOLDER / f"{digest(*(part.encode() for part in parts))[:8]}.json"

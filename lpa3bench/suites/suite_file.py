@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from lpa3bench.config import used
-from lpa3bench.config.bindings import SUITE, Binding, Origin, repeated
+from lpa3bench.config.bindings import SUITE, Binding, Origin, repeated_bindings
 from lpa3bench.config.gin_syntax import Import, Include, Statement, text_of
 from lpa3bench.config.loading import parse
-from lpa3bench.config.operative import plain
+from lpa3bench.config.operative import plain_value
 from lpa3bench.config.typecheck import advice
 from lpa3bench.errors import ConfigError
 from lpa3bench.plugin.registry import Registry
@@ -121,7 +121,7 @@ def read_suite_and_errors(path: Path) -> tuple[Suite, list[ConfigError]]:
         statements = [*parse(text, partial(Origin, called(path)))]
     except ConfigError as error:
         return Suite(), [error]
-    errors += repeated([s for s in statements if isinstance(s, Binding) and s.target == SUITE])
+    errors += repeated_bindings([s for s in statements if isinstance(s, Binding) and s.target == SUITE])
     if not any(isinstance(s, Binding) and s.target == SUITE for s in statements):
         name = called(path)
         message = f"no suite, for suite.cells is missing; `lpa3bench run {name}` is for one run"
@@ -176,7 +176,7 @@ def _of_a_suite(statement: Statement) -> Binding:
 
 def _value(binding: Binding) -> Any:
     """The value, checked."""
-    value = plain(binding, SUITE_PARAMETERS[binding.parameter])
+    value = plain_value(binding, SUITE_PARAMETERS[binding.parameter])
     if binding.parameter in NEEDED_PARAMETERS and not value:
         raise binding.origin.error(f"{binding} must not be empty")
     if binding.parameter == "search":

@@ -60,10 +60,10 @@ def main() -> None:
     results = sys.stdout
     with redirect_stdout(sys.stderr):  # what plugins print must not mix with the results
         order = json.load(sys.stdin)
-        from lpa3bench.plugin.registry import load
+        from lpa3bench.plugin.registry import load_registry
         from lpa3bench.training import dry_run
 
-        registry = load(tuple(Path(text) for text in order["plugins"]))
+        registry = load_registry(tuple(Path(text) for text in order["plugins"]))
         until = time.monotonic() + order["budget"]
         for files, setting, bindings in order["cells"]:
             if time.monotonic() >= until:

@@ -17,7 +17,7 @@ from lpa3bench.testing.tiny import TinyNet, TinySet, environment
 from lpa3bench.training.environment import Environment
 
 TRIED_EPOCHS = 3
-LONGEST = 24
+_LONGEST = 24
 """Steps after which an epoch is cut short: a task may count its epochs in thousands of them."""
 
 
@@ -44,7 +44,7 @@ def steps(env: Environment, task: Task, epoch: int) -> Iterator[tuple[Step, dict
     env.clock.epoch = epoch
     env.views.begin_epoch(epoch)
     task.begin_epoch(epoch)
-    for step in islice(task.batches(epoch), LONGEST):
+    for step in islice(task.batches(epoch), _LONGEST):
         logs = task.update(step, env.views)
         env.clock.step += 1
         yield step, logs

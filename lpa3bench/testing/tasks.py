@@ -11,7 +11,7 @@ from torch import Tensor
 from lpa3bench.api import Task
 from lpa3bench.testing.differences import listed, outcome_of
 from lpa3bench.testing.laws import EVERY, Finding, Law, NotApplicable, findings_of, hold
-from lpa3bench.testing.short_training import LONGEST, TRIED_EPOCHS
+from lpa3bench.testing.short_training import _LONGEST, TRIED_EPOCHS
 from lpa3bench.testing.subject import initialise, no_global_draws, other_seed, same_seed
 from lpa3bench.testing.tiny import SPEC, Noise, TinyLabels, hard
 from lpa3bench.testing.training_subject import (
@@ -40,7 +40,7 @@ def phases(subject: TaskSubject) -> None:
     unknown = sorted(subject.first.reached().unannounced)
     assert not unknown, f"phase {listed(unknown)} was not announced"
     for epoch, (planned, real) in enumerate(subject.first.lengths):
-        cut = real >= LONGEST  # then it may have had any number more
+        cut = real >= _LONGEST  # then it may have had any number more
         right = max(real, 1) <= PLAN * max(planned, 1) and (cut or planned <= PLAN * max(real, 1))
         shown = f"{real} or more" if cut else real
         assert right, f"{planned} steps are announced for epoch {epoch}, which has {shown}"

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from lpa3bench.errors import FailureKind, RunFailed
 
-NEVER = torch.iinfo(torch.int64).max
+_NEVER = torch.iinfo(torch.int64).max
 
 
 class Alarm:
@@ -24,7 +24,7 @@ class Alarm:
     def note(self, what: str, bad: Tensor, step: int, *, kind: FailureKind = "other") -> None:
         """`bad`: 0-d bool on the device; `what` and `kind` are what to stop the run with."""
         self._kinds[what] = kind
-        now = torch.where(bad, step, NEVER)
+        now = torch.where(bad, step, _NEVER)
         before = self._first.get(what)
         self._first[what] = now if before is None else torch.minimum(before, now)
 
@@ -39,6 +39,6 @@ class Alarm:
             return
         steps = torch.stack(list(flags.values())).tolist()
         first = min(steps)
-        if first != NEVER:
+        if first != _NEVER:
             what = list(flags)[steps.index(first)]
             raise RunFailed(f"step {first}: {what}", kind=self._kinds[what], step=first)

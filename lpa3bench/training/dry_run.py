@@ -28,7 +28,7 @@ from lpa3bench.types import spans
 CPU_BATCH = 8
 BATCHES = 4
 """Batches that the made-up training set holds."""
-LATE = 10**6
+_LATE = 10**6
 """The step that a rehearsal starts at, so that no augmenter is warming up."""
 
 
@@ -124,7 +124,7 @@ def _line(small: Rehearsal, large: Rehearsal, at_small: float, at_large: float) 
 
 def _steps(config: Config, root: Path, device: str) -> dict[str, int]:
     """Steps of each phase over the whole run; empty where the data set is neither here nor of known size."""
-    experiment, where = config.experiment(), devices.choose(device)
+    experiment, where = config.experiment(), devices.choose_device(device)
     spec, count = experiment.spec, experiment.dataset.train_images
     store, _ = _training_set(experiment, spec, 1, where)
     if count is not None:  # no image is looked at
@@ -164,7 +164,7 @@ def rehearse(
         RunFailed: a step's loss is not finite, or a phase was never reached.
     """
     experiment = config.experiment()
-    where = devices.choose(device)
+    where = devices.choose_device(device)
     task: Task = experiment.task
     full = task.batch_size
     if where.type == "cpu":
@@ -172,7 +172,7 @@ def rehearse(
     spec = experiment.spec
     store, labels = _training_set(experiment, spec, task.batch_size, where)
     env = Environment(experiment, spec=spec, store=store, labels=labels, seed=0, device=where)
-    env.clock.step = LATE
+    env.clock.step = _LATE
     task.setup(env)
     phases = task.phases(experiment.epochs)
     before = devices.peak_memory(where)
@@ -210,7 +210,7 @@ def _enter(task: Task, env: Environment, epoch: int, due: dict[str, Phase], repe
 
 def _timed(task: Task, env: Environment, step: Step, phase: Phase) -> PhaseCost:
     passes = env.passes.total()
-    devices.synchronise(env.device)
+    devices.synchronise_device(env.device)
     start = time.perf_counter()
     loss = float(task.update(step, env.views)["loss"])
     seconds = time.perf_counter() - start

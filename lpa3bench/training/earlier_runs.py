@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from lpa3bench.errors import RunFailed
-from lpa3bench.training.identity import differences, summary
+from lpa3bench.training.identity import differences, in_one_line
 from lpa3bench.training.job import Job, Plan, plan
 from lpa3bench.training.run_directory import RunDirectory
 
@@ -38,7 +38,7 @@ def left_behind(job: Job, planned: Plan) -> str | None:
     if not found:
         return None
     newest = max(found, key=lambda pair: pair[0])[1]
-    what = summary(_changed(job, planned, newest))
+    what = in_one_line(_changed(job, planned, newest))
     return f"{newest.path} was interrupted and does not go on: it is another run ({what})"
 
 

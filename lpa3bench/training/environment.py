@@ -21,7 +21,7 @@ from lpa3bench.runtime.seeding import Draws, SharedDraws, derive
 from lpa3bench.training.device_checks import Alarm
 from lpa3bench.training.guard import Clock, Views
 from lpa3bench.training.image_passes import Passes
-from lpa3bench.training.network import build
+from lpa3bench.training.network import build_networks
 
 
 class Environment(Env):
@@ -63,7 +63,7 @@ class Environment(Env):
         self._draws: dict[str, Draws] = {}
         task: Task = experiment.task
         slots = experiment.slots()
-        self.models = build(
+        self.models = build_networks(
             task.models,
             experiment.backbone,
             spec,

@@ -11,7 +11,7 @@ import msgspec
 from lpa3bench.errors import DataError
 from lpa3bench.plugin.code import code_of
 from lpa3bench.plugin.registry import OURS, Entry
-from lpa3bench.records.schema import Identity, RecordData
+from lpa3bench.records.schema import RecordData, RunIdentity
 from lpa3bench.records.version1 import NUMERICS_OF_ENGINE
 from lpa3bench.runtime.files import digest
 
@@ -28,7 +28,7 @@ def identity(
     data_hash: str,
     label_content: bytes = b"",
     limit: int | None = None,
-) -> Identity:
+) -> RunIdentity:
     """What defines a run beside its seed. Library versions and hardware are provenance.
 
     Args:
@@ -42,7 +42,7 @@ def identity(
         PluginError: a plugin cannot be imported, or its source cannot be found.
     """
     trained = sorted((e for e in plugins if e.kind != "metrics"), key=lambda e: e.name)
-    return Identity(
+    return RunIdentity(
         config=dict(config),
         data=data_hash,
         labels=digest(label_content) if label_content else None,
@@ -57,7 +57,7 @@ def _stands_for(entry: Entry) -> str:
     return str(getattr(entry.load(), "version", 1)) if entry.is_ours else code_of(entry).digest
 
 
-def of_record(data: RecordData, config: Mapping[str, str]) -> Identity:
+def of_record(data: RecordData, config: Mapping[str, str]) -> RunIdentity:
     """What defines the run of a record of schema 1: the same as of a new run of its cell.
 
     Schema 1 tells nothing of the files that labels are read from.
@@ -83,13 +83,13 @@ def _of_digests(sources: Mapping[str, str], distributions: Mapping[str, str]) ->
 
 
 # --------------------------------------------------------------------------------------- in `env.json`
-def plain(defined: Identity) -> dict[str, Any]:
+def identity_as_json(defined: RunIdentity) -> dict[str, Any]:
     """An identity as JSON values."""
     found: dict[str, Any] = msgspec.to_builtins(defined)
     return found
 
 
-def from_plain(began: Mapping[str, Any]) -> Identity:
+def from_plain(began: Mapping[str, Any]) -> RunIdentity:
     """The identity in what a run wrote when it began; an engine without numerics versions may have been it.
 
     Raises:
@@ -97,9 +97,9 @@ def from_plain(began: Mapping[str, Any]) -> Identity:
     """
     held = began["identity"]
     if "engine" not in held:
-        return msgspec.convert(held, Identity)
+        return msgspec.convert(held, RunIdentity)
     lines = (line.partition(" = ") for line in held["config"])
-    return Identity(
+    return RunIdentity(
         config={short_name(name): text for name, _, text in lines},
         data=held["data"],
         labels=held.get("labels"),
@@ -127,24 +127,24 @@ SHOWN = 3
 """Differences that one line names; more are counted."""
 
 
-def summary(changed: Sequence[str]) -> str:
+def in_one_line(changed: Sequence[str]) -> str:
     """Differences in one line."""
     more = f"; and {len(changed) - SHOWN} more" if len(changed) > SHOWN else ""
     return "; ".join(changed[:SHOWN]) + more
 
 
-def changes(held: Mapping[str, Any] | None, now: Identity) -> str:
+def identity_changes(held: Mapping[str, Any] | None, now: RunIdentity) -> str:
     """In what an identity that was kept as `plain` made it differs from another, in one line; "": in nothing.
 
     None: it was not kept, as an earlier engine did not.
     """
     if held is None:
         return "by an earlier lpa3bench"
-    return summary(differences(msgspec.convert(held, Identity), now))
+    return in_one_line(differences(msgspec.convert(held, RunIdentity), now))
 
 
 def differences(
-    one: Identity, other: Identity, default: Callable[[str], str] = lambda name: "the default"
+    one: RunIdentity, other: RunIdentity, default: Callable[[str], str] = lambda name: "the default"
 ) -> list[str]:
     """In what two identities differ, a line each.
 

@@ -11,7 +11,7 @@ from lpa3bench.config.cell import cell_name
 from lpa3bench.config.experiment import Experiment
 from lpa3bench.data.training_data import TrainingData, prepare
 from lpa3bench.errors import ConfigError
-from lpa3bench.records.schema import Identity, Purpose
+from lpa3bench.records.schema import Purpose, RunIdentity
 from lpa3bench.runtime import device as devices
 from lpa3bench.training import identity as identities
 from lpa3bench.training.run_directory import RunDirectory
@@ -46,7 +46,7 @@ class Plan:
     experiment: Experiment
     device: torch.device
     data: TrainingData
-    identity: Identity
+    identity: RunIdentity
     cell: str
     folder: RunDirectory
 
@@ -60,7 +60,7 @@ def plan(job: Job) -> Plan:
         UsageError: the device is not there.
     """
     experiment = job.config.experiment()
-    device = devices.choose(job.device)
+    device = devices.choose_device(job.device)
     try:
         data = prepare(
             experiment,
@@ -95,7 +95,7 @@ def label_content(experiment: Experiment, root: Path, seed: int) -> bytes:
     return b"" if experiment.labels is None else experiment.labels.content(root, seed)
 
 
-def identify(config: Config, *, data_hash: str, content: bytes, limit: int | None = None) -> Identity:
+def identify(config: Config, *, data_hash: str, content: bytes, limit: int | None = None) -> RunIdentity:
     """What defines a run of the config, beside its seed, on a data set of that hash and with such labels."""
     return identities.identity(
         config=config.identity_config,
@@ -106,6 +106,6 @@ def identify(config: Config, *, data_hash: str, content: bytes, limit: int | Non
     )
 
 
-def run_name(cell: str, identity: Identity, seed: int) -> str:
+def run_name(cell: str, identity: RunIdentity, seed: int) -> str:
     """What the folder of a run is called."""
     return f"{cell}-{identity.short}-s{seed}"

@@ -15,7 +15,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from lpa3bench.api import Step, Task
-from lpa3bench.config.cell import describe
+from lpa3bench.config.cell import describe_cell
 from lpa3bench.errors import ConfigError, PluginError, RunFailed, blamed
 from lpa3bench.plugin.copies import plugin_sources
 from lpa3bench.records import Record, compose, write_record
@@ -42,7 +42,7 @@ from lpa3bench.types import SCORED
 
 CHECK_EVERY = 50
 """Steps between two looks at the device's flags."""
-RESERVED = frozenset({"epoch", "step", "passes", "seconds", "train", *SCORED})
+_RESERVED = frozenset({"epoch", "step", "passes", "seconds", "train", *SCORED})
 """Names in a row of the curve that no task may log under, nor with one of them in front of a "/"."""
 
 
@@ -158,7 +158,7 @@ def run(job: Job, sinks: Sequence[Sink] = (), processes: Processes = ALONE) -> O
                 task.end_epoch(epoch)
                 with processes.agreeing():
                     env.alarm.check()
-                devices.synchronise(device)
+                devices.synchronise_device(device)
                 mark = ledger.spend(step.phase, since=mark)
 
                 # ---------------------------------------------------------------------------- scoring
@@ -194,7 +194,7 @@ def run(job: Job, sinks: Sequence[Sink] = (), processes: Processes = ALONE) -> O
             write_predictions(folder.predictions, stored)
             composed = compose(
                 purpose=job.purpose,
-                cell=describe(experiment, job.config.names),
+                cell=describe_cell(experiment, job.config.names),
                 seed=job.seed,
                 curve=ledger.curve,
                 select=selecting.name,
@@ -238,9 +238,9 @@ def _check_alike(planned: Plan, checkpoint: dict[str, Any], processes: Processes
     """A run goes on as it began: by the same code and config; other devices, or more processes, round in
     other places."""
     folder = planned.folder
-    written = processes.from_first(lambda: identities.plain(folder.beginning().identity))
+    written = processes.from_first(lambda: identities.identity_as_json(folder.beginning().identity))
     for held in (checkpoint.get("identity"), written):
-        if changed := identities.changes(held, planned.identity):
+        if changed := identities.identity_changes(held, planned.identity):
             raise RunFailed(f"{folder.path}: was begun as another run ({changed}); start over with --fresh")
     began, size = checkpoint["device"], checkpoint["world_size"]
     if began != planned.device.type:
@@ -264,7 +264,7 @@ def _update(task: Task, env: Environment, step: Step, ledger: Ledger) -> dict[st
         logs = task.update(step, env.views)
     if counter is not None:
         ledger.flops[step.phase] = sum(env.processes.objects(counter.get_total_flops()))
-    taken = sorted(name for name in logs if name.partition("/")[0] in RESERVED)
+    taken = sorted(name for name in logs if name.partition("/")[0] in _RESERVED)
     if "loss" not in logs or taken:
         wrong = f"logs {', '.join(taken)}, a name of the engine's" if "loss" in logs else "logs no loss"
         raise PluginError(f"{type(task).__name__}.update {wrong}")
@@ -295,7 +295,7 @@ def _write_start(job: Job, planned: Plan, processes: Processes) -> None:
     for copy in plugin_sources(job.config.plugins).values():
         copy.write(folder.path)
     began = {
-        "identity": identities.plain(planned.identity),
+        "identity": identities.identity_as_json(planned.identity),
         "seed": job.seed,
         "provenance": _provenance(job, planned, processes),
     }
@@ -311,7 +311,7 @@ def _write_start(job: Job, planned: Plan, processes: Processes) -> None:
 def _save(planned: Plan, env: Environment, task: Task, ledger: Ledger) -> None:
     """A checkpoint at the end of an epoch."""
     state = {
-        "identity": identities.plain(planned.identity),
+        "identity": identities.identity_as_json(planned.identity),
         "env": env.state_dict(),
         "task": task.state_dict(),
         "ledger": ledger.state_dict(),

@@ -10,7 +10,7 @@ from torch import Tensor
 from lpa3bench.api import Backbone, DatasetSpec, Model, Output
 from lpa3bench.errors import PluginError, blamed
 from lpa3bench.nn.batchnorm import add_auxiliary
-from lpa3bench.nn.syncbatchnorm import synchronise
+from lpa3bench.nn.syncbatchnorm import synchronise_batchnorm
 from lpa3bench.runtime.distributed import ALONE, Processes
 from lpa3bench.runtime.seeding import derive, seeded
 from lpa3bench.training.image_passes import BACKWARD_IMAGE, BACKWARD_WEIGHTS, FORWARD, Passes
@@ -63,7 +63,7 @@ class Classifier(Model):
         return output
 
 
-def build(
+def build_networks(
     names: tuple[str, ...],
     backbone: Callable[..., Backbone],
     spec: DatasetSpec,
@@ -84,7 +84,7 @@ def build(
     for name in names:
         with seeded(derive(seed, "init", name)):
             network = backbone(num_classes=spec.num_classes, in_channels=spec.channels)
-        synchronise(network, processes)
+        synchronise_batchnorm(network, processes)
         if auxiliary:
             add_auxiliary(network)
         model = Classifier(name, network, spec, passes)

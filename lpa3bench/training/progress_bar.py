@@ -22,7 +22,7 @@ LINE_SECONDS = 5.0
 LINE_ROOM = 60
 """Characters of a line that results may fill."""
 BAR_WIDTH = 20
-COUNTS = ("epoch", "step", "passes")
+_COUNTS = ("epoch", "step", "passes")
 """Columns of a row that say how far the run is, not how good."""
 
 
@@ -38,7 +38,7 @@ def draws_bars(stream: TextIO) -> bool:
     return stream.isatty() and not unwelcome
 
 
-class Pace:
+class StepRate:
     """Counts steps against the plan.
 
     The speed is that of the phase under way, because phases differ in cost, from the time between two steps
@@ -109,14 +109,14 @@ class Lines(Sink):
     A stream that was closed silences it: that must not end a run that has trained for hours.
     """
 
-    pace: Pace
+    pace: StepRate
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
         self._next = 0.0
 
     def start(self, info: RunInfo) -> None:
-        self.pace = Pace(info)
+        self.pace = StepRate(info)
         if info.note is not None:
             self._write(f"note: {info.note}")
         begun = f", goes on after epoch {info.epochs_done}" if info.epochs_done else ""
@@ -144,7 +144,7 @@ class Bar(Sink):
     A terminal that was closed silences it, as above.
     """
 
-    pace: Pace
+    pace: StepRate
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
@@ -156,7 +156,7 @@ class Bar(Sink):
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn
 
-        self.pace = Pace(info)
+        self.pace = StepRate(info)
         self._bar = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(BAR_WIDTH),
@@ -211,7 +211,7 @@ def numbers(row: Mapping[str, Any], room: int) -> str:
     of_splits = {split: [name for name in row if name.startswith(f"{split}/")] for split in SCORED}
     first = [names[0] for names in of_splits.values() if names]
     others = [name for names in of_splits.values() for name in names[1:]]
-    logged = [name for name in row if name not in (*COUNTS, *first, *others)]
+    logged = [name for name in row if name not in (*_COUNTS, *first, *others)]
     text = ""
     for name in (*first, *logged, *others):
         if isinstance(value := row[name], float):

@@ -15,7 +15,7 @@ import msgspec
 
 from lpa3bench.errors import DataError, InUse, RunFailed
 from lpa3bench.records import Record, read_record
-from lpa3bench.records.schema import Identity
+from lpa3bench.records.schema import RunIdentity
 from lpa3bench.runtime.files import write_text
 from lpa3bench.training import identity as identities
 from lpa3bench.types import SLOTS, SlotName
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class Beginning:
     """What a run wrote before its first step."""
 
-    identity: Identity
+    identity: RunIdentity
     seed: int
     short: str
     """The eight digits of the identity in the run's name."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from lpa3bench.api import Metric
 from lpa3bench.errors import PluginError, blamed
-from lpa3bench.records.summary import MetricKind, Row, column
+from lpa3bench.records.summary import CurveRow, MetricKind, column
 from lpa3bench.training.predictions import Predictions
 
 
@@ -39,7 +39,7 @@ def scores(metrics: Sequence[Metric], predicted: Mapping[str, Predictions]) -> d
     }
 
 
-def begun_with(metrics: Sequence[Metric], curve: Sequence[Row]) -> tuple[Metric, ...]:
+def begun_with(metrics: Sequence[Metric], curve: Sequence[CurveRow]) -> tuple[Metric, ...]:
     """Those that every epoch so far was scored by. One that was added since is computed later, from the
     predictions, and leaves no curve with a gap."""
     return tuple(m for m in metrics if m.detail_only or all(column("test", m.name) in row for row in curve))

@@ -8,7 +8,7 @@ from lpa3bench.plugin.hookspecs import Register
 HERE = "lpa3bench_plugins"
 
 # The multi-class, binary and ordinal 2-D sets of MedMNIST; ChestMNIST is multi-label and refused by name.
-MEDMNIST = (
+_MEDMNIST = (
     "BloodMNIST", "BreastMNIST", "ChestMNIST", "DermaMNIST", "OCTMNIST", "OrganAMNIST", "OrganCMNIST",
     "OrganSMNIST", "PathMNIST", "PneumoniaMNIST", "RetinaMNIST", "TissueMNIST",
 )  # fmt: skip
@@ -56,7 +56,7 @@ def register_datasets(register: Register) -> None:
     register("STL10", f"{HERE}.datasets.stl10:STL10")
     register("Images", f"{HERE}.datasets.images:Images")
     register("Synthetic", f"{HERE}.datasets.synthetic:Synthetic")
-    for name in MEDMNIST:
+    for name in _MEDMNIST:
         register(name, f"{HERE}.datasets.medmnist:{name}")
 
 

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from lpa3bench.analysis.card import measures as cardmeasures
+from lpa3bench.analysis.card import card_measures as cardmeasures
 from lpa3bench.analysis.card import probes as cardprobes
+from lpa3bench.analysis.card.card_measures import bootstrap, mean, proportion, ratio, spread, wilson
 from lpa3bench.analysis.card.folds import CardFold
 from lpa3bench.analysis.card.judge import JudgeNet, look
-from lpa3bench.analysis.card.measures import bootstrap, mean, proportion, ratio, spread, wilson
 from lpa3bench.analysis.card.nuisance import (
     ANGLES,
     COLOURS,
@@ -24,9 +24,9 @@ from lpa3bench.analysis.card.nuisance import (
     FACTORS,
     SHIFTS,
     NuisanceDigits,
-    paint,
+    paint_nuisance,
 )
-from lpa3bench.analysis.card.probes import bits, read
+from lpa3bench.analysis.card.probes import bits, read_probe
 from lpa3bench.data.splits import data_hash
 from lpa3bench.testing.backbones import try_backbone
 from lpa3bench.testing.datasets import try_dataset
@@ -124,7 +124,7 @@ def test_nuisances_are_what_they_are_called() -> None:
 
     def painted(colour: int = 0, rotation: int = upright, position: int = middle) -> Tensor:
         drawn = {"colour": colour, "rotation": rotation, "position": position}
-        return paint(ink, {name: torch.tensor([place]) for name, place in drawn.items()})[0]
+        return paint_nuisance(ink, {name: torch.tensor([place]) for name, place in drawn.items()})[0]
 
     def centre(image: Tensor) -> tuple[float, float]:
         light = image.sum(0)
@@ -170,7 +170,7 @@ def test_probes_find_what_is_there_and_no_more(monkeypatch: pytest.MonkeyPatch) 
     taught, asked = (
         {name: t[places] for name, t in both.items()} for places in (slice(320), slice(320, None))
     )
-    found = read(images[:320], taught, images[320:], asked, {"shown": 4, "hidden": 4}, seed=1)
+    found = read_probe(images[:320], taught, images[320:], asked, {"shown": 4, "hidden": 4}, seed=1)
     assert len(found["shown"]) == 2
     for one in found["shown"]:
         assert one.accuracy == 1
@@ -178,7 +178,7 @@ def test_probes_find_what_is_there_and_no_more(monkeypatch: pytest.MonkeyPatch) 
     for one in found["hidden"]:
         assert bits(one.nats) < 0.05
         assert one.accuracy < 0.4
-    again = read(images[:320], taught, images[320:], asked, {"shown": 4, "hidden": 4}, seed=1)
+    again = read_probe(images[:320], taught, images[320:], asked, {"shown": 4, "hidden": 4}, seed=1)
     assert found == again
 
 

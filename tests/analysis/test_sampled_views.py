@@ -16,7 +16,7 @@ from lpa3bench.errors import BenchError, ConfigError, UsageError
 
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=30), st.integers(1, 40))
 def test_every_class_has_its_turn(labels: list[int], count: int) -> None:
-    chosen = views.choose(torch.tensor(labels), count).tolist()
+    chosen = views.choose_images(torch.tensor(labels), count).tolist()
     assert len(chosen) == len({*chosen}) == min(count, len(labels))
     of_class = [labels[place] for place in chosen]
     for label in {*labels}:
@@ -77,7 +77,7 @@ def test_rows_hold_what_the_network_says_of_the_views(fixmatch: Trained) -> None
     pytest.importorskip("torchcam", reason="heat maps need torchcam, of the extra [figures]")
     from lpa3bench.analysis.scorecam import score_cam
 
-    index = views.choose(fixmatch.test.labels, 5)
+    index = views.choose_images(fixmatch.test.labels, 5)
     x, labels = fixmatch.test.images.plain(index), fixmatch.test.labels[index]
     original, lpa3, cutout = views.judge(fixmatch, index, ["positives", "Cutout"], layer=2)
     assert [row.name for row in (original, lpa3, cutout)] == ["original", "LPA3", "Cutout"]
@@ -117,7 +117,7 @@ def test_images_without_a_view_are_left_open(fixmatch: Trained, monkeypatch: pyt
 
 def test_a_sample_for_every_slot(fixmatch: Trained) -> None:
     found = views.sample(fixmatch, 6)
-    index = views.choose(fixmatch.test.labels, 6)
+    index = views.choose_images(fixmatch.test.labels, 6)
     x = fixmatch.test.images.plain(index)
     assert {*found} == {"strong", "positives"}
     for slot, pairs in found.items():

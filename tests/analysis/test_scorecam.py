@@ -11,7 +11,7 @@ pytest.importorskip("torchcam", reason="heat maps need torchcam, of the extra [f
 
 from torchcam.methods import ScoreCAM
 
-from lpa3bench.analysis.scorecam import Variant, _scaled, _upsampled, _Watched, score_cam
+from lpa3bench.analysis.scorecam import CamVariant, _scaled, _upsampled, _Watched, score_cam
 from lpa3bench.api import Backbone, Output
 from lpa3bench.errors import UsageError
 from lpa3bench.testing.tiny import SPEC, TinyNet
@@ -39,7 +39,7 @@ def images() -> tuple[Tensor, Tensor]:
     return torch.rand(4, 3, 8, 8, dtype=torch.float64), torch.tensor([0, 1, 2, 1])
 
 
-def reference(net: Classifier, x: Tensor, label: int, place: int, variant: Variant) -> Tensor:
+def reference(net: Classifier, x: Tensor, label: int, place: int, variant: CamVariant) -> Tensor:
     """[H, W], of one image [1, C, H, W], by the formulas as they are printed; in eval mode."""
 
     def up(a: Tensor) -> Tensor:
@@ -69,7 +69,7 @@ def reference(net: Classifier, x: Tensor, label: int, place: int, variant: Varia
 
 @pytest.mark.parametrize("variant", ["repo", "paper"])
 @pytest.mark.parametrize("layer", [1, 2, 3, None])
-def test_it_is_the_formula(variant: Variant, layer: int | None) -> None:
+def test_it_is_the_formula(variant: CamVariant, layer: int | None) -> None:
     net, (x, labels) = small_net(), images()
     found = score_cam(net, x, labels, layer=layer, variant=variant, batch_size=5)
     net.eval()
@@ -142,7 +142,7 @@ class Silent(TinyNet):
 
 @pytest.mark.parametrize("variant", ["repo", "paper"])
 @pytest.mark.parametrize("silent", [8, 16])
-def test_constant_maps_have_no_vote(variant: Variant, silent: int) -> None:
+def test_constant_maps_have_no_vote(variant: CamVariant, silent: int) -> None:
     backbone = Silent(num_classes=3, in_channels=3)
     backbone.silent = silent
     net, (x, labels) = classifier(backbone), images()

@@ -17,7 +17,7 @@ from lpa3bench.boards import results as storing
 from lpa3bench.boards.board import Board, Replications
 from lpa3bench.boards.building import build_board
 from lpa3bench.boards.definition import load_definition
-from lpa3bench.boards.placing import REPLICATIONS, Runs, by_cell, contradiction, repeats
+from lpa3bench.boards.placing import REPLICATIONS, SeedRuns, by_cell, contradiction, repeats
 from lpa3bench.boards.results import Sorted
 from lpa3bench.errors import DataError
 from lpa3bench.records import Record, read_record
@@ -88,7 +88,7 @@ def test_where_a_kind_of_processor_is_not_recorded_agreement_tells() -> None:
 
 
 def test_one_of_each_seed_and_surroundings() -> None:
-    runs = Runs()
+    runs = SeedRuns()
     assert [runs.add(record) for record in (*HERE, THERE)] == ["taken", "taken", "taken", "replication"]
     again = run(7, capability="AVX512", at="05:00:00")
     assert [runs.add(record) for record in (HERE[1], THERE, again)] == ["known"] * 3
@@ -103,7 +103,7 @@ def test_one_of_each_seed_and_surroundings() -> None:
 
 
 def test_two_from_nobody_knows_where_cannot_both_be_kept() -> None:
-    runs = Runs()
+    runs = SeedRuns()
     first, second, third = (run(right, capability=None) for right in (5, 6, 7))
     assert [runs.add(first), runs.add(second)] == ["taken", "replication"]
     with pytest.raises(DataError) as caught:

@@ -23,7 +23,7 @@ NONE = [small_record(bits(5 + seed), seed=seed, identity="0000000a") for seed in
 def made_up_search(path: Path, *, trials: int, runs: list[str]) -> None:
     ranges, values = {"LPA3.margin": ["log", 0.1, 1.0]}, {"LPA3.margin": 0.2}
     tried = [{}] * trials
-    search.write(
+    search.write_search(
         path,
         {"cell": "x", "trials": trials, "ranges": ranges, "values": values, "runs": runs, "tried": tried},
     )
@@ -176,9 +176,9 @@ def test_searches_go_with_the_records_that_they_are_behind(tmp_path: Path) -> No
     made_up_search(tmp_path / "runs" / "search" / "abc.json", trials=1, runs=runs)
     made_up_search(tmp_path / "runs" / "search" / "def.json", trials=1, runs=["another"])
     board = defined(folder=tmp_path)
-    storing.store(board, NONE, search.find([tmp_path / "runs"]))
+    storing.store(board, NONE, search.find_searches([tmp_path / "runs"]))
     assert [path.name for path in (tmp_path / "results" / "search").iterdir()] == ["abc.json"]
-    assert sorted(search.find([tmp_path / "results"])) == runs
+    assert sorted(search.find_searches([tmp_path / "results"])) == runs
     assert len(storing.stored(board)) == 3  # the search is no record
 
 
@@ -186,32 +186,34 @@ def test_searches_go_with_the_records_that_they_are_behind(tmp_path: Path) -> No
 def test_a_search_is_found_from_each_place_that_its_runs_are_taken_from(tmp_path: Path, place: str) -> None:
     runs = write(tmp_path / "runs", *NONE, runs=True)
     made_up_search(runs / "search" / "abc.json", trials=8, runs=[str(NONE[0])])
-    assert search.find([runs / place.format(NONE[0])])[str(NONE[0])].trials == 8
+    assert search.find_searches([runs / place.format(NONE[0])])[str(NONE[0])].trials == 8
 
 
 def test_a_search_is_found_beside_a_record_of_a_board(tmp_path: Path) -> None:
     write(tmp_path / "results", *NONE)
     made_up_search(tmp_path / "results" / "search" / "abc.json", trials=8, runs=[str(NONE[0])])
     made_up_search(tmp_path / "search" / "another.json", trials=9, runs=[str(NONE[0])])
-    assert search.find([tmp_path / "results" / NONE[0].file_name])[str(NONE[0])].trials == 8
-    assert search.find([tmp_path / "results"])[str(NONE[0])].trials == 8
+    assert search.find_searches([tmp_path / "results" / NONE[0].file_name])[str(NONE[0])].trials == 8
+    assert search.find_searches([tmp_path / "results"])[str(NONE[0])].trials == 8
 
 
 def test_a_search_is_found_in_a_whole_board(tmp_path: Path) -> None:
     board = defined(folder=tmp_path)
     write(tmp_path / "results", *NONE)
     made_up_search(tmp_path / "results" / "search" / "abc.json", trials=8, runs=[str(NONE[0])])
-    found = search.find([tmp_path])
+    found = search.find_searches([tmp_path])
     assert found[str(NONE[0])].trials == 8
     storing.store(board, NONE, found, alone=True)
-    assert search.find([tmp_path])[str(NONE[0])].trials == 8, "the board made anew from itself has it still"
+    assert search.find_searches([tmp_path])[str(NONE[0])].trials == 8, (
+        "the board made anew from itself has it still"
+    )
 
 
 def test_a_search_is_found_from_within_its_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     runs = write(tmp_path / "runs", NONE[0], runs=True)
     made_up_search(runs / "search" / "abc.json", trials=8, runs=[str(NONE[0])])
     monkeypatch.chdir(runs / str(NONE[0]))
-    assert search.find([Path(), Path("result.json")])[str(NONE[0])].trials == 8
+    assert search.find_searches([Path(), Path("result.json")])[str(NONE[0])].trials == 8
 
 
 def test_alone_removes_what_was_there(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def test_pages_are_made_of_the_records_that_lie_beside_them(key: str) -> None:
     """Byte for byte, so nobody wrote into them by hand, and nobody forgot to build."""
     folder = shipped("leaderboards") / key
     board = load_definition(folder)
-    built = build_board(board, storing.stored(board), search.find([storing.results_of(board)]))
+    built = build_board(board, storing.stored(board), search.find_searches([storing.results_of(board)]))
     for name, make in BOARD_FILES.items():
         assert make(built) == (folder / name).read_text(encoding="utf-8"), name
 
@@ -154,7 +154,7 @@ def suite_records(name: str) -> list[Record]:
     from lpa3bench.runtime.paths import resolve_config
 
     assert f"suites/{name}" in suite_names()
-    found = registry.load(())
+    found = registry.load_registry(())
     listed = suite.read(resolve_config(f"suites/{name}"))
     return [_record(cell, listed.complete(cell, found).load(found)) for cell in listed.cells]
 

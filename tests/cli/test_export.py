@@ -17,7 +17,7 @@ from support.small_records import changed, small_record
 
 from lpa3bench.analysis.trained_run import open_run
 from lpa3bench.cli import main
-from lpa3bench.export.finished_run import load
+from lpa3bench.export.finished_run import load_exported
 from lpa3bench.export.model_card import write_card
 from lpa3bench.records import Record
 from lpa3bench.runtime import licences
@@ -86,7 +86,7 @@ def test_the_weights_give_the_score_of_the_record(folder: Path, task: str) -> No
         "model.safetensors",
     }
     record = json.loads((run / "result.json").read_text())
-    model = load("exported")
+    model = load_exported("exported")
     opened = open_run(run, data=folder, device="cpu")
     with safe_open("exported/model.safetensors", framework="pt") as file:
         names = [*file.keys()]
@@ -206,4 +206,4 @@ def test_licences_are_those_that_their_makers_state() -> None:
     assert "not intended for clinical use" in licences.of("PathMNIST")
     assert "NC" in licences.of("DermaMNIST")
     assert licences.of("CIFAR10") == "its page states no licence"
-    assert licences.of("MyOwn") == licences.UNKNOWN
+    assert licences.of("MyOwn") == licences._UNKNOWN

@@ -14,7 +14,7 @@ from support.small_trained import FIXMATCH, train
 
 from lpa3bench import config
 from lpa3bench.cli import main
-from lpa3bench.cli.figure import KINDS
+from lpa3bench.cli.figure import FIGURES
 from lpa3bench.plugin import registry
 from lpa3bench.records import Record
 
@@ -35,8 +35,8 @@ def figure(*arguments: str | Path) -> Result:
 def test_each_kind_of_figure_has_a_line_and_a_help_of_its_own() -> None:
     told = figure("--help")
     assert told.exit_code == 0
-    assert all(f"  {name} " in told.output for name in KINDS)
-    for name, line in KINDS.items():
+    assert all(f"  {name} " in told.output for name in FIGURES)
+    for name, line in FIGURES.items():
         own = figure(name, "--help")
         assert own.exit_code == 0
         assert line.removesuffix(".") in " ".join(own.output.split()).replace(" .", "."), name
@@ -106,10 +106,10 @@ def in_suite(number: int, seed: int, right: int) -> Record:
     cell = SUITE.splitlines()[2 + number].strip('," ').split()
     files = [Path(f"gin/{name}.gin") for name in cell if "=" not in name and name != "-p"]
     root = Path(__file__).parents[2]
-    loaded = config.load(
+    loaded = config.load_config(
         [root / file for file in files],
         bindings=[text for text in cell if "=" in text],
-        registry=registry.load(),
+        registry=registry.load_registry(),
     )
     values = {v.name: v.text for v in loaded.values if not v.name.startswith("run.setting")}
     made = small_record(

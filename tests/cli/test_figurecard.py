@@ -13,7 +13,7 @@ from support.made_up_cards import card
 from lpa3bench.analysis.card import measurement as probe
 from lpa3bench.analysis.card.runs import Request
 from lpa3bench.cli import main
-from lpa3bench.cli.figure import KINDS
+from lpa3bench.cli.figure import FIGURES
 from lpa3bench.cli.figurecard import command
 
 
@@ -76,4 +76,4 @@ def test_a_user_error_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_the_help_opens_as_the_list_of_figures_says() -> None:
     assert command.help is not None
-    assert command.help.splitlines()[0] == KINDS["card"]
+    assert command.help.splitlines()[0] == FIGURES["card"]

@@ -83,7 +83,7 @@ def test_the_trials_behind_a_record_are_told_though_it_came_by_itself_or_before_
 
     call("build", board, "--from", runs)
     assert trials() == [None, None]
-    search.write(
+    search.write_search(
         runs / "search" / "abc.json",
         {
             "cell": "x",

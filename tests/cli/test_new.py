@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 
 from lpa3bench.cli import main
 from lpa3bench.plugin import registry
-from lpa3bench.plugin.scaffold import KINDS, LONGEST_NAME, Names, files, run_command
+from lpa3bench.plugin.scaffold import LONGEST_NAME, SCAFFOLD_KINDS, Names, files, run_command
 
 NAMES = {
     "augmenter": "SoftBlur",
@@ -53,7 +53,7 @@ def installed(written: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {names.distribution}\nVersion: 0.1.0\n")
         (info / "entry_points.txt").write_text(f"[lpa3bench]\n{names.snake} = {names.package}.plugin\n")
         monkeypatch.syspath_prepend(written / names.folder)
-    registry.load.cache_clear()
+    registry.load_registry.cache_clear()
     yield written
     for name in {*sys.modules} - before:
         if name.startswith("lpa3bench_") and not name.startswith("lpa3bench_plugins"):
@@ -73,9 +73,9 @@ def test_it_says_what_to_do_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize("kind", NAMES)
 def test_it_is_registered_and_keeps_the_laws(kind: str, installed: Path) -> None:
-    entry = registry.load().get(NAMES[kind])
+    entry = registry.load_registry().get(NAMES[kind])
     assert entry is not None
-    assert entry.kind == KINDS[kind]
+    assert entry.kind == SCAFFOLD_KINDS[kind]
     assert entry.distribution == f"{Names(NAMES[kind]).distribution} 0.1.0"
     result = CliRunner().invoke(main, ["test-plugin", NAMES[kind], "--json"])
     assert result.exit_code == 0, result.output
@@ -120,7 +120,7 @@ def test_it_is_well_formed(written: Path) -> None:
         assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SCAFFOLD_KINDS)
 def test_nothing_is_left_to_fill_in(kind: str) -> None:
     for path, text in files(kind, Names("SoftBlur")).items():
         assert "$" not in path + text

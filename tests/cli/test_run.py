@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from support.console import Cli
 
 from lpa3bench.cli import main
-from lpa3bench.runtime.device import choose
+from lpa3bench.runtime.device import choose_device
 
 CONFIG = """\
 run.task = @tasks.Supervised()
@@ -279,7 +279,7 @@ def test_a_device_that_is_not_there(folder: Path) -> None:
     result = CliRunner().invoke(main, ["run", "test.gin", "--device", "tpu"])
     assert result.exit_code == 2
     assert "'tpu' is not one of 'auto', 'cpu', 'cuda'" in result.stderr
-    if choose("auto").type == "cpu":
+    if choose_device("auto").type == "cpu":
         result = CliRunner().invoke(main, ["run", "test.gin", "--device", "cuda"])
         assert result.exit_code == 2
         assert result.stderr == ("error: --device cuda: PyTorch sees no GPU here; use --device cpu or auto\n")

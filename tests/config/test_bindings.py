@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from lpa3bench.config import bindings as b
-from lpa3bench.config.bindings import Binding, Layer, Macro, Origin, Reference, Scopes
+from lpa3bench.config.bindings import Binding, GinReference, Layer, Macro, Origin, Scopes
 from lpa3bench.errors import ConfigError
 
 SCOPES = Scopes(
@@ -130,11 +130,11 @@ def test_a_slot_is_kept_even_where_an_augmenter_has_its_name() -> None:
 
 def test_the_same_binding_twice_in_a_file_is_found_whatever_the_order_of_scopes() -> None:
     lines = [line("low/lpa3/x", 1, 2), line("x", 1, 3), line("lpa3/low/x", 2, 9), line("x", 5, 10)]
-    assert [str(error) for error in b.repeated(lines)] == [
+    assert [str(error) for error in b.repeated_bindings(lines)] == [
         "a.gin:9: lpa3/low/PES.x is bound twice, first in line 2",
         "a.gin:10: PES.x is bound twice, first in line 3",
     ]
-    assert [*b.repeated([line("x", 1), line("low/x", 1), line("y", 1)])] == []
+    assert [*b.repeated_bindings([line("x", 1), line("low/x", 1), line("y", 1)])] == []
 
 
 def test_places() -> None:
@@ -147,7 +147,7 @@ def test_places() -> None:
     assert str(param.error("is wrong")) == "-p 'LPA3.margin=1': is wrong"
 
 
-LEAVES = st.integers() | st.text() | st.just(Macro("m")) | st.just(Reference((), "a", call=True))
+LEAVES = st.integers() | st.text() | st.just(Macro("m")) | st.just(GinReference((), "a", call=True))
 NESTED = st.recursive(
     LEAVES, lambda inner: st.lists(inner) | st.lists(inner).map(tuple) | st.dictionaries(st.text(), inner)
 )
@@ -159,4 +159,4 @@ def test_mapped_keeps_the_shape_and_reaches_every_leaf(nested: Any) -> None:
     before = [*b.leaves(nested)]
     assume(before)
     assert [*b.leaves(b.mapped(nested, lambda leaf: (leaf,)))] == before
-    assert b.references(nested) == [leaf for leaf in before if isinstance(leaf, Reference)]
+    assert b.references(nested) == [leaf for leaf in before if isinstance(leaf, GinReference)]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from lpa3bench.api import Augmenter, Context, DatasetSpec, LabelContext, Labels, LabelSet, Slot, View
-from lpa3bench.config.cell import cell_name, describe, refuse_nonsense
+from lpa3bench.config.cell import cell_name, describe_cell, refuse_nonsense
 from lpa3bench.config.experiment import Experiment
 from lpa3bench.errors import ConfigError, PluginError
 from lpa3bench.testing import Bystander, TinyNet, TinySet
@@ -124,7 +124,7 @@ def test_the_name_tells_cells_apart(names: dict[str, str], setting: str | None, 
 
 def test_the_description_is_whole() -> None:
     names = NAMES | {"labels": "SymmetricNoise", "view": "RandAugment"}
-    cell = describe(experiment(), names, "0123abcd")
+    cell = describe_cell(experiment(), names, "0123abcd")
     assert json.loads(json.dumps(cell)) == cell == {
         "name": "cifar100-pes-symmetricnoise-view.randaugment",
         "task": "PES",

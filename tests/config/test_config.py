@@ -16,7 +16,7 @@ from support import config_plugins
 from support.config_plugins import WHOLE, ToyAttack, ToyChain, ToyJitter, ToyNet, ToyNoise, ToyStrong, ToyTask
 
 from lpa3bench.api import Metric, WeakView
-from lpa3bench.config import Config, load
+from lpa3bench.config import Config, load_config
 from lpa3bench.errors import ConfigError
 from lpa3bench.plugin.registry import Registry
 
@@ -29,7 +29,7 @@ def loaded(folder: Path, *texts: str, setting: str | None = None, params: tuple[
     for name, text in zip("abcdef", (WHOLE + (texts[0] if texts else ""), *texts[1:]), strict=False):
         files.append(folder / f"{name}.gin")
         files[-1].write_text(text)
-    return load(files, setting=setting, bindings=params, registry=REGISTRY)
+    return load_config(files, setting=setting, bindings=params, registry=REGISTRY)
 
 
 def values(config: Config) -> dict[str, str]:
@@ -103,7 +103,7 @@ def test_another_class_of_the_same_name_takes_its_place(tmp_path: Path) -> None:
 
     before = loaded(tmp_path).experiment()
     entries = [replace(e, target=ToyTask2) if e.name == "ToyTask" else e for e in REGISTRY.entries]
-    after = load([tmp_path / "a.gin"], registry=Registry(tuple(entries), ())).experiment()
+    after = load_config([tmp_path / "a.gin"], registry=Registry(tuple(entries), ())).experiment()
     assert (type(before.task), type(after.task)) == (ToyTask, ToyTask2)
 
 
@@ -215,7 +215,7 @@ def test_the_operative_config_offers_the_chosen_setting_alone(tmp_path: Path) ->
     assert "run.settings = ('low',)\n" in config.operative
     (tmp_path / "operative.gin").write_text(config.operative)
     with pytest.raises(ConfigError, match="no setting high"):
-        load([tmp_path / "operative.gin"], setting="high", registry=REGISTRY)
+        load_config([tmp_path / "operative.gin"], setting="high", registry=REGISTRY)
 
 
 def test_an_augmenter_inside_another_chooses_its_scope_too(tmp_path: Path) -> None:
@@ -293,7 +293,7 @@ def test_includes_are_relative_to_the_gin_root_wherever_the_command_starts(
     path = tmp_path / "more" / "deep" / "a.gin"
     path.write_text(WHOLE + 'include "base/common.gin"\nToyTask.weight = 4')
     monkeypatch.chdir(tmp_path / "more")
-    config = load([Path("deep/a.gin")], registry=REGISTRY)
+    config = load_config([Path("deep/a.gin")], registry=REGISTRY)
     assert values(config)["ToyTask.lr"] == "0.3"
     assert (
         values(config)["ToyTask.weight"] == "4.0"
@@ -304,7 +304,7 @@ def test_includes_are_relative_to_the_gin_root_wherever_the_command_starts(
     assert places["ToyTask.weight"] == f"deep/a.gin:{len(WHOLE.splitlines()) + 2}"
     assert places["ToyNet.width"] == f"{tmp_path}/base/net.gin:1"
     monkeypatch.chdir(tmp_path)
-    assert "base/net.gin:1" in {value.origin for value in load([path], registry=REGISTRY).values}
+    assert "base/net.gin:1" in {value.origin for value in load_config([path], registry=REGISTRY).values}
 
 
 def test_what_an_overlay_includes_again_does_not_undo_the_config(tmp_path: Path) -> None:
@@ -318,7 +318,7 @@ def test_what_an_overlay_includes_again_does_not_undo_the_config(tmp_path: Path)
 def operative_again(config: Config, folder: Path) -> Config:
     path = folder / "operative.gin"
     path.write_text(config.operative)
-    return load([path], registry=REGISTRY)
+    return load_config([path], registry=REGISTRY)
 
 
 NUMBERS = st.floats(0.001, 100) | st.integers(1, 100)
@@ -401,7 +401,7 @@ def test_gin_itself_reads_a_config_without_settings_as_we_do(
     )
     path = tmp_path / "plain.gin"
     path.write_text(plain + "\n".join(lines))
-    ours = load([path], registry=REGISTRY).experiment()
+    ours = load_config([path], registry=REGISTRY).experiment()
 
     from lpa3bench.config.experiment import Experiment
 
@@ -425,7 +425,7 @@ def test_a_default_that_gin_cannot_write_stays_a_default(tmp_path: Path) -> None
 
     entries = [replace(e, target=ToyTask3) if e.name == "ToyTask" else e for e in REGISTRY.entries]
     (tmp_path / "a.gin").write_text(WHOLE)
-    config = load([tmp_path / "a.gin"], registry=Registry(tuple(entries), ()))
+    config = load_config([tmp_path / "a.gin"], registry=Registry(tuple(entries), ()))
     assert values(config)["ToyTask.limit"] == "inf"
     assert "limit" not in config.operative
     assert config.experiment().task.limit == float("inf")  # type: ignore[attr-defined]

@@ -12,7 +12,7 @@ from support import config_plugins
 from support.config_plugins import WHOLE
 from support.console import Cli
 
-from lpa3bench.config import load, loading
+from lpa3bench.config import load_config, loading
 from lpa3bench.errors import ConfigError, PluginError
 from lpa3bench.plugin.registry import Broken, Entry, Registry
 
@@ -209,7 +209,7 @@ def test_the_config_that_the_cases_spoil_is_right(tmp_path: Path, monkeypatch: p
     monkeypatch.chdir(tmp_path)
     files = written(Wrong("nothing", "", ()), tmp_path)
     for setting in (None, "low", "high"):
-        load(files, setting=setting, registry=config_plugins.registry()).try_out()
+        load_config(files, setting=setting, registry=config_plugins.registry()).try_out()
 
 
 def test_there_are_many_kinds_and_each_is_tested_once() -> None:
@@ -221,7 +221,7 @@ def test_wrong_input(wrong: Wrong, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.chdir(tmp_path)
     files = written(wrong, tmp_path)
     with pytest.raises(ConfigError) as caught:
-        load(
+        load_config(
             files, setting=wrong.setting, bindings=wrong.params, registry=config_plugins.registry()
         ).try_out()
     message = str(caught.value)
@@ -258,7 +258,7 @@ def test_the_command_prints_that_line_and_exits_with_3(kind: str, tmp_path: Path
 # ---------------------------------------------------------------------------------- files that are not text
 def refused(path: Path) -> str:
     with pytest.raises(ConfigError) as caught:
-        load([path], registry=config_plugins.registry())
+        load_config([path], registry=config_plugins.registry())
     return str(caught.value)
 
 
@@ -295,7 +295,7 @@ def test_no_text_whatever_gets_anything_but_a_config_error(tmp_path: Path, text:
     path = tmp_path / "a.gin"
     path.write_text(WHOLE + text)
     try:
-        load([path], bindings=(text,), registry=config_plugins.registry())
+        load_config([path], bindings=(text,), registry=config_plugins.registry())
     except ConfigError as error:
         assert "\n" not in str(error)
 
@@ -309,9 +309,11 @@ def with_broken_jitter() -> Registry:
 def test_a_plugin_that_cannot_be_imported_matters_only_where_it_is_bound(tmp_path: Path) -> None:
     path = tmp_path / "a.gin"
     path.write_text(WHOLE + "high/run.view = @ToyJitter()\n")
-    assert load([path], setting="low", registry=with_broken_jitter()).slots == {"positives": "ToyAttack"}
+    assert load_config([path], setting="low", registry=with_broken_jitter()).slots == {
+        "positives": "ToyAttack"
+    }
     with pytest.raises(PluginError, match=r"ToyJitter \(jitters 2\.0\).*no_such_module"):
-        load([path], setting="high", registry=with_broken_jitter())
+        load_config([path], setting="high", registry=with_broken_jitter())
 
 
 def test_a_name_that_a_broken_module_may_have_brought(tmp_path: Path) -> None:
@@ -319,10 +321,10 @@ def test_a_name_that_a_broken_module_may_have_brought(tmp_path: Path) -> None:
     path = tmp_path / "a.gin"
     path.write_text(WHOLE + "run.view = @Wobble()\n")
     with pytest.raises(PluginError, match=r"a\.gin:\d+: there is no Wobble, but .*jitters 2\.0: SyntaxError"):
-        load([path], registry=registry)
+        load_config([path], registry=registry)
     path.write_text(WHOLE + "run.view = @ToyJiter()\n")  # plainly a misspelt name
     with pytest.raises(ConfigError, match="did you mean ToyJitter"):
-        load([path], registry=registry)
+        load_config([path], registry=registry)
 
 
 def test_wrong_names_are_found_without_importing_torch(tmp_path: Path, cli: Cli) -> None:
@@ -338,7 +340,7 @@ def test_wrong_names_are_found_without_importing_torch(tmp_path: Path, cli: Cli)
 def test_nothing_is_left_in_gin(tmp_path: Path) -> None:
     path = tmp_path / "a.gin"
     path.write_text(WHOLE)
-    loaded = load([path], bindings=["ToyNet.width=0"], registry=config_plugins.registry())
+    loaded = load_config([path], bindings=["ToyNet.width=0"], registry=config_plugins.registry())
     for _ in range(2):
         with pytest.raises(ConfigError, match="width must be"):
             loaded.try_out()

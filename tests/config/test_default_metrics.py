@@ -11,7 +11,7 @@ from support import config_plugins
 from support.config_plugins import WHOLE, ToyData, ToyNet, ToyTask
 
 from lpa3bench.api import Metric
-from lpa3bench.config import Config, load
+from lpa3bench.config import Config, load_config
 from lpa3bench.config.experiment import Experiment
 from lpa3bench.errors import ConfigError, PluginError, RenamedWarning
 from lpa3bench.plugin.registry import Registry
@@ -30,7 +30,7 @@ def loaded(folder: Path, lines: str = "", overlay: str | None = None, *params: s
     if overlay is not None:
         files.append(folder / "b.gin")
         files[1].write_text(overlay)
-    return load(files, bindings=params, registry=REGISTRY)
+    return load_config(files, bindings=params, registry=REGISTRY)
 
 
 def names(experiment: Experiment) -> list[str]:
@@ -61,7 +61,7 @@ def test_a_list_of_ones_own(tmp_path: Path, texts: tuple[str, ...]) -> None:
     assert names(config.experiment()) == ["accuracy", "ece_10"]
     again = tmp_path / "again.gin"
     again.write_text(config.operative)
-    assert names(load([again], registry=REGISTRY).experiment()) == ["accuracy", "ece_10"]
+    assert names(load_config([again], registry=REGISTRY).experiment()) == ["accuracy", "ece_10"]
 
 
 def test_a_default_metric_can_be_configured(tmp_path: Path) -> None:
@@ -151,9 +151,9 @@ def test_where_the_default_is_not_registered_a_list_of_ones_own_will_do(
     path = tmp_path / "a.gin"
     path.write_text(WHOLE)
     with pytest.raises(PluginError, match="there is no metric MacroAUC"):
-        load([path], registry=few)
+        load_config([path], registry=few)
     path.write_text(f"{WHOLE}run.metrics = [@Accuracy()]\n")
-    assert names(load([path], registry=few).experiment()) == ["accuracy"]
+    assert names(load_config([path], registry=few).experiment()) == ["accuracy"]
     monkeypatch.setattr("lpa3bench.config.default_metrics.load", lambda: few)
     with pytest.raises(PluginError, match="there is no metric MacroAUC"):
         Experiment(task=ToyTask(), dataset=ToyData(), backbone=ToyNet, epochs=1)

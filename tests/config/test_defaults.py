@@ -10,7 +10,7 @@ import pytest
 from support import config_plugins
 from support.config_plugins import WHOLE, ToyAttack
 
-from lpa3bench.config import Config, load
+from lpa3bench.config import Config, load_config
 from lpa3bench.config.defaults import default_text, identity_config
 from lpa3bench.config.names import Catalogue
 from lpa3bench.plugin.registry import Entry, Registry
@@ -35,7 +35,7 @@ def registry(*more: Entry) -> Registry:
 
 def loaded(folder: Path, *bindings: str, plugins: Registry | None = None, **options: Any) -> Config:
     (folder / "a.gin").write_text(WHOLE)
-    return load([folder / "a.gin"], bindings=bindings, registry=plugins or registry(), **options)
+    return load_config([folder / "a.gin"], bindings=bindings, registry=plugins or registry(), **options)
 
 
 def entry(kind: str, cls: type) -> Entry:

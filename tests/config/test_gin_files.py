@@ -10,7 +10,7 @@ import pytest
 from support.shipped_configs import loaded, value
 
 from lpa3bench.boards.published import PUBLISHED_NAME, load_published
-from lpa3bench.config import Config, load
+from lpa3bench.config import Config, load_config
 from lpa3bench.config.checking import check_files
 from lpa3bench.config.experiment import Experiment
 from lpa3bench.errors import ConfigError
@@ -35,7 +35,7 @@ def test_there_are_some() -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(gin_root())))
 def test_each_is_right_in_every_setting(path: Path) -> None:
-    (checked,) = check_files([path], registry.load())
+    (checked,) = check_files([path], registry.load_registry())
     assert checked.errors == ()
 
 
@@ -210,13 +210,13 @@ def test_a_sequence_is_whole_in_what_a_record_keeps(tmp_path: Path) -> None:
     files = [
         resolve_config(name) for name in ("quickstart", "augmenters/none", "augmenters/randaugment_cutmix")
     ]
-    config = load(files, bindings=["view/CutMix.alpha = 0.5"], registry=registry.load())
+    config = load_config(files, bindings=["view/CutMix.alpha = 0.5"], registry=registry.load_registry())
     members = viewer(config).augmenters
     assert [type(member).__name__ for member in members] == ["RandAugment", "CutMix"]
     assert members[1].alpha == 0.5
     assert {"Compose", "RandAugment", "CutMix"} <= {entry.name for entry in config.plugins}
     (tmp_path / "operative.gin").write_text(config.operative)
-    again = load([tmp_path / "operative.gin"], registry=registry.load())
+    again = load_config([tmp_path / "operative.gin"], registry=registry.load_registry())
     assert again.operative == config.operative
     assert viewer(again).augmenters[1].alpha == 0.5
 

@@ -7,7 +7,7 @@ from functools import cache
 
 import pytest
 
-from lpa3bench.config import Config, load
+from lpa3bench.config import Config, load_config
 from lpa3bench.plugin import registry
 from lpa3bench.runtime.paths import gin_root, resolve_config
 
@@ -111,7 +111,7 @@ STL10 = {
 @cache
 def attacked(name: str, setting: str) -> Config:
     files = [resolve_config(file) for file in (name, "augmenters/lpa3")]
-    return load(files, setting=setting, registry=registry.load())
+    return load_config(files, setting=setting, registry=registry.load_registry())
 
 
 @pytest.mark.parametrize(("name", "setting"), CELLS)
@@ -138,14 +138,17 @@ def test_nothing_that_was_published_is_left_to_a_default(name: str, setting: str
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_the_first_setting_is_the_default(name: str) -> None:
-    config = load([resolve_config(name)], registry=registry.load())
+    config = load_config([resolve_config(name)], registry=registry.load_registry())
     assert (config.settings, config.setting) == (SETTINGS[name], SETTINGS[name][0])
 
 
 @pytest.mark.parametrize("name", SHORT)
 def test_the_control_of_equal_cost_differs_in_nothing_but_its_length(name: str) -> None:
     plain, longer = (
-        {v.name: v.text for v in load([resolve_config(name)], setting=s, registry=registry.load()).values}
+        {
+            v.name: v.text
+            for v in load_config([resolve_config(name)], setting=s, registry=registry.load_registry()).values
+        }
         for s in (SHORT[name], "equal_cost")
     )
     different = {key for key in plain.keys() | longer.keys() if plain.get(key) != longer.get(key)}

@@ -9,7 +9,7 @@ import pytest
 from support import config_plugins
 from support.config_plugins import WHOLE, ToyAttack
 
-from lpa3bench.config import Config, check_files, load, used
+from lpa3bench.config import Config, check_files, load_config, used
 from lpa3bench.errors import ConfigError, RenamedWarning
 from lpa3bench.plugin.registry import Entry, Registry
 
@@ -27,7 +27,7 @@ def loaded(folder: Path, *lines: str, params: tuple[str, ...] = ()) -> tuple[Con
     (folder / "a.gin").write_text(WHOLE + "\n".join(lines))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        config = load([folder / "a.gin"], bindings=params, registry=REGISTRY)
+        config = load_config([folder / "a.gin"], bindings=params, registry=REGISTRY)
     assert {one.category for one in caught} <= {RenamedWarning}
     return config, [str(one.message) for one in caught]
 
@@ -60,7 +60,7 @@ def test_old_and_new_are_one_parameter(tmp_path: Path) -> None:
         loaded(tmp_path, "ToyAttack.eps = 0.5", "ToyAttack.margin = 0.5")
     loaded(tmp_path, "ToyAttack.eps = 0.5")
     (tmp_path / "b.gin").write_text("ToyAttack.margin = 0.9")
-    config = load(
+    config = load_config(
         [tmp_path / "a.gin", tmp_path / "b.gin"], bindings=("ToyAttack.epsilon=1",), registry=REGISTRY
     )
     assert config.experiment().positives.margin == 1.0  # type: ignore[union-attr]

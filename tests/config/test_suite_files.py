@@ -41,7 +41,7 @@ def test_there_are_some_and_none_is_a_config() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_is_right_in_every_cell(name: str) -> None:
-    assert check_suite(resolve_config(name), registry.load()).errors == ()
+    assert check_suite(resolve_config(name), registry.load_registry()).errors == ()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -135,7 +135,7 @@ def test_figure_5_varies_one_thing_at_a_time() -> None:
             "LPA3.margin": {0.0002, 0.002, 0.02, 0.1, 0.2, 1.0},
             "LPA3.ratio": {0.1, 0.3, 0.5, 0.7, 0.9, 1.0},
         }
-        values = {value.name: value.text for value in published.load(registry.load()).values}
+        values = {value.name: value.text for value in published.load(registry.load_registry()).values}
         assert values["positives/LPA3.margin"] == repr(margin)
         assert values["positives/LPA3.ratio"] == repr(ratio)
 
@@ -196,7 +196,7 @@ def test_a_control_differs_from_lpa3_in_its_images_alone(name: str) -> None:
 
 
 def task_values(cell: SuiteCell) -> dict[str, str]:
-    config = cell.load(registry.load())
+    config = cell.load(registry.load_registry())
     task = config.names["task"]
     values = {value.name: value.text for value in config.values}
     return {name: text for name, text in values.items() if name.startswith((f"{task}.", "run.epochs"))}

@@ -10,9 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lpa3bench.config.bindings import Macro, Origin, Reference
+from lpa3bench.config.bindings import GinReference, Macro, Origin
 from lpa3bench.config.loading import parse
-from lpa3bench.config.typecheck import Mismatch, advice, describe, fit, literal, nearest, parameters
+from lpa3bench.config.typecheck import (
+    Mismatch,
+    advice,
+    describe_annotation,
+    fit_value,
+    literal,
+    nearest,
+    parameters,
+)
 
 
 class Animal: ...
@@ -25,13 +33,13 @@ class Stone: ...
 
 
 CLASSES: dict[str, type] = {"kinds.Dog": Dog, "kinds.Stone": Stone}
-DOG = Reference((), "kinds.Dog", call=True)
-STONE = Reference((), "kinds.Stone", call=True)
-KENNEL = Reference((), "kinds.Dog", call=False)
+DOG = GinReference((), "kinds.Dog", call=True)
+STONE = GinReference((), "kinds.Stone", call=True)
+KENNEL = GinReference((), "kinds.Dog", call=False)
 
 
 def fitted(value: Any, annotation: Any) -> Any:
-    return fit(value, annotation, lambda reference: CLASSES[reference.target])
+    return fit_value(value, annotation, lambda reference: CLASSES[reference.target])
 
 
 @pytest.mark.parametrize(
@@ -98,7 +106,7 @@ def test_it_fits(value: Any, annotation: Any, result: Any) -> None:
         (KENNEL, Animal, "must be @kinds.Dog(), with ()"),
         (KENNEL, Animal | None, "must be @kinds.Dog(), with ()"),
         (DOG, Callable[..., Animal], "must be @kinds.Dog, without ()"),
-        (Reference((), "kinds.Stone", call=False), Callable[..., Animal], "must be an Animal without ()"),
+        (GinReference((), "kinds.Stone", call=False), Callable[..., Animal], "must be an Animal without ()"),
         ("Dog", Animal, "must be an Animal, not 'Dog'; refer to it as @Dog"),
         ("Dog", Callable[..., Animal], "refer to it as @Dog"),
         (DOG, float, "must be a float, not @kinds.Dog()"),
@@ -126,7 +134,7 @@ SCALARS = (
     | st.text(st.characters(codec="utf-8"))
 )
 VALUES = st.recursive(
-    SCALARS | st.sampled_from([DOG, KENNEL, Reference(("view",), "kinds.Dog", call=True)]),
+    SCALARS | st.sampled_from([DOG, KENNEL, GinReference(("view",), "kinds.Dog", call=True)]),
     lambda inner: st.lists(inner) | st.lists(inner).map(tuple) | st.dictionaries(st.text("abc"), inner),
     max_leaves=8,
 )
@@ -185,4 +193,4 @@ def test_advice_is_the_nearest_name_or_else_the_whole_list() -> None:
     ],
 )
 def test_annotations_in_words(annotation: Any, words: str) -> None:
-    assert describe(annotation) == words
+    assert describe_annotation(annotation) == words

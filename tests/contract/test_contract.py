@@ -14,7 +14,7 @@ from lpa3bench.errors import DataError
 from lpa3bench.plugin import registry
 from lpa3bench.types import SLOTS, SlotName
 
-REGISTRY = registry.load()
+REGISTRY = registry.load_registry()
 # Arguments with which a plugin is small enough, where its defaults are not or it has none.
 SMALL: dict[str, dict[str, Any]] = {
     "FixMatch": {"batch_size": 8, "mu": 2, "steps_per_epoch": 3},

@@ -128,7 +128,7 @@ def test_labelled_split(golden: dict[str, np.ndarray], case: int) -> None:
     unique = stored["unique_labeled_idx_sorted"]
     np.testing.assert_array_equal(np.unique(found), unique)
     if cfg["expand"] or count < cfg["batch_size"]:
-        ours = fixmatch.repeated(placed(unique), fills)
+        ours = fixmatch.repeated_rows(placed(unique), fills)
         np.testing.assert_array_equal(ours.sort().values.cpu().numpy(), np.sort(found))
     np.testing.assert_array_equal(stored["unlabeled_idx"], np.arange(len(stored["labels"])))
 

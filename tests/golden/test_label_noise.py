@@ -72,4 +72,4 @@ def test_dividemix(name: str) -> None:
 
 
 def test_cifar10_map() -> None:
-    np.testing.assert_array_equal(noise.CIFAR10, FILE["dividemix/asym_map"])
+    np.testing.assert_array_equal(noise.CIFAR10_MAP, FILE["dividemix/asym_map"])

@@ -156,7 +156,7 @@ def integer(owner: str) -> str:
 
 def plugin(name: str) -> type:
     """The class of that name."""
-    entry = registry.load().get(name)
+    entry = registry.load_registry().get(name)
     assert entry is not None, f"there is no plugin {name}"
     return entry.load()
 

@@ -128,7 +128,7 @@ def scenarios() -> list[Scenario]:
     found = [Scenario(name, "labels", partial(labelled, name)) for name in LABELS]
     found += [Scenario(name, "network", partial(network, name)) for name in NETWORKS]
     for kind in KINDS:
-        for entry in registry.load().kind(kind):
+        for entry in registry.load_registry().kind(kind):
             if entry.distribution.partition(" ")[0] != "lpa3bench" or entry.name == "TimmNet":
                 continue  # timm need not be here
             if defaults(found_class := entry.load()):

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lpa3bench.api import Augmenter, Slot, Task, TrainLabels
 from lpa3bench_plugins.tasks import betamixture
-from lpa3bench_plugins.tasks.codivide import clean_probability, normalised
+from lpa3bench_plugins.tasks.codivide import clean_probability, scaled_losses
 from lpa3bench_plugins.tasks.dividemix import DivideMix, refined
 from lpa3bench_plugins.tasks.fixmatch import FixMatch
 from lpa3bench_plugins.tasks.fullylabelled import FullyLabelled
@@ -139,7 +139,7 @@ def mixture() -> Numbers:
 def belief() -> Numbers:
     """DivideMix's targets for labels that it half believes, by losses in two heaps."""
     losses = torch.cat([heap(0.1, 0.9, 12), heap(0.8, 2.5, 8)])
-    clean = clean_probability(normalised(losses), seed=1)
+    clean = clean_probability(scaled_losses(losses), seed=1)
     given = torch.nn.functional.one_hot(torch.arange(20) % 3, 3).double()
     predicted = heap(-1.0, 2.0, 60).sin().view(20, 3).softmax(1)
     return {

@@ -14,7 +14,7 @@ import pytest
 from lpa3bench.errors import PluginError
 from lpa3bench.plugin import code as code_module
 from lpa3bench.plugin import registry as registries
-from lpa3bench.plugin.code import Code, code_of, find
+from lpa3bench.plugin.code import Code, code_of, find_module
 from lpa3bench.plugin.registry import Entry
 from lpa3bench_plugins.augmenters.lpa3 import LPA3
 
@@ -61,8 +61,8 @@ def put(folder: Path, files: dict[str, str]) -> None:
 def codes(*files: Path) -> list[Code]:
     """The code of what each file registers, as a new process finds it."""
     before, path = {*sys.modules}, [*sys.path]
-    registries.load.cache_clear()
-    found = registries.load(files)
+    registries.load_registry.cache_clear()
+    found = registries.load_registry(files)
     assert found.broken == ()
     mine = {entry.file: code_of(entry) for entry in found.entries if entry.file is not None}
     sys.path[:] = path
@@ -316,9 +316,9 @@ def test_a_class_whose_source_is_nowhere_is_refused() -> None:
 
 def test_a_module_is_found_without_being_imported(package: Package) -> None:
     package("")
-    found = find("wavy.parts.deep")
+    found = find_module("wavy.parts.deep")
     assert found is not None
     assert found.key == "wavy/parts/deep.py"
-    assert find("wavy.parts").key == "wavy/parts/__init__.py"  # type: ignore[union-attr]
+    assert find_module("wavy.parts").key == "wavy/parts/__init__.py"  # type: ignore[union-attr]
     assert not any(name.startswith("wavy") for name in sys.modules)
-    assert find("wavy.absent") is find("no_such_library.module") is None
+    assert find_module("wavy.absent") is find_module("no_such_library.module") is None

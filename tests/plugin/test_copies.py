@@ -43,8 +43,8 @@ def sources(file: Path) -> dict[str, SourceCopy]:
     """Copies of what a file registers, as a new process makes them."""
     for name in [name for name in sys.modules if name.partition(".")[0] == "shades"]:
         del sys.modules[name]
-    registries.load.cache_clear()
-    return plugin_sources(registries.load((file,)).entries)
+    registries.load_registry.cache_clear()
+    return plugin_sources(registries.load_registry((file,)).entries)
 
 
 def test_a_file_is_kept_with_what_it_runs_beside_it(file: Path, tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_the_copy_is_the_same_plugin(file: Path, tmp_path: Path) -> None:
     (copy,) = sources(file).values()
     sys.path.remove(str(file.parent))
     assert sources(copy.write(tmp_path / "run"))["Dimmed"] == copy
-    (entry,) = [e for e in registries.load((file,)).entries if e.name == "Dimmed"]
+    (entry,) = [e for e in registries.load_registry((file,)).entries if e.name == "Dimmed"]
     assert code_of(entry).digest == copy.digest
 
 

@@ -6,7 +6,7 @@ from textwrap import dedent
 
 import pytest
 
-from lpa3bench.plugin.reading import Import, absolute, read
+from lpa3bench.plugin.reading import SourceImport, absolute, read_source
 
 SOURCE = '''
 import math  # a comment
@@ -25,7 +25,7 @@ class Wavy:
 
 
 def means(source: str) -> str:
-    return read(dedent(source).encode()).meaning
+    return read_source(dedent(source).encode()).meaning
 
 
 @pytest.mark.parametrize(
@@ -72,25 +72,25 @@ def test_the_text_does_not_depend_on_the_version_of_python() -> None:
 
 
 def test_what_is_no_python_counts_to_the_byte() -> None:
-    assert read(b"def (").meaning != read(b"def ( ").meaning
-    assert read(b"\x7fELF\x00").imports == ()
+    assert read_source(b"def (").meaning != read_source(b"def ( ").meaning
+    assert read_source(b"\x7fELF\x00").imports == ()
 
 
 @pytest.mark.parametrize(
     ("statement", "imports"),
     [
-        ("import a.b as c, d", [Import(0, "a.b"), Import(0, "d")]),
-        ("from a import b as c", [Import(0, "a", ("b",))]),
-        ("from . import b", [Import(1, "", ("b",))]),
-        ("def later():\n    from ..a.b import *", [Import(2, "a.b", ("*",))]),
-        ("importlib.import_module('..a', __package__)", [Import(2, "a")]),
-        ("__import__('a.b')", [Import(0, "a.b")]),
+        ("import a.b as c, d", [SourceImport(0, "a.b"), SourceImport(0, "d")]),
+        ("from a import b as c", [SourceImport(0, "a", ("b",))]),
+        ("from . import b", [SourceImport(1, "", ("b",))]),
+        ("def later():\n    from ..a.b import *", [SourceImport(2, "a.b", ("*",))]),
+        ("importlib.import_module('..a', __package__)", [SourceImport(2, "a")]),
+        ("__import__('a.b')", [SourceImport(0, "a.b")]),
         ("if typing.TYPE_CHECKING:\n    import a", []),
-        ("if TYPE_CHECKING:\n    import a\nelse:\n    import b", [Import(0, "b")]),
+        ("if TYPE_CHECKING:\n    import a\nelse:\n    import b", [SourceImport(0, "b")]),
     ],
 )  # fmt: skip
-def test_imports_are_found_wherever_they_stand(statement: str, imports: list[Import]) -> None:
-    found = read(statement.encode())
+def test_imports_are_found_wherever_they_stand(statement: str, imports: list[SourceImport]) -> None:
+    found = read_source(statement.encode())
     assert [*found.imports] == imports
     assert not found.opaque
 
@@ -108,28 +108,28 @@ def test_imports_are_found_wherever_they_stand(statement: str, imports: list[Imp
     ],
 )
 def test_a_name_that_only_running_it_tells_is_seen_as_such(statement: str) -> None:
-    assert read(statement.encode()).opaque
+    assert read_source(statement.encode()).opaque
 
 
 def test_a_method_that_is_called_like_it_imports_nothing() -> None:
-    assert not read(b"cursor.exec(query)\nmodel.eval()").opaque
+    assert not read_source(b"cursor.exec(query)\nmodel.eval()").opaque
 
 
 @pytest.mark.parametrize(
     ("item", "package", "name"),
     [
-        (Import(0, "a.b"), "wavy", "a.b"),
-        (Import(1, "b"), "wavy.parts", "wavy.parts.b"),
-        (Import(2, ""), "wavy.parts", "wavy"),
-        (Import(3, "b"), "wavy.parts", ""),
-        (Import(1, "b"), "", ""),
+        (SourceImport(0, "a.b"), "wavy", "a.b"),
+        (SourceImport(1, "b"), "wavy.parts", "wavy.parts.b"),
+        (SourceImport(2, ""), "wavy.parts", "wavy"),
+        (SourceImport(3, "b"), "wavy.parts", ""),
+        (SourceImport(1, "b"), "", ""),
     ],
 )
-def test_relative_imports_start_from_the_package(item: Import, package: str, name: str) -> None:
+def test_relative_imports_start_from_the_package(item: SourceImport, package: str, name: str) -> None:
     assert absolute(item, package) == name
 
 
 def test_versions_are_read_from_classes() -> None:
     classes = {"A": "version = 2", "B": "version: ClassVar[int] = 3", "C": "version = 1", "D": "versions = 4"}
     source = "version = 9\n" + "\n".join(f"class {name}:\n  {said}" for name, said in classes.items())
-    assert read(source.encode()).versions == "A=2 B=3"
+    assert read_source(source.encode()).versions == "A=2 B=3"

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from lpa3bench.cli import main
 from lpa3bench.errors import PluginError, UsageError
 from lpa3bench.plugin import hookspecs
-from lpa3bench.plugin.registry import Entry, Registry, load
+from lpa3bench.plugin.registry import Entry, Registry, load_registry
 
 Install = Callable[..., None]
 
@@ -51,7 +51,7 @@ def ours(registry: Registry) -> int:
 
 
 def test_our_own_plugins_enter_through_the_door() -> None:
-    registry = load()
+    registry = load_registry()
     assert registry.broken == ()
     assert {entry.kind for entry in registry.entries} == set(hookspecs.KINDS)
     assert ours(registry) == len(registry.entries) > 20
@@ -59,7 +59,7 @@ def test_our_own_plugins_enter_through_the_door() -> None:
 
 def test_another_distribution_is_found_with_name_and_version(install: Install) -> None:
     install("wavy", WORKING)
-    registry = load()
+    registry = load_registry()
     entry = registry.get("Wavy")
     assert entry is not None
     assert (entry.kind, entry.distribution) == ("augmenters", "wavy 1.0")
@@ -78,7 +78,7 @@ def test_every_hook_registers_its_kind(install: Install) -> None:
         ]
     )
     install("five", f"from lpa3bench import hookimpl\n{hooks}")
-    registry = load()
+    registry = load_registry()
     assert registry.broken == ()
     for kind in hookspecs.KINDS:
         assert f"New_{kind}" in [entry.name for entry in registry.kind(kind)]
@@ -119,7 +119,7 @@ def test_every_hook_registers_its_kind(install: Install) -> None:
 def test_a_broken_plugin_is_kept_apart_and_explained(install: Install, source: str, reason: str) -> None:
     install("abroken", source)  # sorts before our own: it must not keep the others from loading
     install("wavy", WORKING)
-    registry = load()
+    registry = load_registry()
     (broken,) = registry.broken
     assert broken.distribution == "abroken 1.0"
     assert reason in broken.error
@@ -135,7 +135,7 @@ def test_a_plugin_registers_all_or_nothing(install: Install) -> None:
             raise ValueError("half way")
     """
     install("half", dedent(WORKING) + dedent(raising))
-    registry = load()
+    registry = load_registry()
     assert registry.get("Wavy") is None
     assert [b.distribution for b in registry.broken] == ["half 1.0"]
 
@@ -150,7 +150,7 @@ def test_a_plugin_registers_all_or_nothing(install: Install) -> None:
 )
 def test_a_plugin_for_another_api_is_named_and_refused(install: Install, version: str, told: str) -> None:
     install("wavy", f"LPA3BENCH_API = {version}\n{dedent(WORKING)}", version="3.1")
-    registry = load()
+    registry = load_registry()
     (broken,) = registry.broken
     assert broken.distribution == "wavy 3.1"
     assert re.search(told, broken.error)
@@ -162,7 +162,7 @@ def test_a_plugin_for_another_api_is_named_and_refused(install: Install, version
 def test_a_plugin_for_our_api_or_silent_about_it_is_taken(install: Install) -> None:
     install("wavy", f"LPA3BENCH_API = {hookspecs.API_VERSION}\n{dedent(WORKING)}")
     install("curly", WORKING.replace("Wavy", "Curly"))
-    assert load().broken == ()
+    assert load_registry().broken == ()
     assert hookspecs.API_VERSION == 2, "raised: then docs/plugins.md and CHANGELOG.md say why"
 
 
@@ -176,7 +176,7 @@ def test_the_hooks_of_another_api_may_be_anything(install: Install) -> None:
             register("Odd", target=None, colour="blue")
     """
     install("strange", strange)
-    (broken,) = load().broken
+    (broken,) = load_registry().broken
     assert broken.names == ("Odd",)
 
 
@@ -202,7 +202,7 @@ def test_a_name_claimed_twice_names_both_distributions(install: Install) -> None
     with pytest.raises(
         PluginError, match=r"Wavy is claimed twice.*one 1\.0 \(aug.*two 2\.5 \(tasks"
     ) as caught:
-        load()
+        load_registry()
     assert caught.value.exit_code == 5
 
 
@@ -215,19 +215,19 @@ def test_a_module_named_twice_names_both_entry_points(install: Install) -> None:
     with pytest.raises(
         PluginError, match=r"^one_module is named twice: by one 1\.0 \(one\) and by two 1\.0 \(two\)"
     ):
-        load()
+        load_registry()
 
 
 def test_our_names_cannot_be_taken(install: Install) -> None:
     install("usurper", WORKING.replace("Wavy", "LPA3"))
     with pytest.raises(PluginError, match=r"LPA3 is claimed twice.*usurper 1\.0"):
-        load()
+        load_registry()
 
 
 def test_a_target_is_imported_when_it_is_loaded_and_not_before(install: Install, tmp_path: Path) -> None:
     install("wavy", WORKING)
     (tmp_path / "wavy_parts.py").write_text("class Wavy: pass\n")
-    entry = load().get("Wavy")
+    entry = load_registry().get("Wavy")
     assert entry is not None
     assert "wavy_parts" not in sys.modules
     assert entry.load().__name__ == "Wavy"
@@ -247,7 +247,7 @@ def test_a_target_that_cannot_be_loaded_names_its_distribution(
 ) -> None:
     install("wavy", WORKING)
     (tmp_path / "wavy_parts.py").write_text(parts)
-    entry = load().get("Wavy")
+    entry = load_registry().get("Wavy")
     assert entry is not None
     with pytest.raises(PluginError, match=r"Wavy \(wavy 1\.0\): wavy_parts:Wavy") as caught:
         entry.load()
@@ -257,28 +257,28 @@ def test_a_target_that_cannot_be_loaded_names_its_distribution(
 def test_a_file_is_a_plugin(tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
     path.write_text(dedent(WORKING).replace('"wavy_parts:Wavy"', "Wavy") + "\n\nclass Wavy:\n    pass\n")
-    entry = load((path,)).get("Wavy")
+    entry = load_registry((path,)).get("Wavy")
     assert entry is not None
     assert entry.distribution == str(path)
     assert entry.load().__name__ == "Wavy"
-    assert load().get("Wavy") is None, "the file counts only where it is given"
+    assert load_registry().get("Wavy") is None, "the file counts only where it is given"
 
 
 def test_a_broken_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
     path.write_text("import no_such_library")
-    (broken,) = load((path,)).broken
+    (broken,) = load_registry((path,)).broken
     assert broken.distribution == str(path)
     assert "no_such_library" in broken.error
 
 
 def test_a_file_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"--plugin .*absent\.py: no such file"):
-        load((tmp_path / "absent.py",))
+        load_registry((tmp_path / "absent.py",))
 
 
 def test_nearest_names_of_a_kind() -> None:
-    registry = load()
+    registry = load_registry()
     assert registry.nearest("lpa")[0] == "LPA3"
     assert registry.nearest("CIFAR-100")[0] == "CIFAR100"
     assert registry.nearest("pes", "tasks") == ["PES"]
@@ -295,7 +295,7 @@ def test_each_of_our_plugins_loads_and_is_of_its_kind() -> None:
         "datasets": api.Dataset,
         "labels": api.Labels,
     }
-    strays = [e.name for e in load().entries if not issubclass(e.load(), bases[e.kind])]
+    strays = [e.name for e in load_registry().entries if not issubclass(e.load(), bases[e.kind])]
     assert strays == []
 
 
@@ -311,5 +311,5 @@ def test_a_name_that_is_no_string_breaks_the_module(tmp_path: Path) -> None:
     path.write_text(
         "from lpa3bench import hookimpl\n@hookimpl\ndef register_tasks(register):\n    register(3, dict)\n"
     )
-    (broken,) = load((path,)).broken
+    (broken,) = load_registry((path,)).broken
     assert "a plugin's name is a string, not 3" in broken.error

@@ -109,7 +109,7 @@ def test_our_names_are_read_without_torch() -> None:
     code = (
         "import sys\n"
         "from lpa3bench.plugin import registry, renames\n"
-        "found = registry.load()\n"
+        "found = registry.load_registry()\n"
         "for entry in found.entries:\n"
         "    renames.current_name(f'{entry.name}.margin', found)\n"
         "assert 'torch' not in sys.modules and 'lpa3bench_plugins.augmenters' not in sys.modules"

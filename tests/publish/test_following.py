@@ -18,7 +18,7 @@ from support.wandb_server import KEY, Server, serving
 
 from lpa3bench import config as configs
 from lpa3bench.cli import main
-from lpa3bench.plugin.registry import load
+from lpa3bench.plugin.registry import load_registry
 from lpa3bench.publish.following import FollowingProcess, follow_run
 from lpa3bench.publish.from_run_directory import read_run
 from lpa3bench.publish.target import Target
@@ -63,7 +63,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 
 def train(folder: Path, *sinks: Sink) -> dict[str, Any]:
-    config = configs.load((folder.parent / "test.gin",), registry=load())
+    config = configs.load_config((folder.parent / "test.gin",), registry=load_registry())
     job = Job(config=config, device="cpu", data=folder, out=folder)
     return run(job, sinks).record
 

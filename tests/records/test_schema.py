@@ -13,7 +13,7 @@ from support.small_records import bits, changed, small_record, within
 
 from lpa3bench.records import read_record
 from lpa3bench.records.record_files import parse_record, record_text
-from lpa3bench.records.schema import Identity, RecordData, digest_of, json_schema
+from lpa3bench.records.schema import RecordData, RunIdentity, digest_of, json_schema
 from lpa3bench.runtime.paths import shipped
 
 RECORD = small_record(bits(7), seed=2, slots={"positives": "LPA3"}, earlier=[0.2, 0.8])
@@ -84,7 +84,7 @@ def test_a_field_that_is_added_later_changes_no_digest_and_no_identity() -> None
     class OfTomorrow(RecordData, frozen=True, omit_defaults=True):
         weather: str | None = None
 
-    class Identified(Identity, frozen=True, omit_defaults=True):
+    class Identified(RunIdentity, frozen=True, omit_defaults=True):
         kernels: str = ""
 
     later = msgspec.json.decode(TEXT, type=OfTomorrow)

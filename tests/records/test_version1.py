@@ -11,7 +11,7 @@ import pytest
 
 from lpa3bench.records import Record, pack, read_record
 from lpa3bench.records.record_files import anonymous, parse_record, record_text
-from lpa3bench.records.schema import Identity, digest_of
+from lpa3bench.records.schema import RunIdentity, digest_of
 from lpa3bench.records.version1 import NUMERICS_OF_ENGINE, upgraded
 
 DATA = Path(__file__).parent / "data"
@@ -97,7 +97,7 @@ def test_it_is_written_as_one_of_today(path: Path) -> None:
 
 def test_under_an_identity_of_today_its_numbers_stay() -> None:
     old = read_record(DIGITS)
-    identity = Identity(config={}, data=old.data_hash, labels=None, limit=None, numerics=1, plugins={})
+    identity = RunIdentity(config={}, data=old.data_hash, labels=None, limit=None, numerics=1, plugins={})
     new = Record(parse_record(record_text(upgraded(old.data, identity)).encode()), DIGITS)
     assert (new.identity, new.data.identity) == (identity.short, identity)
     assert new.identity != old.identity

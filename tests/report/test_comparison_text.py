@@ -11,7 +11,7 @@ from support.small_records import bits, elsewhere, small_record, write
 from lpa3bench.boards.comparison import Compared, compare
 from lpa3bench.boards.selection import select
 from lpa3bench.records import Record
-from lpa3bench.report.comparison import (
+from lpa3bench.report.comparison_text import (
     NOTES,
     TEXT_WIDTH,
     comparison_json,

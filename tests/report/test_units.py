@@ -14,7 +14,7 @@ from lpa3bench.boards.comparison import compare
 from lpa3bench.boards.selection import select
 from lpa3bench.records import MetricKind, Record
 from lpa3bench.records.schema import MetricOfRun
-from lpa3bench.report.comparison import comparison_text
+from lpa3bench.report.comparison_text import comparison_text
 from lpa3bench.report.html.charts import charts, drawn_measure
 from lpa3bench.report.html.page import board_page
 from lpa3bench.report.latex import latex_tables

@@ -98,7 +98,7 @@ def test_the_hardware_is_what_bits_depend_on() -> None:
     found = devices.hardware(torch.device("cpu"))
     assert found["cpu_capability"] == torch.backends.cpu.get_cpu_capability()
     assert (found["gpu_name"], found["gpu_capability"]) == (None, None)
-    assert found["cpu_model"] == devices.describe(torch.device("cpu"))
+    assert found["cpu_model"] == devices.device_name(torch.device("cpu"))
 
 
 @pytest.mark.gpu

@@ -20,7 +20,7 @@ from torch import nn
 from lpa3bench.api import Augmenter, Context, View
 from lpa3bench.errors import ConfigError
 from lpa3bench.nn.batchnorm import add_auxiliary
-from lpa3bench.nn.syncbatchnorm import SyncBatchNorm, synchronise
+from lpa3bench.nn.syncbatchnorm import SyncBatchNorm, synchronise_batchnorm
 from lpa3bench.runtime.distributed import ALONE, Span, Torchrun, joined, place
 from lpa3bench.runtime.seeding import Draws
 from lpa3bench.testing import TinyNet, TinyTask
@@ -177,9 +177,9 @@ def test_what_does_not_say_that_it_can_is_refused() -> None:
 def test_batchnorm_is_shared_with_its_auxiliary_one_and_keeps_its_keys() -> None:
     net = TinyNet(num_classes=3, in_channels=3)
     keys = net.state_dict().keys()
-    synchronise(net, ALONE)
+    synchronise_batchnorm(net, ALONE)
     assert not any(isinstance(layer, SyncBatchNorm) for layer in net.modules())
-    synchronise(net, Torchrun(0, 2))
+    synchronise_batchnorm(net, Torchrun(0, 2))
     assert net.state_dict().keys() == keys
     add_auxiliary(net)
     layers = [layer for layer in net.modules() if isinstance(layer, nn.BatchNorm2d)]
@@ -192,4 +192,4 @@ def test_a_batchnorm_of_its_own_class_is_refused() -> None:
         pass
 
     with pytest.raises(ConfigError, match="Acting"):
-        synchronise(nn.Sequential(Acting(3)), Torchrun(0, 2))
+        synchronise_batchnorm(nn.Sequential(Acting(3)), Torchrun(0, 2))

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from lpa3bench.stats import holm, judged, paired_test, smallest_p, wilcoxon_test
-from lpa3bench.stats.paired import DRAWN, SIGN_FLIP, PairedTest
+from lpa3bench.stats import holm, judged, paired_test, smallest_p_of, wilcoxon_test
+from lpa3bench.stats.paired import SIGN_FLIP, SIGN_FLIP_DRAWN, PairedTest
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -44,7 +44,7 @@ def test_a_claim_is_refused_at_three_pairs() -> None:
 
 @pytest.mark.parametrize(("n", "p"), [(0, 1.0), (1, 1.0), (2, 0.5), (3, 0.25), (5, 0.0625), (6, 0.03125)])
 def test_the_smallest_p(n: int, p: float) -> None:
-    assert smallest_p(n) == p
+    assert smallest_p_of(n) == p
     assert paired_test([0.1] * n).p == (p if n else None)
 
 
@@ -54,7 +54,7 @@ def test_the_smallest_p_is_attained_by_differences_of_one_sign(test: object, n: 
     assert callable(test)
     for sign in (1, -1):
         found: PairedTest = test([sign * (k + 1) / 100 for k in range(n)])
-        assert found.p == smallest_p(n)
+        assert found.p == smallest_p_of(n)
         assert found.verdict == ("not testable" if n < 6 else "better" if sign > 0 else "worse")
 
 
@@ -100,7 +100,7 @@ def test_flips_that_are_drawn_know_no_order_either() -> None:
     values = [draw.gauss(0.3, 1.0) for _ in range(30)]
     one, other = paired_test(values), paired_test([-value for value in draw.sample(values, 30)])
     assert (one.p, one.low, one.high) == (other.p, -(other.high or 0), -(other.low or 0))
-    assert one.test == DRAWN
+    assert one.test == SIGN_FLIP_DRAWN
     assert one.p == pytest.approx(float(stats.ttest_1samp(values, 0).pvalue), abs=0.02)
 
 

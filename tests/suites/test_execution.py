@@ -15,7 +15,7 @@ from support.config_plugins import WHOLE, ToyData
 from support.fake_engine import BROKEN, KILLED, Failed, Faked, Silent
 
 from lpa3bench.api import Split
-from lpa3bench.config import load
+from lpa3bench.config import load_config
 from lpa3bench.errors import DataError, RunFailed
 from lpa3bench.plugin import registry as registries
 from lpa3bench.records import searches
@@ -191,7 +191,7 @@ def test_a_trial_that_is_missing_keeps_its_cell_from_being_chosen(
 def test_a_run_that_diverges_leaves_a_failure_of_that_kind(tmp_path: Path, bound: str) -> None:
     """By which a bad draw is known; an augmenter is the first to notice."""
     (tmp_path / "wild.gin").write_text(WILD + bound)
-    config = load([tmp_path / "wild.gin"], registry=registries.load())
+    config = load_config([tmp_path / "wild.gin"], registry=registries.load_registry())
     with pytest.raises(RunFailed, match=r"^step \d+: ") as caught:
         run(Job(config=config, device="cpu", data=tmp_path, out=tmp_path / "runs"))
     (path,) = (tmp_path / "runs").glob("*/failure.json")

@@ -61,7 +61,7 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loads: list[Path]) -> 
 
 def test_a_run_is_done_where_run_does_it(tmp_path: Path, plan: Plan) -> None:
     """So that a suite and a command typed by hand take up each other's runs."""
-    registry = registries.load()
+    registry = registries.load_registry()
     cells = ("digits_pes augmenters/lpa3", "digits_supervised --setting labels40", "digits_supervised")
     plans = plan(*cells, seeds="(3,)", registry=registry, options=("--device", "cpu"))
     for cell, planned in zip(cells, plans, strict=True):

@@ -95,7 +95,7 @@ def test_what_is_wrong_in_one_line_with_its_place(write: Write, contents: str, s
 def test_the_example_of_the_documentation(write: Write) -> None:
     text = (Path(__file__).parents[2] / "docs" / "suites.md").read_text()
     Path("s.gin").write_text(text.partition("## Search")[2].partition("```gin\n")[2].partition("```")[0])
-    checked = check_suite(Path("s.gin"), registries.load())
+    checked = check_suite(Path("s.gin"), registries.load_registry())
     assert checked.errors == ()
     tuned = ("PES.lambda_u", "LPA3.margin", "LPA3.iterations")
     assert [loaded.ranges for loaded in checked.cells] == [tuned[:1], tuned]

@@ -135,7 +135,7 @@ def test_what_was_tried_stands_beside_the_runs(make: Callable[..., Made]) -> Non
     finish(planned, ([0.4], [0.4]), ([0.5], [0.6]), ([0.3], [0.3]))
     failed = {planned.trials[2].runs[0].name: "the loss is NaN"}
     (after,) = with_chosen_runs(planner, [planned], failed)
-    found = searches.find([Path("runs"), Path("nowhere")])
+    found = searches.find_searches([Path("runs"), Path("nowhere")])
     assert found.keys() == {run.name for run in after.runs}
     one = found[after.runs[0].name]
     assert (one.trials, one.ranges) == (3, {"ToyAttack.margin": ["log", 0.01, 1]})
@@ -155,8 +155,8 @@ def test_a_search_that_was_enlarged_counts_whole_though_it_chose_the_same(tmp_pa
     for name in ("0.json", "1.json"):
         trials = 16 if name == most else 8
         data = {"cell": "a", "trials": trials, "ranges": {}, "values": {}, "runs": ["r"]}
-        searches.write(tmp_path / "search" / name, data | {"tried": [{}] * trials})
-    assert searches.find([tmp_path])["r"].trials == 16
+        searches.write_search(tmp_path / "search" / name, data | {"tried": [{}] * trials})
+    assert searches.find_searches([tmp_path])["r"].trials == 16
 
 
 @pytest.mark.parametrize(
@@ -174,11 +174,11 @@ def test_what_tells_of_no_search_is_refused(tmp_path: Path, change: dict[str, An
         "tried": [{}, {}, {}],
     }  # fmt: skip
     path = tmp_path / "search" / "0.json"
-    searches.write(path, data)
-    assert searches.load(path).runs == ("r",)
+    searches.write_search(path, data)
+    assert searches.read_search(path).runs == ("r",)
     path.write_text(json.dumps({"schema_version": 1, **data, **change}))
     with pytest.raises(DataError, match=says):
-        searches.find([tmp_path])
+        searches.find_searches([tmp_path])
     path.write_text("{")
     with pytest.raises(DataError, match="is no JSON"):
-        searches.find([tmp_path])
+        searches.find_searches([tmp_path])

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lpa3bench.runtime.device import choose
+from lpa3bench.runtime.device import choose_device
 
-DEVICE = choose(os.environ.get("LPA3BENCH_TEST_DEVICE", "cpu"))
+DEVICE = choose_device(os.environ.get("LPA3BENCH_TEST_DEVICE", "cpu"))
 if DEVICE.type != "cpu":
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False

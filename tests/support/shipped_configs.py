@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from functools import cache
 
-from lpa3bench.config import Config, load
+from lpa3bench.config import Config, load_config
 from lpa3bench.plugin import registry
 from lpa3bench.runtime.paths import resolve_config
 
 
 @cache
 def loaded(*names: str, setting: str | None = None) -> Config:
-    return load([resolve_config(name) for name in names], setting=setting, registry=registry.load())
+    return load_config(
+        [resolve_config(name) for name in names], setting=setting, registry=registry.load_registry()
+    )
 
 
 def value(config: Config, name: str) -> str:

@@ -10,7 +10,7 @@ import msgspec
 
 from lpa3bench.records import MetricKind, Record, compose
 from lpa3bench.records.record_files import record_text, signed
-from lpa3bench.records.schema import Identity, PerClass, Purpose
+from lpa3bench.records.schema import PerClass, Purpose, RunIdentity
 
 CLASSES = 2
 ACCURACY = MetricKind("accuracy", "%", True, True, "it is not finite")
@@ -110,7 +110,7 @@ def small_record(
             },
             **(config or {}),
         },
-        identity=Identity(
+        identity=RunIdentity(
             config={"made": identity},
             data=data * 64,
             labels=None,

@@ -57,5 +57,5 @@ def train(folder: Path, text: str, *, limit: int | None = None) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "test.gin"
     file.write_text(BASE + text)
-    loaded = config.load([file], registry=registry.load())
+    loaded = config.load_config([file], registry=registry.load_registry())
     return run(Job(config=loaded, device="cpu", data=folder, out=folder / "runs", limit=limit, seed=3)).folder

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from lpa3bench.records.record_files import record_text
-from lpa3bench.training.identity import plain
+from lpa3bench.training.identity import identity_as_json
 from support.small_records import small_record
 
 OPERATIVE = """\
@@ -46,7 +46,7 @@ def made_run(out: Path, *, finished: bool = True) -> Path:
     folder = out / str(record)
     folder.mkdir(parents=True)
     (folder / "env.json").write_text(
-        json.dumps({"identity": plain(identity), "seed": SEED, "provenance": {}})
+        json.dumps({"identity": identity_as_json(identity), "seed": SEED, "provenance": {}})
     )
     (folder / "operative.gin").write_text(OPERATIVE)
     (folder / "config.gin").write_text("# as given\n")

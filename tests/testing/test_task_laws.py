@@ -15,7 +15,7 @@ from lpa3bench.api import Env, Labels, Phase, Step, Task
 from lpa3bench.errors import ConfigError
 from lpa3bench.testing import TinyTask
 from lpa3bench.testing.laws import findings_of
-from lpa3bench.testing.short_training import LONGEST
+from lpa3bench.testing.short_training import _LONGEST
 from lpa3bench.testing.tasks import TASK_LAWS
 from lpa3bench.testing.training_subject import TaskSubject
 
@@ -184,10 +184,10 @@ def planned(steps: int, real: int) -> type[Task]:
     [
         (999, 3, "999 steps are announced for epoch 0, which has 3"),
         (1, 5, "1 steps are announced for epoch 0, which has 5"),
-        (5, LONGEST + 1, f"5 steps are announced for epoch 0, which has {LONGEST} or more"),
+        (5, _LONGEST + 1, f"5 steps are announced for epoch 0, which has {_LONGEST} or more"),
         (12, 3, None),
         (1, 4, None),
-        (1024, LONGEST + 1, None),  # cut short: it may have had them
+        (1024, _LONGEST + 1, None),  # cut short: it may have had them
     ],
 )
 def test_the_plan_of_a_task(steps: int, real: int, told: str | None) -> None:

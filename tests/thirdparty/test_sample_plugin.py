@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from support.console import Cli
 
 from lpa3bench.cli import main
-from lpa3bench.plugin.registry import load
+from lpa3bench.plugin.registry import load_registry
 
 SAMPLE = Path(__file__).parent / "sample_plugin"
 OVERLAY = SAMPLE / "pixel_noise.gin"
@@ -49,7 +49,7 @@ def test_it_is_listed_with_its_distribution(cli: Cli, installed: Path) -> None:
 def test_listing_does_not_import_it(installed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(installed)
     monkeypatch.delitem(sys.modules, "pixel_noise.augmenter", raising=False)
-    assert load().get("PixelNoise") is not None
+    assert load_registry().get("PixelNoise") is not None
     assert "pixel_noise.augmenter" not in sys.modules
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from lpa3bench.api import Phase
-from lpa3bench.config import Config, load
+from lpa3bench.config import Config, load_config
 from lpa3bench.errors import ConfigError, RunFailed
 from lpa3bench.plugin import registry
 from lpa3bench.testing import no_global_randomness
@@ -30,7 +30,7 @@ PES = "run.task = @tasks.PES()\nPES.warmup_epochs = 2\nPES.head_epochs = 1\n"
 def config(folder: Path, text: str, *bindings: str) -> Config:
     path = folder / "test.gin"
     path.write_text(BASE + text)
-    return load([path], bindings=bindings, registry=registry.load())
+    return load_config([path], bindings=bindings, registry=registry.load_registry())
 
 
 def test_nothing_is_read_or_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from lpa3bench import config
 from lpa3bench.errors import RunFailed
 from lpa3bench.plugin import registry
 from lpa3bench.training.earlier_runs import explain, left_behind
-from lpa3bench.training.identity import plain
+from lpa3bench.training.identity import identity_as_json
 from lpa3bench.training.job import Job, plan
 from lpa3bench.training.loop import run
 from lpa3bench.training.run_directory import RunDirectory
@@ -54,7 +54,7 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeJob:
     Path("a.gin").write_text(CONFIG)
 
     def job(*bindings: str, **options: Any) -> Job:
-        loaded = config.load([Path("a.gin")], bindings=bindings, registry=registry.load())
+        loaded = config.load_config([Path("a.gin")], bindings=bindings, registry=registry.load_registry())
         return Job(config=loaded, device="cpu", data=tmp_path, out=Path("runs"), **options)
 
     return job
@@ -109,7 +109,7 @@ def test_what_goes_on_is_the_run_that_was_begun(job: MakeJob, edited: bool) -> N
     left, other = interrupted(job()), plan(job("Supervised.lr = 0.5"))
     left.path.rename(other.folder.path)
     if edited:
-        held = {"identity": plain(other.identity), "seed": 0, "provenance": {}}
+        held = {"identity": identity_as_json(other.identity), "seed": 0, "provenance": {}}
         other.folder.write_json(other.folder.env, held)
     said = r"was begun as another run \(Supervised.lr: the default → 0.5\); start over with --fresh"
     with pytest.raises(RunFailed, match=said):

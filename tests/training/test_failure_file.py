@@ -47,8 +47,8 @@ def register_augmenters(register):
 def job(folder: Path, *bindings: str) -> Job:
     (folder / "test.gin").write_text(CONFIG)
     (folder / "broken.py").write_text(BROKEN)
-    plugins = registry.load((folder / "broken.py",))
-    loaded = config.load([folder / "test.gin"], bindings=bindings, registry=plugins)
+    plugins = registry.load_registry((folder / "broken.py",))
+    loaded = config.load_config([folder / "test.gin"], bindings=bindings, registry=plugins)
     return Job(config=loaded, device="cpu", data=folder, out=folder / "runs")
 
 

@@ -66,7 +66,7 @@ def job(folder: Path, text: str, *bindings: str, **options: Any) -> Job:
     folder.mkdir(exist_ok=True)
     file = folder / "test.gin"
     file.write_text(BASE + text)
-    loaded = config.load([file], bindings=bindings, registry=registry.load())
+    loaded = config.load_config([file], bindings=bindings, registry=registry.load_registry())
     return Job(config=loaded, device="cpu", data=folder, out=folder / "runs", **options)
 
 
@@ -215,7 +215,7 @@ def test_the_record_is_complete(tmp_path: Path) -> None:
 
 def test_the_operative_config_runs_again_as_the_same_run(tmp_path: Path) -> None:
     first = run(job(tmp_path, TASKS["Supervised"] + SLOTS["positives-LPA3"]))
-    loaded = config.load([first.folder / "operative.gin"], registry=registry.load())
+    loaded = config.load_config([first.folder / "operative.gin"], registry=registry.load_registry())
     again = plan(Job(config=loaded, device="cpu", data=tmp_path, out=tmp_path / "runs"))
     assert again.folder.path == first.folder
 
@@ -307,7 +307,7 @@ def test_a_broken_augmenter_is_named(tmp_path: Path, body: str, error: type[Exce
     )
     file = tmp_path / "test.gin"
     file.write_text(BASE + TASKS["Supervised"] + "run.view = @augmenters.Broken()\n")
-    loaded = config.load([file], registry=registry.load((plugin,)))
+    loaded = config.load_config([file], registry=registry.load_registry((plugin,)))
     with pytest.raises(error, match=said):
         run(Job(config=loaded, device="cpu", data=tmp_path, out=tmp_path / "runs"))
 
@@ -348,7 +348,7 @@ def test_a_network_with_drop_out_resumes_to_the_same_bits(tmp_path: Path) -> Non
         file = folder / "test.gin"
         text = BASE.replace("@backbones.SmallNet", "@backbones.Dropping") + TASKS["Supervised"]
         file.write_text(text + SLOTS["positives-LPA3"])
-        loaded = config.load([file], registry=registry.load((plugin,)))
+        loaded = config.load_config([file], registry=registry.load_registry((plugin,)))
         made = Job(config=loaded, device="cpu", data=folder, out=folder / "runs")
         for epoch in kills:
             with pytest.raises(Killed):

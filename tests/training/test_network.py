@@ -12,7 +12,7 @@ from lpa3bench.nn.batchnorm import add_auxiliary
 from lpa3bench.nn.freeze import frozen
 from lpa3bench.testing import SPEC, TinyNet, no_global_randomness, weights_of
 from lpa3bench.training.image_passes import Passes
-from lpa3bench.training.network import Classifier, build
+from lpa3bench.training.network import Classifier, build_networks
 
 X = torch.rand(6, 3, 8, 8, generator=torch.Generator().manual_seed(0))
 
@@ -99,7 +99,7 @@ def test_a_backbone_that_fails_is_named() -> None:
 # ----------------------------------------------------------------------------------------------- build
 def networks(*names: str, seed: int = 0, auxiliary: bool = False) -> dict[str, Classifier]:
     with no_global_randomness():
-        return build(
+        return build_networks(
             names,
             TinyNet,
             SPEC,

@@ -11,7 +11,7 @@ import pytest
 
 from lpa3bench.api import Phase
 from lpa3bench.training import progress_bar as display
-from lpa3bench.training.progress_bar import Bar, Lines, Pace, draws_bars, progress
+from lpa3bench.training.progress_bar import Bar, Lines, StepRate, draws_bars, progress
 from lpa3bench.training.sinks import RunInfo, Sink
 from lpa3bench.types import steps_in
 
@@ -88,7 +88,7 @@ def test_bars_are_for_terminals() -> None:
 
 
 def test_the_pace_follows_the_plan(clock: Clock) -> None:
-    pace = Pace(info())
+    pace = StepRate(info())
     assert (pace.done, pace.total) == (0, 38)
     for _ in range(12):  # two more than planned
         pace.step("warm-up")
@@ -103,19 +103,19 @@ def test_the_pace_follows_the_plan(clock: Clock) -> None:
 
 
 def test_the_headline_tells_place_speed_and_time_to_go(clock: Clock) -> None:
-    pace = Pace(info())
+    pace = StepRate(info())
     for _ in range(4):
         clock.now += 0.5
         pace.step("warm-up")
     assert pace.headline == "epoch 1/4  warm-up  2 steps/s"  # a later phase may take many times as long
-    pace = Pace(info(epochs_done=2))
+    pace = StepRate(info(epochs_done=2))
     assert pace.headline == "epoch 2/4"
     clock.now += 100
     pace.step("heads")  # a new phase has a speed of its own
     clock.now += 1
     pace.step("heads")
     assert pace.headline == "epoch 3/4  heads  1 steps/s"
-    pace = Pace(info(epochs_done=3))
+    pace = StepRate(info(epochs_done=3))
     for _ in range(3):
         clock.now += 2
         pace.step("semi-supervised")
@@ -123,7 +123,7 @@ def test_the_headline_tells_place_speed_and_time_to_go(clock: Clock) -> None:
 
 
 def test_scoring_between_epochs_is_no_step(clock: Clock) -> None:
-    pace = Pace(info())
+    pace = StepRate(info())
     for _ in range(2):
         for _ in range(5):
             clock.now += 0.5

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from lpa3bench.errors import InUse, RunFailed
-from lpa3bench.records.schema import Identity
-from lpa3bench.training.identity import plain
+from lpa3bench.records.schema import RunIdentity
+from lpa3bench.training.identity import identity_as_json
 from lpa3bench.training.run_directory import RunDirectory
 
 
@@ -36,11 +36,13 @@ def test_what_a_run_wrote_at_its_start_is_read_back(tmp_path: Path) -> None:
     folder = RunDirectory(tmp_path / "run")
     with pytest.raises(RunFailed, match="run: is no run directory: there is no env.json"):
         folder.beginning()
-    made = Identity(
+    made = RunIdentity(
         config={"run.epochs": "3"}, data="d", labels=None, limit=4, numerics=1, plugins={"LPA3": "1"}
     )
     folder.path.mkdir()
-    folder.write_json(folder.env, {"identity": plain(made), "seed": 3, "provenance": {"device": "cpu"}})
+    folder.write_json(
+        folder.env, {"identity": identity_as_json(made), "seed": 3, "provenance": {"device": "cpu"}}
+    )
     began = folder.beginning()
     assert (began.identity, began.seed, began.short) == (made, 3, made.short)
     assert began.provenance == {"device": "cpu"}

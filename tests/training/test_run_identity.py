@@ -17,7 +17,7 @@ from lpa3bench.config.names import Catalogue
 from lpa3bench.errors import DataError
 from lpa3bench.plugin import registry as registries
 from lpa3bench.plugin.registry import Entry
-from lpa3bench.records.schema import Identity
+from lpa3bench.records.schema import RunIdentity
 from lpa3bench.training import identity as identities
 from lpa3bench.training.job import Job, identify, plan
 
@@ -36,7 +36,7 @@ def entries(distribution: str) -> list[Entry]:
     return [Entry("tasks", name, cls, f"{distribution} 1.0") for name, cls in (("One", One), ("Two", Two))]
 
 
-def identity(**changed: Any) -> Identity:
+def identity(**changed: Any) -> RunIdentity:
     parts: dict[str, Any] = {
         "config": {"run.epochs": "3", "Task.lr": "0.1"},
         "plugins": entries("toys"),
@@ -52,8 +52,8 @@ def test_the_same_run_has_the_same_name() -> None:
     assert identity(config={"Task.lr": "0.1", "run.epochs": "3"}).short == plain.short
     assert len(plain.short) == 8
     assert identities.differences(plain, identity()) == []
-    assert identities.changes(identities.plain(plain), identity()) == ""
-    assert msgspec.json.decode(msgspec.json.encode(plain), type=Identity) == plain
+    assert identities.identity_changes(identities.identity_as_json(plain), identity()) == ""
+    assert msgspec.json.decode(msgspec.json.encode(plain), type=RunIdentity) == plain
 
 
 @pytest.mark.parametrize(
@@ -107,8 +107,8 @@ def test_what_only_measures_is_no_part_of_it() -> None:
 
 
 def test_many_differences_are_told_in_few_words() -> None:
-    assert identities.summary(["a", "b"]) == "a; b"
-    assert identities.summary([*"abcde"]) == "a; b; c; and 2 more"
+    assert identities.in_one_line(["a", "b"]) == "a; b"
+    assert identities.in_one_line([*"abcde"]) == "a; b; c; and 2 more"
 
 
 # --------------------------------------------------------------------------------------- records of schema 1
@@ -127,28 +127,28 @@ def options(record: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def of_record() -> Callable[[dict[str, Any]], Identity]:
-    catalogue = Catalogue(registries.load())
+def of_record() -> Callable[[dict[str, Any]], RunIdentity]:
+    catalogue = Catalogue(registries.load_registry())
 
-    def of_record(record: dict[str, Any]) -> Identity:
+    def of_record(record: dict[str, Any]) -> RunIdentity:
         return identities.of_schema_1(record, identity_config(record["config"], catalogue))
 
     return of_record
 
 
 def test_an_old_record_is_of_the_run_that_its_command_means_today(
-    of_record: Callable[[dict[str, Any]], Identity],
+    of_record: Callable[[dict[str, Any]], RunIdentity],
 ) -> None:
     """So that a suite goes on with new seeds, and its old records stand beside the new ones."""
     names: dict[str, Path] = {}
     for file in schema_1():
         record = json.loads(file.read_text())
         given = options(record)
-        config = configs.load(
+        config = configs.load_config(
             given["files"],
             setting=given["setting"],
             bindings=given["bindings"],
-            registry=registries.load(),
+            registry=registries.load_registry(),
         )
         sha256 = record["provenance"]["data_sha256"]
         now = identify(config, data_hash=sha256, content=b"", limit=given["limit"])
@@ -157,12 +157,17 @@ def test_an_old_record_is_of_the_run_that_its_command_means_today(
         names[now.short] = file
 
 
-def test_its_data_are_those_of_today(tmp_path: Path, of_record: Callable[[dict[str, Any]], Identity]) -> None:
+def test_its_data_are_those_of_today(
+    tmp_path: Path, of_record: Callable[[dict[str, Any]], RunIdentity]
+) -> None:
     for file in [file for file in schema_1() if file.name.startswith("digits")][:1]:
         record = json.loads(file.read_text())
         given = options(record)
-        config = configs.load(
-            given["files"], setting=given["setting"], bindings=given["bindings"], registry=registries.load()
+        config = configs.load_config(
+            given["files"],
+            setting=given["setting"],
+            bindings=given["bindings"],
+            registry=registries.load_registry(),
         )
         job = Job(config=config, seed=record["seed"], device="cpu", data=tmp_path, out=tmp_path / "runs")
         planned = plan(job)
@@ -195,7 +200,7 @@ def test_an_unknown_engine_has_no_numerics_version() -> None:
 
 # ----------------------------------------------------------------------------------------- what a run wrote
 def test_what_a_run_wrote_is_read_back() -> None:
-    began = {"identity": identities.plain(identity(limit=3)), "seed": 0, "provenance": {}}
+    began = {"identity": identities.identity_as_json(identity(limit=3)), "seed": 0, "provenance": {}}
     again = json.loads(json.dumps(began))
     assert identities.from_plain(again) == identity(limit=3)
     assert identities.short_of(again) == identity(limit=3).short
@@ -219,4 +224,4 @@ def test_what_an_earlier_engine_wrote_is_read_too() -> None:
 
 
 def test_an_identity_that_was_not_kept_is_another() -> None:
-    assert identities.changes(None, identity()) == "by an earlier lpa3bench"
+    assert identities.identity_changes(None, identity()) == "by an earlier lpa3bench"

@@ -48,7 +48,7 @@ def job(folder: Path, *bindings: str) -> Job:
     folder.mkdir(exist_ok=True)
     file = folder / "test.gin"
     file.write_text(GIN)
-    loaded = config.load([file], bindings=bindings, registry=registry.load())
+    loaded = config.load_config([file], bindings=bindings, registry=registry.load_registry())
     return Job(config=loaded, device="cpu", data=folder, out=folder / "runs")
 
 

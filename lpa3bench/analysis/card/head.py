@@ -10,14 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lpa3bench.analysis.card.runs import NUISANCE_EPOCHS, Request, Runs, Trainer
+from lpa3bench.analysis.card.runs import NUISANCE_EPOCHS, CardRuns, Request, Trainer
 from lpa3bench.api import Augmenter
 from lpa3bench.plugin.code import code_of
 from lpa3bench.runtime import device as devices
 from lpa3bench.runtime.files import digest
 
 
-def augmenter_of(trainer: Trainer, runs: Runs) -> dict[str, Any]:
+def augmenter_of(trainer: Trainer, runs: CardRuns) -> dict[str, Any]:
     """Name, parameters and recipe."""
     made: Augmenter = runs.augmenter
     parameters = parameters_of(runs)
@@ -37,7 +37,7 @@ def augmenter_of(trainer: Trainer, runs: Runs) -> dict[str, Any]:
     }
 
 
-def parameters_of(runs: Runs) -> dict[str, str]:
+def parameters_of(runs: CardRuns) -> dict[str, str]:
     """Those of the augmenter, and of augmenters within it, as gin writes them: `{"LPA3.margin": "0.02"}`."""
     config = runs.augmented.trained.config
     augmenters = {entry.name for entry in config.plugins if entry.kind == "augmenters"}
@@ -48,7 +48,7 @@ def parameters_of(runs: Runs) -> dict[str, str]:
     }
 
 
-def protocol_of(request: Request, runs: Runs) -> dict[str, Any]:
+def protocol_of(request: Request, runs: CardRuns) -> dict[str, Any]:
     """How it was measured, and by what."""
     judge, clean, attacked = runs.judge.trained, runs.clean.trained, runs.attacked
     dataset = clean.config.experiment().dataset
@@ -76,7 +76,7 @@ def protocol_of(request: Request, runs: Runs) -> dict[str, Any]:
         },
         "seed": request.seed,
         "device": attacked.device.type,
-        "hardware": devices.describe(attacked.device),
+        "hardware": devices.device_name(attacked.device),
         "threads": torch.get_num_threads(),
         "versions": dict(runs.clean.record.data.provenance.versions),
     }

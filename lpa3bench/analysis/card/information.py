@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lpa3bench.analysis.card.card_measures import CardMeasure, proportion, spread
 from lpa3bench.analysis.card.judge import Seen
-from lpa3bench.analysis.card.measures import Measure, proportion, spread
 from lpa3bench.analysis.card.probes import Reading, bits
 
 SLIGHT = 0.05
 """Nats that images must tell of a target for the share that views keep to mean anything."""
 
 
-def information(
+def label_information(
     plain: Mapping[str, list[Reading]],
     viewed: Mapping[str, list[Reading]],
     *,
     n: int,
     where: str,
     prefix: str,
-) -> list[Measure]:
+) -> list[CardMeasure]:
     """What is told of each target by images, by views, and the share that is kept.
 
     Args:
@@ -54,7 +54,7 @@ def information(
 
 def _told(
     key: str, name: str, readings: Sequence[Reading], *, symbol: str, who: str, where: str, **told: Any
-) -> list[Measure]:
+) -> list[CardMeasure]:
     """What one kind of images tells of one target."""
     entropy = bits(readings[0].entropy)
     return [
@@ -78,7 +78,7 @@ def _told(
     ]
 
 
-def recognition(judge: Seen) -> list[Measure]:
+def recognition(judge: Seen) -> list[CardMeasure]:
     """A proxy of I(x; x') for any data."""
     return [
         proportion(

@@ -18,7 +18,7 @@ from lpa3bench.nn.batchnorm import bn_domain
 from lpa3bench.nn.mode import kept_mode
 from lpa3bench.training.network import Classifier
 
-BATCH = 250
+_BATCH = 250
 
 
 class JudgeNet(Backbone):
@@ -102,7 +102,7 @@ def look(net: Classifier, x: Tensor, view: Tensor, domain: Domain = "main") -> S
     before, after, apart, one, other = [], [], [], [], []
     with kept_mode(net), torch.no_grad(), bn_domain(net, domain):
         net.eval()
-        for image, seen in zip(torch.split(x, BATCH), torch.split(view, BATCH), strict=True):
+        for image, seen in zip(torch.split(x, _BATCH), torch.split(view, _BATCH), strict=True):
             plain, viewed = net(image), net(seen)
             before.append(F.log_softmax(plain.logits.float(), 1))
             after.append(F.log_softmax(viewed.logits.float(), 1))
@@ -118,8 +118,8 @@ def look(net: Classifier, x: Tensor, view: Tensor, domain: Domain = "main") -> S
 def _nearest(views: Tensor, images: Tensor) -> Tensor:
     """bool [N]: whether no other row of `images` is as near to a row of `views` as the one of its place."""
     found = []
-    for start in range(0, len(views), BATCH):
-        gaps = torch.cdist(views[start : start + BATCH], images, compute_mode="donot_use_mm_for_euclid_dist")
+    for start in range(0, len(views), _BATCH):
+        gaps = torch.cdist(views[start : start + _BATCH], images, compute_mode="donot_use_mm_for_euclid_dist")
         places = torch.arange(len(gaps), device=gaps.device)
         own = gaps[places, start + places].clone()
         gaps[places, start + places] = torch.inf

@@ -15,12 +15,12 @@ import torch
 from torch import Tensor
 
 from lpa3bench.analysis.card import information, parts, training
+from lpa3bench.analysis.card.card_measures import CardMeasure
 from lpa3bench.analysis.card.head import augmenter_of, parameters_of, png, protocol_of
 from lpa3bench.analysis.card.judge import look
-from lpa3bench.analysis.card.measures import Measure
 from lpa3bench.analysis.card.nuisance import FACTORS, NuisanceDigits, Part
-from lpa3bench.analysis.card.probes import read
-from lpa3bench.analysis.card.runs import Request, Runs, Trainer, state_of
+from lpa3bench.analysis.card.probes import read_probe
+from lpa3bench.analysis.card.runs import CardRuns, Request, Trainer, state_of
 from lpa3bench.analysis.card.views import Maker, Viewed, learned
 from lpa3bench.analysis.trained_run import Trained
 from lpa3bench.nn.batchnorm import bn_domain
@@ -64,7 +64,7 @@ def measure(request: Request, sinks: Callable[[], Sequence[Sink]] = tuple) -> di
 
 
 # ------------------------------------------------------------------------------------ on the card's own data
-def _on_data(request: Request, runs: Runs) -> tuple[list[Measure], list[Any], list[Any]]:
+def _on_data(request: Request, runs: CardRuns) -> tuple[list[CardMeasure], list[Any], list[Any]]:
     """The measures on held-out images of the data set; the classes; some images with their views."""
     judge, attacked, clean = runs.judge.trained, runs.attacked, runs.clean.trained
     x, label = _held_out(request, judge)
@@ -127,7 +127,7 @@ def _layers(trained: Trained, x: Tensor) -> int:
     return len(trained.logits(x[:1]).features)
 
 
-def _margin(request: Request, runs: Runs) -> tuple[float, str]:
+def _margin(request: Request, runs: CardRuns) -> tuple[float, str]:
     """The margin that views are held to, and where it comes from."""
     if request.margin is not None:
         return request.margin, "as was asked for"
@@ -137,7 +137,7 @@ def _margin(request: Request, runs: Runs) -> tuple[float, str]:
     return THRESHOLD, "LP-A3's default; the augmenter has no margin"
 
 
-def _losses(request: Request, runs: Runs) -> tuple[Tensor, Tensor]:
+def _losses(request: Request, runs: CardRuns) -> tuple[Tensor, Tensor]:
     """Final training losses per image, with the augmenter on its views, and without it on the images."""
     clean, augmented = runs.clean.trained, runs.augmented.trained
     index = _labelled(clean)
@@ -165,7 +165,7 @@ def _labelled(trained: Trained) -> Tensor:
     return trained.data.labels.labelled.nonzero().flatten()
 
 
-def _label_information(request: Request, runs: Runs, maker: Maker, viewed: Viewed) -> list[Measure]:
+def _label_information(request: Request, runs: CardRuns, maker: Maker, viewed: Viewed) -> list[CardMeasure]:
     """Condition (a) on the card's own data: probes learn on the judge's half, which the attacked network has
     not seen, and read the held-out images."""
     judge = runs.judge.trained
@@ -174,7 +174,7 @@ def _label_information(request: Request, runs: Runs, maker: Maker, viewed: Viewe
     learnt = maker.views(x, label, seed=request.seed, name="probe")
     classes = {"label": judge.spec.num_classes}
     plain, seen = (
-        read(
+        read_probe(
             one,
             {"label": of},
             other,
@@ -187,11 +187,11 @@ def _label_information(request: Request, runs: Runs, maker: Maker, viewed: Viewe
             (learnt.view, learnt.view_label, viewed.view, viewed.view_label),
         )
     )
-    return information.information(plain, seen, n=len(viewed.x), where=judge.spec.name, prefix="data")
+    return information.label_information(plain, seen, n=len(viewed.x), where=judge.spec.name, prefix="data")
 
 
 # --------------------------------------------------------------------------------------- on known nuisances
-def _on_nuisances(trainer: Trainer, runs: Runs) -> tuple[list[Measure], str | None]:
+def _on_nuisances(trainer: Trainer, runs: CardRuns) -> tuple[list[CardMeasure], str | None]:
     """Conditions (a) and (b) where the nuisances are known; or why they cannot be measured."""
     request, augmenter = trainer.request, runs.augmenter
     digits = NuisanceDigits()
@@ -213,7 +213,7 @@ def _on_nuisances(trainer: Trainer, runs: Runs) -> tuple[list[Measure], str | No
         targets[part] = {name: value[rows].to(trained.device) for name, value in drawn.items()}
     classes = {"label": digits.spec.num_classes, **FACTORS}
     learn, held = viewed["probe"], viewed["test"]
-    plain = read(
+    plain = read_probe(
         learn.x,
         {"label": learn.label, **targets["probe"]},
         held.x,
@@ -221,7 +221,7 @@ def _on_nuisances(trainer: Trainer, runs: Runs) -> tuple[list[Measure], str | No
         classes,
         seed=request.seed,
     )
-    seen = read(
+    seen = read_probe(
         learn.view,
         {"label": learn.view_label, **targets["probe"]},
         held.view,
@@ -230,4 +230,4 @@ def _on_nuisances(trainer: Trainer, runs: Runs) -> tuple[list[Measure], str | No
         seed=request.seed,
     )
     where = "coloured digits"
-    return information.information(plain, seen, n=len(held.x), where=where, prefix="known"), None
+    return information.label_information(plain, seen, n=len(held.x), where=where, prefix="known"), None

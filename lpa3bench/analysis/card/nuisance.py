@@ -19,7 +19,7 @@ from torch import Tensor
 from lpa3bench.api import Dataset, DatasetSpec, Split, WeakView
 from lpa3bench.runtime.seeding import Draws, derive
 
-SIDE = 16
+_SIDE = 16
 """Of the images, in pixels; the digit, 8 pixels in the source, is drawn 10 pixels high."""
 SCALE = 10 / 16
 COLOURS = tuple(hsv_to_rgb(hue / 6, 1.0, 1.0) for hue in range(6))
@@ -33,7 +33,7 @@ FACTORS = {"colour": len(COLOURS), "rotation": len(ANGLES), "position": len(SHIF
 Part = Literal["attacked", "probe", "test"]
 # Of every ten source images the places that go to each part, so that no digit is in two of them; and how
 # often each is drawn.
-PLACES: dict[Part, tuple[int, ...]] = {"attacked": (0, 1, 2), "probe": (3, 4, 5, 6), "test": (7, 8, 9)}
+_PLACES: dict[Part, tuple[int, ...]] = {"attacked": (0, 1, 2), "probe": (3, 4, 5, 6), "test": (7, 8, 9)}
 COPIES: dict[Part, int] = {"attacked": 4, "probe": 8, "test": 2}
 
 
@@ -58,7 +58,7 @@ class NuisanceDigits(Dataset):
             num_classes=10,
             class_names=tuple("0123456789"),
             channels=3,
-            size=SIDE,
+            size=_SIDE,
             mean=(0.059, 0.059, 0.059),
             std=(0.183, 0.183, 0.183),
             weak=WeakView(flip=False, pad=0),
@@ -75,23 +75,23 @@ class NuisanceDigits(Dataset):
         pixels, target = load_digits(return_X_y=True)
         ink = torch.from_numpy(pixels / 16).float().view(-1, 8, 8)
         labels = torch.from_numpy(target).long()
-        chosen = torch.isin(torch.arange(len(labels)) % 10, torch.tensor(PLACES[part]))
+        chosen = torch.isin(torch.arange(len(labels)) % 10, torch.tensor(_PLACES[part]))
         ink, labels = (t[chosen].repeat_interleave(COPIES[part], 0) for t in (ink, labels))
         draws = Draws(derive(self.seed, "nuisance", part))
         drawn = {name: draws.integers((len(labels),), 0, count) for name, count in FACTORS.items()}
-        images = (paint(ink, drawn) * 255).round().to(torch.uint8)
+        images = (paint_nuisance(ink, drawn) * 255).round().to(torch.uint8)
         return Split(images, labels), drawn
 
 
-def paint(ink: Tensor, drawn: dict[str, Tensor]) -> Tensor:
+def paint_nuisance(ink: Tensor, drawn: dict[str, Tensor]) -> Tensor:
     """Digits with their nuisances: ink [N, 8, 8] in [0, 1] to images [N, 3, SIDE, SIDE] in [0, 1].
 
     Args:
         drawn: int64 [N] each, places in `COLOURS`, `ANGLES` and the grid of `SHIFTS` (row by row).
     """
     angle = torch.tensor(ANGLES)[drawn["rotation"]] * (math.pi / 180)
-    across = torch.tensor(SHIFTS)[drawn["position"] % len(SHIFTS)] / (SIDE / 2)
-    down = torch.tensor(SHIFTS)[drawn["position"] // len(SHIFTS)] / (SIDE / 2)
+    across = torch.tensor(SHIFTS)[drawn["position"] % len(SHIFTS)] / (_SIDE / 2)
+    down = torch.tensor(SHIFTS)[drawn["position"] // len(SHIFTS)] / (_SIDE / 2)
     cos, sin = angle.cos() / SCALE, angle.sin() / SCALE
     # Where in the digit (−1 … 1) a place of the image comes from: moved back, then turned back and scaled.
     rows = torch.stack(
@@ -101,7 +101,7 @@ def paint(ink: Tensor, drawn: dict[str, Tensor]) -> Tensor:
         ],
         dim=1,
     )
-    grid = F.affine_grid(rows, [len(ink), 1, SIDE, SIDE], align_corners=False)
+    grid = F.affine_grid(rows, [len(ink), 1, _SIDE, _SIDE], align_corners=False)
     grey = F.grid_sample(ink.unsqueeze(1), grid, align_corners=False)
     colour = torch.tensor(COLOURS, dtype=grey.dtype)[drawn["colour"]]
     return (grey * colour.view(-1, 3, 1, 1)).clamp(0, 1)

@@ -7,14 +7,14 @@ from typing import Any
 
 import torch
 
+from lpa3bench.analysis.card.card_measures import CardMeasure, exactly, mean, proportion, wilson
 from lpa3bench.analysis.card.judge import Seen
-from lpa3bench.analysis.card.measures import Measure, exactly, mean, proportion, wilson
 from lpa3bench.analysis.card.views import Viewed
 from lpa3bench.records.schema import Cost
 
 
 # --------------------------------------------------------------------------------------------- preservation
-def preservation(judge: Seen, viewed: Viewed) -> list[Measure]:
+def preservation(judge: Seen, viewed: Viewed) -> list[CardMeasure]:
     """Whether the judge still sees the label."""
     label, view_label = viewed.label.cpu(), viewed.view_label.cpu()
     clean, seen = judge.before.argmax(1), judge.after.argmax(1)
@@ -78,7 +78,7 @@ def by_class(judge: Seen, viewed: Viewed, classes: int, harm: Sequence[float | N
 
 
 # ------------------------------------------------------------------------------------------------- strength
-def margins(attacked: Seen, viewed: Viewed, margin: float, whose: str) -> list[Measure]:
+def margins(attacked: Seen, viewed: Viewed, margin: float, whose: str) -> list[CardMeasure]:
     """How far the attacked network's belief in the label falls. `whose`: where the margin comes from."""
     label, view_label = viewed.label.cpu(), viewed.view_label.cpu()
     drop = attacked.drop(label, view_label)
@@ -104,7 +104,7 @@ def margins(attacked: Seen, viewed: Viewed, margin: float, whose: str) -> list[M
     ]
 
 
-def confidence(attacked: Seen, judge: Seen, viewed: Viewed) -> list[Measure]:
+def confidence(attacked: Seen, judge: Seen, viewed: Viewed) -> list[CardMeasure]:
     """How far the label's probability falls, in two pairs of eyes."""
     label, view_label = viewed.label.cpu(), viewed.view_label.cpu()
     return [
@@ -123,7 +123,7 @@ def confidence(attacked: Seen, judge: Seen, viewed: Viewed) -> list[Measure]:
     ]
 
 
-def distances(attacked: Seen, judge: Seen, viewed: Viewed, layers: Mapping[str, int]) -> list[Measure]:
+def distances(attacked: Seen, judge: Seen, viewed: Viewed, layers: Mapping[str, int]) -> list[CardMeasure]:
     """How far views are from their images."""
     gap = (viewed.view - viewed.x).float().flatten(1).cpu()
     told: dict[str, Any] = {"group": "distance"}
@@ -157,7 +157,7 @@ def distances(attacked: Seen, judge: Seen, viewed: Viewed, layers: Mapping[str, 
 
 
 # ----------------------------------------------------------------------------------------------------- cost
-def costs(viewed: Viewed, augmented: Cost, clean: Cost) -> list[Measure]:
+def costs(viewed: Viewed, augmented: Cost, clean: Cost) -> list[CardMeasure]:
     """What a view costs, and what training with the augmenter does. The last two: `cost` of the records."""
     n = len(viewed.x)
     told: dict[str, Any] = {"group": "cost", "n": n}

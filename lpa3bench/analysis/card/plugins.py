@@ -6,8 +6,8 @@ from pathlib import Path
 
 from lpa3bench.plugin.hookspecs import Register, hookimpl
 
-FILE = Path(__file__).resolve()
-"""For `--plugin`, and for `registry.load` and `open_run`."""
+PLUGIN_FILE = Path(__file__).resolve()
+"""For `--plugin`, and for `load_registry` and `open_run`."""
 
 
 @hookimpl

@@ -19,14 +19,14 @@ from torch import Tensor, nn
 from lpa3bench.runtime.seeding import Draws, derive, seeded
 
 STEPS = 400
-BATCH = 64
+_BATCH = 64
 LOOK_EVERY = 40
 """Steps between two looks at the validation images."""
 LR = 3e-3
 VALIDATION = 0.15
 """Share of the training images that choose each probe's step."""
 SEEDS = 3
-PLACES = 4
+_PLACES = 4
 """Side of the grid of places that a probe tells apart in its last map."""
 
 
@@ -55,17 +55,17 @@ class _Probe(nn.Module):
             ]
         self.body = nn.Sequential(*layers)
         self.drop = nn.Dropout(0.2)
-        width = 96 * (PLACES**2 + 1)
+        width = 96 * (_PLACES**2 + 1)
         self.heads = nn.ModuleDict({name: nn.Linear(width, count) for name, count in classes.items()})
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         last = self.body(x)
-        where = F.adaptive_avg_pool2d(last, PLACES).flatten(1)
+        where = F.adaptive_avg_pool2d(last, _PLACES).flatten(1)
         features = self.drop(torch.cat([where, last.amax((2, 3))], dim=1))
         return {name: head(features) for name, head in self.heads.items()}
 
 
-def read(
+def read_probe(
     images: Tensor,
     targets: Mapping[str, Tensor],
     held_out: Tensor,
@@ -116,7 +116,7 @@ def _read_once(
         optimiser = torch.optim.Adam(probe.parameters(), LR, weight_decay=1e-4)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LR, total_steps=STEPS)
         for step in range(STEPS):
-            batch = trained[draws.integers((min(BATCH, len(trained)),), 0, len(trained))]
+            batch = trained[draws.integers((min(_BATCH, len(trained)),), 0, len(trained))]
             probe.train()
             logits = probe(x[batch])
             loss = torch.stack([F.cross_entropy(logits[t], targets[t][batch]) for t in classes]).sum()

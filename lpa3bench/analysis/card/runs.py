@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lpa3bench import config as configs
-from lpa3bench.analysis.card.plugins import FILE
+from lpa3bench.analysis.card.plugins import PLUGIN_FILE
 from lpa3bench.analysis.trained_run import Trained, open_run
 from lpa3bench.api import Augmenter, SlotName
 from lpa3bench.config import Config
@@ -90,7 +90,7 @@ class Ran:
 
 
 @dataclass(frozen=True)
-class Runs:
+class CardRuns:
     """Those on the card's data set."""
 
     clean: Ran
@@ -126,7 +126,7 @@ class Trainer:
 
     def __init__(self, request: Request, sinks: Callable[[], Sequence[Sink]] = tuple) -> None:
         self.request = request
-        self.registry: Registry = registries.load((*request.plugins, FILE))
+        self.registry: Registry = registries.load_registry((*request.plugins, PLUGIN_FILE))
         self._sinks = sinks
         self.entry = self._known(request.augmenter, "augmenters")
         self._known(request.judge, "backbones")
@@ -139,7 +139,7 @@ class Trainer:
         hint = f"did you mean {' or '.join(near)}?" if near else f"`lpa3bench list {kind}` shows them"
         raise UsageError(f"there is no {name} among the {kind}; {hint}")
 
-    def train(self) -> Runs:
+    def train(self) -> CardRuns:
         """The three runs on the card's data set.
 
         Raises:
@@ -155,7 +155,7 @@ class Trainer:
         named = None
         if request.run is not None:
             named = open_run(
-                request.run, data=request.data, device=request.device, plugins=(*request.plugins, FILE)
+                request.run, data=request.data, device=request.device, plugins=(*request.plugins, PLUGIN_FILE)
             )
         self._independent((named.config if named else self._config(attacked)).names["backbone"])
         clean = self._run((*_bare(None), *attacked), request.seed)
@@ -163,7 +163,7 @@ class Trainer:
             raise UsageError(
                 f"--run {request.run}: was trained on {named.spec.name}, not on {clean.trained.spec.name}"
             )
-        return Runs(
+        return CardRuns(
             clean=clean,
             augmented=self._run(augmented, request.seed),
             judge=self._run(judge, request.seed + 1),
@@ -223,7 +223,9 @@ class Trainer:
         used = {*self._used(augmented), *self._used(judge)}
         if idle := [text for text in request.bindings if text not in used]:
             bindings = (*idle, *judge)
-            configs.load(request.files, setting=request.setting, bindings=bindings, registry=self.registry)
+            configs.load_config(
+                request.files, setting=request.setting, bindings=bindings, registry=self.registry
+            )
             raise UsageError(f"-p {idle[0]!r}: no run of this card uses it")
 
     def _used(self, own: Sequence[str]) -> tuple[str, ...]:
@@ -237,7 +239,7 @@ class Trainer:
 
     def _config(self, own: Sequence[str]) -> Config:
         """The request's config with our own bindings on top."""
-        return configs.load(
+        return configs.load_config(
             self.request.files,
             setting=self.request.setting,
             bindings=(*self._used(own), *own),
@@ -256,7 +258,7 @@ class Trainer:
         )
         done = run(job, self._sinks())
         trained = open_run(
-            done.folder, data=request.data, device=request.device, plugins=(*request.plugins, FILE)
+            done.folder, data=request.data, device=request.device, plugins=(*request.plugins, PLUGIN_FILE)
         )
         assert done.record is not None
         return Ran(trained, done.record)

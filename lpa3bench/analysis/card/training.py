@@ -7,12 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lpa3bench.analysis.card.card_measures import CardMeasure, exactly, mean, proportion, ratio
 from lpa3bench.analysis.card.judge import Seen
-from lpa3bench.analysis.card.measures import Measure, exactly, mean, proportion, ratio
 from lpa3bench.analysis.card.views import Viewed
 
 
-def affinity(clean: Seen, viewed: Viewed) -> list[Measure]:
+def affinity(clean: Seen, viewed: Viewed) -> list[CardMeasure]:
     """Gontijo-Lopes et al. (ICLR 2021), definition 1."""
     plain = (clean.before.argmax(1) == viewed.label.cpu()).double()
     seen = (clean.after.argmax(1) == viewed.view_label.cpu()).double()
@@ -46,7 +46,7 @@ def affinity(clean: Seen, viewed: Viewed) -> list[Measure]:
     ]
 
 
-def diversity(augmented: Tensor, clean: Tensor) -> list[Measure]:
+def diversity(augmented: Tensor, clean: Tensor) -> list[CardMeasure]:
     """Gontijo-Lopes et al. (ICLR 2021), definition 2, relative to training without. Losses [M] and [N]."""
     told: dict[str, Any] = {"group": "affinity"}
     final = "Cross-entropy after the last epoch, in eval mode, of the network trained"
@@ -82,7 +82,9 @@ def diversity(augmented: Tensor, clean: Tensor) -> list[Measure]:
     ]
 
 
-def harm(augmented: Tensor, clean: Tensor, labels: Tensor, classes: int) -> tuple[list[Measure], list[Any]]:
+def harm(
+    augmented: Tensor, clean: Tensor, labels: Tensor, classes: int
+) -> tuple[list[CardMeasure], list[Any]]:
     """What training with the augmenter did to the accuracy of each class.
 
     Args:

@@ -98,7 +98,7 @@ class Maker:
         trained, counts = self._trained, self._counts()
         classes, size = trained.spec.num_classes, trained.task.batch_size
         views, rows, targets = [], [], []
-        devices.synchronise(trained.device)
+        devices.synchronise_device(trained.device)
         start = time.perf_counter()
         for first in range(0, len(x), size):
             batch, target = x[first : first + size], one_hot(label[first : first + size], classes)
@@ -107,7 +107,7 @@ class Maker:
             views.append(view.x)
             rows.append(view.rows + first)
             targets.append(target[view.rows] if view.target is None else view.target)
-        devices.synchronise(trained.device)
+        devices.synchronise_device(trained.device)
         seconds = time.perf_counter() - start
         forward, backward = (after - before for before, after in zip(counts, self._counts(), strict=True))
         taken = torch.cat(rows)

@@ -29,8 +29,8 @@ from lpa3bench.report.numbers import (
     format_percent,
     format_seconds,
     format_value,
-    unit,
     unit_of_difference,
+    unit_text,
 )
 from lpa3bench.report.table_building import board_measure, result_tables
 from lpa3bench.report.table_text import replication_text
@@ -118,7 +118,7 @@ def _environment(board: Board, own: Measure) -> Environment:
 
     def other(number: float | None, key: str) -> str:
         of = board_measure(board, key)
-        return f"{format_value(number, of)}{unit(of)}"
+        return f"{format_value(number, of)}{unit_text(of)}"
 
     filters: dict[str, Callable[..., Any]] = {
         "own": lambda number: format_value(number, own),
@@ -126,7 +126,7 @@ def _environment(board: Board, own: Measure) -> Environment:
         "other": other,
         "value_of": lambda number, key: format_value(number, board_measure(board, key)),
         "of": format_value,
-        "unit": unit,
+        "unit": unit_text,
         "unit_of_difference": unit_of_difference,
         "after_comma": lambda measure: f", {measure.unit}" if measure.unit else "",
         "repeated": lambda again: replication_text(again, own),

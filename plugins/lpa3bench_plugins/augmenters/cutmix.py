@@ -12,7 +12,7 @@ from lpa3bench.errors import PluginError
 from lpa3bench.runtime.device import send
 from lpa3bench.runtime.seeding import Draws
 
-Box = tuple[slice, slice]
+PastedBox = tuple[slice, slice]
 """Rows and columns."""
 
 
@@ -61,7 +61,7 @@ class CutMix(Augmenter):
         return View(views, rows, {"pasted": pasted}, targets)
 
 
-def draw_box(height: int, width: int, share: float, draws: Draws) -> Box:
+def draw_box(height: int, width: int, share: float, draws: Draws) -> PastedBox:
     """A box of about `share` of the image's area and of its shape, around a pixel drawn uniformly.
 
     Its sides are cut to whole pixels, then to even ones, and limited to the image, as released.
@@ -73,7 +73,7 @@ def draw_box(height: int, width: int, share: float, draws: Draws) -> Box:
     return cut[0], cut[1]
 
 
-def paste(x: Tensor, target: Tensor, partner: Tensor, box: Box) -> tuple[Tensor, Tensor, float]:
+def paste(x: Tensor, target: Tensor, partner: Tensor, box: PastedBox) -> tuple[Tensor, Tensor, float]:
     """Paste each image's box from its partner.
 
     Args:

@@ -20,7 +20,7 @@ BETAS = (0.5, 0.999)
 
 
 # --------------------------------------------------------------------------------------- the two objectives
-def information(one: Tensor, other: Tensor, temperature: float, copies: int = 1) -> Tensor:
+def information_bound(one: Tensor, other: Tensor, temperature: float, copies: int = 1) -> Tensor:
     """InfoNCE: a lower bound in nats of what two projections of the same images tell of each other.
 
     The mean over both directions of log S + log p(i | i), where p(j | i) is the soft-max over the S images of
@@ -225,9 +225,9 @@ class InfoMinStyle(Augmenter):
             self.estimator = self._new_estimator(one.shape[1])
         head = self.estimator.module
         if len(one) > copies:
-            bound = information(head(one), head(other.detach()), self.temperature, copies)
+            bound = information_bound(head(one), head(other.detach()), self.temperature, copies)
             self.estimator.descend(-bound)
-        shared = information(head(one), head(other), self.temperature, copies)
+        shared = information_bound(head(one), head(other), self.temperature, copies)
         wrong = soft_cross_entropy(viewed.logits, label)
         self.generator.descend(self.weight * shared + wrong)
         return {"information": shared.detach(), "cross_entropy": wrong.detach()}

@@ -42,7 +42,7 @@ class RandAugment(Augmenter):
     def __init__(
         self,
         *,
-        recipe: published.Name = "fixmatch",
+        recipe: published.RecipeName = "fixmatch",
         n: int | None = None,
         magnitude: int | None = None,
         cutout: int | None = None,
@@ -56,14 +56,14 @@ class RandAugment(Augmenter):
             raise ValueError(f"n: must be >= 1, not {n}")
         if magnitude is not None and recipe not in published.GRADED:
             raise ValueError(f"magnitude: must be None for recipe {recipe!r}, which has its own")
-        if magnitude is not None and not 0 <= magnitude <= published.STRONGEST:
-            raise ValueError(f"magnitude: must be from 0 to {published.STRONGEST}, not {magnitude}")
+        if magnitude is not None and not 0 <= magnitude <= published._STRONGEST:
+            raise ValueError(f"magnitude: must be from 0 to {published._STRONGEST}, not {magnitude}")
         if cutout is not None and cutout < 0:
             raise ValueError(f"cutout: must be >= 0, not {cutout}")
         if domain not in ("main", "aux"):
             raise ValueError(f"domain: must be 'main' or 'aux', not {domain!r}")
         self.bn_domain = domain
-        self.recipe = published.build(recipe, layers=n, magnitude=magnitude, cutout=cutout)
+        self.recipe = published.build_recipe(recipe, layers=n, magnitude=magnitude, cutout=cutout)
 
     @property
     def recipe_hash(self) -> str:
@@ -90,5 +90,5 @@ class RandAugment(Augmenter):
         return None
 
     def generate(self, x: Tensor, ctx: Context) -> View:
-        choices = engine.choose(self.recipe, len(x), ctx.draws)
+        choices = engine.choose_operations(self.recipe, len(x), ctx.draws)
         return View(engine.augment(x, self.recipe, choices), torch.arange(len(x), device=x.device))

@@ -16,13 +16,13 @@ from lpa3bench_plugins.datasets.files import (
     check_normalisation,
     damaged,
     fetching,
-    missing,
-    presence,
+    missing_files,
+    presence_of_files,
     whole,
 )
 
-SIDE = 32
-BYTES = 3 * SIDE * SIDE
+_SIDE = 32
+_BYTES = 3 * _SIDE * _SIDE
 FINE = (
     "apple", "aquarium_fish", "baby", "bear", "beaver", "bed", "bee", "beetle", "bicycle", "bottle",
     "bowl", "boy", "bridge", "bus", "butterfly", "camel", "can", "castle", "caterpillar", "cattle",
@@ -77,7 +77,7 @@ class _CIFAR(Dataset):
             num_classes=len(self.class_names),
             class_names=self.class_names,
             channels=3,
-            size=SIDE,
+            size=_SIDE,
             mean=self.mean,
             std=self.std,
             weak=WeakView(flip=True, pad=4, mode="reflect"),
@@ -87,14 +87,14 @@ class _CIFAR(Dataset):
         splits = {}
         for split, files in self.files.items():
             parts = [self._read(root, file, count) for file, count in files.items()]
-            images = np.concatenate([images for images, _ in parts]).reshape(-1, 3, SIDE, SIDE)
+            images = np.concatenate([images for images, _ in parts]).reshape(-1, 3, _SIDE, _SIDE)
             labels = np.concatenate([labels for _, labels in parts])
             splits[split] = Split(torch.from_numpy(images), torch.from_numpy(labels))
         return splits
 
     def present(self, root: Path) -> Presence:
         counts = {split: sum(files.values()) for split, files in self.files.items()}
-        return presence(self._found(root), counts)
+        return presence_of_files(self._found(root), counts)
 
     def verify(self, root: Path) -> dict[str, int]:
         """Check the MD5 of every file against the official ones, and count."""
@@ -120,24 +120,24 @@ class _CIFAR(Dataset):
     def _found(self, root: Path) -> Iterator[Path]:
         for files in self.files.values():
             for file, count in files.items():
-                yield whole(self.name, root / self.folder / file, root, at_least=count * BYTES)
+                yield whole(self.name, root / self.folder / file, root, at_least=count * _BYTES)
 
     def _read(self, root: Path, file: str, count: int) -> tuple[Any, Any]:
         """One file: images uint8 [count, 3072] and labels int64 [count]."""
         path = root / self.folder / file
         if not path.is_file():
-            raise missing(self.name, f"{self.folder}/{file}", root)
+            raise missing_files(self.name, f"{self.folder}/{file}", root)
         try:
             with path.open("rb") as stream:
                 content = _Unpickler(stream, encoding="bytes").load()
             images, labels = content[b"data"], np.asarray(content[self.label_key], dtype=np.int64)
         except Exception as error:  # bytes that are not what they should be fail in any way
             raise damaged(self.name, path, root, " ".join(str(error).split())) from error
-        if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.shape != (count, BYTES):
+        if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.shape != (count, _BYTES):
             found = (
                 f"{images.dtype} {images.shape}" if isinstance(images, np.ndarray) else type(images).__name__
             )
-            raise damaged(self.name, path, root, f"its images are {found}, not uint8 {(count, BYTES)}")
+            raise damaged(self.name, path, root, f"its images are {found}, not uint8 {(count, _BYTES)}")
         if labels.shape != (count,) or labels.min() < 0 or labels.max() >= len(self.class_names):
             raise damaged(
                 self.name,

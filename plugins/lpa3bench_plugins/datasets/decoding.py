@@ -20,10 +20,10 @@ from lpa3bench.errors import DataError, RunFailed
 from lpa3bench.runtime.files import write_atomically
 from lpa3bench_plugins.datasets.sources import Picture
 
-CHUNK = 256
+_CHUNK = 256
 """Images decoded at a time; so many are held beside the result."""
 MODES = {1: "L", 3: "RGB"}
-Array = Any
+Pixels = Any
 """np.ndarray, whose type parameters say nothing here."""
 
 
@@ -37,7 +37,7 @@ class Decoded(NamedTuple):
     std: tuple[float, ...]
 
 
-def square(picture: Picture, size: int, channels: int) -> Array:
+def square(picture: Picture, size: int, channels: int) -> Pixels:
     """The largest square in the middle of an image, resized: uint8 [C, size, size].
 
     The same as resizing until the shorter side is `size` and cutting out the middle, but for rounding; with
@@ -68,15 +68,15 @@ def _middle(width: int, height: int) -> tuple[float, float, float, float]:
     return left, top, left + side, top + side
 
 
-def decode(pictures: Sequence[Picture], size: int, channels: int) -> Iterator[Array]:
+def decode(pictures: Sequence[Picture], size: int, channels: int) -> Iterator[Pixels]:
     """All images in order, some at a time: uint8 [n, C, size, size].
 
     Raises:
         DataError: one cannot be read, the first in order.
     """
     with ThreadPoolExecutor() as pool:
-        for start in range(0, len(pictures), CHUNK):
-            some = pictures[start : start + CHUNK]
+        for start in range(0, len(pictures), _CHUNK):
+            some = pictures[start : start + _CHUNK]
             yield np.stack([*pool.map(lambda picture: square(picture, size, channels), some)])
 
 
@@ -90,7 +90,7 @@ def statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
         images: uint8 [N, C, H, W], N > 0.
     """
     counts = np.zeros((images.shape[1], 256), np.int64)
-    for some in torch.split(images, CHUNK):
+    for some in torch.split(images, _CHUNK):
         for channel, seen in enumerate(counts):
             seen += np.bincount(some[:, channel].reshape(-1).numpy(), minlength=256)
     share = counts / counts.sum(1, keepdims=True)
@@ -100,7 +100,7 @@ def statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
     return tuple(mean.tolist()), tuple(np.where(std > 0, std, 1.0).tolist())
 
 
-def in_memory(chunks: Iterable[Array], shape: tuple[int, ...], train: int) -> Decoded:
+def in_memory(chunks: Iterable[Pixels], shape: tuple[int, ...], train: int) -> Decoded:
     """Images of that shape, the first `train` of which are the training images."""
     images = torch.empty(shape, dtype=torch.uint8)
     done = 0
@@ -114,7 +114,7 @@ def in_cache(
     folder: Path,
     name: str,
     key: str,
-    chunks: Callable[[], Iterable[Array]],
+    chunks: Callable[[], Iterable[Pixels]],
     shape: tuple[int, ...],
     train: int,
 ) -> Decoded:
@@ -170,7 +170,7 @@ def _mapped(path: Path) -> Tensor:
     return torch.from_numpy(np.load(path, mmap_mode="c"))
 
 
-def _write(path: Path, chunks: Iterable[Array], shape: tuple[int, ...]) -> None:
+def _write(path: Path, chunks: Iterable[Pixels], shape: tuple[int, ...]) -> None:
     """An .npy file, written in one go: through a map, a full disk would kill the process."""
     header = {
         "descr": np.lib.format.dtype_to_descr(np.dtype(np.uint8)),

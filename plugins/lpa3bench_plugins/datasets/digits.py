@@ -13,7 +13,7 @@ from lpa3bench_plugins.datasets.files import check_normalisation
 # Of every ten samples of a class, in the order they are stored, the places that go to each split. Neighbours
 # were often written by the same hand, so taking turns gives every split all hands.
 TURNS = {"train": (0, 2, 4, 6, 8), "val": (5,), "test": (1, 3, 7, 9)}
-COUNTS = {"train": 901, "val": 179, "test": 717}
+_COUNTS = {"train": 901, "val": 179, "test": 717}
 INK_LEVELS = 16
 
 
@@ -61,7 +61,7 @@ class Digits(Dataset):
         return {name: Split(images[mask], labels[mask]) for name, mask in chosen.items()}
 
     def present(self, root: Path) -> Presence:
-        return Presence(splits=COUNTS)
+        return Presence(splits=_COUNTS)
 
     def download(self, root: Path) -> None:
         """Nothing to do: the images come with scikit-learn."""

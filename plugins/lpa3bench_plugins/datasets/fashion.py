@@ -13,12 +13,19 @@ import numpy as np
 import torch
 
 from lpa3bench.api import Dataset, DatasetSpec, Presence, Split, WeakView
-from lpa3bench_plugins.datasets.files import check_normalisation, damaged, fetching, missing, presence, whole
+from lpa3bench_plugins.datasets.files import (
+    check_normalisation,
+    damaged,
+    fetching,
+    missing_files,
+    presence_of_files,
+    whole,
+)
 
-SIDE = 28
-FOLDER = "FashionMNIST/raw"
+_SIDE = 28
+_FOLDER = "FashionMNIST/raw"
 UNSIGNED_BYTE = 8
-CLASS_NAMES = (
+_CLASS_NAMES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
 )  # fmt: skip
 
@@ -56,10 +63,10 @@ class FashionMNIST(Dataset):
     def spec(self) -> DatasetSpec:
         return DatasetSpec(
             name="FashionMNIST",
-            num_classes=len(CLASS_NAMES),
-            class_names=CLASS_NAMES,
+            num_classes=len(_CLASS_NAMES),
+            class_names=_CLASS_NAMES,
             channels=1,
-            size=SIDE,
+            size=_SIDE,
             mean=self.mean,
             std=self.std,
             weak=WeakView(flip=True, pad=2, mode="constant"),
@@ -68,13 +75,15 @@ class FashionMNIST(Dataset):
     def load(self, root: Path, *, cache: Path | None = None) -> dict[str, Split]:
         splits = {}
         for split, (prefix, count) in self.files.items():
-            images = self._array(root, f"{prefix}-images-idx3-ubyte", (count, SIDE, SIDE))
+            images = self._array(root, f"{prefix}-images-idx3-ubyte", (count, _SIDE, _SIDE))
             labels = self._array(root, f"{prefix}-labels-idx1-ubyte", (count,)).astype(np.int64)
             splits[split] = Split(torch.from_numpy(images)[:, None], torch.from_numpy(labels))
         return splits
 
     def present(self, root: Path) -> Presence:
-        return presence(self._found(root), {split: count for split, (_, count) in self.files.items()})
+        return presence_of_files(
+            self._found(root), {split: count for split, (_, count) in self.files.items()}
+        )
 
     def verify(self, root: Path) -> dict[str, int]:
         """Check the MD5 of every file's unpacked contents, and count."""
@@ -94,16 +103,16 @@ class FashionMNIST(Dataset):
 
     def _found(self, root: Path) -> Iterator[Path]:
         for prefix, count in self.files.values():
-            for what, each in (("images-idx3", SIDE * SIDE), ("labels-idx1", 1)):
+            for what, each in (("images-idx3", _SIDE * _SIDE), ("labels-idx1", 1)):
                 path = self._path(root, f"{prefix}-{what}-ubyte")
                 yield whole("FashionMNIST", path, root, at_least=1 if path.suffix == ".gz" else count * each)
 
     def _path(self, root: Path, file: str) -> Path:
         """The first place where the file is."""
-        places = [folder / f"{file}{end}" for folder in (root / FOLDER, root) for end in ("", ".gz")]
+        places = [folder / f"{file}{end}" for folder in (root / _FOLDER, root) for end in ("", ".gz")]
         path = next((place for place in places if place.is_file()), None)
         if path is None:
-            raise missing("FashionMNIST", f"{FOLDER}/{file}", root)
+            raise missing_files("FashionMNIST", f"{_FOLDER}/{file}", root)
         return path
 
     def _content(self, root: Path, file: str) -> tuple[Path, bytes]:

@@ -15,7 +15,7 @@ from lpa3bench.errors import DataError
 from lpa3bench.types import Presence
 
 
-def missing(name: str, file: str, root: Path) -> DataError:
+def missing_files(name: str, file: str, root: Path) -> DataError:
     """The error for a file of the data set `name` that is not in the data folder `root`."""
     return DataError(f"{name}: {file} is not in {root}; get it with: {_command(name, root)}")
 
@@ -34,13 +34,13 @@ def whole(name: str, path: Path, root: Path, *, at_least: int) -> Path:
         DataError: it is missing, or shorter.
     """
     if not path.is_file():
-        raise missing(name, str(path.relative_to(root)), root)
+        raise missing_files(name, str(path.relative_to(root)), root)
     if (found := path.stat().st_size) < at_least:
         raise damaged(name, path, root, f"it has {found:,} bytes, and there must be {at_least:,}")
     return path
 
 
-def presence(files: Iterable[Path], splits: dict[str, int]) -> Presence:
+def presence_of_files(files: Iterable[Path], splits: dict[str, int]) -> Presence:
     """What is told of a data set by looking for its files. Going through them raises `DataError` where one is
     not what it should be; `splits` is how many images they hold."""
     try:
@@ -62,7 +62,7 @@ def md5(path: Path) -> str:
 def check_md5(name: str, path: Path, root: Path, expected: str) -> None:
     """Raises DataError where the file is missing or its MD5 is not the expected one."""
     if not path.is_file():
-        raise missing(name, str(path.relative_to(root)), root)
+        raise missing_files(name, str(path.relative_to(root)), root)
     if (found := md5(path)) != expected:
         raise damaged(name, path, root, f"MD5 {found}, not {expected}")
 

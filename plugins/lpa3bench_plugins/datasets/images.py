@@ -14,7 +14,7 @@ from lpa3bench.api import Dataset, DatasetSpec, Presence, Split, WeakView
 from lpa3bench.errors import DataError
 from lpa3bench_plugins.datasets.decoding import decode, in_cache, in_memory
 from lpa3bench_plugins.datasets.files import check_normalisation
-from lpa3bench_plugins.datasets.sources import find, glance
+from lpa3bench_plugins.datasets.sources import find_source, glance
 
 FORMAT = "1"
 """Changes when other bytes are made of the same images, so that what lies in a cache is made anew."""
@@ -100,7 +100,7 @@ class Images(Dataset):
 
     def load(self, root: Path, *, cache: Path | None = None) -> dict[str, Split]:
         """The data folder `root` is not looked at: the images lie where `path` says."""
-        source = find(self._path)
+        source = find_source(self._path)
         counts = [len(labels) for labels in source.labels.values()]
         shape, train = (sum(counts), self.channels, self.size, self.size), counts[0]
 
@@ -122,7 +122,7 @@ class Images(Dataset):
 
     def present(self, root: Path) -> Presence:
         try:
-            labels = find(self._path).labels
+            labels = find_source(self._path).labels
         except DataError as error:
             return Presence(problem=str(error))
         return Presence(splits={split: len(of_split) for split, of_split in labels.items()})

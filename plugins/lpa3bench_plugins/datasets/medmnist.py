@@ -24,8 +24,8 @@ from lpa3bench_plugins.datasets.files import (
     check_normalisation,
     damaged,
     fetching,
-    missing,
-    presence,
+    missing_files,
+    presence_of_files,
     whole,
 )
 
@@ -98,7 +98,7 @@ class MedMNIST(Dataset):
     def load(self, root: Path, *, cache: Path | None = None) -> dict[str, Split]:
         path = self._path(root)
         if not path.is_file():
-            raise missing(self.name, path.name, root)
+            raise missing_files(self.name, path.name, root)
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 return {split: self._split(arrays, split) for split in self.info["n_samples"]}
@@ -106,7 +106,7 @@ class MedMNIST(Dataset):
             raise damaged(self.name, path, root, " ".join(str(error).split())) from error
 
     def present(self, root: Path) -> Presence:
-        return presence(self._found(root), dict(self.info["n_samples"]))
+        return presence_of_files(self._found(root), dict(self.info["n_samples"]))
 
     def verify(self, root: Path) -> dict[str, int]:
         """Check the MD5 of the file against the official one, and count."""

@@ -54,7 +54,7 @@ class Source(ABC):
         return None
 
 
-def find(path: Path) -> Source:
+def find_source(path: Path) -> Source:
     """The source at `path`.
 
     Raises:

@@ -16,16 +16,16 @@ from lpa3bench_plugins.datasets.files import (
     check_normalisation,
     damaged,
     fetching,
-    missing,
-    presence,
+    missing_files,
+    presence_of_files,
 )
 
-SIDE = 96
-BYTES = 3 * SIDE * SIDE
-FOLDER = "stl10_binary"
-CLASS_NAMES = ("airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck")
-UNLABELLED = -1
-CHUNK = 1000
+_SIDE = 96
+_BYTES = 3 * _SIDE * _SIDE
+_FOLDER = "stl10_binary"
+_CLASS_NAMES = ("airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck")
+_UNLABELLED = -1
+_CHUNK = 1000
 """Images that are turned at a time."""
 
 
@@ -61,10 +61,10 @@ class STL10(Dataset):
     def spec(self) -> DatasetSpec:
         return DatasetSpec(
             name="STL10",
-            num_classes=len(CLASS_NAMES),
-            class_names=CLASS_NAMES,
+            num_classes=len(_CLASS_NAMES),
+            class_names=_CLASS_NAMES,
             channels=3,
-            size=SIDE,
+            size=_SIDE,
             mean=self.mean,
             std=self.std,
             unlabelled=True,
@@ -72,19 +72,19 @@ class STL10(Dataset):
         )
 
     def load(self, root: Path, *, cache: Path | None = None) -> dict[str, Split]:
-        none = torch.full((self.counts["unlabeled"],), UNLABELLED)
+        none = torch.full((self.counts["unlabeled"],), _UNLABELLED)
         labels = {"train": torch.cat((self._labels(root, "train"), none)), "test": self._labels(root, "test")}
         images = {"train": self._images(root, "train", "unlabeled"), "test": self._images(root, "test")}
         return {split: Split(images[split], labels[split]) for split in labels}
 
     def present(self, root: Path) -> Presence:
-        return presence(self._found(root), self._splits)
+        return presence_of_files(self._found(root), self._splits)
 
     def verify(self, root: Path) -> dict[str, int]:
         """Check the MD5 of every file against the official ones; they stand for the counts."""
         official = self._official()
         for file, checksum in (*official.train_list, *official.test_list):
-            check_md5("STL10", root / FOLDER / file, root, checksum)
+            check_md5("STL10", root / _FOLDER / file, root, checksum)
         return self._splits
 
     def download(self, root: Path) -> None:
@@ -98,7 +98,7 @@ class STL10(Dataset):
 
     def _found(self, root: Path) -> Iterator[Path]:
         for part, count in self.counts.items():
-            yield self._file(root, f"{part}_X.bin", count * BYTES)
+            yield self._file(root, f"{part}_X.bin", count * _BYTES)
             if part != "unlabeled":
                 yield self._file(root, f"{part}_y.bin", count)
 
@@ -110,9 +110,9 @@ class STL10(Dataset):
 
     def _file(self, root: Path, file: str, size: int) -> Path:
         """The path of a file, which is there and has so many bytes."""
-        path = root / FOLDER / file
+        path = root / _FOLDER / file
         if not path.is_file():
-            raise missing("STL10", f"{FOLDER}/{file}", root)
+            raise missing_files("STL10", f"{_FOLDER}/{file}", root)
         if (found := path.stat().st_size) != size:
             raise damaged("STL10", path, root, f"it has {found:,} bytes, not {size:,}")
         return path
@@ -130,13 +130,13 @@ class STL10(Dataset):
 
         The result is allocated once and filled piece by piece from the mapped files: nothing is there twice.
         """
-        paths = [self._file(root, f"{part}_X.bin", self.counts[part] * BYTES) for part in parts]
-        images = torch.empty((sum(self.counts[part] for part in parts), 3, SIDE, SIDE), dtype=torch.uint8)
+        paths = [self._file(root, f"{part}_X.bin", self.counts[part] * _BYTES) for part in parts]
+        images = torch.empty((sum(self.counts[part] for part in parts), 3, _SIDE, _SIDE), dtype=torch.uint8)
         done = 0
         for path in paths:
-            columns = np.memmap(path, np.uint8, mode="r").reshape(-1, 3, SIDE, SIDE)
-            for start in range(0, len(columns), CHUNK):
-                piece = columns[start : start + CHUNK].transpose(0, 1, 3, 2)
+            columns = np.memmap(path, np.uint8, mode="r").reshape(-1, 3, _SIDE, _SIDE)
+            for start in range(0, len(columns), _CHUNK):
+                piece = columns[start : start + _CHUNK].transpose(0, 1, 3, 2)
                 images[done : done + len(piece)].numpy()[...] = piece
                 done += len(piece)
         return images

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from lpa3bench.api import LabelContext, Labels, LabelSet
 from lpa3bench.errors import DataError
-from lpa3bench_plugins.labels.confusion import describe
+from lpa3bench_plugins.labels.confusion import describe_noise
 
 KEYS = {
     10: {
@@ -30,7 +30,7 @@ KEYS = {
 """By number of classes, the variants and the arrays that hold them."""
 CLASSES = {variant: classes for classes, keys in KEYS.items() for variant in keys}
 CLEAN = "clean_label"
-FOLDERS = ("", "cifarn", "CIFAR-N", "data")
+_FOLDERS = ("", "cifarn", "CIFAR-N", "data")
 """Of the data folder, where a file is looked for; the authors keep theirs in `data`."""
 FILES = ("CIFAR-{}_human.pt", "CIFAR-{}_human.npz", "cifar{}n.npz")
 
@@ -72,7 +72,7 @@ class CIFARN(Labels):
         if path is None:
             raise DataError(
                 f"CIFARN: there is no {' or '.join(self._names())} in {ctx.root} "
-                f"or its folders {', '.join(FOLDERS[1:])}; get it from "
+                f"or its folders {', '.join(_FOLDERS[1:])}; get it from "
                 "https://github.com/UCSC-REAL/cifar-10-100n"
             )
         known, given = self._read(path, len(clean), num_classes)
@@ -82,7 +82,7 @@ class CIFARN(Labels):
                 "differ), so its order is another one"
             )
         everyone = torch.ones_like(clean, dtype=torch.bool)
-        info = describe(clean, given, everyone, num_classes=num_classes, nominal_rate=None)
+        info = describe_noise(clean, given, everyone, num_classes=num_classes, nominal_rate=None)
         return LabelSet(
             given, everyone, {"kind": "CIFARN", "variant": self.variant, "file": path.name, **info}
         )
@@ -92,14 +92,14 @@ class CIFARN(Labels):
 
     def _path(self, root: Path) -> Path | None:
         """The first file that is there."""
-        places = (root / folder / name for folder in FOLDERS for name in self._names())
+        places = (root / folder / name for folder in _FOLDERS for name in self._names())
         return next((place for place in places if place.is_file()), None)
 
     def _read(self, path: Path, count: int, num_classes: int) -> tuple[Tensor, Tensor]:
         """The clean and the people's labels, int64 [count] each."""
         keys = (CLEAN, KEYS[num_classes][self.variant])
         try:
-            arrays = READERS[path.suffix](path, keys)
+            arrays = _READERS[path.suffix](path, keys)
             clean, given = (_labels(arrays[key], key, count, num_classes) for key in keys)
         except READING_FAILS as error:
             said = " ".join(str(error).split()).partition(". ")[0] or type(error).__name__
@@ -141,7 +141,7 @@ def _npz(path: Path, keys: tuple[str, ...]) -> Any:
         return {key: arrays[key] for key in keys}
 
 
-READERS = {".pt": _pt, ".npz": _npz}
+_READERS = {".pt": _pt, ".npz": _npz}
 READING_FAILS = (
     OSError, ValueError, KeyError, TypeError, IndexError, EOFError, RuntimeError,
     zipfile.BadZipFile, zlib.error,

@@ -5,13 +5,13 @@ from __future__ import annotations
 from torch import Tensor
 
 from lpa3bench.api import LabelContext, Labels, LabelSet
-from lpa3bench_plugins.labels.confusion import UNLABELLED, describe
+from lpa3bench_plugins.labels.confusion import _UNLABELLED, describe_noise
 
 
 class Clean(Labels):
     """All images have their own label; those that come without one stay without."""
 
     def apply(self, clean: Tensor, ctx: LabelContext) -> LabelSet:
-        labelled = clean != UNLABELLED
-        info = describe(clean, clean, labelled, num_classes=ctx.num_classes, nominal_rate=0.0)
+        labelled = clean != _UNLABELLED
+        info = describe_noise(clean, clean, labelled, num_classes=ctx.num_classes, nominal_rate=0.0)
         return LabelSet(clean.clone(), labelled, {"kind": "Clean", **info})

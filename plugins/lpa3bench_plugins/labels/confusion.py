@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-UNLABELLED = -1
+_UNLABELLED = -1
 """Stands where an image has no label: using it fails, instead of giving a label away."""
 
 
-def describe(
+def describe_noise(
     clean: Tensor, given: Tensor, labelled: Tensor, *, num_classes: int, nominal_rate: float | None
 ) -> dict[str, Any]:
     """How wrong the labels are that images have.
@@ -28,7 +28,7 @@ def describe(
         among those whose clean one is known (None where there are none); `confusion`, K×K counts of them by
         clean (row) and given (column) class.
     """
-    known = labelled & (clean != UNLABELLED)
+    known = labelled & (clean != _UNLABELLED)
     pairs = clean[known] * num_classes + given[known]
     confusion = torch.bincount(pairs, minlength=num_classes**2).view(num_classes, num_classes)
     count = int(confusion.sum())

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from lpa3bench.api import LabelContext, Labels, LabelSet
-from lpa3bench_plugins.labels.confusion import UNLABELLED, describe
+from lpa3bench_plugins.labels.confusion import _UNLABELLED, describe_noise
 
 
 class FewLabels(Labels):
@@ -39,6 +39,6 @@ class FewLabels(Labels):
                     f"count: {self.count} takes {each} images of each class; class {label} has {len(members)}"
                 )
             labelled[members[ctx.draws.permutation(len(members))[:each]]] = True
-        given = clean.where(labelled, UNLABELLED)
-        info = describe(clean, given, labelled, num_classes=num_classes, nominal_rate=0.0)
+        given = clean.where(labelled, _UNLABELLED)
+        info = describe_noise(clean, given, labelled, num_classes=num_classes, nominal_rate=0.0)
         return LabelSet(given, labelled, {"kind": "FewLabels", "count": self.count, **info})

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from lpa3bench.api import LabelContext, Labels, LabelSet
 from lpa3bench.errors import DataError
-from lpa3bench_plugins.labels.confusion import UNLABELLED, describe
+from lpa3bench_plugins.labels.confusion import _UNLABELLED, describe_noise
 
 
 class FromFile(Labels):
@@ -29,8 +29,8 @@ class FromFile(Labels):
     """
 
     def __init__(self, *, path: str, key: str | None = None) -> None:
-        if Path(path).suffix not in READERS:
-            raise ValueError(f"path: must end in {', '.join(READERS)}; not {path!r}")
+        if Path(path).suffix not in _READERS:
+            raise ValueError(f"path: must end in {', '.join(_READERS)}; not {path!r}")
         if key is not None and Path(path).suffix not in (".npz", ".csv"):
             raise ValueError(f"key: only .npz and .csv files have keys, not {path!r}")
         self.path = path
@@ -44,14 +44,14 @@ class FromFile(Labels):
     def apply(self, clean: Tensor, ctx: LabelContext) -> LabelSet:
         """Raises DataError where the file is missing, cannot be read or does not fit the data set."""
         given = self._read(len(clean), ctx.num_classes)
-        labelled = given != UNLABELLED
-        info = describe(clean, given, labelled, num_classes=ctx.num_classes, nominal_rate=None)
+        labelled = given != _UNLABELLED
+        info = describe_noise(clean, given, labelled, num_classes=ctx.num_classes, nominal_rate=None)
         return LabelSet(given, labelled, {"kind": "FromFile", "file": Path(self.path).name, **info})
 
     def _read(self, count: int, num_classes: int) -> Tensor:
         path = Path(self.path).expanduser()
         try:
-            values = READERS[path.suffix](path, self.key)
+            values = _READERS[path.suffix](path, self.key)
             with np.errstate(invalid="ignore"):  # NaN is found below
                 numbers = values.astype(np.int64)
         except FileNotFoundError as error:
@@ -62,12 +62,12 @@ class FromFile(Labels):
             raise DataError(
                 f"FromFile.path: {path} holds {list(numbers.shape)} labels, the training set {count} images"
             )
-        wrong = (numbers != values) | (numbers < UNLABELLED) | (numbers >= num_classes)
+        wrong = (numbers != values) | (numbers < _UNLABELLED) | (numbers >= num_classes)
         if wrong.any():
             first = int(wrong.argmax())
             raise DataError(
                 f"FromFile.path: {path}: label {first} (counted from 0) is {values[first]}; labels are 0 … "
-                f"{num_classes - 1}, or {UNLABELLED} for none"
+                f"{num_classes - 1}, or {_UNLABELLED} for none"
             )
         return torch.from_numpy(numbers)
 
@@ -116,4 +116,4 @@ def _choose(key: str | None, names: list[str]) -> str:
     return key
 
 
-READERS = {".npy": _npy, ".npz": _npz, ".csv": _csv, ".txt": _txt}
+_READERS = {".npy": _npy, ".npz": _npz, ".csv": _csv, ".txt": _txt}

@@ -17,13 +17,13 @@ import torch
 from torch import Tensor
 
 from lpa3bench.api import LabelContext, Labels, LabelSet
-from lpa3bench_plugins.labels.confusion import UNLABELLED, describe
+from lpa3bench_plugins.labels.confusion import _UNLABELLED, describe_noise
 
 if TYPE_CHECKING:
     from lpa3bench.runtime.seeding import Draws
 
 # Truck → automobile, bird → airplane, deer → horse, cat ↔ dog (Patrini et al., 2017); others stay.
-CIFAR10 = (0, 1, 0, 5, 7, 3, 6, 7, 8, 1)
+CIFAR10_MAP = (0, 1, 0, 5, 7, 3, 6, 7, 8, 1)
 
 # The superclass (0 … 19) of each of CIFAR-100's classes.
 CIFAR100_SUPERCLASS = (
@@ -53,7 +53,7 @@ class _Noise(Labels):
         self.rate = rate
 
     def apply(self, clean: Tensor, ctx: LabelContext) -> LabelSet:
-        if without := int((clean == UNLABELLED).sum()):
+        if without := int((clean == _UNLABELLED).sum()):
             raise ValueError(f"there is no label to change on {without:,} images that come without one")
         # Of the rate as it is written: the product of floats would make 28 of 0.29 · 100.
         count = math.floor(Fraction(str(self.rate)) * len(clean))
@@ -61,7 +61,7 @@ class _Noise(Labels):
         given = clean.clone()
         given[noisy] = self.changed(clean[noisy], ctx.num_classes, ctx.draws)
         everyone = torch.ones_like(clean, dtype=torch.bool)
-        info = describe(clean, given, everyone, num_classes=ctx.num_classes, nominal_rate=self.rate)
+        info = describe_noise(clean, given, everyone, num_classes=ctx.num_classes, nominal_rate=self.rate)
         return LabelSet(given, everyone, {"kind": type(self).__name__, **info})
 
     @abstractmethod
@@ -101,7 +101,7 @@ class AsymmetricNoise(_Noise):
     def __init__(self, *, rate: float, mapping: Literal["cifar10", "cifar100"] | tuple[int, ...]) -> None:
         super().__init__(rate)
         if mapping == "cifar10":
-            table: tuple[int, ...] = CIFAR10
+            table: tuple[int, ...] = CIFAR10_MAP
         elif mapping == "cifar100":
             table = next_within(CIFAR100_SUPERCLASS)
         elif isinstance(mapping, str):

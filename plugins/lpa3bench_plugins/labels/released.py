@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-Array = Any
+_Array = Any
 """np.ndarray, whose type parameters say nothing here."""
 
 
@@ -26,27 +26,27 @@ def effective_rate(nominal: float, num_classes: int, *, include_own_class: bool)
     return nominal * (1 - 1 / num_classes) if include_own_class else nominal
 
 
-def symmetric(num_classes: int, rate: float) -> Array:
+def symmetric(num_classes: int, rate: float) -> _Array:
     """P[clean, given]: wrong with probability `rate`, all wrong classes alike. float64 [K, K]."""
     matrix = np.full((num_classes, num_classes), rate / (num_classes - 1))
     np.fill_diagonal(matrix, 1 - rate)
     return matrix
 
 
-def pairflip(num_classes: int, rate: float) -> Array:
+def pairflip(num_classes: int, rate: float) -> _Array:
     """P[clean, given]: the next class with probability `rate`, the first after the last. float64 [K, K]."""
     identity = np.eye(num_classes)
     return (1 - rate) * identity + rate * np.roll(identity, 1, axis=1)
 
 
-def oneflip(num_classes: int, rate: float) -> Array:
+def oneflip(num_classes: int, rate: float) -> _Array:
     """P[clean, given]: class 1 becomes class 2 with probability `rate`, others stay. float64 [K, K]."""
     matrix = np.eye(num_classes)
     matrix[1, 1:3] = 1 - rate, rate
     return matrix
 
 
-def draw(labels: Array, matrix: Array, seed: int) -> Array:
+def draw(labels: _Array, matrix: _Array, seed: int) -> _Array:
     """PES's noisy labels: for each image in order, one multinomial draw from the row of its clean class.
 
     Args:
@@ -61,7 +61,7 @@ def draw(labels: Array, matrix: Array, seed: int) -> Array:
     return np.array([generator.multinomial(1, matrix[label]).argmax() for label in labels], dtype=np.int64)
 
 
-def split(count: int, fraction: float, seed: int) -> tuple[Array, Array]:
+def split(count: int, fraction: float, seed: int) -> tuple[_Array, _Array]:
     """PES's training part, trunc(count·fraction) images drawn without replacement, and the rest.
 
     Returns:
@@ -78,7 +78,7 @@ def dividemix(
     num_classes: int,
     mapping: Sequence[int] | None = None,
     seed: int,
-) -> Array:
+) -> _Array:
     """DivideMix's noisy labels: trunc(rate·N) images by a shuffle, then redrawn or mapped in ascending order.
 
     Args:
@@ -103,7 +103,7 @@ def dividemix(
 
 
 def fixmatch(
-    labels: Array,
+    labels: _Array,
     count: int,
     *,
     num_classes: int,
@@ -111,7 +111,7 @@ def fixmatch(
     steps_per_epoch: int,
     expand: bool,
     seed: int,
-) -> Array:
+) -> _Array:
     """FixMatch's labelled images, the same number of each class, in the order that its loader is given.
 
     Args:

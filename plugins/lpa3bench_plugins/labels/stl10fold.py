@@ -9,9 +9,9 @@ from torch import Tensor
 
 from lpa3bench.api import LabelContext, Labels, LabelSet
 from lpa3bench.errors import DataError
-from lpa3bench_plugins.labels.confusion import UNLABELLED, describe
+from lpa3bench_plugins.labels.confusion import _UNLABELLED, describe_noise
 
-FILE = "stl10_binary/fold_indices.txt"
+_FILE = "stl10_binary/fold_indices.txt"
 FOLDS = 10
 EACH = 1000
 LABELLED = 5000
@@ -37,12 +37,12 @@ class STL10Fold(Labels):
 
     def content(self, root: Path, seed: int) -> bytes:
         """The file of folds."""
-        path = root / FILE
+        path = root / _FILE
         return path.read_bytes() if path.is_file() else b""
 
     def apply(self, clean: Tensor, ctx: LabelContext) -> LabelSet:
         """Raises DataError where the file of folds is missing or damaged."""
-        candidates = (clean != UNLABELLED).nonzero()[:, 0]
+        candidates = (clean != _UNLABELLED).nonzero()[:, 0]
         if len(candidates) != LABELLED:
             raise ValueError(
                 f"the folds are of STL-10's {LABELLED:,} labelled images; here are {len(candidates):,}"
@@ -50,17 +50,17 @@ class STL10Fold(Labels):
         fold = ctx.seed % FOLDS if self.fold is None else self.fold
         labelled = torch.zeros_like(clean, dtype=torch.bool)
         labelled[candidates[_folds(ctx.root)[fold]]] = True
-        given = clean.where(labelled, UNLABELLED)
-        info = describe(clean, given, labelled, num_classes=ctx.num_classes, nominal_rate=0.0)
+        given = clean.where(labelled, _UNLABELLED)
+        info = describe_noise(clean, given, labelled, num_classes=ctx.num_classes, nominal_rate=0.0)
         return LabelSet(given, labelled, {"kind": "STL10Fold", "fold": fold, **info})
 
 
 def _folds(root: Path) -> Tensor:
     """int64 [10, 1000]"""
-    path = root / FILE
+    path = root / _FILE
     if not path.is_file():
         raise DataError(
-            f"STL10Fold: {FILE} is not in {root}; it comes in stl10_binary.tar.gz, which "
+            f"STL10Fold: {_FILE} is not in {root}; it comes in stl10_binary.tar.gz, which "
             "lpa3bench data get STL10 fetches"
         )
     try:

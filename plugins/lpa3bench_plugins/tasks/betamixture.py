@@ -45,7 +45,7 @@ class Suspicion(NamedTuple):
     """[100], the probability in each bin of normalised losses."""
 
 
-def normalised(losses: Tensor, low: Tensor, high: Tensor) -> Tensor:
+def normalised_losses(losses: Tensor, low: Tensor, high: Tensor) -> Tensor:
     """Losses [n] from low … high to (0, 1); those beyond are clipped."""
     return ((losses - low) / (high - low).clamp_min(NARROWEST)).clamp(EDGE, 1 - EDGE)
 
@@ -80,7 +80,7 @@ def weighted_densities(mixture: BetaMixture, x: Tensor) -> Tensor:
     return weights * log_density.exp()
 
 
-def fit(x: Tensor, iterations: int = 10) -> BetaMixture:
+def fit_mixture(x: Tensor, iterations: int = 10) -> BetaMixture:
     """Expectation maximisation, with moments in place of the maximum of the likelihood.
 
     Starts from Beta(1, 2) and Beta(2, 1) with equal weights.
@@ -130,12 +130,14 @@ def suspicion(losses: Tensor) -> Suspicion:
     low, high = values.quantile(values.new_tensor(PERCENTILES))
     if not NARROWEST < float(high - low) < math.inf:  # read on the host, but once an epoch; NaN fails too
         return unknown(losses.device)
-    table = lookup(fit(normalised(values, low, high)))
+    table = lookup(fit_mixture(normalised_losses(values, low, high)))
     return Suspicion(low.float(), high.float(), table.nan_to_num(0.5).float())
 
 
 def wrong(losses: Tensor, known: Suspicion) -> Tensor:
     """The probability B that each label is wrong, in 1e-4 … 1 − 1e-4: [n] from losses [n]."""
     bins = len(known.table)
-    place = (bins * normalised(losses, known.low, known.high)).long().clamp(0, bins - 1)  # NaN has none
+    place = (
+        (bins * normalised_losses(losses, known.low, known.high)).long().clamp(0, bins - 1)
+    )  # NaN has none
     return known.table[place].clamp(EDGE, 1 - EDGE)

@@ -15,7 +15,7 @@ COVARIANCE_FLOOR = 5e-4
 """Of the mixture's expectation maximisation, as released."""
 
 
-def normalised(losses: Tensor) -> Tensor:
+def scaled_losses(losses: Tensor) -> Tensor:
     """From 0 for the smallest to 1 for the largest: [N]; 0 where all are equal.
 
     Raises:

@@ -20,12 +20,12 @@ from lpa3bench.ops import (
     sharpen,
     uniform_prior_penalty,
 )
-from lpa3bench_plugins.tasks.codivide import clean_probability, normalised, remember
+from lpa3bench_plugins.tasks.codivide import clean_probability, remember, scaled_losses
 from lpa3bench_plugins.tasks.mixmatch import (
     Pairs,
     draw_mixing,
     guess,
-    mixed_losses,
+    mixmatch_losses,
     next_batch,
     total,
     training_pair,
@@ -231,7 +231,7 @@ class DivideMix(Task):
             for index in torch.split(torch.arange(env.size, device=env.device), 8 * self.batch_size):
                 logits = at_least_float32(env.logits(net, env.images(index)).logits)
                 losses.append(F.cross_entropy(logits, given[index], reduction="none"))
-        latest = normalised(torch.cat(losses)).cpu()
+        latest = scaled_losses(torch.cat(losses)).cpu()
         history = self.history[net.name] = remember(self.history[net.name], latest, self.loss_history)
         seed = env.draws("dividemix/mixture").child()
         return clean_probability(history.mean(0), seed).to(env.device)
@@ -282,7 +282,7 @@ class DivideMix(Task):
             x, u, sharpen(corrected, self.temperature), sharpen((mine + theirs) / 2, self.temperature)
         )
         mixing = draw_mixing(env.draws("dividemix/mix"), self.alpha, len(x) + len(u), env.device)
-        losses, logits = mixed_losses(env, net, pairs, mixing, views=views, unlabelled=unlabelled)
+        losses, logits = mixmatch_losses(env, net, pairs, mixing, views=views, unlabelled=unlabelled)
         losses["prior_penalty"] = uniform_prior_penalty(logits)
         ramp = self.lambda_u * linear_ramp(step.time, self.warmup_epochs, self.ramp_epochs)
         return descend(env, self.sgd, total(losses, ramp) + losses["prior_penalty"], losses)

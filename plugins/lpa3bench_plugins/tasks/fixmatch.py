@@ -40,7 +40,7 @@ def decays(name: str) -> bool:
     return "bias" not in name and "bn" not in name
 
 
-def repeated(labelled: Tensor, count: int) -> Tensor:
+def repeated_rows(labelled: Tensor, count: int) -> Tensor:
     """int64 [n], the labelled images, as many times over as it takes to make `count` or more of them."""
     return labelled.repeat(-(-count // len(labelled)))
 
@@ -183,7 +183,7 @@ class FixMatch(Task):
         self.sgd = torch.optim.SGD(groups, self.lr, self.momentum, nesterov=True, foreach=True)
         # The labelled images are repeated to fill an epoch and then shuffled as a whole, as released: images
         # may come twice in a batch, and some are drawn a little more often than others.
-        samples = repeated(labelled.nonzero().flatten(), self.batch_size * self.steps_per_epoch)
+        samples = repeated_rows(labelled.nonzero().flatten(), self.batch_size * self.steps_per_epoch)
         self.labelled = env.sampler("labelled", self.batch_size, samples)
         self.unlabelled = env.sampler("unlabelled", self.mu * self.batch_size, pool.nonzero().flatten())
 

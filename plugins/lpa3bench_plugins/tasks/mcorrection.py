@@ -12,7 +12,7 @@ from lpa3bench.api import Env, Step, ViewFunction
 from lpa3bench.data.sampler import Batch
 from lpa3bench.ops import at_least_float32, one_hot, probabilities, uniform_prior_penalty
 from lpa3bench_plugins.tasks import betamixture
-from lpa3bench_plugins.tasks.mixup import MIXUP, Mixture, Mixup, mixed_losses
+from lpa3bench_plugins.tasks.mixup import MIXUP, Mixture, Mixup, mixup_losses
 from lpa3bench_plugins.tasks.requirements import at_least, not_negative
 
 DYNAMIC, BOOTSTRAP = "dynamic mixup", "bootstrapping"
@@ -199,7 +199,7 @@ class MCorrection(Mixup):
             halves = 0.5 if step.phase == BOOTSTRAP else mixture.target_share
             mixture = Mixture(mixture.partner, share, halves)
         hard = views("positives", net, x, index=index, target=target, pass_no=batch.pass_no)
-        logits, losses = mixed_losses(env, net, x, target, hard, mixture)
+        logits, losses = mixup_losses(env, net, x, target, hard, mixture)
         if step.phase == BOOTSTRAP:
             losses["penalty"] = self.penalty_weight * uniform_prior_penalty(logits)
         return self.descend(losses) | {"wrong_share": wrong.mean()}

@@ -85,7 +85,7 @@ def draw_mixing(draws: Draws, alpha: float, rows: int, device: torch.device) -> 
     return Mixing(max(share, 1 - share), order)
 
 
-def mixed_losses(
+def mixmatch_losses(
     env: Env,
     net: Model,
     pairs: Pairs,

@@ -26,7 +26,7 @@ class Mixture(NamedTuple):
     """Of the target."""
 
 
-def mixed_losses(
+def mixup_losses(
     env: Env, net: Model, x: Tensor, target: Tensor, hard: View | None, mixture: Mixture
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Cross-entropy of the mixed batch, and of that with hard positives in place of the rows they view.
@@ -108,7 +108,7 @@ class Mixup(FullyLabelled):
         x = self.training_view(batch, views)
         target = self.given(batch.index)
         hard = views("positives", self.net, x, index=batch.index, target=target, pass_no=batch.pass_no)
-        _, losses = mixed_losses(self.env, self.net, x, target, hard, self.draw(len(x)))
+        _, losses = mixup_losses(self.env, self.net, x, target, hard, self.draw(len(x)))
         return self.descend(losses)
 
     def draw(self, count: int) -> Mixture:

@@ -17,7 +17,7 @@ from lpa3bench_plugins.tasks.mixmatch import (
     Pairs,
     draw_mixing,
     guess,
-    mixed_losses,
+    mixmatch_losses,
     next_batch,
     total,
     training_pair,
@@ -289,7 +289,7 @@ class PES(Task):
         mixing = draw_mixing(env.draws("pes/mix"), alpha, len(x) + len(u), env.device)
         target_x = one_hot(env.labels.given[labelled.index], env.spec.num_classes)
         target_u = sharpen(guess(env, net, u), self.temperature)  # guessed in training mode, as released
-        losses, _ = mixed_losses(
+        losses, _ = mixmatch_losses(
             env,
             net,
             Pairs(x, u, target_x, target_u),

@@ -16,10 +16,10 @@ from lpa3bench.runtime import device
 from lpa3bench.runtime.seeding import Draws
 from lpa3bench_plugins.augmenters.image_ops import cutout, engine, photometric, published
 from lpa3bench_plugins.augmenters.image_ops.catalogue import OPERATORS
-from lpa3bench_plugins.augmenters.image_ops.recipes import Entry, Recipe
+from lpa3bench_plugins.augmenters.image_ops.recipes import PoolEntry, Recipe
 
 RECIPES = {
-    name: published.build(name, layers=2, magnitude=9, cutout=cutout)
+    name: published.build_recipe(name, layers=2, magnitude=9, cutout=cutout)
     for name, cutout in zip(published.NAMES, (None, 3, 0, 5, 0, 4, 0, None), strict=True)
 }
 
@@ -84,8 +84,8 @@ def shapes(channels: Any = (1, 3)) -> Any:
 
 def apply(op: str, images: Tensor, value: float) -> Tensor:
     """One operator of one magnitude to all images, through the engine."""
-    recipe = Recipe(name="one", pool=(Entry(op=op, values=(value,)),), layers=1, levels=1, cutout=0)
-    return engine.apply_recipe(images, recipe, engine.choose(recipe, len(images), Draws(0)))
+    recipe = Recipe(name="one", pool=(PoolEntry(op=op, values=(value,)),), layers=1, levels=1, cutout=0)
+    return engine.apply_recipe(images, recipe, engine.choose_operations(recipe, len(images), Draws(0)))
 
 
 def with_pillow(op: str, images: Tensor, value: float) -> Tensor:
@@ -148,10 +148,10 @@ def test_boxes(centre: tuple[float, float], size: tuple[int, int], side: int, ch
 
 
 def test_boxes_in_the_pool_lie_around_their_own_centre() -> None:
-    pool = (Entry(op="CutoutAbs", values=(2.0,)),)
+    pool = (PoolEntry(op="CutoutAbs", values=(2.0,)),)
     recipe = Recipe(name="boxes", pool=pool, layers=1, levels=1, cutout=0)
     images = torch.zeros(64, 3, 9, 9, dtype=torch.uint8)
-    drawn = engine.choose(recipe, 64, Draws(3))
+    drawn = engine.choose_operations(recipe, 64, Draws(3))
     out = engine.apply_recipe(images, recipe, drawn)
     box = cutout.boxes(drawn.centre[:, 0] * 9, torch.full((64,), 2.0))
     assert torch.equal(out, cutout.paint(images, box, (125, 123, 114)))
@@ -167,7 +167,7 @@ def test_images_do_not_depend_on_their_batch(
 ) -> None:
     recipe = RECIPES[name]
     x = pictures(count, *shape, seed) / 255
-    drawn = engine.choose(recipe, count, Draws(seed))
+    drawn = engine.choose_operations(recipe, count, Draws(seed))
     whole = engine.augment(x, recipe, drawn)
     assert whole.shape == x.shape
     assert whole.dtype == torch.float32
@@ -180,7 +180,7 @@ def test_operators_follow_one_another(name: str) -> None:
     """A batch with mixed operators against one image and one operator at a time."""
     recipe = RECIPES[name]
     images = pictures(60, 3, 11, 9, 5)
-    drawn = engine.choose(recipe, 60, Draws(1))
+    drawn = engine.choose_operations(recipe, 60, Draws(1))
     before = images.clone()
     out = engine.apply_recipe(images, recipe, drawn)
     assert torch.equal(images, before), "the input was changed"
@@ -205,7 +205,7 @@ def test_operators_follow_one_another(name: str) -> None:
 def test_floats_come_back_on_the_levels_of_bytes() -> None:
     recipe = RECIPES["fixmatch"]
     images = pictures(50, 3, 8, 8, 2)
-    drawn = engine.choose(recipe, 50, Draws(2))
+    drawn = engine.choose_operations(recipe, 50, Draws(2))
     expected = engine.apply_recipe(images, recipe, drawn) / 255
     for dtype in (torch.float32, torch.float64):
         x = (images.to(dtype) / 255).contiguous(memory_format=torch.channels_last)
@@ -220,18 +220,18 @@ def test_the_host_never_looks_at_an_image(name: str) -> None:
     """On a device without values, whatever needs one raises."""
     recipe = RECIPES[name]
     x = torch.empty(64, 3, 16, 16, device="meta")
-    assert engine.augment(x, recipe, engine.choose(recipe, 64, Draws(0))).shape == x.shape
+    assert engine.augment(x, recipe, engine.choose_operations(recipe, 64, Draws(0))).shape == x.shape
 
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("name", RECIPES)
 def test_devices_agree(name: str) -> None:
-    there = device.choose("auto")
+    there = device.choose_device("auto")
     if there.type == "cpu":
         pytest.skip("PyTorch sees no GPU here")
     recipe = RECIPES[name]
     images = pictures(448, 3, 32, 32, 7)
-    drawn = engine.choose(recipe, 448, Draws(7))
+    drawn = engine.choose_operations(recipe, 448, Draws(7))
     out = engine.apply_recipe(images.to(there), recipe, drawn)
     assert torch.equal(out.cpu(), engine.apply_recipe(images, recipe, drawn))
 

@@ -59,7 +59,7 @@ def test_the_seed_decides() -> None:
 def test_draws_follow_the_recipe(name: Any) -> None:
     recipe = RandAugment(recipe=name).recipe
     count = 20_000
-    drawn = engine.choose(recipe, count, Draws(0))
+    drawn = engine.choose_operations(recipe, count, Draws(0))
     pool, total = len(recipe.pool), count * recipe.layers
 
     def share(values: torch.Tensor, expected: float) -> None:
@@ -92,7 +92,7 @@ def test_released_and_paper_recipe_differ_in_probability_alone() -> None:
     assert [(e.op, e.values, e.mirrored) for e in released.pool] == [
         (e.op, e.values, e.mirrored) for e in paper.pool
     ]
-    half, always = (engine.choose(recipe, 500, Draws(4)) for recipe in (released, paper))
+    half, always = (engine.choose_operations(recipe, 500, Draws(4)) for recipe in (released, paper))
     assert torch.equal(half.op, always.op)
     assert torch.equal(half.centre, always.centre)
     assert always.applied.all()
@@ -104,7 +104,7 @@ def test_released_and_paper_recipe_differ_in_probability_alone() -> None:
 def test_cutout_is_half_the_side_unless_bound(side: int, given_side: int | None, expected: int) -> None:
     recipe = RandAugment(cutout=given_side).recipe
     assert recipe.cutout_side(side, side) == expected
-    drawn = engine.choose(recipe, 300, Draws(0))
+    drawn = engine.choose_operations(recipe, 300, Draws(0))
     nothing = Choices(drawn.op, drawn.level, drawn.applied & False, drawn.negative, drawn.centre)
     out = engine.apply_recipe(torch.zeros(300, 1, side, side, dtype=torch.uint8), recipe, nothing)
     assert (out == 127).flatten(1).sum(1).max() == (expected + 1) ** 2  # both ends included

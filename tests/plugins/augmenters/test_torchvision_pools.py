@@ -86,7 +86,7 @@ def test_auto_augment_as_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = RandAugment(recipe="autoaugment_cifar10").recipe
     policies = autoaugment.AutoAugment(autoaugment.AutoAugmentPolicy.CIFAR10)
     image = picture(32, 32)
-    drawn = engine.choose(recipe, 200, Draws(3))
+    drawn = engine.choose_operations(recipe, 200, Draws(3))
     out = through_the_engine(recipe, image, drawn)
     for row, pair in enumerate((drawn.op[:, 0] // 2).tolist()):
         chance = torch.where(drawn.applied[row], 0.0, 2.0)

@@ -14,7 +14,7 @@ from support.harmful_pickles import Attack
 from torchvision import datasets as official
 
 from lpa3bench.errors import DataError
-from lpa3bench_plugins.datasets.cifar import BYTES, CIFAR10, CIFAR100, _Unpickler
+from lpa3bench_plugins.datasets.cifar import _BYTES, CIFAR10, CIFAR100, _Unpickler
 from lpa3bench_plugins.labels.noise import CIFAR100_SUPERCLASS
 
 
@@ -33,7 +33,7 @@ class Small100(CIFAR100):
 
 def content(dataset: type[CIFAR10] | type[CIFAR100], count: int, start: int = 0) -> dict[bytes, Any]:
     """What a file of that many images holds; image i is filled with start + i."""
-    images = np.repeat(np.arange(start, start + count, dtype=np.uint8)[:, None], BYTES, axis=1)
+    images = np.repeat(np.arange(start, start + count, dtype=np.uint8)[:, None], _BYTES, axis=1)
     return {
         b"data": images,
         dataset.label_key: [(start + i) % 10 for i in range(count)],
@@ -99,10 +99,10 @@ def test_files_become_tensors_in_order(tmp_path: Path, dataset: type[CIFAR10] | 
 def test_pixels_lie_by_channel_row_and_column(tmp_path: Path) -> None:
     folder = write(tmp_path, Small10)
     batch = content(Small10, 2)
-    batch[b"data"] = (np.arange(2 * BYTES) % 251).astype(np.uint8).reshape(2, BYTES)
+    batch[b"data"] = (np.arange(2 * _BYTES) % 251).astype(np.uint8).reshape(2, _BYTES)
     (folder / "test_batch").write_bytes(pickle.dumps(batch))
     image = Small10().load(tmp_path)["test"].images[1]
-    assert image[2, 5, 7] == (BYTES + 2 * 1024 + 5 * 32 + 7) % 251
+    assert image[2, 5, 7] == (_BYTES + 2 * 1024 + 5 * 32 + 7) % 251
 
 
 def test_a_missing_file_is_named_with_folder_and_command(tmp_path: Path) -> None:

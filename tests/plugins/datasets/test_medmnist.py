@@ -13,9 +13,9 @@ import torch
 from lpa3bench.api import Dataset
 from lpa3bench.errors import DataError
 from lpa3bench_plugins.datasets import medmnist
-from lpa3bench_plugins.plugin import MEDMNIST
+from lpa3bench_plugins.plugin import _MEDMNIST
 
-HERE = [name for name in MEDMNIST if name != "ChestMNIST"]
+HERE = [name for name in _MEDMNIST if name != "ChestMNIST"]
 COUNTS = {"train": 5, "val": 3, "test": 4}
 
 
@@ -60,7 +60,7 @@ def test_every_set_knows_itself(name: str) -> None:
 
 def test_no_single_label_set_is_left_out() -> None:
     flat = {v["python_class"] for k, v in medmnist.catalogue().items() if not k.endswith("3d")}
-    assert flat == set(MEDMNIST)
+    assert flat == set(_MEDMNIST)
     kinds = {getattr(medmnist, name)().spec.label_kind for name in HERE}
     assert kinds == {"multi-class", "binary-class", "ordinal-regression"}
 

@@ -11,10 +11,10 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from lpa3bench.errors import DataError
-from lpa3bench.plugin.registry import load
+from lpa3bench.plugin.registry import load_registry
 
 refused = []
-ours = [entry for entry in load().kind("datasets") if entry.distribution.startswith("lpa3bench ")]
+ours = [entry for entry in load_registry().kind("datasets") if entry.distribution.startswith("lpa3bench ")]
 needed = {"Images": {"path": "mine", "size": 8}}
 for entry in ours:
     try:

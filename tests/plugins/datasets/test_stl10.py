@@ -13,7 +13,7 @@ from torchvision import datasets as official
 
 from lpa3bench.errors import DataError
 from lpa3bench_plugins.datasets import stl10
-from lpa3bench_plugins.datasets.stl10 import BYTES, SIDE, STL10
+from lpa3bench_plugins.datasets.stl10 import _BYTES, _SIDE, STL10
 
 
 class Small(STL10):
@@ -27,7 +27,7 @@ def write(root: Path) -> Path:
     folder.mkdir(parents=True)
     start = 0
     for part, count in Small.counts.items():
-        image, channel, column, row = np.indices((count, 3, SIDE, SIDE))
+        image, channel, column, row = np.indices((count, 3, _SIDE, _SIDE))
         values = (start + image + row + 2 * column + 50 * channel) % 256
         (folder / f"{part}_X.bin").write_bytes(values.astype(np.uint8).tobytes())
         if part != "unlabeled":
@@ -47,7 +47,7 @@ def test_files_become_tensors_in_order(tmp_path: Path, monkeypatch: pytest.Monke
     assert train.labels.dtype == test.labels.dtype == torch.int64
     assert train.images.dtype == torch.uint8
     assert train.images.is_contiguous()
-    image, channel, row, column = np.indices((10, 3, SIDE, SIDE))
+    image, channel, row, column = np.indices((10, 3, _SIDE, _SIDE))
     expected = torch.from_numpy(((image + row + 2 * column + 50 * channel) % 256).astype(np.uint8))
     assert torch.equal(train.images, expected[:8])
     assert torch.equal(test.images, expected[8:])
@@ -57,7 +57,7 @@ def test_presence_is_told_by_names_and_sizes(tmp_path: Path) -> None:
     folder = write(tmp_path)
     here = Small().present(tmp_path)
     assert (here.problem, here.splits) == (None, {"train": 8, "test": 2})
-    assert here.size == sum(path.stat().st_size for path in folder.iterdir()) == 10 * BYTES + 5
+    assert here.size == sum(path.stat().st_size for path in folder.iterdir()) == 10 * _BYTES + 5
     (folder / "unlabeled_X.bin").write_bytes(b"123")
     assert "unlabeled_X.bin is damaged (it has 3 bytes" in str(Small().present(tmp_path).problem)
     assert "is not in" in str(Small().present(tmp_path / "elsewhere").problem)
@@ -152,7 +152,7 @@ def test_no_byte_is_held_twice(tmp_path: Path) -> None:
     """The images are a whole number of bytes in one allocation, not a view of something larger."""
     write(tmp_path)
     images = Small().load(tmp_path)["train"].images
-    assert images.untyped_storage().nbytes() == 8 * BYTES
+    assert images.untyped_storage().nbytes() == 8 * _BYTES
 
 
 def test_the_real_set(real: Callable[..., Path]) -> None:

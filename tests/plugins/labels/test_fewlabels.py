@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.label_contexts import context
 
-from lpa3bench_plugins.labels.confusion import UNLABELLED
+from lpa3bench_plugins.labels.confusion import _UNLABELLED
 from lpa3bench_plugins.labels.fewlabels import FewLabels
 
 CLEAN = torch.arange(400) % 7
@@ -17,7 +17,7 @@ def test_each_class_has_the_same_number_of_labels(each: int, seed: int) -> None:
     made = FewLabels(count=7 * each).apply(CLEAN, context(7, seed))
     assert CLEAN[made.labelled].bincount().tolist() == [each] * 7
     assert torch.equal(made.given[made.labelled], CLEAN[made.labelled])
-    assert (made.given[~made.labelled] == UNLABELLED).all()
+    assert (made.given[~made.labelled] == _UNLABELLED).all()
     assert made.info["labelled"] == 7 * each
     assert made.info["realised_rate"] == 0
     assert torch.tensor(made.info["confusion"]).equal(torch.eye(7, dtype=torch.int64) * each)

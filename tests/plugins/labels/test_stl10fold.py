@@ -9,7 +9,7 @@ from support.label_contexts import context
 
 from lpa3bench.api import LabelSet
 from lpa3bench.errors import DataError
-from lpa3bench_plugins.labels.stl10fold import FILE, STL10Fold
+from lpa3bench_plugins.labels.stl10fold import _FILE, STL10Fold
 
 CLEAN = torch.cat((torch.arange(5000) % 10, torch.full((700,), -1)))
 
@@ -25,7 +25,7 @@ def folds() -> np.ndarray:
 
 
 def write(root: Path, rows: np.ndarray) -> Path:
-    path = root / FILE
+    path = root / _FILE
     path.parent.mkdir(exist_ok=True)
     # The official lines end in a space.
     path.write_text("".join(" ".join(map(str, row)) + " \n" for row in rows))

@@ -16,9 +16,9 @@ from sklearn import metrics as sk
 from torch import Tensor
 
 from lpa3bench.api import Metric
-from lpa3bench.plugin.registry import load
+from lpa3bench.plugin.registry import load_registry
 
-NAMES = [entry.name for entry in load().kind("metrics")]
+NAMES = [entry.name for entry in load_registry().kind("metrics")]
 WITH_A_NUMBER = [name for name in NAMES if name != "ConfusionMatrix"]
 
 
@@ -55,7 +55,7 @@ REFERENCES: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
 
 
 def made(name: str) -> Metric:
-    entry = load().get(name)
+    entry = load_registry().get(name)
     assert entry is not None
     metric: Metric = entry.load()()
     return metric

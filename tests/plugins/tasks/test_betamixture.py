@@ -51,7 +51,7 @@ def plain_fit(x: list[float], iterations: int) -> list[tuple[float, float, float
 @pytest.mark.parametrize("iterations", [0, 1, 2, 10])
 def test_expectation_maximisation_sample_by_sample(iterations: int) -> None:
     x, _ = two_heaps(count=60)
-    found = betamixture.fit(x, iterations)
+    found = betamixture.fit_mixture(x, iterations)
     for k, (alpha, beta, weight) in enumerate(plain_fit(x.tolist(), iterations)):
         assert float(found.alphas[k]) == pytest.approx(alpha, rel=1e-9)
         assert float(found.betas[k]) == pytest.approx(beta, rel=1e-9)
@@ -85,7 +85,7 @@ def test_moments_give_back_the_distribution(mean: float, size: float) -> None:
 def test_it_finds_the_heap_of_wrong_labels(wrong: float) -> None:
     """Ten steps are not to the end: the weights are still on their way from one half."""
     x, high = two_heaps(seed=3, wrong=wrong, count=3000)
-    found = betamixture.fit(x)
+    found = betamixture.fit_mixture(x)
     assert float(found.weights[1]) == pytest.approx(wrong, abs=0.15)
     table = betamixture.lookup(found).float()
     called = betamixture.wrong(x.float(), Suspicion(torch.tensor(0.0), torch.tensor(1.0), table)) > 0.5
@@ -123,7 +123,7 @@ def test_losses_beyond_the_percentiles_are_clipped() -> None:
     losses = torch.cat([torch.linspace(0, 100, 101), torch.tensor([])])
     low, high, _ = betamixture.suspicion(losses)
     assert (float(low), float(high)) == pytest.approx(tuple(np.percentile(losses.numpy(), [5, 95])))
-    x = betamixture.normalised(losses.double(), low.double(), high.double())
+    x = betamixture.normalised_losses(losses.double(), low.double(), high.double())
     assert x[:6].tolist() == pytest.approx([EDGE] * 6)
     assert x[-6:].tolist() == pytest.approx([1 - EDGE] * 6)
     assert float(x[50]) == pytest.approx(0.5)

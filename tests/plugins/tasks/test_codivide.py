@@ -18,7 +18,7 @@ from lpa3bench_plugins.tasks import codivide
 @given(st.lists(st.floats(0, 50, width=32), min_size=2, max_size=50))
 def test_losses_are_stretched_over_the_unit_interval(values: list[float]) -> None:
     losses = torch.tensor(values)
-    found = codivide.normalised(losses)
+    found = codivide.scaled_losses(losses)
     assert bool(((found >= 0) & (found <= 1)).all())
     if len({*values}) > 1:
         assert (found.min(), found.max()) == (0, 1)
@@ -29,7 +29,7 @@ def test_losses_are_stretched_over_the_unit_interval(values: list[float]) -> Non
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_a_network_that_has_diverged_stops_the_run_in_one_line(bad: float) -> None:
     with pytest.raises(RunFailed, match="the network has diverged"):
-        codivide.normalised(torch.tensor([0.1, bad, 0.3]))
+        codivide.scaled_losses(torch.tensor([0.1, bad, 0.3]))
 
 
 def test_the_history_keeps_the_latest() -> None:

@@ -31,7 +31,7 @@ from lpa3bench_plugins.tasks.fixmatch import (
     confident_cross_entropy,
     decays,
     learning_rate,
-    repeated,
+    repeated_rows,
 )
 
 STEPS = 5
@@ -80,7 +80,7 @@ def test_the_rate_rises_and_falls(warmup: int, steps: int, step: int) -> None:
 
 @given(st.integers(1, 70), st.integers(1, 200))
 def test_labelled_images_fill_an_epoch(n: int, count: int) -> None:
-    filled = repeated(torch.arange(n) + 7, count)
+    filled = repeated_rows(torch.arange(n) + 7, count)
     assert count <= len(filled) < count + n
     assert filled.bincount(minlength=n + 7)[7:].tolist() == [len(filled) // n] * n
 

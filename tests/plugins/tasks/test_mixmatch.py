@@ -100,7 +100,7 @@ def test_sides_of_any_size_give_a_gradient(labelled: int, unlabelled: int, slots
     net, made = env.model("net"), pairs(labelled, unlabelled)
     mixing = mixmatch.draw_mixing(Draws(0), 4.0, len(made.images), CPU)
     batch = Batch(torch.arange(unlabelled), 0)
-    losses, logits = mixmatch.mixed_losses(env, net, made, mixing, views=env.views, unlabelled=batch)
+    losses, logits = mixmatch.mixmatch_losses(env, net, made, mixing, views=env.views, unlabelled=batch)
     assert logits.shape == (2 * (labelled + unlabelled), 3)
     assert ("positives_loss" in losses) == (bool(slots) and unlabelled > 0)
     if slots and unlabelled and not labelled:  # else BatchNorm sees other batches

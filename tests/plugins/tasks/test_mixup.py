@@ -20,7 +20,7 @@ from lpa3bench_plugins.augmenters.identity import Identity
 from lpa3bench_plugins.augmenters.lpa3 import LPA3
 from lpa3bench_plugins.labels.clean import Clean
 from lpa3bench_plugins.labels.fewlabels import FewLabels
-from lpa3bench_plugins.tasks.mixup import MIXUP, Mixture, Mixup, mixed_losses
+from lpa3bench_plugins.tasks.mixup import MIXUP, Mixture, Mixup, mixup_losses
 
 
 def cross_entropy(logits: Tensor, label: int) -> float:
@@ -50,7 +50,7 @@ def test_the_loss_is_two_cross_entropies_by_their_shares(share: float) -> None:
     env, x, labels = in_double()
     partner = [3, 0, 5, 1, 2, 4]
     target = one_hot(labels, 3, torch.float64)
-    logits, losses = mixed_losses(
+    logits, losses = mixup_losses(
         env, env.models["net"], x, target, None, Mixture(torch.tensor(partner), share, share)
     )
     mixed = torch.stack([share * x[i] + (1 - share) * x[j] for i, j in enumerate(partner)])
@@ -69,7 +69,7 @@ def test_with_all_of_an_image_it_is_plain_cross_entropy() -> None:
     env, x, labels = in_double()
     mixture = Mixture(torch.tensor([3, 0, 5, 1, 2, 4]), 1.0, 1.0)
     net = env.models["net"]
-    _, losses = mixed_losses(env, net, x, one_hot(labels, 3, torch.float64), None, mixture)
+    _, losses = mixup_losses(env, net, x, one_hot(labels, 3, torch.float64), None, mixture)
     expected = torch.nn.functional.cross_entropy(env.logits(net, x).logits, labels)
     torch.testing.assert_close(losses["clean_loss"], expected, rtol=1e-12, atol=1e-12)
 
@@ -82,7 +82,7 @@ def test_positives_are_mixed_with_the_same_partners_shares_and_targets(share: fl
     shares = [share] * 6 if isinstance(share, float) else share.tolist()
     given = share if isinstance(share, float) else share.view(6, 1, 1, 1)
     target = one_hot(labels, 3, torch.float64)
-    _, losses = mixed_losses(env, net, x, target, view, Mixture(torch.tensor(partner), given, 0.35))
+    _, losses = mixup_losses(env, net, x, target, view, Mixture(torch.tensor(partner), given, 0.35))
     replaced = [x[i] / 2 if i in ROWS.tolist() else x[i] for i in range(6)]
     mixed = [
         shares[i] * replaced[i] + (1 - shares[i]) * replaced[partner[i]] for i in ROWS.tolist()

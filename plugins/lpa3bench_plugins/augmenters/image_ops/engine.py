@@ -23,7 +23,7 @@ from lpa3bench_plugins.augmenters.image_ops.recipes import Recipe
 if TYPE_CHECKING:
     from lpa3bench.runtime.seeding import Draws
 
-CHUNK = 1 << 21
+_CHUNK = 1 << 21
 """Values (B·C·H·W) augmented at a time on a CPU, where both smaller and larger calls are slower (the first
 for the number of calls, the second for the cache): 682 images of 3×32×32, 75 of 3×96×96."""
 
@@ -49,7 +49,7 @@ class Choices:
         return Choices(**{field.name: getattr(self, field.name)[images] for field in fields(self)})
 
 
-def choose(recipe: Recipe, count: int, draws: Draws) -> Choices:
+def choose_operations(recipe: Recipe, count: int, draws: Draws) -> Choices:
     """Draw for `count` images.
 
     Everything is drawn for every image whether it is needed or not, so that recipes of the same pool and
@@ -81,7 +81,7 @@ def augment(x: Tensor, recipe: Recipe, choices: Choices, chunk: int | None = Non
     out = torch.empty_like(x, memory_format=torch.contiguous_format)
     # Shortens each of hundreds of small calls. `out` was made outside and is an ordinary tensor.
     with torch.inference_mode():
-        for part in _parts(x, CHUNK, chunk):
+        for part in _parts(x, _CHUNK, chunk):
             torch.div(apply_recipe(_levels(x[part]), recipe, choices[part]), 255, out=out[part])
     return out
 
@@ -89,7 +89,7 @@ def augment(x: Tensor, recipe: Recipe, choices: Choices, chunk: int | None = Non
 def _levels(x: Tensor) -> Tensor:
     """Float images to bytes: [B, C, H, W] in [0, 1] to uint8 of that shape, contiguous."""
     levels = torch.empty_like(x, dtype=torch.uint8, memory_format=torch.contiguous_format)
-    for part in _parts(x, CHUNK // 8):
+    for part in _parts(x, _CHUNK // 8):
         levels[part] = to_bytes(x[part].mul(255).round_())
     return levels
 

@@ -6,22 +6,22 @@ from collections.abc import Callable
 from typing import Literal, get_args
 
 from lpa3bench_plugins.augmenters.image_ops import torchvision_pools
-from lpa3bench_plugins.augmenters.image_ops.recipes import Entry, Recipe
+from lpa3bench_plugins.augmenters.image_ops.recipes import PoolEntry, Recipe
 
-Name = Literal[
+RecipeName = Literal[
     "fixmatch", "fixmatch_paper", "generic", "torchvision",
     "trivialaugment_wide", "autoaugment_cifar10", "autoaugment_imagenet", "autoaugment_svhn",
 ]  # fmt: skip
-NAMES: tuple[Name, ...] = get_args(Name)
-COUNTED: tuple[Name, ...] = ("fixmatch", "fixmatch_paper", "generic", "torchvision")
+NAMES: tuple[RecipeName, ...] = get_args(RecipeName)
+COUNTED: tuple[RecipeName, ...] = ("fixmatch", "fixmatch_paper", "generic", "torchvision")
 """Those that draw as many operators as a user says, 2 by default."""
-GRADED: tuple[Name, ...] = ("generic", "torchvision")
+GRADED: tuple[RecipeName, ...] = ("generic", "torchvision")
 """Those that take one magnitude for all images, from 0 to `STRONGEST`, 9 by default."""
-STRONGEST = torchvision_pools.STRONGEST
+_STRONGEST = torchvision_pools._STRONGEST
 
 
-def build(
-    name: Name, *, layers: int | None = None, magnitude: int | None = None, cutout: int | None = None
+def build_recipe(
+    name: RecipeName, *, layers: int | None = None, magnitude: int | None = None, cutout: int | None = None
 ) -> Recipe:
     """The recipe of that name.
 
@@ -48,7 +48,7 @@ def build(
     return Recipe(name=name, pool=pool, layers=layers, levels=1, cutout=box)
 
 
-def _fixmatch_pool(probability: float) -> tuple[Entry, ...]:
+def _fixmatch_pool(probability: float) -> tuple[PoolEntry, ...]:
     """FixMatch as released in PyTorch (kekmodel/FixMatch-pytorch; LP-A3 runs the same): level v of 1 … 9.
 
     Deviations of that code from the paper: a drawn operator is applied one half of the time only (the paper's
@@ -61,11 +61,11 @@ def _fixmatch_pool(probability: float) -> tuple[Entry, ...]:
     ) -> tuple[float, ...]:
         return tuple(part(v * maximum / 10) + offset for v in range(1, 10))
 
-    def entry(op: str, values: tuple[float, ...] = ()) -> Entry:
-        return Entry(op=op, values=values, probability=probability)
+    def entry(op: str, values: tuple[float, ...] = ()) -> PoolEntry:
+        return PoolEntry(op=op, values=values, probability=probability)
 
-    def signed(op: str, values: tuple[float, ...]) -> Entry:
-        return Entry(op=op, values=values, mirrored=_opposite(values), probability=probability)
+    def signed(op: str, values: tuple[float, ...]) -> PoolEntry:
+        return PoolEntry(op=op, values=values, mirrored=_opposite(values), probability=probability)
 
     return (
         entry("AutoContrast"),
@@ -85,7 +85,7 @@ def _fixmatch_pool(probability: float) -> tuple[Entry, ...]:
     )
 
 
-def _generic_pool(magnitude: int) -> tuple[Entry, ...]:
+def _generic_pool(magnitude: int) -> tuple[PoolEntry, ...]:
     """The sixteen operators of the widely copied stand-alone PyTorch RandAugment, one magnitude of 30.
 
     Its oddities are kept: Solarize is weaker the larger the magnitude, Posterize too, translations are in
@@ -93,13 +93,13 @@ def _generic_pool(magnitude: int) -> tuple[Entry, ...]:
     """
 
     def between(low: float, high: float) -> float:
-        return magnitude / STRONGEST * (high - low) + low
+        return magnitude / _STRONGEST * (high - low) + low
 
-    def entry(op: str, *values: float) -> Entry:
-        return Entry(op=op, values=values)
+    def entry(op: str, *values: float) -> PoolEntry:
+        return PoolEntry(op=op, values=values)
 
-    def signed(op: str, value: float) -> Entry:
-        return Entry(op=op, values=(value,), mirrored=(-value,))
+    def signed(op: str, value: float) -> PoolEntry:
+        return PoolEntry(op=op, values=(value,), mirrored=(-value,))
 
     return (
         entry("AutoContrast"),

@@ -17,7 +17,7 @@ from lpa3bench_plugins.augmenters.image_ops.cutout import Colour
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class PoolEntry:
     """One operator of a pool."""
 
     op: str
@@ -35,7 +35,7 @@ class Recipe:
     """What happens to an image. Operators and levels are drawn uniformly, for each image and layer apart."""
 
     name: str
-    pool: tuple[Entry, ...]
+    pool: tuple[PoolEntry, ...]
     layers: int
     """Operators drawn, with replacement, and applied one after the other."""
     levels: int
@@ -84,7 +84,7 @@ class Recipe:
             yield f"{name:<{column}}  {_terms(entry)}".rstrip()
 
 
-def _terms(entry: Entry) -> str:
+def _terms(entry: PoolEntry) -> str:
     """How strong and how often."""
     terms = []
     if entry.values:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import struct
 
-from lpa3bench_plugins.augmenters.image_ops.recipes import Entry
+from lpa3bench_plugins.augmenters.image_ops.recipes import PoolEntry
 
-STRONGEST = 30
+_STRONGEST = 30
 """RandAugment's magnitudes count from 0 to this."""
 WIDE_LEVELS = 31
 """Levels that TrivialAugmentWide draws from."""
@@ -21,12 +21,12 @@ _POLICY_LEVELS = 10
 """Levels that AutoAugment's policies count in."""
 
 
-def rand_augment(magnitude: int) -> tuple[Entry, ...]:
+def rand_augment(magnitude: int) -> tuple[PoolEntry, ...]:
     """The pool of `torchvision.transforms.RandAugment` at one magnitude, 0 … 30."""
-    shear, change = _steps(0.3, STRONGEST + 1)[magnitude], _steps(0.9, STRONGEST + 1)[magnitude]
-    shift = magnitude * SHARE / STRONGEST
+    shear, change = _steps(0.3, _STRONGEST + 1)[magnitude], _steps(0.9, _STRONGEST + 1)[magnitude]
+    shift = magnitude * SHARE / _STRONGEST
     return (
-        Entry(op="Identity"),
+        PoolEntry(op="Identity"),
         _signed("ShearX", shear),
         _signed("ShearY", shear),
         _signed("TranslateX", -shift),
@@ -36,14 +36,14 @@ def rand_augment(magnitude: int) -> tuple[Entry, ...]:
         _enhance("Color", change),
         _enhance("Contrast", change),
         _enhance("Sharpness", change),
-        Entry(op="Posterize", values=(8 - round(magnitude * 4 / STRONGEST),)),
-        Entry(op="Solarize", values=(255 - magnitude * 255 / STRONGEST,)),
-        Entry(op="AutoContrast"),
-        Entry(op="Equalize"),
+        PoolEntry(op="Posterize", values=(8 - round(magnitude * 4 / _STRONGEST),)),
+        PoolEntry(op="Solarize", values=(255 - magnitude * 255 / _STRONGEST,)),
+        PoolEntry(op="AutoContrast"),
+        PoolEntry(op="Equalize"),
     )
 
 
-def trivial_augment_wide() -> tuple[Entry, ...]:
+def trivial_augment_wide() -> tuple[PoolEntry, ...]:
     """The pool of `torchvision.transforms.TrivialAugmentWide` (Müller & Hutter, 2021), 31 levels each.
 
     Translations go up to 32 pixels whatever the size of the image.
@@ -53,7 +53,7 @@ def trivial_augment_wide() -> tuple[Entry, ...]:
     shift = tuple(-int(step) for step in _steps(32, WIDE_LEVELS))
     levels = range(WIDE_LEVELS)
     return (
-        Entry(op="Identity"),
+        PoolEntry(op="Identity"),
         _signed("ShearX", *shear),
         _signed("ShearY", *shear),
         _signed("TranslateXabs", *shift),
@@ -63,14 +63,14 @@ def trivial_augment_wide() -> tuple[Entry, ...]:
         _enhance("Color", *change),
         _enhance("Contrast", *change),
         _enhance("Sharpness", *change),
-        Entry(op="Posterize", values=tuple(8 - round(v * 6 / STRONGEST) for v in levels)),
-        Entry(op="Solarize", values=tuple(255 - v * 255 / STRONGEST for v in levels)),
-        Entry(op="AutoContrast"),
-        Entry(op="Equalize"),
+        PoolEntry(op="Posterize", values=tuple(8 - round(v * 6 / _STRONGEST) for v in levels)),
+        PoolEntry(op="Solarize", values=tuple(255 - v * 255 / _STRONGEST for v in levels)),
+        PoolEntry(op="AutoContrast"),
+        PoolEntry(op="Equalize"),
     )
 
 
-def auto_augment(policy: str) -> tuple[Entry, ...]:
+def auto_augment(policy: str) -> tuple[PoolEntry, ...]:
     """The 25 pairs of `torchvision.transforms.AutoAugment` (Cubuk et al., 2019), one after the other.
 
     Args:
@@ -83,16 +83,16 @@ def auto_augment(policy: str) -> tuple[Entry, ...]:
     return tuple(_of_policy(*operator) for pair in pairs for operator in pair)
 
 
-def _of_policy(op: str, probability: float, level: int | None) -> Entry:
+def _of_policy(op: str, probability: float, level: int | None) -> PoolEntry:
     """One operator of AutoAugment: its level counts from 0 to 9, and is None where it has no magnitude."""
     last = _POLICY_LEVELS - 1
     if level is None:
-        return Entry(op=op, probability=probability)
+        return PoolEntry(op=op, probability=probability)
     if op in ("Brightness", "Color", "Contrast", "Sharpness"):
         return _enhance(op, _steps(0.9, _POLICY_LEVELS)[level], probability=probability)
     if op in ("Posterize", "Solarize"):
         value = 8 - round(level * 4 / last) if op == "Posterize" else 255 - level * 255 / last
-        return Entry(op=op, values=(value,), probability=probability)
+        return PoolEntry(op=op, values=(value,), probability=probability)
     moves = {
         "ShearX": _steps(0.3, _POLICY_LEVELS)[level],
         "ShearY": _steps(0.3, _POLICY_LEVELS)[level],
@@ -103,14 +103,14 @@ def _of_policy(op: str, probability: float, level: int | None) -> Entry:
     return _signed(op, moves[op], probability=probability)
 
 
-def _signed(op: str, *values: float, probability: float = 1.0) -> Entry:
+def _signed(op: str, *values: float, probability: float = 1.0) -> PoolEntry:
     opposite = tuple(-value for value in values)
-    return Entry(op=op, values=values, mirrored=opposite, probability=probability)
+    return PoolEntry(op=op, values=values, mirrored=opposite, probability=probability)
 
 
-def _enhance(op: str, *changes: float, probability: float = 1.0) -> Entry:
+def _enhance(op: str, *changes: float, probability: float = 1.0) -> PoolEntry:
     more, less = tuple(1 + change for change in changes), tuple(1 - change for change in changes)
-    return Entry(op=op, values=more, mirrored=less, probability=probability)
+    return PoolEntry(op=op, values=more, mirrored=less, probability=probability)
 
 
 def _steps(most: float, count: int) -> tuple[float, ...]:

@@ -17,8 +17,8 @@ from lpa3bench.report.numbers import (
     format_difference,
     format_p,
     format_value,
-    unit,
     unit_of_difference,
+    unit_text,
 )
 from lpa3bench.stats import ALPHA, FEWEST_FOR_INTERVAL, Harm, PairedTest, PerSample, Unpaired
 
@@ -99,7 +99,7 @@ def _rows(cell: CellComparison, measure: Measure) -> Iterator[NamedSentence]:
         if not side.is_result:
             yield "warning", f"{side.label} is not a result: trained on a part of the images (--limit)"
     ours, theirs = (_score(side, measure) for side in (cell.method, cell.baseline))
-    yield "score", f"{measure.name}: {ours} against {theirs}{unit(measure)}, {_counts(cell)}"
+    yield "score", f"{measure.name}: {ours} against {theirs}{unit_text(measure)}, {_counts(cell)}"
     yield "difference", f"{_difference(cell.test, measure)}{unit_of_difference(measure)}"
     floor = format_p(cell.test.smallest_p)
     yield "verdict", f"{cell.test.why} ({cell.test.test}, smallest p {floor})"

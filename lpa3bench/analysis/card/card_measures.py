@@ -16,13 +16,13 @@ from lpa3bench.runtime.seeding import Draws
 LEVEL = 0.95
 """Of all intervals."""
 RESAMPLES = 2000
-CHUNK = 1_000_000
+_CHUNK = 1_000_000
 """Drawn places that are held at once; changes no number."""
 QUANTILES = (0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measure:
+class CardMeasure:
     """One number."""
 
     key: str
@@ -60,22 +60,22 @@ def wilson(hits: int, n: int) -> tuple[float, float]:
     return low, 1.0 if hits == n else min(1.0, middle + half)
 
 
-def proportion(yes: Tensor, **told: Any) -> Measure:
+def proportion(yes: Tensor, **told: Any) -> CardMeasure:
     """The share of images of which something holds. yes: bool [N]; N may be 0."""
     n, hits = len(yes), int(yes.sum())
     if n == 0:
-        return Measure(value=None, n=0, unit="share", **told)
+        return CardMeasure(value=None, n=0, unit="share", **told)
     low, high = wilson(hits, n)
-    return Measure(value=hits / n, low=low, high=high, interval="Wilson", n=n, unit="share", **told)
+    return CardMeasure(value=hits / n, low=low, high=high, interval="Wilson", n=n, unit="share", **told)
 
 
-def mean(values: Tensor, *, unit: str, **told: Any) -> Measure:
+def mean(values: Tensor, *, unit: str, **told: Any) -> CardMeasure:
     """The mean over images, with quantiles. values: [N], N >= 1."""
     values = values.double()
     low, high = bootstrap([values], lambda columns: columns[0])
     levels = torch.tensor(QUANTILES, dtype=torch.float64)
     found = torch.quantile(values, levels).tolist()
-    return Measure(
+    return CardMeasure(
         value=float(values.mean()),
         low=low,
         high=high,
@@ -87,7 +87,7 @@ def mean(values: Tensor, *, unit: str, **told: Any) -> Measure:
     )
 
 
-def ratio(above: Tensor, below: Tensor, *, paired: bool, **told: Any) -> Measure:
+def ratio(above: Tensor, below: Tensor, *, paired: bool, **told: Any) -> CardMeasure:
     """The mean of one column over the mean of another; undefined where that is 0.
 
     Args:
@@ -97,9 +97,9 @@ def ratio(above: Tensor, below: Tensor, *, paired: bool, **told: Any) -> Measure
     one, other = above.double(), below.double()
     bottom = float(other.mean())
     if bottom == 0:
-        return Measure(value=None, n=len(one), unit="ratio", **told)
+        return CardMeasure(value=None, n=len(one), unit="ratio", **told)
     low, high = bootstrap([one, other], lambda means: means[0] / means[1], paired=paired)
-    return Measure(
+    return CardMeasure(
         value=float(one.mean()) / bottom,
         low=low,
         high=high,
@@ -131,7 +131,7 @@ def bootstrap(
 def _resampled(columns: Sequence[Tensor], draws: Draws) -> tuple[Tensor, ...]:
     """The means of columns, [N] each, in RESAMPLES samples with replacement, of the same images in all."""
     n = len(columns[0])
-    rows = max(1, CHUNK // n)
+    rows = max(1, _CHUNK // n)
     found = []
     for begin in range(0, RESAMPLES, rows):
         places = draws.integers((min(rows, RESAMPLES - begin), n), 0, n)
@@ -139,9 +139,9 @@ def _resampled(columns: Sequence[Tensor], draws: Draws) -> tuple[Tensor, ...]:
     return torch.cat(found, 1).unbind()
 
 
-def spread(values: Sequence[float], *, n: int, unit: str, **told: Any) -> Measure:
+def spread(values: Sequence[float], *, n: int, unit: str, **told: Any) -> CardMeasure:
     """The mean over seeds, with the least and the greatest. values: one of each seed."""
-    return Measure(
+    return CardMeasure(
         value=sum(values) / len(values),
         low=min(values),
         high=max(values),
@@ -152,6 +152,6 @@ def spread(values: Sequence[float], *, n: int, unit: str, **told: Any) -> Measur
     )
 
 
-def exactly(value: float, *, n: int, unit: str, **told: Any) -> Measure:
+def exactly(value: float, *, n: int, unit: str, **told: Any) -> CardMeasure:
     """A number that was counted or clocked once, without an interval."""
-    return Measure(value=value, n=n, unit=unit, **told)
+    return CardMeasure(value=value, n=n, unit=unit, **told)
