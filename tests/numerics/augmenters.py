@@ -25,7 +25,7 @@ MAKERS: dict[str, Make] = {
     "LPA3/tcssl": partial(DoubleLPA3, tcs="tcssl", ratio=0.5, warmup_steps=2, domain="main", step_size=0.2),
     "LPA3/given labels": partial(DoubleLPA3, label="given", ratio=1.0, lam=2.0, margin=0.002, iterations=3),
     "LPA3/noise": partial(DoubleLPA3, iterations=0, ratio=1.0, start=0.05),
-    "LPA3/steep": partial(DoubleLPA3, ratio=0.8, step_size=2.0, margin=0.001, probe=0.5, floor=0.01),
+    "LPA3/steep": partial(DoubleLPA3, ratio=0.7, step_size=2.0, margin=0.001, probe=0.5, floor=0.01),
     "LPA3/none": partial(DoubleLPA3, ratio=0.0),
     "InfoMinStyle/rgb": partial(DoubleInfoMin, generator_lr=0.01, projection=8),
     "InfoMinStyle/ydbdr": partial(DoubleInfoMin, space="ydbdr", weight=0.5, generator_lr=0.01, domain="main"),

@@ -298,11 +298,8 @@ def scenarios() -> list[Scenario]:
         networks, transforms, defaults,
     )  # fmt: skip
     found = [Scenario(ENGINE, measure.__name__.replace("_", " "), measure) for measure in plain]
-    bound = {
-        "alone": (None, None),
-        "noise": ("view", Noise),
-        "hard": ("positives", partial(hard, "positives")),
-    }
+    bound: dict[str, tuple[Any, Any]] = {"alone": (None, None), "noise": ("view", Noise)}
+    bound |= {f"hard in {slot}": (slot, partial(hard, slot)) for slot in ("view", "positives")}
     return found + [
         Scenario(ENGINE, f"small task, {name}", partial(small_task, *slot)) for name, slot in bound.items()
     ]

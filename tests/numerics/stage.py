@@ -6,6 +6,7 @@ widened as they leave the store, and what an augmenter or a task keeps in float3
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -54,10 +55,19 @@ def float64() -> Iterator[None]:
         torch.set_default_dtype(before)
 
 
+class NamedNet(TinyNet):
+    """The kit's network with names by which FixMatch tells what decays."""
+
+    @staticmethod
+    def _stage(in_channels: int, channels: int, stride: int) -> torch.nn.Module:
+        conv, bn, act = TinyNet._stage(in_channels, channels, stride).children()
+        return torch.nn.Sequential(OrderedDict(conv=conv, bn=bn, act=act))
+
+
 def double_net(**given: Any) -> Backbone:
-    """The kit's network in double precision, with a steeper head: one that was trained is not flat either."""
+    """It in double precision, with a steeper head: a network that was trained is not flat either."""
     with float64(), torch.no_grad():
-        net = TinyNet(**given)
+        net = NamedNet(**given)
         net.head.weight.mul_(STEEPER)
         return net
 
