@@ -226,7 +226,8 @@ def open_run(
         model.eval()
     content = label_content(experiment, data, seed)
     now = identify(original, data_hash=prepared.data_hash, content=content, limit=limit)
-    before = msgspec.structs.replace(began.identity, config=original.as_defining(began.identity.config))
+    values = original.identity_config_of(began.identity.config)
+    before = msgspec.structs.replace(began.identity, config=values)
     return Trained(
         folder=folder,
         config=config,

@@ -246,11 +246,11 @@ class Config:
         return "".join(f"{line}\n" for line in sorted(v.line for v in self.values if v.line is not None))
 
     @property
-    def defining(self) -> dict[str, str]:
+    def identity_config(self) -> dict[str, str]:
         """The values that an identity holds: those that differ from their defaults, by their first names."""
-        return self.as_defining({value.name: value.text for value in self.values})
+        return self.identity_config_of({value.name: value.text for value in self.values})
 
-    def as_defining(self, values: Mapping[str, str]) -> dict[str, str]:
+    def identity_config_of(self, values: Mapping[str, str]) -> dict[str, str]:
         """Those of other values, of an earlier run say, that an identity would hold."""
         return identity_config(values, self._catalogue)
 

@@ -19,7 +19,8 @@ from lpa3bench.plugin.registry import Entry, Registry
 ATTRIBUTE = "renamed"
 
 
-def renames(entry: Entry) -> dict[str, str]:
+@lru_cache(maxsize=1024)
+def renames(entry: Entry) -> Mapping[str, str]:
     """Old name → newer name of the parameters of a plugin, those that it inherits included.
 
     Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 from lpa3bench.boards.board import Measure
 from lpa3bench.boards.comparison import CellComparison, Compared, Side
@@ -13,9 +13,9 @@ from lpa3bench.errors import printable
 from lpa3bench.report.costs import cost_rows
 from lpa3bench.report.markdown import escape_markdown
 from lpa3bench.report.numbers import (
+    IMAGES,
     format_difference,
     format_p,
-    format_percent,
     format_value,
     unit,
     unit_of_difference,
@@ -26,9 +26,9 @@ COMPARISON_SCHEMA_VERSION = 1
 TEXT_WIDTH = 110
 SEEDS_SHOWN = 5
 NOTES = (
-    "Differences are A minus B, the baseline, in percentage points; a pair has one seed, and so the same "
-    "labels, images and order. ± is the sample standard deviation (ddof = 1); brackets are 95 % bootstrap "
-    f"intervals, over pairs from {FEWEST_FOR_INTERVAL} pairs on.",
+    "Differences are A minus B, the baseline, of shares in percentage points; a pair has one seed, and so "
+    "the same labels, images and order. ± is the sample standard deviation (ddof = 1); brackets are 95 % "
+    f"bootstrap intervals, over pairs from {FEWEST_FOR_INTERVAL} pairs on.",
     "Images and classes are those of the last epoch, whichever the score counts; tests on images are of "
     "these trained networks, and say nothing of other seeds.",
     "A run that is stopped early had a schedule made for more: the fair baseline is one trained for the "
@@ -58,7 +58,7 @@ def comparison_markdown(compared: Compared) -> str:
 
 
 def comparison_json(compared: Compared) -> str:
-    """For programs: everything, as JSON; scores and differences are shares in [0, 1]."""
+    """For programs: everything, as JSON; what is shown in per cent is a share in [0, 1] there."""
     data = asdict(compared)
     for cell, found in zip(data["cells"], compared.cells, strict=True):
         cell["badge"] = found.badge
@@ -90,7 +90,7 @@ def _sections(compared: Compared) -> Iterator[tuple[str, list[NamedSentence]]]:
     for cell in compared.cells:
         yield f"A {cell.method.label} against B {cell.baseline.label}", [*_rows(cell, measure)]
     if pooled := compared.pooled:
-        sentence = f"mean difference {_points(pooled, measure)}; {pooled.why} ({pooled.test})"
+        sentence = f"mean difference {_difference(pooled, measure)}; {pooled.why} ({pooled.test})"
         yield f"All {pooled.n} cells with pairs, one difference each", [("verdict", sentence)]
 
 
@@ -98,27 +98,29 @@ def _rows(cell: CellComparison, measure: Measure) -> Iterator[NamedSentence]:
     for side in (cell.method, cell.baseline):
         if not side.is_result:
             yield "warning", f"{side.label} is not a result: trained on a part of the images (--limit)"
-    ours, theirs = _score(cell.method, measure), _score(cell.baseline, measure)
+    ours, theirs = (_score(side, measure) for side in (cell.method, cell.baseline))
     yield "score", f"{measure.name}: {ours} against {theirs}{unit(measure)}, {_counts(cell)}"
-    yield "difference", f"{_points(cell.test, measure)}{unit_of_difference(measure)}"
-    shares = replace(measure, unit="%")  # images are right or wrong, whatever the measure
+    yield "difference", f"{_difference(cell.test, measure)}{unit_of_difference(measure)}"
     floor = format_p(cell.test.smallest_p)
     yield "verdict", f"{cell.test.why} ({cell.test.test}, smallest p {floor})"
     if cell.refused:
         yield "not paired", _refused(cell.refused)
     yield from _parity(cell)
     if cell.images:
-        yield "images", _images(cell.images, shares)
+        yield "images", _images(cell.images)
     if cell.harm:
-        yield "classes", _harm(cell.harm, shares)
+        yield "classes", _harm(cell.harm)
     for cost in cell.costs:
         comparable = cost.axis != "seconds" or not cell.surroundings
         yield from cost_rows(cost, measure, "A", "B", comparable=comparable)
 
 
 def _score(side: Side, measure: Measure) -> str:
-    spread = "" if side.scores.std is None else f" ± {format_value(side.scores.std, measure)}"
-    return f"{format_value(side.scores.mean, measure)}{spread}"
+    return f"{format_value(side.scores.mean, measure)}{_spread(side.scores.std, measure)}"
+
+
+def _spread(std: float | None, measure: Measure) -> str:
+    return "" if std is None else f" ± {format_value(std, measure)}"
 
 
 def _counts(cell: CellComparison) -> str:
@@ -126,8 +128,8 @@ def _counts(cell: CellComparison) -> str:
     return f"{cell.test.n} pair{'s' if cell.test.n != 1 else ''} of {runs}"
 
 
-def _points(test: PairedTest, measure: Measure) -> str:
-    spread = "" if test.std is None else f" ± {format_value(test.std, measure)}"
+def _difference(test: PairedTest, measure: Measure) -> str:
+    spread = _spread(test.std, measure)
     return f"{format_difference(test.difference, measure)}{spread}{_bounds(test, measure)}"
 
 
@@ -163,12 +165,12 @@ def _parity(cell: CellComparison) -> Iterator[NamedSentence]:
         yield "surroundings", "; ".join(cell.surroundings)
 
 
-def _images(images: PerSample, measure: Measure) -> str:
+def _images(images: PerSample) -> str:
     pooled = images.pooled
     return (
         f"{pooled.only_method} of {images.images} more often right, {pooled.only_baseline} less often: "
         f"exact McNemar test p {format_p(pooled.p)}; "
-        f"mean {format_difference(images.difference, measure)}{_bounds(images, measure)}"
+        f"mean {format_difference(images.difference, IMAGES)}{_bounds(images, IMAGES)}"
         f"{_seed_by_seed(images)}"
     )
 
@@ -183,10 +185,10 @@ def _seed_by_seed(images: PerSample) -> str:
     return f"; each seed by itself: p of {ALPHA} or less in {low} of {len(images.seeds)}"
 
 
-def _harm(harm: Harm, measure: Measure) -> str:
+def _harm(harm: Harm) -> str:
     worst = harm.worst.difference
-    spread = "" if worst.std is None else f" ± {format_percent(worst.std)}"
+    difference = f"{format_difference(worst.mean, IMAGES)}{_spread(worst.std, IMAGES)}"
     return (
         f"{harm.harmed} of {len(harm.classes)} are worse, {harm.harmed_in_every_pair} in every pair; "
-        f"lowest is class {harm.worst.name}: {format_difference(worst.mean, measure)}{spread} points"
+        f"lowest is class {harm.worst.name}: {difference} points"
     )

@@ -32,6 +32,8 @@ def cost_rows(
     ratio = f" (× {cost.method / cost.baseline:.2f})" if cost.baseline else ""
     but = "" if comparable else f"; {SURROUNDINGS}"
     yield cost.axis, f"{told(cost.method)} against {told(cost.baseline)}{ratio}{but}"
+    if not _has_curve(cost):
+        return
     stopped = _stopped(cost.at_baseline_cost, measure)
     yield f"{cost.axis} of {baseline}", f"{method} stopped at {baseline}'s cost: {stopped}"
     stopped = _stopped(cost.at_method_cost, measure)
@@ -40,13 +42,19 @@ def cost_rows(
     yield f"{cost.axis} to {baseline}", f"to come to {baseline}'s final score: {reached}"
 
 
+def _has_curve(cost: EqualCost) -> bool:
+    """A metric that was computed later has none. Else the cheaper one has a number at the other's cost."""
+    both = (cost.at_baseline_cost, cost.at_method_cost)
+    return any(number is not None for at in both for number in (at.method, at.baseline))
+
+
 def _stopped(at: AtBudget, measure: Measure) -> str:
     scores = f"{format_value(at.method, measure)} against {format_value(at.baseline, measure)}{unit(measure)}"
     if at.test.difference is None:
         return f"{scores}, as a run had not finished an epoch"
     why = at.test.verdict if at.test.verdict == "not testable" else at.test.why
-    apart = f"{format_difference(at.test.difference, measure)}{unit_of_difference(measure)}"
-    return f"{scores}, {apart} ({why})"
+    difference = f"{format_difference(at.test.difference, measure)}{unit_of_difference(measure)}"
+    return f"{scores}, {difference} ({why})"
 
 
 def _to_target(cost: EqualCost, told: Callable[[float | None], str], method: str) -> str:

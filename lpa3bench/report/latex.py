@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from lpa3bench.boards.board import Board
+from lpa3bench.report.numbers import in_unit, in_unit_of_difference
 from lpa3bench.report.table import ResultTable
 from lpa3bench.report.table_building import result_tables
 from lpa3bench.report.table_text import TextLine, comparison_lines, result_lines
@@ -49,7 +50,7 @@ def latex_tables(board: Board) -> str:
     main, *others = result_tables(board)
     parts = [_table(board, main, result_lines(main), _caption(board, main), "main", [*_legend(main)])]
     if lines := comparison_lines(main):
-        caption = f"{board.title}: differences from the baseline, in percentage points"
+        caption = f"{board.title}: differences from the baseline{in_unit_of_difference(main.measure)}"
         parts.append(_table(board, main, lines, caption, "differences"))
     for table in others:
         parts.append(_table(board, table, result_lines(table), _caption(board, table), table.measure.key))
@@ -62,7 +63,7 @@ def escape_latex(text: str) -> str:
 
 
 def _caption(board: Board, table: ResultTable) -> str:
-    return f"{board.title}: {table.measure.name}, in {table.measure.unit}"
+    return f"{board.title}: {table.measure.name}{in_unit(table.measure)}"
 
 
 def _legend(table: ResultTable) -> Iterator[str]:

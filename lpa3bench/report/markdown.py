@@ -6,10 +6,20 @@ import re
 from collections.abc import Iterator, Sequence
 
 from lpa3bench.boards.board import Board, Cell, Measure, Row
-from lpa3bench.report.numbers import format_p
+from lpa3bench.report.numbers import (
+    format_p,
+    in_unit,
+    in_unit_of_difference,
+)
 from lpa3bench.report.table import ResultTable, column_title
 from lpa3bench.report.table_building import result_tables
-from lpa3bench.report.table_text import TextLine, comparison_lines, harm_text, result_lines
+from lpa3bench.report.table_text import (
+    TextLine,
+    comparison_lines,
+    harm_text,
+    replication_text,
+    result_lines,
+)
 
 SPECIAL_MARKDOWN = re.compile(r"[\\`*_\[\]|~$]|^[-+#](?=\s|#|$)|^\d+(?=[.)]\s)")
 """What Markdown takes for its own: some signs anywhere, some at the beginning of a block."""
@@ -24,6 +34,7 @@ def board_readme(board: Board) -> str:
         _ranking(board),
         _differences(board),
         _harm(board),
+        _replications(board),
         _notes(board),
         _sources(board),
         _flags(board),
@@ -66,7 +77,7 @@ def _tables(board: Board) -> Iterator[str]:
     if signs := main.signs:
         yield "\\\n".join(escape_markdown(f"{sign} {sentence}") for sentence, sign in signs.items())
     if lines := comparison_lines(main):
-        yield "## Against the baseline, in percentage points"
+        yield f"## Against the baseline{escape_markdown(in_unit_of_difference(main.measure))}"
         compared = [cell.comparison for cell in board.cells if cell.comparison]
         family = sum(comparison.p is not None for comparison in compared)
         yield (
@@ -83,7 +94,7 @@ def _tables(board: Board) -> Iterator[str]:
 
 
 def _titled(measure: Measure) -> str:
-    return f"{escape_markdown(measure.name[0].upper() + measure.name[1:])}, in {measure.unit}"
+    return escape_markdown(f"{measure.name[0].upper()}{measure.name[1:]}{in_unit(measure)}")
 
 
 def _table(table: ResultTable, lines: Sequence[TextLine]) -> str:
@@ -161,9 +172,8 @@ def _differences(board: Board) -> Iterator[str]:
 
 
 def _harm(board: Board) -> Iterator[str]:
-    measure = board.measures[board.metric]
     lines = [
-        "- " + escape_markdown(f"{row.name}, {title}: {harm_text(cell.comparison, measure)}")
+        "- " + escape_markdown(f"{row.name}, {title}: {harm_text(cell.comparison)}")
         for row, title, cell in _compared_cells(board)
         if cell.comparison and cell.comparison.classes_harmed and cell.comparison.verdict != "not testable"
     ]
@@ -173,6 +183,22 @@ def _harm(board: Board) -> Iterator[str]:
             "Mean accuracy of each class at the last epoch, against the baseline's. Of a method that changes "
             "nothing about half of the classes are worse by chance, and the worst looks worse than it is."
         )
+        yield "\n".join(lines)
+
+
+def _replications(board: Board) -> Iterator[str]:
+    measure = board.measures[board.metric]
+    titles = {column.key: column_title(column) for column in board.columns}
+    names = {row.key: row.name for row in board.rows}
+    lines = [
+        "- "
+        + escape_markdown(f"{names[cell.row]}, {titles[cell.column]}: {replication_text(again, measure)}")
+        for cell in board.cells
+        if (again := cell.replications)
+    ]
+    if lines:
+        yield "## Runs repeated elsewhere"
+        yield "Of seeds that the board has; its own numbers are without them."
         yield "\n".join(lines)
 
 

@@ -6,6 +6,9 @@ import math
 
 from lpa3bench.boards.board import Measure
 
+IMAGES = Measure(key="images", name="share of the test images", text="", unit="%")
+"""What is counted on images: of a class, or where two methods differ. It has no other unit, whatever a board
+or a comparison measures."""
 MISSING = "–"
 MINUS = "−"
 
@@ -17,13 +20,39 @@ def format_value(number: float | None, measure: Measure) -> str:
     """
     if number is None:
         return MISSING
-    return _signed(100 * number, 2) if measure.unit == "%" else _signed(number, _decimals(number))
+    decimals = 2 if measure.unit == "%" else _decimals(number)
+    return _signed(scale_of(measure) * number, decimals)
 
 
 def format_difference(number: float | None, measure: Measure) -> str:
     """A difference between two numbers of that measure, always with its sign; of shares, in points."""
     text = format_value(number, measure)
     return text if number is None or text.startswith(MINUS) or not text.strip("0.") else f"+{text}"
+
+
+def scale_of(measure: Measure) -> int:
+    """What its numbers are multiplied by before they are shown."""
+    return 100 if measure.unit == "%" else 1
+
+
+def unit(measure: Measure) -> str:
+    """What stands after a number of that measure: " %", " nats", or nothing."""
+    return f" {measure.unit}" if measure.unit else ""
+
+
+def unit_of_difference(measure: Measure) -> str:
+    """What stands after a difference: " points" between shares."""
+    return " points" if measure.unit == "%" else unit(measure)
+
+
+def in_unit(measure: Measure) -> str:
+    """What a heading over numbers of that measure ends with: ", in %", ", in nats", or nothing."""
+    return f", in {measure.unit}" if measure.unit else ""
+
+
+def in_unit_of_difference(measure: Measure) -> str:
+    """The same over differences: ", in percentage points" between shares."""
+    return ", in percentage points" if measure.unit == "%" else in_unit(measure)
 
 
 def format_percent(share: float | None) -> str:
@@ -34,11 +63,6 @@ def format_percent(share: float | None) -> str:
 def _decimals(number: float) -> int:
     """As many as three significant digits take, two for zero."""
     return min(max(2 - math.floor(math.log10(abs(number))), 0), 6) if number else 2
-
-
-def scale_of(measure: Measure) -> int:
-    """What its numbers are multiplied by before they are shown."""
-    return 100 if measure.unit == "%" else 1
 
 
 def format_p(p: float | None) -> str:

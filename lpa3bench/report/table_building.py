@@ -163,7 +163,7 @@ def _measured(
         return None
     main = of.key == board.metric
     std = cell.std if main else cell.other_stds.get(of.key)
-    theirs = _mean(baseline, board, of) if baseline and of.unit != "%" else None
+    theirs = _mean(baseline, board, of) if baseline and of.is_cost else None
     return MeasuredResult(
         value=mean,
         mean=format_value(mean, of),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from lpa3bench.boards.board import Comparison, Measure
-from lpa3bench.report.numbers import MISSING, format_difference
+from lpa3bench.boards.board import Comparison, Measure, Replications
+from lpa3bench.report.numbers import IMAGES, MISSING, format_difference, format_value, unit_of_difference
 from lpa3bench.report.table import ClaimedResult, ResultCell, ResultRow, ResultTable
 
 
@@ -84,11 +84,20 @@ def against_text(cell: ResultCell) -> str:
     return f"{against.difference}{interval}, {verdict} ({against.p}, n {n})"
 
 
-def harm_text(comparison: Comparison, measure: Measure) -> str:
+def harm_text(comparison: Comparison) -> str:
     """How many classes are worse off than under the baseline, and which is most."""
     return (
         f"{comparison.classes_harmed} of {comparison.classes} classes worse, most class "
-        f"{comparison.worst_class} ({format_difference(comparison.worst_class_difference, measure)})"
+        f"{comparison.worst_class} ({format_difference(comparison.worst_class_difference, IMAGES)})"
+    )
+
+
+def replication_text(again: Replications, measure: Measure) -> str:
+    """How many runs repeat the cell's seeds elsewhere, how far they are from its own, and where they ran."""
+    return (
+        f"{again.n} run{'s' if again.n != 1 else ''}, from the board's own by "
+        f"{format_difference(again.mean, measure)}{unit_of_difference(measure)} on average and "
+        f"{format_value(again.largest, measure)} at most ({'; '.join(again.surroundings)})"
     )
 
 

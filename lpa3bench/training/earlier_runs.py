@@ -62,5 +62,5 @@ def _changed(job: Job, planned: Plan, other: RunDirectory) -> list[str]:
     except RunFailed as error:  # somebody else's trouble
         return [str(error)]
     # Those of earlier engines hold defaults too.
-    before = msgspec.structs.replace(before, config=job.config.as_defining(before.config))
+    before = msgspec.structs.replace(before, config=job.config.identity_config_of(before.config))
     return differences(before, planned.identity, job.config.default_text)

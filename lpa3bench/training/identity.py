@@ -78,7 +78,8 @@ def of_record(data: RecordData, config: Mapping[str, str]) -> Identity:
 def _of_digests(sources: Mapping[str, str], distributions: Mapping[str, str]) -> dict[str, str]:
     """Of plugins that were known by a digest of their sources: ours were all of version 1."""
     ours = {name for name, distribution in distributions.items() if distribution.partition(" ")[0] == OURS}
-    return {name: "1" if name in ours else source for name, source in sorted(sources.items())}
+    names = sorted({*sources, *distributions})
+    return {name: "1" if name in ours else sources.get(name, "unknown") for name in names}
 
 
 # --------------------------------------------------------------------------------------- in `env.json`
@@ -89,7 +90,7 @@ def plain(defined: Identity) -> dict[str, Any]:
 
 
 def from_plain(began: Mapping[str, Any]) -> Identity:
-    """The identity in what a run wrote when it began, by an engine of before numerics versions too.
+    """The identity in what a run wrote when it began; an engine without numerics versions may have been it.
 
     Raises:
         ValueError: there is none in it.
@@ -135,7 +136,7 @@ def summary(changed: Sequence[str]) -> str:
 def changes(held: Mapping[str, Any] | None, now: Identity) -> str:
     """In what an identity that was kept as `plain` made it differs from another, in one line; "": in nothing.
 
-    None stands for one that was not kept, by an engine of before.
+    None: it was not kept, as an earlier engine did not.
     """
     if held is None:
         return "by an earlier lpa3bench"
@@ -161,6 +162,8 @@ def differences(
         if before != now:
             ours = len(before) < VERSION_LENGTH and len(now) < VERSION_LENGTH
             lines.append(f"{name}: version {before} → {now}" if ours else f"the code of {name} has changed")
+    if not lines and (strange := sorted(one.plugins.keys() ^ other.plugins.keys())):
+        lines.append(f"the plugins: {', '.join(strange)}")
     single = {
         "data": "the data",
         "labels": "the label file",

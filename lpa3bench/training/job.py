@@ -98,7 +98,7 @@ def label_content(experiment: Experiment, root: Path, seed: int) -> bytes:
 def identify(config: Config, *, data_hash: str, content: bytes, limit: int | None = None) -> Identity:
     """What defines a run of the config, beside its seed, on a data set of that hash and with such labels."""
     return identities.identity(
-        config=config.defining,
+        config=config.identity_config,
         plugins=config.plugins,
         data_hash=data_hash,
         label_content=content,

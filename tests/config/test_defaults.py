@@ -43,9 +43,9 @@ def entry(kind: str, cls: type) -> Entry:
 
 
 def test_what_is_bound_otherwise_than_by_default(tmp_path: Path) -> None:
-    assert loaded(tmp_path).defining == dict(sorted(OWN.items()))
-    high = loaded(tmp_path, setting="high").defining
-    assert high == {**loaded(tmp_path).defining, "ToyNoise.rate": "0.8"}, "the setting's name has no say"
+    assert loaded(tmp_path).identity_config == dict(sorted(OWN.items()))
+    high = loaded(tmp_path, setting="high").identity_config
+    assert high == dict(sorted(OWN.items())) | {"ToyNoise.rate": "0.8"}, "the setting's name has no say"
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_what_is_bound_otherwise_than_by_default(tmp_path: Path) -> None:
      "run.holdout = 0", "run.precision = 'auto'", "run.view = None", "positives/ToyAttack.margin = 0.02"],
 )  # fmt: skip
 def test_a_default_that_is_written_out_is_the_default(tmp_path: Path, binding: str) -> None:
-    assert loaded(tmp_path, binding).defining == loaded(tmp_path).defining
+    assert loaded(tmp_path, binding).identity_config == loaded(tmp_path).identity_config
 
 
 @pytest.mark.parametrize(
@@ -67,8 +67,8 @@ def test_a_default_that_is_written_out_is_the_default(tmp_path: Path, binding: s
     ],
 )
 def test_another_value_is_in_it(tmp_path: Path, binding: str, name: str, text: str) -> None:
-    expected = loaded(tmp_path).defining | {name: text}
-    assert loaded(tmp_path, binding).defining == dict(sorted(expected.items()))
+    expected = loaded(tmp_path).identity_config | {name: text}
+    assert loaded(tmp_path, binding).identity_config == dict(sorted(expected.items()))
 
 
 def test_a_new_parameter_with_a_default_changes_nothing(tmp_path: Path) -> None:
@@ -78,9 +78,10 @@ def test_a_new_parameter_with_a_default_changes_nothing(tmp_path: Path) -> None:
 
     Grown.__name__ = "ToyAttack"
     later = registry(entry("augmenters", Grown))
-    assert loaded(tmp_path, plugins=later).defining == loaded(tmp_path).defining
-    assert loaded(tmp_path, "ToyAttack.clip = 1.0", plugins=later).defining == loaded(tmp_path).defining
-    assert "positives/ToyAttack.clip" in loaded(tmp_path, "ToyAttack.clip = 2", plugins=later).defining
+    before = loaded(tmp_path).identity_config
+    assert loaded(tmp_path, plugins=later).identity_config == before
+    assert loaded(tmp_path, "ToyAttack.clip = 1.0", plugins=later).identity_config == before
+    assert "positives/ToyAttack.clip" in loaded(tmp_path, "ToyAttack.clip = 2", plugins=later).identity_config
 
 
 def test_a_default_that_gin_cannot_write_is_one_all_the_same(tmp_path: Path) -> None:
@@ -109,8 +110,8 @@ def test_a_record_is_enough(tmp_path: Path) -> None:
     config = loaded(tmp_path, "ToyTask.lr = 0.5")
     values = {value.name: value.text for value in config.values if not value.name.startswith("run.setting")}
     catalogue = Catalogue(registry())
-    assert identity_config(values, catalogue) == config.defining
-    assert identity_config(config.defining, catalogue) == config.defining
+    assert identity_config(values, catalogue) == config.identity_config
+    assert identity_config(config.identity_config, catalogue) == config.identity_config
 
 
 def test_what_nobody_knows_is_kept() -> None:

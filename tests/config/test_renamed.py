@@ -37,7 +37,7 @@ def test_an_old_name_is_read_as_the_new_one(tmp_path: Path, name: str) -> None:
     config, told = loaded(tmp_path, f"ToyAttack.{name} = 0.5")
     now, quiet = loaded(tmp_path, "ToyAttack.margin = 0.5")
     assert config.operative == now.operative
-    assert config.defining == now.defining
+    assert config.identity_config == now.identity_config
     assert config.experiment().positives.margin == 0.5  # type: ignore[union-attr]
     line = len(WHOLE.splitlines()) + 1
     assert told == [f"{tmp_path}/a.gin:{line}: ToyAttack.{name} is called ToyAttack.margin now"]

@@ -41,7 +41,7 @@ def runs(tmp_path: Path) -> list[SuiteRun]:
 
 def scored(one: SuiteRun, *scores: float) -> None:
     one.folder.path.mkdir(parents=True, exist_ok=True)
-    rows = (json.dumps({"epoch": epoch, "test": value}) for epoch, value in enumerate(scores))
+    rows = (json.dumps({"epoch": epoch, "test/accuracy": value}) for epoch, value in enumerate(scores))
     one.folder.metrics.write_text("".join(f"{row}\n" for row in rows) + '{"epoch": 9, "te')
 
 
@@ -49,9 +49,11 @@ def test_how_far_a_run_is_by_its_directory(runs: list[SuiteRun]) -> None:
     assert (runs[0].last_row(), runs[0].share_done) == ({}, 0)
     scored(runs[0], 0.25, 0.5)
     assert runs[0].share_done == 2 / runs[0].epochs, "the torn line is not counted"
-    assert shown_score(runs[0].last_row()) == "test 0.5000"
-    assert shown_score({"val": 0.25, "test": 0.5}) == "val 0.2500"
-    assert shown_score({"val": None}) == ""
+    assert shown_score(runs[0].last_row()) == "test/accuracy 0.5000"
+    row = {"test/nll": 2.0, "val/nll": 1.25, "val/accuracy": 0.5, "test/accuracy": 0.5, "loss": 1.0}
+    assert shown_score(row) == "val/nll 1.2500", "the first of the validation split is what selects"
+    assert shown_score({"test/nll": 2.0, "loss": 1.0}) == "test/nll 2.0000"
+    assert shown_score({"val/nll": None, "loss": 1.0}) == ""
 
 
 def progress(
@@ -117,7 +119,7 @@ def test_plain_lines_without_a_terminal(runs: list[SuiteRun], monkeypatch: pytes
     shown.ended(RunOutcome(runs[2], "done"), progress(runs, outcomes))
     shown.show(progress(runs, outcomes))
     assert stream.getvalue().splitlines() == [
-        "[1/4] done: a  seed 0  test 0.5000  0:01:01",
+        "[1/4] done: a  seed 0  test/accuracy 0.5000  0:01:01",
         "[2/4] failed: a  seed 1  0:00:02  no disk",
     ]
     monkeypatch.setattr(progress_module, "COUNTS_SECONDS", -1.0)
@@ -148,8 +150,8 @@ def test_a_table_of_what_is_under_way_on_a_terminal(runs: list[SuiteRun], termin
     text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", terminal.getvalue())
     assert "failed: a  seed 1  0:00:02  [red]no disk" in text, "text is no markup"
     assert "0 of 4 done, 1 failed, 1 running, 2 to do" in text
-    row = [line for line in text.splitlines() if "test 0.5000" in line][-1]
-    assert row.split()[:5] == ["a", "3", "2/4", "test", "0.5000"]
+    row = [line for line in text.splitlines() if "test/accuracy 0.5000" in line][-1]
+    assert row.split()[:5] == ["a", "3", "2/4", "test/accuracy", "0.5000"]
 
 
 def test_a_terminal_that_was_closed_ends_nothing(runs: list[SuiteRun], terminal: Terminal) -> None:

@@ -51,6 +51,8 @@ class CellDetails:
     """What all their files begin with; a run's own part of its name follows."""
     per_class: tuple[float | None, ...]
     """Accuracy of each class, mean over the runs."""
+    classes: tuple[str, ...]
+    """Their names; numbers where the data set names none."""
     sections: tuple[Section, ...]
 
 
@@ -74,6 +76,7 @@ def cell_details(board: Board, cell: Cell) -> CellDetails:
         runs,
         _prefix([run.file for run in runs]),
         _per_class(records),
+        _classes(records),
         _sections([run.seed for run in runs], records),
     )
 
@@ -92,6 +95,12 @@ def _per_class(records: Sequence[Mapping[str, Any]]) -> tuple[float | None, ...]
     """Means over the runs; None where a class has no image."""
     shares = zip(*(record.get("per_class", ()) for record in records), strict=False)
     return tuple(None if None in of_class else fmean(of_class) for of_class in shares)
+
+
+def _classes(records: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    named: Sequence[str] = next((record["classes"] for record in records if record.get("classes")), ())
+    most = max((len(record.get("per_class", ())) for record in records), default=0)
+    return tuple(named or map(str, range(most)))
 
 
 def _sections(seeds: Sequence[int], records: Sequence[Mapping[str, Any]]) -> tuple[Section, ...]:

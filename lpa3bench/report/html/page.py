@@ -19,17 +19,21 @@ from markupsafe import Markup
 from lpa3bench._version import __version__
 from lpa3bench.boards.board import Board, Cell, Comparison, Measure, Row
 from lpa3bench.report.costs import cost_rows
-from lpa3bench.report.html.charts import charts
+from lpa3bench.report.html.charts import charts, drawn_measure
 from lpa3bench.report.html.details import cell_details
 from lpa3bench.report.numbers import (
+    IMAGES,
     format_count,
     format_difference,
     format_p,
     format_percent,
     format_seconds,
     format_value,
+    unit,
+    unit_of_difference,
 )
 from lpa3bench.report.table_building import board_measure, result_tables
+from lpa3bench.report.table_text import replication_text
 
 PAGE_FOLDER = Path(__file__).parent
 VERDICTS = {"better": "▲", "worse": "▼", "no difference shown": "○", "not testable": "?"}
@@ -49,7 +53,7 @@ def board_page(board: Board) -> str:
             board=board,
             tables=tables,
             charts=charts(board),
-            drawn=own.name.partition(",")[0],
+            drawn=drawn_measure(board),
             known=_known(board),
             ranked=sorted(zip(ranking.mean_ranks, ranking.rows, strict=True)) if ranking else [],
             measure=own,
@@ -114,14 +118,20 @@ def _environment(board: Board, own: Measure) -> Environment:
 
     def other(number: float | None, key: str) -> str:
         of = board_measure(board, key)
-        return f"{format_value(number, of)} {of.unit}"
+        return f"{format_value(number, of)}{unit(of)}"
 
     filters: dict[str, Callable[..., Any]] = {
         "own": lambda number: format_value(number, own),
         "own_difference": lambda number: format_difference(number, own),
         "other": other,
+        "value_of": lambda number, key: format_value(number, board_measure(board, key)),
+        "of": format_value,
+        "unit": unit,
+        "unit_of_difference": unit_of_difference,
+        "after_comma": lambda measure: f", {measure.unit}" if measure.unit else "",
+        "repeated": lambda again: replication_text(again, own),
         "percent": format_percent,
-        "points": lambda share: format_difference(share, ACCURACY),
+        "points": lambda share: format_difference(share, IMAGES),
         "probability": format_p,
         "amount": format_count,
         "duration": format_seconds,
@@ -134,9 +144,6 @@ def _environment(board: Board, own: Measure) -> Environment:
     }
     environment.filters.update(filters)
     return environment
-
-
-ACCURACY = Measure(key="accuracy", name="accuracy", text="", unit="%")
 
 
 def _own(name: str) -> Markup:
