@@ -55,7 +55,7 @@ def test_each_metric_stands_in_its_own_unit(tmp_path: Path) -> None:
     head, fixmatch, scored, lpa3 = done.stdout.splitlines()
     assert "accuracy, best on test" in head
     assert "negative log-likelihood, best on test" in head
-    assert fixmatch.split()[:7] == [str(loss), "1.50", "–", "0.25", "–", "–", "–"]
+    assert fixmatch.split()[:7] == [str(loss), "1.50", "–", "0.250", "–", "–", "–"]
     assert lpa3.split()[:7] == [str(RECORDS[0]), "–", "–", "–", "70.00", "–", "80.00"]
     assert scored.endswith("not a result (score)")
     rows = json.loads(call(tmp_path, "--json").stdout)

@@ -94,8 +94,8 @@ def train(folder: Path, out: str, *words: str) -> list[Result]:
     plugin = ("--plugin", folder / "kappa.py") if words else ()
     return [
         command(
-            "run", folder / "small.gin", *overlay, "--seed", str(seed), "--device", "cpu", "--out", folder / out,
-            "--data", folder, *plugin, *words,
+            "run", folder / "small.gin", *overlay, "--seed", str(seed), "--device", "cpu",
+            "--out", folder / out, "--data", folder, *plugin, *words,
         )
         for overlay in ((), ("-p", "run.view = @augmenters.RandAugment()"))
         for seed in SEEDS
@@ -156,7 +156,8 @@ def test_a_run_is_the_same_run_whatever_it_is_scored_by(folder: Path) -> None:
 def late(folder: Path, cli: Cli) -> Path:
     """The runs that were made before it, with it computed by the real command."""
     before = records(folder / "unscored")
-    done = cli("records", "compute", folder / "unscored", "--metric", "Kappa", "--plugin", folder / "kappa.py")
+    plugin = folder / "kappa.py"
+    done = cli("records", "compute", folder / "unscored", "--metric", "Kappa", "--plugin", plugin)
     assert done.returncode == 0, done.stderr
     assert not any("kappa" in record["metrics"] for record in before.values())
     return folder / "unscored"
@@ -185,7 +186,9 @@ def test_it_is_a_column_of_records(folder: Path, late: Path, runs: str) -> None:
 @pytest.mark.parametrize("runs", ["scored", "unscored"])
 def test_methods_are_compared_by_it(folder: Path, late: Path, runs: str) -> None:
     found = records(folder / runs)
-    ours, theirs = ([r for r in found.values() if bool(r["cell"]["slots"]) == bound] for bound in (True, False))
+    ours, theirs = (
+        [r for r in found.values() if bool(r["cell"]["slots"]) == bound] for bound in (True, False)
+    )
     words = (f"{folder / runs}/*randaugment*", f"{folder / runs}/synthetic-supervised-[0-9a-f]*")
     told = json.loads(command("compare", *words, "--metric", "kappa.last", "--json").stdout)
     assert (told["metric"], told["measure"]["unit"]) == ("kappa.last", "")

@@ -22,7 +22,7 @@ from lpa3bench.plugin.registry import load_registry
 from lpa3bench.publish.following import FollowingProcess, follow_run
 from lpa3bench.publish.from_run_directory import read_run
 from lpa3bench.publish.target import Target
-from lpa3bench.records import read_record
+from lpa3bench.records import Record, read_record
 from lpa3bench.training.job import Job
 from lpa3bench.training.loop import run
 from lpa3bench.training.run_directory import RunDirectory
@@ -62,7 +62,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         yield server
 
 
-def train(folder: Path, *sinks: Sink) -> dict[str, Any]:
+def train(folder: Path, *sinks: Sink) -> Record:
     config = configs.load_config((folder.parent / "test.gin",), registry=load_registry())
     job = Job(config=config, device="cpu", data=folder, out=folder)
     return run(job, sinks).record
@@ -88,7 +88,7 @@ def test_a_process_that_is_killed(home: Path, server: Server) -> None:
     record = train(home / "published", following, killer)
     assert killer.returned == -signal.SIGKILL
     for part in ("metrics", "per_class", "correct", "status"):
-        assert record[part] == expected[part], part
+        assert getattr(record.data, part) == getattr(expected.data, part), part
     (one,) = (home / "alone").glob("*/metrics.jsonl")
     (other,) = (home / "published").glob("*/metrics.jsonl")
     assert one.read_bytes() == other.read_bytes()

@@ -10,10 +10,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from support.small_records import changed, elsewhere, within
 from support.wandb_runs import CELL, draw, made_run
 
 from lpa3bench.errors import RunFailed
 from lpa3bench.publish.from_run_directory import read_run
+from lpa3bench.records import read_record, write_record
+from lpa3bench.records.record_files import parse_record
 
 
 def test_a_finished_run(tmp_path: Path) -> None:
@@ -30,8 +33,8 @@ def test_a_finished_run(tmp_path: Path) -> None:
     assert content.config["seed"] == 3
     written = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert [*content.rows] == written
-    assert content.summary["metrics/last"] == record["metrics"]["last"] == 0.9
-    assert content.summary["metrics/val_selected"] is None
+    assert content.summary["metrics/accuracy.last"] == record["metrics"]["accuracy"]["scores"]["last"] == 0.9
+    assert content.summary["metrics/accuracy.val_selected"] is None
     assert content.artifact is not None
     assert {*content.artifact.texts} == {"result.json", "config.gin", "operative.gin", "env.json"}
     assert {*content.artifact.files} == {"metrics.jsonl", "images/positives.png"}
@@ -52,19 +55,14 @@ def test_nothing_tells_of_the_folders_of_who_ran_it(tmp_path: Path, root: str) -
             file.write("# as https://arxiv.org/abs/2206.00129 says; don't\n" + "\n".join(bindings) + "\n")
     if " " not in root:  # nobody can tell where a path ends that holds a blank
         (folder / "config.gin").write_text(f"# {root}/x/own.gin\n" + (folder / "config.gin").read_text())
-    record = json.loads((folder / "result.json").read_text())
-    record["provenance"]["command"] = [
-        "run",
-        f"{root}/x/own.gin",
-        f"--data={root}/data",
-        "--out",
-        f"{root}/r",
-    ]
-    record["config"]["Images.path"] = f"{root}/x/pictures.npz"
-    (folder / "result.json").write_text(json.dumps(record))
+    command = ("run", f"{root}/x/own.gin", f"--data={root}/data", "--out", f"{root}/r")
+    path = {"Images.path": repr(f"{root}/x/pictures.npz")}
+    record = elsewhere(read_record(folder / "result.json"), command=command)
+    record = within(changed(record, config={**record.config, **path}), "identity", config=path)
+    write_record(folder / "result.json", record.data)
     began = json.loads((folder / "env.json").read_text())
-    began["identity"]["config"]["Images.path"] = repr(f"{root}/x/pictures.npz")
-    began["provenance"] = {"command": record["provenance"]["command"]}
+    began["identity"]["config"] = path
+    began["provenance"] = {"command": command}
     (folder / "env.json").write_text(json.dumps(began))
     content = read_run(folder)
     told = json.dumps(asdict(content))
@@ -74,6 +72,9 @@ def test_nothing_tells_of_the_folders_of_who_ran_it(tmp_path: Path, root: str) -
     assert "https://arxiv.org/abs/2206.00129" in content.artifact.texts["config.gin"]
     assert content.config["positives/LPA3"] == before.config["positives/LPA3"]
     assert content.rows == before.rows
+    assert content.id == f"{record.identity}-s{record.seed}"
+    kept = parse_record(content.artifact.texts["result.json"].encode())
+    assert (kept.provenance.command[1], kept.cell.identity) == ("own.gin", record.identity)
 
 
 def test_a_run_under_way(tmp_path: Path) -> None:

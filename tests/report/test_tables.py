@@ -53,7 +53,7 @@ def test_markdown_shows_mean_deviation_and_n() -> None:
     assert "+10.00, not testable (smallest p 0.25, n 3)" in page
     assert "2 of 4 cells are measured" in page
     assert "nothing but the augmenter differs" in page
-    assert "A paper; measure: last. Copied." in page
+    assert "A paper; measure: accuracy.last. Copied." in page
     assert page.endswith("lpa3bench leaderboard build small\n```\n")
 
 
@@ -70,11 +70,11 @@ def test_claims_of_other_measures_are_marked_and_the_marks_explained() -> None:
     assert "| claimed | 88 (3)† |" in page
     assert "| claimed | 77.00 (3)‡ |" in page
     assert (
-        "† The claim is of another measure: best on test.\\\n"
+        "† The claim is of another measure: accuracy, best on test.\\\n"
         "‡ The source does not tell which epoch's number is claimed.\n"
     ) in page
     assert r"88 (3)$\dagger$ &" in text
-    assert r"{\footnotesize $\dagger$ The claim is of another measure: best on test.}" in text
+    assert r"{\footnotesize $\dagger$ The claim is of another measure: accuracy, best on test.}" in text
     assert "†" not in text
     assert "dagger" not in latex_tables(board())
 
@@ -128,7 +128,7 @@ def test_csv_has_a_line_a_cell_with_every_number() -> None:
     assert float(lpa3["difference"]) == pytest.approx(0.1)
     assert (lpa3["verdict"], lpa3["smallest_p"], lpa3["published_mean"]) == ("not testable", "0.25", "0.855")
     assert (empty["n"], empty["mean"], empty["verdict"]) == ("0", "", "")
-    assert float(lpa3["oracle_best"]) == pytest.approx(0.8)
+    assert float(lpa3["accuracy.oracle_best"]) == pytest.approx(0.8)
 
 
 def test_csv_holds_no_formula() -> None:

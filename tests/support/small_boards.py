@@ -42,7 +42,7 @@ def defined(text: str = TOML, folder: Path = Path("small")) -> Definition:
     return parse_definition(text, folder / BOARD_TOML)
 
 
-def claim(printed: str, metric: str = "last") -> Published:
+def claim(printed: str, metric: str = "accuracy.last") -> Published:
     """A published number of three runs."""
     mean, _, std = printed.partition(" ± ")
     return Published(

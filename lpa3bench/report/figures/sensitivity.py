@@ -180,8 +180,7 @@ def draw_sensitivity(
     Raises:
         DataError: no parameter takes two values in otherwise equal runs, or as `lines` says.
     """
-    measure = chosen_measure(metric, records)
-    columns = [sensitivity_lines(records, parameter, measure.key) for parameter in parameters]
+    columns = [sensitivity_lines(records, parameter, metric) for parameter in parameters]
     rows = {line.environment: line.title for column in columns for line in column}
     if not rows:
         what = " or ".join(parameters)
