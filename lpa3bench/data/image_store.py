@@ -11,7 +11,7 @@ from torch.nn import functional
 from lpa3bench.runtime.device import send
 
 if TYPE_CHECKING:
-    from lpa3bench.api import WeakView
+    from lpa3bench.types import WeakView
     from lpa3bench.runtime.seeding import Draws
 
 

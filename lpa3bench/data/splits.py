@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from lpa3bench.api import Split
+    from lpa3bench.types import Split
     from lpa3bench.runtime.seeding import Draws
 
 

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from lpa3bench.config.experiment import Experiment
 from lpa3bench.data.image_store import ImageStore
-from lpa3bench.data.training_data import STILL, Scored
 from lpa3bench.testing import Bystander, TinyNet, TinySet, assert_same, environment, weights_of
 from lpa3bench.training.evaluation import BATCH, evaluate, per_class
+from lpa3bench.training.training_data import STILL, Scored
 
 
 class ByBrightness(Bystander):
