@@ -62,9 +62,19 @@ HEAVY = (
     "ray", "wandb",
 )  # fmt: skip
 TORCH_FREE = (
-    "plugin.hookspecs", "plugin.registry", "plugin.scaffold", "errors", "types", "runtime.paths",
-    "runtime.device", "runtime.files", "config", "cli", "suites.suite_file", *BOARDS,
+    "_version", "errors", "types", "config", "publish", "cli", *BOARDS, "export.model_card",
+    *(f"plugin.{name}" for name in ("code", "copies", "hookspecs", "reading", "registry", "renames", "scaffold")),
+    *(f"runtime.{name}" for name in ("device", "files", "licences", "paths")),
+    *(f"suites.{name}" for name in (
+        "cells", "engine", "local_engine", "parent_death", "ray_engine", "search", "suite_check", "suite_file",
+        "suite_run", "timing",
+    )),
+    *(f"training.{name}" for name in (
+        "failure_file", "identity", "image_passes", "metrics_file", "progress_bar", "provenance",
+        "run_directory", "sinks",
+    )),
 )  # fmt: skip
+"""Whole rooms, and of others what a command needs that trains nothing."""
 
 
 @dataclass(frozen=True)
