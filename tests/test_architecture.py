@@ -63,16 +63,12 @@ HEAVY = (
 )  # fmt: skip
 TORCH_FREE = (
     "_version", "errors", "types", "config", "publish", "cli", *BOARDS, "export.model_card",
-    *(f"plugin.{name}" for name in ("code", "copies", "hookspecs", "reading", "registry", "renames", "scaffold")),
-    *(f"runtime.{name}" for name in ("device", "files", "licences", "paths")),
-    *(f"suites.{name}" for name in (
-        "cells", "engine", "local_engine", "parent_death", "ray_engine", "search", "suite_check", "suite_file",
-        "suite_run", "timing",
-    )),
-    *(f"training.{name}" for name in (
-        "failure_file", "identity", "image_passes", "metrics_file", "progress_bar", "provenance",
-        "run_directory", "sinks",
-    )),
+    "plugin.code", "plugin.copies", "plugin.hookspecs", "plugin.reading", "plugin.registry", "plugin.renames",
+    "plugin.scaffold", "runtime.device", "runtime.files", "runtime.licences", "runtime.paths",
+    "suites.cells", "suites.engine", "suites.local_engine", "suites.parent_death", "suites.ray_engine",
+    "suites.search", "suites.suite_check", "suites.suite_file", "suites.suite_run", "suites.timing",
+    "training.failure_file", "training.identity", "training.image_passes", "training.metrics_file",
+    "training.progress_bar", "training.provenance", "training.run_directory", "training.sinks",
 )  # fmt: skip
 """Whole rooms, and of others what a command needs that trains nothing."""
 

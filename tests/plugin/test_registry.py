@@ -75,6 +75,7 @@ def test_every_hook_registers_its_kind(install: Install) -> None:
             ("register_backbones", "backbones"),
             ("register_datasets", "datasets"),
             ("register_labels", "labels"),
+            ("register_metrics", "metrics"),
         ]
     )
     install("five", f"from lpa3bench import hookimpl\n{hooks}")
