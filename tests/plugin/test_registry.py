@@ -283,6 +283,7 @@ def test_each_of_our_plugins_loads_and_is_of_its_kind() -> None:
         "backbones": api.Backbone,
         "datasets": api.Dataset,
         "labels": api.Labels,
+        "metrics": api.Metric,
     }
     strays = [e.name for e in load().entries if not issubclass(e.load(), bases[e.kind])]
     assert strays == []
