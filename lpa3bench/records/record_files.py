@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,15 @@ LARGEST = 64 * 2**20
 """Bytes of a file that is worth reading: a record of 10,000 epochs has a few million."""
 
 
-def read_record(path: Path) -> Record:
+def read_record(path: Path, current: Callable[[str], str] = str) -> Record:
     """Read and check one record, of this schema or an older one.
 
     Beside its form, what it holds must hold together: its digest, its identity's hash, the numbers of its
     metrics as the curve gives them, and the packed bits as the classes count them. What today's code would
     have recorded and the record does not is not missed.
+
+    Args:
+        current: what a parameter is called now, by which `Record.config` has it.
 
     Raises:
         DataError: it cannot be read, or is no record, or contradicts itself.
@@ -41,7 +44,7 @@ def read_record(path: Path) -> Record:
     if len(text) > LARGEST:
         raise DataError(f"is no record: larger than {LARGEST // 2**20} MiB", path=path)
     try:
-        return Record(parse_record(text), path)
+        return Record(parse_record(text), path, current)
     except ValueError as error:
         raise DataError(str(error), path=path) from error
 
@@ -130,13 +133,16 @@ def _below(folder: Path) -> list[Path]:
     return named if named or is_board else sorted(folder.glob("*.json"))
 
 
-def read_records(places: Iterable[Path]) -> list[Record]:
+def read_records(places: Iterable[Path], current: Callable[[str], str] = str) -> list[Record]:
     """Every record in these places, sorted by cell, identity and seed.
+
+    Args:
+        current: as `read_record` takes it.
 
     Raises:
         DataError: a place does not exist, or one of the records is damaged.
     """
-    records = [read_record(path) for path in find_records(places)]
+    records = [read_record(path, current) for path in find_records(places)]
     return sorted(records, key=lambda record: (record.name, record.identity, record.seed))
 
 

@@ -71,7 +71,7 @@ def drawn_measure(board: Board) -> Measure:
     """What curves show, by the metric's name alone: the board's; of costs, what its runs select by."""
     own = board_measure(board, board.metric)
     if own.is_cost:
-        scores = next((record["metrics"] for record in board.records.values()), {})
+        scores: dict[str, float | None] = next((record["metrics"] for record in board.records.values()), {})
         own = board_measure(board, next(iter(scores), board.metric))
     return replace(own, name=own.name.partition(",")[0])
 
