@@ -78,7 +78,7 @@ def test_every_hook_registers_its_kind(install: Install) -> None:
             ("register_metrics", "metrics"),
         ]
     )
-    install("five", f"from lpa3bench import hookimpl\n{hooks}")
+    install("six", f"from lpa3bench import hookimpl\n{hooks}")
     registry = load_registry()
     assert registry.broken == ()
     for kind in hookspecs.KINDS:
