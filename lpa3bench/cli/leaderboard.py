@@ -59,7 +59,7 @@ fresh_option = click.option(
 )
 
 
-@command.command()
+@command.command("build")
 @folder_argument
 @click.option(
     "--from",
