@@ -52,7 +52,7 @@ def command(
     """
     from lpa3bench.boards.comparison import compare
     from lpa3bench.boards.selection import select
-    from lpa3bench.cli.predictions import StoredMetrics
+    from lpa3bench.cli.storedmetrics import StoredMetrics
     from lpa3bench.plugin.registry import load_registry
     from lpa3bench.plugin.renames import current_names
     from lpa3bench.report.comparison_text import comparison_json, comparison_markdown, comparison_text

@@ -153,7 +153,7 @@ def _sorted(
     """What becomes of the records there, once they have the board's metrics; what their predictions
     contradict is refused."""
     from lpa3bench.boards.results import sort
-    from lpa3bench.cli.predictions import StoredMetrics
+    from lpa3bench.cli.storedmetrics import StoredMetrics
     from lpa3bench.records import find_records
 
     metrics = StoredMetrics(registry)
