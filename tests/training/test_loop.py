@@ -321,17 +321,6 @@ def test_another_label_file_is_another_run(tmp_path: Path) -> None:
     assert names[0] != names[1]
 
 
-def test_explain_names_the_difference(tmp_path: Path) -> None:
-    from lpa3bench.training.explain import explain
-
-    run(job(tmp_path, TASKS["Supervised"]))
-    lines = explain(job(tmp_path, TASKS["Supervised"], "Supervised.lr = 0.01"))
-    assert "not there yet" in lines[0]
-    assert "  - tasks.Supervised.lr = 0.001" in lines
-    assert "  + tasks.Supervised.lr = 0.01" in lines
-    assert "finished" in explain(job(tmp_path, TASKS["Supervised"]))[0]
-
-
 def test_a_network_with_drop_out_resumes_to_the_same_bits(tmp_path: Path) -> None:
     plugin = tmp_path / "dropping.py"
     plugin.write_text(
