@@ -155,7 +155,7 @@ def suite_records(name: str) -> list[Record]:
 
     assert f"suites/{name}" in suite_names()
     found = registry.load_registry(())
-    listed = suite.read(resolve_config(f"suites/{name}"))
+    listed = suite.read_suite(resolve_config(f"suites/{name}"))
     return [_record(cell, listed.complete(cell, found).load(found)) for cell in listed.cells]
 
 

@@ -33,6 +33,7 @@ MEASURES = {
         text="Seconds per step.",
         unit="s",
         higher_is_better=False,
+        is_cost=True,
     ),
 }
 CONFIG = {f"Supervised.parameter_{number}": f"'value {number}'" for number in range(40)}
