@@ -24,9 +24,9 @@ from torch import Tensor
 
 from lpa3bench.api import Domain, Model, Output, Step, Task
 from lpa3bench.config.experiment import Experiment
-from lpa3bench.data.training_data import prepare
 from lpa3bench.training.environment import Environment
 from lpa3bench.training.history import Means
+from lpa3bench.training.training_data import prepare
 from lpa3bench_plugins.augmenters.lpa3 import LPA3
 from lpa3bench_plugins.backbones.resnet import ResNet18
 from lpa3bench_plugins.backbones.wideresnet import WideResNet

@@ -14,10 +14,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
+from lpa3bench.env import Backbone as Backbone
 from lpa3bench.env import Context as Context
 from lpa3bench.env import Env as Env
 from lpa3bench.env import Model as Model
@@ -30,6 +31,7 @@ from lpa3bench.types import LabelContext as LabelContext
 from lpa3bench.types import LabelSet as LabelSet
 from lpa3bench.types import Output as Output
 from lpa3bench.types import Phase as Phase
+from lpa3bench.types import Plugin as Plugin
 from lpa3bench.types import Presence as Presence
 from lpa3bench.types import Slot as Slot
 from lpa3bench.types import SlotName as SlotName
@@ -38,15 +40,6 @@ from lpa3bench.types import Step as Step
 from lpa3bench.types import TrainLabels as TrainLabels
 from lpa3bench.types import View as View
 from lpa3bench.types import WeakView as WeakView
-
-
-class Plugin:
-    """What a class of any kind may say of its own past, so that old configs and records stay good."""
-
-    version: ClassVar[int] = 1
-    """Raised when its numbers change: the runs before and after are not those of one experiment."""
-    renamed: ClassVar[dict[str, str]] = {}
-    """Old name of a parameter → the one it has now."""
 
 
 class Dataset(Plugin, ABC):
@@ -154,21 +147,6 @@ class Metric(Plugin, ABC):
         """What is no number, as lists and dicts of plain values; None: there is nothing. Asked once, at the
         end of the run, of the last epoch's predictions of the test split."""
         return None
-
-
-class Backbone(Plugin, nn.Module, ABC):
-    """A network with features. Plain `nn.BatchNorm2d` inside; it knows nothing of views or domains.
-
-    Subclasses take `num_classes` and `in_channels` and their own hyper-parameters, all keyword-only.
-    """
-
-    @abstractmethod
-    def forward(self, x: Tensor) -> Output:
-        """x: [B, C, H, W], normalised."""
-
-    @abstractmethod
-    def stages(self) -> list[nn.Module]:
-        """The parts in order from stem to head; the last is the classification head."""
 
 
 class Augmenter(Plugin, Stateful, ABC):

@@ -14,14 +14,29 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor, nn
 
 from lpa3bench.runtime.distributed import ALONE, Processes
+from lpa3bench.types import Plugin
 
 if TYPE_CHECKING:
     import torch
 
-    from lpa3bench.api import Backbone
     from lpa3bench.data.sampler import Sampler
     from lpa3bench.runtime.seeding import Draws
     from lpa3bench.types import DatasetSpec, Domain, Output, SlotName, TrainLabels, View
+
+
+class Backbone(Plugin, nn.Module, ABC):
+    """A network with features. Plain `nn.BatchNorm2d` inside; it knows nothing of views or domains.
+
+    Subclasses take `num_classes` and `in_channels` and their own hyper-parameters, all keyword-only.
+    """
+
+    @abstractmethod
+    def forward(self, x: Tensor) -> Output:
+        """x: [B, C, H, W], normalised."""
+
+    @abstractmethod
+    def stages(self) -> list[nn.Module]:
+        """The parts in order from stem to head; the last is the classification head."""
 
 
 class Model(nn.Module, ABC):

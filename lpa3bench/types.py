@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,6 +58,15 @@ SLOTS: dict[SlotName, Slot] = {
 view. `positives`: the set A of the paper's Algorithm 1."""
 SCORED = ("val", "test")
 """The splits that a run is scored on; "val" only where there is one."""
+
+
+class Plugin:
+    """What a class of any kind may say of its own past, so that old configs and records stay good."""
+
+    version: ClassVar[int] = 1
+    """Raised when its numbers change: the runs before and after are not those of one experiment."""
+    renamed: ClassVar[dict[str, str]] = {}
+    """Old name of a parameter → the one it has now."""
 
 
 class Output(NamedTuple):

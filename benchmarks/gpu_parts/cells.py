@@ -15,7 +15,6 @@ import torch
 from lpa3bench.api import Backbone, LabelContext, Phase, Step, Task, TrainLabels
 from lpa3bench.config import load_config
 from lpa3bench.config.experiment import Experiment
-from lpa3bench.data.training_data import training_store
 from lpa3bench.errors import DataError
 from lpa3bench.plugin import registry
 from lpa3bench.runtime.paths import resolve_config
@@ -23,6 +22,7 @@ from lpa3bench.runtime.seeding import Draws
 from lpa3bench.training.dry_run import _LATE
 from lpa3bench.training.environment import Environment
 from lpa3bench.training.history import Means
+from lpa3bench.training.training_data import training_store
 from lpa3bench_plugins.backbones.smallnet import SmallNet
 from lpa3bench_plugins.datasets.synthetic import Synthetic
 from lpa3bench_plugins.tasks import pes

@@ -16,11 +16,11 @@ import torch
 from gpu_parts import cells
 from gpu_parts.budget import Item, Setting
 from gpu_parts.watch import Stopwatch
-from lpa3bench.data.training_data import Scored
 from lpa3bench.runtime import device as devices
 from lpa3bench.runtime.seeding import Draws
 from lpa3bench.training.evaluation import BATCH as BATCH_OF_SCORING
 from lpa3bench.training.evaluation import evaluate
+from lpa3bench.training.training_data import Scored
 from lpa3bench_plugins.augmenters.image_ops import engine
 from lpa3bench_plugins.augmenters.randaugment import RandAugment
 

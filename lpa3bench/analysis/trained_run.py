@@ -16,7 +16,6 @@ from lpa3bench import config as configs
 from lpa3bench.analysis.interception import Guard
 from lpa3bench.api import Augmenter, DatasetSpec, Output, SlotName, Task, View
 from lpa3bench.config import Config
-from lpa3bench.data.training_data import Scored, TrainingData, prepare
 from lpa3bench.errors import ConfigError, DataError, RunFailed, UsageError, blamed
 from lpa3bench.nn.batchnorm import bn_domain
 from lpa3bench.ops import one_hot
@@ -29,6 +28,7 @@ from lpa3bench.training.identity import differences
 from lpa3bench.training.job import identify, label_content
 from lpa3bench.training.network import Classifier
 from lpa3bench.training.run_directory import RunDirectory
+from lpa3bench.training.training_data import Scored, TrainingData, prepare
 from lpa3bench.types import SLOTS
 
 Weights = Literal["last", "best"]

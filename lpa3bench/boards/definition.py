@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +16,7 @@ from lpa3bench.boards.conditions import FIELDS, SLOT, Conditions, ConditionTable
 from lpa3bench.boards.measures import problem_of
 from lpa3bench.boards.published import PublishedRows, published_for, with_quotes
 from lpa3bench.boards.typed_toml import Key, Title, no_such, parse_toml
-from lpa3bench.errors import ConfigError
+from lpa3bench.errors import ConfigError, RenamedWarning
 
 BOARD_TOML = "board.toml"
 NOT_MEASURED = ("unknown", "none")
@@ -89,6 +90,8 @@ class Definition:
     ranked: tuple[str, ...]
     """Rows that are ranked against each other, over the columns in which all of them are measured."""
     published: Mapping[tuple[str, str], Published]
+    current: Callable[[str], str] = str
+    """What a parameter is called now: so the conditions are written, and so records are read."""
 
     @property
     def key(self) -> str:
@@ -103,8 +106,11 @@ class Definition:
                     yield row, column
 
 
-def load_definition(folder: Path) -> Definition:
+def load_definition(folder: Path, current: Callable[[str], str] = str) -> Definition:
     """The definition of the board in that folder.
+
+    Args:
+        current: what a parameter is called now. A board that calls one by an older name is told so.
 
     Raises:
         ConfigError: there is no `board.toml`, or something in it or in what was published is wrong; one line
@@ -119,11 +125,14 @@ def load_definition(folder: Path) -> Definition:
         ) from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: is not UTF-8") from error
-    return parse_definition(text, path)
+    return parse_definition(text, path, current)
 
 
-def parse_definition(text: str, path: Path) -> Definition:
+def parse_definition(text: str, path: Path, current: Callable[[str], str] = str) -> Definition:
     """The definition with that text, which stands in `path` or is to stand there.
+
+    Args:
+        current: as `load_definition` takes it.
 
     Raises:
         ConfigError: as `load_definition`.
@@ -137,6 +146,12 @@ def parse_definition(text: str, path: Path) -> Definition:
         columns = tuple(Column(**column.words(published)) for column in board.columns)
     except ValueError as error:
         raise ConfigError(f"{path}: {error}") from error
+
+    def now(name: str) -> str:
+        if (new := current(name)) != name:
+            warnings.warn(f"{path}: {name} is called {new} now", RenamedWarning, stacklevel=2)
+        return new
+
     return Definition(
         path=path,
         title=board.title,
@@ -145,13 +160,13 @@ def parse_definition(text: str, path: Path) -> Definition:
         also=board.also,
         protocol=board.protocol,
         commands=board.commands,
-        conditions=_conditions(board),
-        changed=None if board.changed is None else frozenset(board.changed),
+        conditions=_conditions(board, now),
+        changed=None if board.changed is None else frozenset(map(now, board.changed)),
         records_of=board.records_of,
         rows=rows,
         columns=columns,
-        of_row={row.key: _conditions(row) for row in board.rows},
-        of_column={column.key: _conditions(column) for column in board.columns},
+        of_row={row.key: _conditions(row, now) for row in board.rows},
+        of_column={column.key: _conditions(column, now) for column in board.columns},
         only={row.key: row.columns for row in board.rows if row.columns},
         ranked=tuple(row.key for row in board.rows if not row.columns)
         if board.ranked is None
@@ -162,11 +177,15 @@ def parse_definition(text: str, path: Path) -> Definition:
             for column in _planned(board)[row]
             if column in published[key]
         },
+        current=current,
     )
 
 
-def _conditions(part: _BoardTable | _Part) -> Conditions:
-    return Conditions.of({"match": part.match, "unless": part.unless})
+def _conditions(part: _BoardTable | _Part, now: Callable[[str], str]) -> Conditions:
+    tables = {"match": part.match, "unless": part.unless}
+    return Conditions.of(
+        {key: {now(name): value for name, value in table.items()} for key, table in tables.items()}
+    )
 
 
 def _planned(board: _BoardTable) -> dict[str, tuple[str, ...]]:

@@ -67,8 +67,7 @@ def why_refused(definition: Definition, record: Record) -> str | None:
 
 def _strange(allowed: frozenset[str], record: Record) -> list[str]:
     """Parameters that the run changed from the published setting, and the board does not allow."""
-    changed = record.data.protocol.changed
-    return sorted(name for name in changed if not {name, unscoped(name)} & allowed)
+    return sorted(name for name in record.changed if not {name, unscoped(name)} & allowed)
 
 
 def strangers(one: Record, other: Record) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -60,7 +60,7 @@ def stored(definition: Definition) -> list[Record]:
     if definition.records_of and not results.parent.is_dir():
         raise DataError(f"{definition.path}: records_of: there is no board {results.parent}")
     folders = [folder for folder in (results, results / REPLICATIONS) if folder.is_dir()]
-    records = [read_record(path) for path in find_records(folders)]
+    records = [read_record(path, definition.current) for path in find_records(folders)]
     for record in records:
         again = record.path.parent.name == REPLICATIONS
         name = record.replication_name if again else record.file_name
@@ -69,8 +69,11 @@ def stored(definition: Definition) -> list[Record]:
     return [record for record in records if not definition.records_of or places(definition, record)]
 
 
-def results(offered: Iterable[Path]) -> list[Record]:
+def results(offered: Iterable[Path], current: Callable[[str], str] = str) -> list[Record]:
     """The results among the records in these places; what is damaged or no result is left out.
+
+    Args:
+        current: what a parameter is called now.
 
     Raises:
         DataError: a place does not exist.
@@ -78,11 +81,16 @@ def results(offered: Iterable[Path]) -> list[Record]:
     found = []
     for path in find_records(offered):
         with suppress(DataError):
-            found.append(_offered(path))
+            found.append(_offered(path, current))
     return [record for record in found if record.is_result]
 
 
-def sort(definition: Definition, there: Sequence[Record], offered: Iterable[Path]) -> Sorted:
+def sort(
+    definition: Definition,
+    there: Sequence[Record],
+    offered: Iterable[Path],
+    doubt: Callable[[Record], str | None] = lambda record: None,
+) -> Sorted:
     """Decide on every record that is found in these places; nothing is written.
 
     A cell takes records of one experiment: that of the records which it has, else that of all those offered
@@ -91,6 +99,7 @@ def sort(definition: Definition, there: Sequence[Record], offered: Iterable[Path
     Args:
         there: records that the board has.
         offered: records, run directories, or folders of them, as `find_records` takes them.
+        doubt: what else tells that a record is wrong, in a few words; it is asked of those that have a place.
 
     Raises:
         DataError: a place does not exist, or a record that the board has belongs there no more.
@@ -99,14 +108,14 @@ def sort(definition: Definition, there: Sequence[Record], offered: Iterable[Path
     fitting: dict[Place, list[Record]] = defaultdict(list)
     for path in find_records(offered):
         try:
-            record = _offered(path)
+            record = _offered(path, definition.current)
         except DataError as error:
             result.refused.append((path, error.reason))
             continue
         found = places(definition, record)
         if not found:
             result.foreign.append((path, why_elsewhere(definition, record)))
-        elif reason := why_refused(definition, record):
+        elif reason := why_refused(definition, record) or doubt(record):
             result.refused.append((path, reason))
         else:
             fitting[found[0]].append(record)
@@ -124,13 +133,13 @@ def sort(definition: Definition, there: Sequence[Record], offered: Iterable[Path
     return result
 
 
-def _offered(path: Path) -> Record:
+def _offered(path: Path, current: Callable[[str], str]) -> Record:
     """A record as it would be kept: a condition on a path must hold before and after.
 
     Raises:
         DataError: as `read_record`.
     """
-    record = read_record(path)
+    record = read_record(path, current)
     return replace(record, data=anonymous(record.data))
 
 

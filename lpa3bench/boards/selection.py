@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -29,6 +29,8 @@ class Group:
     first: Record
     paths: tuple[Path, ...]
     """Of all of them."""
+    current: Callable[[str], str] = str
+    """What a parameter is called now."""
 
     @cached_property
     def records(self) -> tuple[Record, ...]:
@@ -37,7 +39,7 @@ class Group:
         Raises:
             DataError: a record is damaged.
         """
-        return tuple(sorted(read_records(self.paths), key=lambda record: record.seed))
+        return tuple(sorted(read_records(self.paths, self.current), key=lambda record: record.seed))
 
     @property
     def environment(self) -> tuple[object, ...]:
@@ -50,28 +52,32 @@ class Group:
         return f"{self.first.name}-{self.first.identity}"
 
 
-def select(text: str, runs: Path) -> list[Group]:
+def select(text: str, runs: Path, current: Callable[[str], str] = str) -> list[Group]:
     """The groups that a word means, by label.
 
     The word is a run, a record, a folder of either, a pattern of such paths, `shipped:BOARD` or
     `shipped:BOARD/CELL`, or the name of a cell in the folder `runs`, which may be a pattern as well. A cell
     may also be called with its hash, `digits-supervised-lpa3-2325c6d4`.
 
+    Args:
+        runs: the folder in which a cell's name is looked for.
+        current: what a parameter is called now.
+
     Raises:
         DataError: there is nothing of that name, or a record is damaged.
     """
     if text.startswith(SHIPPED):
         board, _, cell = text.removeprefix(SHIPPED).partition("/")
-        return _named(cell or "*", _results(board), text)
+        return _some(_named(cell or "*", _results(board), text), text, current)
     path = Path(text)
     if path.exists():
-        return _some(find_records([path]), text)
+        return _some(find_records([path]), text, current)
     if matches := sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor)))):
-        return _some(find_records(matches), text)
+        return _some(find_records(matches), text, current)
     folder = path.parent if path.parent != Path() else runs
     if not folder.is_dir():
         raise DataError(f"{text}: there is no such file or folder, and no folder {folder} to look for it in")
-    return _named(path.name, folder, text)
+    return _some(_named(path.name, folder, text), text, current)
 
 
 def _results(board: str) -> Path:
@@ -85,7 +91,7 @@ def _results(board: str) -> Path:
     raise DataError(f"{SHIPPED}{board}: there is no such board; there are {', '.join(boards) or 'none'}")
 
 
-def _named(pattern: str, folder: Path, text: str) -> list[Group]:
+def _named(pattern: str, folder: Path, text: str) -> list[Path]:
     """The records in a folder whose cell's name, with or without hash and seed, fits the pattern."""
     files = [*find_records([folder])]
     chosen = [file for file in files if any(fnmatchcase(name, pattern) for name in _names(file))]
@@ -94,7 +100,7 @@ def _named(pattern: str, folder: Path, text: str) -> list[Group]:
         near = get_close_matches(pattern, cells, n=3, cutoff=0.5)
         advice = f"did you mean {' or '.join(near)}?" if near else f"cells are {_few(cells)}"
         raise DataError(f"{text}: no cell in {folder} is called so; {advice}")
-    return _some(chosen, text)
+    return chosen
 
 
 def _few(names: Sequence[str], shown: int = 8) -> str:
@@ -108,7 +114,7 @@ def _names(file: Path) -> tuple[str, ...]:
     return (match["cell"], f"{match['cell']}-{match['identity']}", stem) if match else (stem,)
 
 
-def _some(files: Iterable[Path], text: str) -> list[Group]:
+def _some(files: Iterable[Path], text: str, current: Callable[[str], str]) -> list[Group]:
     """The files in groups; of files that are called as runs are, one a group is read, of others all."""
     by_name: dict[tuple[str, ...], list[Path]] = defaultdict(list)
     for file in files:
@@ -119,8 +125,8 @@ def _some(files: Iterable[Path], text: str) -> list[Group]:
     by_label: dict[str, list[Path]] = defaultdict(list)
     firsts: dict[str, Record] = {}
     for paths in by_name.values():
-        first = read_record(paths[0])
+        first = read_record(paths[0], current)
         label = f"{first.name}-{first.identity}"
         firsts.setdefault(label, first)
         by_label[label] += paths
-    return [Group(firsts[label], tuple(by_label[label])) for label in sorted(by_label)]
+    return [Group(firsts[label], tuple(by_label[label]), current) for label in sorted(by_label)]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from lpa3bench.cli.options import json_option
+from lpa3bench.cli.options import json_option, plugin_option
 from lpa3bench.errors import UsageError
 
 
@@ -18,7 +18,8 @@ from lpa3bench.errors import UsageError
     "--metric",
     metavar="METRIC.RULE",
     help="The score that is compared, such as accuracy.last, nll.last or accuracy.val_selected; without it "
-    "the metric that the runs select by, after the last epoch.",
+    "the metric that the runs select by, after the last epoch. One that a run lacks is computed from its "
+    "predictions.npz, and written into its record.",
 )
 @click.option(
     "--from",
@@ -29,6 +30,7 @@ from lpa3bench.errors import UsageError
     show_default=True,
     help="Where cells that are called by name are looked for.",
 )
+@plugin_option
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print Markdown.")
 @json_option
 def command(
@@ -37,6 +39,7 @@ def command(
     more: tuple[str, ...],
     metric: str | None,
     runs: Path,
+    plugins: tuple[Path, ...],
     as_markdown: bool,
     as_json: bool,
 ) -> None:
@@ -49,12 +52,22 @@ def command(
     """
     from lpa3bench.boards.comparison import compare
     from lpa3bench.boards.selection import select
+    from lpa3bench.cli.storedmetrics import StoredMetrics
+    from lpa3bench.plugin.registry import load_registry
+    from lpa3bench.plugin.renames import current_names
     from lpa3bench.report.comparison_text import comparison_json, comparison_markdown, comparison_text
 
     if more:
         raise UsageError(f"takes two arguments, not {len(more) + 2}: put a pattern in quotes")
     if as_json and as_markdown:
         raise UsageError("--json and --markdown: choose one")
-    compared = compare(select(method, runs), select(baseline, runs), metric)
+    registry = load_registry(plugins)
+    current = current_names(registry)
+    sides = [select(word, runs, current) for word in (method, baseline)]
+    paths = [path for groups in sides for group in groups for path in group.paths]
+    if metric and StoredMetrics(registry).add(paths, [metric]):
+        sides = [select(word, runs, current) for word in (method, baseline)]
+    methods, baselines = sides
+    compared = compare(methods, baselines, metric)
     show = comparison_json if as_json else comparison_markdown if as_markdown else comparison_text
     click.echo(show(compared))

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from lpa3bench.cli.options import plugin_option
 from lpa3bench.errors import BenchError, ConfigError, DataError
 
 if TYPE_CHECKING:
     from lpa3bench.boards.definition import Definition
     from lpa3bench.boards.results import Sorted
+    from lpa3bench.plugin.registry import Registry
+    from lpa3bench.records import Record
 
 _VERBS = {
     "build": "Take records into a board, if asked to, and write its pages.",
@@ -55,7 +59,7 @@ fresh_option = click.option(
 )
 
 
-@command.command()
+@command.command("build")
 @folder_argument
 @click.option(
     "--from",
@@ -66,26 +70,35 @@ fresh_option = click.option(
     help="Take the records there first: a run, a folder of runs, or a record. Repeatable.",
 )
 @fresh_option
+@plugin_option
 @click.pass_context
-def build_verb(ctx: click.Context, folder: Path, places: tuple[Path, ...], fresh: bool) -> None:
+def build_verb(
+    ctx: click.Context, folder: Path, places: tuple[Path, ...], fresh: bool, plugins: tuple[Path, ...]
+) -> None:
     """Take records into a board, if asked to, and write its pages.
 
     BOARD is a folder such as leaderboards/digits. Without --from its pages are made again from its results/
     alone, byte for byte. A folder without a board.toml gets one that has a place for every record. A record
-    that belongs here and is refused makes the exit code 4; the rest is taken all the same.
+    that belongs here and is refused makes the exit code 4; the rest is taken all the same. A metric of the
+    board that a run lacks is computed from its predictions.npz, and written into its record.
     """
     from lpa3bench.boards import drafts as drafting
     from lpa3bench.boards.definition import BOARD_TOML, load_definition
-    from lpa3bench.boards.results import Sorted, results, sort, stored
+    from lpa3bench.boards.results import Sorted, results, stored
+    from lpa3bench.plugin.registry import load_registry
+    from lpa3bench.plugin.renames import current_names
 
     if fresh and not places:
         raise click.UsageError("--fresh removes the board's records; say with --from where the new ones are")
+    registry = load_registry(plugins)
+    current = current_names(registry)
     if places and not (folder / BOARD_TOML).exists():
-        board = _drafted(drafting.draft(results(places), folder.resolve().name), folder)
+        text = drafting.draft(results(places, current), folder.resolve().name)
+        board = _drafted(text, folder, current)
     else:
-        board = load_definition(folder)
+        board = load_definition(folder, current)
     there = [] if fresh else stored(board)
-    found = sort(board, there, places) if places else Sorted()
+    found = _sorted(board, there, places, registry) if places else Sorted()
     if fresh:
         _must_replace(found, folder)
     if places:
@@ -101,23 +114,28 @@ def build_verb(ctx: click.Context, folder: Path, places: tuple[Path, ...], fresh
 @command.command()
 @folder_argument
 @click.argument("places", metavar="PLACE...", type=click.Path(path_type=Path), nargs=-1, required=True)
+@plugin_option
 @click.pass_context
-def merge(ctx: click.Context, folder: Path, places: tuple[Path, ...]) -> None:
+def merge(ctx: click.Context, folder: Path, places: tuple[Path, ...], plugins: tuple[Path, ...]) -> None:
     """Take records of other machines into a board.
 
     PLACE is a record, a run, or a folder of either. Each is verified: its form, that its scores follow from
-    its curve, its protocol version, and that it fits what the board has. What is refused is named with the
+    its curve and from its predictions.npz where that lies beside it, its protocol version, and that it fits
+    what the board has. What is refused is named with the
     reason, and then the exit code is 4; the rest is taken and the board is built.
     """
     from lpa3bench.boards.definition import BOARD_TOML, load_definition
-    from lpa3bench.boards.results import sort, stored
+    from lpa3bench.boards.results import stored
+    from lpa3bench.plugin.registry import load_registry
+    from lpa3bench.plugin.renames import current_names
 
     if not (folder / BOARD_TOML).exists():
         raise ConfigError(
             f"{folder}: is no board; `lpa3bench leaderboard build {folder} --from {places[0]}` makes one"
         )
-    board = load_definition(folder)
-    found = sort(board, stored(board), places)
+    registry = load_registry(plugins)
+    board = load_definition(folder, current_names(registry))
+    found = _sorted(board, stored(board), places, registry)
     if not (found.taken or found.known or found.replications or found.refused or found.foreign):
         raise DataError(f"{', '.join(map(str, places))}: there is no record")
     _store(board, found, places)
@@ -129,13 +147,27 @@ def merge(ctx: click.Context, folder: Path, places: tuple[Path, ...]) -> None:
         ctx.exit(NOT_TAKEN_EXIT)
 
 
-def _drafted(text: str, folder: Path) -> Definition:
+def _sorted(
+    board: Definition, there: Sequence[Record], places: tuple[Path, ...], registry: Registry
+) -> Sorted:
+    """What becomes of the records there, once they have the board's metrics; what their predictions
+    contradict is refused."""
+    from lpa3bench.boards.results import sort
+    from lpa3bench.cli.storedmetrics import StoredMetrics
+    from lpa3bench.records import find_records
+
+    metrics = StoredMetrics(registry)
+    metrics.add([*find_records(places)], (board.metric, *board.also))
+    return sort(board, there, places, metrics.doubt)
+
+
+def _drafted(text: str, folder: Path, current: Callable[[str], str]) -> Definition:
     """The definition that was made up, written down for its owner."""
     from lpa3bench.boards.definition import BOARD_TOML, parse_definition
     from lpa3bench.runtime.files import write_text
 
     path = folder / BOARD_TOML
-    board = parse_definition(text, path)
+    board = parse_definition(text, path, current)
     folder.mkdir(parents=True, exist_ok=True)
     write_text(path, text)
     click.echo(f"wrote {path}, which has a place for every record; edit it and build again", err=True)
@@ -144,11 +176,15 @@ def _drafted(text: str, folder: Path) -> Definition:
 
 def _store(board: Definition, found: Sorted, places: tuple[Path, ...], *, alone: bool = False) -> None:
     from lpa3bench.boards.results import store, store_searches
+    from lpa3bench.boards.source_copies import drop_copies, store_copies
     from lpa3bench.records import searches
 
     searched = searches.find_searches(places)
     store(board, found.taken, searched, replications=found.replications, alone=alone)
     store_searches(board, found.known, searched)
+    store_copies(board, [*found.taken, *found.replications, *found.known])
+    if alone:
+        drop_copies(board, [*found.taken, *found.replications])
 
 
 def _must_replace(found: Sorted, folder: Path) -> None:

@@ -7,13 +7,14 @@ from pathlib import Path
 import click
 
 from lpa3bench.cli.options import plugin_option
+from lpa3bench.cli.storedmetrics import StoredMetrics, refuse_where_copied
 from lpa3bench.errors import DataError, UsageError
 
 
 @click.command()
 @click.argument("places", metavar="DIR...", type=click.Path(path_type=Path), nargs=-1, required=True)
 @click.option(
-    "--metric", "names", metavar="NAME", multiple=True, required=True, help="A registered metric. Repeatable."
+    "--metric", "names", metavar="NAME", multiple=True, required=True, help="A metric's name. Repeatable."
 )
 @plugin_option
 @click.pass_context
@@ -31,15 +32,17 @@ def command(
     from lpa3bench.records import find_records, read_record, write_record
 
     registry = load_registry(plugins)
+    paths = [*find_records(places)]
     metrics = []
     for name in names:
-        entry = registry.get(name)
-        if entry is None or entry.kind != "metrics":
+        metric = StoredMetrics(registry).metric(name)
+        if metric is None:
+            refuse_where_copied(name, [path.parent for path in paths])
             known = ", ".join(one.name for one in registry.kind("metrics"))
             raise UsageError(f"--metric {name}: there is no such metric; there are {known}")
-        metrics.append(entry.load()())
+        metrics.append(metric)
     failed = 0
-    for path in find_records(places):
+    for path in paths:
         try:
             record = read_record(path)
             write_record(path, with_metrics(record, metrics))

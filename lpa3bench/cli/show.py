@@ -108,7 +108,6 @@ def suite_description(suite: Suite) -> dict[str, Any]:
 
 
 def suite_text(suite: Suite) -> str:
-    """A suite for people."""
     head: list[_Row] = [
         ("runs", f"{len(suite.cells) * len(suite.seeds)}: {suite.size}"),
         ("seeds", ", ".join(map(str, suite.seeds))),

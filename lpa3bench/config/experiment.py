@@ -111,5 +111,4 @@ class Experiment:
         return None
 
     def slots(self) -> dict[SlotName, Augmenter]:
-        """The slots that are bound."""
         return {slot: augmenter for slot in SLOTS if (augmenter := getattr(self, slot)) is not None}

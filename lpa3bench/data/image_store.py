@@ -11,8 +11,8 @@ from torch.nn import functional
 from lpa3bench.runtime.device import send
 
 if TYPE_CHECKING:
-    from lpa3bench.api import WeakView
     from lpa3bench.runtime.seeding import Draws
+    from lpa3bench.types import WeakView
 
 
 def _reflected(side: int, pad: int, device: torch.device) -> Tensor:

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from lpa3bench.api import Split
     from lpa3bench.runtime.seeding import Draws
+    from lpa3bench.types import Split
 
 
 def hold_out(n: int, count: int, draws: Draws) -> tuple[Tensor, Tensor]:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
+from lpa3bench.errors import PluginError
 from lpa3bench.plugin.code import ENGINE, OUR_PLUGINS, find_module
 from lpa3bench.plugin.reading import SourceImport, absolute
 from lpa3bench.plugin.registry import Entry, Registry
@@ -62,6 +63,19 @@ def current_name(name: str, registry: Registry) -> str:
     owner, dot, parameter = name.rpartition(".")
     entry = registry.get(owner.rpartition("/")[2].rpartition(".")[2]) if dot else None
     return name if entry is None else f"{owner}.{current(entry, parameter)}"
+
+
+def current_names(registry: Registry) -> Callable[[str], str]:
+    """`current_name`, for many names. The parameters of a plugin that cannot be read keep their names."""
+
+    @cache
+    def now(name: str) -> str:
+        try:
+            return current_name(name, registry)
+        except PluginError:
+            return name
+
+    return now
 
 
 def _merged(found: Iterable[Mapping[str, str]]) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +23,8 @@ class Record:
     data: RecordData
     path: Path
     """The file that it was read from."""
+    current: Callable[[str], str] = str
+    """What a parameter is called now: whoever compares records and boards by names gives it."""
 
     @property
     def cell(self) -> CellOfRun:
@@ -54,10 +56,15 @@ class Record:
         where = hashlib.sha256(repr(self.surroundings).encode()).hexdigest()[:6]
         return f"{self}.{where}.json"
 
-    @property
+    @cached_property
     def config(self) -> dict[str, str]:
         """Every value that was in force, by name: `{"PES.lambda_u": "75.0", "positives/LPA3.margin": …}`."""
-        return self.data.config
+        return {self.current(name): text for name, text in self.data.config.items()}
+
+    @property
+    def changed(self) -> list[str]:
+        """Parameters that overlays and `-p` changed from what the first file says."""
+        return [self.current(name) for name in self.data.protocol.changed]
 
     @property
     def slots(self) -> dict[str, str]:

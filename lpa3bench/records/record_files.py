@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +28,15 @@ _LONGEST = 240
 SHA256 = re.compile("[0-9a-f]{64}")
 
 
-def read_record(path: Path) -> Record:
+def read_record(path: Path, current: Callable[[str], str] = str) -> Record:
     """Read and check one record, of this schema or an older one.
 
     Beside its form, what it holds must hold together: its digest, its identity's hash, the numbers of its
     metrics as the curve gives them, and the packed bits as the classes count them. What today's code would
     have recorded and the record does not is not missed.
+
+    Args:
+        current: what a parameter is called now, by which `Record.config` has it.
 
     Raises:
         DataError: it cannot be read, or is no record, or contradicts itself.
@@ -46,7 +49,7 @@ def read_record(path: Path) -> Record:
     if len(text) > LARGEST:
         raise DataError(f"is no record: larger than {LARGEST // 2**20} MiB", path=path)
     try:
-        return Record(parse_record(text), path)
+        return Record(parse_record(text), path, current)
     except ValueError as error:
         raise DataError(_shortened(str(error)), path=path) from error
 
@@ -144,13 +147,16 @@ def _below(folder: Path) -> list[Path]:
     return named if named or is_board else sorted(folder.glob("*.json"))
 
 
-def read_records(places: Iterable[Path]) -> list[Record]:
+def read_records(places: Iterable[Path], current: Callable[[str], str] = str) -> list[Record]:
     """Every record in these places, sorted by cell, identity and seed.
+
+    Args:
+        current: as `read_record` takes it.
 
     Raises:
         DataError: a place does not exist, or one of the records is damaged.
     """
-    records = [read_record(path) for path in find_records(places)]
+    records = [read_record(path, current) for path in find_records(places)]
     return sorted(records, key=lambda record: (record.name, record.identity, record.seed))
 
 

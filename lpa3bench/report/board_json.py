@@ -38,7 +38,6 @@ class BoardFile(Board):
 
 
 def board_json(board: Board) -> str:
-    """The text of `board.json`."""
     file = _board_file(board)
     data = {"schema_version": file.schema_version, **msgspec.to_builtins(file)}
     return json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"

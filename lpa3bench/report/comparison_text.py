@@ -43,7 +43,6 @@ NamedSentence = tuple[str, str]
 
 
 def comparison_text(compared: Compared) -> str:
-    """For a terminal."""
     blocks = [_block(heading, rows) for heading, rows in _sections(compared)]
     return "\n\n".join((*blocks, *(textwrap.fill(note, TEXT_WIDTH) for note in NOTES)))
 

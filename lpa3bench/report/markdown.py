@@ -27,7 +27,6 @@ ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 
 def board_readme(board: Board) -> str:
-    """The whole page."""
     sections = (
         _head(board),
         _tables(board),

@@ -161,7 +161,6 @@ def peak_memory(device: torch.device) -> int:
 
 
 def device_name(device: torch.device) -> str:
-    """The hardware's name."""
     found = hardware(device)
     return str(found["gpu_name"] or found["cpu_model"])
 

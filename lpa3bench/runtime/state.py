@@ -83,6 +83,5 @@ class Checkpoints:
         return None
 
     def clear(self) -> None:
-        """Remove every checkpoint."""
         for path in self.paths():
             path.unlink()

@@ -18,7 +18,6 @@ class Pair:
 
     @property
     def seed(self) -> int:
-        """Of both."""
         return self.method.seed
 
     def difference(self, measure: str) -> float:

@@ -120,7 +120,6 @@ def _run_data(run: SuiteRun) -> dict[str, Any]:
 
 
 def outcome_data(outcome: RunOutcome) -> dict[str, Any]:
-    """For JSON."""
     run = outcome.run
     return {
         "name": run.name,

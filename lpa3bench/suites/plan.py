@@ -32,8 +32,6 @@ class SearchTrial:
 
 @dataclass(frozen=True)
 class CellPlan:
-    """The runs of one cell."""
-
     loaded: LoadedCell
     name: str
     """Of the cell, as records have it."""

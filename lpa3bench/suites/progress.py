@@ -147,7 +147,6 @@ class TableDisplay(ProgressDisplay):
                 self._live.console.print(Text(outcome_line(outcome), style="red"))
 
     def close(self) -> None:
-        """Take the table away."""
         with suppress(OSError):
             self._live.stop()
 

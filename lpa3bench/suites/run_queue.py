@@ -227,7 +227,6 @@ def launch_from_here(environment: dict[str, str]) -> Callable[[SuiteRun], Launch
 
 
 def _size(run: SuiteRun) -> int:
-    """Bytes of its log."""
     try:
         return run.log.stat().st_size
     except OSError:

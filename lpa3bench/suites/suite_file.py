@@ -175,7 +175,6 @@ def _of_a_suite(statement: Statement) -> Binding:
 
 
 def _value(binding: Binding) -> Any:
-    """The value, checked."""
     value = plain_value(binding, SUITE_PARAMETERS[binding.parameter])
     if binding.parameter in NEEDED_PARAMETERS and not value:
         raise binding.origin.error(f"{binding} must not be empty")

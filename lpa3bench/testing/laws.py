@@ -35,8 +35,6 @@ class Law:
 
 @dataclass(frozen=True)
 class Finding:
-    """What came of one law."""
-
     where: str
     """Of which of the plugin's subjects: "slot view"; empty where there is one only."""
     law: str

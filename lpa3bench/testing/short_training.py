@@ -53,7 +53,6 @@ def steps(env: Environment, task: Task, epoch: int) -> Iterator[tuple[Step, dict
 
 
 def train_epoch(env: Environment, task: Task, epoch: int) -> None:
-    """Train for one epoch."""
     for _ in steps(env, task, epoch):
         pass
 

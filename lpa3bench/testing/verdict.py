@@ -88,7 +88,6 @@ class PluginVerdict:
         return [head, *rows, f"  {end}: {total}"]
 
     def plain(self) -> dict[str, Any]:
-        """As plain data."""
         return {
             "name": self.entry.name,
             "kind": self.entry.kind,

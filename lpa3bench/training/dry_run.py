@@ -18,11 +18,11 @@ from lpa3bench.api import DatasetSpec, LabelContext, Phase, Step, Task, TrainLab
 from lpa3bench.config import Config
 from lpa3bench.config.experiment import Experiment
 from lpa3bench.data.image_store import ImageStore
-from lpa3bench.data.training_data import prepare, training_store
 from lpa3bench.errors import DataError, RunFailed
 from lpa3bench.runtime import device as devices
 from lpa3bench.runtime.seeding import Draws
 from lpa3bench.training.environment import Environment
+from lpa3bench.training.training_data import prepare, training_store
 from lpa3bench.types import spans
 
 CPU_BATCH = 8

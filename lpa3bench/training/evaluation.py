@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 
 from lpa3bench.api import DatasetSpec, Task
-from lpa3bench.data.training_data import Scored
 from lpa3bench.records.schema import PerClass
 from lpa3bench.training.environment import Environment
 from lpa3bench.training.predictions import Predictions
+from lpa3bench.training.training_data import Scored
 
 BATCH = 500
 

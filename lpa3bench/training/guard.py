@@ -94,7 +94,6 @@ class Views(ViewFunction):
                 augmenter.setup(env)
 
     def begin_epoch(self, epoch: int) -> None:
-        """Tell every augmenter."""
         for (slot, _), augmenter in self._bound.items():
             with blamed(f"{type(augmenter).__name__} in slot {slot}: begin_epoch"):
                 augmenter.begin_epoch(epoch)

@@ -77,7 +77,6 @@ class Ledger(Stateful):
         return sum(s for what, s in self.seconds.items() if what != "evaluation")
 
     def as_record(self) -> dict[str, Any]:
-        """For `result.json`."""
         seconds = self.training_seconds
         return {
             "wall_seconds": self.seconds,

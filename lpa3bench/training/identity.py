@@ -128,7 +128,6 @@ SHOWN = 3
 
 
 def in_one_line(changed: Sequence[str]) -> str:
-    """Differences in one line."""
     more = f"; and {len(changed) - SHOWN} more" if len(changed) > SHOWN else ""
     return "; ".join(changed[:SHOWN]) + more
 

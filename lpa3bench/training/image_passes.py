@@ -60,7 +60,6 @@ class Passes:
                     self.add(place, direction, images)
 
     def as_record(self) -> dict[str, dict[str, int]]:
-        """For `result.json`."""
         names = ("forward", "backward_weights", "backward_image")
         return {place: dict(zip(names, row, strict=True)) for place, row in sorted(self.counts.items())}
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from lpa3bench.config import Config
 from lpa3bench.config.cell import cell_name
 from lpa3bench.config.experiment import Experiment
-from lpa3bench.data.training_data import TrainingData, prepare
 from lpa3bench.errors import ConfigError
 from lpa3bench.records.schema import Purpose, RunIdentity
 from lpa3bench.runtime import device as devices
 from lpa3bench.training import identity as identities
 from lpa3bench.training.run_directory import RunDirectory
+from lpa3bench.training.training_data import TrainingData, prepare
 
 if TYPE_CHECKING:
     import torch

@@ -48,8 +48,6 @@ _RESERVED = frozenset({"epoch", "step", "passes", "seconds", "train", *SCORED})
 
 @dataclass(frozen=True)
 class Outcome:
-    """A finished run."""
-
     folder: Path
     record: Record | None
     """None in all processes but the first."""

@@ -52,7 +52,6 @@ class RunDirectory:
 
     @cached_property
     def checkpoints(self) -> Checkpoints:
-        """The checkpoints in it."""
         from lpa3bench.runtime.state import Checkpoints  # whoever only reads results needs no torch
 
         return Checkpoints(self.path)

@@ -123,7 +123,8 @@ def test_json(wavy: Path, broken: Path) -> None:
     assert lpa3 in found["plugins"]
     assert {entry["kind"] for entry in found["plugins"]} == {"augmenters"}
     (mine,) = [entry for entry in found["plugins"] if entry["name"] == "Wavy"]
-    assert mine["target"].endswith("wavy:Wavy")
+    assert mine["target"].startswith("lpa3bench_file_wavy_")
+    assert mine["target"].endswith(":Wavy")
     assert [entry["distribution"] for entry in found["broken"]] == [str(broken)]
 
 

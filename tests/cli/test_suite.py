@@ -20,6 +20,7 @@ from click.testing import CliRunner, Result
 from support import config_plugins
 from support.config_plugins import WHOLE, ToyData
 from support.console import Cli
+from support.small_records import finish
 
 from lpa3bench.api import Split
 from lpa3bench.cli import main
@@ -93,9 +94,7 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(folder: Path) -> None:
 
 def test_what_is_done_and_begun_is_counted_and_forecast_from(folder: Path) -> None:
     done, begun, *_ = [Path(run["folder"]) for cell in plan()["cells"] for run in cell["runs"]]
-    done.mkdir(parents=True)
-    cost = {"wall_seconds": {"train": 30.0, "evaluation": 5.0}}
-    (done / "result.json").write_text(json.dumps({"cost": cost}))
+    finish(done, seconds=35.0)
     begun.mkdir()
     (begun / "checkpoint-00001.pt").write_text("")
     (begun / "metrics.jsonl").write_text('{"epoch": 0, "test/accuracy": 0.5}\n')
@@ -127,8 +126,7 @@ def test_commands_for_another_scheduler(folder: Path) -> None:
         "--device", "cpu", "--data", "my data", "--plugin", config_plugins.__file__, "--out", "runs",
     ]  # fmt: skip
     first = Path(plan()["cells"][0]["runs"][0]["folder"])
-    first.mkdir(parents=True)
-    (first / "result.json").write_text("{}")
+    finish(first)
     left = suite("s.gin", "--list-commands", "--device", "cpu", "--data", "my data").stdout
     assert left.splitlines() == lines[1:]
 
@@ -147,9 +145,7 @@ def test_a_search_comes_before_what_it_chooses(folder: Path) -> None:
     assert (len(some.stdout.splitlines()), some.exit_code) == (1, 6), "what was asked for is not all listed"
     assert some.stderr.startswith("error: a.gin: its search is not over; ")
     for place, trial in enumerate(searched["trials"]):
-        Path(trial["folder"]).mkdir(parents=True)
-        curve = [{"epoch": 0, "val/accuracy": 0.5 + place / 10}]
-        (Path(trial["folder"]) / "result.json").write_text(json.dumps({"curve": curve}))
+        finish(Path(trial["folder"]), val=[0.5 + place / 10])
     chosen = plan()["cells"][0]
     assert [run["seed"] for run in chosen["runs"]] == [1, 2]
     some = plan("--only", "*-s1")
@@ -212,7 +208,7 @@ def test_a_suite_of_which_others_hold_the_rest_ends_in_75(
     Path("s.gin").write_text(SUITE)
     for cell in plan()["cells"]:
         for one in cell["runs"]:
-            (Path(one["folder"]) / "result.json").write_text("{}")
+            finish(Path(one["folder"]))
     assert suite("s.gin").exit_code == 0
 
 

@@ -17,7 +17,8 @@ from lpa3bench.api import DatasetSpec, Output, Step, TrainLabels, WeakView
 from lpa3bench.data.sampler import Batch
 from lpa3bench.ops import linear_ramp
 from lpa3bench_plugins.tasks import codivide, dividemix
-from lpa3bench_plugins.tasks.dividemix import MIXMATCH, DivideMix, Turn
+from lpa3bench_plugins.tasks.dividemix import DivideMix, Turn
+from lpa3bench_plugins.tasks.mixmatch import MIXMATCH
 
 PRECISIONS = [("f64", 1e-9), ("f32", 2e-6)]
 
@@ -178,13 +179,13 @@ def test_complete_step(
     clean[labelled] = placed(golden["mixmatch/clean_prob_x"])
     task.turn = Turn(net, other, clean)
     seen: dict[str, Any] = {}
-    mixed_losses = dividemix.mixed_losses
+    mixmatch_losses = dividemix.mixmatch_losses
 
     def spy(env: Any, net: Any, pairs: Any, mixing: Any, **more: Any) -> Any:
         seen.update(pairs=pairs, mixing=mixing)
-        return mixed_losses(env, net, pairs, mixing, **more)
+        return mixmatch_losses(env, net, pairs, mixing, **more)
 
-    monkeypatch.setattr(dividemix, "mixed_losses", spy)
+    monkeypatch.setattr(dividemix, "mixmatch_losses", spy)
     epoch = float(golden[f"mixmatch/epoch{case}/epoch"])
     logs = task.update(
         Step(MIXMATCH, (Batch(labelled, 0), Batch(unlabelled, 0)), epoch), lambda *_, **__: None

@@ -20,7 +20,8 @@ from lpa3bench.data.image_store import ImageStore
 from lpa3bench.data.sampler import Batch
 from lpa3bench.ops import cosine, linear_ramp, soft_cross_entropy, squared_error
 from lpa3bench_plugins.tasks import pes
-from lpa3bench_plugins.tasks.pes import MIXMATCH, PES
+from lpa3bench_plugins.tasks.mixmatch import MIXMATCH
+from lpa3bench_plugins.tasks.pes import PES
 
 
 @pytest.fixture(scope="module")

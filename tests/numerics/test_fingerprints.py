@@ -64,7 +64,6 @@ def test_every_plugin_that_computes_has_a_scenario() -> None:
         (attack, "DECADE", engine.search),
         (attack, "GRADIENT_EPSILON", engine.search),
         (attack, "FEATURE_EPSILON", engine.feature_distance),
-        (bank, "NEVER", engine.memory),
         (bank, "NEWEST", engine.memory),
     ],
 )

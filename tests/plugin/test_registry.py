@@ -75,9 +75,10 @@ def test_every_hook_registers_its_kind(install: Install) -> None:
             ("register_backbones", "backbones"),
             ("register_datasets", "datasets"),
             ("register_labels", "labels"),
+            ("register_metrics", "metrics"),
         ]
     )
-    install("five", f"from lpa3bench import hookimpl\n{hooks}")
+    install("six", f"from lpa3bench import hookimpl\n{hooks}")
     registry = load_registry()
     assert registry.broken == ()
     for kind in hookspecs.KINDS:
@@ -294,6 +295,7 @@ def test_each_of_our_plugins_loads_and_is_of_its_kind() -> None:
         "backbones": api.Backbone,
         "datasets": api.Dataset,
         "labels": api.Labels,
+        "metrics": api.Metric,
     }
     strays = [e.name for e in load_registry().entries if not issubclass(e.load(), bases[e.kind])]
     assert strays == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import pytest
 import torch
 from support import config_plugins
 from support.config_plugins import WHOLE, ToyData
+from support.small_records import finish as finish_run
 
 from lpa3bench.api import Split
 from lpa3bench.suites import SuiteCell, check_suite, timing
@@ -80,9 +80,7 @@ def ask(plans: list[CellPlan], timed: list[int]) -> Ask:
 
 
 def finish(run: SuiteRun, seconds: float) -> None:
-    run.folder.path.mkdir(parents=True)
-    cost = {"wall_seconds": {"train": seconds - 1.0, "evaluation": 1.0}}
-    run.folder.result.write_text(json.dumps({"cost": cost}))
+    finish_run(run.folder.path, seconds=seconds)
 
 
 def test_by_the_mean_of_some_finished_runs(ask: Ask, plans: list[CellPlan], timed: list[int]) -> None:

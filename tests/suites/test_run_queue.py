@@ -7,7 +7,8 @@ import signal
 from pathlib import Path
 
 import pytest
-from support.fake_engine import BROKEN, FOREVER, KILLED, OK, Failed, Faked, Silent, fail, finish, run
+from support.fake_engine import BROKEN, FOREVER, KILLED, OK, Failed, Faked, Silent, fail, run
+from support.small_records import finish
 
 from lpa3bench.runtime.signals import Interrupts
 from lpa3bench.suites import run_queue

@@ -11,6 +11,7 @@ import pytest
 import torch
 from support import config_plugins
 from support.config_plugins import WHOLE, ToyData
+from support.small_records import finish as finish_run
 
 from lpa3bench.api import Split
 from lpa3bench.errors import DataError
@@ -52,9 +53,7 @@ def finish(planned: CellPlan, *curves: tuple[Curve, Curve] | None, metric: str =
     """Write the records of trials: the validation scores by epoch, of both seeds."""
     for trial, both in zip(planned.trials, curves, strict=True):
         for run, scores in zip(trial.runs, both or (), strict=bool(both)):
-            run.folder.path.mkdir(parents=True, exist_ok=True)
-            curve = [{"epoch": epoch, f"val/{metric}": score} for epoch, score in enumerate(scores)]
-            run.folder.result.write_text(json.dumps({"curve": curve}))
+            finish_run(run.folder.path, val=scores, metric=metric)
 
 
 def chosen(made: Made, failed: dict[str, str] | None = None) -> int:

@@ -14,6 +14,7 @@ from lpa3bench.suites.run_queue import RunOutcome, SuiteProgress
 from lpa3bench.suites.suite_run import SuiteRun
 from lpa3bench.training.failure_file import recorded_failure
 from lpa3bench.training.run_directory import RunDirectory
+from support.small_records import finish
 
 
 @dataclass(frozen=True)
@@ -100,12 +101,6 @@ class Silent:
 
     def ended(self, outcome: RunOutcome, progress: SuiteProgress) -> None:
         self.outcomes.append(outcome)
-
-
-def finish(folder: Path) -> None:
-    """Make the run directory of a finished run."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "result.json").write_text("{}")
 
 
 def fail(folder: Path, message: str, kind: FailureKind) -> None:

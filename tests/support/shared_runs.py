@@ -22,7 +22,6 @@ from torch import Tensor, nn
 from lpa3bench.api import Augmenter, SlotName, Task, TrainLabels
 from lpa3bench.config.experiment import Experiment
 from lpa3bench.data.image_store import ImageStore
-from lpa3bench.data.training_data import STILL, Scored
 from lpa3bench.errors import BenchError, DataError, Stopped
 from lpa3bench.runtime.distributed import ALONE, Processes, joined
 from lpa3bench.runtime.seeding import SharedDraws
@@ -31,6 +30,7 @@ from lpa3bench.testing import TinyNet, TinySet
 from lpa3bench.training.environment import Environment
 from lpa3bench.training.evaluation import evaluate
 from lpa3bench.training.history import Means
+from lpa3bench.training.training_data import STILL, Scored
 from lpa3bench_plugins.augmenters.compose import Compose
 from lpa3bench_plugins.augmenters.cutout import Cutout
 from lpa3bench_plugins.augmenters.lpa3 import LPA3

@@ -11,10 +11,12 @@ import msgspec
 from lpa3bench.records import MetricKind, Record, compose
 from lpa3bench.records.record_files import record_text, signed
 from lpa3bench.records.schema import PerClass, Purpose, RunIdentity
+from lpa3bench.records.summary import summarise_curve
 
 CLASSES = 2
 ACCURACY = MetricKind("accuracy", "%", True, True, "it is not finite")
 NLL = MetricKind("negative log-likelihood", "nats", False, False, "a predicted probability is not finite")
+KINDS = {"accuracy": ACCURACY, "nll": NLL}
 
 
 def small_record(
@@ -161,6 +163,26 @@ def write(folder: Path, *records: Record, runs: bool = False) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(record_text(record.data), encoding="utf-8")
     return folder
+
+
+def finish(
+    folder: Path, *, val: Sequence[float | None] = (), metric: str = "accuracy", seconds: float = 2.0
+) -> None:
+    """Make it the directory of a finished run.
+
+    Args:
+        val: what the metric said of the validation split, epoch by epoch; (): there was none.
+        seconds: of wall-clock, training and scoring.
+    """
+    kind = KINDS[metric]
+    record = small_record(
+        bits(5), earlier=[0.5] * (len(val) - 1), last=0.5, metric=metric, kind=kind, seconds=seconds - 0.1
+    )
+    if val:
+        curve = tuple({**row, f"val/{metric}": score} for row, score in zip(record.curve, val, strict=True))
+        record = changed(record, curve=curve, metrics=summarise_curve(curve, {metric: kind}, metric))
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "result.json").write_text(record_text(record.data), encoding="utf-8")
 
 
 def changed(record: Record, **parts: Any) -> Record:

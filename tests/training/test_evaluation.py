@@ -10,11 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from lpa3bench.api import DatasetSpec
 from lpa3bench.config.experiment import Experiment
 from lpa3bench.data.image_store import ImageStore
-from lpa3bench.data.training_data import STILL, Scored
 from lpa3bench.testing import Bystander, TinyNet, TinySet, assert_same, environment, weights_of
 from lpa3bench.training.evaluation import BATCH, evaluate, per_class
+from lpa3bench.training.predictions import Predictions
+from lpa3bench.training.training_data import STILL, Scored
 
 
 class ByBrightness(Bystander):
@@ -61,14 +63,15 @@ def test_every_image_is_scored_once_and_in_order(count: int) -> None:
     assert env.passes.total() == 0
 
 
-@given(st.lists(st.tuples(st.integers(0, 4), st.booleans()), min_size=1, max_size=30))
-def test_accuracies_of_the_classes_add_up(images: list[tuple[int, bool]]) -> None:
-    labels, correct = (torch.tensor(column) for column in zip(*images, strict=True))
-    found = per_class(correct, labels, 6)
-    assert len(found) == 6
-    assert found[5] is None, "a class without images has no accuracy"
-    counts = torch.bincount(labels, minlength=6).tolist()
-    right = [share * n for share, n in zip(found, counts, strict=True) if share is not None]
-    assert sum(right) == pytest.approx(int(correct.sum()))
-    for share, n in zip(found, counts, strict=True):
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 5)), min_size=1, max_size=30))
+def test_accuracies_of_the_classes_add_up(images: list[tuple[int, int]]) -> None:
+    labels, said = (torch.tensor(column) for column in zip(*images, strict=True))
+    spec = DatasetSpec(name="six", num_classes=6, channels=1, size=8, mean=(0.5,), std=(1.0,))
+    found = per_class(Predictions(torch.eye(6)[said], labels), spec)
+    assert found.shares[5] is None, "a class without images has no accuracy"
+    assert found.images == tuple(torch.bincount(labels, minlength=6).tolist())
+    assert found.names == ()
+    right = [share * n for share, n in zip(found.shares, found.images, strict=True) if share is not None]
+    assert sum(right) == pytest.approx(int((said == labels).sum()))
+    for share, n in zip(found.shares, found.images, strict=True):
         assert (share is None) == (n == 0)

@@ -67,9 +67,9 @@ def test_what_others_import_is_there_with_its_version(
 def test_every_source_of_the_engine_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     copy = tmp_path / "engine"
     shutil.copytree(provenances.PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    before = provenances.engine_source()
-    monkeypatch.setattr(provenances, "PACKAGE", copy)
     digest = provenances.engine_source.__wrapped__
+    before = digest()
+    monkeypatch.setattr(provenances, "PACKAGE", copy)
     assert digest() == before
     for name in ("ops.py", "cli/run.py"):
         with (copy / name).open("a") as file:

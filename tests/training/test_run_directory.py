@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from support.small_records import finish
 
 from lpa3bench.errors import InUse, RunFailed
 from lpa3bench.records.schema import RunIdentity
@@ -64,13 +65,16 @@ def test_the_record_is_the_mark_of_a_finished_run(tmp_path: Path) -> None:
     folder = RunDirectory(tmp_path)
     assert folder.record() is None
     assert not folder.is_finished
-    folder.write_json(folder.result, {"seed": 3})
-    assert folder.record() == {"seed": 3}
+    finish(tmp_path)
+    record = folder.record()
+    assert record is not None
+    assert record.score("accuracy.last") == 0.5
     assert folder.is_finished
-    folder.result.write_text('{"seed": ')
-    assert not folder.is_finished
-    with pytest.raises(RunFailed, match=r"result\.json: damaged .*--fresh"):
-        folder.record()
+    for damaged in ('{"seed": ', '{"seed": 3}'):
+        folder.result.write_text(damaged)
+        assert not folder.is_finished
+        with pytest.raises(RunFailed, match=r"result\.json: is no .*--fresh"):
+            folder.record()
 
 
 def test_numbers_that_json_lacks_leave_the_old_file(tmp_path: Path) -> None:

@@ -102,7 +102,6 @@ def _read_once(
     classes: Mapping[str, int],
     seed: int,
 ) -> dict[str, Reading]:
-    """One probe."""
     draws = Draws(seed)
     order = draws.permutation(len(images))
     checked = order[: max(1, round(VALIDATION * len(order)))]

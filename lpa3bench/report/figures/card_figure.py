@@ -92,7 +92,6 @@ def draw_augmenter_card(card: Card, out: Path) -> list[Path]:
 
 
 def _head(figure: Any, card: Card, measures: Mapping[str, Any]) -> None:
-    """What the card is of."""
     augmenter, protocol = card["augmenter"], card["protocol"]
     error = measures["judge_error"]
     own = f"{augmenter['name']}."

@@ -46,7 +46,6 @@ class Compose(Augmenter):
             member.setup(env)
 
     def begin_epoch(self, epoch: int) -> None:
-        """Tell every member."""
         for member in self.augmenters:
             member.begin_epoch(epoch)
 

@@ -81,7 +81,6 @@ def _links(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module
 
 
 def _known(network: nn.Module, name: str) -> nn.Module:
-    """The module of that name."""
     modules: dict[str, nn.Module] = dict(network.named_modules())
     if name not in modules:
         near = get_close_matches(name, modules, n=3, cutoff=0.4)

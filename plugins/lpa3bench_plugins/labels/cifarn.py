@@ -56,7 +56,6 @@ class CIFARN(Labels):
         self.variant = variant
 
     def content(self, root: Path, seed: int) -> bytes:
-        """The file itself."""
         path = self._path(root)
         return b"" if path is None else path.read_bytes()
 

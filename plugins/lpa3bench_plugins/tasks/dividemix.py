@@ -22,6 +22,8 @@ from lpa3bench.ops import (
 )
 from lpa3bench_plugins.tasks.codivide import clean_probability, remember, scaled_losses
 from lpa3bench_plugins.tasks.mixmatch import (
+    MIXMATCH,
+    WARM_UP,
     Pairs,
     draw_mixing,
     guess,
@@ -39,8 +41,6 @@ from lpa3bench_plugins.tasks.requirements import (
     refuse_partial,
 )
 from lpa3bench_plugins.tasks.steps import descend, training_view
-
-WARM_UP, MIXMATCH = "warm-up", "mixmatch"
 
 
 def warmup_loss(logits: Tensor, labels: Tensor, confidence_penalty: float) -> Tensor:

@@ -188,7 +188,6 @@ class FixMatch(Task):
         self.unlabelled = env.sampler("unlabelled", self.mu * self.batch_size, pool.nonzero().flatten())
 
     def phases(self, epochs: int) -> tuple[Phase, ...]:
-        """One phase."""
         return (Phase(TRAIN, 0, self.steps_per_epoch),)
 
     def batches(self, epoch: int) -> Iterator[Step]:

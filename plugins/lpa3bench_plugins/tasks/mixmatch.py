@@ -17,6 +17,9 @@ from lpa3bench.runtime.device import send
 from lpa3bench.runtime.seeding import Draws
 from lpa3bench_plugins.tasks.steps import training_view
 
+WARM_UP, MIXMATCH = "warm-up", "mixmatch"
+"""Phases of the tasks that learn from all labels first, and by MixMatch then."""
+
 
 class Mixing(NamedTuple):
     """Who is mixed with whom, and how much."""

@@ -95,7 +95,6 @@ class Mixup(FullyLabelled):
         self.alpha = alpha
 
     def stages(self) -> tuple[tuple[str, int], ...]:
-        """One stage."""
         return ((MIXUP, 0),)
 
     def rate(self, epoch: int) -> float:

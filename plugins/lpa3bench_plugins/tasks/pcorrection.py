@@ -126,7 +126,6 @@ class PCorrection(FullyLabelled):
         self.label_logits = self.label_scale * one_hot(env.labels.given, env.spec.num_classes)
 
     def stages(self) -> tuple[tuple[str, int], ...]:
-        """The three stages."""
         return ((NOISY, 0), (CORRECTION, self.correction_epoch), (FINAL, self.final_epoch))
 
     def rate(self, epoch: int) -> float:

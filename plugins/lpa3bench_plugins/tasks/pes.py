@@ -14,6 +14,8 @@ from lpa3bench.data.sampler import Batch, Sampler
 from lpa3bench.nn.reset import reset_parameters
 from lpa3bench.ops import at_least_float32, cosine, linear_ramp, one_hot, probabilities, sharpen
 from lpa3bench_plugins.tasks.mixmatch import (
+    MIXMATCH,
+    WARM_UP,
     Pairs,
     draw_mixing,
     guess,
@@ -33,7 +35,8 @@ from lpa3bench_plugins.tasks.requirements import (
 )
 from lpa3bench_plugins.tasks.steps import descend, training_view
 
-WARM_UP, HEAD, MIXMATCH = "warm-up", "head", "mixmatch"
+HEAD = "head"
+"""The phase between warm-up and MixMatch: what lies above the body is trained anew, the body held."""
 
 
 def confident(mean_probs: Tensor, given: Tensor) -> Tensor:

@@ -83,7 +83,6 @@ class Supervised(Task):
         return None
 
     def setup(self, env: Env) -> None:
-        """Build the optimiser."""
         self.env = env
         self.net = env.model("net")
         parameters = list(self.net.parameters())
@@ -105,7 +104,6 @@ class Supervised(Task):
         )
 
     def phases(self, epochs: int) -> tuple[Phase, ...]:
-        """One phase."""
         return (Phase("train", 0, len(self.sampler)),)
 
     def begin_epoch(self, epoch: int) -> None:

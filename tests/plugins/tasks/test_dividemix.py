@@ -20,7 +20,8 @@ from lpa3bench_plugins.augmenters.identity import Identity
 from lpa3bench_plugins.augmenters.lpa3 import LPA3
 from lpa3bench_plugins.labels.fewlabels import FewLabels
 from lpa3bench_plugins.tasks import dividemix
-from lpa3bench_plugins.tasks.dividemix import MIXMATCH, WARM_UP, DivideMix
+from lpa3bench_plugins.tasks.dividemix import DivideMix
+from lpa3bench_plugins.tasks.mixmatch import MIXMATCH, WARM_UP
 
 Probability = Callable[[Tensor], Tensor]
 WARM_STEPS = COUNT // 16

@@ -22,7 +22,8 @@ from lpa3bench.training.environment import Environment
 from lpa3bench_plugins.augmenters.identity import Identity
 from lpa3bench_plugins.augmenters.lpa3 import LPA3
 from lpa3bench_plugins.tasks import pes
-from lpa3bench_plugins.tasks.pes import HEAD, MIXMATCH, PES, WARM_UP
+from lpa3bench_plugins.tasks.mixmatch import MIXMATCH, WARM_UP
+from lpa3bench_plugins.tasks.pes import HEAD, PES
 
 Believed = Callable[[Tensor], Tensor]
 STEPS = COUNT // 8

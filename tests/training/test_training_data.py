@@ -24,9 +24,9 @@ from lpa3bench.api import (
     WeakView,
 )
 from lpa3bench.config.experiment import Experiment
-from lpa3bench.data.training_data import TrainingData, prepare
 from lpa3bench.errors import ConfigError, DataError, PluginError
 from lpa3bench.testing import COUNT, SPEC, Bystander, TinyNet, TinySet
+from lpa3bench.training.training_data import TrainingData, prepare
 
 CPU = torch.device("cpu")
 EVERYTHING = torch.arange(COUNT)
