@@ -29,7 +29,7 @@ def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
 def command(what: str | None, plugins: tuple[Path, ...], as_json: bool) -> None:
     """List the plugins, or say what one of them is.
 
-    KIND is tasks, augmenters, backbones, datasets or labels. Broken plugins are listed with their
+    KIND is tasks, augmenters, backbones, datasets, labels or metrics. Broken plugins are listed with their
     distribution and what is wrong with them, whatever the kind. Of a plugin's NAME its description is
     printed, with the parameters that a config can bind and their defaults.
     """

@@ -128,10 +128,12 @@ def number_or_none(subject: MetricSubject) -> None:
     """Of ordinary predictions it computes a finite number, a share in [0, 1] where the unit is %."""
     if subject.first.error is not None:
         raise subject.first.error
-    number, detail = subject.first.number, subject.first.detail
-    if number is None and detail is not None:
+    number = subject.first.number
+    if subject.make().detail_only:
+        assert subject.first.detail is not None, "detail_only is True, and detail returns None"
         raise NotApplicable("it has a detail only")
-    assert number is not None, "compute returns None of ordinary predictions, and there is no detail"
+    said = "compute returns None of ordinary predictions; what has a detail alone says detail_only = True"
+    assert number is not None, said
     share = subject.make().unit != "%" or 0 <= number <= 1
     assert share, f"the unit is %, which stands for a share in [0, 1], and it computes {number}"
 

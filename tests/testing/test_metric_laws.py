@@ -31,6 +31,7 @@ class Counts(Metric):
 
     name = "counts"
     title = "Predictions by class"
+    detail_only = True
 
     def compute(self, probs: Tensor, labels: Tensor) -> float | None:
         return None
@@ -79,7 +80,9 @@ def overwriting(probs: Tensor, labels: Tensor) -> float:
         (made(unit="percent of images"), "well-formed", "unit: is one line of up to 12"),
         (made(higher_is_better="yes"), "well-formed", "higher_is_better: is True or False"),
         (computing(lambda p, y: right(p, y).mean()), "number", "returns a Tensor of ordinary predictions"),
-        (computing(lambda p, y: None), "number", "returns None of ordinary predictions, and there is no"),
+        (computing(lambda p, y: None), "number", "returns None of ordinary predictions; what has a detail"),
+        (computing(lambda p, y: None, detail=lambda self, p, y: [1]), "number", "says detail_only = True"),
+        (made(detail_only=True), "number", "detail_only is True, and detail returns None"),
         (computing(lambda p, y: 100 * right(p, y).mean().item()), "number", "share in [0, 1]"),
         (computing(lambda p, y: 1 / 0), "number", "ZeroDivisionError"),
         (computing(nll, unit="", higher_is_better=False), "undefined", "compute returns inf of certain"),
