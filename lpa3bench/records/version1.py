@@ -86,7 +86,7 @@ def _converted(old: Mapping[str, Any]) -> RecordData:
         "plugins": where["plugin_sources"],
     }
     known = ("versions", "plugins", "plugin_sources", "platform", "git_commit", "command", "device",
-             "precision", "threads", "finished")  # fmt: skip
+             "threads", "finished")  # fmt: skip
     selection = old["protocol"].get("selection")
     data = msgspec.convert(
         {
@@ -107,6 +107,7 @@ def _converted(old: Mapping[str, Any]) -> RecordData:
             "provenance": {
                 **{name: where[name] for name in known},
                 "engine_source": engine,
+                "precision": _precision(where),
                 "world_size": where.get("world_size", 1),
                 "cpu_model": where["hardware"] if where["device"] == "cpu" else None,
                 "gpu_name": None if where["device"] == "cpu" else where["hardware"],
@@ -117,6 +118,13 @@ def _converted(old: Mapping[str, Any]) -> RecordData:
         RecordData,
     )
     return msgspec.structs.replace(data, digest=digest_of(data))
+
+
+def _precision(where: Mapping[str, Any]) -> str:
+    """What was used: version 1 wrote down what was asked for."""
+    if where["precision"] != "auto":
+        return str(where["precision"])
+    return "float32" if where["device"] == "cpu" else "bfloat16"
 
 
 def upgraded(data: RecordData, identity: RunIdentity) -> RecordData:

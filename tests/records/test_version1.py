@@ -55,6 +55,7 @@ def test_every_number_is_the_one_that_was_written(path: Path) -> None:
 def test_what_it_is_of_stays(path: Path) -> None:
     old, new = plain(path), read_record(path)
     where = old["provenance"]
+    assert (where["device"], where["precision"], new.data.provenance.precision) == ("cpu", "auto", "float32")
     assert (new.name, new.identity, new.seed) == (old["cell"]["name"], old["cell"]["identity"], old["seed"])
     assert new.file_name == path.name
     assert (new.config, new.slots) == (old["config"], old["cell"]["slots"])
