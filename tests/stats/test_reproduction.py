@@ -25,7 +25,7 @@ def test_the_interval_by_hand() -> None:
     assert "80.00 % lies outside of" in missed.why
 
 
-def test_an_untold_n_is_taken_as_one() -> None:
+def test_an_unstated_n_is_taken_as_one() -> None:
     found, one = (agreement(SCORES, published=0.80, published_n=n) for n in (None, 1))
     assert (found.low, found.high, found.verdict) == (one.low, one.high, "reproduced")
     assert found.why.endswith("(n = 3 here, an unstated number of runs, taken as 1 there)")

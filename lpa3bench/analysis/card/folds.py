@@ -75,7 +75,7 @@ class CardFold(Dataset):
             DataError: there are fewer than two.
         """
         if count < 2:
-            raise DataError(f"{self.spec.name}: {count} images cannot be parted in two")
+            raise DataError(f"{self.spec.name}: {count} images are too few for two halves")
         order = Draws(derive(self.seed, "card", "folds")).permutation(count)
         return order[: count // 2].sort().values, order[count // 2 :].sort().values
 
