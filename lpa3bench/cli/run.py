@@ -99,7 +99,7 @@ def command(
         if not dry_run and not explain:
             _train(job, processes, _publishing(wandb, job, plugins), as_json)
         elif processes.first:
-            _rehearse(config, device, as_json) if dry_run else _explain(job, as_json)
+            _print_dry_run(config, device, as_json) if dry_run else _explain(job, as_json)
 
 
 def _explain(job: Job, as_json: bool) -> None:
@@ -149,12 +149,12 @@ def _fetch(job: Job) -> None:
         dataset.download(job.data)
 
 
-def _rehearse(config: Config, device: str, as_json: bool) -> None:
+def _print_dry_run(config: Config, device: str, as_json: bool) -> None:
     from dataclasses import asdict
 
-    from lpa3bench.training.dry_run import rehearse
+    from lpa3bench.training.dry_run import try_every_phase
 
-    done = rehearse(config, device=device)
+    done = try_every_phase(config, device=device)
     if as_json:
         click.echo(json.dumps(asdict(done), indent=1))
         return

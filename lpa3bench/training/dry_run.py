@@ -1,4 +1,4 @@
-"""A rehearsal: one real step of every phase, on made-up images of the right shape, before anything is spent.
+"""A dry run: one real step of every phase, on made-up images of the right shape, before anything is spent.
 
 `run --dry-run` shows that a config goes through all its phases at full width; `show` forecasts time and
 memory from the same steps. No data set is read.
@@ -29,7 +29,7 @@ CPU_BATCH = 8
 BATCHES = 4
 """Batches that the made-up training set holds."""
 _LATE = 10**6
-"""The step that a rehearsal starts at, so that no augmenter is warming up."""
+"""The step that a dry run starts at, so that no augmenter is warming up."""
 
 
 @dataclass(frozen=True)
@@ -45,17 +45,17 @@ class PhaseCost:
 
 
 @dataclass(frozen=True)
-class Rehearsal:
+class DryRun:
     """One step of every phase."""
 
     batch_size: int
-    """The batch that was rehearsed with, at most 8 on a CPU."""
+    """The batch that was tried, at most 8 on a CPU."""
     full_batch_size: int
     parameters: int
     """Of all networks, auxiliary BatchNorm included."""
     phases: tuple[PhaseCost, ...]
     peak_memory: int
-    """Bytes at the batch that was rehearsed with."""
+    """Bytes at the batch that was tried."""
     full_peak_memory: int
     """Bytes at the full batch, if what the steps added grows linearly."""
 
@@ -91,8 +91,8 @@ def forecast(
         "hours" of these steps (what a task or the scoring does between steps is not in it; None without the
         data set), "peak_memory_bytes" (scaled likewise), "parameters" and "scaled_from".
     """
-    small = rehearse(config, device=device, repeats=2, cpu_batch=cpu_batch)
-    done = rehearse(config, device=device, repeats=2, cpu_batch=2 * cpu_batch)
+    small = try_every_phase(config, device=device, repeats=2, cpu_batch=cpu_batch)
+    done = try_every_phase(config, device=device, repeats=2, cpu_batch=2 * cpu_batch)
     scale = done.full_batch_size / done.batch_size
     steps = _steps(config, root, device)
     rows: list[dict[str, Any]] = [
@@ -114,7 +114,7 @@ def forecast(
     }
 
 
-def _line(small: Rehearsal, large: Rehearsal, at_small: float, at_large: float) -> float:
+def _line(small: DryRun, large: DryRun, at_small: float, at_large: float) -> float:
     """What grows linearly with the batch, at the full one; at least what was measured."""
     if large.batch_size == small.batch_size:
         return at_large
@@ -154,9 +154,9 @@ def _made_up_labels(experiment: Experiment, count: int, root: Path, device: torc
     return TrainLabels(clean.to(device), labelled.to(device))
 
 
-def rehearse(
+def try_every_phase(
     config: Config, *, device: str = "auto", repeats: int = 1, cpu_batch: int = CPU_BATCH
-) -> Rehearsal:
+) -> DryRun:
     """Do `repeats` steps of every phase, each phase where it begins; on a CPU at no larger batch than said.
 
     Raises:
@@ -184,7 +184,7 @@ def rehearse(
         raise RunFailed(f"{type(task).__name__}: no step of phase {', '.join(missing)} came")
     env.alarm.check()
     peak = devices.peak_memory(where)
-    return Rehearsal(
+    return DryRun(
         batch_size=task.batch_size,
         full_batch_size=full,
         parameters=sum(p.numel() for model in env.models.values() for p in model.parameters()),

@@ -1,4 +1,4 @@
-"""A rehearsal goes through every phase, on made-up images, and touches no disk."""
+"""A dry run goes through every phase, on made-up images, and touches no disk."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lpa3bench.config import Config, load_config
 from lpa3bench.errors import ConfigError, RunFailed
 from lpa3bench.plugin import registry
 from lpa3bench.testing import no_global_randomness
-from lpa3bench.training.dry_run import forecast, rehearse
+from lpa3bench.training.dry_run import forecast, try_every_phase
 
 BASE = """
 run.dataset = @datasets.CIFAR10()
@@ -42,12 +42,12 @@ def test_nothing_is_read_or_written(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("HOME", str(empty))
     monkeypatch.setenv("LPA3BENCH_DATA", str(empty))
     with no_global_randomness():
-        rehearse(made, device="cpu")
+        try_every_phase(made, device="cpu")
     assert [*empty.rglob("*")] == []
 
 
 def test_every_phase_does_a_step_at_a_small_batch(tmp_path: Path) -> None:
-    done = rehearse(config(tmp_path, PES), device="cpu")
+    done = try_every_phase(config(tmp_path, PES), device="cpu")
     assert [cost.phase.name for cost in done.phases] == ["warm-up", "head", "mixmatch"]
     assert [cost.phase.first_epoch for cost in done.phases] == [0, 2, 2]
     assert (done.batch_size, done.full_batch_size) == (8, 128)
@@ -72,24 +72,24 @@ def test_phases_that_a_config_leaves_out_are_not_waited_for(
     tmp_path: Path, text: str, names: list[str]
 ) -> None:
     lines = [line for line in PES.splitlines() if line.split(" =")[0] not in text]
-    done = rehearse(config(tmp_path, "\n".join(lines) + "\n" + text), device="cpu")
+    done = try_every_phase(config(tmp_path, "\n".join(lines) + "\n" + text), device="cpu")
     assert [cost.phase.name for cost in done.phases] == names
 
 
 def test_the_cost_of_a_step_is_counted_exactly(tmp_path: Path) -> None:
-    (cost,) = rehearse(config(tmp_path, SUPERVISED), device="cpu", repeats=2).phases
+    (cost,) = try_every_phase(config(tmp_path, SUPERVISED), device="cpu", repeats=2).phases
     own, search = 3 + 3, 1 + 2 * 2 + 2
     assert cost.passes == 8 * (own + search)
 
 
 def test_it_repeats_with_the_same_numbers(tmp_path: Path) -> None:
-    one, other = (rehearse(config(tmp_path, PES), device="cpu") for _ in range(2))
+    one, other = (try_every_phase(config(tmp_path, PES), device="cpu") for _ in range(2))
     assert [cost.loss for cost in one.phases] == [cost.loss for cost in other.phases]
 
 
 def test_partial_labels_are_rehearsed_as_such(tmp_path: Path) -> None:
     few = "run.labels = @labels.FewLabels()\nFewLabels.count = 40\n"
-    (cost,) = rehearse(config(tmp_path, SUPERVISED + few), device="cpu").phases
+    (cost,) = try_every_phase(config(tmp_path, SUPERVISED + few), device="cpu").phases
     assert cost.phase.steps_per_epoch == 2, "half of the four made-up batches have labels"
 
 
@@ -101,7 +101,7 @@ def test_a_loss_that_is_no_number_is_found_with_its_phase(
     made = config(tmp_path, SUPERVISED)
     monkeypatch.setattr(Supervised, "update", lambda *_: {"loss": torch.tensor(float("nan"))})
     with pytest.raises(RunFailed, match="^phase train: the loss of its first step is nan"):
-        rehearse(made, device="cpu")
+        try_every_phase(made, device="cpu")
 
 
 def test_a_phase_that_never_comes_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,12 +111,12 @@ def test_a_phase_that_never_comes_is_found(tmp_path: Path, monkeypatch: pytest.M
     phases = (Phase("train", 0, 2), Phase("fine-tune", 3, 2))
     monkeypatch.setattr(Supervised, "phases", lambda *_: phases)
     with pytest.raises(RunFailed, match="^Supervised: no step of phase fine-tune came"):
-        rehearse(made, device="cpu")
+        try_every_phase(made, device="cpu")
 
 
 def test_nonsense_is_refused_before_anything_is_done(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="run.view: LPA3"):
-        rehearse(config(tmp_path, SUPERVISED, "run.view = @augmenters.LPA3()"), device="cpu")
+        try_every_phase(config(tmp_path, SUPERVISED, "run.view = @augmenters.LPA3()"), device="cpu")
 
 
 def test_a_forecast_knows_the_steps_of_a_data_set_that_is_not_here(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ class Images(Dataset):
     made anew when a file's name, size or time has changed. Nothing is written to the folder of the images.
 
     Before the images are loaded, mean and deviation are 0.5, and where there are none, there are two classes:
-    enough to check a config or rehearse it.
+    enough to check a config or to try it dry.
 
     The weak view flips and moves by up to an eighth of the side, filled by reflection.
 
