@@ -18,7 +18,7 @@ from lpa3bench import suites as suite
 from lpa3bench.errors import BenchError
 from lpa3bench.plugin import registry
 from lpa3bench.runtime.paths import resolve_config
-from lpa3bench.training.dry_run import CPU_BATCH, rehearse
+from lpa3bench.training.dry_run import CPU_BATCH, try_every_phase
 
 
 def main() -> int:
@@ -34,13 +34,13 @@ def main() -> int:
     plugins = registry.load_registry()
     done = failed = 0
     for name in options.suites:
-        for cell in suite.read(resolve_config(name)).cells:
+        for cell in suite.read_suite(resolve_config(name)).cells:
             if options.only not in " ".join(cell.words):
                 continue
             start = time.perf_counter()
             try:
-                rehearsed = rehearse(cell.load(plugins), device="cpu", cpu_batch=options.batch)
-                phases = ", ".join(f"{c.phase.name} {c.loss:.3f}" for c in rehearsed.phases)
+                tried = try_every_phase(cell.load(plugins), device="cpu", cpu_batch=options.batch)
+                phases = ", ".join(f"{c.phase.name} {c.loss:.3f}" for c in tried.phases)
                 done += 1
             except BenchError as error:
                 phases = f"FAILED: {error}"

@@ -73,7 +73,7 @@ def test_the_bootstrap_draws_the_same_whatever_it_holds_at_once(monkeypatch: pyt
     values = torch.arange(50.0, dtype=torch.float64)
     found = []
     for chunk in (10**9, 7 * 50, 1):
-        monkeypatch.setattr(cardmeasures, "CHUNK", chunk)
+        monkeypatch.setattr(cardmeasures, "_CHUNK", chunk)
         found.append(
             [bootstrap([values, values**2], lambda m: m[1] / m[0], paired=paired) for paired in (True, False)]
         )

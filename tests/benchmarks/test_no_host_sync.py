@@ -57,7 +57,7 @@ def begun(cell: Cell, arm: str, monkeypatch: pytest.MonkeyPatch) -> Stage:
     with monkeypatch.context() as once:
         once.setattr(Tensor, "nonzero", _half_of_them)
         once.setattr(Tensor, "__bool__", lambda self: True)
-        once.setattr(dividemix, "normalised", lambda losses: torch.rand(losses.shape))
+        once.setattr(dividemix, "scaled_losses", lambda losses: torch.rand(losses.shape))
         once.setattr(pes, "reset_parameters", lambda module, seed: None)
         once.setattr(pes, "class_weights", lambda given, classes, cap: torch.ones(classes, device=META))
         more = NO_FUSED_ADAM.get(cell.config, ())

@@ -154,6 +154,6 @@ def test_where_the_default_is_not_registered_a_list_of_ones_own_will_do(
         load_config([path], registry=few)
     path.write_text(f"{WHOLE}run.metrics = [@Accuracy()]\n")
     assert names(load_config([path], registry=few).experiment()) == ["accuracy"]
-    monkeypatch.setattr("lpa3bench.config.default_metrics.load", lambda: few)
+    monkeypatch.setattr("lpa3bench.config.default_metrics.load_registry", lambda: few)
     with pytest.raises(PluginError, match="there is no metric MacroAUC"):
         Experiment(task=ToyTask(), dataset=ToyData(), backbone=ToyNet, epochs=1)

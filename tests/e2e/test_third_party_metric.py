@@ -108,7 +108,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("kappa")
     (folder / "kappa.py").write_text(KAPPA)
     (folder / "small.gin").write_text(CONFIG)
-    registry.load.cache_clear()
+    registry.load_registry.cache_clear()
     (folder / "summary.txt").write_text(train(folder, "scored", *WITH_KAPPA)[0].stdout)
     train(folder, "unscored")
     return folder

@@ -224,7 +224,7 @@ def test_a_choice_that_cannot_be_written_down_is_not_run(
         raise RunFailed("the disk is full")
 
     with monkeypatch.context() as patched:
-        patched.setattr(searches, "write", full)
+        patched.setattr(searches, "write_search", full)
         result, engine = carried_out(planner)
     assert result.problems == {"a.gin": "the disk is full"}
     assert (result.count("done"), len(engine.started)) == (5, 5)

@@ -87,7 +87,7 @@ def test_a_full_disk_and_the_same_command_when_there_is_space(
         def step(self, phase: str) -> None:
             assert not plan(made).folder.failure.exists(), "the run is under way"
 
-    assert run(made, [Looking()]).record["status"] == "ok"
+    assert run(made, [Looking()]).record.data.status == "ok"
     assert not plan(made).folder.failure.exists()
 
 

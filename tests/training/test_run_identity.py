@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,14 @@ import pytest
 
 from lpa3bench import config as configs
 from lpa3bench.cli.run import command
+from lpa3bench.config import Config
 from lpa3bench.config.defaults import identity_config
 from lpa3bench.config.names import Catalogue
 from lpa3bench.errors import DataError
 from lpa3bench.plugin import registry as registries
 from lpa3bench.plugin.registry import Entry
+from lpa3bench.records import Record, read_record
+from lpa3bench.records.record_files import parse_record
 from lpa3bench.records.schema import RunIdentity
 from lpa3bench.training import identity as identities
 from lpa3bench.training.job import Job, identify, plan
@@ -111,91 +113,71 @@ def test_many_differences_are_told_in_few_words() -> None:
     assert identities.in_one_line([*"abcde"]) == "a; b; c; and 2 more"
 
 
-# --------------------------------------------------------------------------------------- records of schema 1
-def schema_1() -> list[Path]:
-    """A record of every cell of the shipped boards."""
-    files = sorted(BOARDS.glob("*/results/*-s100.json")) + sorted(
-        BOARDS.glob("fashion_mini/results/*-s0.json")
+# ----------------------------------------------------------------------------------------- shipped records
+SHIPPED = sorted(BOARDS.glob("digits/results/*-s100.json")) + sorted(
+    BOARDS.glob("fashion_mini/results/*-s0.json")
+)
+"""A record of every cell of the shipped boards, upgraded from schema 1."""
+OLD = Path(__file__).parents[1] / "records/data/digits-supervised-clean-75e86011-s106.json"
+"""One of schema 1, as it was written."""
+
+
+def planned_by_its_command(record: Record) -> Config:
+    """What the command that made it means today."""
+    command_line = [*record.data.provenance.command[2:]]
+    given = command.make_context("run", command_line).params
+    return configs.load_config(
+        given["files"],
+        setting=given["setting"],
+        bindings=given["bindings"],
+        registry=registries.load_registry(),
     )
-    return [file for file in files if json.loads(file.read_text())["schema_version"] == 1]
 
 
-def options(record: dict[str, Any]) -> dict[str, Any]:
-    """Those of the command that made a record."""
-    context = command.make_context("run", [*record["provenance"]["command"][2:]])
-    return context.params
-
-
-@pytest.fixture(scope="module")
-def of_record() -> Callable[[dict[str, Any]], RunIdentity]:
-    catalogue = Catalogue(registries.load_registry())
-
-    def of_record(record: dict[str, Any]) -> RunIdentity:
-        return identities.of_schema_1(record, identity_config(record["config"], catalogue))
-
-    return of_record
-
-
-def test_an_old_record_is_of_the_run_that_its_command_means_today(
-    of_record: Callable[[dict[str, Any]], RunIdentity],
-) -> None:
+def test_a_shipped_record_is_of_the_run_that_its_command_means_today() -> None:
     """So that a suite goes on with new seeds, and its old records stand beside the new ones."""
     names: dict[str, Path] = {}
-    for file in schema_1():
-        record = json.loads(file.read_text())
-        given = options(record)
-        config = configs.load_config(
-            given["files"],
-            setting=given["setting"],
-            bindings=given["bindings"],
-            registry=registries.load_registry(),
-        )
-        sha256 = record["provenance"]["data_sha256"]
-        now = identify(config, data_hash=sha256, content=b"", limit=given["limit"])
-        assert of_record(record) == now, file.name
+    assert len(SHIPPED) == 55
+    for file in SHIPPED:
+        record = read_record(file)
+        held = record.data.identity
+        now = identify(planned_by_its_command(record), data_hash=held.data, content=b"", limit=held.limit)
+        assert held == now, file.name
+        assert record.identity == now.short
         assert now.short not in names, f"{file.name} and {names[now.short]} are two cells"
         names[now.short] = file
 
 
-def test_its_data_are_those_of_today(
-    tmp_path: Path, of_record: Callable[[dict[str, Any]], RunIdentity]
-) -> None:
-    for file in [file for file in schema_1() if file.name.startswith("digits")][:1]:
-        record = json.loads(file.read_text())
-        given = options(record)
-        config = configs.load_config(
-            given["files"],
-            setting=given["setting"],
-            bindings=given["bindings"],
-            registry=registries.load_registry(),
-        )
-        job = Job(config=config, seed=record["seed"], device="cpu", data=tmp_path, out=tmp_path / "runs")
-        planned = plan(job)
-        assert planned.identity == of_record(record)
-        assert planned.folder.path.name == f"{record['cell']['name']}-{planned.identity.short}-s100"
+def test_its_data_are_those_of_today(tmp_path: Path) -> None:
+    record = read_record(SHIPPED[0])
+    config = planned_by_its_command(record)
+    planned = plan(Job(config=config, seed=100, device="cpu", data=tmp_path, out=tmp_path / "runs"))
+    assert planned.identity == record.data.identity
+    assert planned.folder.path.name == SHIPPED[0].stem
 
 
-RECORD: dict[str, Any] = {
-    "provenance": {
-        "engine": "d96fb4873683e697",
-        "data_sha256": "d" * 64,
-        "plugins": {"PES": "lpa3bench 0.1.0", "Mine": "mine 1.0"},
-        "plugin_sources": {"PES": "1" * 16, "Mine": "2" * 16},
-    },
-    "protocol": {"limit": 64},
-}
+def test_an_old_record_is_of_the_run_that_its_command_means_today() -> None:
+    record = read_record(OLD)
+    values = identity_config(record.config, Catalogue(registries.load_registry()))
+    found = identities.of_record(record.data, values)
+    assert found == identify(planned_by_its_command(record), data_hash=found.data, content=b"", limit=None)
 
 
 def test_of_others_an_old_record_keeps_what_it_says() -> None:
-    found = identities.of_schema_1(RECORD, {"run.epochs": "3"})
-    assert found.plugins == {"Mine": "2" * 16, "PES": "1"}
-    assert (found.config, found.limit, found.numerics) == ({"run.epochs": "3"}, 64, 1)
+    old = json.loads(OLD.read_text())
+    old["provenance"]["plugins"]["Mine"] = "mine 1.0"
+    old["provenance"]["plugin_sources"]["Mine"] = "2" * 16
+    found = identities.of_record(parse_record(json.dumps(old).encode()), {"run.epochs": "3"})
+    assert found.plugins["Mine"] == "2" * 16
+    assert found.plugins["Supervised"] == "1"
+    assert (found.config, found.limit, found.numerics) == ({"run.epochs": "3"}, None, 1)
 
 
 def test_an_unknown_engine_has_no_numerics_version() -> None:
-    record = RECORD | {"provenance": RECORD["provenance"] | {"engine": "0" * 16}}
+    old = json.loads(OLD.read_text())
+    old["provenance"]["engine"] = "0" * 16
     with pytest.raises(DataError, match="digest 0000000000000000"):
-        identities.of_schema_1(record, {})
+        identities.of_record(parse_record(json.dumps(old).encode()), {})
 
 
 # ----------------------------------------------------------------------------------------- what a run wrote

@@ -224,7 +224,7 @@ def test_a_torn_jpeg(folder: Path) -> None:
 
 
 def test_the_first_is_named_where_there_are_several(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoding, "CHUNK", 4)
+    monkeypatch.setattr(decoding, "_CHUNK", 4)
     for name in ("cat/1.png", "bee/2.png", "cat/0.png"):
         (folder / "train" / name).write_text("no image")
     fails(folder, r"train/bee/2\.png cannot be read")

@@ -37,7 +37,7 @@ def write(root: Path) -> Path:
 
 
 def test_files_become_tensors_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stl10, "CHUNK", 2)
+    monkeypatch.setattr(stl10, "_CHUNK", 2)
     write(tmp_path)
     splits = Small().load(tmp_path)
     assert list(splits) == ["train", "test"]

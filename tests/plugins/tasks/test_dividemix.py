@@ -167,9 +167,9 @@ def test_losses_are_those_of_the_images_as_they_are(monkeypatch: pytest.MonkeyPa
 def test_losses_are_averaged_over_the_last_epochs(monkeypatch: pytest.MonkeyPatch, length: int) -> None:
     latest: list[Tensor] = []
     judged: list[Tensor] = []
-    normalised = dividemix.normalised
+    scaled_losses = dividemix.scaled_losses
     monkeypatch.setattr(
-        dividemix, "normalised", lambda losses: (latest.append(normalised(losses)), latest[-1])[1]
+        dividemix, "scaled_losses", lambda losses: (latest.append(scaled_losses(losses)), latest[-1])[1]
     )
     monkeypatch.setattr(dividemix, "clean_probability", lambda losses, _: (judged.append(losses), losses)[1])
     task = small(loss_history=length)
