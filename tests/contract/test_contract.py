@@ -62,6 +62,11 @@ def test_backbone(name: str) -> None:
     testing.check_backbone(lambda **given: make(name, **given))
 
 
+@pytest.mark.parametrize("name", names("metrics"))
+def test_metric(name: str) -> None:
+    testing.check_metric(lambda: make(name))
+
+
 @pytest.mark.parametrize("name", names("tasks"))
 def test_task(name: str) -> None:
     testing.check_task(lambda: make(name))
