@@ -27,7 +27,7 @@ from lpa3bench.testing import TinyNet, TinyTask
 from lpa3bench_plugins.tasks.fixmatch import FixMatch
 
 TOLERANCE = 1e-9
-PROGRAM = Path(__file__).parents[1] / "support" / "shared_runs.py"
+TESTS = Path(__file__).parents[1]
 ENVIRONMENT = {
     "RANK": "3",
     "LOCAL_RANK": "1",
@@ -46,7 +46,8 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     out = tmp_path_factory.mktemp("shared") / "found.json"
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     done = subprocess.run(
-        [*command, "--max-restarts", "0", str(PROGRAM), str(out)],
+        [*command, "--max-restarts", "0", "--module", "support.shared_runs", str(out)],
+        env={**os.environ, "PYTHONPATH": str(TESTS)},
         capture_output=True,
         text=True,
         timeout=400,
