@@ -26,7 +26,7 @@ VERBS = {
     "suite": "Train every cell of a suite with every seed.",
     "compare": "Compare two methods, seed by seed and at equal cost.",
     "leaderboard": "Build boards from records, merge records, publish boards.",
-    "records": "List the records in a folder, a row for each run.",
+    "records": "List records, and bring them up to date.",
     "figure": "Draw the paper's figures and augmenter cards from runs.",
     "publish": "Replay finished or running runs into Weights & Biases.",
     "export": "Write the final weights of a run as safetensors.",
