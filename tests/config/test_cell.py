@@ -124,7 +124,7 @@ def test_the_name_tells_cells_apart(names: dict[str, str], setting: str | None, 
 
 def test_the_description_is_whole() -> None:
     names = NAMES | {"labels": "SymmetricNoise", "view": "RandAugment"}
-    cell = describe_cell(experiment(), names, "0123abcd")
+    cell = describe_cell(experiment(), names)
     assert json.loads(json.dumps(cell)) == cell == {
         "name": "cifar100-pes-symmetricnoise-view.randaugment",
         "task": "PES",
@@ -134,7 +134,6 @@ def test_the_description_is_whole() -> None:
         "slots": {"view": "RandAugment"},
         "setting": None,
         "epochs": 7,
-        "identity": "0123abcd",
     }  # fmt: skip
 
 
