@@ -196,7 +196,8 @@ def _scores(record: Record) -> Iterator[str]:
         ORACLE_BEST: ("best-on-test", "looks at the test set: no number to report"),
     }
     for rule, (name, meaning) in meanings.items():
-        yield f"{name:<14} {_shown(record, select, rule):>8}  {meaning}"
+        why = record.metrics[select].undefined.get(rule)
+        yield f"{name:<14} {_shown(record, select, rule):>8}  {why or meaning}"
     others = [name for name in record.metrics if name != select]
     if others:
         told = (f"{record.metrics[name].title} {_shown(record, name, LAST)}" for name in others)

@@ -79,21 +79,33 @@ def test_the_summary_is_on_stdout_and_the_progress_on_stderr(cli: Cli, folder: P
     assert done.returncode == 0, done.stderr
     lines = {line[:14].strip(): line[15:] for line in done.stdout.splitlines()}
     (record_path,) = (folder / "runs").glob("*-s3/result.json")
-    record = json.loads(record_path.read_text())
+    metrics = json.loads(record_path.read_text())["metrics"]
     assert done.stdout.splitlines()[0] == "synthetic-supervised-slow-lpa3  seed 3"
-    for name, metric in (
-        ("last", "last"),
-        ("val-selected", "val_selected"),
-        ("best-on-test", "oracle_best"),
-    ):
-        assert f"{100 * record['metrics']['accuracy']['scores'][metric]:.2f}%" in lines[name]
+    rules = {"last": "last", "val-selected": "val_selected", "best-on-test": "oracle_best"}
+    for name, rule in rules.items():
+        assert f"{100 * metrics['accuracy']['scores'][rule]:.2f}%" in lines[name]
     assert "no number to report" in lines["best-on-test"]
+    others = {"balanced accuracy": "balanced_accuracy", "macro AUC": "macro_auc", "calibration error": "ece"}
+    for title, metric in others.items():
+        assert f"{title} {100 * metrics[metric]['scores']['last']:.2f}%" in lines["also"]
+    assert f"negative log-likelihood {metrics['nll']['scores']['last']:.4f} nats" in lines["also"]
     # 64 images, twice; 0.9 of each batch of 16 is 14 images, searched with one iteration
     assert lines["image passes"].startswith("592 forward, 240 backward to the weights, 112 to the image")
     assert Path(lines["record"]).resolve() == record_path.relative_to(folder).resolve()
     assert "epoch 2/2" in done.stderr
     assert "epoch 2/2" not in done.stdout
     assert "Traceback" not in done.stderr
+
+
+def test_the_selecting_metric_is_the_one_that_is_shown_and_what_is_undefined_has_its_reason(
+    folder: Path,
+) -> None:
+    bindings = ("Synthetic.val=0", "run.select='nll'", "run.metrics=(@ECE(), @NLL())", "ECE.bins=4")
+    shown = run("test.gin", *(word for text in bindings for word in ("-p", text))).stdout
+    lines = {line[:14].strip(): line[15:].strip() for line in shown.splitlines()}
+    assert re.fullmatch(r"\d\.\d{4} nats  negative log-likelihood on the test set, last epoch", lines["last"])
+    assert lines["val-selected"] == "–  there is no validation split (run.holdout = N makes one)"
+    assert re.fullmatch(r"calibration error, 4 bins \d+\.\d\d%", lines["also"])
 
 
 def test_a_locale_without_unicode_is_no_trouble(cli: Cli, folder: Path) -> None:
