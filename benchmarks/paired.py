@@ -22,7 +22,7 @@ def record(command: list[str], seed: int, out: str) -> dict[str, Any]:
 
 def last(records: list[dict[str, Any]]) -> list[float]:
     """Test accuracies of the last epoch, in percent."""
-    return [100 * r["metrics"]["last"] for r in records]
+    return [100 * r["metrics"]["accuracy"]["scores"]["last"] for r in records]
 
 
 def spread(values: list[float], sign: str = "") -> str:

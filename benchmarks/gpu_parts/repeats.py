@@ -131,8 +131,8 @@ def three(folder: Path, device: str, *, toy: bool) -> dict[str, Any]:
     return {
         "same_seed": compared(last_state(again.folder), undisturbed),
         "resumed": compared(last_state(resumed.folder), undisturbed),
-        "resumed_from": resumed.record["resumed_from"],
-        "accuracies": [outcome.record["metrics"]["last"] for outcome in (first, again, resumed)],
+        "resumed_from": resumed.record.data.resumed_from,
+        "accuracies": [outcome.record.score("accuracy.last") for outcome in (first, again, resumed)],
     }
 
 
