@@ -10,12 +10,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
 from support.wandb_runs import CELL, items, made_run, offline_records
 from support.wandb_server import ENTITY, KEY, PATIENCE, Server, only, point_to, serving
 
 from lpa3bench.cli import main
+from lpa3bench.records import read_record, write_record
+from lpa3bench.records.schema import digest_of
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -158,9 +161,10 @@ def test_a_run_published_before_it_was_over_is_continued(server: Server, tmp_pat
     assert publish(whole).exit_code == 0
     assert_whole(server, whole)
     assert run["summary"]["status"] == "ok"
-    record = json.loads((whole / "result.json").read_text())
-    record["curve"][0]["loss"] = 2.0
-    (whole / "result.json").write_text(json.dumps(record))
+    data = read_record(whole / "result.json").data
+    data = msgspec.structs.replace(data, curve=({**data.curve[0], "loss": 2.0}, *data.curve[1:]))
+    data = msgspec.structs.replace(data, digest=digest_of(data))
+    write_record(whole / "result.json", data)
     failed = publish(whole)
     assert failed.exit_code == 1
     assert "was trained anew since W&B took its rows" in failed.stderr
