@@ -66,9 +66,9 @@ def test_the_wheel_holds_the_code_the_gin_files_and_the_boards_and_nothing_else(
     gin = {f"lpa3bench_gin/{name}" for name in below(ROOT / "gin", "*.gin")}
     assert len(code) > 50
     assert len(gin) > 3
-    templates = {f"lpa3bench/scaffold/{name}" for name in below(ROOT / "lpa3bench" / "scaffold", "*.txt")}
+    templates = {f"lpa3bench/{name}" for name in below(ROOT / "lpa3bench", "*.txt")}
     assert len(templates) > 15
-    for pattern in ("*.j2", "*.css", "*.js", "*.json"):  # pages, and the forms of records and boards
+    for pattern in ("*.j2", "*.css", "*.js", "*.json"):  # pages of boards
         templates |= {f"lpa3bench/{name}" for name in below(ROOT / "lpa3bench", pattern)}
     boards = {
         f"lpa3bench_leaderboards/{path.relative_to(ROOT / 'leaderboards').as_posix()}"
