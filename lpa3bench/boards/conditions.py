@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -39,7 +40,11 @@ class Condition:
 
     def holds(self, record: Record) -> bool:
         """Whether the record meets it."""
-        return any(found == wanted for found in self._found(record) for wanted in self.values)
+        return any(equal(found, wanted) for found in self._found(record) for wanted in self.values)
+
+    def value_of(self, record: Record) -> Any:
+        """What stands there; of several objects so called, in the first."""
+        return next(self._found(record))
 
     def _found(self, record: Record) -> Iterator[Any]:
         if self.name in CELL_FIELDS:
@@ -75,13 +80,22 @@ class Conditions:
 
     def failed(self, record: Record) -> str | None:
         """The first that the record does not meet, in words; None: it meets them."""
-        for condition in self.match:
-            if not condition.holds(record):
-                return f"{condition.name} is not {' or '.join(map(str, condition.values))}"
-        for condition in self.unless:
-            if condition.holds(record):
-                return f"{condition.name} is {' or '.join(map(str, condition.values))}"
-        return None
+        condition = self.failing(record)
+        if condition is None:
+            return None
+        verb = "is not" if condition in self.match else "is"
+        return f"{condition.name} {verb} {' or '.join(map(str, condition.values))}"
+
+    def failing(self, record: Record) -> Condition | None:
+        """The first of `match` that does not hold, else of `unless` that does."""
+        lacking = (condition for condition in self.match if not condition.holds(record))
+        barring = (condition for condition in self.unless if condition.holds(record))
+        return next(lacking, None) or next(barring, None)
+
+
+def equal(one: Any, other: Any) -> bool:
+    """Whether two values are the same: 0 is 0.0, and neither is false."""
+    return one == other and isinstance(one, bool) == isinstance(other, bool)
 
 
 def unscoped(name: str) -> str:
@@ -90,10 +104,13 @@ def unscoped(name: str) -> str:
 
 
 def parsed(text: str) -> ConditionValue:
-    """A parameter's value from its text in a record: None is `NONE`, tuples and references stay text."""
+    """A parameter's value from its text in a record: None is `NONE`; tuples, references and what is no finite
+    number stay text."""
     try:
         value = _plain(ast.literal_eval(text))
     except (ValueError, SyntaxError):
+        return text
+    if isinstance(value, float) and not math.isfinite(value):
         return text
     return value if isinstance(value, str | int | float | bool) else text
 

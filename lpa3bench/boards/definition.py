@@ -117,15 +117,23 @@ def load_definition(folder: Path, current: Callable[[str], str] = str) -> Defini
             that opens with the file's path.
     """
     path = folder / BOARD_TOML
+    return parse_definition(read_toml(path), path, current)
+
+
+def read_toml(path: Path) -> str:
+    """The text of a `board.toml`, without a byte-order mark.
+
+    Raises:
+        ConfigError: as `load_definition`.
+    """
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ConfigError(
             f"{path}: cannot be read ({error.strerror}); `--from runs/` writes one for the records there"
         ) from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: is not UTF-8") from error
-    return parse_definition(text, path, current)
 
 
 def parse_definition(text: str, path: Path, current: Callable[[str], str] = str) -> Definition:

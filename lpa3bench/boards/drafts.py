@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from statistics import fmean
 from typing import Any
 
 from lpa3bench.boards.conditions import IDENTITY, NONE, NUMERICS, SLOT, parsed, unscoped
-from lpa3bench.errors import DataError
+from lpa3bench.boards.draft_text import ColumnKey, DraftPart, keys_of, marked, table_of, toml_value, with_keys
+from lpa3bench.errors import DataError, printable
 from lpa3bench.records import PROTOCOL_VERSION, Record
 from lpa3bench.records.summary import LAST, ORACLE_BEST
 from lpa3bench.stats.parity import settings_that_differ
@@ -25,23 +25,6 @@ IN_NAME = 2
 
 TaskSlots = tuple[str, tuple[tuple[str, str], ...]]
 """A task and its slots."""
-ColumnKey = tuple[tuple[str, Any], ...]
-"""Data set, labels with their parameters, and backbone: what makes a column."""
-
-
-@dataclass(frozen=True)
-class _Part:
-    """A row or a column: what it is called and what belongs to it."""
-
-    name: str
-    match: Mapping[str, Any]
-    group: str = ""
-    baseline: str | None = None
-    key: str = ""
-    columns: tuple[str, ...] = ()
-    """Keys of those that a row has records in; (): all."""
-    members: Mapping[ColumnKey, Record] = field(default_factory=dict)
-    """A record of a row in each of its columns."""
 
 
 def draft(records: Sequence[Record], title: str) -> str:
@@ -58,24 +41,41 @@ def draft(records: Sequence[Record], title: str) -> str:
     if not records:
         raise DataError("there is no record of a finished run to make a board of")
     records = sorted(records, key=lambda record: record.file_name)
-    columns = _keyed(_columns(records))
-    rows = _keyed(_with_baselines([*_rows(records)]))
+    columns = with_keys(_columns(records))
+    rows = with_keys(_with_baselines([*_rows(records)]))
     rows = [replace(row, columns=_planned(row, columns)) for row in rows]
     select = records[0].data.select
     head = {
-        "title": title,
-        "text": "Made from the records that were there; names, order, notes and baselines can be changed.",
+        "title": printable(title),
+        "text": "Drafted from the records that were there; names, order, notes and baselines can be changed.",
         "metric": f"{select}.{LAST}",
         "also": [f"{select}.{ORACLE_BEST}"],
         "protocol": PROTOCOL_VERSION,
     }
     parts = [
         "# What this board shows; docs/leaderboards.md says what may stand here.\n",
-        *(f"{name} = {_value(value)}\n" for name, value in head.items()),
-        *(_table("columns", part) for part in columns),
-        *(_table("rows", part) for part in rows),
+        *(f"{name} = {toml_value(value)}\n" for name, value in head.items()),
+        *(table_of("columns", part) for part in columns),
+        *(table_of("rows", part) for part in rows),
     ]
-    return "".join(parts)
+    return marked("".join(parts))
+
+
+def row_for(record: Record, apart: Mapping[str, Any]) -> str:
+    """The keys of a row for it, as a draft would have them.
+
+    Args:
+        apart: further conditions, by which rows of its task and slots are told from it.
+    """
+    row = next(_rows([record]))
+    told = "; ".join(f"{name} = {value}" for name, value in apart.items() if name not in row.match)
+    name = printable(f"{row.name} ({told})") if told else row.name
+    return keys_of(replace(row, name=name, match={**row.match, **apart}))
+
+
+def column_for(record: Record) -> str:
+    """The keys of a column for it, as a draft would have them."""
+    return keys_of(_columns([record])[0])
 
 
 # ------------------------------------------------------------------------------------------------- columns
@@ -91,7 +91,7 @@ def _environment(record: Record) -> ColumnKey:
     )
 
 
-def _columns(records: Iterable[Record]) -> list[_Part]:
+def _columns(records: Iterable[Record]) -> list[DraftPart]:
     found = sorted({_environment(record) for record in records}, key=str)
     backbones = {dict(environment)["backbone"] for environment in found}
     parts = []
@@ -101,18 +101,18 @@ def _columns(records: Iterable[Record]) -> list[_Part]:
             for name, value in environment
             if value not in ("Clean", NONE) and (name != "backbone" or len(backbones) > 1)
         ]
-        parts.append(_Part(" ".join(told), dict(environment)))
+        parts.append(DraftPart(printable(" ".join(told)), dict(environment)))
     return parts
 
 
-def _planned(row: _Part, columns: Sequence[_Part]) -> tuple[str, ...]:
+def _planned(row: DraftPart, columns: Sequence[DraftPart]) -> tuple[str, ...]:
     mine = [dict(environment) for environment in row.members]
     keys = tuple(column.key for column in columns if column.match in mine)
     return keys if len(keys) < len(columns) else ()
 
 
 # ---------------------------------------------------------------------------------------------------- rows
-def _rows(records: Sequence[Record]) -> Iterator[_Part]:
+def _rows(records: Sequence[Record]) -> Iterator[DraftPart]:
     arms: dict[TaskSlots, list[Record]] = defaultdict(list)
     for record in records:
         arms[record.cell.task, tuple(sorted(record.slots.items()))].append(record)
@@ -120,7 +120,7 @@ def _rows(records: Sequence[Record]) -> Iterator[_Part]:
         members = arms[task, slots]
         bound = dict(slots)
         augmenters = (SLOTS[slot].label(bound[slot]) for slot in sorted(SLOTS) if slot in bound)
-        name = " + ".join([task, *augmenters])
+        name = printable(" + ".join([task, *augmenters]))
         match = {"task": task, **{f"{SLOT}{slot}": bound.get(slot, NONE) for slot in SLOTS}}
         for settings in _apart([*{_setting(r): None for r in members}], members):
             chosen = [r for r in members if _setting(r) in settings]
@@ -158,7 +158,7 @@ def _apart(settings: list[str], members: Sequence[Record]) -> list[list[str]]:
 
 def _by_settings(
     name: str, match: Mapping[str, Any], settings: list[str], members: Sequence[Record], *, alone: bool
-) -> Iterator[_Part]:
+) -> Iterator[DraftPart]:
     """A row for each combination of the parameters in which experiments of one column differ."""
     whole = {**match} if alone else {**match, "setting": settings}
     words = [] if alone else [", ".join(settings)]
@@ -172,10 +172,10 @@ def _by_settings(
     for values in sorted(combinations, key=str):
         told = [f"{key} = {value}" for key, value in zip(varying, values, strict=True)]
         inside = "; ".join([*words, *told[:in_name]])
-        yield _Part(
-            f"{name} ({inside})" if inside else name,
+        yield DraftPart(
+            printable(f"{name} ({inside})") if inside else name,
             {**whole, **dict(zip(varying, values, strict=True))},
-            group=str(match["task"]),
+            group=printable(str(match["task"])),
             members=combinations[values],
         )
 
@@ -218,9 +218,9 @@ def _parameters(record: Record) -> dict[str, Any]:
     return {**values, NUMERICS: record.numerics, IDENTITY: record.identity}
 
 
-def _with_baselines(rows: Sequence[_Part]) -> list[_Part]:
+def _with_baselines(rows: Sequence[DraftPart]) -> list[DraftPart]:
     """Rows are compared with one of the first ones of their task, which have the fewest augmenters."""
-    plain: dict[str, list[_Part]] = defaultdict(list)
+    plain: dict[str, list[DraftPart]] = defaultdict(list)
     for row in rows:
         found = plain[row.group]
         if not found or _bound(row) == _bound(found[0]):
@@ -228,11 +228,11 @@ def _with_baselines(rows: Sequence[_Part]) -> list[_Part]:
     return [replace(row, baseline=_baseline(row, plain[row.group])) for row in rows]
 
 
-def _bound(row: _Part) -> list[Any]:
+def _bound(row: DraftPart) -> list[Any]:
     return [row.match[f"{SLOT}{slot}"] for slot in SLOTS]
 
 
-def _baseline(row: _Part, plain: Sequence[_Part]) -> str | None:
+def _baseline(row: DraftPart, plain: Sequence[DraftPart]) -> str | None:
     """The name of the plain row that is nearest to this one; of the first, for another plain one."""
     others = plain[:1] if any(row is other for other in plain) else plain
     distances = {
@@ -243,45 +243,10 @@ def _baseline(row: _Part, plain: Sequence[_Part]) -> str | None:
     return min(distances, key=lambda name: distances[name], default=None)
 
 
-def _distance(one: _Part, other: _Part) -> tuple[float, int] | None:
+def _distance(one: DraftPart, other: DraftPart) -> tuple[float, int] | None:
     """In how many settings two rows differ, a column; then less the columns that both have. None: there are
     no such columns."""
     shared = one.members.keys() & other.members.keys()
     if not shared:
         return None
     return fmean(len(settings_that_differ(one.members[e], other.members[e])) for e in shared), -len(shared)
-
-
-# ------------------------------------------------------------------------------------------------- writing
-def _keyed(parts: Sequence[_Part]) -> list[_Part]:
-    """With keys made of the names, each once."""
-    keys: dict[str, str] = {}
-    for part in parts:
-        key = stem = re.sub(r"[^a-z0-9]+", "-", part.name.lower()).strip("-") or "x"
-        while key in keys.values():
-            key = f"{stem}-{len(keys)}"
-        keys[part.name] = key
-    return [
-        replace(part, key=keys[part.name], baseline=keys[part.baseline] if part.baseline else None)
-        for part in parts
-    ]
-
-
-def _table(kind: str, part: _Part) -> str:
-    lines = [f"\n[[{kind}]]", f"key = {_value(part.key)}", f"name = {_value(part.name)}"]
-    if part.group:
-        lines.append(f"group = {_value(part.group)}")
-    if part.baseline:
-        lines.append(f"baseline = {_value(part.baseline)}")
-    if part.columns:
-        lines.append(f"columns = {_value(part.columns)}")
-    lines.append(f"[{kind}.match]")
-    lines += [f"{_value(name)} = {_value(value)}" for name, value in part.match.items()]
-    return "\n".join(lines) + "\n"
-
-
-def _value(value: Any) -> str:
-    """As TOML writes it: a string or a list of JSON is one of TOML, and so is a number or a boolean."""
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(_value(item) for item in value)}]"
-    return json.dumps(value, ensure_ascii=False)

@@ -1,9 +1,9 @@
-"""A board's `results/`: records taken from runs and from other machines, and read back."""
+"""A board's `results/` as they are, and what becomes of records that are offered to it."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,17 +19,14 @@ from lpa3bench.boards.placing import (
     why_elsewhere,
     why_refused,
 )
-from lpa3bench.errors import DataError, UsageError
+from lpa3bench.errors import DataError
 from lpa3bench.records import Record, find_records, read_record, searches
-from lpa3bench.records.private_paths import search_without_folders
-from lpa3bench.records.record_files import anonymous, record_text
-from lpa3bench.records.searches import Searched
-from lpa3bench.runtime.files import write_text
+from lpa3bench.records.record_files import anonymous
 
 
 @dataclass
 class Sorted:
-    """What became of records that were offered to a board; refused and foreign ones with the reason."""
+    """What became of records that were offered to a board; refused ones with the reason."""
 
     taken: list[Record] = field(default_factory=list)
     known: list[Record] = field(default_factory=list)
@@ -38,7 +35,7 @@ class Sorted:
     """Further runs of seeds that are there, in other surroundings."""
     refused: list[tuple[Path, str]] = field(default_factory=list)
     """They belong here, and are no results, or cannot be read."""
-    foreign: list[tuple[Path, str]] = field(default_factory=list)
+    foreign: list[Record] = field(default_factory=list)
     """They belong to no cell of this board."""
 
 
@@ -114,7 +111,7 @@ def sort(
             continue
         found = places(definition, record)
         if not found:
-            result.foreign.append((path, why_elsewhere(definition, record)))
+            result.foreign.append(record)
         elif reason := why_refused(definition, record) or doubt(record):
             result.refused.append((path, reason))
         else:
@@ -163,60 +160,3 @@ def _choose(have: Sequence[Record], offered: Sequence[Record], result: Sorted) -
             fates[runs.add(record)].append(record)
         except DataError as error:
             result.refused.append((record.path, str(error)))
-
-
-def store(
-    definition: Definition,
-    records: Sequence[Record],
-    searched: Mapping[str, Searched],
-    *,
-    replications: Sequence[Record] = (),
-    alone: bool = False,
-) -> None:
-    """Write records into a board's `results/`, each whole or not at all, and the searches behind them.
-
-    Where something lay on the machine of who ran it is left out.
-
-    Args:
-        searched: by the run's name; those of other runs are left out.
-        alone: remove every other record there, after these are written.
-
-    Raises:
-        RunFailed: the disk refused it.
-        UsageError: the board shows the records of another one.
-    """
-    if definition.records_of:
-        raise UsageError(
-            f"{definition.path}: shows the records of {definition.records_of}; add them there, and build "
-            "this board without --from"
-        )
-    results = results_of(definition)
-    results.mkdir(parents=True, exist_ok=True)
-    written = store_searches(definition, records, searched)
-    paths = {results / record.file_name: record for record in records}
-    paths |= {results / REPLICATIONS / record.replication_name: record for record in replications}
-    for path, record in paths.items():
-        path.parent.mkdir(exist_ok=True)
-        write_text(path, record_text(anonymous(record.data)))
-        written.add(path)
-    if alone:
-        old = [results / searches.SEARCH_FOLDER, results / REPLICATIONS]
-        for path in {*find_records([results]), *(p for f in old for p in f.glob("*.json"))} - written:
-            path.unlink()
-
-
-def store_searches(
-    definition: Definition, records: Iterable[Record], searched: Mapping[str, Searched]
-) -> set[Path]:
-    """Write the searches behind these records of a board, which may have come before them; the files."""
-    behind = {
-        searched[str(record)].path.name: searched[str(record)]
-        for record in records
-        if str(record) in searched
-    }
-    written = set()
-    for name, found in behind.items():
-        path = results_of(definition) / searches.SEARCH_FOLDER / name
-        searches.write_search(path, search_without_folders(found.data))
-        written.add(path)
-    return written

@@ -15,27 +15,27 @@ from lpa3bench.boards.definition import Definition
 from lpa3bench.boards.placing import REPLICATIONS
 from lpa3bench.boards.results import results_of
 from lpa3bench.records import Record
-from lpa3bench.runtime.files import write_atomically
+from lpa3bench.runtime.files import Writer
 
 FOLDER = "plugins"
 
 
-def store_copies(definition: Definition, records: Iterable[Record]) -> None:
-    """Put the copies that these records name below the board's records; what is not there is passed over.
+def copies_to_take(definition: Definition, records: Iterable[Record]) -> dict[Path, Writer]:
+    """What writes the copies that these records name below the board's records, by path; what is not there is
+    passed over.
 
     Args:
         records: as they were offered, in a run directory or on another board.
-
-    Raises:
-        RunFailed: the disk refused it.
     """
     results = results_of(definition).resolve()
+    found: dict[Path, Writer] = {}
     for record in records:
         home = record.path.parent
         home = home.parent if home.name == REPLICATIONS else home
         for name in _named(record):
             if (source := home.resolve() / FOLDER / name) != results / FOLDER / name:
-                _copy(source, results / FOLDER / name)
+                found |= _copy(source, results / FOLDER / name)
+    return found
 
 
 def drop_copies(definition: Definition, records: Iterable[Record]) -> None:
@@ -52,10 +52,10 @@ def _named(record: Record) -> list[str]:
     return [parts[1] for parts in places if len(parts) == 3 and parts[0] == FOLDER and ".." not in parts]
 
 
-def _copy(source: Path, target: Path) -> None:
-    """The Python files alone, and no link."""
-    for file in sorted(source.rglob("*.py")):
-        if file.is_file() and file.resolve() == source / file.relative_to(source):
-            path = target / file.relative_to(source)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, partial(Path.write_bytes, data=file.read_bytes()))
+def _copy(source: Path, target: Path) -> dict[Path, Writer]:
+    """Of the Python files alone, and no link."""
+    return {
+        target / file.relative_to(source): partial(Path.write_bytes, data=file.read_bytes())
+        for file in sorted(source.rglob("*.py"))
+        if file.is_file() and file.resolve() == source / file.relative_to(source)
+    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,37 +78,19 @@ def build_verb(
     """Take records into a board, if asked to, and write its pages.
 
     BOARD is a folder such as leaderboards/digits. Without --from its pages are made again from its results/
-    alone, byte for byte. A folder without a board.toml gets one that has a place for every record. A record
-    that belongs here and is refused makes the exit code 4; the rest is taken all the same. A metric of the
-    board that a run lacks is computed from its predictions.npz, and written into its record.
+    alone, byte for byte. A folder without a board.toml gets a draft of one, with a place for every record; it
+    is drafted anew when records are taken, while nobody has edited it. A record that is refused, or that no
+    row and column is for, makes the exit code 4; the rest is taken all the same. A metric of the board that a
+    run lacks is computed from its predictions.npz, and written into its record.
     """
-    from lpa3bench.boards import drafts as drafting
-    from lpa3bench.boards.definition import BOARD_TOML, load_definition
-    from lpa3bench.boards.results import Sorted, results, stored
+    from lpa3bench.boards.definition import BOARD_TOML
     from lpa3bench.plugin.registry import load_registry
-    from lpa3bench.plugin.renames import current_names
 
     if fresh and not places:
         raise click.UsageError("--fresh removes the board's records; say with --from where the new ones are")
     registry = load_registry(plugins)
-    current = current_names(registry)
-    if places and not (folder / BOARD_TOML).exists():
-        text = drafting.draft(results(places, current), folder.resolve().name)
-        board = _drafted(text, folder, current)
-    else:
-        board = load_definition(folder, current)
-    there = [] if fresh else stored(board)
-    found = _sorted(board, there, places, registry) if places else Sorted()
-    if fresh:
-        _must_replace(found, folder)
-    if places:
-        _store(board, found, places, alone=fresh)
-        _tell(found)
-        if found.foreign:
-            click.echo(f"{len(found.foreign)} of no cell of this board", err=True)
-    _write(board, folder)
-    if found.refused:
-        ctx.exit(NOT_TAKEN_EXIT)
+    draft = places and not (folder / BOARD_TOML).exists()
+    _take(ctx, folder, places, registry, draft=bool(draft), fresh=fresh)
 
 
 @command.command()
@@ -124,27 +106,71 @@ def merge(ctx: click.Context, folder: Path, places: tuple[Path, ...], plugins: t
     what the board has. What is refused is named with the
     reason, and then the exit code is 4; the rest is taken and the board is built.
     """
-    from lpa3bench.boards.definition import BOARD_TOML, load_definition
-    from lpa3bench.boards.results import stored
+    from lpa3bench.boards.definition import BOARD_TOML
     from lpa3bench.plugin.registry import load_registry
-    from lpa3bench.plugin.renames import current_names
 
     if not (folder / BOARD_TOML).exists():
         raise ConfigError(
             f"{folder}: is no board; `lpa3bench leaderboard build {folder} --from {places[0]}` makes one"
         )
-    registry = load_registry(plugins)
-    board = load_definition(folder, current_names(registry))
-    found = _sorted(board, stored(board), places, registry)
-    if not (found.taken or found.known or found.replications or found.refused or found.foreign):
+    _take(ctx, folder, places, load_registry(plugins), refuse_others=True)
+
+
+def _take(
+    ctx: click.Context,
+    folder: Path,
+    places: tuple[Path, ...],
+    registry: Registry,
+    *,
+    draft: bool = False,
+    fresh: bool = False,
+    refuse_others: bool = False,
+) -> None:
+    """Take the records in these places, if there are any places, and write the board: all of it, or nothing.
+
+    Args:
+        draft: there is no board.toml yet.
+        fresh: the records replace those that the board has.
+        refuse_others: records that the board's own conditions turn away are refused.
+    """
+    from lpa3bench.boards.left_out import left_out
+    from lpa3bench.boards.results import Sorted, stored
+
+    definition, text = _definition(folder, places, registry, draft=draft, fresh=fresh)
+    there = [] if fresh else stored(definition)
+    found = _sorted(definition, there, places, registry) if places else Sorted()
+    if refuse_others and not any(vars(found).values()):
         raise DataError(f"{', '.join(map(str, places))}: there is no record")
-    _store(board, found, places)
-    _tell(found)
-    for path, reason in found.foreign:
+    for path, reason in found.refused:
         click.echo(f"refused {path}: {reason}", err=True)
-    _write(board, folder)
-    if found.refused or found.foreign:
+    out = [*left_out(definition, found.foreign)]
+    for experiment in out:
+        click.echo(experiment.text, err=True)
+    if fresh and (found.refused or not found.taken):
+        why = f"{len(found.refused)} records are refused" if found.refused else "--from has no record for it"
+        raise DataError(f"{folder}: {why}, so --fresh removed nothing, and nothing was taken")
+    _write(definition, folder, there, found, places, text, fresh=fresh)
+    if found.refused or any(refuse_others or not experiment.on_purpose for experiment in out):
         ctx.exit(NOT_TAKEN_EXIT)
+
+
+def _definition(
+    folder: Path, places: tuple[Path, ...], registry: Registry, *, draft: bool, fresh: bool
+) -> tuple[Definition, str | None]:
+    """What the board shows; and the text of a draft that says so, where its `board.toml` is one to be."""
+    from lpa3bench.boards.definition import BOARD_TOML, load_definition, parse_definition, read_toml
+    from lpa3bench.boards.draft_text import is_unedited
+    from lpa3bench.boards.drafts import draft as drafted
+    from lpa3bench.boards.results import results, stored
+    from lpa3bench.plugin.renames import current_names
+
+    current, path = current_names(registry), folder / BOARD_TOML
+    old = None if draft else read_toml(path)
+    if old is not None and not (places and is_unedited(old)):
+        return load_definition(folder, current), None
+    kept = [] if fresh or old is None else stored(parse_definition(old, path, current))
+    text = drafted([*kept, *results(places, current)], folder.resolve().name)
+    return parse_definition(text, path, current), None if text == old else text
 
 
 def _sorted(
@@ -161,68 +187,59 @@ def _sorted(
     return sort(board, there, places, metrics.doubt)
 
 
-def _drafted(text: str, folder: Path, current: Callable[[str], str]) -> Definition:
-    """The definition that was made up, written down for its owner."""
-    from lpa3bench.boards.definition import BOARD_TOML, parse_definition
-    from lpa3bench.runtime.files import write_text
+def _write(
+    definition: Definition,
+    folder: Path,
+    there: Sequence[Record],
+    found: Sorted,
+    places: tuple[Path, ...],
+    text: str | None,
+    *,
+    fresh: bool,
+) -> None:
+    """Write the board: the records that it takes, its pages, and the text of its `board.toml` if that is new.
 
-    path = folder / BOARD_TOML
-    board = parse_definition(text, path, current)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_text(path, text)
-    click.echo(f"wrote {path}, which has a place for every record; edit it and build again", err=True)
-    return board
-
-
-def _store(board: Definition, found: Sorted, places: tuple[Path, ...], *, alone: bool = False) -> None:
-    from lpa3bench.boards.results import store, store_searches
-    from lpa3bench.boards.source_copies import drop_copies, store_copies
-    from lpa3bench.records import searches
-
-    searched = searches.find_searches(places)
-    store(board, found.taken, searched, replications=found.replications, alone=alone)
-    store_searches(board, found.known, searched)
-    store_copies(board, [*found.taken, *found.replications, *found.known])
-    if alone:
-        drop_copies(board, [*found.taken, *found.replications])
-
-
-def _must_replace(found: Sorted, folder: Path) -> None:
-    """Before the records that a board had are removed: those that are to follow them are all good.
-
-    Raises:
-        DataError: one of them is refused, or there are none.
+    Args:
+        there: records that it has, and keeps.
+        fresh: others are removed.
     """
-    if found.refused or not found.taken:
-        _tell_refused(found)
-        why = f"{len(found.refused)} records are refused" if found.refused else "--from has no record for it"
-        raise DataError(f"{folder}: {why}, so --fresh removed nothing, and nothing was taken")
-
-
-def _tell_refused(found: Sorted) -> None:
-    for path, reason in found.refused:
-        click.echo(f"refused {path}: {reason}", err=True)
-
-
-def _tell(found: Sorted) -> None:
-    """What became of the records, on stderr."""
-    _tell_refused(found)
-    known = f", {len(found.known)} were there already" if found.known else ""
-    again = f", {len(found.replications)} kept as replications" if found.replications else ""
-    click.echo(f"{len(found.taken)} records taken, {len(found.refused)} refused{known}{again}", err=True)
-
-
-def _write(definition: Definition, folder: Path) -> None:
-    """Build the board from what lies in its folder, and write its pages."""
     from lpa3bench.boards.building import build_board
-    from lpa3bench.boards.results import results_of, stored
+    from lpa3bench.boards.intake import Intake, drop_others, intake
+    from lpa3bench.boards.results import results_of
+    from lpa3bench.boards.source_copies import copies_to_take, drop_copies
     from lpa3bench.records import searches
-    from lpa3bench.report import write_board
+    from lpa3bench.report import board_pages
+    from lpa3bench.runtime.files import make_folders, text_writer, write_all
 
+    new = Intake((), ())
+    if places:
+        searched = searches.find_searches(places)
+        new = intake(definition, found.taken, searched, replications=found.replications, known=found.known)
+    copies = copies_to_take(definition, [*found.taken, *found.replications, *found.known])
+    behind = {} if fresh else {one.path: one for one in searches.read_searches(results_of(definition))}
+    behind |= {one.path: one for one in new.searches}
     try:
-        board = build_board(definition, stored(definition), searches.find_searches([results_of(definition)]))
+        board = build_board(definition, [*there, *new.records], searches.by_run(behind.values()))
     except BenchError as error:
         raise type(error)(f"{error}; --fresh --from PLACE begins anew") from error
-    for path in write_board(board, folder):
+    pages = board_pages(board, folder)
+    head = {} if text is None else {definition.path: text_writer(text)}
+    files = {**new.files, **copies, **head, **pages}
+    make_folders(path.parent for path in files)
+    write_all(files)
+    if fresh:
+        drop_others(definition, new.files)
+        drop_copies(definition, [*found.taken, *found.replications])
+    if text is not None:
+        click.echo(
+            f"wrote {definition.path}, a draft with a place for every record; it is yours to edit", err=True
+        )
+    if places:
+        known = f", {len(found.known)} were there already" if found.known else ""
+        again = f", {len(found.replications)} kept as replications" if found.replications else ""
+        out = f", {len(found.foreign)} left out" if found.foreign else ""
+        took = f"{len(found.taken)} records taken, {len(found.refused)} refused"
+        click.echo(f"{took}{known}{again}{out}", err=True)
+    for path in pages:
         click.echo(str(path))
     click.echo(f"{board.measured} of {len(board.cells)} cells are measured", err=True)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lpa3bench.errors import DataError, RunFailed
-from lpa3bench.runtime.files import write_text
+from lpa3bench.errors import DataError
+from lpa3bench.runtime.files import make_folders, write_text
 
 SEARCH_FOLDER = "search"
 """Beside the runs (or the records of a board): trials, and a file for each cell that was searched."""
@@ -84,9 +84,22 @@ def find_searches(places: Iterable[Path]) -> dict[str, Searched]:
         DataError: one of the files is damaged.
     """
     homes = dict.fromkeys(_home(place) for place in places)
-    found = [read_search(path) for home in homes for path in sorted((home / SEARCH_FOLDER).glob("*.json"))]
-    found.sort(key=lambda searched: searched.trials)  # a search that was enlarged may choose the same again
-    return {run: searched for searched in found for run in searched.runs}
+    return by_run(searched for home in homes for searched in read_searches(home))
+
+
+def read_searches(home: Path) -> list[Searched]:
+    """The searches that lie in a folder of run directories or of records.
+
+    Raises:
+        DataError: one of the files is damaged.
+    """
+    return [read_search(path) for path in sorted((home / SEARCH_FOLDER).glob("*.json"))]
+
+
+def by_run(found: Iterable[Searched]) -> dict[str, Searched]:
+    """These searches by the names of the runs behind which they are; of several, that of the most trials."""
+    ordered = sorted(found, key=lambda searched: searched.trials)  # an enlarged one may choose the same again
+    return {run: searched for searched in ordered for run in searched.runs}
 
 
 def _home(place: Path) -> Path:
@@ -106,14 +119,21 @@ def write_search(path: Path, data: Mapping[str, Any]) -> None:
         RunFailed: the disk refused it.
         ValueError: it is none.
     """
+    text = search_text(data)
+    make_folders([path.parent])
+    write_text(path, text)
+
+
+def search_text(data: Mapping[str, Any]) -> str:
+    """What such a file holds.
+
+    Raises:
+        ValueError: it is no search.
+    """
     whole = {"schema_version": SEARCH_SCHEMA_VERSION, **data}
     if problem := _problem(whole):
         raise ValueError(problem)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunFailed(f"{path.parent}: cannot be made ({error.strerror})", kind="disk") from error
-    write_text(path, json.dumps(whole, indent=1, allow_nan=False) + "\n")
+    return json.dumps(whole, indent=1, allow_nan=False) + "\n"
 
 
 def _problem(data: Any) -> str | None:

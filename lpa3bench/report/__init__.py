@@ -1,5 +1,5 @@
 """What is shown of records and boards: pages, tables and figures. Knows no torch."""
 
-from lpa3bench.report.board_files import write_board
+from lpa3bench.report.board_files import board_pages
 
-__all__ = ["write_board"]
+__all__ = ["board_pages"]

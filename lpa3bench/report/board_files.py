@@ -1,4 +1,4 @@
-"""All that is shown of a board, written into its folder."""
+"""All that is shown of a board, to be written into its folder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lpa3bench.report.csv_table import board_csv
 from lpa3bench.report.html.page import board_page
 from lpa3bench.report.latex import latex_tables
 from lpa3bench.report.markdown import board_readme
-from lpa3bench.runtime.files import write_text
+from lpa3bench.runtime.files import Writer, text_writer
 
 BOARD_FILES: dict[str, Callable[[Board], str]] = {
     "README.md": board_readme,
@@ -23,16 +23,9 @@ BOARD_FILES: dict[str, Callable[[Board], str]] = {
 """By name, what makes it of a board."""
 
 
-def write_board(board: Board, folder: Path) -> list[Path]:
-    """Write every file, each whole or not at all; all are made before the first is written.
-
-    Raises:
-        RunFailed: the disk refused it.
-    """
-    texts = {folder / name: _encodable(make(board)) for name, make in BOARD_FILES.items()}
-    for path, text in texts.items():
-        write_text(path, text)
-    return [*texts]
+def board_pages(board: Board, folder: Path) -> dict[Path, Writer]:
+    """What writes each file of the board, by its path in that folder; all are made already."""
+    return {folder / name: text_writer(_encodable(make(board))) for name, make in BOARD_FILES.items()}
 
 
 def _encodable(text: str) -> str:

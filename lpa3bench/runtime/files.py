@@ -5,15 +5,70 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from lpa3bench.errors import RunFailed
 
+Writer = Callable[[Path], Any]
+"""Writes a file at the path that it is given."""
 
-def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
+
+def write_all(files: Mapping[Path, Writer]) -> None:
+    """Write several files as one act: all are new afterwards, or all as they were.
+
+    Every file is written and flushed under a temporary name in its own folder before the first one takes its
+    own name; where one cannot, those that have are put back. Only what ends the process between two renames
+    (a power cut) leaves some old and some new.
+
+    Raises:
+        RunFailed: the disk refused it (full, read-only); what stood there before is untouched.
+    """
+    temporaries = {path: path.with_name(f".{path.name}.tmp") for path in files}
+    kept = {path: path.with_name(f".{path.name}.old") for path in files}
+    renamed: list[Path] = []
+    there: set[Path] = set()
+    path = Path()
+    try:
+        for path, write in files.items():
+            write(temporaries[path])
+            with temporaries[path].open("rb") as file:
+                os.fsync(file.fileno())
+        _keep(kept if len(files) > 1 else {})
+        there = {path for path in files if os.path.lexists(path)}
+        for path, temporary in temporaries.items():
+            temporary.replace(path)
+            renamed.append(path)
+        for path in {path.parent: path for path in files}.values():
+            _flush_folder(path.parent)
+    except (OSError, RuntimeError) as error:  # torch.save reports a full disk as RuntimeError
+        if len(renamed) < len(files):
+            _put_back({done: kept[done] for done in renamed}, there)
+        why = f"{path}: could not be written ({_reason(error)}); {_cure(error)}"
+        raise RunFailed(why, kind="disk") from error
+    finally:
+        for left in (*temporaries.values(), *kept.values()):
+            with suppress(OSError):  # a read-only file system refuses this too
+                left.unlink(missing_ok=True)
+
+
+def make_folders(folders: Iterable[Path]) -> None:
+    """Make the folders that are missing, and those above them.
+
+    Raises:
+        RunFailed: the disk refused it.
+    """
+    for folder in dict.fromkeys(folders):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            why = f"{folder}: cannot be made ({_reason(error)}); {_cure(error)}"
+            raise RunFailed(why, kind="disk") from error
+
+
+def write_atomically(path: Path, write: Writer) -> None:
     """Call `write(temporary_path)`, flush it to the disk and rename it to `path`: all or nothing.
 
     The temporary file lies in the same folder, so that the rename is atomic; the folder is flushed too, so
@@ -22,22 +77,34 @@ def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
     Raises:
         RunFailed: the disk refused it (full, read-only); what stood at `path` before is untouched.
     """
-    temporary = path.with_name(f".{path.name}.tmp")
+    write_all({path: write})
+
+
+def _keep(second_names: Mapping[Path, Path]) -> None:
+    """Give files a second name each, by which they can be put back; some file systems know no links."""
+    for path, second in second_names.items():
+        second.unlink(missing_ok=True)
+        with suppress(OSError):
+            os.link(path, second, follow_symlinks=False)
+
+
+def _put_back(second_names: Mapping[Path, Path], there: Set[Path]) -> None:
+    """What these files were before; those that were not `there` are removed."""
+    for path, second in second_names.items():
+        with suppress(OSError):
+            if path not in there:
+                path.unlink()
+            elif second.exists():
+                second.replace(path)
+
+
+def _flush_folder(folder: Path) -> None:
+    """So that new names in it survive a power cut."""
+    opened = os.open(folder, os.O_RDONLY)
     try:
-        write(temporary)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except (OSError, RuntimeError) as error:  # torch.save reports a full disk as RuntimeError
-        with suppress(OSError):  # a read-only file system refuses this too
-            temporary.unlink(missing_ok=True)
-        why = f"{path}: could not be written ({_reason(error)}); {_cure(error)}"
-        raise RunFailed(why, kind="disk") from error
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def _reason(error: OSError | RuntimeError) -> str:
@@ -51,16 +118,21 @@ def _cure(error: OSError | RuntimeError) -> str:
             return "choose a folder that can be written to"
         case errno.ENAMETOOLONG:
             return "choose a folder with a shorter path"
-        case errno.EISDIR | errno.ENOTDIR | errno.ENOTEMPTY:
+        case errno.EEXIST | errno.EISDIR | errno.ENOTDIR | errno.ENOTEMPTY:
             return "something of another kind lies there; move it away"
         case errno.ENOENT:
             return "its folder is gone"
     return "free some space and give the same command again"
 
 
+def text_writer(text: str) -> Writer:
+    """Writes the text; in UTF-8 with plain newlines, whatever the system."""
+    return lambda path: path.write_text(text, encoding="utf-8", newline="\n")
+
+
 def write_text(path: Path, text: str) -> None:
-    """Write a text file, all or nothing; in UTF-8 with plain newlines, whatever the system."""
-    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8", newline="\n"))
+    """Write a text file, all or nothing, as `text_writer` does."""
+    write_all({path: text_writer(text)})
 
 
 def digest(*parts: bytes) -> str:

@@ -172,7 +172,7 @@ def test_a_row_is_planned_where_it_has_records() -> None:
 def test_names_that_toml_must_quote_come_through() -> None:
     record = small_record(bits(5), dataset='a "b" \\ c', name="odd", slots={"positives": 'My"Aug'})
     board = defined(draft([record], 'The "title"\n'))
-    assert board.title == 'The "title"\n'
+    assert board.title == 'The "title"'
     assert len(places(board, record)) == 1
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from support.small_boards import LPA3, board_folder, board_of, defined
+from support.small_boards import LPA3, board_folder, board_of, defined, store
 from support.small_records import bits, changed, elsewhere, small_record, within, write
 
 from lpa3bench.boards import results as storing
@@ -169,7 +169,7 @@ def test_what_a_board_keeps_as_a_replication_never_becomes_its_run(tmp_path: Pat
     board = load_definition(folder)
     found = offered(folder, tmp_path / "new", early)
     assert ([*map(str, found.replications)], found.taken) == ([str(early)], [])
-    storing.store(board, found.taken, {}, replications=found.replications)
+    store(board, found.taken, {}, replications=found.replications)
     cell = build_board(board, storing.stored(board), {}).cell("none", "digits")
     assert cell
     assert (cell.scores, cell.replications and cell.replications.largest) == ((0.5,), pytest.approx(0.4))
@@ -181,7 +181,7 @@ def offered(board: Path, runs: Path, *records: Record) -> Sorted:
     for place, record in enumerate(records):  # two runs of a seed lie in two folders
         write(runs / str(place), record, runs=True)
     found = storing.sort(of, storing.stored(of), [runs / str(place) for place in range(len(records))])
-    storing.store(of, found.taken, {}, replications=found.replications)
+    store(of, found.taken, {}, replications=found.replications)
     return found
 
 
@@ -248,7 +248,7 @@ def test_fresh_ones_replace_replications_too(tmp_path: Path) -> None:
     folder = board_folder(tmp_path / "small", *HERE)
     offered(folder, tmp_path / "runs", THERE)
     board = load_definition(folder)
-    storing.store(board, HERE[:1], {}, alone=True)
+    store(board, HERE[:1], {}, alone=True)
     assert [path.name for path in (folder / "results").rglob("*.json")] == [HERE[0].file_name]
 
 

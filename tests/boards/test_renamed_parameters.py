@@ -58,7 +58,8 @@ def test_runs_of_all_times_are_pooled_in_a_board_of_any_time(
     runs = write(tmp_path / "runs", *records, run("eps", 3, value="0.1"), runs=True)
     board = board_folder(tmp_path / "board", text=board_with(written))
     done = call("leaderboard", "build", board, "--from", runs, "--plugin", plugin)
-    assert done.exit_code == 0, done.stderr
+    assert done.exit_code == 4, "the fourth run has no row"
+    assert '"Wavy.margin" = 0.1 }' in done.stderr
     assert json.loads((board / "board.json").read_text())["cells"][1]["n"] == 3
     assert "3 records taken, 0 refused" in done.stderr
     warned = f"warning: {board / 'board.toml'}: Wavy.{written} is called Wavy.margin now\n"

@@ -21,13 +21,14 @@ from lpa3bench.boards.board import Board
 from lpa3bench.boards.building import build_board
 from lpa3bench.boards.definition import load_definition
 from lpa3bench.boards.results import stored
-from lpa3bench.report import write_board
+from lpa3bench.report import board_pages
 from lpa3bench.report.board_json import BoardFile, board_json, board_json_schema
 from lpa3bench.report.csv_table import FORMULA, board_csv, csv_text, harmless
 from lpa3bench.report.latex import escape_latex, latex_tables
 from lpa3bench.report.markdown import board_readme, escape_markdown
 from lpa3bench.report.table_building import result_table
 from lpa3bench.report.table_text import measured_text
+from lpa3bench.runtime.files import write_all
 
 EVIL = '=HYPERLINK("x") | <script>alert(1)</script> *b* _i_ `c` $m$ & 50 % #1 {x} ~^\\'
 CLAIMS = {("lpa3", "digits"): claim("85.5 ± 1.25")}
@@ -187,7 +188,7 @@ def test_links_to_records_lead_to_files_on_the_board_of_anothers_records_too(tmp
     shows = board_folder(tmp_path / "cost", text='records_of = "digits"\n' + TOML)
     for folder in (own, shows):
         definition = load_definition(folder)
-        write_board(build_board(definition, stored(definition), {}), folder)
+        write_all(board_pages(build_board(definition, stored(definition), {}), folder))
         page = (folder / "index.html").read_text(encoding="utf-8")
         links = [link for link in re.findall(r'<a href="([^"]*)"', page) if not link.startswith("#")]
         assert len(links) == 2
@@ -195,12 +196,13 @@ def test_links_to_records_lead_to_files_on_the_board_of_anothers_records_too(tmp
 
 
 def test_all_files_are_written_and_the_same_again(tmp_path: Path) -> None:
-    paths = write_board(board(), tmp_path)
+    paths = board_pages(board(), tmp_path)
+    write_all(paths)
     assert [path.name for path in paths] == [
         "README.md", "board.csv", "board.tex", "board.json", "index.html",
     ]  # fmt: skip
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     assert before.keys() == {path.name for path in paths}
-    write_board(board(), tmp_path)
+    write_all(board_pages(board(), tmp_path))
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
     assert b"<script>alert(1)" not in before["index.html"]

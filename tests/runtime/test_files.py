@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lpa3bench.errors import RunFailed
-from lpa3bench.runtime.files import write_atomically, write_text
+from lpa3bench.runtime.files import Writer, make_folders, text_writer, write_all, write_atomically, write_text
 
 
 def test_a_file_is_replaced_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -23,6 +23,62 @@ def test_a_file_is_replaced_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
         write_atomically(path, torn)
     assert path.read_text() == "old\n"
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in folder.iterdir() if path.is_file()}
+
+
+@pytest.mark.parametrize("full_at", range(4))
+def test_several_files_are_all_new_or_all_as_they_were(tmp_path: Path, full_at: int) -> None:
+    (tmp_path / "b").write_text("old b")
+    before = contents(tmp_path)
+
+    def writer(place: int, text: str) -> Writer:
+        def write(temporary: Path) -> None:
+            temporary.write_text(text[:3])
+            if place == full_at:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            temporary.write_text(text)
+
+        return write
+
+    files = {tmp_path / name: writer(place, f"new {name}") for place, name in enumerate("abc")}
+    if full_at == len(files):
+        write_all(files)
+        assert contents(tmp_path) == {name: f"new {name}" for name in "abc"}
+        return
+    with pytest.raises(RunFailed, match=f"{'abc'[full_at]}: could not be written .No space left"):
+        write_all(files)
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("links", [True, False])
+@pytest.mark.parametrize("blocked", "abc")
+def test_a_name_that_cannot_be_taken_gives_back_those_that_were(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blocked: str, links: bool
+) -> None:
+    """A folder lies there; and where the file system knows no links, nothing that was there is lost."""
+    for name in "abc":
+        (tmp_path / name).mkdir() if name == blocked else (tmp_path / name).write_text(f"old {name}")
+    (tmp_path / "c").unlink() if blocked != "c" else None
+    before = contents(tmp_path)
+    if not links:
+        monkeypatch.setattr("os.link", lambda *_, **__: (_ for _ in ()).throw(OSError(errno.EPERM, "")))
+    with pytest.raises(RunFailed, match=f"/{blocked}: could not be written .*of another kind lies there"):
+        write_all({tmp_path / name: text_writer(f"new {name}") for name in "cab"})
+    after = contents(tmp_path)
+    assert after.keys() == before.keys()
+    assert (after == before) or not links
+
+
+def test_folders_that_cannot_be_made_are_told_with_their_cure(tmp_path: Path) -> None:
+    make_folders([tmp_path / "a" / "b", tmp_path / "a" / "b"])
+    assert (tmp_path / "a" / "b").is_dir()
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(RunFailed, match="cannot be made .*of another kind lies there"):
+            make_folders([folder])
 
 
 def test_a_read_only_file_system_refuses_the_cleaning_up_too(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from lpa3bench.boards.board import Board, Published
 from lpa3bench.boards.building import build_board
 from lpa3bench.boards.definition import BOARD_TOML, Definition, parse_definition
+from lpa3bench.boards.intake import drop_others, intake
 from lpa3bench.records import Record
+from lpa3bench.records.searches import Searched
+from lpa3bench.runtime.files import make_folders, write_all
 from support.small_records import write
 
 TOML = """
@@ -54,6 +57,22 @@ def claim(printed: str, metric: str = "accuracy.last") -> Published:
         note="Copied.",
         printed=printed,
     )
+
+
+def store(
+    definition: Definition,
+    records: Iterable[Record],
+    searched: Mapping[str, Searched],
+    *,
+    replications: Iterable[Record] = (),
+    alone: bool = False,
+) -> None:
+    """Take records into a board's results, without making its pages."""
+    taken = intake(definition, records, searched, replications=replications)
+    make_folders(path.parent for path in taken.files)
+    write_all(taken.files)
+    if alone:
+        drop_others(definition, taken.files)
 
 
 def board_of(

@@ -18,7 +18,7 @@ from matplotlib.ticker import MaxNLocator
 from lpa3bench.errors import RunFailed
 from lpa3bench.report.figures.card_text import Card, card_markdown
 from lpa3bench.report.figures.drawing import GREY_INK, LINE_COLOURS, RIGHT_INK, WRONG_INK, save, styled
-from lpa3bench.runtime.files import write_text
+from lpa3bench.runtime.files import Writer, text_writer
 
 PAGE = (8.27, 11.2)
 """Inches."""
@@ -64,13 +64,15 @@ def write_augmenter_card(card: Card, folder: Path) -> list[Path]:
         folder / "card.json": json.dumps(card, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
         folder / "CARD.md": card_markdown(card),
     }
-    for path, text in texts.items():
-        write_text(path, text)
-    return [*texts, *draw_augmenter_card(card, folder / "card")]
+    beside = {path: text_writer(text) for path, text in texts.items()}
+    return draw_augmenter_card(card, folder / "card", beside)
 
 
-def draw_augmenter_card(card: Card, out: Path) -> list[Path]:
-    """Draw the page, as SVG and as PNG. The same card gives the same bytes."""
+def draw_augmenter_card(card: Card, out: Path, beside: Mapping[Path, Writer] = {}) -> list[Path]:
+    """Draw the page, as SVG and as PNG, and write the files `beside` it in the same act.
+
+    The same card gives the same bytes.
+    """
     measures = {one["key"]: one for one in card["measures"]}
     with styled():
         figure = Figure(figsize=PAGE, layout="constrained")
@@ -88,7 +90,7 @@ def draw_augmenter_card(card: Card, out: Path) -> list[Path]:
         _classes(left, card["classes"])
         _table(right, measures)
         _foot(foot, card)
-        return save(figure, out)
+        return save(figure, out, beside)
 
 
 def _head(figure: Any, card: Card, measures: Mapping[str, Any]) -> None:

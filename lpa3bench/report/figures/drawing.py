@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from lpa3bench.errors import UsageError
-from lpa3bench.runtime.files import write_atomically
+from lpa3bench.runtime.files import Writer, write_all
 
 LINE_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito's, without the yellow that is lost on white."""
@@ -70,11 +70,14 @@ def caption(figure: Figure, text: str) -> None:
     figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=7.5, color="#333333")
 
 
-def save(figure: Figure, out: Path) -> list[Path]:
+def save(figure: Figure, out: Path, beside: Mapping[Path, Writer] = {}) -> list[Path]:
     """Write `out` as SVG and as PNG; a suffix of `out` that is one of these is taken off.
 
+    Args:
+        beside: further files that belong to the figure: all are written, or none.
+
     Returns:
-        The two files.
+        The files, the two of the figure last.
 
     Raises:
         UsageError: the folder is not there.
@@ -83,18 +86,18 @@ def save(figure: Figure, out: Path) -> list[Path]:
     stem = out.with_suffix("") if out.suffix in (".svg", ".png") else out
     if not stem.parent.is_dir():
         raise UsageError(f"--out {out}: there is no folder {stem.parent}")
-    files = []
-    for kind, metadata in (("svg", {"Date": None, "Creator": None}), ("png", {"Software": None})):
-        path = stem.with_name(f"{stem.name}.{kind}")
 
-        def write(temporary: Path, kind: str = kind, metadata: dict[str, None] = metadata) -> None:
-            figure.savefig(temporary, format=kind, dpi=DPI, metadata=metadata)
-            if kind == "svg":
-                _number_clips(temporary)
+    def svg(temporary: Path) -> None:
+        figure.savefig(temporary, format="svg", dpi=DPI, metadata={"Date": None, "Creator": None})
+        _number_clips(temporary)
 
-        write_atomically(path, write)
-        files.append(path)
-    return files
+    def png(temporary: Path) -> None:
+        figure.savefig(temporary, format="png", dpi=DPI, metadata={"Software": None})
+
+    own = {stem.with_name(f"{stem.name}.{write.__name__}"): write for write in (svg, png)}
+    files = {**beside, **own}
+    write_all(files)
+    return [*files]
 
 
 def _number_clips(svg: Path) -> None:

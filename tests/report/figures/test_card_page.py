@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 from support.made_up_cards import NASTY, card
 
@@ -28,6 +30,25 @@ def test_four_files_the_same_each_time(tmp_path: Path) -> None:
     assert "rotation" not in text  # it was not measured
     width, height = Image.open(one[3]).size
     assert height > width > 1000
+
+
+def test_a_full_disk_leaves_the_old_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of four files the last, the page as PNG, finds no room."""
+    full = False
+
+    def drawn(figure: Figure, path: Path, *, format: str, **options: object) -> None:
+        path.write_text(str(full))
+        if full and format == "png":
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Figure, "savefig", drawn)
+    written = write_augmenter_card(card(), tmp_path / "card")
+    before = [path.read_bytes() for path in written]
+    full = True
+    with pytest.raises(RunFailed, match="free some space"):
+        write_augmenter_card(card() | {"not_measured": "Mine refuses them"}, tmp_path / "card")
+    assert [path.read_bytes() for path in written] == before
+    assert {*written} == {*(tmp_path / "card").iterdir()}
 
 
 def test_what_was_not_measured_is_said(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from matplotlib import colors
 from matplotlib.figure import Figure
 
-from lpa3bench.errors import UsageError
+from lpa3bench.errors import RunFailed, UsageError
 from lpa3bench.report.figures.drawing import LINE_COLOURS, RIGHT_INK, WRONG_INK, canvas, caption, save, styled
 
 
@@ -34,6 +35,32 @@ def test_the_same_bytes_whatever_was_drawn_before(tmp_path: Path) -> None:
     assert svg.startswith(b"<?xml")
     assert b"<dc:date>" not in svg
     assert png.startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("failing", ["write", "svg", "png"])
+def test_a_full_disk_leaves_what_belongs_together_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    """The two of a figure, and what is written beside them."""
+    draw(tmp_path / "a", "before")
+    (tmp_path / "card.json").write_text("before")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    plain = Figure.savefig
+
+    def full(figure: Figure, path: Path, *, format: str, **options: object) -> None:
+        if format == failing:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        plain(figure, path, format=format, **options)
+
+    def beside(path: Path) -> None:
+        path.write_text("af" if failing == "write" else "after")
+        if failing == "write":
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Figure, "savefig", full)
+    with styled(), pytest.raises(RunFailed, match="free some space"):
+        save(canvas(1, 1), tmp_path / "a", {tmp_path / "card.json": beside})
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_text_is_text_and_nothing_in_it_is_markup(tmp_path: Path) -> None:
