@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +11,13 @@ from typing import Annotated
 import msgspec
 
 from lpa3bench.boards.board import Column, Published, Row
-from lpa3bench.boards.conditions import FIELDS, SLOT, Conditions, ConditionTable
+from lpa3bench.boards.conditions import Condition, Conditions, ConditionTable
+from lpa3bench.boards.definition_checks import wrong_baselines, wrong_conditions
 from lpa3bench.boards.measures import problem_of
 from lpa3bench.boards.published import PublishedRows, published_for, with_quotes
-from lpa3bench.boards.typed_toml import Key, Title, no_such, parse_toml
-from lpa3bench.errors import ConfigError, RenamedWarning
+from lpa3bench.boards.toml_text import Place, TomlText, read_toml
+from lpa3bench.boards.typed_toml import Key, Title, doubled, no_such, parse_toml, unreadable
+from lpa3bench.errors import RenamedWarning
 
 BOARD_TOML = "board.toml"
 NOT_MEASURED = ("unknown", "none")
@@ -68,7 +69,7 @@ class _BoardTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class Definition:
     """What a `board.toml` says."""
 
-    path: Path
+    source: TomlText
     title: str
     text: str
     metric: str
@@ -94,6 +95,11 @@ class Definition:
     """What a parameter is called now: so the conditions are written, and so records are read."""
 
     @property
+    def path(self) -> Path:
+        """Of the `board.toml`."""
+        return self.source.path
+
+    @property
     def key(self) -> str:
         """The folder's name."""
         return self.path.resolve().parent.name
@@ -104,6 +110,16 @@ class Definition:
             for column in self.columns:
                 if column.key in self.only.get(row.key, (column.key,)):
                     yield row, column
+
+    def stated(self) -> Iterator[tuple[Place, Condition]]:
+        """Every condition, with the place where it stands."""
+        parts: dict[Place, Conditions] = {(): self.conditions}
+        parts |= {("rows", index): self.of_row[row.key] for index, row in enumerate(self.rows)}
+        parts |= {("columns", index): self.of_column[column.key] for index, column in enumerate(self.columns)}
+        for place, conditions in parts.items():
+            for kind in ("match", "unless"):
+                for condition in getattr(conditions, kind):
+                    yield (*place, kind, condition.name), condition
 
 
 def load_definition(folder: Path, current: Callable[[str], str] = str) -> Definition:
@@ -116,28 +132,12 @@ def load_definition(folder: Path, current: Callable[[str], str] = str) -> Defini
         ConfigError: there is no `board.toml`, or something in it or in what was published is wrong; one line
             that opens with the file's path.
     """
-    path = folder / BOARD_TOML
-    return parse_definition(read_toml(path), path, current)
+    advice = "`--from runs/` writes one for the records there"
+    return parse_definition(read_toml(folder / BOARD_TOML, advice), current)
 
 
-def read_toml(path: Path) -> str:
-    """The text of a `board.toml`, without a byte-order mark.
-
-    Raises:
-        ConfigError: as `load_definition`.
-    """
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise ConfigError(
-            f"{path}: cannot be read ({error.strerror}); `--from runs/` writes one for the records there"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: is not UTF-8") from error
-
-
-def parse_definition(text: str, path: Path, current: Callable[[str], str] = str) -> Definition:
-    """The definition with that text, which stands in `path` or is to stand there.
+def parse_definition(source: TomlText, current: Callable[[str], str] = str) -> Definition:
+    """The definition with that text, which stands in its path or is to stand there.
 
     Args:
         current: as `load_definition` takes it.
@@ -145,23 +145,18 @@ def parse_definition(text: str, path: Path, current: Callable[[str], str] = str)
     Raises:
         ConfigError: as `load_definition`.
     """
-    board = parse_toml(text, path, _BoardTable)
-    published = published_for(path.parent)
-    if problem := next(_nonsense(board, published), None):
-        raise ConfigError(f"{path}: {problem}")
-    try:
-        rows = tuple(Row(baseline=row.baseline, **row.words(published)) for row in board.rows)
-        columns = tuple(Column(**column.words(published)) for column in board.columns)
-    except ValueError as error:
-        raise ConfigError(f"{path}: {error}") from error
+    board = parse_toml(source, _BoardTable)
+    published = published_for(source.path.parent)
+    if wrong := next(_nonsense(board, published), None):
+        raise source.error(*wrong)
 
     def now(name: str) -> str:
         if (new := current(name)) != name:
-            warnings.warn(f"{path}: {name} is called {new} now", RenamedWarning, stacklevel=2)
+            warnings.warn(f"{source.path}: {name} is called {new} now", RenamedWarning, stacklevel=2)
         return new
 
     return Definition(
-        path=path,
+        source=source,
         title=board.title,
         text=board.text.strip(),
         metric=board.metric,
@@ -171,8 +166,8 @@ def parse_definition(text: str, path: Path, current: Callable[[str], str] = str)
         conditions=_conditions(board, now),
         changed=None if board.changed is None else frozenset(map(now, board.changed)),
         records_of=board.records_of,
-        rows=rows,
-        columns=columns,
+        rows=tuple(Row(baseline=row.baseline, **row.words(published)) for row in board.rows),
+        columns=tuple(Column(**column.words(published)) for column in board.columns),
         of_row={row.key: _conditions(row, now) for row in board.rows},
         of_column={column.key: _conditions(column, now) for column in board.columns},
         only={row.key: row.columns for row in board.rows if row.columns},
@@ -203,53 +198,59 @@ def _planned(board: _BoardTable) -> dict[str, tuple[str, ...]]:
 
 
 # ------------------------------------------------------------------------------------------------- checking
-def _nonsense(board: _BoardTable, published: PublishedRows) -> Iterator[str]:
-    """What is well-formed and means nothing, in a few words each."""
+def _nonsense(board: _BoardTable, published: PublishedRows) -> Iterator[tuple[Place, str]]:
+    """What is well-formed and means nothing: where it stands, and in a few words what it is."""
     rows, columns = ([part.key for part in parts] for parts in (board.rows, board.columns))
-    lists = {"rows": rows, "columns": columns, "also": board.also, "ranked": board.ranked or ()}
-    lists |= {f"rows {row.key}: columns": row.columns for row in board.rows if row.columns}
-    for name, keys in lists.items():
-        for key, times in Counter(keys).items():
-            if times > 1:
-                yield f"{name}: {key} stands there {times} times"
-    for metric in (board.metric, *board.also):
+    head = {"title": board.title, "text": board.text}
+    yield from unreadable((), "", head)
+    for index, command in enumerate(board.commands):
+        yield from unreadable(("commands", index), "commands: ", {"line": command})
+    for name in ("also", "ranked", "changed", "commands"):
+        yield from doubled((name,), getattr(board, name) or ())
+    for index, metric in enumerate((board.metric, *board.also)):
         if problem := problem_of(metric):
-            yield f"metric: {problem}"
-    yield from _wrong_conditions(board, "the board")
+            yield ("also", index - 1) if index else ("metric",), f"metric: {problem}"
+    if board.metric in board.also:
+        yield ("also",), f"also: {board.metric} is the metric of the main table"
+    yield from wrong_conditions((), "the board", board)
     for kind, parts in (("rows", board.rows), ("columns", board.columns)):
-        for part in parts:
-            yield from _wrong_conditions(part, f"{kind} {part.key}")
-    for row in board.rows:
-        if row.baseline is not None and (row.baseline not in rows or row.baseline == row.key):
-            yield f"rows {row.key}: baseline: {no_such(row.baseline, rows)}"
+        yield from doubled((kind,), [part.key for part in parts], ("key",))
+        names = [f"{part.group.strip()}: {part.name.strip()}" for part in parts]
+        yield from doubled((kind,), [name.removeprefix(": ") for name in names], ("name",))
+        for index, part in enumerate(parts):
+            where = f"{kind} {part.key}"
+            shown = {"name": part.name, "group": part.group, "note": part.note}
+            yield from unreadable((kind, index), f"{where}: ", shown)
+            yield from wrong_conditions((kind, index), where, part)
+            try:
+                part.words(published)
+            except ValueError as error:
+                yield (kind, index, "note"), f"{where}: note: {error}"
+    yield from wrong_baselines({row.key: row.baseline for row in board.rows})
+    for index, row in enumerate(board.rows):
+        yield from doubled(("rows", index, "columns"), row.columns or ())
         for column in row.columns or ():
             if column not in columns:
-                yield f"rows {row.key}: columns: {no_such(column, columns)}"
+                yield ("rows", index, "columns"), f"rows {row.key}: columns: {no_such(column, columns)}"
     for key in board.ranked or ():
         if key not in rows:
-            yield f"ranked: {no_such(key, rows)}"
+            yield ("ranked",), f"ranked: {no_such(key, rows)}"
     yield from _wrong_claims(board, published)
 
 
-def _wrong_conditions(part: _BoardTable | _Part, where: str) -> Iterator[str]:
-    for kind in ("match", "unless"):
-        for name in getattr(part, kind):
-            if not (name in FIELDS or name.startswith(SLOT) or "." in name):
-                fields = (*FIELDS, f"{SLOT}view", "LPA3.margin")
-                yield f"{where}: {kind}: {no_such(name, fields)}"
-
-
-def _wrong_claims(board: _BoardTable, published: PublishedRows) -> Iterator[str]:
+def _wrong_claims(board: _BoardTable, published: PublishedRows) -> Iterator[tuple[Place, str]]:
     planned = _planned(board)
     for row, key in board.published.items():
+        place = ("published", row)
         if row not in planned:
-            yield f"published: {no_such(row, planned)}"
+            yield place, f"published: {no_such(row, planned)}"
         elif key not in published:
-            yield f"published {row}: {no_such(key, published)}"
+            yield place, f"published {row}: {no_such(key, published)}"
         elif not {*planned[row]} & published[key].keys():
-            columns = ", ".join(published[key])
-            yield f"published {row}: {key} has numbers for {columns}, and the row is planned in none of these"
+            has = f"{key} has numbers for {', '.join(published[key])}"
+            yield place, f"published {row}: {has}, and the row is planned in none of these"
         else:
             metric = next(iter(published[key].values())).metric
             if metric not in NOT_MEASURED and (problem := problem_of(metric)):
-                yield f"published {row}: metric of {key}: {problem}; or {' or '.join(NOT_MEASURED)}"
+                told = f"metric of {key}: {problem}; or {' or '.join(NOT_MEASURED)}"
+                yield place, f"published {row}: {told}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated
@@ -11,8 +11,8 @@ from typing import Annotated
 import msgspec
 
 from lpa3bench.boards.board import Published
-from lpa3bench.boards.typed_toml import Key, Title, no_such, parse_toml
-from lpa3bench.errors import ConfigError
+from lpa3bench.boards.toml_text import Place, read_toml
+from lpa3bench.boards.typed_toml import Key, Title, doubled, no_such, parse_toml, unreadable
 from lpa3bench.runtime.paths import shipped
 
 PUBLISHED_NAME = "published.toml"
@@ -20,7 +20,7 @@ PERCENT = 100
 
 _QUOTE = re.compile(r"\{([\w.-]+: [^{}]+)\}")
 
-Printed = Annotated[str, msgspec.Meta(pattern=r"^\d{1,3}(\.\d+)?( ± \d{1,3}(\.\d+)?)?$")]
+Printed = Annotated[str, msgspec.Meta(pattern=r"^\d{1,3}(\.\d+)?( ± \d{1,3}(\.\d+)?)?\Z")]
 """A mean in per cent, alone or with its deviation: `87.1`, `94.89 ± 0.12`. Text, as 87.1 is not 87.10."""
 
 
@@ -63,21 +63,43 @@ def load_published(path: Path) -> PublishedRows:
     Raises:
         ConfigError: it cannot be read, or something in it is wrong; one line that opens with its path.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read ({error})") from error
-    file = parse_toml(text, path, _PublishedFile)
-    sources = {source.key: source.name for source in file.sources}
-    rows: dict[str, dict[str, Published]] = {}
-    for row in file.rows:
-        if row.key in rows:
-            raise ConfigError(f"{path}: rows: the key {row.key} stands there twice")
+    source = read_toml(path)
+    file = parse_toml(source, _PublishedFile)
+    if wrong := next(_nonsense(file), None):
+        raise source.error(*wrong)
+    names = {one.key: one.name for one in file.sources}
+    return {row.key: _claims(row, names[row.source]) for row in file.rows}
+
+
+def _nonsense(file: _PublishedFile) -> Iterator[tuple[Place, str]]:
+    """What is well-formed and means nothing: where it stands, and in a few words what it is."""
+    sources = [source.key for source in file.sources]
+    keys = [row.key for row in file.rows]
+    yield from doubled(("sources",), sources, ("key",))
+    yield from doubled(("rows",), keys, ("key",))
+    for index, row in enumerate(file.rows):
+        place: Place = ("rows", index)
         if row.source not in sources:
-            raise ConfigError(f"{path}: rows {row.key}: source: {no_such(row.source, sources)}")
-        source = f"{sources[row.source]}, {row.place}" if row.place else sources[row.source]
-        rows[row.key] = {column: _claim(row, source, text) for column, text in row.values.items()}
-    return rows
+            yield (*place, "source"), f"rows {row.key}: source: {no_such(row.source, sources)}"
+        means = {column: float(printed.partition(" ± ")[0]) for column, printed in row.values.items()}
+        are_shares = all(mean <= 1 for mean in means.values())
+        for column, mean in means.items() if row.metric != "none" else ():
+            if mean > PERCENT:
+                yield (*place, "values", column), f"rows {row.key}: {column}: more than 100 per cent"
+            if mean < 1 or are_shares:
+                told = (
+                    f"{row.values[column]} looks like a share; write it in per cent, as {mean * PERCENT:.4g}"
+                )
+                yield (*place, "values", column), f"rows {row.key}: {column}: {told}"
+        shown = {"place": row.place, "note": row.note}
+        yield from unreadable(place, f"rows {row.key}: ", shown)
+    for index, source in enumerate(file.sources):
+        yield from unreadable(("sources", index), f"sources {source.key}: ", {"name": source.name})
+
+
+def _claims(row: PublishedRow, source: str) -> dict[str, Published]:
+    whole = f"{source}, {row.place}" if row.place else source
+    return {column: _claim(row, whole, printed) for column, printed in row.values.items()}
 
 
 def published_for(folder: Path) -> PublishedRows:

@@ -38,6 +38,11 @@ class Sorted:
     foreign: list[Record] = field(default_factory=list)
     """They belong to no cell of this board."""
 
+    @property
+    def readable(self) -> list[Record]:
+        """All but the refused ones."""
+        return [*self.taken, *self.known, *self.replications, *self.foreign]
+
 
 def results_of(definition: Definition) -> Path:
     """Where the board's records lie: in its own folder, or in that of the board beside it whose it shows."""

@@ -135,12 +135,14 @@ def _take(
     """
     from lpa3bench.boards.left_out import left_out
     from lpa3bench.boards.results import Sorted, stored
+    from lpa3bench.cli.boardnames import check_names
 
     definition, text = _definition(folder, places, registry, draft=draft, fresh=fresh)
     there = [] if fresh else stored(definition)
     found = _sorted(definition, there, places, registry) if places else Sorted()
     if refuse_others and not any(vars(found).values()):
         raise DataError(f"{', '.join(map(str, places))}: there is no record")
+    check_names(definition, registry, [*there, *found.readable])
     for path, reason in found.refused:
         click.echo(f"refused {path}: {reason}", err=True)
     out = [*left_out(definition, found.foreign)]
@@ -158,19 +160,21 @@ def _definition(
     folder: Path, places: tuple[Path, ...], registry: Registry, *, draft: bool, fresh: bool
 ) -> tuple[Definition, str | None]:
     """What the board shows; and the text of a draft that says so, where its `board.toml` is one to be."""
-    from lpa3bench.boards.definition import BOARD_TOML, load_definition, parse_definition, read_toml
+    from lpa3bench.boards.definition import BOARD_TOML, load_definition, parse_definition
     from lpa3bench.boards.draft_text import is_unedited
     from lpa3bench.boards.drafts import draft as drafted
     from lpa3bench.boards.results import results, stored
+    from lpa3bench.boards.toml_text import TomlText
     from lpa3bench.plugin.renames import current_names
 
     current, path = current_names(registry), folder / BOARD_TOML
-    old = None if draft else read_toml(path)
-    if old is not None and not (places and is_unedited(old)):
-        return load_definition(folder, current), None
-    kept = [] if fresh or old is None else stored(parse_definition(old, path, current))
+    old = None if draft else load_definition(folder, current)
+    if old is not None and not (places and is_unedited(old.source.text)):
+        return old, None
+    kept = [] if fresh or old is None else stored(old)
     text = drafted([*kept, *results(places, current)], folder.resolve().name)
-    return parse_definition(text, path, current), None if text == old else text
+    same = old is not None and text == old.source.text
+    return parse_definition(TomlText(path, text), current), None if same else text
 
 
 def _sorted(

@@ -16,6 +16,7 @@ RECORD = small_record(
     slots={"positives": "LPA3", "strong": "RandAugment"},
     config={
         "PES.lambda_u": "7.5",
+        "PES.nesterov": "True",
         "positives/LPA3.iterations": "0",
         "positives/LPA3.step_size": "None",
         "positives/RandAugment.domain": "'aux'",
@@ -38,6 +39,11 @@ RECORD = small_record(
         ({"LPA3.iterations": 0}, True),
         ({"LPA3.iterations": 3}, False),
         ({"positives/LPA3.iterations": 0}, True),
+        ({"positives/LPA3.iterations": 0.0}, True),
+        ({"positives/LPA3.iterations": False}, False),
+        ({"positives/LPA3.iterations": [1, False]}, False),
+        ({"PES.nesterov": True}, True),
+        ({"PES.nesterov": 1}, False),
         ({"strong/LPA3.iterations": 0}, False),
         ({"LPA3.step_size": "none"}, True),
         ({"LPA3.margin": "none"}, True),
@@ -77,6 +83,7 @@ def test_a_record_without_a_setting_has_none() -> None:
         ("True", True),
         ("(1, 2)", "(1, 2)"),
         ("@a.B()", "@a.B()"),
+        ("1e999", "1e999"),
     ],
 )
 def test_values_are_taken_from_their_text(text: str, value: object) -> None:

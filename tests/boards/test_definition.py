@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from support.small_boards import TOML, defined
 
 from lpa3bench.boards.definition import load_definition
 from lpa3bench.errors import ConfigError
+from lpa3bench.runtime.paths import shipped
 
 CLAIM = """
 [published]
@@ -38,13 +41,13 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "small"
 
 
-def refused(text: str, folder: Path) -> str:
+def refused(text: str, folder: Path) -> tuple[int | None, str]:
+    """The line, and what is wrong in it."""
     with pytest.raises(ConfigError) as caught:
         defined(text, folder)
-    message = str(caught.value)
-    assert message.startswith(f"{folder}/board.toml: ")
-    assert "\n" not in message
-    return message.removeprefix(f"{folder}/board.toml: ")
+    found = re.fullmatch(rf"{folder}/board\.toml(?::(\d+))?: (.*)", str(caught.value))
+    assert found
+    return int(found[1]) if found[1] else None, found[2]
 
 
 def test_what_it_says_comes_back(folder: Path) -> None:
@@ -77,7 +80,9 @@ def test_a_row_may_be_planned_in_some_columns_only() -> None:
 def test_a_note_may_quote_what_was_published(folder: Path) -> None:
     text = TOML.replace('name = "LP-A3"', 'name = "LP-A3"\nnote = "Claimed: {paper.lpa3: digits}, of {n}."')
     assert defined(text, folder).rows[1].note == "Claimed: 89.5 ± 3.14, of {n}."
-    assert "there is no paper.lpa" in refused(text.replace("{paper.lpa3:", "{paper.lpa:"), folder)
+    line, told = refused(text.replace("{paper.lpa3:", "{paper.lpa:"), folder)
+    assert "there is no paper.lpa" in told
+    assert text.split("\n")[line - 1].startswith("note = ")
 
 
 @pytest.mark.parametrize(
@@ -100,7 +105,41 @@ def test_a_note_may_quote_what_was_published(folder: Path) -> None:
             'baseline = "nune"',
             "rows lpa3: baseline: there is no nune; did you mean none?",
         ),
-        ('baseline = "none"', 'baseline = "lpa3"', "rows lpa3: baseline: there is no lpa3"),
+        ('baseline = "none"', 'baseline = "lpa3"', "rows lpa3: baseline: a circle, lpa3 → lpa3"),
+        (
+            'name = "no augmenter"',
+            'name = "no augmenter"\nbaseline = "lpa3"',
+            "rows none: baseline: a circle, none → lpa3 → none; one of them is compared with none",
+        ),
+        ('name = "LP-A3"', 'name = "no augmenter"', "rows: no augmenter stands there 2 times"),
+        ('name = "LP-A3"', 'name = " "', "rows lpa3: name: is blank"),
+        ('"A small board"', '" "', "title: is blank"),
+        ('"A small board"', '"A \\u001b[31mred board"', "title: has the sign U+001B"),
+        ('"For tests."', '"For \\u202etests."', "text: has the sign U+202E"),
+        ('"A small board"', '"\ufeffA small board"', "title: has the sign U+FEFF"),
+        ('"A small board"', '"A small\\nboard"', "title: has the sign U+000A"),
+        ('"A small board"', "nan", "title: must be a number, not nan"),
+        ("protocol = 1", "protocol = nan", "protocol: must be a number, not nan"),
+        ("protocol = 1", f"protocol = {10**30}", "protocol: is a number too large for TOML"),
+        ('"Digits" }', '"Digits", "LPA3.margin" = nan }', "columns[1].match.LPA3.margin: must be a number"),
+        ('"Digits" }', '"Digits", "LPA3.margin" = [1, -inf] }', "LPA3.margin[2]: must be a number, not -inf"),
+        ('lpa3 = "paper.lpa3"', "lpa3 = nan", "published.lpa3: must be a number, not nan"),
+        ('"slots.positives" = "LPA3"', '"slots.positive" = "LPA3"', "did you mean slots.positives?"),
+        (
+            '"slots.positives" = "LPA3"',
+            '"slots.positives" = false',
+            "slots.positives: must be text, not False",
+        ),
+        ('dataset = "Digits"', "dataset = 0", "columns digits: match: dataset: must be text, not 0"),
+        ('dataset = "Digits"', 'dataset = ["Digits", "Digits"]', "dataset: Digits stands there twice"),
+        ('dataset = "Digits"', 'dataset = " "', "columns digits: match: dataset: is blank"),
+        ('dataset = "Digits"', 'epochs = "30"', "epochs: must be a whole number, not '30'"),
+        ('dataset = "Digits"', "numerics = true", "numerics: must be a whole number, not True"),
+        ('dataset = "Digits"', 'identity = "1234"', "identity: 1234 is no identity, the eight digits"),
+        ('text = "For tests."', 'also = ["nll.last", "nll.last"]', "also: nll.last stands there 2 times"),
+        ('text = "For tests."', 'also = ["accuracy.last"]', "also: accuracy.last is the metric of the main"),
+        ('text = "For tests."', 'changed = ["A.b", "A.b"]', "changed: A.b stands there 2 times"),
+        ('key = "lpa3"', 'key = "lpa3\\n"', "rows[2].key: expected str matching regex"),
         ('key = "lpa3"', 'key = "none"', "rows: none stands there 2 times"),
         ("{ dataset =", "{ datset =", "columns digits: match: there is no datset; did you mean dataset?"),
         ('key = "lpa3"', 'key = "../lpa3"', "rows[2].key: expected str matching regex"),
@@ -124,15 +163,89 @@ def test_a_note_may_quote_what_was_published(folder: Path) -> None:
 def test_what_is_wrong_is_told(old: str, new: str, message: str, folder: Path) -> None:
     text = TOML + CLAIM
     assert old in text
-    assert message in refused(text.replace(old, new), folder)
+    text = text.replace(old, new)
+    line, told = refused(text, folder)
+    assert message in told
+    assert (line is None) == (old == 'title = "A small board"'), "what is missing at the head has no line"
+    where = {"": "[[columns]]"}.get(new, new.splitlines()[-1] if new else "")
+    assert line is None or text.split("\n")[line - 1].startswith(where) or where in text.split("\n")[line - 1]
 
 
 def test_a_claim_of_an_unknown_measure_is_refused(folder: Path) -> None:
     path = folder.parent / "published.toml"
     path.write_text(PUBLISHED.replace("accuracy.oracle_best", "best"), encoding="utf-8")
-    assert refused(TOML + CLAIM, folder).startswith(
-        "published lpa3: metric of paper.lpa3: best is no measure"
-    )
+    line, told = refused(TOML + CLAIM, folder)
+    assert told.startswith("published lpa3: metric of paper.lpa3: best is no measure")
+    assert (TOML + CLAIM).split("\n")[line - 1] == 'lpa3 = "paper.lpa3"'
+
+
+@pytest.mark.parametrize(
+    ("new", "message"),
+    [("9" * 5000, "is no TOML: Exceeds the limit"), ("[" * 9999, "is nested too deep")],
+    ids=["digits", "brackets"],
+)
+def test_what_stops_the_reader_is_told(folder: Path, new: str, message: str) -> None:
+    assert refused(TOML.replace('"A small board"', new), folder)[1].startswith(message)
+
+
+def test_whatever_is_typed_into_one_is_told_in_a_line_or_taken(tmp_path: Path) -> None:
+    """Lines of a shipped board repeated, lost, cut and mixed up, and values put in the place of others."""
+    draw = random.Random(12)
+    lines = (shipped("leaderboards") / "digits" / "board.toml").read_text(encoding="utf-8").splitlines()
+    values = [
+        "nan",
+        "-inf",
+        "9" * 40,
+        "false",
+        '""',
+        '" "',
+        "[]",
+        "[[]]",
+        "{}",
+        '"\\u0000"',
+        "1979-05-27",
+        '"x.y"',
+        "'",
+    ]
+    refused = 0
+    for _ in range(300):
+        changed = [*lines]
+        for _ in range(draw.randint(1, 3)):
+            place = draw.randrange(len(changed))
+            key, equals, value = changed[place].partition(" = ")
+            changed[place : place + 1] = draw.choice(
+                [
+                    [],
+                    [changed[place]] * 2,
+                    [changed[place][: draw.randint(0, 30)]],
+                    [draw.choice(changed), changed[place]],
+                    [f"{key}{equals}{draw.choice(values)}"],
+                    [f"{draw.choice(changed).partition(' = ')[0]} = {value}"],
+                    [f"{key}{equals}{draw.choice(changed).partition(' = ')[2]}"],
+                ]
+            )
+        try:
+            defined("\n".join(changed), tmp_path)
+        except ConfigError as error:
+            refused += 1
+            assert str(error).startswith(f"{tmp_path}/board.toml:")
+            assert "\n" not in str(error)
+    assert 150 < refused < 300
+
+
+def test_a_byte_order_mark_is_read_over(folder: Path) -> None:
+    folder.mkdir()
+    for marked in (b"\xef\xbb\xbf" + TOML.encode(), TOML.replace("\n", "\r\n").encode()):
+        (folder / "board.toml").write_bytes(marked)
+        assert load_definition(folder).title == "A small board"
+    (folder / "board.toml").write_bytes(TOML.encode("utf-16"))
+    with pytest.raises(ConfigError, match="board.toml: is not UTF-8"):
+        load_definition(folder)
+
+
+def test_rows_of_two_groups_may_share_a_name(folder: Path) -> None:
+    text = TOML.replace('name = "LP-A3"', 'name = "no augmenter"\ngroup = "Another network"')
+    assert [row.name for row in defined(text, folder).rows] == ["no augmenter"] * 2
 
 
 def test_a_folder_without_one_says_what_to_do(tmp_path: Path) -> None:

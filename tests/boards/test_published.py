@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -71,7 +72,7 @@ def test_numbers_are_quoted_in_the_order_of_the_file(path: Path) -> None:
     [
         ('"87.1"', '"8.71e1"', "rows[1].values[...]: expected str matching regex"),
         ('"87.1"', "87.1", "rows[1].values[...]: expected str, got float"),
-        ('key = "paper.mixup"', 'key = "paper.pes"', "rows: the key paper.pes stands there twice"),
+        ('key = "paper.mixup"', 'key = "paper.pes"', "rows: paper.pes stands there 2 times"),
         (
             'source = "paper"\nplace',
             'source = "papre"\nplace',
@@ -80,6 +81,14 @@ def test_numbers_are_quoted_in_the_order_of_the_file(path: Path) -> None:
         ("n = 3", "n = 0", "rows[1].n: expected int >= 1"),
         ('place = "Table 2"', 'palce = "Table 2"', "rows[1]: there is no palce; did you mean place?"),
         ("[[sources]]", "[[source]]", "there is no source; did you mean sources?"),
+        (
+            '"87.1"',
+            '"0.871"',
+            "paper.pes: cifar10_sym90: 0.871 looks like a share; write it in per cent",
+        ),
+        ('"87.1"', '"871"', "more than 100 per cent"),
+        ('"87.1"', "nan", "must be a number, not nan"),
+        ('place = "Table 2"', 'place = "Table\\u001b 2"', "rows paper.pes: place: has the sign U+001B"),
     ],
 )
 def test_what_is_wrong_is_told(path: Path, old: str, new: str, message: str) -> None:
@@ -87,8 +96,14 @@ def test_what_is_wrong_is_told(path: Path, old: str, new: str, message: str) -> 
     path.write_text(FILE.replace(old, new), encoding="utf-8")
     with pytest.raises(ConfigError) as caught:
         load_published(path)
-    assert str(caught.value).startswith(f"{path}: {message}")
-    assert "\n" not in str(caught.value)
+    found = re.fullmatch(rf"{path}:(\d+): (.*)", str(caught.value))
+    assert found
+    assert message in found[2]
+    changed = path.read_text(encoding="utf-8").split("\n")
+    differ = [
+        n for n, lines in enumerate(zip(changed, FILE.split("\n"), strict=True), 1) if len({*lines}) > 1
+    ]
+    assert int(found[1]) in differ or changed[int(found[1]) - 1] == "[rows.values]"
 
 
 def test_a_board_finds_its_own_rows_before_the_shipped_ones(path: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from support.small_boards import TOML, board_folder
 from support.small_records import bits, small_record, write
 
 from lpa3bench.boards.definition import parse_definition
+from lpa3bench.boards.toml_text import TomlText
 from lpa3bench.cli import main
 from lpa3bench.errors import RenamedWarning
 from lpa3bench.records import Record
@@ -71,8 +72,7 @@ def test_runs_of_all_times_are_pooled_in_a_board_of_any_time(
 def test_a_change_of_what_was_published_is_known_by_either_name() -> None:
     with pytest.warns(RenamedWarning, match=r"x/board.toml: Wavy.eps is called Wavy.margin now"):
         board = parse_definition(
-            f'changed = ["Wavy.eps"]\n{TOML}',
-            Path("x/board.toml"),
+            TomlText(Path("x/board.toml"), f'changed = ["Wavy.eps"]\n{TOML}'),
             lambda name: name.replace("eps", "margin"),
         )
     assert board.changed == {"Wavy.margin"}

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from itertools import count
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -19,7 +13,6 @@ from support.small_records import bits, elsewhere, small_record, within, write
 
 from lpa3bench.cli import main
 from lpa3bench.records import searches as search
-from lpa3bench.report.board_files import BOARD_FILES
 
 NONE = [small_record(bits(5 + seed), seed=seed, identity="0000000a") for seed in range(3)]
 LPA3_RUNS = [small_record(bits(8), seed=seed, slots=LPA3, identity="0000000b") for seed in range(3)]
@@ -81,120 +74,6 @@ def test_build_makes_a_board_of_whatever_is_there(tmp_path: Path) -> None:
     before = pages(tmp_path / "new")
     assert call("build", tmp_path / "new").exit_code == 0
     assert pages(tmp_path / "new") == before
-
-
-def keys(board: Path) -> list[str]:
-    return [row["key"] for row in json.loads((board / "board.json").read_text())["rows"]]
-
-
-@pytest.mark.parametrize("verb", [("build", "--from"), ("merge",)])
-def test_a_draft_is_drafted_anew_while_nobody_edited_it(tmp_path: Path, verb: tuple[str, ...]) -> None:
-    """A suite still runs: what it makes later is on the board too, beside what the board has alone."""
-    board = tmp_path / "new"
-    early = write(tmp_path / "early", *NONE, runs=True)
-    assert call("build", board, "--from", early).exit_code == 0
-    first = (board / "board.toml").read_text()
-    assert call("build", board, "--from", early).exit_code == 0
-    assert (board / "board.toml").read_text() == first
-    late = write(tmp_path / "late", *LPA3_RUNS, runs=True)
-    done = call(verb[0], board, *verb[1:], late)
-    assert done.exit_code == 0, done.stderr
-    assert f"wrote {board / 'board.toml'}, a draft" in done.stderr
-    assert keys(board) == ["supervised", "supervised-lpa3"]
-    whole = call("build", tmp_path / "whole" / "new", "--from", early, "--from", late)
-    assert whole.exit_code == 0
-    assert pages(tmp_path / "whole" / "new") == pages(board)
-    assert call("build", board, "--fresh", "--from", early).exit_code == 0
-    assert (board / "board.toml").read_text() == first
-
-
-@pytest.mark.parametrize("how", ["plain", "mark", "crlf", "mark taken off"])
-def test_an_edited_draft_stays_and_what_it_has_no_cell_for_is_named(tmp_path: Path, how: str) -> None:
-    board = tmp_path / "new"
-    call("build", board, "--from", write(tmp_path / "early", *NONE, runs=True))
-    toml = board / "board.toml"
-    text = toml.read_text()
-    edited = {
-        "plain": text.replace('name = "Digits"', 'name = "Mine"'),
-        "mark": text.replace("# A draft", "# Our board"),
-        "crlf": text.replace("Digits", "Mine", 1).replace("\n", "\r\n"),
-        "mark taken off": text.partition("\n")[2],
-    }[how]
-    toml.write_bytes(edited.encode())
-    done = call("build", board, "--from", write(tmp_path / "late", *LPA3_RUNS, runs=True))
-    assert done.exit_code == 4
-    assert toml.read_bytes() == edited.encode()
-    (line,) = [line for line in done.stderr.splitlines() if "left out d" in line]
-    start = f"left out {LPA3_RUNS[0].name}-{LPA3_RUNS[0].identity} (seeds 0, 1, 2): no row is for it; add to "
-    assert line.startswith(f"{start}{toml} [[rows]] with ")
-    advice = line.partition("[[rows]] with ")[2].replace(", name", "\nname").replace(", match", "\nmatch")
-    toml.write_bytes(f"{edited}\n[[rows]]\n{advice}\n".encode())
-    again = call("build", board, "--from", tmp_path / "late")
-    assert again.exit_code == 0, again.stderr
-    assert keys(board) == ["supervised", "supervised-lpa3"]
-
-
-def test_what_the_whole_board_turns_away_is_named_and_no_failure(tmp_path: Path) -> None:
-    only_here = TOML.replace("protocol = 1", 'protocol = 1\nmatch = { dataset = "Digits" }')
-    board = board_folder(tmp_path / "mine", text=only_here)
-    runs = write(tmp_path / "runs", *NONE, small_record(bits(5), dataset="Other"), runs=True)
-    done = call("build", board, "--from", runs)
-    assert done.exit_code == 0
-    assert "(seed 0): not of this board: dataset is not Digits; " in done.stderr
-    assert call("merge", board, runs).exit_code == 4
-
-
-def everything(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-@pytest.mark.parametrize("verb", ["build", "fresh", "merge"])
-def test_a_full_disk_leaves_a_board_as_it_was_whenever_it_gets_full(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str
-) -> None:
-    """At the k-th file that is written, or the k-th that gets its name, for every k."""
-    monkeypatch.setitem(BOARD_FILES, "index.html", lambda board: f"{board.measured}")  # templates take long
-    board = tmp_path / "new"
-    call("build", board, "--from", write(tmp_path / "early", *NONE, runs=True))
-    late = write(tmp_path / "late", *LPA3_RUNS[:1], runs=True)
-    words = {
-        "build": ("build", board, "--from", late),
-        "fresh": ("build", board, "--fresh", "--from", late),
-        "merge": ("merge", board, late),
-    }[verb]
-    before = everything(board)
-    for name, function in (("write_text", Path.write_text), ("replace", Path.replace)):
-        failed = 0
-        while True:
-            with full_disk(monkeypatch, name, function, after=failed):
-                done = call(*words)
-            if done.exit_code == 0:
-                break
-            assert (done.exit_code, done.stderr.count("free some space")) == (1, 1), done.stderr
-            assert everything(board) == before, f"{name} {failed}"
-            failed += 1
-        assert failed == 7, "the record, board.toml and five pages"
-        assert everything(board).keys() - before.keys() == {f"results/{LPA3_RUNS[0].file_name}"}
-        shutil.rmtree(board)
-        call("build", board, "--from", tmp_path / "early")
-        assert everything(board) == before
-
-
-@contextmanager
-def full_disk(
-    monkeypatch: pytest.MonkeyPatch, name: str, function: Callable[..., Any], *, after: int
-) -> Iterator[None]:
-    """The disk is full once so many calls of that method of `Path` have been made."""
-    calls = count()
-
-    def refusing(path: Path, *words: Any, **options: Any) -> Any:
-        if next(calls) == after:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return function(path, *words, **options)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Path, name, refusing)
-        yield
 
 
 def test_the_trials_behind_a_record_are_told_though_it_came_by_itself_or_before_them(tmp_path: Path) -> None:
@@ -343,6 +222,19 @@ def test_a_wrong_definition_is_told_in_one_line(tmp_path: Path) -> None:
     done = call("build", board)
     assert done.exit_code == 3
     assert done.stderr == (
-        f"error: {board / 'board.toml'}: metric: lest is no rule; there are last, mean_last_10, "
+        f"error: {board / 'board.toml'}:4: metric: lest is no rule; there are last, mean_last_10, "
         "mean_last_20, median_last_20, val_selected, oracle_best\n"
     )
+
+
+@pytest.mark.parametrize("verb", ["build", "merge"])
+def test_a_name_that_is_nowhere_is_refused_before_anything_is_written(tmp_path: Path, verb: str) -> None:
+    text = TOML.replace('match = { "slots.positives" = "LPA3" }', 'match = { "sots.positives" = "LPA3" }')
+    board = board_folder(tmp_path / "mine", text=text)
+    runs = write(tmp_path / "runs", *NONE, runs=True)
+    done = call(verb, board, *(["--from"] if verb == "build" else []), runs)
+    assert (done.exit_code, done.stdout) == (3, "")
+    assert (
+        f"{board / 'board.toml'}:21: there is no sots.positives; did you mean slots.positives?" in done.stderr
+    )
+    assert [path.name for path in board.iterdir() if path.is_file()] == ["board.toml"]

@@ -10,6 +10,7 @@ from lpa3bench.boards.board import Board, Published
 from lpa3bench.boards.building import build_board
 from lpa3bench.boards.definition import BOARD_TOML, Definition, parse_definition
 from lpa3bench.boards.intake import drop_others, intake
+from lpa3bench.boards.toml_text import TomlText
 from lpa3bench.records import Record
 from lpa3bench.records.searches import Searched
 from lpa3bench.runtime.files import make_folders, write_all
@@ -42,7 +43,7 @@ LPA3 = {"positives": "LPA3"}
 
 def defined(text: str = TOML, folder: Path = Path("small")) -> Definition:
     """The definition with that text, as if it stood in the folder."""
-    return parse_definition(text, folder / BOARD_TOML)
+    return parse_definition(TomlText(folder / BOARD_TOML, text))
 
 
 def claim(printed: str, metric: str = "accuracy.last") -> Published:

@@ -1,0 +1,87 @@
+"""Conditions and baselines of a `board.toml` that are well-formed and mean nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Protocol
+
+from lpa3bench.boards.conditions import (
+    FIELDS,
+    IDENTITY,
+    NUMERICS,
+    SLOT,
+    ConditionTable,
+    ConditionValue,
+    equal,
+)  # fmt: skip
+from lpa3bench.boards.toml_text import Place
+from lpa3bench.boards.typed_toml import no_such
+from lpa3bench.types import SLOTS
+
+WHOLE_NUMBERS = ("epochs", NUMERICS)
+"""Fields that are one; the other fields and the slots are text."""
+
+
+class _Conditioned(Protocol):
+    """The board, a row or a column."""
+
+    @property
+    def match(self) -> ConditionTable: ...
+    @property
+    def unless(self) -> ConditionTable: ...
+
+
+def wrong_conditions(place: Place, where: str, part: _Conditioned) -> Iterator[tuple[Place, str]]:
+    """What a condition names that no record has, and values that no record can have there.
+
+    Parameters are known to plugins, and not here.
+    """
+    for kind, table in (("match", part.match), ("unless", part.unless)):
+        for name, wanted in table.items():
+            values = wanted if isinstance(wanted, list) else [wanted]
+            if problem := _unknown(name) or _wrong_value(name, values):
+                yield (*place, kind, name), f"{where}: {kind}: {problem}"
+
+
+def _unknown(name: str) -> str | None:
+    slots = [f"{SLOT}{slot}" for slot in SLOTS]
+    if name in FIELDS or name in slots:
+        return None
+    if name.startswith(SLOT) or "." not in name:
+        return no_such(name, (*FIELDS, *slots, "LPA3.margin"))
+    return None
+
+
+def _wrong_value(name: str, values: list[ConditionValue]) -> str | None:
+    for index, value in enumerate(values):
+        if any(equal(value, other) for other in values[:index]):
+            return f"{name}: {value} stands there twice"
+        if isinstance(value, str) and not value.strip():
+            return f"{name}: is blank"
+        if name in WHOLE_NUMBERS and type(value) is not int:
+            return f"{name}: must be a whole number, not {value!r}"
+        if (name in FIELDS or name.startswith(SLOT)) and name not in WHOLE_NUMBERS and type(value) is not str:
+            return f"{name}: must be text, not {value!r}"
+        if name == IDENTITY and not re.fullmatch("[0-9a-f]{8}", str(value)):
+            return f"{name}: {value} is no identity, the eight digits in a run's name"
+    return None
+
+
+def wrong_baselines(baselines: Mapping[str, str | None]) -> Iterator[tuple[Place, str]]:
+    """Baselines that are no row, and rows that are, from one to the next, compared with themselves.
+
+    Args:
+        baselines: of every row, by its key.
+    """
+    for index, (row, baseline) in enumerate(baselines.items()):
+        place = ("rows", index, "baseline")
+        if baseline is not None and baseline not in baselines:
+            yield place, f"rows {row}: baseline: {no_such(baseline, baselines)}"
+            continue
+        chain = [row]
+        while (after := baselines.get(chain[-1])) and after not in chain:
+            chain.append(after)
+        if after == row:
+            circle = " → ".join((*chain, row))
+            yield place, f"rows {row}: baseline: a circle, {circle}; one of them is compared with none"
