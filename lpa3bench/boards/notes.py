@@ -20,7 +20,7 @@ def notes(
         labels_agree: all runs of one seed and column had the same labels, where they are of one kind.
     """
     return (
-        *_numbers(definition, measures),
+        *_numbers(definition, measures, cells),
         *_coverage(cells),
         *_labels(cells, labels_agree),
         *_replications(cells),
@@ -30,7 +30,7 @@ def notes(
     )
 
 
-def _numbers(definition: Definition, measures: Mapping[str, Measure]) -> Iterator[str]:
+def _numbers(definition: Definition, measures: Mapping[str, Measure], cells: Sequence[Cell]) -> Iterator[str]:
     measure = measures[definition.metric]
     yield f"Every cell shows one measure: {measure.name}. {measure.text}"
     yield (
@@ -39,7 +39,15 @@ def _numbers(definition: Definition, measures: Mapping[str, Measure]) -> Iterato
         "interval as well. Runs of different experiments are never pooled."
     )
     for name in definition.also:
+        if not any(_has(cell, name) for cell in cells):
+            continue
         yield f"Also shown, and never mixed with it: {measures[name].name}. {measures[name].text}"
+
+
+def _has(cell: Cell, name: str) -> bool:
+    """Whether a number of that measure stands in a table of its own, measured or claimed."""
+    claimed = cell.published is not None and cell.published.metric == name
+    return claimed or cell.other_scores.get(name) is not None
 
 
 def _coverage(cells: Sequence[Cell]) -> Iterator[str]:
@@ -58,9 +66,10 @@ def _labels(cells: Sequence[Cell], agree: bool) -> Iterator[str]:
     if not any(cell.n for cell in cells):
         return
     if agree:
+        paired = ", so rows are compared seed by seed" if any(cell.comparison for cell in cells) else ""
         yield (
-            "In every column all runs of one seed had the same given labels (their hashes are equal), so "
-            "rows are compared seed by seed."
+            "In every column all runs of one seed had the same given labels (their hashes are "
+            f"equal){paired}."
         )
     else:
         yield "Some rows of a column had other labels with the same seed; these runs make no pairs."

@@ -57,10 +57,12 @@ def _head(board: Board) -> Iterator[str]:
     for paragraph in re.split(r"\n\s*\n", board.text):
         if paragraph.strip():
             yield escape_markdown(paragraph)
+    more = {"curves": any(cell.curve for cell in board.cells), "records": bool(board.records)}
+    with_more = " and ".join(name for name, there in more.items() if there)
     yield (
         f"{board.measured} of {len(board.cells)} cells are measured, protocol version {board.protocol}. "
-        "[index.html](index.html) has the same with curves and records; [board.csv](board.csv), "
-        "[board.tex](board.tex) and [board.json](board.json) have the numbers."
+        f"[index.html](index.html) has the same{f' with {with_more}' if with_more else ''}; "
+        "[board.csv](board.csv), [board.tex](board.tex) and [board.json](board.json) have the numbers."
     )
 
 

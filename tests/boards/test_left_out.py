@@ -103,8 +103,8 @@ def test_what_would_have_to_be_added_is_said() -> None:
     ours, theirs = {"positives": "Mine"}, {"LPA3.iterations": "0"}
     assert told(TOML, slots=ours) == (
         'no row is for it; add to small/board.toml [[rows]] with key = "supervised-mine", '
-        'name = "Supervised + Mine", match = { "task" = "Supervised", "slots.view" = "none", "slots.strong" = "none", '
-        '"slots.positives" = "Mine" }'
+        'name = "Supervised + Mine", match = { "task" = "Supervised", "slots.view" = "none", '
+        '"slots.strong" = "none", "slots.positives" = "Mine" }'
     )
     assert told(TOML, dataset="Other") == (
         'no column is for it; add to small/board.toml [[columns]] with key = "other", name = "Other", '

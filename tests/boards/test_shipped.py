@@ -67,6 +67,12 @@ def test_no_record_tells_of_the_folders_of_who_ran_it(key: str) -> None:
         assert not re.search(r"/(home|root|tmp|mnt|work|Users)/", record.path.read_text(encoding="utf-8"))
 
 
+@pytest.mark.parametrize("key", KEYS)
+def test_a_text_tells_of_no_table_that_runs_have_yet_to_fill(key: str) -> None:
+    """Those beside the main one are there once there are numbers for them."""
+    assert not re.search(r"\bstands? (below|above)\b", load_definition(shipped("leaderboards") / key).text)
+
+
 def test_published_numbers_stand_from_the_start() -> None:
     claims = {key: load_definition(shipped("leaderboards") / key).published for key in KEYS}
     assert {key: len(found) for key, found in claims.items() if found} == {

@@ -21,7 +21,9 @@ from lpa3bench.boards.board import Board
 from lpa3bench.boards.building import build_board
 from lpa3bench.boards.definition import load_definition
 from lpa3bench.boards.results import stored
+from lpa3bench.records import Record
 from lpa3bench.report import board_pages
+from lpa3bench.report.board_files import BOARD_FILES
 from lpa3bench.report.board_json import BoardFile, board_json, board_json_schema
 from lpa3bench.report.csv_table import FORMULA, board_csv, csv_text, harmless
 from lpa3bench.report.latex import escape_latex, latex_tables
@@ -64,7 +66,8 @@ def test_claims_of_other_measures_are_marked_and_the_marks_explained() -> None:
         ("none", "digits"): claim("88", "accuracy.oracle_best"),
         ("third", "digits"): claim("77.00", "unknown"),
     }
-    third = TOML[TOML.rindex("[[rows]]") :].replace("lpa3", "third").replace("LPA3", "None of ours")
+    third = TOML[TOML.rindex("[[rows]]") :].replace("lpa3", "third")
+    third = third.replace("LPA3", "None of ours").replace("LP-A3", "Third")
     made = board_of(small_record(bits(6)), text=TOML + third, published=claims)
     page, text = board_readme(made), latex_tables(made)
     assert "| claimed | 85.5 ± 1.25 (3) |" in page, "of the board's own measure"
@@ -206,3 +209,25 @@ def test_all_files_are_written_and_the_same_again(tmp_path: Path) -> None:
     write_all(board_pages(board(), tmp_path))
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
     assert b"<script>alert(1)" not in before["index.html"]
+
+
+ALSO = TOML.replace("protocol = 1", 'also = ["accuracy.oracle_best", "accuracy.mean_last_10"]\nprotocol = 1')
+
+
+@pytest.mark.parametrize("name", ["README.md", "index.html"])
+def test_a_page_speaks_of_tables_that_are_there_alone(name: str) -> None:
+    """And of curves, records and comparisons; the runs are too short for a mean over ten epochs."""
+    also = "Also shown, and never mixed with it: accuracy, best on test."
+    compared = {"compared seed by seed", "correction"}
+    too_short = also.replace("best on test", "mean of the last 10")
+    words = {also, too_short, *compared}
+    words |= {"with curves", "and records"} if name == "README.md" else {"Convergence", "Cells in detail"}
+    none, lpa3 = small_record(bits(5), earlier=[0.5]), small_record(bits(8), slots=LPA3)
+
+    def said(*records: Record) -> set[str]:
+        page = BOARD_FILES[name](board_of(*records, text=ALSO))
+        return {word for word in words if word in page}
+
+    assert said() == set()
+    assert said(none) == words - {too_short, *compared}
+    assert said(none, lpa3) == words - {too_short}
