@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +17,12 @@ from lpa3bench.analysis.trained_run import Trained, open_run
 from lpa3bench.errors import RunFailed, UsageError
 from lpa3bench.export.finished_run import CONFIG, WEIGHTS, is_export, predict
 from lpa3bench.export.model_card import write_card
+from lpa3bench.runtime.files import make_folders, text_writer, write_all
 from lpa3bench.training.run_directory import RunDirectory
 
 CARD = "README.md"
-_TEMPORARY = {name: f".{name}.lpa3bench-tmp" for name in (WEIGHTS, CONFIG, CARD)}
+_LEFT_OVER = {f".{name}.{end}" for name in (WEIGHTS, CONFIG, CARD) for end in ("tmp", "old")}
+"""What a killed export leaves."""
 LOOKED_AT = 64
 """Test images on which the networks' own prediction is compared with the task's."""
 
@@ -129,28 +130,21 @@ def _check_free(target: Path, *, called: Path) -> None:
     """Refuse a folder in which our three files might replace somebody else's."""
     if not target.exists() or is_export(target / WEIGHTS):
         return
-    if not target.is_dir() or any(file.name not in _TEMPORARY.values() for file in target.iterdir()):
+    if not target.is_dir() or any(file.name not in _LEFT_OVER for file in target.iterdir()):
         raise UsageError(f"{called}: holds something else; choose another --out")
 
 
 def _write(target: Path, tensors: dict[str, Any], about: dict[str, Any], config: bytes, card: str) -> None:
-    """Write the three files beside their places, then put them there: a full disk leaves the old ones."""
-    writes: dict[str, Callable[[Path], Any]] = {
-        # `save_file` would leave it readable by its owner alone.
-        WEIGHTS: lambda path: path.write_bytes(save(tensors, {"lpa3bench": json.dumps(about)})),
-        CONFIG: lambda path: path.write_bytes(config),
-        CARD: lambda path: path.write_text(card, encoding="utf-8", newline="\n"),
-    }
-    try:
-        target.mkdir(parents=True, exist_ok=True)
-        for name, write in writes.items():
-            write(target / _TEMPORARY[name])
-        for name in writes:
-            (target / _TEMPORARY[name]).replace(target / name)
-    except (OSError, SafetensorError) as error:
-        for name in writes:
-            with suppress(OSError):
-                (target / _TEMPORARY[name]).unlink(missing_ok=True)
-        raise RunFailed(
-            f"{target}: could not be written ({error}); free some space or choose --out"
-        ) from error
+    """Write the three files as one act: a full disk leaves the old ones."""
+    try:  # `save_file` would leave the file readable by its owner alone
+        weights = save(tensors, {"lpa3bench": json.dumps(about)})
+    except SafetensorError as error:
+        raise RunFailed(f"{target / WEIGHTS}: could not be written ({error})") from error
+    make_folders([target])
+    write_all(
+        {
+            target / WEIGHTS: partial(Path.write_bytes, data=weights),
+            target / CONFIG: partial(Path.write_bytes, data=config),
+            target / CARD: text_writer(card),
+        }
+    )
