@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -10,9 +11,10 @@ import click
 
 from lpa3bench.config.bindings import RUN, SLOTS, SUITE
 from lpa3bench.config.names import WEAK_VIEW
-from lpa3bench.errors import UsageError
+from lpa3bench.errors import RunFailed, UsageError
 from lpa3bench.plugin.registry import Registry, load_registry
 from lpa3bench.plugin.scaffold import SCAFFOLD_KINDS, Names, files, run_command, words
+from lpa3bench.runtime.files import make_folders, text_writer, write_all
 
 WORDS = {"dataset": "data set"}
 """What a kind is called in a sentence, where it is not what the command line calls it."""
@@ -42,13 +44,13 @@ def command(kind: str, name: str, into: Path) -> None:
     _refuse_taken(names, load_registry())
     if folder.exists():
         raise UsageError(f"{folder}: there is something of that name already; choose another name or --into")
-    for path, text in files(kind, names).items():
-        target = folder / path
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise UsageError(f"{target}: cannot be written ({error.strerror})") from error
+    made = {folder / path: text_writer(text) for path, text in files(kind, names).items()}
+    try:
+        make_folders(path.parent for path in made)
+        write_all(made)
+    except RunFailed:
+        shutil.rmtree(folder, ignore_errors=True)  # the same command would find something of that name
+        raise
     click.echo(f"Written: {folder}, with {WORDS.get(kind, kind)} {name}, which works as it is. Next:\n")
     for line in next_commands(kind, names, folder):
         click.echo(f"  {line}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shlex
@@ -9,7 +10,9 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -195,6 +198,24 @@ def test_a_place_that_cannot_be_written_to_is_one_line(tmp_path: Path) -> None:
     result = new("augmenter", "SoftBlur", "--into", tmp_path / "file")
     assert result.exit_code == 2
     assert "Traceback" not in result.output
+
+
+def test_a_full_disk_leaves_no_half_of_a_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = count()
+    plain = Path.write_text
+
+    def full(path: Path, *words: Any, **options: Any) -> int:
+        if next(calls) == 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return plain(path, *words, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_text", full)
+        result = new("augmenter", "SoftBlur", "--into", tmp_path)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "free some space and give the same command again" in result.stderr
+    assert [*tmp_path.iterdir()] == []
+    assert new("augmenter", "SoftBlur", "--into", tmp_path).exit_code == 0
 
 
 def test_an_unknown_kind_names_the_kinds() -> None:
