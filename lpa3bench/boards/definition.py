@@ -12,7 +12,7 @@ import msgspec
 
 from lpa3bench.boards.board import Column, Published, Row
 from lpa3bench.boards.conditions import Condition, Conditions, ConditionTable
-from lpa3bench.boards.definition_checks import wrong_baselines, wrong_conditions
+from lpa3bench.boards.definition_checks import never_met, wrong_baselines, wrong_conditions
 from lpa3bench.boards.measures import problem_of
 from lpa3bench.boards.published import PublishedRows, published_for, with_quotes
 from lpa3bench.boards.toml_text import Place, TomlText, read_toml
@@ -222,16 +222,23 @@ def _nonsense(board: _BoardTable, published: PublishedRows) -> Iterator[tuple[Pl
             shown = {"name": part.name, "group": part.group, "note": part.note}
             yield from unreadable((kind, index), f"{where}: ", shown)
             yield from wrong_conditions((kind, index), where, part)
+            if told := never_met(part.match, board.match):
+                yield (kind, index, "match"), f"{where}: match: {told}, in the board's; no record meets both"
             try:
                 part.words(published)
             except ValueError as error:
                 yield (kind, index, "note"), f"{where}: note: {error}"
     yield from wrong_baselines({row.key: row.baseline for row in board.rows})
+    asked = {column.key: column.match for column in board.columns}
     for index, row in enumerate(board.rows):
         yield from doubled(("rows", index, "columns"), row.columns or ())
         for column in row.columns or ():
             if column not in columns:
                 yield ("rows", index, "columns"), f"rows {row.key}: columns: {no_such(column, columns)}"
+        for column in row.columns or columns:
+            if told := never_met(row.match, asked.get(column, {})):
+                why = f"{told}, in column {column}, where the row is planned; no record meets both"
+                yield ("rows", index, "match"), f"rows {row.key}: match: {why}"
     for key in board.ranked or ():
         if key not in rows:
             yield ("ranked",), f"ranked: {no_such(key, rows)}"

@@ -39,8 +39,7 @@ def wrong_conditions(place: Place, where: str, part: _Conditioned) -> Iterator[t
     """
     for kind, table in (("match", part.match), ("unless", part.unless)):
         for name, wanted in table.items():
-            values = wanted if isinstance(wanted, list) else [wanted]
-            if problem := _unknown(name) or _wrong_value(name, values):
+            if problem := _unknown(name) or _wrong_value(name, _alternatives(wanted)):
                 yield (*place, kind, name), f"{where}: {kind}: {problem}"
 
 
@@ -66,6 +65,21 @@ def _wrong_value(name: str, values: list[ConditionValue]) -> str | None:
         if name == IDENTITY and not re.fullmatch("[0-9a-f]{8}", str(value)):
             return f"{name}: {value} is no identity, the eight digits in a run's name"
     return None
+
+
+def never_met(one: ConditionTable, other: ConditionTable) -> str | None:
+    """The field or slot of which the two ask for different values, so that no record meets both."""
+    for name in one:
+        if name in other and (name in FIELDS or name.startswith(SLOT)):  # parameters may be several
+            ours, theirs = _alternatives(one[name]), _alternatives(other[name])
+            if not any(equal(value, wanted) for value in ours for wanted in theirs):
+                here, there = (" or ".join(map(str, values)) for values in (ours, theirs))
+                return f"{name} is {here} here and {there} there"
+    return None
+
+
+def _alternatives(wanted: ConditionValue | list[ConditionValue]) -> list[ConditionValue]:
+    return wanted if isinstance(wanted, list) else [wanted]
 
 
 def wrong_baselines(baselines: Mapping[str, str | None]) -> Iterator[tuple[Place, str]]:

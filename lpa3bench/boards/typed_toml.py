@@ -85,10 +85,9 @@ def doubled(place: Place, names: Sequence[str], key: Place = ()) -> Iterator[tup
     Args:
         key: where in each of the tables of that place the name stands.
     """
-    where = ".".join(map(str, place))
     for index, name in enumerate(names):
         if name in names[:index]:
-            yield (*place, index, *key), f"{where}: {name} stands there {names.count(name)} times"
+            yield (*place, index, *key), f"{_shown(place)}: {name} stands there {names.count(name)} times"
 
 
 def unreadable(place: Place, before: str, texts: Mapping[str, str]) -> Iterator[tuple[Place, str]]:

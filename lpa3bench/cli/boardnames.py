@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from lpa3bench.boards.conditions import FIELDS, NONE, SLOT, Condition, unscoped
 from lpa3bench.boards.definition import Definition
+from lpa3bench.boards.measures import is_cost, metric_of
 from lpa3bench.boards.toml_text import Place
+from lpa3bench.cli.storedmetrics import StoredMetrics
 from lpa3bench.config.bindings import RUN, SLOTS, Origin
 from lpa3bench.config.names import RUN_KINDS, WEAK_VIEW, Catalogue
 from lpa3bench.config.typecheck import Mismatch, advice, fit_value, nearest
@@ -33,6 +35,8 @@ def check_names(definition: Definition, registry: Registry, records: Iterable[Re
             `board.toml` and the nearest one.
     """
     known = _Known(registry, [*records], definition.path.parent)
+    for place, metric in ((("metric",), definition.metric), *((("also",), key) for key in definition.also)):
+        known.check_metric(metric, _origin(definition, place))
     for place, condition in definition.stated():
         known.check(condition, _origin(definition, place))
     for name in sorted(definition.changed or ()):
@@ -74,6 +78,17 @@ class _Known:
                 hint = advice(str(value), self.settings, "settings")
                 where = f"no record, no shipped gin file and none in {self.folder} has it"
                 raise origin.error(f"setting: there is no {value}: {where}; {hint}")
+
+    def check_metric(self, measure: str, origin: Origin) -> None:
+        """Raises ConfigError where no record has that metric and no plugin computes it."""
+        name = metric_of(measure)
+        names = {name for record in self.records for name in record.metrics}
+        registered = [entry.name for entry in self.registry.kind("metrics")]
+        if is_cost(measure) or name in names or name.replace("_", "") in map(str.lower, registered):
+            return
+        if StoredMetrics(self.registry).metric(name) is None:
+            hint = advice(name, names or registered, "metrics")
+            raise origin.error(f"there is no metric {name} among plugins and records; {hint}")
 
     def check_parameter(self, name: str, values: Sequence[Any], origin: Origin) -> None:
         """Raises ConfigError where there is no such parameter, or it cannot have one of these values.

@@ -139,6 +139,16 @@ def test_a_note_may_quote_what_was_published(folder: Path) -> None:
         ('text = "For tests."', 'also = ["nll.last", "nll.last"]', "also: nll.last stands there 2 times"),
         ('text = "For tests."', 'also = ["accuracy.last"]', "also: accuracy.last is the metric of the main"),
         ('text = "For tests."', 'changed = ["A.b", "A.b"]', "changed: A.b stands there 2 times"),
+        (
+            "protocol = 1",
+            'protocol = 1\nmatch = { dataset = ["FashionMNIST", "CIFAR10"] }',
+            "columns digits: match: dataset is Digits here and FashionMNIST or CIFAR10 there, in the board's",
+        ),
+        (
+            '{ "slots.positives" = "none" }',
+            '{ dataset = "CIFAR10" }',
+            "rows none: match: dataset is CIFAR10 here and Digits there, in column digits, where the row is",
+        ),
         ('key = "lpa3"', 'key = "lpa3\\n"', "rows[2].key: expected str matching regex"),
         ('key = "lpa3"', 'key = "none"', "rows: none stands there 2 times"),
         ("{ dataset =", "{ datset =", "columns digits: match: there is no datset; did you mean dataset?"),
@@ -167,7 +177,10 @@ def test_what_is_wrong_is_told(old: str, new: str, message: str, folder: Path) -
     line, told = refused(text, folder)
     assert message in told
     assert (line is None) == (old == 'title = "A small board"'), "what is missing at the head has no line"
-    where = {"": "[[columns]]"}.get(new, new.splitlines()[-1] if new else "")
+    if "in the board's" in message:
+        where = 'match = { dataset = "Digits" }'
+    else:
+        where = {"": "[[columns]]"}.get(new, new.splitlines()[-1] if new else "")
     assert line is None or text.split("\n")[line - 1].startswith(where) or where in text.split("\n")[line - 1]
 
 

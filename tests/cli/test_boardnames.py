@@ -52,7 +52,10 @@ def refused(text: str, registry: Registry, folder: Path = Path("small")) -> str:
         ('"RandAugment.recipe" = "autoaugmnet_cifar10"', "did you mean 'autoaugment_cifar10'"),
         ('setting = "resnet100"', "has it; did you mean resnet"),
         ('setting = ["mine", "mien"]', "has it; did you mean mine"),
-        ('dataset = "Digist"', "dataset: there is no Digist among datasets and records; did you mean Digits"),
+        (
+            'dataset = ["Digits", "Digist"]',
+            "there is no Digist among datasets and records; did you mean Digits",
+        ),
         (
             'task = "Superwised"',
             "there is no Superwised among tasks and records; did you mean Supervised?",
@@ -79,6 +82,23 @@ def test_what_may_be_changed_must_be_there_too(name: str, registry: Registry) ->
     told = refused(f'changed = ["LPA3.margin", "{name}"]\n{TOML}', registry)
     assert told.startswith("small/board.toml:1: ")
     assert "did you mean" in told
+
+
+@pytest.mark.parametrize(
+    ("metric", "known"),
+    [("accuracy.last", True), ("macro_auc.last", True), ("passes_per_step", True), ("acuracy.last", False)],
+)
+def test_a_metric_is_one_of_a_record_or_of_a_plugin(metric: str, known: bool, registry: Registry) -> None:
+    text = TOML.replace('"accuracy.last"', f'"{metric}"')
+    if known:
+        check_names(defined(text), registry, RECORDS)
+    else:
+        told = (
+            "small/board.toml:4: there is no metric acuracy among plugins and records; did you mean accuracy?"
+        )
+        assert refused(text, registry) == told
+        also = TOML.replace("protocol = 1", f'also = ["{metric}"]\nprotocol = 1')
+        assert refused(also, registry).startswith("small/board.toml:5: there is no metric acuracy")
 
 
 @pytest.mark.parametrize(
