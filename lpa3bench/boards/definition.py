@@ -15,7 +15,7 @@ from lpa3bench.boards.conditions import Condition, Conditions, ConditionTable
 from lpa3bench.boards.definition_checks import never_met, wrong_baselines, wrong_conditions
 from lpa3bench.boards.measures import problem_of
 from lpa3bench.boards.published import PublishedRows, published_for, with_quotes
-from lpa3bench.boards.toml_text import Place, TomlText, read_toml
+from lpa3bench.boards.toml_text import TomlPlace, TomlText, read_toml
 from lpa3bench.boards.typed_toml import Key, Title, doubled, no_such, parse_toml, unreadable
 from lpa3bench.errors import RenamedWarning
 
@@ -111,9 +111,9 @@ class Definition:
                 if column.key in self.only.get(row.key, (column.key,)):
                     yield row, column
 
-    def stated(self) -> Iterator[tuple[Place, Condition]]:
+    def stated(self) -> Iterator[tuple[TomlPlace, Condition]]:
         """Every condition, with the place where it stands."""
-        parts: dict[Place, Conditions] = {(): self.conditions}
+        parts: dict[TomlPlace, Conditions] = {(): self.conditions}
         parts |= {("rows", index): self.of_row[row.key] for index, row in enumerate(self.rows)}
         parts |= {("columns", index): self.of_column[column.key] for index, column in enumerate(self.columns)}
         for place, conditions in parts.items():
@@ -198,7 +198,7 @@ def _planned(board: _BoardTable) -> dict[str, tuple[str, ...]]:
 
 
 # ------------------------------------------------------------------------------------------------- checking
-def _nonsense(board: _BoardTable, published: PublishedRows) -> Iterator[tuple[Place, str]]:
+def _nonsense(board: _BoardTable, published: PublishedRows) -> Iterator[tuple[TomlPlace, str]]:
     """What is well-formed and means nothing: where it stands, and in a few words what it is."""
     rows, columns = ([part.key for part in parts] for parts in (board.rows, board.columns))
     head = {"title": board.title, "text": board.text}
@@ -245,7 +245,7 @@ def _nonsense(board: _BoardTable, published: PublishedRows) -> Iterator[tuple[Pl
     yield from _wrong_claims(board, published)
 
 
-def _wrong_claims(board: _BoardTable, published: PublishedRows) -> Iterator[tuple[Place, str]]:
+def _wrong_claims(board: _BoardTable, published: PublishedRows) -> Iterator[tuple[TomlPlace, str]]:
     planned = _planned(board)
     for row, key in board.published.items():
         place = ("published", row)

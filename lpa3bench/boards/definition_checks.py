@@ -15,7 +15,7 @@ from lpa3bench.boards.conditions import (
     ConditionValue,
     equal,
 )  # fmt: skip
-from lpa3bench.boards.toml_text import Place
+from lpa3bench.boards.toml_text import TomlPlace
 from lpa3bench.boards.typed_toml import no_such
 from lpa3bench.types import SLOTS
 
@@ -32,7 +32,7 @@ class _Conditioned(Protocol):
     def unless(self) -> ConditionTable: ...
 
 
-def wrong_conditions(place: Place, where: str, part: _Conditioned) -> Iterator[tuple[Place, str]]:
+def wrong_conditions(place: TomlPlace, where: str, part: _Conditioned) -> Iterator[tuple[TomlPlace, str]]:
     """What a condition names that no record has, and values that no record can have there.
 
     Parameters are known to plugins, and not here.
@@ -82,7 +82,7 @@ def _alternatives(wanted: ConditionValue | list[ConditionValue]) -> list[Conditi
     return wanted if isinstance(wanted, list) else [wanted]
 
 
-def wrong_baselines(baselines: Mapping[str, str | None]) -> Iterator[tuple[Place, str]]:
+def wrong_baselines(baselines: Mapping[str, str | None]) -> Iterator[tuple[TomlPlace, str]]:
     """Baselines that are no row, and rows that are, from one to the next, compared with themselves.
 
     Args:

@@ -11,7 +11,7 @@ from typing import Annotated
 import msgspec
 
 from lpa3bench.boards.board import Published
-from lpa3bench.boards.toml_text import Place, read_toml
+from lpa3bench.boards.toml_text import TomlPlace, read_toml
 from lpa3bench.boards.typed_toml import Key, Title, doubled, no_such, parse_toml, unreadable
 from lpa3bench.runtime.paths import shipped
 
@@ -71,14 +71,14 @@ def load_published(path: Path) -> PublishedRows:
     return {row.key: _claims(row, names[row.source]) for row in file.rows}
 
 
-def _nonsense(file: _PublishedFile) -> Iterator[tuple[Place, str]]:
+def _nonsense(file: _PublishedFile) -> Iterator[tuple[TomlPlace, str]]:
     """What is well-formed and means nothing: where it stands, and in a few words what it is."""
     sources = [source.key for source in file.sources]
     keys = [row.key for row in file.rows]
     yield from doubled(("sources",), sources, ("key",))
     yield from doubled(("rows",), keys, ("key",))
     for index, row in enumerate(file.rows):
-        place: Place = ("rows", index)
+        place: TomlPlace = ("rows", index)
         if row.source not in sources:
             yield (*place, "source"), f"rows {row.key}: source: {no_such(row.source, sources)}"
         means = {column: float(printed.partition(" ± ")[0]) for column, printed in row.values.items()}

@@ -11,7 +11,7 @@ from typing import Any
 
 from lpa3bench.errors import ConfigError
 
-Place = tuple[str | int, ...]
+TomlPlace = tuple[str | int, ...]
 """Where something stands: `("rows", 0, "match", "task")`."""
 
 
@@ -23,11 +23,11 @@ class TomlText:
     text: str
 
     @cached_property
-    def _lines(self) -> dict[Place, int]:
+    def _lines(self) -> dict[TomlPlace, int]:
         """The line in which each key and each table begins."""
-        lines: dict[Place, int] = {}
-        tables: Counter[Place] = Counter()
-        table: Place = ()
+        lines: dict[TomlPlace, int] = {}
+        tables: Counter[TomlPlace] = Counter()
+        table: TomlPlace = ()
         statement, first = "", 1
         for number, line in enumerate(self.text.split("\n"), 1):
             statement += f"{line}\n"
@@ -43,17 +43,17 @@ class TomlText:
             statement, first = "", number + 1
         return lines
 
-    def line(self, place: Place) -> int | None:
+    def line(self, place: TomlPlace) -> int | None:
         """The line of the nearest thing around this place that begins one."""
         return next((n for end in range(len(place), 0, -1) if (n := self._lines.get(place[:end]))), None)
 
-    def error(self, place: Place, problem: str) -> ConfigError:
+    def error(self, place: TomlPlace, problem: str) -> ConfigError:
         """The error with path and line in front."""
         line = self.line(place)
         return ConfigError(f"{self.path}:{line}: {problem}" if line else f"{self.path}: {problem}")
 
 
-def _steps(found: Any) -> Place:
+def _steps(found: Any) -> TomlPlace:
     """The keys of one statement as TOML reads it by itself, one below the other; 0 for an array of tables."""
     steps: list[str | int] = []
     while found == [{}] or (isinstance(found, dict) and len(found) == 1):
@@ -63,13 +63,13 @@ def _steps(found: Any) -> Place:
     return tuple(steps)
 
 
-def _inside(header: Place, tables: Counter[Place]) -> Place:
+def _inside(header: TomlPlace, tables: Counter[TomlPlace]) -> TomlPlace:
     """The table that a header opens: a new element of the array that it ends in, of others the newest one.
 
     Args:
         tables: how many elements each array has so far; this one is counted.
     """
-    place: Place = ()
+    place: TomlPlace = ()
     for key, after in zip(header, (*header[1:], None), strict=True):
         if not isinstance(key, int):
             place = (*place, key)

@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 import msgspec
 
-from lpa3bench.boards.toml_text import Place, TomlText
+from lpa3bench.boards.toml_text import TomlPlace, TomlText
 from lpa3bench.errors import ConfigError
 
 _T = TypeVar("_T", bound=msgspec.Struct)
@@ -54,7 +54,7 @@ def parse_toml(source: TomlText, kind: type[_T]) -> _T:
         raise source.error(place, problem) from error
 
 
-def _leaves(found: Any, place: Place) -> Iterator[tuple[Place, Any]]:
+def _leaves(found: Any, place: TomlPlace) -> Iterator[tuple[TomlPlace, Any]]:
     if isinstance(found, dict):
         for key, value in found.items():
             yield from _leaves(value, (*place, key))
@@ -73,13 +73,13 @@ def _no_number(value: Any) -> str | None:
     return None
 
 
-def _shown(place: Place) -> str:
+def _shown(place: TomlPlace) -> str:
     """The place in words, which count from one: `rows[2].match`."""
     return "".join(f"[{key + 1}]" if isinstance(key, int) else f".{key}" for key in place).removeprefix(".")
 
 
 # ------------------------------------------------------------------------------------ what means nothing
-def doubled(place: Place, names: Sequence[str], key: Place = ()) -> Iterator[tuple[Place, str]]:
+def doubled(place: TomlPlace, names: Sequence[str], key: TomlPlace = ()) -> Iterator[tuple[TomlPlace, str]]:
     """The places of names that stood there before, each with what is wrong.
 
     Args:
@@ -90,7 +90,7 @@ def doubled(place: Place, names: Sequence[str], key: Place = ()) -> Iterator[tup
             yield (*place, index, *key), f"{_shown(place)}: {name} stands there {names.count(name)} times"
 
 
-def unreadable(place: Place, before: str, texts: Mapping[str, str]) -> Iterator[tuple[Place, str]]:
+def unreadable(place: TomlPlace, before: str, texts: Mapping[str, str]) -> Iterator[tuple[TomlPlace, str]]:
     """The places of texts for readers that are blank, or have signs that show as nothing.
 
     Args:
@@ -123,7 +123,7 @@ def no_such(name: str, known: Iterable[str]) -> str:
     return f"there is no {name}; " + (f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}")
 
 
-def _problem(message: str, kind: type[msgspec.Struct]) -> tuple[Place, str]:
+def _problem(message: str, kind: type[msgspec.Struct]) -> tuple[TomlPlace, str]:
     """The place in msgspec's message; and what it says with our places, and the nearest of the known keys."""
     found = _PLACED.fullmatch(message)
     assert found is not None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lpa3bench.boards.conditions import FIELDS, NONE, SLOT, Condition, unscoped
 from lpa3bench.boards.definition import Definition
 from lpa3bench.boards.measures import is_cost, metric_of
-from lpa3bench.boards.toml_text import Place
+from lpa3bench.boards.toml_text import TomlPlace
 from lpa3bench.cli.storedmetrics import StoredMetrics
 from lpa3bench.config.bindings import RUN, SLOTS, Origin
 from lpa3bench.config.names import RUN_KINDS, WEAK_VIEW, Catalogue
@@ -43,7 +43,7 @@ def check_names(definition: Definition, registry: Registry, records: Iterable[Re
         known.check_parameter(name, (), _origin(definition, ("changed",)))
 
 
-def _origin(definition: Definition, place: Place) -> Origin:
+def _origin(definition: Definition, place: TomlPlace) -> Origin:
     return Origin(str(definition.path), definition.source.line(place))
 
 

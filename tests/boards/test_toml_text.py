@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lpa3bench.boards.toml_text import Place, TomlText
+from lpa3bench.boards.toml_text import TomlPlace, TomlText
 
 TEXT = '''# a comment [with] = signs
 title = "x" # [[rows]]
@@ -65,7 +65,7 @@ key = "c"
         (("columns", 0, "key"), 'key = "c"'),
     ],
 )
-def test_a_thing_stands_in_its_line_or_in_that_of_what_holds_it(place: Place, line: str) -> None:
+def test_a_thing_stands_in_its_line_or_in_that_of_what_holds_it(place: TomlPlace, line: str) -> None:
     found = TomlText(Path("x.toml"), TEXT).line(place)
     assert found is not None
     assert "\n".join(TEXT.split("\n")[found - 1 :]).startswith(line)
