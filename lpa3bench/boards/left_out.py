@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from lpa3bench.boards.definition import Definition
 from lpa3bench.boards.drafts import column_for, row_for
+from lpa3bench.errors import printable
 from lpa3bench.records import Record
 
 
@@ -34,7 +35,8 @@ def left_out(definition: Definition, records: Iterable[Record]) -> Iterator[Left
         seeds = ", ".join(map(str, sorted({record.seed for record in its})))
         who = f"left out {name} (seed{'s' if len(its) > 1 else ''} {seeds})"
         on_purpose = _on_purpose(definition, its[0])
-        yield LeftOut(f"{who}: {on_purpose or _missing(definition, its[0])}", on_purpose is not None)
+        told = printable(f"{who}: {on_purpose or _missing(definition, its[0])}")
+        yield LeftOut(told, on_purpose is not None)
 
 
 def _on_purpose(definition: Definition, record: Record) -> str | None:

@@ -35,8 +35,9 @@ def check_names(definition: Definition, registry: Registry, records: Iterable[Re
             `board.toml` and the nearest one.
     """
     known = _Known(registry, [*records], definition.path.parent)
-    for place, metric in ((("metric",), definition.metric), *((("also",), key) for key in definition.also)):
-        known.check_metric(metric, _origin(definition, place))
+    known.check_metric(definition.metric, _origin(definition, ("metric",)))
+    for metric in definition.also:
+        known.check_metric(metric, _origin(definition, ("also",)))
     for place, condition in definition.stated():
         known.check(condition, _origin(definition, place))
     for name in sorted(definition.changed or ()):
