@@ -7,6 +7,7 @@ and seed together are no independent sample: everything is first brought to one 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -99,7 +100,8 @@ def _votes(net: Sequence[int]) -> McNemar:
     if method + baseline:
         from scipy import stats
 
-        p = float(f"{stats.binomtest(method, method + baseline).pvalue:.{DECIMALS}g}")
+        p = stats.binomtest(method, method + baseline).pvalue
+        p = max(float(f"{p:.{DECIMALS}g}"), sys.float_info.min)  # too small for a float is not 0
     return McNemar(only_method=method, only_baseline=baseline, p=p)
 
 

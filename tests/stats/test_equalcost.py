@@ -52,9 +52,11 @@ def test_the_dear_method_against_the_cheap_one() -> None:
     assert (found.method, found.baseline) == (1200.0, 400.0)
     at = found.at_baseline_cost
     assert (at.budget, at.method, at.baseline) == (400.0, 0.4, 0.6)
+    assert at.test
     assert at.test.difference == pytest.approx(-0.2)
     at = found.at_method_cost
-    assert (at.budget, at.method, at.baseline) == (1200.0, 0.9, 0.6)
+    assert (at.budget, at.spent) == (1200.0, pytest.approx(1 / 3))
+    assert (at.method, at.baseline, at.test) == (None, None, None), "it ended by itself at a third of that"
     to = found.to_target
     assert (to.n, to.reached, to.method, to.baseline, to.ratio) == (1, 1, 600.0, 300.0, 2.0)
 
@@ -92,6 +94,7 @@ def test_a_budget_below_the_first_epoch_leaves_nothing_to_compare() -> None:
     found = equal_cost([Pair(method=run(9, passes=1200.0), baseline=CHEAP)], "passes", "accuracy")
     assert found
     at = found.at_baseline_cost
+    assert at.test
     assert (at.method, at.baseline, at.test.n, at.test.difference) == (None, 0.6, 0, None)
     assert equal_cost([], "passes", "accuracy") is None
 
@@ -123,6 +126,7 @@ def test_another_metric_has_a_curve_of_its_own() -> None:
     found = equal_cost([Pair(method=areas, baseline=CHEAP)], "passes", "macro_auc")
     assert found
     assert (found.to_target.reached, found.at_method_cost.baseline) == (0, None)
+    assert found.at_method_cost.spent == 1.0
 
 
 def test_where_lower_is_better_the_target_is_come_down_to() -> None:
@@ -136,7 +140,8 @@ def test_where_lower_is_better_the_target_is_come_down_to() -> None:
     assert found
     to = found.to_target
     assert (to.reached, to.method, to.baseline, to.ratio) == (1, 600.0, 300.0, 2.0)
-    assert found.at_method_cost.test.difference == pytest.approx(-0.1)
+    assert found.at_baseline_cost.test
+    assert found.at_baseline_cost.test.difference == pytest.approx(0.8 - 0.6)
     taken_for_gains = equal_cost(pairs, "passes", "nll")
     assert taken_for_gains
     assert taken_for_gains.to_target.method == 300.0
@@ -153,4 +158,5 @@ def test_the_verdict_at_equal_cost_knows_which_way_is_better() -> None:
     for lower, verdict in ((True, "better"), (False, "worse")):
         found = equal_cost(pairs, "passes", "nll", higher_is_better=not lower)
         assert found
-        assert found.at_method_cost.test.verdict == found.at_baseline_cost.test.verdict == verdict
+        assert found.at_method_cost.test
+        assert found.at_method_cost.test.verdict == verdict
