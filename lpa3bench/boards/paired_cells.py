@@ -193,7 +193,7 @@ def _settled_cost(cost: EqualCost) -> EqualCost:
 
 
 def _settled_budget(at: AtBudget) -> AtBudget:
-    return replace(at, test=at.test and _settled(at.test))
+    return replace(at, difference=stable_number(at.difference), p=stable_p(at.p))
 
 
 def _unpaired(pairing: Pairing) -> list[str]:

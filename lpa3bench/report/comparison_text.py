@@ -29,7 +29,7 @@ NOTES = (
     "Differences are A minus B, the baseline, of shares in percentage points; a pair has one seed, and so "
     "the same labels, images and order. ± is the sample standard deviation (ddof = 1); brackets hold every "
     "mean difference that the test does not reject at 5 %, uncorrected (95 % confidence); those on images "
-    "are bootstrap intervals. Holm's correction is over all comparisons here that are testable.",
+    "are 95 % intervals over images. Holm's correction is over all comparisons here that are testable.",
     "Images and classes are those of the last epoch, whichever the score counts; tests on images are of "
     "these trained networks, and say nothing of other seeds.",
     "A run that is stopped early had a schedule made for more: the fair comparison is the line equal cost, "

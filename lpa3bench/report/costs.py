@@ -16,6 +16,7 @@ from lpa3bench.report.numbers import (
     unit_text,
 )
 from lpa3bench.stats import AtBudget, EqualCost
+from lpa3bench.stats.equalcost import EQUAL
 
 SURROUNDINGS = "the surroundings differ, so seconds do not compare"
 
@@ -50,15 +51,15 @@ def _has_curve(cost: EqualCost) -> bool:
 
 
 def _stopped(at: AtBudget, measure: Measure) -> str:
-    if at.test is None:
+    if at.spent < 1 - EQUAL:
         return f"it ended by itself at {100 * at.spent:.0f} % of that cost: no comparison"
     scores = (
         f"{format_value(at.method, measure)} against {format_value(at.baseline, measure)}{unit_text(measure)}"
     )
-    if at.test.difference is None:
+    if at.difference is None:
         return f"{scores}, as a run had not finished an epoch"
-    difference = f"{format_difference(at.test.difference, measure)}{unit_of_difference(measure)}"
-    return f"{scores}, {difference} (p {format_p(at.test.p)}, not corrected)"
+    difference = f"{format_difference(at.difference, measure)}{unit_of_difference(measure)}"
+    return f"{scores}, {difference} (p {format_p(at.p)}, not corrected)"
 
 
 def _to_target(cost: EqualCost, told: Callable[[float | None], str], method: str) -> str:

@@ -1,6 +1,6 @@
-"""Statistics of records: pure functions, with tests from scipy. Imports no torch.
+"""Statistics of records: pure functions. Imports no torch, and scipy's distributions when they are asked for.
 
-`docs/statistics.md` says which test is used where, and why. scipy is imported when the first test is made.
+`docs/statistics.md` says which test is used where, and why.
 """
 
 from __future__ import annotations

@@ -16,8 +16,8 @@ from statistics import fmean, median
 from lpa3bench.records import Record
 from lpa3bench.records.summary import column
 from lpa3bench.stats.curves import Axis, cost_to_reach, score_at, total_cost
-from lpa3bench.stats.paired import PairedTest, paired_test
 from lpa3bench.stats.pairing import Pair
+from lpa3bench.stats.signflips import sign_flip_p
 
 EQUAL = 0.03
 """Costs that differ by no more than this share are equal."""
@@ -35,8 +35,11 @@ class AtBudget:
     method: float | None
     baseline: float | None
     """Mean scores; None where a run had not finished an epoch by then, or ended by itself."""
-    test: PairedTest | None
-    """Over the pairs in which both had scores, not corrected; None where one ended by itself."""
+    n: int
+    """Pairs in which both had scores; 0 where one ended by itself."""
+    difference: float | None
+    p: float | None
+    """Of the sign-flip test, not corrected: nothing is claimed here. None without such pairs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,8 +86,8 @@ def equal_cost(
         axis=axis,
         method=fmean(ours),
         baseline=fmean(theirs),
-        at_baseline_cost=_at(pairs, axis, theirs, ours, metric, higher_is_better),
-        at_method_cost=_at(pairs, axis, ours, theirs, metric, higher_is_better),
+        at_baseline_cost=_at(pairs, axis, theirs, ours, metric),
+        at_method_cost=_at(pairs, axis, ours, theirs, metric),
         to_target=_to_target(pairs, axis, metric, higher_is_better),
     )
 
@@ -107,12 +110,13 @@ def _at(
     budgets: Sequence[float],
     costs: Sequence[float],
     metric: str,
-    higher_is_better: bool,
 ) -> AtBudget:
     shares = [min(cost / budget, 1.0) if budget else 1.0 for cost, budget in zip(costs, budgets, strict=True)]
     spent = fmean(shares)
     if spent < 1 - EQUAL:
-        return AtBudget(budget=fmean(budgets), spent=spent, method=None, baseline=None, test=None)
+        return AtBudget(
+            budget=fmean(budgets), spent=spent, method=None, baseline=None, n=0, difference=None, p=None
+        )
     ours, theirs = (
         [score_at(run, axis, budget, metric) for run, budget in zip(side, budgets, strict=True)]
         for side in _sides(pairs)
@@ -127,7 +131,9 @@ def _at(
         spent=spent,
         method=_mean(ours),
         baseline=_mean(theirs),
-        test=paired_test(differences, higher_is_better=higher_is_better),
+        n=len(differences),
+        difference=float(sum(differences) / len(differences)) if differences else None,
+        p=sign_flip_p(differences) if differences else None,
     )
 
 

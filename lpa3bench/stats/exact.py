@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from fractions import Fraction
-from itertools import pairwise
 
 from lpa3bench.records import Record
 
@@ -46,12 +45,18 @@ def difference(a: Exact, b: Exact) -> Exact:
     return 0.0 if abs(a - b) <= _NOISE * max(abs(a), abs(b)) else a - b
 
 
-def levelled(values: Sequence[Exact]) -> list[Exact]:
-    """The values, those that are equal but for rounding made equal; for whoever ranks them."""
+def mean_ranks(values: Sequence[Exact]) -> list[Fraction]:
+    """The rank of each value, 1 for the lowest; what is equal but for rounding shares the mean of ranks."""
     largest = max((abs(float(value)) for value in values), default=0.0)
-    result = [*values]
     order = sorted(range(len(values)), key=lambda place: values[place])
-    for before, place in pairwise(order):
-        if float(result[place]) - float(result[before]) <= LEVEL * largest:
-            result[place] = result[before]
-    return result
+    tied: list[list[int]] = []
+    for place in order:
+        if tied and float(values[place]) - float(values[tied[-1][-1]]) <= LEVEL * largest:
+            tied[-1].append(place)
+        else:
+            tied.append([place])
+    ranks: dict[int, Fraction] = {}
+    for places in tied:
+        below = len(ranks)
+        ranks |= dict.fromkeys(places, Fraction(2 * below + len(places) + 1, 2))
+    return [ranks[place] for place in range(len(values))]

@@ -50,7 +50,12 @@ def student_interval(values: Sequence[float]) -> tuple[float, float] | None:
     n = len(values)
     if n < FEWEST_FOR_INTERVAL:
         return None
-    from scipy import stats
-
-    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)) * stdev(values) / math.sqrt(n)
+    half = student_quantile(n - 1) * stdev(values) / math.sqrt(n)
     return round(fmean(values) - half, DECIMALS), round(fmean(values) + half, DECIMALS)
+
+
+def student_quantile(freedom: int) -> float:
+    """Within so many standard errors of the mean lie 95 %, with so many degrees of freedom."""
+    from scipy import special  # scipy.stats takes three times as long to import
+
+    return float(special.stdtrit(freedom, (1 + CONFIDENCE) / 2))

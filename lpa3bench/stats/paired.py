@@ -12,7 +12,7 @@ from fractions import Fraction
 from statistics import fmean, stdev
 from typing import Literal
 
-from lpa3bench.stats.exact import Exact, levelled
+from lpa3bench.stats.exact import Exact, mean_ranks
 from lpa3bench.stats.signflips import (
     DRAWN_PATTERNS,
     EXACT_UP_TO,
@@ -203,11 +203,6 @@ def _turned(test: PairedTest) -> bool:
 
 def _signed_ranks(differences: Sequence[Exact]) -> list[Exact]:
     """Ranks of the sizes with the signs of the differences; means of ranks are halves, and exact."""
-    if not differences:
-        return []
-    from scipy import stats
-
     sizes: list[Exact] = [value if value > 0 else -value for value in differences]
-    ranks = stats.rankdata([float(size) for size in levelled(sizes)])
     signs = [int(value > 0) - int(value < 0) for value in differences]
-    return [Fraction(float(rank) * sign) for rank, sign in zip(ranks, signs, strict=True)]
+    return [rank * sign for rank, sign in zip(mean_ranks(sizes), signs, strict=True)]

@@ -66,10 +66,9 @@ def test_six_small_records_by_hand(tmp_path: Path) -> None:
     assert (passes.axis, passes.method, passes.baseline) == ("passes", 3000.0, 1000.0)
     assert (seconds.axis, seconds.method, seconds.baseline) == ("seconds", 30.0, 10.0)
     # An epoch of the method costs 1500: at the baseline's cost it has done none.
-    assert passes.at_baseline_cost.test
-    assert (passes.at_baseline_cost.method, passes.at_baseline_cost.test.n) == (None, 0)
+    assert (passes.at_baseline_cost.method, passes.at_baseline_cost.n) == (None, 0)
     # And the baseline has ended at a third of the method's cost: stopped there, it is no other run.
-    assert (passes.at_method_cost.test, passes.at_method_cost.spent) == (None, pytest.approx(1 / 3))
+    assert (passes.at_method_cost.p, passes.at_method_cost.spent) == (None, pytest.approx(1 / 3))
     # Final scores of the baseline: 0.6, 0.8, 0.7; the method's first epochs have 0.7, 0.8, 0.9.
     assert (passes.to_target.reached, passes.to_target.method, passes.to_target.baseline) == (
         3,

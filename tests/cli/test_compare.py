@@ -108,7 +108,7 @@ def test_the_arm_at_equal_cost_is_found_beside_the_baseline() -> None:
     assert (fair["test"]["n"], fair["test"]["verdict"]) == (12, "worse")
     assert abs(fair["passes_ratio"] - 1) < 0.03
     passes = found["costs"][0]["at_method_cost"]
-    assert (passes["test"], round(passes["spent"], 2)) == (None, 0.32), "the baseline ended by itself"
+    assert (passes["p"], round(passes["spent"], 2)) == (None, 0.32), "the baseline ended by itself"
     named = "shipped:digits/digits-fixmatch-equal_cost-strong.randaugment"
     again = json.loads(compared(lpa3, cell, "--equal-cost", named, "--json").stdout)
     assert again["cells"][0]["at_equal_cost"] == fair

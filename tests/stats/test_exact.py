@@ -7,10 +7,13 @@ from fractions import Fraction
 from statistics import fmean, median
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
 from support.small_records import NLL, bits, small_record
 
 from lpa3bench.stats import Pair, paired_runs, paired_test
-from lpa3bench.stats.exact import difference, levelled, score_of, share_of
+from lpa3bench.stats.exact import difference, mean_ranks, score_of, share_of
 
 
 @pytest.mark.parametrize("images", [7, 717, 1000, 8216, 10_000])
@@ -48,10 +51,14 @@ def test_differences() -> None:
     assert difference(0.5, 0.25) == 0.25
 
 
-def test_ties_that_are_ties_but_for_rounding_are_levelled() -> None:
-    values = [0.3, 0.1, 0.1 + 0.2, 0.2]
-    assert levelled(values) == [0.3, 0.1, 0.3, 0.2]
-    assert levelled([]) == []
+def test_ranks_of_what_is_equal_but_for_rounding_are_shared() -> None:
+    assert mean_ranks([0.3, 0.1, 0.1 + 0.2, 0.2]) == [3.5, 1, 3.5, 2]
+    assert mean_ranks([]) == []
+
+
+@given(st.lists(st.integers(-5, 5), max_size=12))
+def test_ranks_are_scipys(values: list[int]) -> None:
+    assert mean_ranks([Fraction(value) for value in values]) == pytest.approx([*stats.rankdata(values)])
 
 
 def test_pairs_of_records_are_tested_on_counts() -> None:
