@@ -89,7 +89,7 @@ def test_a_loss_is_compared_in_its_own_unit_and_a_lower_one_is_better(tmp_path: 
         told = " ".join(done.stdout.split())
         assert "negative log-likelihood, last epoch: 1.25 ± 0.00 against 1.50 ± 0.00 nats, 6 pairs" in told
         assert "difference −0.250 ± 0.00 [−0.250, −0.250] nats verdict better: p = 0.031, 6 pairs" in told
-        assert "A stopped at B's cost: 1.25 against 1.50 nats, −0.250 nats (better: p = 0.031" in told
+        assert "A stopped at B's cost: 1.25 against 1.50 nats, −0.250 nats (p 0.031, not corrected)" in told
         assert "less often: exact McNemar test p 0.5; mean +20.00; " in told
         assert "lowest is class 0: +20.00 ± 0.00 points" in told
     (cell,) = json.loads(
