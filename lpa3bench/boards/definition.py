@@ -10,9 +10,14 @@ from typing import Annotated
 
 import msgspec
 
-from lpa3bench.boards.board import Column, Published, Row
+from lpa3bench.boards.board import Column, Published, Question, Row
 from lpa3bench.boards.conditions import Condition, Conditions, ConditionTable
-from lpa3bench.boards.definition_checks import never_met, wrong_baselines, wrong_conditions
+from lpa3bench.boards.definition_checks import (
+    never_met,
+    unanswerable,
+    wrong_baselines,
+    wrong_conditions,
+)
 from lpa3bench.boards.measures import problem_of
 from lpa3bench.boards.published import PublishedRows, published_for, with_quotes
 from lpa3bench.boards.toml_text import TomlPlace, TomlText, read_toml
@@ -45,6 +50,14 @@ class _RowTable(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     columns: Annotated[tuple[Key, ...], msgspec.Meta(min_length=1)] | None = None
 
 
+class _QuestionTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    text: Title
+    rows: Annotated[tuple[Key, ...], msgspec.Meta(min_length=1)]
+    against: Annotated[tuple[Key, ...], msgspec.Meta(min_length=1)]
+    columns: Annotated[tuple[Key, ...], msgspec.Meta(min_length=1)] | None = None
+    primary: bool = False
+
+
 class _BoardTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The file's form; `docs/leaderboards.md` says what each key means."""
 
@@ -57,6 +70,8 @@ class _BoardTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     records_of: Key | None = None
     changed: tuple[str, ...] | None = None
     ranked: tuple[Key, ...] | None = None
+    equal_cost: Key | None = None
+    questions: tuple[_QuestionTable, ...] = ()
     match: ConditionTable = {}
     unless: ConditionTable = {}
     rows: Annotated[tuple[_RowTable, ...], msgspec.Meta(min_length=1)]
@@ -91,6 +106,10 @@ class Definition:
     ranked: tuple[str, ...]
     """Rows that are ranked against each other, over the columns in which all of them are measured."""
     published: Mapping[tuple[str, str], Published]
+    questions: tuple[Question, ...] = ()
+    """What the board is to answer; (): how each row compares with its baseline."""
+    equal_cost: str | None = None
+    """The row of the task alone, trained for what a method costs: every method is compared with it."""
     current: Callable[[str], str] = str
     """What a parameter is called now: so the conditions are written, and so records are read."""
 
@@ -180,6 +199,17 @@ def parse_definition(source: TomlText, current: Callable[[str], str] = str) -> D
             for column in _planned(board)[row]
             if column in published[key]
         },
+        questions=tuple(
+            Question(
+                text=question.text,
+                rows=question.rows,
+                against=question.against,
+                columns=question.columns or tuple(column.key for column in board.columns),
+                primary=question.primary,
+            )
+            for question in board.questions
+        ),
+        equal_cost=board.equal_cost,
         current=current,
     )
 
@@ -242,6 +272,11 @@ def _nonsense(board: _BoardTable, published: PublishedRows) -> Iterator[tuple[To
     for key in board.ranked or ():
         if key not in rows:
             yield ("ranked",), f"ranked: {no_such(key, rows)}"
+    if board.equal_cost is not None and board.equal_cost not in rows:
+        yield ("equal_cost",), f"equal_cost: {no_such(board.equal_cost, rows)}"
+    for index, question in enumerate(board.questions):
+        yield from unreadable(("questions", index), f"questions[{index + 1}]: ", {"text": question.text})
+        yield from unanswerable(("questions", index), question, rows, columns)
     yield from _wrong_claims(board, published)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from lpa3bench.boards.conditions import (
@@ -16,7 +16,7 @@ from lpa3bench.boards.conditions import (
     equal,
 )  # fmt: skip
 from lpa3bench.boards.toml_text import TomlPlace
-from lpa3bench.boards.typed_toml import no_such
+from lpa3bench.boards.typed_toml import doubled, no_such, shown
 from lpa3bench.types import SLOTS
 
 WHOLE_NUMBERS = ("epochs", NUMERICS)
@@ -80,6 +80,35 @@ def never_met(one: ConditionTable, other: ConditionTable) -> str | None:
 
 def _alternatives(wanted: ConditionValue | list[ConditionValue]) -> list[ConditionValue]:
     return wanted if isinstance(wanted, list) else [wanted]
+
+
+class _Asking(Protocol):
+    """A question of the board."""
+
+    @property
+    def rows(self) -> tuple[str, ...]: ...
+    @property
+    def against(self) -> tuple[str, ...]: ...
+    @property
+    def columns(self) -> tuple[str, ...] | None: ...
+
+
+def unanswerable(
+    place: TomlPlace, question: _Asking, rows: Sequence[str], columns: Sequence[str]
+) -> Iterator[tuple[TomlPlace, str]]:
+    """What a question asks of rows and columns that are none, twice, or of a row against itself."""
+    for name, keys, known in (
+        ("rows", question.rows, rows),
+        ("against", question.against, rows),
+        ("columns", question.columns or (), columns),
+    ):
+        yield from doubled((*place, name), keys)
+        for key in keys:
+            if key not in known:
+                yield (*place, name), f"{shown(place)}: {name}: {no_such(key, known)}"
+    for key in question.rows:
+        if key in question.against:
+            yield place, f"{shown(place)}: {key} would be compared with itself"
 
 
 def wrong_baselines(baselines: Mapping[str, str | None]) -> Iterator[tuple[TomlPlace, str]]:

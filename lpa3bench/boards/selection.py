@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -18,6 +19,8 @@ from lpa3bench.runtime.paths import shipped
 
 SHIPPED = "shipped:"
 RUN_NAME = re.compile(r"(?P<cell>.+)-(?P<identity>[0-9a-f]{8})-s\d+")
+EQUAL_COST = "equal_cost"
+"""The setting of a task that is trained for what a method costs."""
 ENVIRONMENT = ("task", "dataset", "labels", "setting", "backbone", "epochs")
 """Fields of a cell that two methods share where nothing but the augmenter is to differ."""
 
@@ -78,6 +81,19 @@ def select(text: str, runs: Path, current: Callable[[str], str] = str) -> list[G
     if not folder.is_dir():
         raise DataError(f"{text}: there is no such file or folder, and no folder {folder} to look for it in")
     return _some(_named(path.name, folder, text), text, current)
+
+
+def equal_cost_arms(baselines: Iterable[Group]) -> list[Group]:
+    """What lies beside these baselines and is called as the setting `equal_cost` calls it: the same tasks,
+    trained for what a method costs. What cannot be read there is left out."""
+    groups: dict[str, Group] = {}
+    for baseline in baselines:
+        path = baseline.paths[0]
+        folder = path.parent.parent if path.name == "result.json" else path.parent
+        files = [file for file in find_records([folder]) if f"-{EQUAL_COST}" in _names(file)[0]]
+        with suppress(DataError):
+            groups |= {group.label: group for group in _some(files, str(folder), baseline.current)}
+    return [*groups.values()]
 
 
 def _results(board: str) -> Path:

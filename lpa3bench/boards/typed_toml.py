@@ -46,7 +46,7 @@ def parse_toml(source: TomlText, kind: type[_T]) -> _T:
         raise ConfigError(f"{source.path}{where}: is no TOML: {what}") from error
     for place, value in _leaves(data, ()):
         if problem := _no_number(value):
-            raise source.error(place, f"{_shown(place)}: {problem}")
+            raise source.error(place, f"{shown(place)}: {problem}")
     try:
         return msgspec.convert(data, kind)
     except msgspec.ValidationError as error:
@@ -73,7 +73,7 @@ def _no_number(value: Any) -> str | None:
     return None
 
 
-def _shown(place: TomlPlace) -> str:
+def shown(place: TomlPlace) -> str:
     """The place in words, which count from one: `rows[2].match`."""
     return "".join(f"[{key + 1}]" if isinstance(key, int) else f".{key}" for key in place).removeprefix(".")
 
@@ -87,7 +87,7 @@ def doubled(place: TomlPlace, names: Sequence[str], key: TomlPlace = ()) -> Iter
     """
     for index, name in enumerate(names):
         if name in names[:index]:
-            yield (*place, index, *key), f"{_shown(place)}: {name} stands there {names.count(name)} times"
+            yield (*place, index, *key), f"{shown(place)}: {name} stands there {names.count(name)} times"
 
 
 def unreadable(place: TomlPlace, before: str, texts: Mapping[str, str]) -> Iterator[tuple[TomlPlace, str]]:
@@ -140,8 +140,8 @@ def _problem(message: str, kind: type[msgspec.Struct]) -> tuple[TomlPlace, str]:
         what, line = f"the key {lacking[1]} is missing", (*place,)
     else:
         what, line = what[0].lower() + what[1:].replace("`", ""), (*place,)
-    shown = re.sub(r"\[(\d+)\]", lambda number: f"[{int(number[1]) + 1}]", found["place"] or "")
-    return line, f"{shown}: {what}" if shown else what
+    where = re.sub(r"\[(\d+)\]", lambda number: f"[{int(number[1]) + 1}]", found["place"] or "")
+    return line, f"{where}: {what}" if where else what
 
 
 def _keys_at(kind: Any, steps: Sequence[tuple[str, str]]) -> tuple[str, ...]:
