@@ -134,7 +134,7 @@ def test_without_questions_baselines_are_the_question() -> None:
         (TOML.replace("protocol = 1", 'protocol = 1\nequal_cost = "fare"'), "equal_cost: "),
         (
             EQUAL_COST + QUESTION.replace('"again"', '"agian"'),
-            r"questions\[1\]: against: there is no agian; ",
+            r"questions\[1\]: against: there is no agian",
         ),
         (EQUAL_COST + QUESTION.replace('["lpa3"]', '["lpa3", "lpa3"]'), "rows: lpa3 stands there 2 times"),
         (EQUAL_COST + QUESTION.replace('"again"', '"lpa3"'), "lpa3 would be compared with itself"),
