@@ -43,6 +43,13 @@ from lpa3bench.types import SLOTS
     help="Held-out images to measure on, at most.",
 )
 @click.option(
+    "--floor",
+    type=click.FloatRange(0, 1),
+    default=0.7,
+    show_default=True,
+    help="Accuracy on held-out images that the attacked network and the judge must have; else there is no card.",
+)
+@click.option(
     "--margin",
     type=click.FloatRange(0),
     help="Fall of the label's log-probability that counts as a violation. [default: the augmenter's own "
