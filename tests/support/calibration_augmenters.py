@@ -1,7 +1,6 @@
-"""Augmenters that keep a known share of what an image tells; a file for `--plugin` too.
+"""Augmenters that keep a known share of what an image tells of label and nuisance; a file for `--plugin` too.
 
-Of the label and of the nuisances `Identity` keeps all and all, `SwapWithinClass` all and none, `Blank` none and
-none.
+`SwapWithinClass` keeps all and none, `Blank` none and none, and `Identity`, a plugin of ours, all and all.
 """
 
 from __future__ import annotations

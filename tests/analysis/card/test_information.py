@@ -33,7 +33,11 @@ def coloured() -> tuple[Tensor, Tensor, Tensor]:
     order = draws.permutation(len(label))
     colour = draws.integers((len(label),), 0, len(COLOURS))
     ink = torch.from_numpy(pixels / 16).float().view(-1, 1, 8, 8)[order]
-    return ink * torch.tensor(COLOURS)[colour].view(-1, 3, 1, 1), torch.from_numpy(label).long()[order], colour
+    return (
+        ink * torch.tensor(COLOURS)[colour].view(-1, 3, 1, 1),
+        torch.from_numpy(label).long()[order],
+        colour,
+    )
 
 
 def viewed(augmenter: Augmenter, x: Tensor, label: Tensor) -> Viewed:
