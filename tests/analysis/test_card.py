@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from support import calibration_augmenters
 
 from lpa3bench.analysis.card import measurement as cardmeasurement

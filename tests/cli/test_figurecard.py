@@ -49,7 +49,8 @@ def test_it_writes_the_card_and_prints_its_numbers(asked: list[Request]) -> None
 def test_options_are_handed_on(asked: list[Request]) -> None:
     options = [
         "--slot", "positives", "--judge", "SmallNet", "--run", "a-run", "--images", "50", "--margin", "0.1",
-        "--seed", "3", "--floor", "0.5", "--device", "cpu", "--data", "d", "--runs", "r", "--out", "o", "--setting", "sym50",
+        "--seed", "3", "--floor", "0.5", "--device", "cpu", "--data", "d", "--runs", "r", "--out", "o",
+        "--setting", "sym50",
     ]  # fmt: skip
     done = CliRunner().invoke(main, ["figure", "card", "Mine", "digits_supervised", *options, "--json"])
     assert done.exit_code == 0, done.output
