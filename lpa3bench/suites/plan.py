@@ -112,9 +112,9 @@ class Planner:
         Raises:
             DataError: the data set, or a file of labels, is missing or damaged.
         """
-        out, word = self.out, ()
-        if purpose != "result":
-            out, word = self.out / SEARCH_FOLDER, ("--purpose", purpose)
+        aid = purpose != "result"
+        out = self.out / SEARCH_FOLDER if aid else self.out
+        words = ("--purpose", purpose) if aid else ()
         experiment = config.experiment()
         found_hash, _ = self._data(config, experiment)
         name = cell_name(config.names, experiment.setting)
@@ -131,7 +131,7 @@ class Planner:
                     seed=seed,
                     epochs=experiment.epochs,
                     out=out,
-                    arguments=(*whole.words, "--seed", str(seed), *self.options, *word, "--out", str(out)),
+                    arguments=(*whole.words, "--seed", str(seed), *self.options, *words, "--out", str(out)),
                     purpose=purpose,
                 )
             )
