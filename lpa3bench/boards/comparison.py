@@ -251,7 +251,7 @@ def _side(group: Group, paired: Sequence[Record], metric: str) -> Side:
     scores = [score for record in paired if (score := record.score(metric)) is not None]
     return Side(
         label=group.label,
-        runs=len(group.paths),
+        runs=len(group.records),
         scores=summarise(scores),
         is_result=all(record.is_result for record in group.records),
         passes=fmean(record.passes for record in paired) if paired else None,
