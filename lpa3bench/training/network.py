@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor
 
 from lpa3bench.api import Backbone, DatasetSpec, Model, Output
 from lpa3bench.errors import PluginError, blamed
-from lpa3bench.nn.batchnorm import add_auxiliary
+from lpa3bench.nn.batchnorm import add_auxiliary, single_values
 from lpa3bench.nn.syncbatchnorm import synchronise_batchnorm
 from lpa3bench.runtime.distributed import ALONE, Processes
 from lpa3bench.runtime.seeding import derive, seeded
@@ -45,7 +46,11 @@ class Classifier(Model):
         return self.from_normalised(self.normalise(x))
 
     def from_normalised(self, z: Tensor) -> Output:
-        with blamed(f"{type(self.backbone).__name__}.forward"):
+        alone = len(z) == 1 and self.training
+        with (
+            blamed(f"{type(self.backbone).__name__}.forward"),
+            single_values(self.backbone) if alone else nullcontext(),
+        ):
             output: Output = self.backbone(z)
         if not isinstance(output, Output):
             wrong = f"{type(self.backbone).__name__}.forward must return lpa3bench.Output"

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
+from support.point_network import PointNet
 from torch import Tensor, nn
 
 from lpa3bench.api import Output
 from lpa3bench.errors import PluginError
-from lpa3bench.nn.batchnorm import add_auxiliary
+from lpa3bench.nn.batchnorm import add_auxiliary, bn_domain, frozen_statistics
 from lpa3bench.nn.freeze import frozen
-from lpa3bench.testing import SPEC, TinyNet, no_global_randomness, weights_of
+from lpa3bench.testing import SPEC, TinyNet, assert_same, no_global_randomness, weights_of
 from lpa3bench.training.image_passes import Passes
 from lpa3bench.training.network import Classifier, build_networks
 
@@ -46,6 +49,39 @@ def test_mean_and_std_are_the_data_sets_and_not_saved() -> None:
     assert model.mean.dtype == torch.float64
     assert model.mean.shape == (3, 1, 1)
     assert set(model.state_dict()) == {f"backbone.{name}" for name in model.backbone.state_dict()}
+
+
+def test_a_single_value_is_normalised_with_running_statistics() -> None:
+    model = classifier(PointNet).train()
+    model(X)
+    stem, last = model.backbone.stem[1], model.backbone.body[1]
+    before = copy.deepcopy(last.state_dict())
+    entered: list[Tensor] = []
+    handle = last.register_forward_hook(lambda _, inputs, output: entered.extend((*inputs, output)))
+    model(X[:1]).logits.sum().backward()
+    handle.remove()
+    mean, var = (each.view(1, -1, 1, 1) for each in (last.running_mean, last.running_var))
+    torch.testing.assert_close(entered[1], (entered[0] - mean) / (var + last.eps).sqrt())
+    assert_same(last.state_dict(), before, "they stand still")
+    assert stem.num_batches_tracked == 2, "a layer of larger maps goes by the image's own"
+    assert last.weight.grad is not None
+    assert all(module.training for module in model.modules())
+    assert not last._forward_pre_hooks
+
+
+def test_so_it_is_in_the_auxiliary_batchnorm_and_where_statistics_stand_still() -> None:
+    model = classifier(PointNet).train()
+    add_auxiliary(model.backbone)
+    last = model.backbone.body[1]
+    with bn_domain(model, "aux"):
+        model(X)
+        before = copy.deepcopy(last.state_dict())
+        assert model(X[:1]).logits.isfinite().all()
+    with frozen_statistics(model):
+        assert model(X[:1]).logits.isfinite().all()
+    assert_same(last.state_dict(), before, "they stand still")
+    assert last.training
+    assert last.aux.training
 
 
 @pytest.mark.parametrize("kind", [TinyNet, Plain])
