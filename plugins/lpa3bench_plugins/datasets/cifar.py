@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from lpa3bench.api import Dataset, DatasetSpec, Presence, Split, WeakView
+from lpa3bench.data.array_files import whole_numbers
 from lpa3bench_plugins.datasets.files import (
     check_md5,
     check_normalisation,
@@ -130,7 +131,8 @@ class _CIFAR(Dataset):
         try:
             with path.open("rb") as stream:
                 content = _Unpickler(stream, encoding="bytes").load()
-            images, labels = content[b"data"], np.asarray(content[self.label_key], dtype=np.int64)
+            images = content[b"data"]
+            labels = whole_numbers(np.asarray(content[self.label_key]), "labels").astype(np.int64)
         except Exception as error:  # bytes that are not what they should be fail in any way
             raise damaged(self.name, path, root, " ".join(str(error).split())) from error
         if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.shape != (count, _BYTES):
