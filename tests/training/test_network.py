@@ -10,7 +10,7 @@ from support.point_network import PointNet
 from torch import Tensor, nn
 
 from lpa3bench.api import Output
-from lpa3bench.errors import PluginError
+from lpa3bench.errors import ConfigError, PluginError
 from lpa3bench.nn.batchnorm import add_auxiliary, bn_domain, frozen_statistics
 from lpa3bench.nn.freeze import frozen
 from lpa3bench.testing import SPEC, TinyNet, assert_same, no_global_randomness, weights_of
@@ -82,6 +82,35 @@ def test_so_it_is_in_the_auxiliary_batchnorm_and_where_statistics_stand_still() 
     assert_same(last.state_dict(), before, "they stand still")
     assert last.training
     assert last.aux.training
+
+
+@pytest.mark.parametrize("least", [9, 33, 63, 300])
+def test_images_that_are_too_small_are_told_with_what_would_do(least: int) -> None:
+    class Needs(TinyNet):
+        def forward(self, x: Tensor) -> Output:
+            assert x.shape[-1] >= least, "too small"
+            return super().forward(x)
+
+    model = classifier(Needs).train()
+    with pytest.raises(ConfigError, match=rf"images of 8 pixels .* for Needs, .* run\.resize = {least}$"):
+        model(X)
+    assert model.backbone.training
+    assert not model.passes.counts
+
+
+def test_what_fails_for_another_reason_is_no_matter_of_size() -> None:
+    class Never(TinyNet):
+        def forward(self, x: Tensor) -> Output:
+            raise RuntimeError("never")
+
+    class Alone(TinyNet):
+        def forward(self, x: Tensor) -> Output:
+            assert len(x) == 1, "one by one"
+            return super().forward(x)
+
+    for kind, why in ((Never, "never"), (Alone, "one by one")):
+        with pytest.raises(PluginError, match=rf"{kind.__name__}\.forward failed \(.*{why}"):
+            classifier(kind)(X)
 
 
 @pytest.mark.parametrize("kind", [TinyNet, Plain])

@@ -89,12 +89,20 @@ class FashionMNIST(Dataset):
 
     def verify(self, root: Path) -> dict[str, int]:
         """Check the MD5 of every file's unpacked contents, and count."""
-        for file, expected in self.checksums.items():
-            path, content = self._content(root, file)
-            found = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        for path, found, expected in self._sums(root):
             if found != expected:
                 raise damaged("FashionMNIST", path, root, f"its contents' MD5 is {found}, not {expected}")
         return super().verify(root)
+
+    def unofficial(self, root: Path) -> str | None:
+        names = [path.name for path, found, expected in self._sums(root) if found != expected]
+        return f"{', '.join(names)}: contents of another MD5" if names else None
+
+    def _sums(self, root: Path) -> Iterator[tuple[Path, str, str]]:
+        """Of each file the path, its contents' MD5 and the official one."""
+        for file, expected in self.checksums.items():
+            path, content = self._content(root, file)
+            yield path, hashlib.md5(content, usedforsecurity=False).hexdigest(), expected
 
     def download(self, root: Path) -> None:
         """By torchvision: the archives into `FashionMNIST/raw`, unpacked there."""

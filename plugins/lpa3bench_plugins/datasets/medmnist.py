@@ -25,6 +25,7 @@ from lpa3bench_plugins.datasets.files import (
     damaged,
     fetching,
     missing_files,
+    other_files,
     presence_of_files,
     whole,
 )
@@ -111,6 +112,9 @@ class MedMNIST(Dataset):
         """Check the MD5 of the file against the official one, and count."""
         check_md5(self.name, self._path(root), root, self.info[f"MD5{self._suffix}"])
         return super().verify(root)
+
+    def unofficial(self, root: Path) -> str | None:
+        return other_files({self._path(root): self.info[f"MD5{self._suffix}"]})
 
     def download(self, root: Path) -> None:
         """By the call that the medmnist package makes, with its address and checksum."""

@@ -141,7 +141,7 @@ def _class_folders(path: Path) -> list[str]:
 
 
 class _Classes:
-    """The images of each class of a split. A link is followed; a folder that it leads back to is read once."""
+    """The images of each class of a split. Links are followed, and no folder is read twice."""
 
     def __init__(self) -> None:
         self._read: dict[tuple[int, int], tuple[str, Path]] = {}

@@ -68,7 +68,7 @@ def _folds(root: Path) -> Tensor:
     except (
         ValueError,
         RuntimeError,
-    ) as error:  # no number (or no text, or too large), lines of several lengths
+    ) as error:  # no number, one too large, lines of several lengths
         raise _damaged(path, str(error)) from error
     if folds.shape != (FOLDS, EACH):
         raise _damaged(path, f"it holds {list(folds.shape)} places, not {FOLDS} lines of {EACH}")

@@ -167,16 +167,33 @@ def test_verify_compares_with_the_official_checksums(tmp_path: Path, monkeypatch
     with pytest.raises(DataError, match=re.escape(f"1 is damaged (MD5 {sums['data_batch_1']}, not c99")):
         Small10().verify(tmp_path)
 
-    monkeypatch.setattr(official.CIFAR10, "train_list", [[f, sums[f]] for f in Small10.files["train"]])
-    monkeypatch.setattr(official.CIFAR10, "test_list", [["test_batch", sums["test_batch"]]])
-    monkeypatch.setattr(
-        official.CIFAR10, "meta", {"filename": "batches.meta", "md5": sums["batches.meta"], "key": ""}
-    )
+    assert Small10().unofficial(tmp_path) == "data_batch_1, data_batch_2, test_batch: another MD5"
+    monkeypatch.setattr(Small10, "checksums", sums)
     assert Small10().verify(tmp_path) == {"train": 5, "test": 2}
+    assert Small10().unofficial(tmp_path) is None
+    monkeypatch.setattr(Small10, "checksums", {**sums, "data_batch_2": "0", "batches.meta": "0"})
+    assert Small10().unofficial(tmp_path) == "data_batch_2: another MD5", "classes' names are not trained on"
+    monkeypatch.setattr(Small10, "checksums", sums)
 
     (folder / "batches.meta").unlink()
     with pytest.raises(DataError, match=r"batches\.meta is not in"):
         Small10().verify(tmp_path)
+
+
+@pytest.mark.parametrize("dataset", [CIFAR10, CIFAR100])
+def test_checksums_are_torchvisions(dataset: type[CIFAR10] | type[CIFAR100]) -> None:
+    theirs = getattr(official, dataset.name)
+    expected = dict([*theirs.train_list, *theirs.test_list])
+    assert dataset.checksums == {**expected, theirs.meta["filename"]: theirs.meta["md5"]}
+    assert dataset.checksums.keys() > {file for split in dataset.files.values() for file in split}
+
+
+@pytest.mark.parametrize("labels", [[0.5, 1.0, 2.0], ["0", "1", "2"], [0, 1, 2**64 - 1]])
+def test_labels_that_are_no_whole_numbers(tmp_path: Path, labels: list[Any]) -> None:
+    path = write(tmp_path, Small10) / "data_batch_1"
+    path.write_bytes(pickle.dumps(content(Small10, 3) | {b"labels": labels}))
+    with pytest.raises(DataError, match=rf"{path} is damaged \(labels "):
+        Small10().load(tmp_path)
 
 
 def test_a_download_without_network_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -152,7 +152,9 @@ def test_verify_compares_with_the_official_checksum(tmp_path: Path, small: dict[
     found = hashlib.md5(path.read_bytes()).hexdigest()
     with pytest.raises(DataError, match=f"MD5 {found}, not 750601b1f35ba3300ea97c75c52ff8f6"):
         medmnist.BreastMNIST().verify(tmp_path)
+    assert medmnist.BreastMNIST().unofficial(tmp_path) == "breastmnist.npz: another MD5"
     small["breastmnist"]["MD5"] = found
+    assert medmnist.BreastMNIST().unofficial(tmp_path) is None
     assert medmnist.BreastMNIST().verify(tmp_path) == COUNTS
 
 
