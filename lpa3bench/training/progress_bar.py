@@ -10,6 +10,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TextIO
 
+from lpa3bench.errors import printable
 from lpa3bench.training.sinks import RunInfo, Sink
 from lpa3bench.types import SCORED, steps_in
 
@@ -205,7 +206,7 @@ class Bar(Sink):
 def _first_lines(info: RunInfo) -> list[str]:
     """What whoever started it should know."""
     note = [] if info.note is None else [f"note: {info.note}"]
-    return [*(f"warning: {warning}" for warning in info.warnings), *note]
+    return [printable(line) for line in (*(f"warning: {warning}" for warning in info.warnings), *note)]
 
 
 def numbers(row: Mapping[str, Any], room: int) -> str:
