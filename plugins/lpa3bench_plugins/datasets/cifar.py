@@ -41,11 +41,12 @@ FINE = (
 """CIFAR-100's classes, as its file `meta` has them."""
 
 
-class _Unpickler(pickle.Unpickler):
+class _Unpickler(pickle._Unpickler):
     """Reads numpy arrays and plain values, which is all that CIFAR's files hold.
 
     A pickle can name any function to be called; whatever else one names is refused, so a file from somewhere
-    else can do no harm.
+    else can do no harm. This is the unpickler written in Python, because that in C makes room for as many
+    objects as a file of ten bytes says that it holds; most of a file is one string, so it is as fast.
     """
 
     def find_class(self, module: str, name: str) -> Any:

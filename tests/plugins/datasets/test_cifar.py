@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 import re
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
@@ -158,6 +159,17 @@ def test_a_file_can_call_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "made").exists()
     pickle.loads(harmful)  # the file does do harm to who trusts it
     assert (tmp_path / "made").exists()
+
+
+def test_a_file_that_says_that_it_holds_very_much_takes_no_memory(tmp_path: Path) -> None:
+    path = write(tmp_path, Small10) / "data_batch_2"
+    for bomb in (b"]r\xff\xff\xff\x3f.", b"\x8e\xff\xff\xff\xff\x0f\0\0\0ab."):
+        path.write_bytes(b"\x80\x04" + bomb)
+        tracemalloc.start()
+        with pytest.raises(DataError, match=f"{path} is damaged"):
+            Small10().load(tmp_path)
+        assert tracemalloc.get_traced_memory()[1] < 2**22, bomb
+        tracemalloc.stop()
 
 
 def test_verify_compares_with_the_official_checksums(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
