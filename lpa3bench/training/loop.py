@@ -127,6 +127,7 @@ def run(job: Job, sinks: Sequence[Sink] = (), processes: Processes = ALONE) -> O
             epochs=experiment.epochs,
             epochs_done=len(ledger.curve),
             phases=task.phases(experiment.epochs),
+            warnings=data.warnings,
             note=left_behind(job, planned) if checkpoint is None and processes.first else None,
         )
         try:
@@ -218,6 +219,7 @@ def run(job: Job, sinks: Sequence[Sink] = (), processes: Processes = ALONE) -> O
                 provenance=_provenance(job, planned, processes),
                 resumed_from=ledger.resumed_from,
                 unused=env.views.unused(),
+                warnings=data.warnings,
             )
             write_record(folder.result, composed)
             record = Record(composed, folder.result)
