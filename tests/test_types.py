@@ -42,7 +42,8 @@ def test_class_names_name_every_class_or_none() -> None:
     [
         (STILL, "nothing"),
         (WeakView(flip=False, pad=1, mode="constant"), "a shift of up to 1 pixel, filled with 0"),
-        (WeakView(), "a horizontal flip in half of the cases, then a shift of up to 4 pixels, filled by reflection"),
+        (WeakView(),
+         "a horizontal flip in half of the cases, then a shift of up to 4 pixels, filled by reflection"),
         (WeakView(flip=False, pad=0, crop=48), "a random crop of side 48 of the image"),
         (WeakView(flip=False, pad=6, crop=48),
          "a random crop of side 48 of the image, padded by 6 pixels by reflection"),

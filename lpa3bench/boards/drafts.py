@@ -64,7 +64,8 @@ def draft(records: Sequence[Record], title: str) -> str:
     select = records[0].data.select
     head = {
         "title": title,
-        "text": "Made from the records that were there; names, order, notes and baselines can be changed.",
+        "text": "Made from the records that were there; names, order, notes and baselines can be changed. "
+        "The data set's weak view comes first in every row; one without an augmenter has nothing else.",
         "metric": f"{select}.{LAST}",
         "also": [f"{select}.{ORACLE_BEST}"],
         "protocol": PROTOCOL_VERSION,

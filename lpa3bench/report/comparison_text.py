@@ -20,7 +20,7 @@ from lpa3bench.report.numbers import (
     unit_of_difference,
     unit_text,
 )
-from lpa3bench.stats import ALPHA, FEWEST_FOR_INTERVAL, Harm, PairedTest, PerSample, Unpaired
+from lpa3bench.stats import ALPHA, FEWEST_FOR_INTERVAL, Harm, PairedTest, PerSample, SeedsAndImages, Unpaired
 
 COMPARISON_SCHEMA_VERSION = 1
 TEXT_WIDTH = 110
@@ -29,6 +29,8 @@ NOTES = (
     "Differences are A minus B, the baseline, of shares in percentage points; a pair has one seed, and so "
     "the same labels, images and order. ± is the sample standard deviation (ddof = 1); brackets are 95 % "
     f"bootstrap intervals, over pairs from {FEWEST_FOR_INTERVAL} pairs on.",
+    'Every test holds for one fixed set of test images; the row "other images" says how far a difference '
+    "could be off if these were drawn anew with the seeds.",
     "Images and classes are those of the last epoch, whichever the score counts; tests on images are of "
     "these trained networks, and say nothing of other seeds.",
     "A run that is stopped early had a schedule made for more: the fair baseline is one trained for the "
@@ -107,6 +109,8 @@ def _rows(cell: CellComparison, measure: Measure) -> Iterator[NamedSentence]:
     yield from _parity(cell)
     if cell.images:
         yield "images", _images(cell.images)
+    if cell.seeds_and_images:
+        yield "other images", _over_images(cell.seeds_and_images)
     if cell.harm:
         yield "classes", _harm(cell.harm)
     for cost in cell.costs:
@@ -132,7 +136,7 @@ def _difference(test: PairedTest, measure: Measure) -> str:
     return f"{format_difference(test.difference, measure)}{spread}{_bounds(test, measure)}"
 
 
-def _bounds(of: PairedTest | PerSample, measure: Measure) -> str:
+def _bounds(of: PairedTest | PerSample | SeedsAndImages, measure: Measure) -> str:
     return (
         ""
         if of.low is None
@@ -171,6 +175,13 @@ def _images(images: PerSample) -> str:
         f"exact McNemar test p {format_p(pooled.p)}; "
         f"mean {format_difference(images.difference, IMAGES)}{_bounds(images, IMAGES)}"
         f"{_seed_by_seed(images)}"
+    )
+
+
+def _over_images(both: SeedsAndImages) -> str:
+    return (
+        f"mean {format_difference(both.difference, IMAGES)}{_bounds(both, IMAGES)}, by a bootstrap over "
+        f"{both.seeds} seeds and {both.images} images; all else holds for this test set"
     )
 
 
