@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import statistics
 import time
 from pathlib import Path
@@ -28,6 +27,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from lpa3bench.api import Backbone
 from lpa3bench.config import load_config
 from lpa3bench.plugin import registry
+from lpa3bench.runtime.device import device_name
 from lpa3bench.runtime.paths import resolve_config
 from lpa3bench.training.dry_run import count_passes
 from lpa3bench_plugins.backbones.preactresnet import PreActResNet18
@@ -114,7 +114,7 @@ def throughput(rounds: int) -> dict[str, Any]:
         "from": round(rates[0], -6),
         "to": round(rates[-1], -6),
         "rounds": rounds,
-        "measured_on": f"one thread, {platform.processor() or platform.machine()}, PyTorch {torch.__version__}",
+        "measured_on": f"one thread, {device_name(torch.device('cpu'))}, PyTorch {torch.__version__}",
     }
 
 

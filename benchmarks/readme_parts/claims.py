@@ -89,10 +89,8 @@ def convergence() -> str:
         ratio = "more than half never do" if reach["ratio"] is None else f"{reach['ratio']:.1f} ×"
         whole = of["lpa3", column]["passes"] / of["none", column]["passes"]
         rows.append([name, ratio, f"{reach['reached']} of {reach['n']}", f"{whole:.1f} ×"])
-    return table(
-        ["digits", "passes, times the baseline's (median over pairs)", "pairs that reach it", "whole training"],
-        rows,
-    )
+    head = ["digits", "passes, times the baseline's (median over pairs)", "pairs that reach it"]
+    return table([*head, "whole training"], rows)
 
 
 def equal_cost() -> str:

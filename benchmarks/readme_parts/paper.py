@@ -100,9 +100,7 @@ def throughput() -> str:
     """The one measured rate, in words."""
     found = counted()["throughput"]
     rate, low, high = (found[name] / 1e9 for name in ("operations_a_second", "from", "to"))
-    return (
-        f"{rate:.1f} GFLOP/s ({low:.1f} to {high:.1f} in {found['rounds']} rounds; {found['measured_on']})"
-    )
+    return f"{rate:.1f} GFLOP/s ({low:.1f} to {high:.1f} in {found['rounds']} rounds; {found['measured_on']})"
 
 
 PARTS = {

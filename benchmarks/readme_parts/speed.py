@@ -12,21 +12,23 @@ def kept() -> Any:
     return json.loads((RESULTS / "speed.json").read_text(encoding="utf-8"))
 
 
-def machine() -> str:
-    return str(kept()["machine"])
+def machines() -> str:
+    """On which they were measured, each once."""
+    return "; ".join(dict.fromkeys(of["machine"] for of in kept().values()))
 
 
 def speed() -> str:
     of = kept()
-    networks, memory = of["attack memory"], of["step memory"]
+    networks, memory = of["attack_memory"], of["step_memory"]
     views, step = of["views"], of["step"]
     rows = [
         [
-            "LP-A3's loop over its floor, K × (forward + backward to the image + forward), WRN-28-2, batch 64, K = 5",
-            _spread(of["attack wrn-28-2"], "ratio", 3),
+            "LP-A3's loop over its floor, K × (forward + backward to the image + forward), WRN-28-2, "
+            "batch 64, K = 5",
+            _spread(of["attack_wrn-28-2"], "ratio", 3),
             "`python benchmarks/attack.py`",
         ],
-        ["the same, PreActResNet18", _spread(of["attack preactresnet18"], "ratio", 3), "the same"],
+        ["the same, PreActResNet18", _spread(of["attack_preactresnet18"], "ratio", 3), "the same"],
         [
             "its peak memory at K = 10 over K = 1, WRN-28-2 and PreActResNet18",
             f"{networks['wrn-28-2']:.2f}, {networks['preactresnet18']:.2f}",
@@ -34,7 +36,7 @@ def speed() -> str:
         ],
         [
             "FixMatch's weak and strong views, batch 448, over Pillow and a DataLoader",
-            f"{_spread(views, 'ratio', 1, ' ×')}; {views['images_a_second']:,} images a second",
+            f"{_spread(views, 'ratio', 1, ' ×')}; {views['images_a_second']:,.0f} images a second",
             f"`python benchmarks/views.py --rounds {views['n']}`",
         ],
         [
@@ -58,4 +60,4 @@ def _spread(of: dict[str, float], name: str, digits: int, unit: str = "") -> str
     return f"{value}{unit} ({low} to {high}{inside}, n = {of['n']})"
 
 
-PARTS = {"speed": speed, "speed.machine": machine}
+PARTS = {"speed": speed, "speed.machines": machines}
