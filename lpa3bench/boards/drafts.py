@@ -164,7 +164,8 @@ def _by_settings(
     whole = {**match} if alone else {**match, "setting": settings}
     words = [] if alone else [", ".join(settings)]
     # One record of each: an older one of the same experiment may lack a parameter that came later.
-    members = [*{record.identity: record for record in reversed(members)}.values()][::-1]
+    first = {(_environment(record), record.identity): record for record in reversed(members)}
+    members = [*reversed(first.values())]
     varying = _varying(members)
     combinations: dict[tuple[Any, ...], dict[ColumnKey, Record]] = defaultdict(dict)
     for record in members:

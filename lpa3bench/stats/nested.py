@@ -22,7 +22,7 @@ from lpa3bench.stats.pairing import Pair
 from lpa3bench.stats.samples import FEWEST_VOTES, net_of_images, share_images
 
 FEWEST_SEEDS = 3
-RESAMPLES = 9999
+NESTED_RESAMPLES = 9999
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +60,7 @@ def seeds_and_images(pairs: Sequence[Pair]) -> SeedsAndImages | None:
 
 
 def nested_interval(
-    by_seed: Sequence[int], by_image: Sequence[int], resamples: int = RESAMPLES
+    by_seed: Sequence[int], by_image: Sequence[int], resamples: int = NESTED_RESAMPLES
 ) -> tuple[float, float]:
     """95 % interval of the mean difference, a share in [−1, 1]. Drawn from a fixed seed, so always the same.
 

@@ -16,7 +16,7 @@ from lpa3bench_plugins.datasets.files import check_normalisation
 TURNS = {"train": (0, 2, 4, 6, 8), "val": (5,), "test": (1, 3, 7, 9)}
 _COUNTS = {"train": 901, "val": 179, "test": 717}
 INK_LEVELS = 16
-SPLITS = 2**32
+SPLIT_SEEDS = 2**32
 """As many as there are seeds of `RandomState`."""
 
 
@@ -54,8 +54,8 @@ class Digits(Dataset):
         split: int = 0,
     ) -> None:
         check_normalisation(mean, std, channels=1)
-        if not 0 <= split < SPLITS:
-            raise ValueError(f"split: must be in [0, {SPLITS}), not {split}")
+        if not 0 <= split < SPLIT_SEEDS:
+            raise ValueError(f"split: must be in [0, {SPLIT_SEEDS}), not {split}")
         self.mean = tuple(mean)
         self.std = tuple(std)
         self.split = split
