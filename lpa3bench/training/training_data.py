@@ -10,14 +10,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from lpa3bench.api import DatasetSpec, LabelContext, LabelSet, Split, TrainLabels, WeakView
+from lpa3bench.api import DatasetSpec, LabelContext, LabelSet, Split, TrainLabels
 from lpa3bench.config.experiment import Experiment
 from lpa3bench.data.image_store import ImageStore
 from lpa3bench.data.splits import data_hash, fingerprint, hold_out, limit
 from lpa3bench.errors import ConfigError, DataError, PluginError, blamed
 from lpa3bench.runtime.seeding import Draws, derive
+from lpa3bench.types import STILL
 
-STILL = WeakView(flip=False, pad=0)
 AT_CHANCE = 0.9
 """From this share of what labels in a random order get wrong, a file's order is in doubt."""
 
