@@ -1,33 +1,42 @@
-"""What every row of the paper's tables would cost, as a Markdown table; nothing is trained, nothing read.
+"""What every row of the paper's tables would cost, counted; nothing is trained, nothing read.
 
-    python benchmarks/forecast.py [--only TEXT] [--json FILE]
+    python benchmarks/forecast.py [--rounds 15] [--keep-counts]
 
-For each row: `lpa3bench show`'s forecast on this CPU with one thread (seconds of real steps at batches of 8
-and 16 images, FixMatch 2 and 4 labelled ones, carried on in a straight line to the published batch, times the
-published number of steps; what a task does between epochs and the scoring are not in it), and the
-floating-point operations of the whole run, counted on one image, with the hours they would take at 100
-TFLOP/s, an eighth of what a large bfloat16 product reaches on an H100. Both are estimates: the first
-extrapolated from measured steps, the second an order of magnitude.
+Of each row it counts the forward equivalents of the whole run (on made-up images, with a small network: how
+many images go through one does not depend on how large it is) and the floating-point operations of one image
+forward through the row's own network. Their product over one throughput gives hours: the throughput is
+measured once, on training steps of PreActResNet18 on one thread of this CPU, so the same network and as many
+steps cost the same hours in every row. Other networks are a little faster or slower than that; what a task
+does between epochs, and the scoring, are not counted. Written to benchmarks/results/forecast.json, of which
+`python benchmarks/readme_tables.py` makes the README's tables.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import statistics
+import time
 from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
+from lpa3bench.api import Backbone
 from lpa3bench.config import load_config
 from lpa3bench.plugin import registry
+from lpa3bench.runtime.device import device_name
 from lpa3bench.runtime.paths import resolve_config
-from lpa3bench.training.dry_run import forecast
+from lpa3bench.training.dry_run import count_passes
+from lpa3bench_plugins.backbones.preactresnet import PreActResNet18
 
+RESULTS = Path(__file__).parent / "results" / "forecast.json"
 LPA3 = "augmenters/lpa3"
 GPU = 100e12
-"""Floating-point operations a second."""
+"""Operations a second that hours on a GPU are told at, an eighth of a large bfloat16 product on an H100."""
+BATCH = 32
 ROWS: list[tuple[str, list[str]]] = [
     *(
         (name, [f"{data}_fixmatch", *more, "--setting", setting])
@@ -59,54 +68,72 @@ ROWS: list[tuple[str, list[str]]] = [
 ]  # fmt: skip
 
 
-def row(command: list[str]) -> dict[str, Any]:
-    """The forecast of one run."""
-    files, _, setting = " ".join(command).partition(" --setting ")
-    config = load_config(
-        [resolve_config(f) for f in files.split()], setting=setting, registry=registry.load_registry()
+def count(command: str) -> dict[str, float]:
+    """Forward equivalents of a run, and the operations of one image forward through its network."""
+    files, _, setting = command.partition(" --setting ")
+    paths = [resolve_config(file) for file in files.split()]
+    own, small = (
+        load_config(paths, setting=setting, bindings=bindings, registry=registry.load_registry())
+        for bindings in ([], ["run.backbone = @backbones.SmallNet"])
     )
-    cpu_batch = 2 if "_fixmatch" in command[0] else 8  # each comes with seven unlabelled images, in two views
-    told = forecast(config, root=Path("nowhere"), device="cpu", cpu_batch=cpu_batch)
-    equivalents = sum(p["steps"] * p["forward_equivalents_per_step"] for p in told["phases"])
-    experiment = config.experiment()
+    batch = 2 if "_fixmatch" in command else 8  # each comes with seven unlabelled images, in two views
+    experiment = own.experiment()
     spec = experiment.spec
-    net = experiment.backbone(num_classes=spec.num_classes, in_channels=spec.channels).eval()
     side = spec.weak.crop or spec.size
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        net(torch.zeros(1, spec.channels, side, side))
-    flops = counter.get_total_flops() * equivalents
+    network = experiment.backbone(num_classes=spec.num_classes, in_channels=spec.channels)
     return {
-        "hours": told["hours"],
-        "forward_equivalents": equivalents,
-        "flops": flops,
-        "gpu_hours": flops / GPU / 3600,
+        "forward_equivalents": count_passes(small, root=Path("nowhere"), cpu_batch=batch),
+        "operations_of_an_image": operations(network, spec.channels, side),
+    }
+
+
+def operations(network: Backbone, channels: int, side: int) -> int:
+    """Floating-point operations of one image forward."""
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network.eval()(torch.zeros(1, channels, side, side))
+    return int(counter.get_total_flops())
+
+
+def throughput(rounds: int) -> dict[str, Any]:
+    """Operations a second of CPU time, of training steps of PreActResNet18 on one thread."""
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    network = PreActResNet18(num_classes=10, in_channels=3).to(memory_format=torch.channels_last).train()
+    x = torch.rand(BATCH, 3, 32, 32).contiguous(memory_format=torch.channels_last)
+    label = torch.arange(BATCH) % 10
+    rates = []
+    of_a_step = 3 * BATCH * operations(network, 3, 32)  # a backward to the weights counts as two
+    network.train()
+    for _ in range(rounds + 1):
+        start = time.process_time()
+        F.cross_entropy(network(x).logits, label).backward()  # type: ignore[no-untyped-call]
+        rates.append(of_a_step / (time.process_time() - start))
+    rates = sorted(rates[1:])
+    return {
+        "operations_a_second": round(statistics.median(rates), -6),
+        "from": round(rates[0], -6),
+        "to": round(rates[-1], -6),
+        "rounds": rounds,
+        "measured_on": f"one thread, {device_name(torch.device('cpu'))}, PyTorch {torch.__version__}",
     }
 
 
 def main() -> None:
-    """Print the table."""
+    """Count, measure and write."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", default="", metavar="TEXT", help="rows whose command holds it")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers there")
+    parser.add_argument("--rounds", type=int, default=15, metavar="N", help="of the throughput (default: 15)")
+    parser.add_argument("--keep-counts", action="store_true", help="measure the throughput anew, no more")
     options = parser.parse_args()
-    torch.set_num_threads(1)
-    found = {}
-    print("| row | command | forward equivalents | this CPU, one thread, h | at 100 TFLOP/s, h |")
-    print("| --- | --- | --- | --- | --- |")
-    for name, command in ROWS:
-        line = " ".join(command)
-        if options.only not in line:
-            continue
-        found[line] = told = {"row": name, **row(command)}
-        print(
-            f"| {name} | `{line}` | {told['forward_equivalents'] / 1e6:,.0f} M | {told['hours']:,.0f} | "
-            f"{told['gpu_hours']:,.2f} |",
-            flush=True,
-        )
-    if options.json:
-        options.json.write_text(json.dumps(found, indent=1) + "\n")
+    rows = json.loads(RESULTS.read_text(encoding="utf-8"))["rows"] if options.keep_counts else {}
+    for name, words in ROWS if not rows else ():
+        command = " ".join(words)
+        rows[command] = {"row": name, **count(command)}
+        print(command, rows[command]["forward_equivalents"], flush=True)
+    RESULTS.parent.mkdir(exist_ok=True)
+    told = {"throughput": throughput(options.rounds), "rows": rows}
+    RESULTS.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

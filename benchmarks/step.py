@@ -1,6 +1,6 @@
 """What a training step costs beside the task's own forward and backward pass, and whether memory is flat.
 
-    python benchmarks/step.py [--steps 20] [--batch 64]
+    python benchmarks/step.py [--steps 20] [--batch 64] [--keep]
 
 One thread, ResNet-18 at 32 px on made-up images. Every step of the engine is timed as a whole (draw the
 batch, cut the views, update, check, log), and within it the calls of `env.logits` and `env.backward`; the
@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
+from timing import keep
 from torch import Tensor
 
 from lpa3bench.api import Domain, Model, Output, Step, Task
@@ -69,8 +70,8 @@ class Timed(Environment):
         self.passing += time.process_time() - start
 
 
-def overhead(steps: int, batch: int) -> None:
-    """Print the share of a step that is neither forward nor backward."""
+def overhead(steps: int, batch: int) -> dict[str, float]:
+    """Print the share of a step that is neither forward nor backward; in per cent, over the steps."""
     experiment = Experiment(
         task=Supervised(batch_size=batch, optimizer="sgd", lr=0.01),
         dataset=Synthetic(train=4 * batch, test=1),
@@ -98,6 +99,8 @@ def overhead(steps: int, batch: int) -> None:
         f"outside forward and backward: median {100 * statistics.median(shares):.2f} % of a step, "
         f"from {100 * min(shares):.2f} to {100 * max(shares):.2f} %"
     )
+    middle, low, high = (100 * share for share in (statistics.median(shares), min(shares), max(shares)))
+    return {"percent": middle, "low": low, "high": high, "n": steps}
 
 
 def memory(iterations: int, steps: int) -> float:
@@ -132,6 +135,7 @@ def main() -> None:
     )
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--keep", action="store_true", help="put it into results/speed.json")
     parser.add_argument(
         "--memory", nargs=2, type=int, metavar=("ITERATIONS", "STEPS"), help=argparse.SUPPRESS
     )
@@ -141,11 +145,15 @@ def main() -> None:
         print(memory(*options.memory))
         return
     print(f"torch {torch.__version__}, 1 thread, {options.steps} steps, ResNet-18, batch {options.batch}")
-    overhead(options.steps, options.batch)
+    share = overhead(options.steps, options.batch)
+    peaks = {}
     for iterations, steps in ((1, 3), (1, 12), (5, 3), (5, 12)):
         command = [sys.executable, __file__, "--memory", str(iterations), str(steps)]
         peak = float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        peaks[iterations, steps] = peak
         print(f"peak memory, K = {iterations}, {steps:>2} steps: {peak:.0f} MiB")
+    if options.keep:
+        keep(step=share, step_memory={str(k): peaks[k, 12] / peaks[k, 3] for k in (1, 5)})
 
 
 if __name__ == "__main__":

@@ -1,10 +1,19 @@
-"""Times variants of one thing side by side, as machines are shared and noisy."""
+"""Times variants of one thing side by side, as machines are shared and noisy, and keeps what was measured."""
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from lpa3bench.runtime.device import device_name
+
+SPEED = Path(__file__).parent / "results" / "speed.json"
+"""What the README's table of speed is made of."""
 
 
 class Times(NamedTuple):
@@ -28,3 +37,11 @@ def interleaved(variants: dict[str, Callable[[], None]], rounds: int) -> dict[st
                 times[name].cpu.append(cpu)
                 times[name].wall.append(wall)
     return times
+
+
+def keep(**measured: Any) -> None:
+    """Put measurements into `results/speed.json`, in the place of those of the same name."""
+    known = json.loads(SPEED.read_text(encoding="utf-8"))
+    machine = f"one thread of {device_name(torch.device('cpu'))}, PyTorch {torch.__version__}, float32"
+    told = {name: {**of, "machine": machine} for name, of in measured.items()}
+    SPEED.write_text(json.dumps({**known, **told}, indent=1) + "\n", encoding="utf-8")

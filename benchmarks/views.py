@@ -1,6 +1,6 @@
 """FixMatch's weak and strong views: batched on bytes against Pillow and a DataLoader. Run by hand:
 
-    python benchmarks/views.py [--batch 448] [--rounds 15]
+    python benchmarks/views.py [--batch 448] [--rounds 15] [--keep]
 
 Both sides make the same thing out of the same 32×32 colour images held in memory: a batch of weak views
 (flip, crop with 4 pixels of reflection) and, from a second independent crop, one of strong views (two of
@@ -30,7 +30,7 @@ import PIL
 import torch
 import torchvision
 from PIL import Image, ImageDraw, ImageEnhance, ImageOps
-from timing import interleaved
+from timing import interleaved, keep
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
@@ -153,6 +153,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--batch", type=int, default=448)
     parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--keep", action="store_true", help="put it into results/speed.json")
     given = parser.parse_args()
     torch.set_num_threads(1)
     # A training process frees blocks of this size all the time, after which the C library keeps smaller ones;
@@ -166,16 +167,20 @@ def main() -> int:
     check_same(pictures[:500])
     ours, theirs = batched(pictures, given.batch), one_by_one(pictures, given.batch)
     times = interleaved({"ours": lambda: take(ours), "pillow": lambda: take(theirs)}, given.rounds)
-    reached = 0.0
+    reached, found = 0.0, {}
     for clock in ("wall", "cpu"):
         fast, slow = (getattr(times[key], clock) for key in ("ours", "pillow"))
         reached = statistics.median(slow) / statistics.median(fast)
         paired = sorted(a / b for a, b in zip(slow, fast, strict=True))
         rate, peer = (given.batch / statistics.median(seconds) for seconds in (fast, slow))
+        found = {"ratio": reached, "low": paired[0], "high": paired[-1], "n": given.rounds}
+        found["images_a_second"] = round(rate, -3)
         print(
             f"B={given.batch} {clock:4}  ours {rate:6.0f} images/s  Pillow, DataLoader {peer:5.0f} images/s  "
             f"ratio {reached:.1f} ({paired[0]:.1f} to {paired[-1]:.1f})  n={given.rounds}"
         )
+    if given.keep:  # the last clock's: the CPU's
+        keep(views=found)
     print(f"aim {AIM} (CPU time): {'kept' if reached >= AIM else 'MISSED'}")
     return 0 if reached >= AIM else 1
 

@@ -99,6 +99,22 @@ class WeakView:
         if self.crop is not None and self.crop < 1:
             raise ValueError(f"crop: must be >= 1, not {self.crop}")
 
+    def __str__(self) -> str:
+        """What it does to every training image, in a few words: "a shift of up to 1 pixel, filled with 0"."""
+        filled = "by reflection" if self.mode == "reflect" else "with 0"
+        pixels = f"{self.pad} pixel{'s' if self.pad != 1 else ''}"
+        parts = ["a horizontal flip in half of the cases"] if self.flip else []
+        if self.crop is not None:
+            padded = f", padded by {pixels} {filled}" if self.pad else ""
+            parts.append(f"a random crop of side {self.crop} of the image{padded}")
+        elif self.pad:
+            parts.append(f"a shift of up to {pixels}, filled {filled}")
+        return ", then ".join(parts) or "nothing"
+
+
+STILL = WeakView(flip=False, pad=0)
+"""It leaves images as they are."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetSpec:
@@ -160,6 +176,8 @@ class LabelContext:
     """The data folder, for labels that are read from it."""
     seed: int
     """Of the run, for labels that come as numbered trials; `draws` serves all others."""
+    ids: tuple[str, ...] | None = None
+    """What the images are called (`Split.ids`)."""
 
 
 @dataclass(frozen=True)

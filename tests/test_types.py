@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lpa3bench.types import SLOTS, DatasetSpec, Phase, SlotName, spans, steps_in
+from lpa3bench.types import SLOTS, STILL, DatasetSpec, Phase, SlotName, WeakView, spans, steps_in
 
 WARM_UP, HEAD, REST = Phase("warm-up", 0, 390), Phase("head", 20, 1950), Phase("mixmatch", 20, 390)
 
@@ -35,6 +35,22 @@ def test_class_names_name_every_class_or_none() -> None:
     assert DatasetSpec(**known, class_names=("cat", "dog")).class_names == ("cat", "dog")
     with pytest.raises(ValueError, match="^class_names: must name 2 classes, not 1$"):
         DatasetSpec(**known, class_names=("cat",))
+
+
+@pytest.mark.parametrize(
+    ("weak", "does"),
+    [
+        (STILL, "nothing"),
+        (WeakView(flip=False, pad=1, mode="constant"), "a shift of up to 1 pixel, filled with 0"),
+        (WeakView(),
+         "a horizontal flip in half of the cases, then a shift of up to 4 pixels, filled by reflection"),
+        (WeakView(flip=False, pad=0, crop=48), "a random crop of side 48 of the image"),
+        (WeakView(flip=False, pad=6, crop=48),
+         "a random crop of side 48 of the image, padded by 6 pixels by reflection"),
+    ],
+)  # fmt: skip
+def test_a_weak_view_says_what_it_does(weak: WeakView, does: str) -> None:
+    assert str(weak) == does
 
 
 def test_slots_are_told_apart_by_what_they_take() -> None:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from lpa3bench.stats.curves import MeanCurve
 from lpa3bench.stats.equalcost import EqualCost
+from lpa3bench.stats.nested import SeedsAndImages
 from lpa3bench.stats.ranking import Ranks
 
 
@@ -140,6 +141,9 @@ class Comparison:
     """The verdict in a sentence."""
     per_sample_p: float | None = None
     """McNemar's test on the test images, pooled over the seeds' pairs; None without shared images."""
+    seeds_and_images: SeedsAndImages | None = None
+    """The difference of accuracies at the last epoch, over seeds and test images; None on boards of another
+    measure."""
     worst_class: str | None = None
     worst_class_difference: float | None = None
     classes_harmed: int | None = None

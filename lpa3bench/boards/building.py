@@ -13,6 +13,7 @@ import msgspec
 from lpa3bench.boards.board import Board, Cell, Column, Replications, Row
 from lpa3bench.boards.claims import rank, reproduction, stable_number
 from lpa3bench.boards.definition import NOT_MEASURED, Definition
+from lpa3bench.boards.fixed_images import fixed_images
 from lpa3bench.boards.measures import COSTS, is_cost, measure_of, measured_value, metric_of, score_keys
 from lpa3bench.boards.notes import notes
 from lpa3bench.boards.paired_cells import with_comparisons
@@ -68,7 +69,10 @@ def build_board(definition: Definition, records: Iterable[Record], searches: Map
         columns=definition.columns,
         cells=tuple(cells.values()),
         ranking=rank(definition, measure, cells),
-        notes=notes(definition, measures, [*cells.values()], labels_agree=not label_flags),
+        notes=(
+            *notes(definition, measures, [*cells.values()], labels_agree=not label_flags),
+            *fixed_images(found, [*cells.values()]),
+        ),
         commands=definition.commands or (f"lpa3bench leaderboard build {definition.key}",),
         records={record.file_name: detail(record) for record in sorted(all_records, key=_file_name)},
         results=f"../{definition.records_of}/results" if definition.records_of else "results",

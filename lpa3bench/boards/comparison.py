@@ -20,6 +20,7 @@ from lpa3bench.stats import (
     PairedTest,
     Pairing,
     PerSample,
+    SeedsAndImages,
     Summary,
     Unpaired,
     augmenters_that_differ,
@@ -31,6 +32,7 @@ from lpa3bench.stats import (
     paired_runs,
     paired_test,
     per_sample,
+    seeds_and_images,
     settings_that_differ,
     summarise,
     surroundings_that_differ,
@@ -83,6 +85,7 @@ class CellComparison:
     surroundings: tuple[str, ...]
     """Hardware, processes and versions that differ: numbers hardly change by them, the clock does."""
     images: PerSample | None
+    seeds_and_images: SeedsAndImages | None
     harm: Harm | None
     costs: tuple[EqualCost, ...]
     at_equal_cost: AtEqualCost | None
@@ -241,6 +244,7 @@ def _cell(
         augmenters=in_any_pair(augmenters_that_differ, told),
         surroundings=in_any_pair(surroundings_that_differ, told),
         images=per_sample(pairs),
+        seeds_and_images=seeds_and_images(pairs),
         harm=class_harm(pairs),
         costs=tuple(cost for cost in costs if cost is not None),
         at_equal_cost=at_equal_cost,
@@ -251,7 +255,7 @@ def _side(group: Group, paired: Sequence[Record], metric: str) -> Side:
     scores = [score for record in paired if (score := record.score(metric)) is not None]
     return Side(
         label=group.label,
-        runs=len(group.paths),
+        runs=len(group.records),
         scores=summarise(scores),
         is_result=all(record.is_result for record in group.records),
         passes=fmean(record.passes for record in paired) if paired else None,

@@ -47,7 +47,8 @@ def draft(records: Sequence[Record], title: str) -> str:
     select = records[0].data.select
     head = {
         "title": printable(title),
-        "text": "Drafted from the records that were there; names, order, notes and baselines can be changed.",
+        "text": "Drafted from the records that were there; names, order, notes and baselines can be changed. "
+        "The data set's weak view comes first in every row; one without an augmenter has nothing else.",
         "metric": f"{select}.{LAST}",
         "also": [f"{select}.{ORACLE_BEST}"],
         "protocol": PROTOCOL_VERSION,
@@ -162,6 +163,9 @@ def _by_settings(
     """A row for each combination of the parameters in which experiments of one column differ."""
     whole = {**match} if alone else {**match, "setting": settings}
     words = [] if alone else [", ".join(settings)]
+    # One record of each: an older one of the same experiment may lack a parameter that came later.
+    first = {(_environment(record), record.identity): record for record in reversed(members)}
+    members = [*reversed(first.values())]
     varying = _varying(members)
     combinations: dict[tuple[Any, ...], dict[ColumnKey, Record]] = defaultdict(dict)
     for record in members:

@@ -9,7 +9,7 @@ from itertools import product
 from typing import Literal
 
 from lpa3bench.boards.board import Cell, Comparison, Measure
-from lpa3bench.boards.claims import stable_number, stable_p
+from lpa3bench.boards.claims import STABLE_DECIMALS, stable_number, stable_p
 from lpa3bench.boards.definition import Definition
 from lpa3bench.boards.measures import metric_of
 from lpa3bench.boards.placing import Place
@@ -17,6 +17,7 @@ from lpa3bench.records import Record
 from lpa3bench.stats.curves import AXES
 from lpa3bench.stats.equalcost import AtBudget, EqualCost, cost_ratio, equal_cost
 from lpa3bench.stats.harm import class_harm
+from lpa3bench.stats.nested import SeedsAndImages, seeds_and_images
 from lpa3bench.stats.paired import PairedTest, judged, paired_test
 from lpa3bench.stats.pairing import Pair, Pairing, paired_runs
 from lpa3bench.stats.parity import in_any_pair, settings_that_differ, surroundings_that_differ
@@ -164,6 +165,7 @@ def _comparison(
         test=test.test,
         why=test.why,
         per_sample_p=stable_p(per_sample.p) if per_sample else None,
+        seeds_and_images=_over_images(measure, pairing),
         worst_class=harm.worst.name if harm else None,
         worst_class_difference=harm.worst.mean if harm else None,
         classes_harmed=harm.harmed if harm else None,
@@ -172,6 +174,12 @@ def _comparison(
         surroundings=in_any_pair(surroundings_that_differ, told),
         costs=tuple(_settled_cost(cost) for cost in costs if cost is not None),
     )
+
+
+def _over_images(measure: Measure, pairing: Pairing) -> SeedsAndImages | None:
+    """Records know image by image what was right at the last epoch, and nothing of other measures."""
+    of = seeds_and_images(pairing.pairs) if measure.key == "accuracy.last" else None
+    return of and replace(of, low=round(of.low, STABLE_DECIMALS), high=round(of.high, STABLE_DECIMALS))
 
 
 def _settled(test: PairedTest) -> PairedTest:

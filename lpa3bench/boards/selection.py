@@ -31,7 +31,7 @@ class Group:
 
     first: Record
     paths: tuple[Path, ...]
-    """Of all of them."""
+    """Of all of them, and of what is no result and left out."""
     current: Callable[[str], str] = str
     """What a parameter is called now."""
 
@@ -131,7 +131,10 @@ def _names(file: Path) -> tuple[str, ...]:
 
 
 def _some(files: Iterable[Path], text: str, current: Callable[[str], str]) -> list[Group]:
-    """The files in groups; of files that are called as runs are, one a group is read, of others all."""
+    """The files in groups; of files that are called as runs are, one a group is read, of others all.
+
+    What only served a measurement is left out.
+    """
     by_name: dict[tuple[str, ...], list[Path]] = defaultdict(list)
     for file in files:
         names = _names(file)
@@ -141,8 +144,12 @@ def _some(files: Iterable[Path], text: str, current: Callable[[str], str]) -> li
     by_label: dict[str, list[Path]] = defaultdict(list)
     firsts: dict[str, Record] = {}
     for paths in by_name.values():
-        first = read_record(paths[0], current)
+        first = next((r for path in paths if (r := read_record(path, current)).is_evidence), None)
+        if first is None:
+            continue
         label = f"{first.name}-{first.identity}"
         firsts.setdefault(label, first)
         by_label[label] += paths
+    if not firsts:
+        raise DataError(f"{text}: there is no result, only runs that served a measurement")
     return [Group(firsts[label], tuple(by_label[label]), current) for label in sorted(by_label)]

@@ -244,6 +244,8 @@ def _write(
         out = f", {len(found.foreign)} left out" if found.foreign else ""
         took = f"{len(found.taken)} records taken, {len(found.refused)} refused"
         click.echo(f"{took}{known}{again}{out}", err=True)
+    if found.aids:
+        click.echo(f"{len(found.aids)} that only served a measurement left out", err=True)
     for path in pages:
         click.echo(str(path))
     click.echo(f"{board.measured} of {len(board.cells)} cells are measured", err=True)

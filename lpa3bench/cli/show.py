@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
@@ -14,6 +14,7 @@ import click
 from lpa3bench.cli.options import config_options, data_option, device_option, json_option
 from lpa3bench.errors import blamed
 from lpa3bench.runtime.paths import data_root
+from lpa3bench.types import STILL
 
 if TYPE_CHECKING:
     from lpa3bench.api import Augmenter
@@ -73,7 +74,7 @@ def description(config: Config) -> dict[str, Any]:
         "setting": config.setting,
         "settings": list(config.settings),
         "slots": config.slots,
-        "weak": asdict(experiment.spec.weak),
+        "weak": {**asdict(experiment.spec.weak), "does": str(experiment.spec.weak)},
         "parameters": count_parameters(config),
         "values": [{"name": v.name, "value": v.text, "origin": v.origin} for v in config.values],
         "changed": [
@@ -141,10 +142,13 @@ def text(shown: dict[str, Any]) -> str:
     others = [name for name in shown["settings"] if name != shown["setting"]]
     also = f" (also: {', '.join(others)})" if others else ""
     slots = ", ".join(f"{slot} = {name}" for slot, name in shown["slots"].items())
+    weak = {**shown["weak"]}
+    does = weak.pop("does")
+    nothing = "the images as they are" if does == str(STILL) else "weak view only"
     head: list[_Row] = [
         ("setting", f"{shown['setting'] or 'none'}{also}"),
-        ("slots", slots or "none bound"),
-        ("weak view", ", ".join(f"{name} {value}" for name, value in shown["weak"].items())),
+        ("slots", slots or f"none bound: {nothing}"),
+        ("weak view", f"{does}, before every slot ({_named(weak)})"),
         ("parameters", _size(shown["parameters"])),
     ]
     changed: list[_Row] = [
@@ -161,6 +165,10 @@ def text(shown: dict[str, Any]) -> str:
     if "forecast" in shown:
         sections.append(_forecast(shown["forecast"]))
     return "\n\n".join(sections)
+
+
+def _named(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items())
 
 
 def _size(parameters: dict[str, int]) -> str:

@@ -20,7 +20,7 @@ from lpa3bench.report.numbers import (
     unit_of_difference,
     unit_text,
 )
-from lpa3bench.stats import ALPHA, Harm, PairedTest, PerSample, Unpaired
+from lpa3bench.stats import ALPHA, Harm, PairedTest, PerSample, SeedsAndImages, Unpaired
 
 COMPARISON_SCHEMA_VERSION = 1
 TEXT_WIDTH = 110
@@ -30,6 +30,8 @@ NOTES = (
     "the same labels, images and order. ± is the sample standard deviation (ddof = 1); brackets hold every "
     "mean difference that the test does not reject at 5 %, uncorrected (95 % confidence); those on images "
     "are 95 % intervals over images. Holm's correction is over all comparisons here that are testable.",
+    'Every test holds for one fixed set of test images; the row "other images" says how far a difference '
+    "could be off if these were drawn anew with the seeds.",
     "Images and classes are those of the last epoch, whichever the score counts; tests on images are of "
     "these trained networks, and say nothing of other seeds.",
     "A run that is stopped early had a schedule made for more: the fair comparison is the line equal cost, "
@@ -109,6 +111,8 @@ def _rows(cell: CellComparison, measure: Measure) -> Iterator[NamedSentence]:
     yield from _parity(cell)
     if cell.images:
         yield "images", _images(cell.images)
+    if cell.seeds_and_images:
+        yield "other images", _over_images(cell.seeds_and_images)
     if cell.harm:
         yield "classes", _harm(cell.harm)
     for cost in cell.costs:
@@ -145,7 +149,7 @@ def _difference(test: PairedTest, measure: Measure) -> str:
     return f"{format_difference(test.difference, measure)}{spread}{_bounds(test, measure)}"
 
 
-def _bounds(of: PairedTest | PerSample, measure: Measure) -> str:
+def _bounds(of: PairedTest | PerSample | SeedsAndImages, measure: Measure) -> str:
     return (
         ""
         if of.low is None
@@ -184,6 +188,13 @@ def _images(images: PerSample) -> str:
         f"exact McNemar test p {format_p(pooled.p)}; "
         f"mean {format_difference(images.difference, IMAGES)}{_bounds(images, IMAGES)}"
         f"{_seed_by_seed(images)}"
+    )
+
+
+def _over_images(both: SeedsAndImages) -> str:
+    return (
+        f"mean {format_difference(both.difference, IMAGES)}{_bounds(both, IMAGES)}, by a bootstrap over "
+        f"{both.seeds} seeds and {both.images} images; all else holds for this test set"
     )
 
 

@@ -23,6 +23,7 @@ from lpa3bench.stats.means import (
     student_interval,
     summarise,
 )
+from lpa3bench.stats.nested import SeedsAndImages, nested_interval, seeds_and_images
 from lpa3bench.stats.paired import (
     ALPHA,
     PairedTest,
@@ -71,6 +72,7 @@ __all__ = [
     "PerSample",
     "RankedPair",
     "Ranks",
+    "SeedsAndImages",
     "Summary",
     "ToTarget",
     "Unpaired",
@@ -87,12 +89,14 @@ __all__ = [
     "judged",
     "mcnemar",
     "mean_curve",
+    "nested_interval",
     "paired_runs",
     "paired_test",
     "per_sample",
     "pooled_mcnemar",
     "ranks",
     "score_at",
+    "seeds_and_images",
     "settings_that_differ",
     "sign_flip_interval",
     "sign_flip_p",

@@ -50,7 +50,7 @@ class PerSample:
 
 def mcnemar(pair: Pair) -> McNemar:
     """McNemar's exact test of two runs on the test images they share."""
-    return _votes(_net([pair]))
+    return _votes(net_of_images([pair]))
 
 
 def pooled_mcnemar(pairs: Sequence[Pair]) -> McNemar | None:
@@ -58,14 +58,14 @@ def pooled_mcnemar(pairs: Sequence[Pair]) -> McNemar | None:
 
     Each image votes once, for the method that has it right with more seeds; of one pair it is McNemar's.
     """
-    return _votes(_net(pairs)) if _shared(pairs) else None
+    return _votes(net_of_images(pairs)) if share_images(pairs) else None
 
 
 def per_sample(pairs: Sequence[Pair]) -> PerSample | None:
     """All tests on images; None without pairs, or where the seeds have other test sets."""
-    if not _shared(pairs):
+    if not share_images(pairs):
         return None
-    net = _net(pairs)
+    net = net_of_images(pairs)
     low, high = _interval(net, len(pairs)) or (None, None)
     return PerSample(
         images=len(net),
@@ -77,12 +77,13 @@ def per_sample(pairs: Sequence[Pair]) -> PerSample | None:
     )
 
 
-def _shared(pairs: Sequence[Pair]) -> bool:
+def share_images(pairs: Sequence[Pair]) -> bool:
+    """Whether there are pairs, all of them with one test set."""
     kinds = {(pair.method.data_hash, pair.method.data.correct.n) for pair in pairs}
     return len(kinds) == 1
 
 
-def _net(pairs: Sequence[Pair]) -> list[int]:
+def net_of_images(pairs: Sequence[Pair]) -> list[int]:
     """For each image, with how many seeds more the method has it right than the baseline."""
     sides = [(pair.method.correct, pair.baseline.correct) for pair in pairs]
     return [

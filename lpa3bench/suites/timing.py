@@ -65,6 +65,7 @@ def main() -> None:
 
         registry = load_registry(tuple(Path(text) for text in order["plugins"]))
         until = time.monotonic() + order["budget"]
+        rates: dict[str, float] = {}
         for files, setting, bindings in order["cells"]:
             if time.monotonic() >= until:
                 break
@@ -72,7 +73,8 @@ def main() -> None:
             hours = None
             with suppress(BenchError):  # the run itself will say so
                 config = cell.load(registry)
-                hours = dry_run.forecast(config, root=Path(order["data"]), device=order["device"])["hours"]
+                root, device = Path(order["data"]), order["device"]
+                hours = dry_run.forecast(config, root=root, device=device, rates=rates)["hours"]
             print(json.dumps(None if hours is None else 3600 * hours), file=results, flush=True)
 
 

@@ -23,9 +23,13 @@ from lpa3bench.runtime import device as devices
 from lpa3bench.runtime.seeding import Draws
 from lpa3bench.training.environment import Environment
 from lpa3bench.training.training_data import prepare, training_store
-from lpa3bench.types import spans
+from lpa3bench.types import SLOTS, spans
 
 CPU_BATCH = 8
+RATE_GOES_BY = ("run.backbone", "run.precision", *(f"run.{slot}" for slot in SLOTS))
+"""Beside the network's own parameters and the size of the images; some augmenters take long and no passes."""
+TIMED_SECONDS = 0.25
+"""Of a step that can be timed on a machine that does other things too."""
 BATCHES = 4
 """Batches that the made-up training set holds."""
 _LATE = 10**6
@@ -78,31 +82,46 @@ def _training_set(
 
 
 def forecast(
-    config: Config, *, root: Path, device: str = "auto", cpu_batch: int = CPU_BATCH
+    config: Config,
+    *,
+    root: Path,
+    device: str = "auto",
+    cpu_batch: int = CPU_BATCH,
+    rates: dict[str, float] | None = None,
 ) -> dict[str, Any]:
-    """Time and memory that the whole run will take, from a few timed steps of each phase.
+    """Time and memory that the whole run will take: counted passes, times the seconds of one.
 
-    On a CPU steps are timed at two small batches, of `cpu_batch` and twice that, and carried on in a straight
-    line, which is how they grow.
-    How many there are depends on the data set, so without it only the seconds per step are told.
+    The seconds are measured once a network, on a few steps of each phase, so the same network and as many
+    passes are forecast the same time. On a CPU the batch is small, and doubled while a step is too short to
+    be timed well. How many steps there are depends on the data set, so without it only those of a step are
+    told.
+
+    Args:
+        rates: seconds of a forward equivalent by network, measured before; what is measured is added.
 
     Returns:
         "phases" (name, seconds_per_step, forward_equivalents_per_step, and where the data set is here steps),
         "hours" of these steps (what a task or the scoring does between steps is not in it; None without the
         data set), "peak_memory_bytes" (scaled likewise), "parameters" and "scaled_from".
     """
-    small = try_every_phase(config, device=device, repeats=2, cpu_batch=cpu_batch)
-    done = try_every_phase(config, device=device, repeats=2, cpu_batch=2 * cpu_batch)
+    rates = {} if rates is None else rates
+    network = _network(config, device)
+    done = try_every_phase(config, device=device, repeats=1 if network in rates else 2, cpu_batch=cpu_batch)
+    if network not in rates:
+        while done.batch_size < done.full_batch_size and _longest(done) < TIMED_SECONDS:
+            done = try_every_phase(config, device=device, repeats=2, cpu_batch=2 * done.batch_size)
+        passes = sum(cost.passes for cost in done.phases)
+        rates[network] = sum(cost.seconds for cost in done.phases) / max(passes, 1.0)
     scale = done.full_batch_size / done.batch_size
     steps = _steps(config, root, device)
     rows: list[dict[str, Any]] = [
         {
             "name": cost.phase.name,
-            "seconds_per_step": _line(small, done, before.seconds, cost.seconds),
+            "seconds_per_step": cost.passes * scale * rates[network],
             "forward_equivalents_per_step": cost.passes * scale,
             "steps": steps.get(cost.phase.name),
         }
-        for before, cost in zip(small.phases, done.phases, strict=True)
+        for cost in done.phases
     ]
     seconds = [row["seconds_per_step"] * row["steps"] for row in rows if row["steps"] is not None]
     return {
@@ -114,12 +133,35 @@ def forecast(
     }
 
 
-def _line(small: DryRun, large: DryRun, at_small: float, at_large: float) -> float:
-    """What grows linearly with the batch, at the full one; at least what was measured."""
-    if large.batch_size == small.batch_size:
-        return at_large
-    per_image = max(at_large - at_small, 0.0) / (large.batch_size - small.batch_size)
-    return at_large + per_image * (large.full_batch_size - large.batch_size)
+def count_passes(config: Config, *, root: Path, device: str = "cpu", cpu_batch: int = CPU_BATCH) -> float:
+    """Forward equivalents of the whole run, counted on one step of each phase; nothing is timed.
+
+    Raises:
+        DataError: the data set is neither here nor of known size.
+    """
+    done = try_every_phase(config, device=device, cpu_batch=cpu_batch)
+    steps = _steps(config, root, device)
+    if not steps:
+        raise DataError(f"{config.experiment().spec.name}: how many images it has is not known")
+    scale = done.full_batch_size / done.batch_size
+    return sum(cost.passes * scale * steps[cost.phase.name] for cost in done.phases)
+
+
+def _longest(done: DryRun) -> float:
+    return max(cost.seconds for cost in done.phases)
+
+
+def _network(config: Config, device: str) -> str:
+    """What the seconds of a pass go by: the network, what it is given, who makes views, and the device."""
+    spec = config.experiment().spec
+    names = {value.name: value.text for value in config.values}
+    backbone = names["run.backbone"].rpartition(".")[2].rstrip("()")
+    parts = [
+        f"{name}={text}"
+        for name, text in sorted(names.items())
+        if name in RATE_GOES_BY or name.rpartition("/")[2].startswith(f"{backbone}.")
+    ]
+    return " ".join([*parts, f"{spec.channels}x{spec.weak.crop or spec.size}", device])
 
 
 def _steps(config: Config, root: Path, device: str) -> dict[str, int]:

@@ -179,3 +179,12 @@ def test_names_that_toml_must_quote_come_through() -> None:
 def test_no_records_make_no_board() -> None:
     with pytest.raises(DataError, match="no record"):
         draft([], "Mine")
+
+
+def test_a_parameter_that_came_later_makes_no_row_of_its_own() -> None:
+    """Records from before it are of the same experiment, and have no value of it."""
+    older, newer = (small_record(bits(5), identity="00000001", seed=seed) for seed in range(2))
+    newer = changed(newer, config={**newer.config, "Digits.split": "0"})
+    board = defined(draft([older, newer], "Mine"))
+    assert len(board.rows) == 1
+    assert [len(places(board, record)) for record in (older, newer)] == [1, 1]

@@ -157,3 +157,14 @@ def test_help_tells_of_shipped_boards() -> None:
     shown = compared("--help")
     assert shown.exit_code == 0
     assert "shipped:BOARD" in shown.stdout
+
+
+def test_auxiliary_runs_are_no_evidence_and_make_no_family_larger(runs: Path) -> None:
+    before = json.loads(compared("runs", "runs", "--json").stdout)
+    for seed in range(3):
+        other = small_record(bits(2), seed=seed, slots={"positives": "LPA3"}, identity="card", purpose="aid")
+        write(runs, small_record(bits(1), seed=3 + seed, purpose="aid"), other, runs=True)
+    assert json.loads(compared("runs", "runs", "--json").stdout) == before
+    done = compared(f"runs/{other}", "digits-supervised")
+    assert done.exit_code == 4
+    assert "there is no result, only runs that served a measurement" in done.stderr

@@ -57,9 +57,19 @@ def test_every_value_and_where_it_comes_from(path: str) -> None:
     assert text.splitlines()[:4] == [
         "setting     high (also: low)",
         "slots       positives = ToyAttack",
-        "weak view   flip True, pad 4, mode reflect, crop None",
+        "weak view   a horizontal flip in half of the cases, then a shift of up to 4 pixels, filled by "
+        "reflection, before every slot (flip True, pad 4, mode reflect, crop None)",
         "parameters  283, and 14 of auxiliary BatchNorm",
     ]
+
+
+def test_what_always_happens_is_called_by_its_name(path: str) -> None:
+    still = ("-p", "run.weak = @WeakView()", "-p", "WeakView.flip = False", "-p", "WeakView.pad = 0")
+    bare = ("-p", "run.positives = None")
+    assert shown(path, *bare).stdout.splitlines()[1] == "slots       none bound: weak view only"
+    head = shown(path, *bare, *still).stdout.splitlines()[1:3]
+    assert head[0] == "slots       none bound: the images as they are"
+    assert head[1].startswith("weak view   nothing, before every slot (flip False, pad 0,")
 
 
 def test_what_is_dormant_and_what_differs(path: str) -> None:
@@ -85,7 +95,11 @@ def test_nothing_is_said_to_be_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     Path("a.gin").write_text("\n".join(line for line in lines if "positives" not in line))
     text = shown("a.gin").stdout
     head = text.splitlines()
-    assert [*head[:2], head[3]] == ["setting     none", "slots       none bound", "parameters  283"]
+    assert [*head[:2], head[3]] == [
+        "setting     none",
+        "slots       none bound: weak view only",
+        "parameters  283",
+    ]
     assert section(text, "dormant") == section(text, "differs from what a.gin says") == [["nothing"]]
 
 
@@ -180,7 +194,14 @@ def test_durations(hours: float, words: str) -> None:
     sizes = {"network": 1, "auxiliary": 0, "networks": 2}
     forecast = {**FORECAST, "hours": hours}
     text = show.text(
-        {**lists, "setting": None, "slots": {}, "weak": {}, "parameters": sizes, "forecast": forecast}
+        {
+            **lists,
+            "setting": None,
+            "slots": {},
+            "weak": {"does": "nothing"},
+            "parameters": sizes,
+            "forecast": forecast,
+        }
     )
     assert f"  all steps  {words}\n" in text
     assert "parameters  2 networks of 1\n" in text

@@ -19,7 +19,8 @@ from lpa3bench.runtime.paths import config_names, gin_root, resolve_config, ship
 
 FILES = sorted(path for path in gin_root().rglob("*.gin") if path.parent.name != "suites")
 SHIPPED = config_names()
-OVERLAYS = [name for name in SHIPPED if name.startswith("augmenters/")]
+OVERLAYS = [name for name in SHIPPED if name.startswith("augmenters/") and name != "augmenters/raw"]
+"""Those that bind slots."""
 WHOLE = [name for name in SHIPPED if "/" not in name]
 # Those of MedMNIST differ in the data alone; one in colour and one in grey stand for them.
 KINDS = [n for n in WHOLE if not n.endswith("mnist_supervised") or n.startswith(("pathmnist", "breastmnist"))]
@@ -153,6 +154,17 @@ def test_what_is_bound_is_what_the_overlay_says(name: str) -> None:
     assert loaded(name, "augmenters/none").slots == {}
     assert loaded(name, "augmenters/none", "augmenters/lpa3").slots == {"positives": "LPA3"}
     assert loaded(name, "augmenters/none", "augmenters/randaugment").slots == {"view": "RandAugment"}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_raw_takes_the_weak_view_away_in_every_setting_and_touches_no_slot(name: str) -> None:
+    plain = loaded(name)
+    for setting in plain.settings or (None,):
+        for overlays in (["augmenters/raw"], ["augmenters/lpa3", "augmenters/raw"]):
+            config = loaded(name, *overlays, setting=setting)
+            weak = config.experiment().spec.weak
+            assert (weak.flip, weak.pad, weak.crop, str(weak)) == (False, 0, None, "nothing")
+        assert loaded(name, "augmenters/raw", setting=setting).slots == plain.slots
 
 
 CONTROLS = ["identity", "lpa3_noise", "randaugment_positives"]

@@ -30,7 +30,8 @@ from lpa3bench.testing import TinyNet, TinySet
 from lpa3bench.training.environment import Environment
 from lpa3bench.training.evaluation import evaluate
 from lpa3bench.training.history import Means
-from lpa3bench.training.training_data import STILL, Scored
+from lpa3bench.training.training_data import Scored
+from lpa3bench.types import STILL
 from lpa3bench_plugins.augmenters.compose import Compose
 from lpa3bench_plugins.augmenters.cutout import Cutout
 from lpa3bench_plugins.augmenters.lpa3 import LPA3

@@ -12,7 +12,7 @@ from lpa3bench.config import Config, load_config
 from lpa3bench.errors import ConfigError, RunFailed
 from lpa3bench.plugin import registry
 from lpa3bench.testing import no_global_randomness
-from lpa3bench.training.dry_run import forecast, try_every_phase
+from lpa3bench.training.dry_run import count_passes, forecast, try_every_phase
 
 BASE = """
 run.dataset = @datasets.CIFAR10()
@@ -125,3 +125,28 @@ def test_a_forecast_knows_the_steps_of_a_data_set_that_is_not_here(tmp_path: Pat
     (phase,) = told["phases"]
     assert phase["steps"] == 4 * 8  # epochs of 1,000 labelled images in batches of 128
     assert told["hours"] == pytest.approx(phase["seconds_per_step"] * 32 / 3600)
+
+
+def test_the_same_network_and_as_many_passes_are_forecast_the_same_time(tmp_path: Path) -> None:
+    """The seconds of a pass are measured once a network, whatever else the cells are."""
+    rates: dict[str, float] = {}
+    plain = SUPERVISED + "run.labels = @labels.SymmetricNoise()\nSymmetricNoise.rate = "
+    made = [
+        forecast(config(tmp_path, plain + rate), root=tmp_path, device="cpu", rates=rates)
+        for rate in ("0.5", "0.9")
+    ]
+    (rate,) = rates.values()
+    assert made[0]["hours"] == made[1]["hours"] > 0
+    (phase,) = made[0]["phases"]
+    assert phase["seconds_per_step"] == pytest.approx(phase["forward_equivalents_per_step"] * rate)
+    wider = config(tmp_path, SUPERVISED, "SmallNet.width = 8")
+    forecast(wider, root=tmp_path, device="cpu", rates=rates)
+    assert len(rates) == 2
+
+
+def test_all_passes_of_a_run_are_counted_without_a_clock(tmp_path: Path) -> None:
+    made = config(tmp_path, SUPERVISED)
+    told = forecast(made, root=tmp_path, device="cpu")
+    (phase,) = told["phases"]
+    assert count_passes(made, root=tmp_path) == phase["steps"] * phase["forward_equivalents_per_step"]
+    assert phase["forward_equivalents_per_step"] == 128 * (3 + 3 + 1 + 2 * 2 + 2)

@@ -16,7 +16,8 @@ from lpa3bench.data.image_store import ImageStore
 from lpa3bench.testing import Bystander, TinyNet, TinySet, assert_same, environment, weights_of
 from lpa3bench.training.evaluation import BATCH, evaluate, per_class
 from lpa3bench.training.predictions import Predictions
-from lpa3bench.training.training_data import STILL, Scored
+from lpa3bench.training.training_data import Scored
+from lpa3bench.types import STILL
 
 
 class ByBrightness(Bystander):

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from itertools import combinations
 from pathlib import Path
 
 import pytest
 import torch
 
+from lpa3bench.config import load_config
 from lpa3bench.data.splits import data_hash
+from lpa3bench.plugin.registry import load_registry
+from lpa3bench.runtime.paths import resolve_config
 from lpa3bench_plugins.datasets.digits import Digits
 
 
@@ -33,6 +37,40 @@ def test_no_image_is_in_two_splits() -> None:
     assert len(set(images)) == len(images)  # scikit-learn's digits have no duplicates
 
 
+def _images_of(split: int) -> dict[str, set[bytes]]:
+    splits = Digits(split=split).load(Path("nowhere"))
+    return {name: {image.numpy().tobytes() for image in part.images} for name, part in splits.items()}
+
+
+def test_other_splits_are_stratified_alike_and_test_on_other_images() -> None:
+    known = "ab2213eee9cbff9d1e361314b3a8da707cf583ffac31d4ca6942062c31e436b2"
+    hashes, tested = {known}, [_images_of(0)["test"]]
+    for k in range(1, 4):
+        splits = Digits(split=k).load(Path("nowhere"))
+        counts = {name: part.labels.bincount(minlength=10).tolist() for name, part in splits.items()}
+        stored = Digits().load(Path("nowhere"))
+        assert counts == {name: part.labels.bincount(minlength=10).tolist() for name, part in stored.items()}
+        hashes.add(data_hash(splits))
+        parts = _images_of(k)
+        assert len(set().union(*parts.values())) == 1797  # every image is in one of them
+        tested.append(parts["test"])
+    assert len(hashes) == 4
+    shared = [len(one & other) / 717 for one, other in combinations(tested, 2)]
+    assert all(abs(share - 0.4) < 0.06 for share in shared)  # as by chance, not the same hands
+
+
+def test_a_split_is_the_same_everywhere() -> None:
+    """Its hash was taken with numpy 2.4 and torch 2.14."""
+    known = "6470b60d3434339111b16589ec96444a80775a041d91132b8dcdb7355b081fa0"
+    assert data_hash(Digits(split=1).load(Path("nowhere"))) == known
+
+
+def test_a_split_out_of_range_is_refused() -> None:
+    for split in (-1, 2**32):
+        with pytest.raises(ValueError, match=r"split: must be in \[0, 4294967296\), not"):
+            Digits(split=split)
+
+
 def test_ink_becomes_bytes() -> None:
     split = Digits().load(Path("nowhere"))["train"]
     assert split.images.dtype == torch.uint8
@@ -55,3 +93,14 @@ def test_nothing_to_get(tmp_path: Path) -> None:
     assert not (tmp_path / "new").exists()
     assert Digits().verify(tmp_path / "new") == {"train": 901, "val": 179, "test": 717}
     assert Digits().present(tmp_path / "new").splits == {"train": 901, "val": 179, "test": 717}
+
+
+def test_the_first_split_is_that_of_runs_from_before_there_were_others() -> None:
+    """Identities of shipped records name no split."""
+    files = [resolve_config("digits_supervised")]
+    first, other = (
+        load_config(files, bindings=[f"Digits.split = {k}"], registry=load_registry()).identity_config
+        for k in (0, 1)
+    )
+    assert first == load_config(files, registry=load_registry()).identity_config
+    assert other == {**first, "Digits.split": "1"}

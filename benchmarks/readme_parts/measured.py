@@ -1,0 +1,173 @@
+"""Of the boards that were measured here: digits, FashionMNIST, and whether each task learns."""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import groupby
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+from lpa3bench.boards.comparison import CellComparison, compare
+from lpa3bench.boards.selection import select
+from readme_parts.page import board, cells, p_value, percent, table
+
+ROWS = {
+    "none": "weak view only",
+    "lpa3": "LP-A3",
+    "equal_cost": "weak view only, LP-A3's cost",
+    "identity": "the images themselves, auxiliary BatchNorm",
+    "noise": "LP-A3's start noise, no search",
+    "randaugment_positives": "RandAugment in LP-A3's slot",
+}
+DIGITS = {"supervised": "Supervised", "fixmatch": "FixMatch, 40 labels", "pes": "PES, 50 % noise"}
+FASHION = {"fixmatch": "FixMatch, 100 labels", "pes": "PES, 50 % noise"}
+LEARNS = {
+    "fixmatch": ("FixMatch, 40 labels", "supervised_labels40"),
+    "dividemix": ("DivideMix, 50 % noise", "supervised_sym50"),
+    "pes": ("PES, 50 % noise", "supervised_sym50"),
+    "mixup": ("Mixup, 50 % noise", "supervised_sym50"),
+    "pcorrection": ("PCorrection, 50 % noise", "supervised_sym50"),
+    "mcorrection": ("MCorrection, 50 % noise", "supervised_sym50"),
+}
+"""Column of a task on the board, what it is, and the column of cross-entropy on the same labels."""
+CLAIMED = ("better", "worse")
+RIVALS = {
+    "randaugment_positives": "RandAugment in its slot",
+    "identity": "the images themselves",
+    "noise": "its start noise without the search",
+    "equal_cost": "plain training at its cost",
+}
+
+
+# ---------------------------------------------------------------------------------------------------- tables
+def digits() -> str:
+    return _against_none("digits", DIGITS, [*ROWS], passes=True)
+
+
+def fashion() -> str:
+    return _against_none("fashion_mini", FASHION, ["none", "lpa3", "equal_cost"])
+
+
+def _against_none(name: str, columns: dict[str, str], rows: list[str], *, passes: bool = False) -> str:
+    of = cells(board(name))
+    lines = []
+    for row in rows:
+        its = [of[row, column] for column in columns]
+        line = [ROWS[row], *(_score(cell) for cell in its), _counts(cell["n"] for cell in its)]
+        if passes:
+            ratios = (of[row, c]["passes"] / of["none", c]["passes"] for c in columns)
+            line.append(" / ".join(f"{ratio:.1f}" for ratio in ratios))
+        lines.append(line)
+    more = ["passes, times those of the weak view only"] if passes else []
+    return table(["", *columns.values(), "n", *more], lines)
+
+
+def _score(cell: Any) -> str:
+    score, against = percent(cell["mean"], cell["std"]), cell["comparison"]
+    if not against or against["difference"] is None:
+        return score
+    difference = percent(against["difference"], against["std"], sign=True)
+    return f"{score} ({f'**{difference}**' if against['verdict'] in CLAIMED else difference})"
+
+
+def _counts(numbers: Any) -> str:
+    return " / ".join(str(n) for n, _ in groupby(numbers))
+
+
+def learns() -> str:
+    """Each task against cross-entropy on the same labels, over the seeds that both have."""
+    of = cells(board("digits"))
+    lines = []
+    for column, (name, plain) in LEARNS.items():
+        task, other = of["none", column], of["none", plain]
+        scores, others = (dict(zip(c["seeds"], c["scores"], strict=True)) for c in (task, other))
+        seeds = sorted(scores.keys() & others.keys())
+        differences = [scores[seed] - others[seed] for seed in seeds]
+        lines.append(
+            [
+                name,
+                percent(task["mean"], task["std"]),
+                _over([others[seed] for seed in seeds]),
+                percent(fmean(differences), stdev(differences), sign=True),
+                str(len(seeds)),
+                f"{task['seconds']:.1f}",
+                f"{task['passes'] / 1e3:,.0f} k",
+                f"{other['passes'] / 1e3:,.0f} k",
+            ]
+        )
+    head = ["task", "last epoch, % of the test set", "cross-entropy", "difference, paired", "n", "seconds"]
+    return table([*head, "forward equivalents", "those of cross-entropy"], lines)
+
+
+def _over(scores: list[float]) -> str:
+    return percent(fmean(scores), stdev(scores))
+
+
+# ------------------------------------------------------------------------------------------------- sentences
+def verdicts() -> str:
+    """Which rows are shown to differ from the weak view alone, and by the correction over what."""
+    of = board("digits")
+    by_place = cells(of)
+    told = []
+    for column, name in DIGITS.items():
+        for verdict in CLAIMED:
+            rows = [
+                f"{ROWS[row]} ({percent(against['difference'], sign=True)})"
+                for row in ROWS
+                if (against := by_place[row, column]["comparison"]) and against["verdict"] == verdict
+            ]
+            if rows:
+                told.append(f"{name}: {verdict} with {', '.join(rows)}")
+    return f"Shown against the weak view only: {'; '.join(told) or 'nothing'}."
+
+
+def correction() -> str:
+    """The board's own sentences on its tests."""
+    return " ".join(note for note in board("digits")["notes"] if "Holm" in note)
+
+
+@cache
+def single(row: str, other: str, column: str) -> CellComparison:
+    """LP-A3 and the like on digits, by `lpa3bench compare` on the records of two cells."""
+    of = cells(board("digits"))
+    sides = [select(f"shipped:digits/{_cell_name(of[key, column])}", Path("runs")) for key in (row, other)]
+    return compare(*sides).cells[0]
+
+
+def _cell_name(cell: Any) -> str:
+    """With its hash: the name of its records without the seed."""
+    return str(cell["records"][0]).rpartition("-s")[0]
+
+
+def rivals() -> str:
+    """LP-A3 on FixMatch less each of the controls; single tests, uncorrected."""
+    told = []
+    for row, name in RIVALS.items():
+        test = single("lpa3", row, "fixmatch").test
+        assert test.difference is not None
+        assert test.p is not None
+        told.append(f"{name} {percent(test.difference, sign=True)}, {p_value(test.p)}")
+    return f"LP-A3 on FixMatch less {'; less '.join(told)}."
+
+
+def other_images() -> str:
+    """How far LP-A3's differences could be off with other test images too."""
+    told = []
+    for column, name in DIGITS.items():
+        found = single("lpa3", "none", column).seeds_and_images
+        assert found
+        low, high = (percent(bound, sign=True) for bound in (found.low, found.high))
+        told.append(f"{name} {percent(found.difference, sign=True)} [{low}, {high}]")
+    return "; ".join(told)
+
+
+PARTS = {
+    "digits": digits,
+    "fashion": fashion,
+    "learns": learns,
+    "digits.verdicts": verdicts,
+    "digits.correction": correction,
+    "digits.rivals": rivals,
+    "digits.other_images": other_images,
+}
