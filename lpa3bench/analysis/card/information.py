@@ -17,7 +17,7 @@ SLIGHT = 0.05
 """Nats that images must tell of a target for the share that views keep to mean anything."""
 
 
-class Target(NamedTuple):
+class ProbeTarget(NamedTuple):
     """What probes are to read off images, and off the views of them."""
 
     classes: int
@@ -28,13 +28,13 @@ class Target(NamedTuple):
     """int64 [M] each: of the held-out images, and of their views."""
 
 
-def label_target(learn: Viewed, held: Viewed, classes: int) -> Target:
+def label_target(learn: Viewed, held: Viewed, classes: int) -> ProbeTarget:
     """The label; of a view what the augmenter says that it is."""
-    return Target(classes, (learn.label, learn.view_label), (held.label, held.view_label))
+    return ProbeTarget(classes, (learn.label, learn.view_label), (held.label, held.view_label))
 
 
 def what_is_told(
-    learn: Viewed, held: Viewed, targets: Mapping[str, Target], *, where: str, prefix: str, seed: int
+    learn: Viewed, held: Viewed, targets: Mapping[str, ProbeTarget], *, where: str, prefix: str, seed: int
 ) -> list[CardMeasure]:
     """What images and views tell of each target, and the share that views keep.
 

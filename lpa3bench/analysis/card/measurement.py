@@ -194,7 +194,7 @@ def _on_nuisances(trainer: Trainer, runs: CardRuns, known: Trained) -> list[Card
     targets = {"label": information.label_target(learn, held, digits.spec.num_classes)}
     for name, count in FACTORS.items():
         learned_from, asked = drawn[name][learn.rows], held_drawn[name][held.rows]
-        targets[name] = information.Target(count, (learned_from, learned_from), (asked, asked))
+        targets[name] = information.ProbeTarget(count, (learned_from, learned_from), (asked, asked))
     where = "coloured digits"
     return [
         *attack_measures("known", f"the one on {where}", made, floor=KNOWN_FLOOR),

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lpa3bench.analysis.card import probes
 from lpa3bench.analysis.card.card_measures import CardMeasure
-from lpa3bench.analysis.card.information import Target, label_target, what_is_told
+from lpa3bench.analysis.card.information import ProbeTarget, label_target, what_is_told
 from lpa3bench.analysis.card.nuisance import COLOURS
 from lpa3bench.analysis.card.views import Viewed
 from lpa3bench.api import Augmenter, Context
@@ -51,7 +51,7 @@ def kept(augmenter: Augmenter, data: tuple[Tensor, Tensor, Tensor]) -> dict[str,
     """The share that is kept of label and colour."""
     x, label, colour = data
     learn, held = (viewed(augmenter, x[part], label[part]) for part in (slice(LEARN), slice(LEARN, None)))
-    colours = Target(len(COLOURS), (colour[:LEARN],) * 2, (colour[LEARN:],) * 2)
+    colours = ProbeTarget(len(COLOURS), (colour[:LEARN],) * 2, (colour[LEARN:],) * 2)
     targets = {"label": label_target(learn, held, 10), "colour": colours}
     found = what_is_told(learn, held, targets, where="digits", prefix="p", seed=0)
     return {name: one for name in targets for one in found if one.key == f"p_{name}_kept"}
@@ -72,7 +72,6 @@ def test_known_truth_is_found_within_its_own_sampling_error(
 ) -> None:
     monkeypatch.setattr(probes, "STEPS", steps)
     monkeypatch.setattr(probes, "SEEDS", 2)
-    monkeypatch.setattr(probes, "_BATCH", 32)
     found = kept(augmenter, coloured)
     for name, truth in (("label", label), ("colour", colour)):
         one = found[name]
@@ -80,5 +79,5 @@ def test_known_truth_is_found_within_its_own_sampling_error(
         assert one.low is not None
         assert one.high is not None
         error = (one.high - one.low) / (2 * 1.96)
-        assert error < 0.02, name  # so that what follows means something
+        assert error < 0.03, name  # one trunk for all targets was off by 0.15
         assert abs(one.value - truth) <= 4 * error + 1e-12, (name, one.value, error)
