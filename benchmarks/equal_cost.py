@@ -1,6 +1,6 @@
 """How far a baseline's schedule must be stretched to take as many image passes as LP-A3 does.
 
-    python benchmarks/equal_cost.py digits_pes digits_fixmatch … [--seed 0] [--out runs] [--data DIR]
+    python benchmarks/equal_cost.py digits_pes digits_fixmatch … [--seed 0] [--out DIR] [--data DIR]
 
 Runs each file as it is and with `augmenters/lpa3`, and prints the ratio of their counted forward equivalents
 (a backward to the weights counts as two, to the image as one). The setting `equal_cost` of the file holds the
@@ -21,7 +21,7 @@ def main() -> None:
     )
     parser.add_argument("files", nargs="+", metavar="FILE")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", default="runs", metavar="DIR")
+    parser.add_argument("--out", default="runs/benchmarks", metavar="DIR")
     parser.add_argument("--data", metavar="DIR")
     options = parser.parse_args()
     data = ["--data", options.data] if options.data else []

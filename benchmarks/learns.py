@@ -1,6 +1,6 @@
 """Does each task learn what it is for? On digits, against plain cross-entropy with the same labels.
 
-    python benchmarks/learns.py [--seeds 3] [--first 100] [--only fixmatch pes …] [--out runs]
+    python benchmarks/learns.py [--seeds 3] [--first 100] [--only fixmatch pes …] [--out runs/benchmarks]
 
 FixMatch against the 40 labels alone; the noisy-label tasks against cross-entropy on the same labels, half
 of which are drawn anew. Each run is a `lpa3bench run` of its own, so finished ones are not run again. Methods
@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3, metavar="N", help="how many (default: 3)")
     parser.add_argument("--first", type=int, default=100, metavar="SEED", help="the first (default: 100)")
     parser.add_argument("--only", nargs="+", choices=BASELINE, default=list(BASELINE), metavar="TASK")
-    parser.add_argument("--out", default="runs", metavar="DIR")
+    parser.add_argument("--out", default="runs/benchmarks", metavar="DIR")
     options = parser.parse_args()
     if options.seeds < 1:
         parser.error(f"--seeds: must be >= 1, not {options.seeds}")

@@ -10,9 +10,12 @@ from typing import Any
 
 
 def record(command: list[str], seed: int, out: str) -> dict[str, Any]:
-    """The record of `lpa3bench run COMMAND --seed SEED` on the CPU; a finished run is not run again."""
+    """The record of `lpa3bench run COMMAND --seed SEED` on the CPU, which is no result for boards.
+
+    A finished run is not run again.
+    """
     line = [sys.executable, "-m", "lpa3bench", "run", *command]
-    line += ["--seed", str(seed), "--out", out, "--device", "cpu", "--json"]
+    line += ["--seed", str(seed), "--purpose", "aid", "--out", out, "--device", "cpu", "--json"]
     done = subprocess.run(line, stdout=subprocess.PIPE, text=True)
     if done.returncode:
         raise SystemExit(done.returncode)

@@ -1,6 +1,6 @@
 """The quickstart with different augmenters, side by side over some seeds, as a Markdown table.
 
-    python benchmarks/quickstart.py [--seeds 5] [--controls] [--out runs]
+    python benchmarks/quickstart.py [--seeds 5] [--controls] [--out runs/benchmarks]
 
 Each run is a `lpa3bench run` of its own, so finished ones are not run again. Methods are paired: with one
 seed all have the same initial weights and the same order of images. Scores are those of the test set at the
@@ -43,7 +43,7 @@ def main() -> None:
     )
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="seeds 0 … N−1 (default: 1)")
     parser.add_argument("--controls", action="store_true", help="also what tells LP-A3 from its side effects")
-    parser.add_argument("--out", default="runs", metavar="DIR")
+    parser.add_argument("--out", default="runs/benchmarks", metavar="DIR")
     options = parser.parse_args()
     if options.seeds < 1:
         parser.error(f"--seeds: must be >= 1, not {options.seeds}")

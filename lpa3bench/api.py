@@ -84,6 +84,11 @@ class Dataset(Plugin, ABC):
         """
         return {name: len(split.labels) for name, split in self.load(root).items()}
 
+    def unofficial(self, root: Path) -> str | None:
+        """Which of the files that `load` has just read are not those that its owners publish checksums of, in
+        a few words; None: none, or there are no checksums. A run on others says so."""
+        return None
+
     def download(self, root: Path) -> None:
         """Fetch it into `root` through the library that owns it, because the user asked for it.
 

@@ -149,12 +149,20 @@ class Env(ABC):
 
     @abstractmethod
     def sampler(
-        self, name: str, batch_size: int, subset: Tensor | None = None, *, drop_last: bool = True
+        self,
+        name: str,
+        batch_size: int,
+        subset: Tensor | None = None,
+        *,
+        drop_last: bool = True,
+        least: int | None = None,
     ) -> Sampler:
         """Shuffled passes over the training set, or over the samples in `subset` (int64 [n]).
 
         Args:
             name: of the order.
+            drop_last, least: as of `Sampler`. None: 2 where a network cannot be trained on one image, because
+                a BatchNorm of it would get a single value, else 1.
         """
 
     @abstractmethod

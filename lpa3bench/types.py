@@ -176,6 +176,8 @@ class LabelContext:
     """The data folder, for labels that are read from it."""
     seed: int
     """Of the run, for labels that come as numbered trials; `draws` serves all others."""
+    ids: tuple[str, ...] | None = None
+    """What the images are called (`Split.ids`)."""
 
 
 @dataclass(frozen=True)

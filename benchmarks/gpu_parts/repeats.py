@@ -118,7 +118,7 @@ def three(folder: Path, device: str, *, toy: bool) -> dict[str, Any]:
     loaded = config.load_config([file], registry=registry.load_registry())
 
     def job(name: str) -> Job:
-        return Job(config=loaded, device=device, data=folder, out=folder / name)
+        return Job(config=loaded, device=device, data=folder, out=folder / name, purpose="aid")
 
     first, again = run(job("first")), run(job("again"))
     try:

@@ -95,6 +95,10 @@ class Trained:
             parts = torch.split(x.to(self.device), BATCH)
             return torch.cat([self.task.predict(part) for part in parts]).float()
 
+    def right(self, x: Tensor, labels: Tensor) -> Tensor:
+        """bool [B], on the CPU: which of these images the task predicts right."""
+        return (self.predict(x).argmax(1) == labels.to(self.device)).cpu()
+
     def logits(self, x: Tensor) -> Output:
         """Logits [B, K] and features of `net`, through the main BatchNorm, without a gradient."""
         with self.env.evaluating(self.net):

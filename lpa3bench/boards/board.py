@@ -93,11 +93,32 @@ class Reproduction:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Question:
+    """What a board is to answer, stated in its `board.toml` before the runs that answer it."""
+
+    text: str
+    rows: tuple[str, ...]
+    against: tuple[str, ...]
+    """Rows that each of `rows` is compared with."""
+    columns: tuple[str, ...]
+    """Where it is asked."""
+    primary: bool
+    """Primary comparisons are corrected among themselves; what a board's other comparisons show is the
+    smaller the more of them there are, and they cost the primary ones nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """A method against its baseline in one column, paired by seed."""
+    """A method against another row in one column, paired by seed."""
 
     baseline: str
-    """Key of the row."""
+    """Key of the row that it is compared with."""
+    kind: Literal["baseline", "equal cost", "question"] = "baseline"
+    """Why it is: that row is its baseline, or the task alone at the method's cost; or a question asks it."""
+    primary: bool = True
+    """Of which of the board's two families of comparisons it is."""
+    passes_ratio: float | None = None
+    """The method's passes by the other row's."""
     n: int
     """Pairs."""
     difference: float | None
@@ -106,13 +127,13 @@ class Comparison:
     """Sample standard deviation of the differences (ddof = 1)."""
     low: float | None
     high: float | None
-    """95 % bootstrap confidence interval of the mean difference."""
+    """Every mean difference that the test does not reject at 5 %, uncorrected: a 95 % confidence interval."""
     p: float | None
     """Two-sided p of the paired test over seeds, uncorrected."""
     p_holm: float | None
-    """The same after Holm's correction over all comparisons of the board."""
+    """The same after Holm's correction over its family; None: left out of it, as it is not testable."""
     smallest_p: float
-    """The smallest p that n pairs allow."""
+    """The smallest p that the pairs allow."""
     verdict: Literal["better", "worse", "no difference shown", "not testable"]
     test: str
     """The test's name."""
@@ -163,7 +184,7 @@ class Cell:
     """Sample standard deviation (ddof = 1); None for fewer than two runs."""
     low: float | None = None
     high: float | None = None
-    """95 % bootstrap confidence interval of the mean; None for fewer than the stated number of runs."""
+    """95 % confidence interval of the mean (Student's t); None for fewer runs than it is given for."""
     seeds: tuple[int, ...] = ()
     scores: tuple[float, ...] = ()
     """In the order of the seeds."""
@@ -179,7 +200,8 @@ class Cell:
     """Random draws that its settings were chosen from; None: they were not searched for."""
     published: Published | None = None
     reproduction: Reproduction | None = None
-    comparison: Comparison | None = None
+    comparisons: tuple[Comparison, ...] = ()
+    """With its baseline first, then at equal cost, then as questions ask."""
     curve: MeanCurve | None = None
     """Accuracy after each epoch, on boards of areas under the ROC curve the area; None: some run lacks it."""
     records: tuple[str, ...] = ()
@@ -191,6 +213,20 @@ class Cell:
     """Mean over the baseline's in this column, on boards of cost, where ratios say more than differences."""
     identity: str | None = None
     """The runs' eight digits; all have the same, runs of different experiments are never pooled."""
+
+    @property
+    def comparison(self) -> Comparison | None:
+        """With its baseline."""
+        return next((one for one in self.comparisons if one.kind == "baseline"), None)
+
+    @property
+    def at_equal_cost(self) -> Comparison | None:
+        """With the task alone, trained for the method's cost."""
+        return next((one for one in self.comparisons if one.kind == "equal cost"), None)
+
+    def against(self, row: str) -> Comparison | None:
+        """With that row."""
+        return next((one for one in self.comparisons if one.baseline == row), None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,6 +261,9 @@ class Board:
     """By key: what `metric`, `also` and the keys of `other_scores` mean."""
     also: tuple[str, ...] = ()
     """Measures that are shown in tables of their own, without comparisons."""
+    questions: tuple[Question, ...] = ()
+    equal_cost: str | None = None
+    """Key of the row of the task alone, trained for what a method costs; None: there is none."""
 
     def cell(self, row: str, column: str) -> Cell | None:
         """The cell; None where none is planned."""

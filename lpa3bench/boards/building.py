@@ -11,11 +11,12 @@ from typing import Any
 import msgspec
 
 from lpa3bench.boards.board import Board, Cell, Column, Replications, Row
-from lpa3bench.boards.claims import rank, reproduction, stable_number, with_comparisons
+from lpa3bench.boards.claims import rank, reproduction, stable_number
 from lpa3bench.boards.definition import NOT_MEASURED, Definition
 from lpa3bench.boards.fixed_images import fixed_images
 from lpa3bench.boards.measures import COSTS, is_cost, measure_of, measured_value, metric_of, score_keys
 from lpa3bench.boards.notes import notes
+from lpa3bench.boards.paired_cells import with_comparisons
 from lpa3bench.boards.placing import Place, by_cell
 from lpa3bench.records import Record
 from lpa3bench.records.searches import Searched
@@ -77,6 +78,8 @@ def build_board(definition: Definition, records: Iterable[Record], searches: Map
         results=f"../{definition.records_of}/results" if definition.records_of else "results",
         measures=measures,
         also=definition.also,
+        questions=definition.questions,
+        equal_cost=definition.equal_cost,
     )
 
 

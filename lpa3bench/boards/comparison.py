@@ -25,6 +25,7 @@ from lpa3bench.stats import (
     Unpaired,
     augmenters_that_differ,
     class_harm,
+    cost_ratio,
     equal_cost,
     in_any_pair,
     judged,
@@ -56,6 +57,19 @@ class Side:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AtEqualCost:
+    """A method against the task alone, trained for what the method costs."""
+
+    arm: Side
+    method: Side
+    """Its runs that make pairs with the arm's."""
+    test: PairedTest
+    """Over seeds; judged together with all others."""
+    passes_ratio: float | None
+    """The method's passes by the arm's."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class CellComparison:
     """A method against a baseline in one cell."""
 
@@ -74,6 +88,8 @@ class CellComparison:
     seeds_and_images: SeedsAndImages | None
     harm: Harm | None
     costs: tuple[EqualCost, ...]
+    at_equal_cost: AtEqualCost | None
+    """None: there are no runs of such an arm."""
 
     @property
     def badge(self) -> str:
@@ -95,13 +111,20 @@ class Compared:
     """Over cells, one mean difference each; None for a single cell, or where cells share a setting."""
 
 
-def compare(methods: Sequence[Group], baselines: Sequence[Group], metric: str | None = None) -> Compared:
-    """Compare every method with every baseline in the same environment.
+def compare(
+    methods: Sequence[Group],
+    baselines: Sequence[Group],
+    metric: str | None = None,
+    equal_cost_arms: Sequence[Group] = (),
+) -> Compared:
+    """Compare every method with every baseline in the same environment, and with its arm at equal cost.
 
     One method and one baseline are compared whatever they are; of more, those with the same task, data set,
     labels, setting, backbone and epochs. p values are corrected over all of these comparisons.
 
     Args:
+        equal_cost_arms: tasks alone, trained for what a method costs; each is compared with the methods whose
+            baseline it differs from in its schedule alone.
         metric: `<metric>.<rule>`; None: the selecting metric's after the last epoch.
 
     Raises:
@@ -113,18 +136,30 @@ def compare(methods: Sequence[Group], baselines: Sequence[Group], metric: str | 
     pairings = [paired_runs(ours.records, theirs.records, measure.key) for ours, theirs in matched]
     if not any(pairing.pairs for pairing in pairings):
         raise UsageError(_nothing(matched, pairings))
+    arms = [_arm(ours, theirs, equal_cost_arms) for ours, theirs in matched]
+    fair = [
+        paired_runs(ours.records, arm.records, measure.key) if arm else None
+        for (ours, _), arm in zip(matched, arms, strict=True)
+    ]
     tests = judged(
         [
-            paired_test(pairing.differences(measure.key), higher_is_better=measure.higher_is_better)
-            for pairing in pairings
+            paired_test(
+                pairing.differences(measure.key) if pairing else (), higher_is_better=measure.higher_is_better
+            )
+            for pairing in (*pairings, *fair)
         ]
     )
+    equal = [
+        _at_equal_cost(ours, arm, pairing, test, measure.key) if arm and pairing else None
+        for (ours, _), arm, pairing, test in zip(matched, arms, fair, tests[len(matched) :], strict=True)
+    ]
+    tests = tests[: len(matched)]
     return Compared(
         metric=measure.key,
         measure=measure,
         cells=tuple(
-            _cell(ours, theirs, pairing, test, measure)
-            for (ours, theirs), pairing, test in zip(matched, pairings, tests, strict=True)
+            _cell(ours, theirs, pairing, test, measure, found)
+            for (ours, theirs), pairing, test, found in zip(matched, pairings, tests, equal, strict=True)
         ),
         pooled=_pooled(matched, tests, measure),
     )
@@ -163,7 +198,39 @@ def _nothing(matched: Sequence[tuple[Group, Group]], pairings: Sequence[Pairing]
     return f"nothing to compare: no run of {ours.label} makes a pair with one of {theirs.label}: {reasons}"
 
 
-def _cell(ours: Group, theirs: Group, pairing: Pairing, test: PairedTest, measure: Measure) -> CellComparison:
+def _arm(method: Group, baseline: Group, arms: Sequence[Group]) -> Group | None:
+    """The arm that is the baseline with a longer schedule; not where that is what the method is, either."""
+
+    def task(group: Group) -> tuple[object, ...]:
+        cell = group.first.cell
+        return cell.task, cell.dataset, cell.labels, cell.backbone, sorted(cell.slots.items())
+
+    fitting = [arm for arm in arms if task(arm) == task(baseline)]
+    taken = (method.label, baseline.label)
+    return next((arm for arm in fitting if arm.label not in taken), None)
+
+
+def _at_equal_cost(
+    ours: Group, arm: Group, pairing: Pairing, test: PairedTest, metric: str
+) -> AtEqualCost | None:
+    if not pairing.pairs:
+        return None
+    return AtEqualCost(
+        arm=_side(arm, [pair.baseline for pair in pairing.pairs], metric),
+        method=_side(ours, [pair.method for pair in pairing.pairs], metric),
+        test=test,
+        passes_ratio=cost_ratio(pairing.pairs),
+    )
+
+
+def _cell(
+    ours: Group,
+    theirs: Group,
+    pairing: Pairing,
+    test: PairedTest,
+    measure: Measure,
+    at_equal_cost: AtEqualCost | None,
+) -> CellComparison:
     pairs = pairing.pairs
     told = pairs or (Pair(method=ours.first, baseline=theirs.first),)
     metric = metric_of(measure.key)
@@ -180,6 +247,7 @@ def _cell(ours: Group, theirs: Group, pairing: Pairing, test: PairedTest, measur
         seeds_and_images=seeds_and_images(pairs),
         harm=class_harm(pairs),
         costs=tuple(cost for cost in costs if cost is not None),
+        at_equal_cost=at_equal_cost,
     )
 
 
@@ -187,7 +255,7 @@ def _side(group: Group, paired: Sequence[Record], metric: str) -> Side:
     scores = [score for record in paired if (score := record.score(metric)) is not None]
     return Side(
         label=group.label,
-        runs=len(group.paths),
+        runs=len(group.records),
         scores=summarise(scores),
         is_result=all(record.is_result for record in group.records),
         passes=fmean(record.passes for record in paired) if paired else None,

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import msgspec
 
-from lpa3bench.boards.board import Column, Published, Row
+from lpa3bench.boards.board import Column, Published, Question, Row
 from lpa3bench.boards.conditions import FIELDS, SLOT, Conditions, ConditionTable
 from lpa3bench.boards.measures import problem_of
 from lpa3bench.boards.published import PublishedRows, published_for, with_quotes
@@ -44,6 +44,14 @@ class _RowTable(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     columns: Annotated[tuple[Key, ...], msgspec.Meta(min_length=1)] | None = None
 
 
+class _QuestionTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    text: Title
+    rows: Annotated[tuple[Key, ...], msgspec.Meta(min_length=1)]
+    against: Annotated[tuple[Key, ...], msgspec.Meta(min_length=1)]
+    columns: Annotated[tuple[Key, ...], msgspec.Meta(min_length=1)] | None = None
+    primary: bool = False
+
+
 class _BoardTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The file's form; `docs/leaderboards.md` says what each key means."""
 
@@ -56,6 +64,8 @@ class _BoardTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     records_of: Key | None = None
     changed: tuple[str, ...] | None = None
     ranked: tuple[Key, ...] | None = None
+    equal_cost: Key | None = None
+    questions: tuple[_QuestionTable, ...] = ()
     match: ConditionTable = {}
     unless: ConditionTable = {}
     rows: Annotated[tuple[_RowTable, ...], msgspec.Meta(min_length=1)]
@@ -90,6 +100,10 @@ class Definition:
     ranked: tuple[str, ...]
     """Rows that are ranked against each other, over the columns in which all of them are measured."""
     published: Mapping[tuple[str, str], Published]
+    questions: tuple[Question, ...] = ()
+    """What the board is to answer; (): how each row compares with its baseline."""
+    equal_cost: str | None = None
+    """The row of the task alone, trained for what a method costs: every method is compared with it."""
     current: Callable[[str], str] = str
     """What a parameter is called now: so the conditions are written, and so records are read."""
 
@@ -177,6 +191,17 @@ def parse_definition(text: str, path: Path, current: Callable[[str], str] = str)
             for column in _planned(board)[row]
             if column in published[key]
         },
+        questions=tuple(
+            Question(
+                text=question.text,
+                rows=question.rows,
+                against=question.against,
+                columns=question.columns or tuple(column.key for column in columns),
+                primary=question.primary,
+            )
+            for question in board.questions
+        ),
+        equal_cost=board.equal_cost,
         current=current,
     )
 
@@ -220,7 +245,26 @@ def _nonsense(board: _BoardTable, published: PublishedRows) -> Iterator[str]:
     for key in board.ranked or ():
         if key not in rows:
             yield f"ranked: {no_such(key, rows)}"
+    if board.equal_cost is not None and board.equal_cost not in rows:
+        yield f"equal_cost: {no_such(board.equal_cost, rows)}"
+    for number, question in enumerate(board.questions, 1):
+        yield from (f"question {number}: {problem}" for problem in _unanswerable(question, rows, columns))
     yield from _wrong_claims(board, published)
+
+
+def _unanswerable(question: _QuestionTable, rows: list[str], columns: list[str]) -> Iterator[str]:
+    for name, keys, known in (
+        ("rows", question.rows, rows),
+        ("against", question.against, rows),
+        ("columns", question.columns or (), columns),
+    ):
+        for key, times in Counter(keys).items():
+            if key not in known:
+                yield f"{name}: {no_such(key, known)}"
+            if times > 1:
+                yield f"{name}: {key} stands there {times} times"
+    for key in {*question.rows} & {*question.against}:
+        yield f"{key} would be compared with itself"
 
 
 def _wrong_conditions(part: _BoardTable | _Part, where: str) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from lpa3bench.boards.board import Cell, Measure
+from lpa3bench.boards.board import Cell, Comparison, Measure
 from lpa3bench.boards.definition import Definition
 from lpa3bench.stats.means import FEWEST_FOR_INTERVAL
 from lpa3bench.stats.paired import ALPHA
@@ -35,8 +35,8 @@ def _numbers(definition: Definition, measures: Mapping[str, Measure]) -> Iterato
     yield f"Every cell shows one measure: {measure.name}. {measure.text}"
     yield (
         "Mean ± sample standard deviation (ddof = 1) over n runs that differ in the seed alone; "
-        f"from {FEWEST_FOR_INTERVAL} runs on board.csv and board.json have the mean's 95 % bootstrap "
-        "interval as well. Runs of different experiments are never pooled."
+        f"from {FEWEST_FOR_INTERVAL} runs on board.csv and board.json have the mean's 95 % interval "
+        "(Student's t) as well. Runs of different experiments are never pooled."
     )
     for name in definition.also:
         yield f"Also shown, and never mixed with it: {measures[name].name}. {measures[name].text}"
@@ -75,26 +75,47 @@ def _replications(cells: Sequence[Cell]) -> Iterator[str]:
 
 
 def _comparisons(cells: Sequence[Cell]) -> Iterator[str]:
-    made = [cell.comparison for cell in cells if cell.comparison and cell.comparison.p is not None]
+    made = [one for cell in cells for one in cell.comparisons if one.p is not None]
     if not made:
         return
     tests = " or ".join(sorted({comparison.test for comparison in made}))
     yield (
-        f"A row is compared with its baseline in each column, paired by seed: {tests}, two-sided, with "
-        f"Holm's correction over the board's {len(made)} comparisons. Better and worse are claims at "
-        f"p ≤ {ALPHA}; without one no difference is shown, which is not to say that there is none."
+        f"Rows are compared in each column, paired by seed: {tests}, two-sided. {_families(made)} Better "
+        f"and worse are claims at p ≤ {ALPHA}; without one no difference is shown, which is not to say that "
+        "there is none."
     )
     if untestable := [comparison for comparison in made if comparison.verdict == "not testable"]:
         fewest = min(untestable, key=lambda comparison: comparison.n)
         yield (
-            f"{len(untestable)} of them are not testable: n pairs allow no p below 2/2ⁿ, "
-            f"{fewest.smallest_p:.2g} for {fewest.n}, and after the correction none of {ALPHA} or less."
+            f"{len(untestable)} of them are not testable and left out of the correction: n pairs allow no p "
+            f"below 2/2ⁿ, {fewest.smallest_p:.2g} for {fewest.n}."
         )
     if any(comparison.per_sample_p is not None for comparison in made):
         yield (
             "McNemar's test on the test images, pooled over the pairs, speaks of these trained networks; the "
             "test over seeds speaks of the method."
         )
+
+
+def _in_family(one: Comparison) -> bool:
+    return one.verdict != "not testable" and one.smallest_p <= ALPHA
+
+
+def _families(made: Sequence[Comparison]) -> str:
+    """Over how many comparisons p values are corrected."""
+    sizes = {
+        primary: sum(one.primary == primary and _in_family(one) for one in made)
+        for primary in (True, False)
+        if any(one.primary == primary for one in made)
+    }
+    if len(sizes) == 1:
+        size = next(iter(sizes.values()))
+        return f"Holm's correction is over the {size} that are testable, of {len(made)}."
+    return (
+        f"Of {len(made)} comparisons {sizes[True]} testable ones answer the board's primary questions, and "
+        f"Holm's correction is over these; over the {sizes[False]} other testable ones it is made apart, and "
+        "what they show is secondary."
+    )
 
 
 def _claims(definition: Definition, cells: Sequence[Cell]) -> Iterator[str]:

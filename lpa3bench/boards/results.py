@@ -38,6 +38,8 @@ class Sorted:
     """Further runs of seeds that are there, in other surroundings."""
     refused: list[tuple[Path, str]] = field(default_factory=list)
     """They belong here, and are no results, or cannot be read."""
+    aids: list[Path] = field(default_factory=list)
+    """Of runs that were not made for their result: they are no evidence."""
     foreign: list[tuple[Path, str]] = field(default_factory=list)
     """They belong to no cell of this board."""
 
@@ -111,6 +113,9 @@ def sort(
             record = _offered(path, definition.current)
         except DataError as error:
             result.refused.append((path, error.reason))
+            continue
+        if not record.is_evidence:
+            result.aids.append(path)
             continue
         found = places(definition, record)
         if not found:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -18,6 +19,8 @@ from lpa3bench.runtime.paths import shipped
 
 SHIPPED = "shipped:"
 RUN_NAME = re.compile(r"(?P<cell>.+)-(?P<identity>[0-9a-f]{8})-s\d+")
+EQUAL_COST = "equal_cost"
+"""The setting of a task that is trained for what a method costs."""
 ENVIRONMENT = ("task", "dataset", "labels", "setting", "backbone", "epochs")
 """Fields of a cell that two methods share where nothing but the augmenter is to differ."""
 
@@ -28,7 +31,7 @@ class Group:
 
     first: Record
     paths: tuple[Path, ...]
-    """Of all of them."""
+    """Of all of them, and of what is no result and left out."""
     current: Callable[[str], str] = str
     """What a parameter is called now."""
 
@@ -80,6 +83,19 @@ def select(text: str, runs: Path, current: Callable[[str], str] = str) -> list[G
     return _some(_named(path.name, folder, text), text, current)
 
 
+def equal_cost_arms(baselines: Iterable[Group]) -> list[Group]:
+    """What lies beside these baselines and is called as the setting `equal_cost` calls it: the same tasks,
+    trained for what a method costs. What cannot be read there is left out."""
+    groups: dict[str, Group] = {}
+    for baseline in baselines:
+        path = baseline.paths[0]
+        folder = path.parent.parent if path.name == "result.json" else path.parent
+        files = [file for file in find_records([folder]) if f"-{EQUAL_COST}" in _names(file)[0]]
+        with suppress(DataError):
+            groups |= {group.label: group for group in _some(files, str(folder), baseline.current)}
+    return [*groups.values()]
+
+
 def _results(board: str) -> Path:
     root = shipped("leaderboards")
     folder = root / board / BOARD_RECORDS
@@ -115,7 +131,10 @@ def _names(file: Path) -> tuple[str, ...]:
 
 
 def _some(files: Iterable[Path], text: str, current: Callable[[str], str]) -> list[Group]:
-    """The files in groups; of files that are called as runs are, one a group is read, of others all."""
+    """The files in groups; of files that are called as runs are, one a group is read, of others all.
+
+    What only served a measurement is left out.
+    """
     by_name: dict[tuple[str, ...], list[Path]] = defaultdict(list)
     for file in files:
         names = _names(file)
@@ -125,8 +144,12 @@ def _some(files: Iterable[Path], text: str, current: Callable[[str], str]) -> li
     by_label: dict[str, list[Path]] = defaultdict(list)
     firsts: dict[str, Record] = {}
     for paths in by_name.values():
-        first = read_record(paths[0], current)
+        first = next((r for path in paths if (r := read_record(path, current)).is_evidence), None)
+        if first is None:
+            continue
         label = f"{first.name}-{first.identity}"
         firsts.setdefault(label, first)
         by_label[label] += paths
+    if not firsts:
+        raise DataError(f"{text}: there is no result, only runs that served a measurement")
     return [Group(firsts[label], tuple(by_label[label]), current) for label in sorted(by_label)]

@@ -30,6 +30,12 @@ from lpa3bench.errors import UsageError
     show_default=True,
     help="Where cells that are called by name are looked for.",
 )
+@click.option(
+    "--equal-cost",
+    metavar="C",
+    help="The baseline trained for A's cost, named as A and B are; without it the cell of B's task with the "
+    "setting equal_cost that lies beside B.",
+)
 @plugin_option
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print Markdown.")
 @json_option
@@ -39,19 +45,21 @@ def command(
     more: tuple[str, ...],
     metric: str | None,
     runs: Path,
+    equal_cost: str | None,
     plugins: tuple[Path, ...],
     as_markdown: bool,
     as_json: bool,
 ) -> None:
     """Compare two methods, seed by seed and at equal cost.
 
-    Differences are A minus B, the baseline. Each is a run directory, a record, a folder of either, a pattern
-    of such paths (in quotes), the name of a cell in --from, or shipped:BOARD or shipped:BOARD/CELL for the
-    records that come with the package. Where one of them has several cells, those with the same task, data
-    set, labels, setting, backbone and epochs are compared.
+    Differences are A minus B, the baseline; A is also compared with the baseline trained for A's cost. Each
+    is a run directory, a record, a folder of either, a pattern of such paths (in quotes), the name of a cell
+    in --from, or shipped:BOARD or shipped:BOARD/CELL for the records that come with the package. Where one
+    of them has several cells, those with the same task, data set, labels, setting, backbone and epochs are
+    compared.
     """
     from lpa3bench.boards.comparison import compare
-    from lpa3bench.boards.selection import select
+    from lpa3bench.boards.selection import equal_cost_arms, select
     from lpa3bench.cli.storedmetrics import StoredMetrics
     from lpa3bench.plugin.registry import load_registry
     from lpa3bench.plugin.renames import current_names
@@ -68,6 +76,7 @@ def command(
     if metric and StoredMetrics(registry).add(paths, [metric]):
         sides = [select(word, runs, current) for word in (method, baseline)]
     methods, baselines = sides
-    compared = compare(methods, baselines, metric)
+    arms = select(equal_cost, runs, current) if equal_cost else equal_cost_arms(baselines)
+    compared = compare(methods, baselines, metric, arms)
     show = comparison_json if as_json else comparison_markdown if as_markdown else comparison_text
     click.echo(show(compared))

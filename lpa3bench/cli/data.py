@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lpa3bench.cli.options import data_option, json_option, plugin_option
-from lpa3bench.errors import BenchError, DataError, UsageError
+from lpa3bench.errors import BenchError, DataError, UsageError, printable
 from lpa3bench.plugin.registry import Entry, Registry, load_registry
 from lpa3bench.runtime.paths import data_root
 from lpa3bench.types import Presence
@@ -75,7 +75,7 @@ def list_(data: Path | None, plugins: tuple[Path, ...], as_json: bool) -> None:
         click.echo(json.dumps({"folder": str(root), "datasets": datasets}, indent=2))
         return
     for name, presence in found.items():
-        click.echo(_line(name, _said(name, presence)))
+        click.echo(_line(name, printable(_said(name, presence))))
     click.echo(f"\nlooked in {root}; get a data set with: lpa3bench data get NAME")
 
 
@@ -94,7 +94,7 @@ def _for_each(names: tuple[str, ...], plugins: tuple[Path, ...], work: Work) -> 
         except DataError as error:
             failures.append(error)
     for failure in failures[:-1]:
-        click.echo(f"error: {failure}", err=True)
+        click.echo(f"error: {printable(str(failure))}", err=True)
     if failures:
         raise failures[-1]
 

@@ -43,6 +43,13 @@ from lpa3bench.types import SLOTS
     help="Held-out images to measure on, at most.",
 )
 @click.option(
+    "--floor",
+    type=click.FloatRange(0, 1),
+    default=0.7,
+    show_default=True,
+    help="Accuracy on held-out images that the attacked network and the judge must have.",
+)
+@click.option(
     "--margin",
     type=click.FloatRange(0),
     help="Fall of the label's log-probability that counts as a violation. [default: the augmenter's own "
@@ -55,9 +62,9 @@ from lpa3bench.types import SLOTS
     "--runs",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    default=Path("runs"),
+    default=Path("runs/card"),
     show_default=True,
-    help="Where the runs that it needs are made; finished ones are used again.",
+    help="Where the runs that it needs are made; finished ones are used again. They are no results.",
 )
 @click.option(
     "--out",

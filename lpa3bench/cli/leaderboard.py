@@ -210,6 +210,8 @@ def _tell(found: Sorted) -> None:
     known = f", {len(found.known)} were there already" if found.known else ""
     again = f", {len(found.replications)} kept as replications" if found.replications else ""
     click.echo(f"{len(found.taken)} records taken, {len(found.refused)} refused{known}{again}", err=True)
+    if found.aids:
+        click.echo(f"{len(found.aids)} that only served a measurement left out", err=True)
 
 
 def _write(definition: Definition, folder: Path) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from lpa3bench.cli.options import data_option, json_option, plugin_option
-from lpa3bench.errors import BenchError, TryAgain
+from lpa3bench.errors import BenchError, DataError, RunFailed, TryAgain
 
 if TYPE_CHECKING:
     from lpa3bench.publish.upload import UploadResult
@@ -117,12 +117,13 @@ def command(
 
 
 def _run_directories(paths: tuple[Path, ...]) -> list[Path]:
-    """The run directories among them; other folders, `runs/search` say, are named on stderr and passed over.
+    """The run directories among them; other folders, `runs/search` say, and runs that only served a
+    measurement are named on stderr and passed over.
 
     Raises:
         RunFailed: there is no run directory.
+        DataError: there is no result among them.
     """
-    from lpa3bench.errors import RunFailed
     from lpa3bench.training.run_directory import RunDirectory
 
     runs = [path for path in paths if RunDirectory(path).env.exists()]
@@ -134,7 +135,26 @@ def _run_directories(paths: tuple[Path, ...]) -> list[Path]:
     for path in paths:
         if path not in runs:
             _tell(f"{path}: is no run directory, passed over")
-    return runs
+    aids = {path: why for path in runs if (why := _no_evidence(path))}
+    if len(aids) == len(runs):
+        raise DataError(f"{runs[0]}: is no result: {aids[runs[0]]}")
+    for path, why in aids.items():
+        _tell(f"{path}: {why}, passed over")
+    return [path for path in runs if path not in aids]
+
+
+def _no_evidence(path: Path) -> str | None:
+    """What a run is, finished or not, that was not made for its result; what is damaged is told of later."""
+    from lpa3bench.records.record import NO_RESULT
+    from lpa3bench.training.run_directory import RunDirectory
+
+    folder = RunDirectory(path)
+    try:
+        record = folder.record()
+        purpose = folder.beginning().purpose if record is None else record.data.purpose
+    except RunFailed:
+        return None
+    return NO_RESULT.get(purpose)
 
 
 def _worst(failures: Sequence[BenchError]) -> int:

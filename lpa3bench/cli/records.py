@@ -56,19 +56,24 @@ def command() -> None:
 
 @command.command("list")
 @click.argument("places", metavar="DIR...", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.option("--all", "all_of_them", is_flag=True, help="List what only served a measurement too.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 @json_option
 @click.pass_context
-def list_records(ctx: click.Context, places: tuple[Path, ...], as_csv: bool, as_json: bool) -> None:
+def list_records(
+    ctx: click.Context, places: tuple[Path, ...], all_of_them: bool, as_csv: bool, as_json: bool
+) -> None:
     """List the records in a folder, a row for each run.
 
     DIR is a folder of runs, a run, a record, or a board's results/. Records are verified; damaged ones are
-    named, left out, and make the exit code 4. Scores that are shares stand in [0, 1] with --csv and --json,
+    named, left out, and make the exit code 4. Runs that only served a measurement, such as those of augmenter
+    cards, are counted and left out. Scores that are shares stand in [0, 1] with --csv and --json,
     and in per cent in the table, which shows those of the metric that the runs select by.
     """
     if as_csv and as_json:
         raise click.UsageError("--csv and --json exclude each other")
-    records, damaged = _read(places)
+    found, damaged = _read(places)
+    records = [record for record in found if all_of_them or record.is_evidence]
     rows = [_row(record) for record in records]
     if as_json:
         click.echo(json.dumps(rows, indent=1))
@@ -79,6 +84,8 @@ def list_records(ctx: click.Context, places: tuple[Path, ...], as_csv: bool, as_
     else:
         for line in _lines(records):
             click.echo(line)
+    if left := len(found) - len(records):
+        click.echo(f"{left} that only served a measurement left out; --all lists them", err=True)
     for error in damaged:
         click.echo(f"error: {error}", err=True)
     if damaged:

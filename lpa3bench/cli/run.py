@@ -15,7 +15,7 @@ from lpa3bench.runtime.paths import data_root
 if TYPE_CHECKING:
     from lpa3bench.config import Config
     from lpa3bench.records import Record
-    from lpa3bench.records.schema import Cost
+    from lpa3bench.records.schema import Cost, Purpose
     from lpa3bench.runtime.distributed import Processes
     from lpa3bench.training.job import Job
     from lpa3bench.training.sinks import Sink
@@ -41,6 +41,14 @@ if TYPE_CHECKING:
     "--limit", type=click.IntRange(1), metavar="N", help="Train on N images only; the record is no result."
 )
 @click.option(
+    "--purpose",
+    type=click.Choice(["result", "aid"]),
+    default="result",
+    show_default=True,
+    help="What the record is for: an aid only serves a measurement, and boards, comparisons, figures and "
+    "publishing leave it out.",
+)
+@click.option(
     "--download",
     is_flag=True,
     help="Fetch the data set first if it is not there; with torchrun in ten minutes, else use `data get`.",
@@ -64,6 +72,7 @@ def command(
     dry_run: bool,
     explain: bool,
     limit: int | None,
+    purpose: Purpose,
     download: bool,
     wandb: str | None,
     as_json: bool,
@@ -92,6 +101,7 @@ def command(
             data=data_root(data),
             out=out,
             limit=limit,
+            purpose=purpose,
             fresh=fresh,
         )
         if download and not dry_run:

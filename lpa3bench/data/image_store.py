@@ -82,6 +82,11 @@ class ImageStore:
         """N, the images held."""
         return self._count
 
+    @property
+    def view_size(self) -> tuple[int, int]:
+        """Height and width of a training view."""
+        return self._crop if self.resize is None else (self.resize, self.resize)
+
     def weak(self, index: Tensor, draws: Draws) -> Tensor:
         """Training views of the images at `index`: flipped, then cropped at a random place.
 

@@ -23,6 +23,7 @@ class Sampler:
         draws: where the orders come from.
         drop_last: every batch is full: the last, smaller one of a pass is left out, and a set smaller than a
             batch is repeated, in orders of its own, until it fills one. False: that smaller batch is used.
+        least: a last batch of fewer samples joins the batch before it, where there is one.
         processes: those that share each batch; every one of them gets its own part of it, in order.
 
     Raises:
@@ -36,6 +37,7 @@ class Sampler:
         draws: Draws,
         *,
         drop_last: bool = True,
+        least: int = 2,
         processes: Processes = ALONE,
     ) -> None:
         if len(subset) == 0:
@@ -46,6 +48,7 @@ class Sampler:
         self.batch_size = batch_size
         self.draws = draws
         self.drop_last = drop_last
+        self.least = least
         self._processes = processes
         self.pass_no = -1
         self._cursor = 0
@@ -54,7 +57,8 @@ class Sampler:
     def __len__(self) -> int:
         """Batches in a pass."""
         full, rest = divmod(len(self.subset), self.batch_size)
-        return max(full, 1) if self.drop_last else full + (rest > 0)
+        used = not self.drop_last and rest >= max(self.least, 1)
+        return max(full + used, 1)
 
     def next(self) -> Batch:
         """This process's part of the next batch, of a new pass where the last one is over."""
@@ -67,7 +71,8 @@ class Sampler:
             self.pass_no += 1
         start = self._cursor * self.batch_size
         self._cursor += 1
-        whole = self._order[start : start + self.batch_size]
+        to_the_end = self._cursor == len(self) and not self.drop_last
+        whole = self._order[start : None if to_the_end else start + self.batch_size]
         return Batch(whole[self._processes.own(len(whole))], self.pass_no)
 
     def one_pass(self) -> Iterator[Batch]:

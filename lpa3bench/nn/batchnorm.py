@@ -20,6 +20,7 @@ from functools import cache
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from lpa3bench.nn.syncbatchnorm import SyncBatchNorm
 from lpa3bench.types import Domain
 
 
@@ -96,6 +97,36 @@ def frozen_statistics(model: nn.Module) -> AbstractContextManager[None]:
     good for it. Holds for BatchNorm of any dimension.
     """
     return _holding(_main_batchnorms(model), "track_running_stats", False)
+
+
+@contextmanager
+def single_values(model: nn.Module) -> Iterator[list[_BatchNorm]]:
+    """Inside the block, a BatchNorm in train mode may get a single value per channel: one image, on a map of
+    one place.
+
+    A single value has no variance, and torch refuses it. It is normalised with the running statistics, which
+    stand still. One that several processes share sees to that itself.
+
+    Returns:
+        The layers that have got a single value so far.
+    """
+    found: list[_BatchNorm] = []
+
+    def look(layer: _BatchNorm, inputs: tuple[Tensor, ...]) -> None:
+        if inputs[0].numel() == inputs[0].shape[1]:
+            found.append(layer)
+            if not isinstance(layer, SyncBatchNorm):
+                layer.training = False
+
+    layers = [m for m in model.modules() if isinstance(m, _BatchNorm) and m.training]
+    handles = [layer.register_forward_pre_hook(look) for layer in layers]
+    try:
+        yield found
+    finally:
+        for handle in handles:
+            handle.remove()
+        for layer in found:
+            layer.training = True
 
 
 @cache

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -86,12 +87,20 @@ class SyncBatchNorm(_BatchNorm):
     processes: Processes
 
     def forward(self, input: Tensor) -> Tensor:
-        """[B, C, …] to the same shape; B may be 0 here, if it is not 0 everywhere."""
+        """[B, C, …] to the same shape; B may be 0 here, if it is not 0 everywhere.
+
+        A single value is normalised with the running statistics, which stand still.
+        """
         if not self.training:
             evaluated: Tensor = super().forward(input)
             return evaluated
         self._check_input_dim(input)  # type: ignore[no-untyped-call]
         out, mean, var, total = _Normalise.apply(input, self.weight, self.bias, self.eps, self.processes)
+        # Waits for the device, where the map has one place: a single value has no variance.
+        if input.shape[2:].numel() == 1 and int(total) == 1:
+            return F.batch_norm(
+                input, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
+            )
         if self.track_running_stats and self.running_mean is not None:
             self._follow(mean, var * (total / (total - 1)))
         normalised: Tensor = out

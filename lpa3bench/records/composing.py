@@ -39,6 +39,7 @@ def compose(
     provenance: Mapping[str, Any],
     resumed_from: Sequence[int],
     unused: Sequence[str],
+    warnings: Sequence[str] = (),
     purpose: Purpose = "result",
 ) -> RecordData:
     """The record of a run that went to its end.
@@ -50,11 +51,13 @@ def compose(
         cost, protocol, provenance: the fields of `Cost`, `Protocol` (but `version`) and `Provenance` (but
             `finished`).
         unused: slots that were bound and that the run never came to.
+        warnings: what is odd about the data.
 
     Raises:
         ValueError: a part is malformed; the message says which.
     """
-    flags = [f"{slot} was bound and never used: the run ended before the task came to it" for slot in unused]
+    never = "was bound and never used: the run ended before the task came to it"
+    flags = [*warnings, *(f"{slot} {never}" for slot in unused)]
     if protocol["limit"] is not None and protocol["limit"] == labels["training_images"]:
         flags.insert(0, f"not a result: only {labels['training_images']} training images (--limit)")
     data = msgspec.convert(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lpa3bench.records.bits import unpack
-from lpa3bench.records.schema import CellOfRun, MetricOfRun, RecordData
+from lpa3bench.records.schema import CellOfRun, MetricOfRun, Purpose, RecordData
 
 NO_RESULT = {"score": "stored weights scored on other data", "aid": "a run that only served a measurement"}
 """What a record of another purpose is."""
@@ -111,6 +111,15 @@ class Record:
     def seconds(self) -> float:
         """Wall-clock seconds of training, scoring left out."""
         return self.data.cost.training_seconds
+
+    @property
+    def is_evidence(self) -> bool:
+        """Whether it was made to be a result, be it of a part of the images (`--limit`)."""
+        return self.data.purpose == "result"
+
+    def serves(self, purpose: Purpose) -> bool:
+        """Whether a run of this purpose need not be done again: a result serves every one."""
+        return self.data.purpose in ("result", purpose)
 
     @property
     def is_result(self) -> bool:

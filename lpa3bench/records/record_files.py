@@ -148,7 +148,9 @@ def _below(folder: Path) -> list[Path]:
 
 
 def read_records(places: Iterable[Path], current: Callable[[str], str] = str) -> list[Record]:
-    """Every record in these places, sorted by cell, identity and seed.
+    """Every record of a result in these places, sorted by cell, identity and seed.
+
+    Runs that only served a measurement are left out: they are no evidence.
 
     Args:
         current: as `read_record` takes it.
@@ -157,7 +159,8 @@ def read_records(places: Iterable[Path], current: Callable[[str], str] = str) ->
         DataError: a place does not exist, or one of the records is damaged.
     """
     records = [read_record(path, current) for path in find_records(places)]
-    return sorted(records, key=lambda record: (record.name, record.identity, record.seed))
+    evidence = [record for record in records if record.is_evidence]
+    return sorted(evidence, key=lambda record: (record.name, record.identity, record.seed))
 
 
 def _shortened(text: str) -> str:

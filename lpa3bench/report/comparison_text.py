@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
 from lpa3bench.boards.board import Measure
-from lpa3bench.boards.comparison import CellComparison, Compared, Side
+from lpa3bench.boards.comparison import AtEqualCost, CellComparison, Compared, Side
 from lpa3bench.errors import printable
 from lpa3bench.report.costs import cost_rows
 from lpa3bench.report.markdown import escape_markdown
@@ -20,23 +20,24 @@ from lpa3bench.report.numbers import (
     unit_of_difference,
     unit_text,
 )
-from lpa3bench.stats import ALPHA, FEWEST_FOR_INTERVAL, Harm, PairedTest, PerSample, SeedsAndImages, Unpaired
+from lpa3bench.stats import ALPHA, Harm, PairedTest, PerSample, SeedsAndImages, Unpaired
 
 COMPARISON_SCHEMA_VERSION = 1
 TEXT_WIDTH = 110
 SEEDS_SHOWN = 5
 NOTES = (
     "Differences are A minus B, the baseline, of shares in percentage points; a pair has one seed, and so "
-    "the same labels, images and order. ± is the sample standard deviation (ddof = 1); brackets are 95 % "
-    f"bootstrap intervals, over pairs from {FEWEST_FOR_INTERVAL} pairs on.",
+    "the same labels, images and order. ± is the sample standard deviation (ddof = 1); brackets hold every "
+    "mean difference that the test does not reject at 5 %, uncorrected (95 % confidence); those on images "
+    "are 95 % intervals over images. Holm's correction is over all comparisons here that are testable.",
     'Every test holds for one fixed set of test images; the row "other images" says how far a difference '
     "could be off if these were drawn anew with the seeds.",
     "Images and classes are those of the last epoch, whichever the score counts; tests on images are of "
     "these trained networks, and say nothing of other seeds.",
-    "A run that is stopped early had a schedule made for more: the fair baseline is one trained for the "
-    "other's cost (the settings named equal_cost). Scores at equal cost are of the epoch reached by then, "
-    "whichever the score counts, and their p values are not corrected. Seconds compare only where machine "
-    "and load were the same.",
+    "A run that is stopped early had a schedule made for more: the fair comparison is the line equal cost, "
+    "with the baseline trained for the other's cost (the settings named equal_cost). Scores of stopped runs "
+    "are of the epoch reached by then, whichever the score counts, and claim nothing. Seconds compare only "
+    "where machine and load were the same.",
 )
 """What a reader must know to believe the numbers."""
 
@@ -104,6 +105,7 @@ def _rows(cell: CellComparison, measure: Measure) -> Iterator[NamedSentence]:
     yield "difference", f"{_difference(cell.test, measure)}{unit_of_difference(measure)}"
     floor = format_p(cell.test.smallest_p)
     yield "verdict", f"{cell.test.why} ({cell.test.test}, smallest p {floor})"
+    yield "equal cost", _equal_cost(cell.at_equal_cost, measure)
     if cell.refused:
         yield "not paired", _refused(cell.refused)
     yield from _parity(cell)
@@ -116,6 +118,17 @@ def _rows(cell: CellComparison, measure: Measure) -> Iterator[NamedSentence]:
     for cost in cell.costs:
         comparable = cost.axis != "seconds" or not cell.surroundings
         yield from cost_rows(cost, measure, "A", "B", comparable=comparable)
+
+
+def _equal_cost(fair: AtEqualCost | None, measure: Measure) -> str:
+    if fair is None:
+        return "no baseline trained for A's cost lies beside B; see the settings named equal_cost"
+    scores = f"{_score(fair.method, measure)} against {_score(fair.arm, measure)}{unit_text(measure)}"
+    ratio = "" if fair.passes_ratio is None else f", A with × {fair.passes_ratio:.2f} its passes"
+    return (
+        f"{scores} of {fair.arm.label}{ratio}: {_difference(fair.test, measure)}"
+        f"{unit_of_difference(measure)}; {fair.test.why}"
+    )
 
 
 def _score(side: Side, measure: Measure) -> str:
@@ -196,9 +209,9 @@ def _seed_by_seed(images: PerSample) -> str:
 
 
 def _harm(harm: Harm) -> str:
-    worst = harm.worst.difference
+    worst = harm.worst
     difference = f"{format_difference(worst.mean, IMAGES)}{_spread(worst.std, IMAGES)}"
     return (
         f"{harm.harmed} of {len(harm.classes)} are worse, {harm.harmed_in_every_pair} in every pair; "
-        f"lowest is class {harm.worst.name}: {difference} points"
+        f"lowest is class {worst.name}: {difference} points"
     )

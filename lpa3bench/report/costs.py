@@ -9,12 +9,14 @@ from lpa3bench.report.numbers import (
     MISSING,
     format_count,
     format_difference,
+    format_p,
     format_seconds,
     format_value,
     unit_of_difference,
     unit_text,
 )
 from lpa3bench.stats import AtBudget, EqualCost
+from lpa3bench.stats.equalcost import EQUAL
 
 SURROUNDINGS = "the surroundings differ, so seconds do not compare"
 
@@ -43,20 +45,21 @@ def cost_rows(
 
 
 def _has_curve(cost: EqualCost) -> bool:
-    """A metric that was computed later has none. Else the cheaper one has a number at the other's cost."""
+    """A metric that was computed later has none. Else one of them has a number at the other's cost."""
     both = (cost.at_baseline_cost, cost.at_method_cost)
     return any(number is not None for at in both for number in (at.method, at.baseline))
 
 
 def _stopped(at: AtBudget, measure: Measure) -> str:
+    if at.spent < 1 - EQUAL:
+        return f"it ended by itself at {100 * at.spent:.0f} % of that cost: no comparison"
     scores = (
         f"{format_value(at.method, measure)} against {format_value(at.baseline, measure)}{unit_text(measure)}"
     )
-    if at.test.difference is None:
+    if at.difference is None:
         return f"{scores}, as a run had not finished an epoch"
-    why = at.test.verdict if at.test.verdict == "not testable" else at.test.why
-    difference = f"{format_difference(at.test.difference, measure)}{unit_of_difference(measure)}"
-    return f"{scores}, {difference} ({why})"
+    difference = f"{format_difference(at.difference, measure)}{unit_of_difference(measure)}"
+    return f"{scores}, {difference} (p {format_p(at.p)}, not corrected)"
 
 
 def _to_target(cost: EqualCost, told: Callable[[float | None], str], method: str) -> str:

@@ -88,10 +88,14 @@ def _comparison(cell: Cell) -> Iterator[tuple[str, Any]]:
     for name in names:
         title = f"difference_{name}" if name in ("std", "low", "high") else name
         yield title, getattr(comparison, name) if comparison else None
+    yield "primary", comparison.primary if comparison else None
     both = comparison.seeds_and_images if comparison else None
     yield "seeds_and_images_low", both.low if both else None
     yield "seeds_and_images_high", both.high if both else None
     yield "differs_in", "; ".join(comparison.differs_in) if comparison else None
+    fair = cell.at_equal_cost
+    for name in ("baseline", "n", "difference", "low", "high", "p", "p_holm", "verdict", "passes_ratio"):
+        yield f"equal_cost_{name}", getattr(fair, name) if fair else None
 
 
 def _published(cell: Cell) -> Iterator[tuple[str, Any]]:

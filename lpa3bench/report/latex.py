@@ -9,7 +9,7 @@ from lpa3bench.boards.board import Board
 from lpa3bench.report.numbers import in_unit, in_unit_of_difference
 from lpa3bench.report.table import ResultTable
 from lpa3bench.report.table_building import result_tables
-from lpa3bench.report.table_text import TextLine, comparison_lines, result_lines
+from lpa3bench.report.table_text import TextLine, comparison_lines, equal_cost_lines, result_lines
 
 GREEK = {
     "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "varepsilon", "η": "eta", "θ": "theta",
@@ -46,12 +46,15 @@ SPECIAL_LATEX = re.compile("|".join(map(re.escape, SIGNS)))
 
 
 def latex_tables(board: Board) -> str:
-    """The file: the board's measure, the comparisons with baselines, and the other measures, a table each."""
+    """The file: the board's measure, comparisons with baselines and at equal cost, the other measures."""
     main, *others = result_tables(board)
     parts = [_table(board, main, result_lines(main), _caption(board, main), "main", [*_legend(main)])]
     if lines := comparison_lines(main):
         caption = f"{board.title}: differences from the baseline{in_unit_of_difference(main.measure)}"
         parts.append(_table(board, main, lines, caption, "differences"))
+    if lines := equal_cost_lines(main):
+        caption = f"{board.title}: differences at equal cost{in_unit_of_difference(main.measure)}"
+        parts.append(_table(board, main, lines, caption, "equal-cost"))
     for table in others:
         parts.append(_table(board, table, result_lines(table), _caption(board, table), table.measure.key))
     return "% \\usepackage{booktabs,graphicx}\n\n" + "\n\n".join(parts) + "\n"

@@ -12,14 +12,17 @@ from lpa3bench.report.numbers import (
     in_unit_of_difference,
 )
 from lpa3bench.report.table import ResultTable, column_title
-from lpa3bench.report.table_building import result_tables
+from lpa3bench.report.table_building import board_measure, result_tables
 from lpa3bench.report.table_text import (
     TextLine,
     comparison_lines,
+    equal_cost_lines,
     harm_text,
+    question_answers,
     replication_text,
     result_lines,
 )
+from lpa3bench.stats.equalcost import EQUAL
 
 SPECIAL_MARKDOWN = re.compile(r"[\\`*_\[\]|~$]|^[-+#](?=\s|#|$)|^\d+(?=[.)]\s)")
 """What Markdown takes for its own: some signs anywhere, some at the beginning of a block."""
@@ -29,6 +32,7 @@ ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 def board_readme(board: Board) -> str:
     sections = (
         _head(board),
+        _questions(board),
         _tables(board),
         _ranking(board),
         _differences(board),
@@ -64,6 +68,18 @@ def _head(board: Board) -> Iterator[str]:
     )
 
 
+def _questions(board: Board) -> Iterator[str]:
+    if not board.questions:
+        return
+    yield "## What is asked"
+    measure = board_measure(board, board.metric)
+    for question in board.questions:
+        kind = "Primary" if question.primary else "Secondary"
+        answers = [escape_markdown(answer) for answer in question_answers(board, question, measure)]
+        told = "\n".join(f"- {answer}" for answer in answers or ["Nothing is measured yet."])
+        yield f"**{kind}: {escape_markdown(question.text)}**\n\n{told}"
+
+
 # ------------------------------------------------------------------------------------------------- tables
 def _tables(board: Board) -> Iterator[str]:
     main, *others = result_tables(board)
@@ -77,13 +93,20 @@ def _tables(board: Board) -> Iterator[str]:
         yield "\\\n".join(escape_markdown(f"{sign} {sentence}") for sentence, sign in signs.items())
     if lines := comparison_lines(main):
         yield f"## Against the baseline{escape_markdown(in_unit_of_difference(main.measure))}"
-        compared = [cell.comparison for cell in board.cells if cell.comparison]
-        family = sum(comparison.p is not None for comparison in compared)
         yield (
-            "Mean difference over n pairs of runs with one seed, its 95 % bootstrap interval where there are "
-            "enough of them, and what it amounts to; p after Holm's correction over the board's comparisons, "
-            f"{family} of them. Not testable is what stays above 0.05 after it even with the smallest p that "
-            "n pairs allow."
+            "Mean difference over n pairs of runs with one seed, in brackets every mean difference that the "
+            "test does not reject (95 %, uncorrected), and what it amounts to; p after Holm's correction. "
+            "Not testable is what could not come down to 0.05 beside the other comparisons, whatever the "
+            "runs say."
+        )
+        yield _table(main, lines)
+    if lines := equal_cost_lines(main):
+        rows = {row.key: row.name for row in board.rows}
+        yield f"## At equal cost{escape_markdown(in_unit_of_difference(main.measure))}"
+        yield (
+            f"The same against *{escape_markdown(rows[board.equal_cost or ''])}*, of methods that take about "
+            "as many passes: do they gain more than longer training does? Where the passes differ by more "
+            f"than {100 * EQUAL:.0f} %, the ratio is told."
         )
         yield _table(main, lines)
     for table in others:

@@ -30,7 +30,7 @@ class ClaimedResult:
 
 @dataclass(frozen=True)
 class Against:
-    """A cell against its baseline, in the table of the measure that rows are compared by."""
+    """A cell against another one, in the table of the measure that rows are compared by."""
 
     comparison: Comparison
     difference: str
@@ -38,6 +38,8 @@ class Against:
     """`[-0.12, 0.40]`; empty where there are too few pairs for one."""
     p: str
     """After correction; where nothing can be tested, the smallest that there could be."""
+    ratio: str
+    """Of the method's passes to those of its equal-cost arm, `1.10`, where they are not equal; else empty."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,8 @@ class ResultCell:
     missing: str
     """Why nothing measured stands there."""
     against: Against | None
+    """Its baseline."""
+    at_equal_cost: Against | None
     reproduction: Reproduction | None
     """Whether the measured result agrees with the claimed one."""
 

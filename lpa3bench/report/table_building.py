@@ -18,6 +18,7 @@ from lpa3bench.report.table import (
     ResultRow,
     ResultTable,
 )
+from lpa3bench.stats.equalcost import EQUAL
 
 OTHER_QUANTITY = {
     "unknown": "The source does not tell which epoch's number is claimed.",
@@ -127,7 +128,8 @@ def _cell(
         claimed=_claimed(_claim(cell, board, of), board, of, best_claim),
         measured=measured,
         missing="" if measured else _reason(cell),
-        against=_against(cell.comparison, of) if main and cell.comparison else None,
+        against=against(cell.comparison, of) if main and cell.comparison else None,
+        at_equal_cost=against(cell.at_equal_cost, of) if main and cell.at_equal_cost else None,
         reproduction=cell.reproduction if main else None,
     )
 
@@ -175,7 +177,8 @@ def _measured(
     )
 
 
-def _against(comparison: Comparison, of: Measure) -> Against:
+def against(comparison: Comparison, of: Measure) -> Against:
+    """A comparison as a reader sees it."""
     ends = [format_difference(end, of) for end in (comparison.low, comparison.high) if end is not None]
     testable = comparison.verdict != "not testable"
     p = f"p {format_p(comparison.p_holm)}" if testable else f"smallest p {format_p(comparison.smallest_p)}"
@@ -184,7 +187,17 @@ def _against(comparison: Comparison, of: Measure) -> Against:
         difference=format_difference(comparison.difference, of),
         interval=f"[{', '.join(ends)}]" if ends else "",
         p=p,
+        ratio=unequal_cost(comparison),
     )
+
+
+def unequal_cost(comparison: Comparison) -> str:
+    """By what the method's passes are more than those of its equal-cost arm, `1.10`; empty where they are
+    equal, and of other comparisons."""
+    ratio = comparison.passes_ratio
+    if comparison.kind != "equal cost" or ratio is None or abs(ratio - 1) <= EQUAL:
+        return ""
+    return f"{ratio:.2f}"
 
 
 def _reason(cell: Cell) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
 
-from lpa3bench.boards.board import Comparison, Measure, Replications
+from lpa3bench.boards.board import Board, Comparison, Measure, Question, Replications
 from lpa3bench.report.numbers import IMAGES, MISSING, format_difference, format_value, unit_of_difference
-from lpa3bench.report.table import ClaimedResult, ResultCell, ResultRow, ResultTable
+from lpa3bench.report.table import Against, ClaimedResult, ResultCell, ResultRow, ResultTable, column_title
+from lpa3bench.report.table_building import against
 
 
 @dataclass(frozen=True)
@@ -42,14 +44,27 @@ def result_lines(table: ResultTable) -> list[TextLine]:
 
 def comparison_lines(table: ResultTable) -> list[TextLine]:
     """The rows against their baselines; empty where nothing is compared."""
+    return _compared(
+        table,
+        lambda row: f"{row.row.name} − {row.baseline.name}" if row.baseline else row.row.name,
+        lambda cell: cell.against,
+    )
+
+
+def equal_cost_lines(table: ResultTable) -> list[TextLine]:
+    """The rows against the task alone at their cost; empty where nothing is compared with it."""
+    return _compared(table, lambda row: row.row.name, lambda cell: cell.at_equal_cost)
+
+
+def _compared(
+    table: ResultTable, name: Callable[[ResultRow], str], told: Callable[[ResultCell], Against | None]
+) -> list[TextLine]:
     lines = []
     for group, rows in table.groups:
         for row in rows:
-            compared = sum(cell.against is not None for cell in row.known)
-            if row.baseline and compared:
-                name = f"{row.row.name} − {row.baseline.name}"
-                texts = _texts(row, against_text)
-                lines.append(TextLine(group, name, "", texts, f"{compared} of {row.planned}"))
+            if compared := sum(told(cell) is not None for cell in row.known):
+                texts = _texts(row, lambda cell: against_text(told(cell)))
+                lines.append(TextLine(group, name(row), "", texts, f"{compared} of {row.planned}"))
     return lines
 
 
@@ -74,14 +89,25 @@ def claimed_text(result: ClaimedResult | None, signs: Mapping[str, str]) -> str:
     return f"{result.claim.printed}{runs}{signs.get(result.of_another, '')}"
 
 
-def against_text(cell: ResultCell) -> str:
-    """The difference with its interval, and what it amounts to."""
-    against = cell.against
-    if against is None:
+def against_text(told: Against | None) -> str:
+    """The difference with its interval, what it amounts to, and of unequal costs their ratio."""
+    if told is None:
         return MISSING
-    verdict, n = against.comparison.verdict, against.comparison.n
-    interval = f" {against.interval}" if against.interval else ""
-    return f"{against.difference}{interval}, {verdict} ({against.p}, n {n})"
+    interval = f" {told.interval}" if told.interval else ""
+    ratio = f"; at × {told.ratio} its passes" if told.ratio else ""
+    return f"{told.difference}{interval}, {told.comparison.verdict} ({told.p}, n {told.comparison.n}{ratio})"
+
+
+def question_answers(board: Board, question: Question, measure: Measure) -> Iterator[str]:
+    """A sentence for each comparison that answers it and has pairs."""
+    names = {row.key: row.name for row in board.rows}
+    titles = {column.key: column_title(column) for column in board.columns}
+    for column, row, other in product(question.columns, question.rows, question.against):
+        cell = board.cell(row, column)
+        comparison = cell and cell.against(other)
+        if comparison and comparison.n:
+            told = against_text(against(comparison, measure))
+            yield f"{titles[column]}: {names[row]} − {names[other]} {told}"
 
 
 def harm_text(comparison: Comparison) -> str:

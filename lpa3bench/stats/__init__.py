@@ -1,6 +1,6 @@
-"""Statistics of records: pure functions, with tests from scipy. Imports no torch.
+"""Statistics of records: pure functions. Imports no torch, and scipy's distributions when they are asked for.
 
-`docs/statistics.md` says which test is used where, and why. scipy is imported when the first test is made.
+`docs/statistics.md` says which test is used where, and why.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from lpa3bench.stats.curves import (
     score_at,
     total_cost,
 )
-from lpa3bench.stats.equalcost import AtBudget, EqualCost, ToTarget, equal_cost
+from lpa3bench.stats.equalcost import AtBudget, EqualCost, ToTarget, cost_ratio, equal_cost
 from lpa3bench.stats.harm import ClassHarm, Harm, class_harm
 from lpa3bench.stats.means import (
     CONFIDENCE,
     FEWEST_FOR_INTERVAL,
     Summary,
-    bootstrap_interval,
+    student_interval,
     summarise,
 )
 from lpa3bench.stats.nested import SeedsAndImages, nested_interval, seeds_and_images
@@ -30,7 +30,7 @@ from lpa3bench.stats.paired import (
     holm,
     judged,
     paired_test,
-    smallest_p_of,
+    tarone,
     wilcoxon_test,
 )
 from lpa3bench.stats.pairing import Pair, Pairing, Unpaired, paired_runs
@@ -49,6 +49,7 @@ from lpa3bench.stats.reproduction import (
     chance_misses,
 )
 from lpa3bench.stats.samples import McNemar, PerSample, mcnemar, per_sample, pooled_mcnemar
+from lpa3bench.stats.signflips import sign_flip_interval, sign_flip_p, smallest_p
 
 __all__ = [
     "ALPHA",
@@ -77,9 +78,9 @@ __all__ = [
     "Unpaired",
     "agreement",
     "augmenters_that_differ",
-    "bootstrap_interval",
     "chance_misses",
     "class_harm",
+    "cost_ratio",
     "cost_to_reach",
     "equal_cost",
     "fewest_columns",
@@ -97,9 +98,13 @@ __all__ = [
     "score_at",
     "seeds_and_images",
     "settings_that_differ",
-    "smallest_p_of",
+    "sign_flip_interval",
+    "sign_flip_p",
+    "smallest_p",
+    "student_interval",
     "summarise",
     "surroundings_that_differ",
+    "tarone",
     "total_cost",
     "wilcoxon_test",
 ]

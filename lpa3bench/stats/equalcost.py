@@ -1,7 +1,9 @@
 """Two methods at equal cost: an augmenter that trebles the passes has to beat three times the training.
 
 A run that is cut off at a budget had a schedule made for more; with one made for the budget it would most
-likely be better. A baseline trained for just that cost (the settings named `equal_cost`) is the fair one.
+likely be better; and a run that is cheaper than the budget never spends it. Neither is a comparison at equal
+cost, so nothing here has a verdict. A baseline trained for just that cost (the settings named `equal_cost`)
+is the fair one: boards name its row, and every method is compared with it.
 """
 
 from __future__ import annotations
@@ -14,21 +16,30 @@ from statistics import fmean, median
 from lpa3bench.records import Record
 from lpa3bench.records.summary import column
 from lpa3bench.stats.curves import Axis, cost_to_reach, score_at, total_cost
-from lpa3bench.stats.paired import PairedTest, paired_test
 from lpa3bench.stats.pairing import Pair
+from lpa3bench.stats.signflips import sign_flip_p
+
+EQUAL = 0.03
+"""Costs that differ by no more than this share are equal."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AtBudget:
-    """Both methods stopped, pair by pair, at the last epoch within a budget."""
+    """One method stopped, pair by pair, at the last epoch within what the other one spent."""
 
     budget: float
     """Mean over the pairs."""
+    spent: float
+    """Mean share of the budget that the one to be stopped spends in its whole training, 1 where it is as
+    much; less than 1 − `EQUAL`: it ended by itself, and there is nothing to compare."""
     method: float | None
     baseline: float | None
-    """Mean scores; None where a run had not finished an epoch by then."""
-    test: PairedTest
-    """Over the pairs in which both had."""
+    """Mean scores; None where a run had not finished an epoch by then, or ended by itself."""
+    n: int
+    """Pairs in which both had scores; 0 where one ended by itself."""
+    difference: float | None
+    p: float | None
+    """Of the sign-flip test, not corrected: nothing is claimed here. None without such pairs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +71,7 @@ class EqualCost:
     at_baseline_cost: AtBudget
     """The method cut off at what the baseline cost."""
     at_method_cost: AtBudget
-    """The baseline cut off at what the method cost; a cheaper one stands with its last epoch."""
+    """The baseline cut off at what the method cost."""
     to_target: ToTarget
 
 
@@ -75,8 +86,8 @@ def equal_cost(
         axis=axis,
         method=fmean(ours),
         baseline=fmean(theirs),
-        at_baseline_cost=_at(pairs, axis, theirs, metric, higher_is_better),
-        at_method_cost=_at(pairs, axis, ours, metric, higher_is_better),
+        at_baseline_cost=_at(pairs, axis, theirs, ours, metric),
+        at_method_cost=_at(pairs, axis, ours, theirs, metric),
         to_target=_to_target(pairs, axis, metric, higher_is_better),
     )
 
@@ -85,19 +96,44 @@ def _sides(pairs: Sequence[Pair]) -> tuple[list[Record], list[Record]]:
     return [pair.method for pair in pairs], [pair.baseline for pair in pairs]
 
 
+def cost_ratio(pairs: Sequence[Pair]) -> float | None:
+    """The method's passes by the baseline's, of whole trainings; None without pairs."""
+    if not pairs:
+        return None
+    ours, theirs = ([run.passes for run in side] for side in _sides(pairs))
+    return fmean(ours) / fmean(theirs) if fmean(theirs) else None
+
+
 def _at(
-    pairs: Sequence[Pair], axis: Axis, budgets: Sequence[float], metric: str, higher_is_better: bool
+    pairs: Sequence[Pair],
+    axis: Axis,
+    budgets: Sequence[float],
+    costs: Sequence[float],
+    metric: str,
 ) -> AtBudget:
+    shares = [min(cost / budget, 1.0) if budget else 1.0 for cost, budget in zip(costs, budgets, strict=True)]
+    spent = fmean(shares)
+    if spent < 1 - EQUAL:
+        return AtBudget(
+            budget=fmean(budgets), spent=spent, method=None, baseline=None, n=0, difference=None, p=None
+        )
     ours, theirs = (
         [score_at(run, axis, budget, metric) for run, budget in zip(side, budgets, strict=True)]
         for side in _sides(pairs)
     )
-    differences = [a - b for a, b in zip(ours, theirs, strict=True) if a is not None and b is not None]
+    differences = [
+        pair.difference_of(metric, a, b)
+        for pair, a, b in zip(pairs, ours, theirs, strict=True)
+        if a is not None and b is not None
+    ]
     return AtBudget(
         budget=fmean(budgets),
+        spent=spent,
         method=_mean(ours),
         baseline=_mean(theirs),
-        test=paired_test(differences, higher_is_better=higher_is_better),
+        n=len(differences),
+        difference=float(sum(differences) / len(differences)) if differences else None,
+        p=sign_flip_p(differences) if differences else None,
     )
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import stdev
 
-from lpa3bench.stats.means import DECIMALS, Summary, summarise
+from lpa3bench.stats.exact import Exact, difference, share_of
 from lpa3bench.stats.pairing import Pair
 
 
@@ -20,8 +21,10 @@ class ClassHarm:
     number: int
     name: str
     """As the data set calls it; else its number."""
-    difference: Summary
-    """Of method − baseline accuracy."""
+    mean: float
+    """Of method − baseline accuracy; what cancels out is exactly zero."""
+    std: float | None
+    """Sample standard deviation of the differences (ddof = 1); None for one pair."""
     in_every_pair: bool
     """Whether it is worse in each of them."""
 
@@ -46,7 +49,7 @@ def class_harm(pairs: Sequence[Pair]) -> Harm | None:
     classes = [found for number in range(count) if (found := _class(pairs, number)) is not None]
     if not classes:
         return None
-    means = [one.difference.mean or 0.0 for one in classes]
+    means = [one.mean for one in classes]
     return Harm(
         classes=tuple(classes),
         worst=classes[means.index(min(means))],
@@ -61,16 +64,18 @@ def _accuracies(pair: Pair) -> tuple[Sequence[float | None], Sequence[float | No
 
 def _class(pairs: Sequence[Pair], number: int) -> ClassHarm | None:
     """None where a test set has no image of the class."""
-    differences = []
-    for method, baseline in map(_accuracies, pairs):
-        ours, theirs = method[number], baseline[number]
+    differences: list[Exact] = []
+    for pair in pairs:
+        ours, theirs = (accuracies[number] for accuracies in _accuracies(pair))
         if ours is None or theirs is None:
             return None
-        differences.append(round(ours - theirs, DECIMALS))
+        images = pair.method.data.correct.n
+        differences.append(difference(share_of(ours, images), share_of(theirs, images)))
     names = pairs[0].method.data.per_class.names
     return ClassHarm(
         number=number,
         name=names[number] if names else str(number),
-        difference=summarise(differences),
-        in_every_pair=all(difference < 0 for difference in differences),
+        mean=float(sum(differences) / len(differences)),
+        std=stdev(map(float, differences)) if len(differences) > 1 else None,
+        in_every_pair=all(one < 0 for one in differences),
     )

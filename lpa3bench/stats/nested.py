@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lpa3bench.stats.means import CONFIDENCE, DECIMALS
+from lpa3bench.stats.means import CONFIDENCE, DECIMALS, student_quantile
 from lpa3bench.stats.pairing import Pair
 from lpa3bench.stats.samples import FEWEST_VOTES, net_of_images, share_images
 
@@ -69,7 +69,7 @@ def nested_interval(
         by_image: of each of m images with how many seeds more the method has it right; the same sum.
     """
     import numpy as np
-    from scipy import stats
+    from scipy import special
 
     n, m = len(by_seed), len(by_image)
     total = sum(by_seed)
@@ -86,7 +86,7 @@ def nested_interval(
     of_seeds = rng.multinomial(n, np.full(n, 1 / n), size=resamples) @ seeds / n - difference
     of_images = rng.multinomial(m, share, size=resamples) @ images / m - difference
     tail = (1 - CONFIDENCE) / 2
-    wider = float((n / (n - 1)) ** 0.5 * stats.t.isf(tail, n - 1) / stats.norm.isf(tail))
+    wider = (n / (n - 1)) ** 0.5 * student_quantile(n - 1) / -float(special.ndtri(tail))
     bounds = difference + np.quantile(wider * of_seeds + of_images, [tail, 1 - tail])
     low, high = sorted(round(sign * float(np.clip(bound, -1, 1)), DECIMALS) for bound in bounds)
     return low, high

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from lpa3bench.records import Record
+from lpa3bench.stats.exact import Exact, difference, score_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,12 +21,16 @@ class Pair:
     def seed(self) -> int:
         return self.method.seed
 
-    def difference(self, measure: str) -> float:
-        """method − baseline."""
+    def difference(self, measure: str) -> Exact:
+        """method − baseline, exact where the metric counts images."""
         method, baseline = self.method.score(measure), self.baseline.score(measure)
         if method is None or baseline is None:
             raise ValueError(f"measure: {measure} is undefined in a run with seed {self.seed}")
-        return method - baseline
+        return self.difference_of(measure.partition(".")[0], method, baseline)
+
+    def difference_of(self, metric: str, method: float, baseline: float) -> Exact:
+        """The same of two scores by that metric, of whichever epoch."""
+        return difference(score_of(self.method, metric, method), score_of(self.baseline, metric, baseline))
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,7 @@ class Pairing:
     """By seed."""
     refused: tuple[Unpaired, ...]
 
-    def differences(self, measure: str) -> list[float]:
+    def differences(self, measure: str) -> list[Exact]:
         """method − baseline of every pair."""
         return [pair.difference(measure) for pair in self.pairs]
 

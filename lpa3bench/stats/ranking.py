@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from statistics import fmean
 
+from lpa3bench.stats.exact import mean_ranks
 from lpa3bench.stats.means import DECIMALS
 from lpa3bench.stats.paired import ALPHA, PairedTest, TestVerdict, judged, wilcoxon_test
 
@@ -93,9 +94,7 @@ def _number(score: float | None) -> float:
 
 
 def _mean_ranks(table: Mapping[str, Sequence[float]]) -> dict[str, float]:
-    from scipy import stats
-
-    by_column = [stats.rankdata([-score for score in column]) for column in zip(*table.values(), strict=True)]
+    by_column = [mean_ranks([-score for score in column]) for column in zip(*table.values(), strict=True)]
     return {row: fmean(float(one[place]) for one in by_column) for place, row in enumerate(table)}
 
 

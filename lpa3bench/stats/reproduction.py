@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Literal
 
-from lpa3bench.stats.means import CONFIDENCE, DECIMALS
+from lpa3bench.stats.means import CONFIDENCE, DECIMALS, student_quantile
 
 FEWEST_RUNS = 3
 """With two, Student's quantile is 12.7 and anything would be reproduced."""
@@ -55,10 +55,7 @@ def agreement(scores: Sequence[float], *, published: float, published_n: int | N
     spread = stdev(scores)
     if spread == 0:
         return _not_testable(f"all {n} runs have one score, so their spread is unknown")
-    from scipy import stats
-
-    quantile = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1))
-    half = quantile * spread * math.sqrt(1 / n + 1 / m)
+    half = student_quantile(n - 1) * spread * math.sqrt(1 / n + 1 / m)
     low, high = (round(fmean(scores) + side, DECIMALS) for side in (-half, half))
     inside = low <= published <= high
     theirs = f"{m}" if published_n else "an unstated number of runs, taken as 1"
@@ -81,10 +78,11 @@ def chance_misses(*, tested: int, missed: int) -> ChanceMisses:
     """
     if not 0 <= missed <= tested:
         raise ValueError(f"missed: must be between 0 and {tested}, not {missed}")
-    from scipy import stats
+    from scipy import special
 
     rate = 1 - CONFIDENCE
-    expected, p = rate * tested, float(stats.binom.sf(missed - 1, tested, rate))
+    expected = rate * tested
+    p = float(special.bdtrc(missed - 1, tested, rate)) if missed else 1.0
     return ChanceMisses(
         tested=tested,
         missed=missed,

@@ -2,8 +2,8 @@
 
 Under the null hypothesis either sign of each difference is as likely, whatever its size (Fisher, 1935, §21).
 Of the 2ⁿ ways to set the signs, p is the share whose mean is at least as far from zero as the one seen. Ties
-count as ties: differences of counts are added as integers, those of other numbers are compared with a
-tolerance for the rounding of their own sums.
+count as ties: integers and fractions are added as integers, sums of floats are compared with a tolerance for
+their own rounding.
 
 All sign patterns are counted without being listed: those of each half of the differences are, 2^(n/2), and
 each sum of one half is looked up among the sorted sums of the other.
@@ -14,43 +14,43 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from fractions import Fraction
+from numbers import Rational
 from typing import TYPE_CHECKING, Any
+
+from lpa3bench.stats.exact import Exact
 
 if TYPE_CHECKING:
     import numpy as np
 
     Array = np.ndarray[Any, Any]
 
-EXACT_UP_TO = 40
-"""Pairs; both halves of more would not fit into memory."""
+EXACT_UP_TO = 32
+"""Pairs; of more, the halves' 2^(n/2) sums take seconds."""
 DRAWN_PATTERNS = 2**16
-"""Sign patterns that are drawn, from a fixed seed, of more pairs than that."""
-_ROUNDING = 2.0**-40
-"""Sums of floats that differ by no more than this share of the sum of all sizes are equal."""
+"""Sign patterns that are drawn, from a fixed seed, of more pairs than that; each is its opposite as well."""
+_ROUNDING = 2.0**-30
+"""Sums of floats that differ by no more than this share of the sum of all sizes are equal. It covers the
+rounding of scores that differ by a millionth of themselves, and makes a p larger by next to nothing."""
+_LARGEST_INTEGER = 2**62
 LOCATED = 2.0**-44
 """How exactly, as a share of the range of the differences, the ends of an interval are located."""
 
 
-def smallest_p(differences: Sequence[float]) -> float:
+def smallest_p(differences: Sequence[Exact]) -> float:
     """The smallest p that differences of these sizes allow, with all signs alike: 2/2ⁿ of n beside zeros.
 
     Of more than can be counted it is what the drawn patterns resolve; 1 where all are zero.
     """
-    n = sum(value != 0 for value in differences)
-    return min(1.0, 2.0 ** (1 - n)) if n <= EXACT_UP_TO else 1 / (DRAWN_PATTERNS + 1)
+    floor = min(1.0, 2.0 ** (1 - sum(value != 0 for value in differences)))
+    return floor if len(differences) <= EXACT_UP_TO else max(floor, 1 / (DRAWN_PATTERNS + 1))
 
 
-def sign_flip_p(differences: Sequence[float]) -> float:
-    """Two-sided p of the mean of the differences; never 0.
-
-    Args:
-        differences: integers, or floats; at least one.
-    """
-    signed = [value for value in differences if value]  # zeros double both counts
-    if not signed:
-        return 1.0
-    if len(signed) > EXACT_UP_TO:
-        return _drawn_p(signed)
+def sign_flip_p(differences: Sequence[Exact]) -> float:
+    """Two-sided p of the mean of the differences; never 0, and 1 where there is none but zeros."""
+    values, _ = _scaled(differences)
+    if len(values) > EXACT_UP_TO:
+        return _drawn_p(values)
+    signed = [value for value in values if value]  # zeros double both counts
     seen: float = abs(math.fsum(signed)) if _floats(signed) else abs(sum(signed))
     least = seen - _tolerance(signed)
     if least <= 0:
@@ -58,22 +58,36 @@ def sign_flip_p(differences: Sequence[float]) -> float:
     return min(1.0, _count_sums_from(signed, least) * 2.0 ** (1 - len(signed)))
 
 
-def sign_flip_interval(differences: Sequence[float], confidence: float = 0.95) -> tuple[float, float] | None:
+def sign_flip_interval(differences: Sequence[Exact], confidence: float = 0.95) -> tuple[float, float] | None:
     """Every mean difference that the test does not reject, as an interval; zero lies in it just where p of
     `sign_flip_p` is above 1 − confidence. None where n pairs cannot reject anything (fewer than six at 95 %).
 
     A mean θ is rejected from above where too few of the 2ⁿ − 1 means of subsets of the differences are θ or
     less (Hartigan, 1969), so each end is one of those means.
     """
+    alpha = Fraction(str(1 - confidence)).limit_denominator(10**6)
     n = len(differences)
-    wanted = math.floor(Fraction(str(1 - confidence)).limit_denominator(10**6) * 2 ** (n - 1)) if n else 0
-    if wanted < 1 or n > EXACT_UP_TO:
-        return None if wanted < 1 else _drawn_interval(differences, confidence)
-    low = _kth_subset_mean(differences, wanted)
-    high = -_kth_subset_mean([-value for value in differences], wanted)
-    if sign_flip_p(differences) > 1 - confidence:  # the ends are located, the test is exact
+    drawn = n > EXACT_UP_TO
+    wanted = math.floor(alpha * (DRAWN_PATTERNS + 1) if drawn else alpha * 2**n / 2)
+    if not n or wanted < 1:
+        return None
+    values, unit = _scaled(differences)
+    kth = _kth_drawn_mean if drawn else _kth_subset_mean
+    low, high = kth(values, wanted) / unit, -kth([-value for value in values], wanted) / unit
+    if sign_flip_p(differences) > alpha:  # the ends are located, the test is exact
         return min(low, 0.0), max(high, 0.0)
     return low, high
+
+
+def _scaled(values: Sequence[Exact]) -> tuple[list[int] | list[float], int]:
+    """Exact numbers as integers, and what they were multiplied by; others as floats, times one."""
+    if all(isinstance(value, Rational) for value in values):
+        fractions = [Fraction(value) for value in values]
+        unit = math.lcm(*(value.denominator for value in fractions))
+        integers = [int(value * unit) for value in fractions]
+        if sum(map(abs, integers)) < _LARGEST_INTEGER:
+            return integers, unit
+    return [float(value) for value in values], 1
 
 
 # ------------------------------------------------------------------------------------------------ counting
@@ -137,6 +151,7 @@ def _drawn_signs(n: int) -> Array:
 
 
 def _drawn_p(values: Sequence[float]) -> float:
+    """Each drawn pattern is counted with its opposite, and what was seen as one of them."""
     import numpy as np
 
     array = np.array(values, dtype=float)
@@ -145,15 +160,15 @@ def _drawn_p(values: Sequence[float]) -> float:
     return (as_far + 1) / (DRAWN_PATTERNS + 1)
 
 
-def _drawn_interval(values: Sequence[float], confidence: float) -> tuple[float, float]:
-    """The same of the subsets that the drawn signs choose."""
+def _kth_drawn_mean(values: Sequence[float], k: int) -> float:
+    """The k-th smallest over the drawn patterns, of which each is as good as its smaller mean: of what it
+    chooses or of what it leaves. One that leaves nothing is what was seen, and rejects no mean."""
     import numpy as np
 
+    array = np.array(values, dtype=float)
     chosen = _drawn_signs(len(values)) > 0
     sizes = chosen.sum(1)
-    means = np.sort((chosen @ np.array(values, dtype=float))[sizes > 0] / sizes[sizes > 0])
-    k = max(math.floor((1 - confidence) / 2 * (DRAWN_PATTERNS + 1)), 1)
-    low, high = float(means[k - 1]), float(means[-k])
-    if _drawn_p(values) > 1 - confidence:
-        return min(low, 0.0), max(high, 0.0)
-    return low, high
+    sums = chosen @ array
+    with np.errstate(invalid="ignore"):
+        means = np.minimum(sums / sizes, (array.sum() - sums) / (len(values) - sizes))
+    return float(np.sort(np.nan_to_num(means, nan=-np.inf))[k - 1])

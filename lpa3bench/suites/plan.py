@@ -14,7 +14,7 @@ from lpa3bench.config.experiment import Experiment
 from lpa3bench.data.splits import data_hash
 from lpa3bench.errors import BenchError, ConfigError, RunFailed, blamed
 from lpa3bench.plugin.registry import Registry
-from lpa3bench.records.schema import RunIdentity
+from lpa3bench.records.schema import Purpose, RunIdentity
 from lpa3bench.records.searches import SEARCH_FOLDER
 from lpa3bench.suites import LoadedCell, Search, Suite, SuiteCell, binding_texts
 from lpa3bench.suites.suite_run import SuiteRun
@@ -105,14 +105,16 @@ class Planner:
             return CellPlan(loaded, name, "", problem=error)
 
     def runs(
-        self, whole: SuiteCell, config: Config, seeds: Sequence[int], out: Path | None = None
+        self, whole: SuiteCell, config: Config, seeds: Sequence[int], purpose: Purpose = "result"
     ) -> tuple[SuiteRun, ...]:
-        """A run of the cell, with all its bindings, for each seed.
+        """A run of the cell, with all its bindings, for each seed; what is no result in a folder apart.
 
         Raises:
             DataError: the data set, or a file of labels, is missing or damaged.
         """
-        out = out or self.out
+        aid = purpose != "result"
+        out = self.out / SEARCH_FOLDER if aid else self.out
+        words = ("--purpose", purpose) if aid else ()
         experiment = config.experiment()
         found_hash, _ = self._data(config, experiment)
         name = cell_name(config.names, experiment.setting)
@@ -129,7 +131,8 @@ class Planner:
                     seed=seed,
                     epochs=experiment.epochs,
                     out=out,
-                    arguments=(*whole.words, "--seed", str(seed), *self.options, "--out", str(out)),
+                    arguments=(*whole.words, "--seed", str(seed), *self.options, *words, "--out", str(out)),
+                    purpose=purpose,
                 )
             )
         return tuple(found)
@@ -160,13 +163,13 @@ class Planner:
         return search.holdout
 
     def _trials(self, search: Search, loaded: LoadedCell, holdout: int) -> Iterator[SearchTrial]:
-        """Every draw with its runs, which lie in a folder of their own: they are no results."""
+        """Every draw with its runs, which are no results."""
         held_out = (f"run.holdout = {holdout}",) if holdout else ()
         for number in range(search.trials):
             values = search.draw(str(loaded.cell), loaded.ranges, number)
             cell = loaded.with_values((*binding_texts(values), *held_out))
             config = cell.load(self.registry)
-            yield SearchTrial(number, values, self.runs(cell, config, search.seeds, self.out / SEARCH_FOLDER))
+            yield SearchTrial(number, values, self.runs(cell, config, search.seeds, "aid"))
 
 
 def matching_plans(

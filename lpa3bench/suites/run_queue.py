@@ -248,7 +248,7 @@ def _killed(ended: EndedRun) -> bool:
 def _outcome(active: ActiveRun, ended: EndedRun) -> RunOutcome:
     """Done is what the run directory says is done; the exit status only says why there is no record."""
     seconds = time.monotonic() - (active.since or active.handed_in)
-    if active.run.folder.is_finished:
+    if active.run.is_finished:
         return RunOutcome(active.run, "done", seconds=seconds, share=1 - active.share_before)
     kind = _failure_kind(active, ended)
     if kind == "in_use":

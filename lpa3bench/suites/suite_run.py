@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from lpa3bench.records.schema import Purpose
 from lpa3bench.training.run_directory import RunDirectory
 from lpa3bench.types import SCORED
 
@@ -29,6 +30,8 @@ class SuiteRun:
     out: Path
     arguments: tuple[str, ...]
     """What stands after `lpa3bench run`."""
+    purpose: Purpose = "result"
+    """A trial of a search is an aid."""
 
     @property
     def folder(self) -> RunDirectory:
@@ -41,9 +44,14 @@ class SuiteRun:
         return self.out / ".logs" / f"{self.name}.log"
 
     @property
+    def is_finished(self) -> bool:
+        """Whether its directory has a record that serves its purpose."""
+        return self.folder.is_finished(self.purpose)
+
+    @property
     def state(self) -> RunState:
         """Done: finished; begun: with a checkpoint to go on from."""
-        if self.folder.is_finished:
+        if self.is_finished:
             return "done"
         return "begun" if self.folder.checkpoints.paths() else "new"
 

@@ -21,8 +21,9 @@ def explain(job: Job) -> list[str]:
     """
     planned = plan(job)
     folder = planned.folder
-    if folder.record() is not None:
-        lines = [f"{folder.path}: finished, so not run again (--fresh runs it again)"]
+    if (record := folder.record()) is not None:
+        held = "" if record.serves(job.purpose) else f" as {record.no_result}, and refused as a {job.purpose}"
+        lines = [f"{folder.path}: finished{held}, so not run again (--fresh runs it again)"]
     elif paths := folder.checkpoints.paths():
         lines = [f"{folder.path}: begun, goes on from {paths[-1].name}"]
     else:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -13,7 +15,7 @@ from lpa3bench.api import DatasetSpec, Domain, Env, Model, Output, SlotName, Tas
 from lpa3bench.config.experiment import Experiment
 from lpa3bench.data.image_store import ImageStore
 from lpa3bench.data.sampler import Sampler
-from lpa3bench.nn.batchnorm import bn_domain
+from lpa3bench.nn.batchnorm import bn_domain, single_values
 from lpa3bench.nn.mode import kept_mode
 from lpa3bench.runtime import device as devices
 from lpa3bench.runtime.distributed import ALONE, Processes
@@ -102,12 +104,41 @@ class Environment(Env):
         return self._store.plain(index)
 
     def sampler(
-        self, name: str, batch_size: int, subset: Tensor | None = None, *, drop_last: bool = True
+        self,
+        name: str,
+        batch_size: int,
+        subset: Tensor | None = None,
+        *,
+        drop_last: bool = True,
+        least: int | None = None,
     ) -> Sampler:
         everything = torch.arange(self.size, device=self.device)
         samples = everything if subset is None else subset
-        order = self.draws(f"order/{name}")
-        return Sampler(samples, batch_size, order, drop_last=drop_last, processes=self.processes)
+        if least is None:  # only where it matters, because it takes a pass to find out
+            one_left = not drop_last and len(samples) % batch_size == 1
+            least = 2 if one_left and self._needs_two else 1
+        return Sampler(
+            samples,
+            batch_size,
+            self.draws(f"order/{name}"),
+            drop_last=drop_last,
+            least=least,
+            processes=self.processes,
+        )
+
+    @cached_property
+    def _needs_two(self) -> bool:
+        """Whether a network has a BatchNorm that gets a single value per channel of a single image."""
+        generators = devices.generators(self.device)  # for drop-out
+        for model in self.models.values():
+            tried = copy.deepcopy(model).train()
+            x = tried.mean.new_zeros((1, len(tried.mean), *self._store.view_size))
+            with torch.no_grad(), self.autocast(), single_values(tried) as found:
+                tried(x)
+            if found:
+                break
+        devices.set_generators(self.device, generators)
+        return bool(found)
 
     def logits(
         self, model: Model, x: Tensor, domain: Domain = "main", *, slot: SlotName | None = None

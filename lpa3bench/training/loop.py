@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from lpa3bench.api import Step, Task
 from lpa3bench.config.cell import describe_cell
-from lpa3bench.errors import ConfigError, PluginError, RunFailed, blamed
+from lpa3bench.errors import ConfigError, PluginError, RunFailed, UsageError, blamed
 from lpa3bench.plugin.copies import plugin_sources
 from lpa3bench.records import Record, compose, write_record
 from lpa3bench.records.summary import column, selected_epoch
@@ -79,6 +79,11 @@ def run(job: Job, sinks: Sequence[Sink] = (), processes: Processes = ALONE) -> O
         if job.fresh and processes.first:
             folder.clear()
         if (record := processes.from_first(folder.record)) is not None:
+            if not record.serves(job.purpose):
+                raise UsageError(
+                    f"{folder.path}: holds {record.no_result}, which is no {job.purpose}; --fresh runs it "
+                    "again as one, and another --out leaves it alone"
+                )
             return Outcome(folder.path, record, already_done=True)
         checkpoint = processes.from_first(folder.checkpoints.load)
         if checkpoint is not None:
@@ -122,6 +127,7 @@ def run(job: Job, sinks: Sequence[Sink] = (), processes: Processes = ALONE) -> O
             epochs=experiment.epochs,
             epochs_done=len(ledger.curve),
             phases=task.phases(experiment.epochs),
+            warnings=data.warnings,
             note=left_behind(job, planned) if checkpoint is None and processes.first else None,
         )
         try:
@@ -213,6 +219,7 @@ def run(job: Job, sinks: Sequence[Sink] = (), processes: Processes = ALONE) -> O
                 provenance=_provenance(job, planned, processes),
                 resumed_from=ledger.resumed_from,
                 unused=env.views.unused(),
+                warnings=data.warnings,
             )
             write_record(folder.result, composed)
             record = Record(composed, folder.result)
@@ -295,6 +302,7 @@ def _write_start(job: Job, planned: Plan, processes: Processes) -> None:
     began = {
         "identity": identities.identity_as_json(planned.identity),
         "seed": job.seed,
+        "purpose": job.purpose,
         "provenance": _provenance(job, planned, processes),
     }
     folder.write_json(folder.env, began)

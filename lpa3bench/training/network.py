@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor
 
 from lpa3bench.api import Backbone, DatasetSpec, Model, Output
-from lpa3bench.errors import PluginError, blamed
-from lpa3bench.nn.batchnorm import add_auxiliary
+from lpa3bench.errors import ConfigError, PluginError, blamed
+from lpa3bench.nn.batchnorm import add_auxiliary, single_values
+from lpa3bench.nn.mode import kept_mode
 from lpa3bench.nn.syncbatchnorm import synchronise_batchnorm
 from lpa3bench.runtime.distributed import ALONE, Processes
 from lpa3bench.runtime.seeding import derive, seeded
@@ -45,8 +47,21 @@ class Classifier(Model):
         return self.from_normalised(self.normalise(x))
 
     def from_normalised(self, z: Tensor) -> Output:
-        with blamed(f"{type(self.backbone).__name__}.forward"):
-            output: Output = self.backbone(z)
+        alone = len(z) == 1 and self.training
+        with (
+            blamed(f"{type(self.backbone).__name__}.forward"),
+            single_values(self.backbone) if alone else nullcontext(),
+        ):
+            try:
+                output: Output = self.backbone(z)
+            except Exception as error:
+                if (smallest := _smallest(self.backbone, z)) is None:
+                    raise
+                raise ConfigError(
+                    f"run.backbone: images of {z.shape[-1]} pixels are too small for "
+                    f"{type(self.backbone).__name__}, which needs {smallest}; take larger images, or "
+                    f"run.resize = {smallest}"
+                ) from error
         if not isinstance(output, Output):
             wrong = f"{type(self.backbone).__name__}.forward must return lpa3bench.Output"
             raise PluginError(f"{wrong}, not {type(output).__name__}")
@@ -61,6 +76,33 @@ class Classifier(Model):
                 lambda _: self.passes.add(place, direction, images)
             )
         return output
+
+
+SIDES = (32, 64, 128, 224, 256, 299, 384, 512)
+"""Sides in pixels of the images that networks are made for."""
+
+
+def _smallest(backbone: Backbone, z: Tensor) -> int | None:
+    """The side of the smallest images that a network takes; None where it takes those of z [B, C, H, W], or
+    none of the larger sides either, so that its failure has another reason."""
+
+    def takes(side: int) -> bool:
+        try:
+            backbone(z.new_zeros((1, z.shape[1], side, side)))
+        except Exception:
+            return False
+        return True
+
+    with torch.no_grad(), kept_mode(backbone):
+        backbone.eval()
+        too_small = z.shape[-1]
+        if takes(too_small):
+            return None
+        enough = next((side for side in SIDES if side > too_small and takes(side)), None)
+        while enough is not None and enough - too_small > 1:
+            middle = (too_small + enough) // 2
+            too_small, enough = (too_small, middle) if takes(middle) else (middle, enough)
+        return enough
 
 
 def build_networks(

@@ -10,6 +10,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TextIO
 
+from lpa3bench.errors import printable
 from lpa3bench.training.sinks import RunInfo, Sink
 from lpa3bench.types import SCORED, steps_in
 
@@ -117,8 +118,8 @@ class Lines(Sink):
 
     def start(self, info: RunInfo) -> None:
         self.pace = StepRate(info)
-        if info.note is not None:
-            self._write(f"note: {info.note}")
+        for line in _first_lines(info):
+            self._write(line)
         begun = f", goes on after epoch {info.epochs_done}" if info.epochs_done else ""
         self._write(f"{info.run_id}: {info.epochs} epochs{begun}")
 
@@ -167,8 +168,7 @@ class Bar(Sink):
         )
         self._bar.add_task(self.pace.headline, total=self.pace.total, numbers="")
         with suppress(OSError):
-            if info.note is not None:
-                self.stream.write(f"note: {info.note}\n")
+            self.stream.writelines(f"{line}\n" for line in _first_lines(info))
             self._bar.start()
 
     def step(self, phase: str) -> None:
@@ -201,6 +201,12 @@ class Bar(Sink):
                 numbers=numbers(self._row, room),
                 refresh=True,
             )
+
+
+def _first_lines(info: RunInfo) -> list[str]:
+    """What whoever started it should know."""
+    note = [] if info.note is None else [f"note: {info.note}"]
+    return [printable(line) for line in (*(f"warning: {warning}" for warning in info.warnings), *note)]
 
 
 def numbers(row: Mapping[str, Any], room: int) -> str:

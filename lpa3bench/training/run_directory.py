@@ -15,7 +15,7 @@ import msgspec
 
 from lpa3bench.errors import DataError, InUse, RunFailed
 from lpa3bench.records import Record, read_record
-from lpa3bench.records.schema import RunIdentity
+from lpa3bench.records.schema import Purpose, RunIdentity
 from lpa3bench.runtime.files import write_text
 from lpa3bench.training import identity as identities
 from lpa3bench.types import SLOTS, SlotName
@@ -33,6 +33,7 @@ class Beginning:
     short: str
     """The eight digits of the identity in the run's name."""
     provenance: dict[str, Any]
+    purpose: Purpose = "result"
 
 
 class RunDirectory:
@@ -98,7 +99,8 @@ class RunDirectory:
         try:
             began = json.loads(self.env.read_text(encoding="utf-8"))
             defined = identities.from_plain(began)
-            return Beginning(defined, began["seed"], identities.short_of(began), began["provenance"])
+            purpose = msgspec.convert(began.get("purpose", "result"), Purpose)  # it is not in older ones
+            return Beginning(defined, began["seed"], identities.short_of(began), began["provenance"], purpose)
         except OSError as error:
             raise RunFailed(f"{self.path}: is no run directory: there is no {self.env.name}") from error
         except (ValueError, KeyError, TypeError, AttributeError, msgspec.MsgspecError) as error:
@@ -127,13 +129,14 @@ class RunDirectory:
         """Where the weights lie, once they are exported, with their config and card."""
         return tuple(self.path / "export" / name for name in ("model.safetensors", "config.gin", "README.md"))
 
-    @property
-    def is_finished(self) -> bool:
-        """Whether there is a record that can be read: one that was damaged since says nothing."""
+    def is_finished(self, purpose: Purpose = "result") -> bool:
+        """Whether there is a record that can be read and serves the purpose: one that was damaged since says
+        nothing."""
         try:
-            return self.record() is not None
+            record = self.record()
         except RunFailed:
             return False
+        return record is not None and record.serves(purpose)
 
     def clear(self) -> None:
         """Remove what an earlier run left, the record first so that nobody takes the rest for finished.

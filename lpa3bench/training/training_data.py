@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from lpa3bench.data.splits import data_hash, fingerprint, hold_out, limit
 from lpa3bench.errors import ConfigError, DataError, PluginError, blamed
 from lpa3bench.runtime.seeding import Draws, derive
 from lpa3bench.types import STILL
+
+AT_CHANCE = 0.9
+"""From this share of what labels in a random order get wrong, a file's order is in doubt."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,8 @@ class TrainingData:
     """ "test", and "val" where the data set or `run.holdout` gives one."""
     data_hash: str
     label_hash: str
+    warnings: tuple[str, ...] = ()
+    """What is odd about the files; a run starts with these lines and its record keeps them."""
 
 
 def prepare(
@@ -76,7 +82,7 @@ def prepare(
         _check(stored, name, split)
     train = splits["train"]
     draws = Draws(derive(seed, "labels"))
-    ctx = LabelContext(num_classes=spec.num_classes, draws=draws, root=root, seed=seed)
+    ctx = LabelContext(num_classes=spec.num_classes, draws=draws, root=root, seed=seed, ids=train.ids)
     label_set = _labels(experiment, train.labels, spec, ctx)
     index = torch.arange(len(train.labels))
     scored = {name: splits[name] for name in ("val", "test") if name in splits}
@@ -109,7 +115,22 @@ def prepare(
         },
         data_hash=data_hash(splits),
         label_hash=fingerprint([label_set.given, label_set.labelled, index]),
+        warnings=tuple(_oddities(experiment, spec, label_set, root)),
     )
+
+
+def _oddities(experiment: Experiment, spec: DatasetSpec, label_set: LabelSet, root: Path) -> Iterator[str]:
+    with blamed(f"{type(experiment.dataset).__name__}.unofficial"):
+        if files := experiment.dataset.unofficial(root):
+            yield f"the data are not the official {spec.name} ({files})"
+    made = label_set.info
+    wrong = made.get("realised_rate") if made.get("nominal_rate", 0) is None else None  # not asked for
+    if isinstance(wrong, float) and wrong > AT_CHANCE * (1 - 1 / spec.num_classes):
+        source = made.get("file", type(experiment.labels).__name__)
+        yield (
+            f"{100 * wrong:.0f} % of the labels of {source} are not those of {spec.name}, as where a file is "
+            "in another order than the images"
+        )
 
 
 def training_store(

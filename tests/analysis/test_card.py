@@ -7,26 +7,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import calibration_augmenters
 
+from lpa3bench.analysis.card import measurement as cardmeasurement
 from lpa3bench.analysis.card import nuisance
 from lpa3bench.analysis.card import probes as cardprobes
 from lpa3bench.analysis.card import runs as cardruns
 from lpa3bench.analysis.card.measurement import measure
 from lpa3bench.analysis.card.runs import Request, Trainer
-from lpa3bench.errors import ConfigError, UsageError
+from lpa3bench.errors import ConfigError, RunFailed, UsageError
+from lpa3bench.records import read_record, read_records
 from lpa3bench.runtime.paths import resolve_config
 
-CONSTANT = '''
+LEARNS = '''
 import torch
 
 from lpa3bench import Augmenter, View, hookimpl
-
-
-class Constant(Augmenter):
-    """The same grey, whatever the image."""
-
-    def generate(self, x, ctx):
-        return View(torch.full_like(x, 0.5), rows=torch.arange(len(x)))
 
 
 class Learns(Augmenter):
@@ -47,7 +43,6 @@ class Learns(Augmenter):
 
 @hookimpl
 def register_augmenters(register):
-    register("Constant", Constant)
     register("Learns", Learns)
 '''
 Card = dict[str, Any]
@@ -57,8 +52,8 @@ Card = dict[str, Any]
 def make(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Measures a card at a tiny budget; all share their runs."""
     folder = tmp_path_factory.mktemp("cards")
-    plugin = folder / "constant.py"
-    plugin.write_text(CONSTANT)
+    plugin = folder / "learns.py"
+    plugin.write_text(LEARNS)
     cards: dict[str, Card] = {}
 
     def card(augmenter: str, *bindings: str, again: bool = False, **more: Any) -> Card:
@@ -67,7 +62,7 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Any:
                 augmenter=augmenter,
                 files=(resolve_config("digits_supervised"),),
                 bindings=("run.epochs=6", "judge/JudgeNet.width=16", *bindings),
-                plugins=(plugin,),
+                plugins=(plugin, Path(str(calibration_augmenters.__file__))),
                 images=300,
                 device="cpu",
                 data=folder / "data",
@@ -78,9 +73,11 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Any:
         return cards[augmenter]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cardprobes, "STEPS", 60)
+        patch.setattr(cardprobes, "STEPS", 40)
         patch.setattr(cardprobes, "SEEDS", 1)
         patch.setattr(cardruns, "_NUISANCE", (*cardruns._NUISANCE, "run.epochs=2"))
+        patch.setattr(cardmeasurement, "KNOWN_FLOOR", 0.0)
+        patch.setattr(cardruns, "KNOWN_FLOOR", 0.0)
         patch.setattr(nuisance, "COPIES", {"attacked": 1, "probe": 2, "test": 1})
         card.folder, card.plugin = folder, plugin  # type: ignore[attr-defined]
         yield card
@@ -110,13 +107,33 @@ def test_no_augmentation_changes_nothing(make: Make) -> None:
     for name in ("data_label", "known_label", "known_colour", "known_rotation", "known_position"):
         assert value(card, f"{name}_x_bits") == value(card, f"{name}_view_bits")
     assert value(card, "known_colour_x_bits") > 2.3  # of log₂ 6 = 2.58
-    assert value(card, "known_position_x_bits") > 1.5  # of log₂ 9 = 3.17
+    assert value(card, "known_position_x_bits") > 1  # of log₂ 9 = 3.17
     assert card["augmenter"]["slot"] == "view"
+    for network in ("attacked", "augmented", "known"):
+        assert 0 < value(card, f"{network}_accuracy") < 1
+        assert value(card, f"{network}_l2") == value(card, f"{network}_phi") == 0
+
+
+@pytest.mark.slow
+def test_its_runs_are_no_results(make: Any) -> None:
+    runs = make("Identity")["protocol"]["runs"].values()
+    records = [read_record(make.folder / "runs" / run / "result.json") for run in runs]
+    assert {record.data.purpose for record in records} == {"aid"}
+    assert read_records([make.folder / "runs"]) == []
+
+
+@pytest.mark.slow
+def test_a_network_below_the_floor_is_not_attacked(make: Any) -> None:
+    make("Identity")
+    with pytest.raises(
+        RunFailed, match=r"the attacked network gets \d\d\.\d % of 300 .* needs 99 %; .*--floor"
+    ):
+        make("Identity", again=True, floor=0.99)
 
 
 @pytest.mark.slow
 def test_what_hides_everything_is_found_out(make: Make) -> None:
-    card, plain = make("Constant"), make("Identity")
+    card, plain = make("Blank"), make("Identity")
     assert value(card, "preserved_known") < 0.35
     assert value(card, "affinity") < 0.35
     assert value(card, "margin_violations") > 0.8
@@ -127,12 +144,12 @@ def test_what_hides_everything_is_found_out(make: Make) -> None:
     for name in ("data_label", "known_label", "known_colour", "known_rotation", "known_position"):
         assert value(card, f"{name}_view_bits") < 0.05
         assert value(card, f"{name}_x_bits") == value(plain, f"{name}_x_bits")
-    assert card["augmenter"]["distribution"].endswith("constant.py")
+    assert card["augmenter"]["distribution"].endswith("calibration_augmenters.py")
 
 
 @pytest.mark.slow
 def test_a_mild_one_lies_between_and_repeats_itself(make: Make) -> None:
-    card, plain, nothing = make("RandAugment"), make("Identity"), make("Constant")
+    card, plain, nothing = make("RandAugment"), make("Identity"), make("Blank")
     for key in ("preserved_known", "affinity", "recognised", "known_colour_view_bits"):
         assert value(nothing, key) < value(card, key) < value(plain, key), key
     for key in ("pixel_l2", "perceptual_judge", "perceptual_attacked", "logp_drop", "confidence_drop_judge"):
@@ -158,7 +175,7 @@ def test_lpa3_is_measured_by_its_own_margin_and_counted(make: Make) -> None:
     # Its training loss has 832 forward equivalents beside the 192 of a batch of 64.
     assert value(card, "training_cost") == pytest.approx((192 + 832) / 192, rel=1e-6)
     assert value(card, "perceptual_attacked") > 0.1
-    assert value(card, "preserved_known") > value(make("Constant"), "preserved_known")
+    assert value(card, "preserved_known") > value(make("Blank"), "preserved_known")
 
 
 @pytest.mark.slow

@@ -127,8 +127,8 @@ def test_comparisons_hold_the_two_at_equal_cost() -> None:
     assert comparison is not None
     passes, seconds = comparison.costs
     assert (passes.axis, passes.method, passes.baseline) == ("passes", 4000, 1000)
-    assert (passes.at_baseline_cost.method, passes.at_baseline_cost.test.n) == (None, 0)
-    assert passes.at_method_cost.test.difference == comparison.difference
+    assert (passes.at_baseline_cost.method, passes.at_baseline_cost.n) == (None, 0)
+    assert (passes.at_method_cost.spent, passes.at_method_cost.p) == (0.25, None)
     # The method's first epoch has 0.9: all three came to 0.6, 0.7 and 0.8 by it.
     assert (passes.to_target.reached, passes.to_target.method, passes.to_target.ratio) == (3, 2000, 2)
     assert (seconds.axis, seconds.to_target.method, seconds.to_target.ratio) == ("seconds", 3, 1.5)
@@ -149,7 +149,7 @@ def test_a_board_of_areas_draws_areas_and_compares_them_at_equal_cost() -> None:
     assert lpa3.curve is not None
     assert lpa3.curve.mean == pytest.approx((0.45, 2.5 / 6))
     assert lpa3.comparison is not None
-    assert lpa3.comparison.costs[0].at_method_cost.method == pytest.approx(2.5 / 6)
+    assert lpa3.comparison.costs[0].to_target.reached == 3
     plain = cell("lpa3", *SIX, text=of_areas)
     assert plain.curve is None
 

@@ -59,15 +59,16 @@ def test_six_small_records_by_hand(tmp_path: Path) -> None:
     assert cell.images.pooled.p == pytest.approx(0.125)
     assert [one.p for _, one in cell.images.seeds] == pytest.approx([0.5, 1.0, 0.25])
     assert cell.harm
-    assert (cell.harm.harmed, cell.harm.worst.number, cell.harm.worst.difference.mean) == (0, 1, 0.0)
+    assert (cell.harm.harmed, cell.harm.worst.number, cell.harm.worst.mean) == (0, 1, 0.0)
     assert cell.badge == "augmenter only"
     assert cell.augmenters == ("run.positives: None → @positives/augmenters.LPA3()",)
     passes, seconds = cell.costs
     assert (passes.axis, passes.method, passes.baseline) == ("passes", 3000.0, 1000.0)
     assert (seconds.axis, seconds.method, seconds.baseline) == ("seconds", 30.0, 10.0)
     # An epoch of the method costs 1500: at the baseline's cost it has done none.
-    assert (passes.at_baseline_cost.method, passes.at_baseline_cost.test.n) == (None, 0)
-    assert passes.at_method_cost.test.difference == pytest.approx(0.2)
+    assert (passes.at_baseline_cost.method, passes.at_baseline_cost.n) == (None, 0)
+    # And the baseline has ended at a third of the method's cost: stopped there, it is no other run.
+    assert (passes.at_method_cost.p, passes.at_method_cost.spent) == (None, pytest.approx(1 / 3))
     # Final scores of the baseline: 0.6, 0.8, 0.7; the method's first epochs have 0.7, 0.8, 0.9.
     assert (passes.to_target.reached, passes.to_target.method, passes.to_target.baseline) == (
         3,

@@ -276,6 +276,10 @@ def test_another_experiment_is_no_replication(tmp_path: Path) -> None:
     [("score", "stored weights scored on other data"), ("aid", "a run that only served a measurement")],
 )
 def test_what_only_serves_a_measurement_is_no_result(purpose: Any, why: str, tmp_path: Path) -> None:
-    folder = board_folder(tmp_path / "small")
-    found = offered(folder, tmp_path / "runs", small_record(bits(5), slots=LPA3, purpose=purpose))
-    assert [reason for _, reason in found.refused] == [f"not a result: {why}"]
+    folder, record = board_folder(tmp_path / "small"), small_record(bits(5), slots=LPA3, purpose=purpose)
+    found = offered(folder, tmp_path / "runs", record)
+    assert ([path.parent.name for path in found.aids], fates(found)) == ([str(record)], (0, 0, 0, 0))
+    assert not found.foreign
+    within_board = write(folder / "results", record)
+    with pytest.raises(DataError, match=f"not a result: {why}"):
+        by_cell(load_definition(folder), storing.stored(load_definition(within_board.parent)))

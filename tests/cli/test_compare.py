@@ -88,14 +88,30 @@ def test_a_loss_is_compared_in_its_own_unit_and_a_lower_one_is_better(tmp_path: 
         assert done.exit_code == 0, done.output
         told = " ".join(done.stdout.split())
         assert "negative log-likelihood, last epoch: 1.25 ± 0.00 against 1.50 ± 0.00 nats, 6 pairs" in told
-        assert "difference −0.250 ± 0.00 nats verdict better: p = 0.031, 6 pairs" in told
-        assert "A stopped at B's cost: 1.25 against 1.50 nats, −0.250 nats (better: p = 0.031" in told
+        assert "difference −0.250 ± 0.00 [−0.250, −0.250] nats verdict better: p = 0.031, 6 pairs" in told
+        assert "A stopped at B's cost: 1.25 against 1.50 nats, −0.250 nats (p 0.031, not corrected)" in told
         assert "less often: exact McNemar test p 0.5; mean +20.00; " in told
         assert "lowest is class 0: +20.00 ± 0.00 points" in told
     (cell,) = json.loads(
         compared("digits-supervised-lpa3", "digits-supervised", "--from", tmp_path, "--json").stdout
     )["cells"]
     assert (cell["test"]["verdict"], cell["test"]["difference"]) == ("better", -0.25)
+
+
+def test_the_arm_at_equal_cost_is_found_beside_the_baseline() -> None:
+    """On the shipped board: FixMatch trained for LP-A3's passes, 12 pairs, and better."""
+    cell = "shipped:digits/digits-fixmatch-labels40-strong.randaugment"
+    lpa3 = f"{cell}-lpa3-08fc30d6"
+    (found,) = json.loads(compared(lpa3, cell, "--json").stdout)["cells"]
+    fair = found["at_equal_cost"]
+    assert fair["arm"]["label"].startswith("digits-fixmatch-equal_cost-strong.randaugment")
+    assert (fair["test"]["n"], fair["test"]["verdict"]) == (12, "worse")
+    assert abs(fair["passes_ratio"] - 1) < 0.03
+    passes = found["costs"][0]["at_method_cost"]
+    assert (passes["p"], round(passes["spent"], 2)) == (None, 0.32), "the baseline ended by itself"
+    named = "shipped:digits/digits-fixmatch-equal_cost-strong.randaugment"
+    again = json.loads(compared(lpa3, cell, "--equal-cost", named, "--json").stdout)
+    assert again["cells"][0]["at_equal_cost"] == fair
 
 
 def test_markdown_or_json(runs: Path) -> None:
@@ -141,3 +157,14 @@ def test_help_tells_of_shipped_boards() -> None:
     shown = compared("--help")
     assert shown.exit_code == 0
     assert "shipped:BOARD" in shown.stdout
+
+
+def test_auxiliary_runs_are_no_evidence_and_make_no_family_larger(runs: Path) -> None:
+    before = json.loads(compared("runs", "runs", "--json").stdout)
+    for seed in range(3):
+        other = small_record(bits(2), seed=seed, slots={"positives": "LPA3"}, identity="card", purpose="aid")
+        write(runs, small_record(bits(1), seed=3 + seed, purpose="aid"), other, runs=True)
+    assert json.loads(compared("runs", "runs", "--json").stdout) == before
+    done = compared(f"runs/{other}", "digits-supervised")
+    assert done.exit_code == 4
+    assert "there is no result, only runs that served a measurement" in done.stderr

@@ -43,13 +43,14 @@ def test_it_writes_the_card_and_prints_its_numbers(asked: list[Request]) -> None
     (request,) = asked
     assert (request.augmenter, request.bindings, request.seed) == ("Mine", ("Mine.p=1.0",), 0)
     assert (request.slot, request.run, request.margin) == (None, None, None)
-    assert request.runs == Path("runs")
+    assert (request.runs, request.floor) == (Path("runs/card"), 0.7)
 
 
 def test_options_are_handed_on(asked: list[Request]) -> None:
     options = [
         "--slot", "positives", "--judge", "SmallNet", "--run", "a-run", "--images", "50", "--margin", "0.1",
-        "--seed", "3", "--device", "cpu", "--data", "d", "--runs", "r", "--out", "o", "--setting", "sym50",
+        "--seed", "3", "--floor", "0.5", "--device", "cpu", "--data", "d", "--runs", "r", "--out", "o",
+        "--setting", "sym50",
     ]  # fmt: skip
     done = CliRunner().invoke(main, ["figure", "card", "Mine", "digits_supervised", *options, "--json"])
     assert done.exit_code == 0, done.output
@@ -62,6 +63,7 @@ def test_options_are_handed_on(asked: list[Request]) -> None:
         50,
     )
     assert (request.margin, request.seed, request.device, request.setting) == (0.1, 3, "cpu", "sym50")
+    assert request.floor == 0.5
     assert (request.data, request.runs) == (Path("d"), Path("r"))
     assert (Path("o") / "CARD.md").is_file()
 

@@ -317,6 +317,22 @@ def test_one_of_many_that_fails_stops_no_other(tmp_path: Path) -> None:
     assert count == "1 of 2 were not published"
 
 
+def test_what_only_served_a_measurement_is_passed_over(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    aid, begun, whole = made_run(runs / "a"), made_run(runs / "b", finished=False), made_run(runs / "c")
+    record = read_record(aid / "result.json")
+    write_record(record.path, msgspec.structs.replace(record.data, purpose="aid"))
+    began = json.loads((begun / "env.json").read_text())
+    (begun / "env.json").write_text(json.dumps(began | {"purpose": "aid"}))
+    done = publish(aid, begun, whole, "--offline", "--json")
+    assert [one["run"] for one in json.loads(done.stdout)] == [str(whole)]
+    told = "a run that only served a measurement, passed over"
+    assert done.stderr.splitlines()[:2] == [f"{aid}: {told}", f"{begun}: {told}"]
+    alone = publish(aid, "--offline")
+    assert (alone.exit_code, alone.stdout) == (4, "")
+    assert alone.stderr == f"error: {aid}: is no result: a run that only served a measurement\n"
+
+
 def test_a_run_without_its_data_set_has_no_images(tmp_path: Path) -> None:
     folder = made_run(tmp_path)
     (folder / "images" / "positives.png").unlink()

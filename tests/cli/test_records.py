@@ -51,18 +51,18 @@ def test_json_is_the_same(tmp_path: Path) -> None:
 
 def test_each_metric_stands_in_its_own_unit(tmp_path: Path) -> None:
     loss = small_record(bits(5), task="FixMatch", metric="nll", kind=NLL, earlier=[0.25], last=1.5)
-    done = call(write(tmp_path, RECORDS[0], loss, small_record(bits(5), purpose="score")))
+    done = call(write(tmp_path, RECORDS[0], loss, small_record(bits(5), purpose="score")), "--all")
     head, fixmatch, scored, lpa3 = done.stdout.splitlines()
     assert "accuracy, best on test" in head
     assert "negative log-likelihood, best on test" in head
     assert fixmatch.split()[:7] == [str(loss), "1.50", "–", "0.250", "–", "–", "–"]
     assert lpa3.split()[:7] == [str(RECORDS[0]), "–", "–", "–", "70.00", "–", "80.00"]
     assert scored.endswith("not a result (score)")
-    rows = json.loads(call(tmp_path, "--json").stdout)
+    rows = json.loads(call(tmp_path, "--all", "--json").stdout)
     assert [(row.get("nll.last"), row.get("accuracy.last")) for row in rows] == [
         (1.5, None), (None, 0.5), (None, 0.7),
     ]  # fmt: skip
-    first = next(csv.DictReader(io.StringIO(call(tmp_path, "--csv").stdout)))
+    first = next(csv.DictReader(io.StringIO(call(tmp_path, "--csv", "--all").stdout)))
     assert (first["nll.last"], first["accuracy.last"], first["cpu_capability"]) == ("1.5", "", "AVX2")
 
 
@@ -75,3 +75,13 @@ def test_what_is_wrong_is_told(tmp_path: Path) -> None:
     assert done.exit_code == 4
     assert "is no record" in done.stderr
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["run", str(RECORDS[1])]
+
+
+def test_what_only_served_a_measurement_is_counted_and_left_out(tmp_path: Path) -> None:
+    aid = small_record(bits(9), purpose="aid", name="helper")
+    folder = write(tmp_path, *RECORDS, aid, runs=True)
+    done = call(folder)
+    assert done.exit_code == 0
+    assert "helper" not in done.stdout
+    assert done.stderr == "1 that only served a measurement left out; --all lists them\n"
+    assert call(folder, "--all").stdout.count("not a result (aid)") == 1

@@ -26,6 +26,27 @@ def test_every_pass_has_every_sample_once(n: int, batch_size: int, passes: int) 
         assert torch.equal(torch.cat([batch.index for batch in batches]).sort().values, places(n))
 
 
+@given(sizes, batch_sizes, st.integers(1, 5))
+def test_what_is_less_than_the_least_joins_the_batch_before(n: int, batch_size: int, least: int) -> None:
+    sampler = Sampler(places(n), batch_size, Draws(0), drop_last=False, least=least)
+    lengths = [len(batch.index) for _ in range(2) for batch in sampler.one_pass()]
+    full, rest = divmod(n, batch_size)
+    expected = [batch_size] * full
+    if full and rest < least:
+        expected[-1] += rest
+    elif rest:
+        expected.append(rest)
+    assert lengths == expected * 2
+    assert len(sampler) == len(expected)
+
+
+def test_by_default_no_last_batch_is_of_one() -> None:
+    def lengths(n: int) -> list[int]:
+        return [len(batch.index) for batch in Sampler(places(n), 8, Draws(0), drop_last=False).one_pass()]
+
+    assert [lengths(n) for n in (1, 8, 9, 17, 18)] == [[1], [8], [9], [8, 9], [8, 8, 2]]
+
+
 @given(sizes, batch_sizes)
 def test_dropping_the_last_leaves_full_batches(n: int, batch_size: int) -> None:
     sampler = Sampler(places(n), batch_size, Draws(0))

@@ -344,3 +344,12 @@ def test_a_board_is_a_place_too_and_any_name_will_do_where_none_is_a_runs(tmp_pa
     write(other, RECORD)
     (other / RECORD.file_name).rename(other / "one.json")
     assert [path.name for path in find_records([other])] == ["one.json"]
+
+
+def test_what_only_served_a_measurement_is_not_among_the_records_of_a_folder(tmp_path: Path) -> None:
+    result, limited = small_record(bits(7)), small_record(bits(7), seed=1, limit=8)
+    aids = [small_record(bits(7), seed=seed, purpose=of) for seed, of in ((2, "aid"), (3, "score"))]
+    write(tmp_path, result, limited, *aids, runs=True)
+    assert {record.seed for record in read_records([tmp_path])} == {0, 1}
+    assert [aid.serves("result") for aid in (result, limited, *aids)] == [True, True, False, False]
+    assert [aid.serves("aid") for aid in (result, limited, *aids)] == [True, True, True, False]

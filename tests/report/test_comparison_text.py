@@ -57,6 +57,7 @@ def test_the_text_by_hand(tmp_path: Path) -> None:
         "difference": "+3.00 ± 1.00 points",
         "verdict": "not testable: 3 pairs allow no p below 0.25 (exact sign-flip permutation test of the "
         "mean difference, smallest p 0.25)",
+        "equal cost": "no baseline trained for A's cost lies beside B; see the settings named equal_cost",
         "parity": "augmenter only",
         "augmenter": "run.positives: None → @positives/augmenters.LPA3()",
         "images": "4 of 100 more often right, 0 less often: exact McNemar test p 0.12; mean +3.00; "
@@ -64,11 +65,11 @@ def test_the_text_by_hand(tmp_path: Path) -> None:
         "classes": "0 of 2 are worse, 0 in every pair; lowest is class 0: +3.00 ± 1.00 points",
         "passes": "3 k against 1 k (× 3.00)",
         "passes of B": "A stopped at B's cost: – against 60.00 %, as a run had not finished an epoch",
-        "passes of A": "B stopped at A's cost: 63.00 against 60.00 %, +3.00 points (not testable)",
+        "passes of A": "B stopped at A's cost: it ended by itself at 33 % of that cost: no comparison",
         "passes to B": "to come to B's final score: A did in 3 of 3 pairs; medians 3 k against 1 k, × 3.00",
         "seconds": "6 s against 2 s (× 3.00)",
         "seconds of B": "A stopped at B's cost: – against 60.00 %, as a run had not finished an epoch",
-        "seconds of A": "B stopped at A's cost: 63.00 against 60.00 %, +3.00 points (not testable)",
+        "seconds of A": "B stopped at A's cost: it ended by itself at 33 % of that cost: no comparison",
         "seconds to B": "to come to B's final score: A did in 3 of 3 pairs; medians 6 s against 2 s, × 3.00",
     }
     assert max(map(len, shown.splitlines())) <= TEXT_WIDTH

@@ -50,7 +50,7 @@ def test_markdown_shows_mean_deviation_and_n() -> None:
     page = board_readme(board())
     assert "| no augmenter | measured | 70.00 ± 10.00 (3) | – | 1 of 2 |" in page
     assert "| claimed | 85.5 ± 1.25 (3) | – | 1 of 2 |" in page
-    assert "+10.00, not testable (smallest p 0.25, n 3)" in page
+    assert "+10.00, not testable (smallest p 0.5, n 3)" in page, "one pair does not differ"
     assert "2 of 4 cells are measured" in page
     assert "nothing but the augmenter differs" in page
     assert "A paper; measure: accuracy.last. Copied." in page
@@ -126,7 +126,7 @@ def test_csv_has_a_line_a_cell_with_every_number() -> None:
     assert float(none["mean"]) == pytest.approx(0.7)
     assert (none["n"], none["seeds"], none["trials"]) == ("3", "0 1 2", "")
     assert float(lpa3["difference"]) == pytest.approx(0.1)
-    assert (lpa3["verdict"], lpa3["smallest_p"], lpa3["published_mean"]) == ("not testable", "0.25", "0.855")
+    assert (lpa3["verdict"], lpa3["smallest_p"], lpa3["published_mean"]) == ("not testable", "0.5", "0.855")
     assert (empty["n"], empty["mean"], empty["verdict"]) == ("0", "", "")
     assert float(lpa3["accuracy.oracle_best"]) == pytest.approx(0.8)
 

@@ -54,7 +54,9 @@ def test_a_comparison(tmp_path: Path, metric: str, score: str, difference: str) 
     shown = compared(tmp_path, metric, *runs(metric))
     assert f"score {score}" in shown
     assert f"difference {difference} verdict" in shown
-    assert f"{score.partition(': ')[2].partition(',')[0]}, {difference} (not testable)" in shown, "at a cost"
+    assert f"{score.partition(': ')[2].partition(',')[0]}, {difference} (p 1, not corrected)" in shown, (
+        "at a cost"
+    )
     assert "1 of 10 more often right, 0 less often" in shown
     assert "mean +10.00" in shown, "images are counted in shares of them"
     assert "lowest is class 0: +10.00 points" in shown

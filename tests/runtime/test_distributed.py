@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import torch
 from support.shared_runs import CASES
-from torch import nn
+from torch import Tensor, nn
 
 from lpa3bench.api import Augmenter, Context, View
 from lpa3bench.errors import ConfigError
@@ -186,6 +186,21 @@ def test_batchnorm_is_shared_with_its_auxiliary_one_and_keeps_its_keys() -> None
     layers = [layer for layer in net.modules() if isinstance(layer, nn.BatchNorm2d)]
     assert len(layers) == 4
     assert all(isinstance(layer, SyncBatchNorm) for layer in layers)
+
+
+def test_a_single_value_in_all_processes_is_normalised_with_running_statistics() -> None:
+    class OtherHasNone(Torchrun):
+        def stack(self, x: Tensor) -> Tensor:
+            return torch.stack((x, torch.zeros_like(x)))
+
+    net = nn.Sequential(nn.BatchNorm2d(3))
+    synchronise_batchnorm(net, OtherHasNone(0, 2))
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    x = torch.rand(2, 3, 1, 1)
+    torch.testing.assert_close(net(x[:1]), x[:1] / (1 + net[0].eps) ** 0.5)
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+    assert abs(float(net(x).detach().mean())) < 1e-6, "two have a variance"
+    assert net[0].running_var.isfinite().all()
 
 
 def test_a_batchnorm_of_its_own_class_is_refused() -> None:

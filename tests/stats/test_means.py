@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import random
-from statistics import NormalDist
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lpa3bench.stats import FEWEST_FOR_INTERVAL, bootstrap_interval, summarise
+from lpa3bench.stats import FEWEST_FOR_INTERVAL, student_interval, summarise
 
 SCORES = st.lists(st.integers(0, 1000).map(lambda k: k / 1000), min_size=10, max_size=14)
 
@@ -28,16 +28,17 @@ def test_of_one_value_and_of_none() -> None:
 
 
 def test_an_interval_is_given_from_a_stated_number_on() -> None:
-    values = [k / 100 for k in range(FEWEST_FOR_INTERVAL)]
-    assert bootstrap_interval(values[1:]) is None
-    low, high = bootstrap_interval(values) or (1.0, 0.0)
-    assert values[0] < low < sum(values) / len(values) < high < values[-1]
+    """Of 0 to 5: mean 2.5, deviation √3.5, and Student's quantile for 5 degrees of freedom is 2.5706."""
+    values = [float(k) for k in range(FEWEST_FOR_INTERVAL)]
+    assert student_interval(values[1:]) is None
+    half = 2.570582 * 3.5**0.5 / 6**0.5
+    assert student_interval(values) == pytest.approx((2.5 - half, 2.5 + half), abs=1e-6)
 
 
 @pytest.mark.filterwarnings("error")
 def test_equal_values_have_an_interval_without_width() -> None:
-    assert bootstrap_interval([0.1 + 0.2] * 6 + [0.3] * 6) == (0.3, 0.3)
-    assert bootstrap_interval([-0.5] * 12) == (-0.5, -0.5)
+    assert student_interval([0.1 + 0.2] * 6 + [0.3] * 6) == pytest.approx((0.3, 0.3))
+    assert student_interval([-0.5] * 12) == (-0.5, -0.5)
 
 
 @given(SCORES, st.randoms())
@@ -45,19 +46,19 @@ def test_equal_values_have_an_interval_without_width() -> None:
 def test_an_interval_knows_no_order_and_turns_with_the_sign(values: list[float], draw: random.Random) -> None:
     shuffled = draw.sample(values, len(values))
     centred = [value - 0.5 for value in values]
-    low, high = bootstrap_interval(centred) or (1.0, 0.0)
+    low, high = student_interval(centred) or (1.0, 0.0)
     assert low <= high
-    assert bootstrap_interval(values) == bootstrap_interval(shuffled)
-    assert bootstrap_interval([-value for value in centred]) == (-high, -low)
+    assert student_interval(values) == student_interval(shuffled)
+    assert student_interval([-value for value in centred]) == (-high, -low)
 
 
-def test_intervals_cover_about_what_is_said_of_them() -> None:
-    """Of ten normal values: more than 85 and fewer than 97 in a hundred cover the true mean."""
-    draw = random.Random(0)
-    normal = NormalDist()
-    trials = 300
-    covered = 0
-    for _ in range(trials):
-        low, high = bootstrap_interval([normal.inv_cdf(draw.random()) for _ in range(10)]) or (1.0, 0.0)
-        covered += low <= 0.0 <= high
-    assert 0.85 < covered / trials < 0.97
+@pytest.mark.parametrize("n", [6, 12, 30])
+@pytest.mark.parametrize(("share", "between"), [(0.95, 0.006), (0.98, 0.003)])
+def test_intervals_cover_95_in_100(n: int, share: float, between: float) -> None:
+    """Of counts of 717 images whose share varies from seed to seed; three standard errors are allowed."""
+    draw = np.random.default_rng(n)
+    trials = 2000
+    counts = np.rint(717 * draw.normal(share, between, size=(trials, n)))
+    intervals = [student_interval([*row]) or (1.0, 0.0) for row in counts / 717]
+    covered = sum(low <= share <= high for low, high in intervals)
+    assert covered / trials >= 0.95 - 3 * (0.95 * 0.05 / trials) ** 0.5

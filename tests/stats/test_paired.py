@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from fractions import Fraction
 from itertools import product
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from lpa3bench.stats import holm, judged, paired_test, smallest_p_of, wilcoxon_test
+from lpa3bench.stats import holm, judged, paired_test, tarone, wilcoxon_test
 from lpa3bench.stats.paired import SIGN_FLIP, SIGN_FLIP_DRAWN, PairedTest
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -44,8 +45,8 @@ def test_a_claim_is_refused_at_three_pairs() -> None:
 
 @pytest.mark.parametrize(("n", "p"), [(0, 1.0), (1, 1.0), (2, 0.5), (3, 0.25), (5, 0.0625), (6, 0.03125)])
 def test_the_smallest_p(n: int, p: float) -> None:
-    assert smallest_p_of(n) == p
-    assert paired_test([0.1] * n).p == (p if n else None)
+    found = paired_test([0.1] * n)
+    assert (found.smallest_p, found.p) == (p, p if n else None)
 
 
 @pytest.mark.parametrize("n", [2, 7, 16, 30])
@@ -54,7 +55,7 @@ def test_the_smallest_p_is_attained_by_differences_of_one_sign(test: object, n: 
     assert callable(test)
     for sign in (1, -1):
         found: PairedTest = test([sign * (k + 1) / 100 for k in range(n)])
-        assert found.p == smallest_p_of(n)
+        assert found.p == found.smallest_p == 2.0 ** (1 - n)
         assert found.verdict == ("not testable" if n < 6 else "better" if sign > 0 else "worse")
 
 
@@ -95,11 +96,12 @@ def test_b_against_a_is_a_against_b_turned(differences: list[float], draw: rando
         assert one.verdict == turned.get(other.verdict, other.verdict)
 
 
-def test_flips_that_are_drawn_know_no_order_either() -> None:
+def test_flips_that_are_drawn_know_no_side_either() -> None:
     draw = random.Random(1)
-    values = [draw.gauss(0.3, 1.0) for _ in range(30)]
-    one, other = paired_test(values), paired_test([-value for value in draw.sample(values, 30)])
-    assert (one.p, one.low, one.high) == (other.p, -(other.high or 0), -(other.low or 0))
+    values = [draw.gauss(0.3, 1.0) for _ in range(40)]
+    one, other = paired_test(values), paired_test([-value for value in values])
+    assert one.p == other.p
+    assert (one.low, one.high) == pytest.approx((-(other.high or 0), -(other.low or 0)))
     assert one.test == SIGN_FLIP_DRAWN
     assert one.p == pytest.approx(float(stats.ttest_1samp(values, 0).pvalue), abs=0.02)
 
@@ -174,16 +176,61 @@ def test_what_six_pairs_claim_alone_four_comparisons_refuse() -> None:
     """With four comparisons of six pairs no p can be below 4 · 2/64 = 0.125, so none is testable."""
     six = paired_test([0.1] * 6)
     family = judged([six] * 4)
-    assert {(test.verdict, test.p, test.p_holm) for test in family} == {("not testable", 0.03125, 0.125)}
-    assert family[0].why == (
-        "not testable: 6 pairs allow no p below 0.12 after Holm's correction over 4 comparisons"
-    )
+    assert {(test.verdict, test.p, test.p_holm) for test in family} == {("not testable", 0.03125, None)}
+    assert family[0].why == ("not testable: 6 pairs allow no p below 0.031, too high among 4 comparisons")
+
+
+# ----------------------------------------------------------------------------------------- Tarone's step
+def test_what_cannot_be_significant_costs_nobody_anything() -> None:
+    """Eight pairs, 2/256, beside twenty comparisons of three: alone in the family, and not multiplied."""
+    eight, three = paired_test([0.1] * 8), paired_test([0.1] * 3)
+    claim, *rest = judged([eight, *[three] * 20])
+    assert (claim.verdict, claim.p_holm) == ("better", 2 / 256)
+    assert {(test.verdict, test.p_holm) for test in rest} == {("not testable", None)}
 
 
 def test_a_family_of_unequal_n() -> None:
-    """Eight pairs: 2/256 times 3 is 0.023. Six come last, where Holm multiplies by one."""
+    """Six pairs reach 0.031, too much for a family of three; eight each have 2/256, times two."""
     eight, none = paired_test([0.1] * 8), paired_test([])
-    *claims, left_out = judged([eight, paired_test([-0.1] * 6), eight, none])
-    assert [test.verdict for test in claims] == ["better", "worse", "better"]
-    assert [test.p_holm for test in claims] == pytest.approx([3 / 128, 0.03125, 3 / 128])
+    first, six, last, left_out = judged([eight, paired_test([-0.1] * 6), eight, none])
+    assert [test.verdict for test in (first, six, last)] == ["better", "not testable", "better"]
+    assert (first.p_holm, last.p_holm) == (1 / 64, 1 / 64)
     assert left_out == none
+
+
+def test_tarones_step_by_hand() -> None:
+    """K is the smallest number of tests of which no more can reach 0.05/K."""
+    assert tarone([0.03, 0.5]) == [0]
+    assert tarone([0.03, 0.04]) == [], "either alone could, but not beside the other"
+    assert tarone([0.03, 0.02, 0.5]) == [1], "at 0.05 there are two, at 0.025 one"
+    assert tarone([0.001] * 10) == [*range(10)]
+    assert tarone([]) == []
+
+
+@given(st.lists(st.integers(1, 14).map(lambda n: 2.0 ** (1 - n)), max_size=30))
+def test_each_of_the_testable_could_be_significant_as_the_last_one(smallest: list[float]) -> None:
+    family = tarone(smallest)
+    assert all(smallest[place] * len(family) <= 0.05 for place in family)
+
+
+# ------------------------------------------------------------------------------------ interval and verdict
+@given(st.lists(st.integers(-6, 9), min_size=6, max_size=12))
+@settings(max_examples=60)
+def test_the_interval_never_contradicts_the_test(counts: list[int]) -> None:
+    test = paired_test([Fraction(count, 717) for count in counts])
+    assert test.low is not None
+    assert test.high is not None
+    assert (test.low > 0 or test.high < 0) == ((test.p or 0) <= 0.05)
+
+
+def test_pairs_that_do_not_differ_show_no_difference() -> None:
+    """Twelve pairs could show one, and only three of them differ: no p below 0.25."""
+    test = paired_test([Fraction(1, 717)] * 3 + [Fraction(0)] * 9)
+    assert (test.verdict, test.p, test.smallest_p, test.p_holm) == ("no difference shown", 0.25, 0.25, 1.0)
+
+
+def test_p_is_never_zero() -> None:
+    for n in (12, 32, 60):
+        for test in (paired_test, wilcoxon_test):
+            found = test([0.1 + k for k in range(n)])
+            assert 0 < (found.p or 0) <= (found.p_holm or 0)

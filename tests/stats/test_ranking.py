@@ -83,7 +83,7 @@ def test_a_verdict_is_that_of_ranks_and_never_the_reverse_of_the_order() -> None
     assert pair.difference < 0
 
 
-@pytest.mark.parametrize(("columns", "test"), [(16, WILCOXON), (17, WILCOXON_DRAWN)])
+@pytest.mark.parametrize(("columns", "test"), [(32, WILCOXON), (33, WILCOXON_DRAWN)])
 def test_flips_that_are_drawn_are_not_called_exact(columns: int, test: str) -> None:
     scores = {
         row: {str(column): column / 100 + place / 10 for column in range(columns)}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
+from fractions import Fraction
 from itertools import product
 from math import inf
 
@@ -44,6 +46,7 @@ def test_shares_of_images_have_the_p_of_their_counts(images: int, seed: int) -> 
     right = [random.Random(100 + seed).randint(10, images - 10) for _ in differences]
     shares = [(k + d) / images - k / images for k, d in zip(right, differences, strict=True)]
     assert sign_flip_p(shares) == exact
+    assert sign_flip_p([Fraction(d, images) for d in differences]) == exact
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -82,11 +85,13 @@ def test_the_smallest_p_is_reached_by_equal_signs() -> None:
     assert smallest_p([0, 0]) == smallest_p([]) == 1.0
 
 
-@pytest.mark.parametrize("n", [6, 12])
+@pytest.mark.parametrize("n", [6, 12, 30])
 def test_the_interval_covers_the_true_mean(n: int) -> None:
-    """95 % of intervals or more, for differences of counts that are symmetric about their mean."""
+    """95 % of intervals or more, for differences of counts that are symmetric about their mean; of three
+    pairs there is none."""
+    assert sign_flip_interval([2, 3, 4]) is None
     draw = random.Random(n)
-    covered, trials = 0, 400
+    covered, trials = 0, 400 if n < 30 else 60
     for _ in range(trials):
         differences = [2 + draw.randint(-9, 9) for _ in range(n)]
         low, high = sign_flip_interval(differences) or (-inf, inf)
@@ -99,3 +104,29 @@ def test_more_pairs_than_can_be_counted_are_drawn_and_never_give_zero() -> None:
     assert 0 < sign_flip_p(differences) == smallest_p(differences) < 1e-4
     low, high = sign_flip_interval(differences) or (inf, inf)
     assert low == high == 1
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_of_drawn_patterns_interval_and_p_agree(seed: int) -> None:
+    draw = random.Random(seed)
+    differences = [draw.randint(-6, 8) for _ in range(34)]
+    p, (low, high) = sign_flip_p(differences), sign_flip_interval(differences) or (inf, inf)
+    assert (p <= 0.05) == (low > 0 or high < 0)
+
+
+def test_many_pairs_take_no_time_worth_mentioning() -> None:
+    """Counted up to 32; the patterns of the halves are 2¹⁶ each."""
+    differences = [Fraction(k % 7 - 2, 717) for k in range(32)]
+    assert sign_flip_p(differences) == pytest.approx(counted_by_sums([k % 7 - 2 for k in range(32)]))
+
+
+def counted_by_sums(differences: list[int]) -> float:
+    """The same as `counted`, sum by sum instead of pattern by pattern."""
+    ways = Counter({0: 1})
+    for value in differences:
+        ways = (
+            Counter({s: ways[s - value] + ways[s + value] for w in ways for s in (w - value, w + value)})
+            if value
+            else Counter({s: 2 * k for s, k in ways.items()})
+        )
+    return sum(k for s, k in ways.items() if abs(s) >= abs(sum(differences))) / 2 ** len(differences)

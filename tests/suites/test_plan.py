@@ -135,7 +135,8 @@ def test_trials_are_runs_apart_that_hold_images_out(plan: Plan) -> None:
         for run in trial.runs:
             expected = f"a.gin -p 'ToyAttack.margin = {margin}' -p 'run.holdout = 2'"
             assert run.cell == expected
-            assert run.arguments[-2:] == ("--out", "runs/search")
+            assert run.arguments[-4:] == ("--purpose", "aid", "--out", "runs/search")
+            assert run.purpose == "aid"
     assert len({run.name for run in searched.all_runs}) == 6
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import fcntl
 import signal
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 from support.fake_engine import BROKEN, FOREVER, KILLED, OK, Failed, Faked, Silent, fail, run
 from support.small_records import finish
 
+from lpa3bench.records import read_record, write_record
 from lpa3bench.runtime.signals import Interrupts
 from lpa3bench.suites import run_queue
 from lpa3bench.suites.engine import EndedRun, Launch
@@ -51,6 +54,15 @@ def test_every_run_is_done_once_and_so_many_at_a_time(tmp_path: Path, runs: list
     assert statuses(done_by([*runs, runs[0]], engine)) == dict.fromkeys(NAMES, "done")
     assert engine.started == [*NAMES]
     assert engine.most == 3
+
+
+def test_a_run_that_only_served_a_measurement_is_done_for_its_own_purpose_alone(tmp_path: Path) -> None:
+    wanted = run(tmp_path)
+    finish(wanted.folder.path)
+    assert (wanted.state, replace(wanted, purpose="aid").state) == ("done", "done")
+    record = read_record(wanted.folder.result)
+    write_record(record.path, msgspec.structs.replace(record.data, purpose="aid"))
+    assert (wanted.state, replace(wanted, purpose="aid").state) == ("new", "done")
 
 
 def test_what_is_finished_is_not_started(tmp_path: Path, runs: list[SuiteRun]) -> None:

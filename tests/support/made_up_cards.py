@@ -73,6 +73,7 @@ def card(**augmenter: Any) -> dict[str, Any]:
             "task": "Supervised",
             "epochs": 4,
             "nuisance_epochs": 2,
+            "floor": 0.7,
             "margin": 0.25,
             "runs": {},
             "seed": 0,
@@ -83,6 +84,8 @@ def card(**augmenter: Any) -> dict[str, Any]:
         },
         "measures": [
             *(measure(key, "preservation", "share") for key in SHARES),
+            measure("attacked_accuracy", "attacked", "share", title="accuracy, the attacked network"),
+            measure("attacked_l2", "attacked", "image units"),
             measure("margin_violations", "margin", "share", title="beliefs that fell"),
             measure("logp_drop", "margin", "nats", quantiles=quantiles),
             *(measure(key, "distance", "φ") for key in MEANS),

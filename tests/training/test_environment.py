@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import io
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.point_network import PointNet
 from torch import Tensor
 
 from lpa3bench.api import Augmenter, Context, View
@@ -64,6 +67,28 @@ def test_samplers_go_over_everything_or_a_subset_in_an_order_of_their_name() -> 
     again = environment(EXPERIMENT)
     again.sampler("b", 2, subset).next()
     assert torch.equal(again.sampler("a", 16).next().index, everything[:16])
+
+
+@pytest.mark.parametrize(("network", "expected"), [(TinyNet, [2, 2, 1]), (PointNet, [2, 3])])
+def test_an_image_that_is_left_over_joins_where_a_network_needs_two(
+    network: type[TinyNet], expected: list[int]
+) -> None:
+    env = environment(replace(EXPERIMENT, backbone=network))
+    before = copy.deepcopy(env.model("net").state_dict())
+    random = torch.get_rng_state()
+
+    def lengths(count: int = 5, **how: Any) -> list[int]:
+        sampler = env.sampler("b", 2, torch.arange(count), **{"drop_last": False, **how})
+        return [len(batch.index) for batch in sampler.one_pass()]
+
+    assert lengths() == expected
+    assert lengths(6) == [2, 2, 2]
+    assert lengths(1) == [1]
+    assert lengths(drop_last=True) == [2, 2]
+    assert lengths(least=1) == [2, 2, 1]
+    assert lengths(least=2) == [2, 3]
+    assert_same(env.model("net").state_dict(), before, "a look at one image leaves nothing behind")
+    assert torch.equal(torch.get_rng_state(), random)
 
 
 def test_evaluating_is_without_gradient_and_leaves_modes_as_they_were() -> None:

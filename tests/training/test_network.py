@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
+from support.point_network import PointNet
 from torch import Tensor, nn
 
 from lpa3bench.api import Output
-from lpa3bench.errors import PluginError
-from lpa3bench.nn.batchnorm import add_auxiliary
+from lpa3bench.errors import ConfigError, PluginError
+from lpa3bench.nn.batchnorm import add_auxiliary, bn_domain, frozen_statistics
 from lpa3bench.nn.freeze import frozen
-from lpa3bench.testing import SPEC, TinyNet, no_global_randomness, weights_of
+from lpa3bench.testing import SPEC, TinyNet, assert_same, no_global_randomness, weights_of
 from lpa3bench.training.image_passes import Passes
 from lpa3bench.training.network import Classifier, build_networks
 
@@ -46,6 +49,68 @@ def test_mean_and_std_are_the_data_sets_and_not_saved() -> None:
     assert model.mean.dtype == torch.float64
     assert model.mean.shape == (3, 1, 1)
     assert set(model.state_dict()) == {f"backbone.{name}" for name in model.backbone.state_dict()}
+
+
+def test_a_single_value_is_normalised_with_running_statistics() -> None:
+    model = classifier(PointNet).train()
+    model(X)
+    stem, last = model.backbone.stem[1], model.backbone.body[1]
+    before = copy.deepcopy(last.state_dict())
+    entered: list[Tensor] = []
+    handle = last.register_forward_hook(lambda _, inputs, output: entered.extend((*inputs, output)))
+    model(X[:1]).logits.sum().backward()
+    handle.remove()
+    mean, var = (each.view(1, -1, 1, 1) for each in (last.running_mean, last.running_var))
+    torch.testing.assert_close(entered[1], (entered[0] - mean) / (var + last.eps).sqrt())
+    assert_same(last.state_dict(), before, "they stand still")
+    assert stem.num_batches_tracked == 2, "a layer of larger maps goes by the image's own"
+    assert last.weight.grad is not None
+    assert all(module.training for module in model.modules())
+    assert not last._forward_pre_hooks
+
+
+def test_so_it_is_in_the_auxiliary_batchnorm_and_where_statistics_stand_still() -> None:
+    model = classifier(PointNet).train()
+    add_auxiliary(model.backbone)
+    last = model.backbone.body[1]
+    with bn_domain(model, "aux"):
+        model(X)
+        before = copy.deepcopy(last.state_dict())
+        assert model(X[:1]).logits.isfinite().all()
+    with frozen_statistics(model):
+        assert model(X[:1]).logits.isfinite().all()
+    assert_same(last.state_dict(), before, "they stand still")
+    assert last.training
+    assert last.aux.training
+
+
+@pytest.mark.parametrize("least", [9, 33, 63, 300])
+def test_images_that_are_too_small_are_told_with_what_would_do(least: int) -> None:
+    class Needs(TinyNet):
+        def forward(self, x: Tensor) -> Output:
+            assert x.shape[-1] >= least, "too small"
+            return super().forward(x)
+
+    model = classifier(Needs).train()
+    with pytest.raises(ConfigError, match=rf"images of 8 pixels .* for Needs, .* run\.resize = {least}$"):
+        model(X)
+    assert model.backbone.training
+    assert not model.passes.counts
+
+
+def test_what_fails_for_another_reason_is_no_matter_of_size() -> None:
+    class Never(TinyNet):
+        def forward(self, x: Tensor) -> Output:
+            raise RuntimeError("never")
+
+    class Alone(TinyNet):
+        def forward(self, x: Tensor) -> Output:
+            assert len(x) == 1, "one by one"
+            return super().forward(x)
+
+    for kind, why in ((Never, "never"), (Alone, "one by one")):
+        with pytest.raises(PluginError, match=rf"{kind.__name__}\.forward failed \(.*{why}"):
+            classifier(kind)(X)
 
 
 @pytest.mark.parametrize("kind", [TinyNet, Plain])

@@ -199,6 +199,6 @@ def test_a_sink_may_be_closed_before_it_was_started() -> None:
 def test_what_whoever_started_it_should_know_comes_first(shown: type[Lines | Bar]) -> None:
     stream = Terminal()
     sink = shown(stream)
-    sink.start(replace(info(), note="runs/[a] was interrupted"))
+    sink.start(replace(info(), warnings=("[b] is odd",), note="runs/[a] was interrupted"))
     sink.close()
-    assert stream.getvalue().startswith("note: runs/[a] was interrupted\n")
+    assert stream.getvalue().startswith("warning: [b] is odd\nnote: runs/[a] was interrupted\n")

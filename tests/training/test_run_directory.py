@@ -64,15 +64,16 @@ def test_a_damaged_start_is_told_in_one_line(tmp_path: Path, text: str) -> None:
 def test_the_record_is_the_mark_of_a_finished_run(tmp_path: Path) -> None:
     folder = RunDirectory(tmp_path)
     assert folder.record() is None
-    assert not folder.is_finished
+    assert not folder.is_finished()
     finish(tmp_path)
     record = folder.record()
     assert record is not None
     assert record.score("accuracy.last") == 0.5
-    assert folder.is_finished
+    assert folder.is_finished()
+    assert folder.is_finished("aid")
     for damaged in ('{"seed": ', '{"seed": 3}'):
         folder.result.write_text(damaged)
-        assert not folder.is_finished
+        assert not folder.is_finished()
         with pytest.raises(RunFailed, match=r"result\.json: is no .*--fresh"):
             folder.record()
 

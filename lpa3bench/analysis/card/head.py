@@ -69,6 +69,7 @@ def protocol_of(request: Request, runs: CardRuns) -> dict[str, Any]:
         "task": clean.config.names["task"],
         "epochs": clean.config.experiment().epochs,
         "nuisance_epochs": NUISANCE_EPOCHS,
+        "floor": request.floor,
         "runs": {
             "clean": clean.folder.path.name,
             "augmented": runs.augmented.trained.folder.path.name,

@@ -80,9 +80,6 @@ class Seen(NamedTuple):
     """float32 [N, K], for the views."""
     distance: Tensor
     """float32 [N], ‖φ(x') − φ(x)‖ on its features (paper, equation 3)."""
-    recognised: Tensor
-    """bool [N], whether of all N images the one that a view was made of is nearest to it, by φ of the last
-    feature map."""
 
     def drop(self, label: Tensor, after: Tensor) -> Tensor:
         """By how much the label's log-probability falls: float32 [N]; `after`: the view's own label."""
@@ -99,7 +96,7 @@ def _of(logp: Tensor, label: Tensor) -> Tensor:
 
 def look(net: Classifier, x: Tensor, view: Tensor, domain: Domain = "main") -> Seen:
     """What the network, in eval mode, sees in images and in their views: [N, C, H, W] each, in [0, 1]."""
-    before, after, apart, one, other = [], [], [], [], []
+    before, after, apart = [], [], []
     with kept_mode(net), torch.no_grad(), bn_domain(net, domain):
         net.eval()
         for image, seen in zip(torch.split(x, _BATCH), torch.split(view, _BATCH), strict=True):
@@ -107,12 +104,21 @@ def look(net: Classifier, x: Tensor, view: Tensor, domain: Domain = "main") -> S
             before.append(F.log_softmax(plain.logits.float(), 1))
             after.append(F.log_softmax(viewed.logits.float(), 1))
             apart.append(attack.distance(viewed.features, attack.unit(plain.features)))
-            one.append(attack.unit(plain.features[-1:])[0].flatten(1))
-            other.append(attack.unit(viewed.features[-1:])[0].flatten(1))
-        recognised = _nearest(torch.cat(other), torch.cat(one))
-    return Seen(
-        torch.cat(before).cpu(), torch.cat(after).cpu(), torch.cat(apart).float().cpu(), recognised.cpu()
-    )
+    return Seen(torch.cat(before).cpu(), torch.cat(after).cpu(), torch.cat(apart).float().cpu())
+
+
+def recognised(net: Classifier, x: Tensor, view: Tensor) -> Tensor:
+    """bool [N], on the CPU: whether of all N images the one that a view was made of is nearest to it, by φ of
+    the network's last feature map. Takes N² distances."""
+    with kept_mode(net), torch.no_grad():
+        net.eval()
+        images, views = (
+            torch.cat(
+                [attack.unit(net(part).features[-1:])[0].flatten(1) for part in torch.split(all_of, _BATCH)]
+            )
+            for all_of in (x, view)
+        )
+    return _nearest(views, images).cpu()
 
 
 def _nearest(views: Tensor, images: Tensor) -> Tensor:

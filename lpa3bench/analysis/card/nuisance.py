@@ -34,13 +34,13 @@ Part = Literal["attacked", "probe", "test"]
 # Of every ten source images the places that go to each part, so that no digit is in two of them; and how
 # often each is drawn.
 _PLACES: dict[Part, tuple[int, ...]] = {"attacked": (0, 1, 2), "probe": (3, 4, 5, 6), "test": (7, 8, 9)}
-COPIES: dict[Part, int] = {"attacked": 4, "probe": 8, "test": 2}
+COPIES: dict[Part, int] = {"attacked": 8, "probe": 8, "test": 2}
 
 
 class NuisanceDigits(Dataset):
     """scikit-learn's digits on 3×16×16 pixels in drawn colours, rotations and positions; no download.
 
-    Trained on is one part of the digits (2,160 images), scored on another (1,074 images); a third
+    Trained on is one part of the digits (4,320 images), scored on another (1,074 images); a third
     (5,760 images) is left for probes, see `part`. The label is the digit.
 
     Args:

@@ -3,14 +3,14 @@
 For any q, I(x; t) >= H(t) − E[−log q(t | x)] (Barber & Agakov, 2003): the entropy of a target less a probe's
 cross-entropy on images that it was not trained on bounds the information from below. The bound is as tight
 as the probe is good, so what it misses may be there all the same; the same probe with the same effort on x
-and on x' makes the two comparable.
+and on x' makes the two comparable. Each target has probes of its own: in a trunk that serves several, targets
+that cannot be read off the views spoil what is read of the others, and not off the images.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
@@ -39,12 +39,14 @@ class Reading:
     """H − cross-entropy; 0 where that is negative, because no less than nothing is told."""
     entropy: float
     """H in nats, by the frequencies in the images that are read."""
+    losses: Tensor = field(repr=False, compare=False)
+    """float64 [M], in nats: each image's −log q(t | x), on the CPU."""
 
 
 class _Probe(nn.Module):
-    """Four convolutions, and a linear head for each target on what the last map holds and where it does."""
+    """Four convolutions, and a linear head on what the last map holds and where it does."""
 
-    def __init__(self, channels: int, classes: Mapping[str, int]) -> None:
+    def __init__(self, channels: int, classes: int) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         for before, after, stride in ((channels, 24, 1), (24, 48, 2), (48, 64, 1), (64, 96, 2)):
@@ -55,53 +57,42 @@ class _Probe(nn.Module):
             ]
         self.body = nn.Sequential(*layers)
         self.drop = nn.Dropout(0.2)
-        width = 96 * (_PLACES**2 + 1)
-        self.heads = nn.ModuleDict({name: nn.Linear(width, count) for name, count in classes.items()})
+        self.head = nn.Linear(96 * (_PLACES**2 + 1), classes)
 
-    def forward(self, x: Tensor) -> dict[str, Tensor]:
+    def forward(self, x: Tensor) -> Tensor:
         last = self.body(x)
         where = F.adaptive_avg_pool2d(last, _PLACES).flatten(1)
-        features = self.drop(torch.cat([where, last.amax((2, 3))], dim=1))
-        return {name: head(features) for name, head in self.heads.items()}
+        logits: Tensor = self.head(self.drop(torch.cat([where, last.amax((2, 3))], dim=1)))
+        return logits
 
 
 def read_probe(
     images: Tensor,
-    targets: Mapping[str, Tensor],
+    target: Tensor,
     held_out: Tensor,
-    held_targets: Mapping[str, Tensor],
-    classes: Mapping[str, int],
+    held_target: Tensor,
+    classes: int,
     *,
     seed: int,
-) -> dict[str, list[Reading]]:
-    """Train `SEEDS` probes on images and read the targets off others.
-
-    A probe has one trunk for all targets; of each target the step with the least validation loss counts.
+) -> list[Reading]:
+    """Train `SEEDS` probes on images and read a target off others.
 
     Args:
         images, held_out: [N, C, H, W] and [M, C, H, W] in [0, 1].
-        targets, held_targets: int64 [N] and [M], by name.
-        classes: how many values each target has.
+        target, held_target: int64 [N] and [M].
+        classes: how many values it has.
         seed: the probes' are derived from it.
     """
-    found: dict[str, list[Reading]] = {name: [] for name in classes}
-    for number in range(SEEDS):
-        one = _read_once(
-            images, targets, held_out, held_targets, classes, derive(seed, "card", "probe", str(number))
-        )
-        for name, reading in one.items():
-            found[name].append(reading)
-    return found
+    return [
+        _read_once(images, target, held_out, held_target, classes, derive(seed, "card", "probe", str(number)))
+        for number in range(SEEDS)
+    ]
 
 
 def _read_once(
-    images: Tensor,
-    targets: Mapping[str, Tensor],
-    held_out: Tensor,
-    held_targets: Mapping[str, Tensor],
-    classes: Mapping[str, int],
-    seed: int,
-) -> dict[str, Reading]:
+    images: Tensor, target: Tensor, held_out: Tensor, held_target: Tensor, classes: int, seed: int
+) -> Reading:
+    """The step with the least validation loss counts."""
     draws = Draws(seed)
     order = draws.permutation(len(images))
     checked = order[: max(1, round(VALIDATION * len(order)))]
@@ -109,7 +100,7 @@ def _read_once(
     centre = images.mean((0, 2, 3), keepdim=True)
     scale = images.std((0, 2, 3), keepdim=True).clamp_min(0.05)  # all images may be the same
     x, seen = (images - centre) / scale, (held_out - centre) / scale
-    best: dict[str, tuple[float, Reading]] = {}
+    least, best = math.inf, torch.zeros(0)
     with seeded(draws.child()):  # for the initialisation and drop-out
         probe = _Probe(images.shape[1], classes).to(images.device)
         optimiser = torch.optim.Adam(probe.parameters(), LR, weight_decay=1e-4)
@@ -117,35 +108,30 @@ def _read_once(
         for step in range(STEPS):
             batch = trained[draws.integers((min(_BATCH, len(trained)),), 0, len(trained))]
             probe.train()
-            logits = probe(x[batch])
-            loss = torch.stack([F.cross_entropy(logits[t], targets[t][batch]) for t in classes]).sum()
+            loss = F.cross_entropy(probe(x[batch]), target[batch])
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             schedule.step()
-            if (step + 1) % LOOK_EVERY == 0:
-                told = _evaluated(probe, x[checked])
-                losses = {t: float(F.cross_entropy(told[t], targets[t][checked])) for t in classes}
-                better = [t for t in classes if t not in best or losses[t] < best[t][0]]
-                if better:
-                    told = _evaluated(probe, seen)
-                    best |= {t: (losses[t], _reading(told[t], held_targets[t], classes[t])) for t in better}
-    return {name: reading for name, (_, reading) in best.items()}
+            if (step + 1) % LOOK_EVERY == 0 or step + 1 == STEPS:
+                now = float(F.cross_entropy(_evaluated(probe, x[checked]), target[checked]))
+                if now < least or not len(best):
+                    least, best = now, _evaluated(probe, seen)
+    return _reading(best, held_target, classes)
 
 
 @torch.no_grad()
-def _evaluated(probe: _Probe, x: Tensor) -> dict[str, Tensor]:
+def _evaluated(probe: _Probe, x: Tensor) -> Tensor:
     probe.eval()
-    parts = [probe(part) for part in torch.split(x, 500)]
-    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+    return torch.cat([probe(part) for part in torch.split(x, 500)])
 
 
 def _reading(logits: Tensor, target: Tensor, classes: int) -> Reading:
     shares = torch.bincount(target, minlength=classes).double() / len(target)
     entropy = -float(torch.special.xlogy(shares, shares).sum())
-    nats = entropy - float(F.cross_entropy(logits.double(), target))
+    losses = F.cross_entropy(logits.double(), target, reduction="none").cpu()
     right = float((logits.argmax(1) == target).double().mean())
-    return Reading(right, max(0.0, nats), entropy)
+    return Reading(right, max(0.0, entropy - float(losses.mean())), entropy, losses)
 
 
 def bits(nats: float) -> float:

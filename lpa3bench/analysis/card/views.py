@@ -70,7 +70,7 @@ class Maker:
     ) -> None:
         if augmenter.bn_domain == "aux":
             add_auxiliary(trained.net)
-        self._trained = trained
+        self.trained = trained
         self._slot: SlotName = slot
         self._guard = Guard({slot: augmenter}, trained.env, epoch=trained.epochs_done)
         augmenters = {f"{slot}/{name}": state for name in trained.env.models}
@@ -95,7 +95,7 @@ class Maker:
             PluginError: the augmenter failed, or returned no images.
             RunFailed: it returned nothing at all.
         """
-        trained, counts = self._trained, self._counts()
+        trained, counts = self.trained, self._counts()
         classes, size = trained.spec.num_classes, trained.task.batch_size
         views, rows, targets = [], [], []
         devices.synchronise_device(trained.device)
@@ -127,7 +127,7 @@ class Maker:
 
     def _counts(self) -> tuple[int, int]:
         """Passes so far, forward and back to the image."""
-        places = self._trained.net.passes.counts.values()
+        places = self.trained.net.passes.counts.values()
         return sum(row[FORWARD] for row in places), sum(row[BACKWARD_IMAGE] for row in places)
 
 

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from lpa3bench.errors import RunFailed
-from lpa3bench.report.figures.card_text import Card, card_markdown
+from lpa3bench.report.figures.card_text import Card, accuracies, card_markdown
 from lpa3bench.report.figures.drawing import GREY_INK, LINE_COLOURS, RIGHT_INK, WRONG_INK, save, styled
 from lpa3bench.runtime.files import write_text
 
@@ -44,7 +44,7 @@ TARGETS = (
     ("known_position", "position"),
 )
 TABLE = (
-    "perceptual_judge", "perceptual_attacked", "pixel_l2", "pixel_linf", "logp_drop",
+    "perceptual_judge", "perceptual_attacked", "pixel_l2", "pixel_linf", "known_l2", "known_phi", "logp_drop",
     "confidence_drop_attacked", "confidence_drop_judge", "accuracy_change", "forward", "backward",
     "training_cost",
 )  # fmt: skip
@@ -103,12 +103,17 @@ def _head(figure: Any, card: Card, measures: Mapping[str, Any]) -> None:
         f"slot {augmenter['slot']}, recipe {augmenter['recipe_sha256']}; judge {protocol['judge']}, "
         f"clean error {100 * error['value']:.1f} % [{100 * error['low']:.1f}, {100 * error['high']:.1f}]; "
         f"n = {error['n']} held-out images",
+        "accuracy of the networks attacked: "
+        + ", ".join(
+            f"{one['title'].removeprefix('accuracy, ')} {100 * one['value']:.1f} %"
+            for one in (measures[key] for key in accuracies(card))
+        ),
         *textwrap.wrap(parameters, WRAP, max_lines=2, placeholder=" …"),
     )
     axes = figure.subplots()
     axes.axis("off")
     for place, line in enumerate(lines):
-        axes.text(0, 0.9 - 0.45 * place, line, fontsize=SMALL, va="center", wrap=False)
+        axes.text(0, 0.95 - 0.33 * place, line, fontsize=SMALL, va="center", wrap=False)
 
 
 def _examples(figure: Any, examples: Sequence[Mapping[str, Any]]) -> None:
@@ -225,7 +230,7 @@ def _information(axes: Axes, measures: Mapping[str, Any], reason: str | None) ->
     axes.set_ylim(0, 4.1)
     axes.legend(loc="upper right", ncols=2)
     axes.set(ylabel="bits, lower bound")
-    axes.set_title("What is told: the label should stay, (a), the nuisances go, (b)", loc="left")
+    axes.set_title("What is told at least: the label should stay, (a), the nuisances go, (b)", loc="left")
     if reason:
         axes.set_xlabel(f"nuisances not measured: {reason}", fontsize=SMALL)
 
@@ -310,7 +315,8 @@ def _foot(figure: Any, card: Card) -> None:
         f"Views against {protocol['attacked']} trained on {protocol['attacked_images']} images; the judge, "
         f"{protocol['judge']} with another seed, on {protocol['judge_images']} others. Frames: judge right "
         "(blue, solid) or wrong (red, dashed), its class below. Bits: entropy less the held-out "
-        "cross-entropy of probes, mean and range over seeds; of all but the first on coloured digits. "
+        "cross-entropy of probes, mean and range over seeds; of all but the first on coloured digits: lower "
+        "bounds, which can refute (b) and not show it. "
         "Definitions, n and "
         f"everything else: CARD.md. Seed {protocol['seed']}."
     )

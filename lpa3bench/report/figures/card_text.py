@@ -15,6 +15,11 @@ GROUPS = {
         "By the judge, a frozen network of another architecture and seed, trained on images that the "
         "attacked network has not seen.",
     ),
+    "attacked": (
+        "The networks that views were made against",
+        "How good each is, and how far from their images the views against it are: one that tells little "
+        "from little is attacked by views that hardly differ from the images.",
+    ),
     "margin": (
         "Confidence and margin",
         "The label is the true one, whatever the augmenter was told to keep.",
@@ -28,13 +33,15 @@ GROUPS = {
     "label": (
         "Condition (a): what is told of the label",
         "The paper's theorem 4.2 asks that a view tell as much of the label as the image does. Bounded from "
-        "below by probes: what they do not find may be there all the same.",
+        "below by probes, of their own for each target: what they do not find may be there all the same. So "
+        "as much as the images tell, found in the views, shows (a), and less does not refute it.",
     ),
     "nuisance": (
         "Condition (b): what is told of the rest",
         "The theorem asks for the least that condition (a) allows. That is measured by proxies: on digits "
         "whose colour, rotation and position were drawn and are known, and by whether an image is recognised "
-        "in its view. Less is better only where the label stays.",
+        "in its view. All are lower bounds: they can refute (b), where much is found that is no label, and "
+        "never show it. Less is better only where the label stays.",
     ),
     "cost": ("Cost", ""),
 }
@@ -59,10 +66,14 @@ def _head(card: Card) -> Iterator[str]:
     yield f"# {escape_markdown(augmenter['name'])} on {escape_markdown(protocol['dataset'])}"
     yield escape_markdown(augmenter["about"])
     yield "![The card's numbers, drawn](card.svg)"
-    lines = [
-        _sentence(one) for key in ("judge_error", "preserved", "true_label") for one in [_get(card, key)]
-    ]
+    keys = ("judge_error", "preserved", "true_label", *accuracies(card))
+    lines = [_sentence(_get(card, key)) for key in keys]
     yield "\n".join(f"- {line}" for line in lines)
+
+
+def accuracies(card: Card) -> list[str]:
+    """The keys of the accuracies of the networks that views were made against."""
+    return [one["key"] for one in card["measures"] if one["group"] == "attacked" and one["unit"] == "share"]
 
 
 def _get(card: Card, key: str) -> Mapping[str, Any]:
@@ -110,7 +121,8 @@ def _protocol(card: Card) -> Iterator[str]:
     yield (
         f"Views of {protocol['images']} held-out images, one of each, were made against a frozen "
         f"{escape_markdown(protocol['attacked'])} in eval mode, trained on {protocol['attacked_images']} "
-        f"images (run `{_code(protocol['attacked_run'])}`); where the augmenter has a BatchNorm of its own "
+        f"images (run `{_code(protocol['attacked_run'])}`). Below {100 * protocol['floor']:g} % of held-out "
+        "images right neither it nor the judge would do. Where the augmenter has a BatchNorm of its own "
         "and that network was trained without one, a copy of the main one stands in for it. The judge is "
         f"{escape_markdown(protocol['judge'])} with seed {protocol['judge_seed']}, trained on "
         f"{protocol['judge_images']} images, {escape_markdown(protocol['judge_trained_on'])}, with clean "

@@ -33,7 +33,7 @@ from lpa3bench.report.numbers import (
     unit_text,
 )
 from lpa3bench.report.table_building import board_measure, result_tables
-from lpa3bench.report.table_text import replication_text
+from lpa3bench.report.table_text import question_answers, replication_text
 
 PAGE_FOLDER = Path(__file__).parent
 VERDICTS = {"better": "▲", "worse": "▼", "no difference shown": "○", "not testable": "?"}
@@ -52,6 +52,7 @@ def board_page(board: Board) -> str:
         .render(
             board=board,
             tables=tables,
+            asked=[(question, [*question_answers(board, question, own)]) for question in board.questions],
             charts=charts(board),
             drawn=drawn_measure(board),
             known=_known(board),
@@ -62,6 +63,7 @@ def board_page(board: Board) -> str:
             sources=[*dict.fromkeys(cell.published.source for cell in board.cells if cell.published)],
             runs=sum(cell.n for cell in board.cells),
             compared=any(cell.comparison for cell in board.cells),
+            fair=any(cell.at_equal_cost for cell in board.cells),
             uneven=any(cell.comparison and cell.comparison.differs_in for cell in board.cells),
             related=any(table.ratios for table in tables),
             reproduced=any(cell.reproduction for cell in board.cells),

@@ -11,12 +11,14 @@ import numpy as np
 import torch
 
 from lpa3bench.api import Dataset, DatasetSpec, Presence, Split, WeakView
+from lpa3bench.data.array_files import whole_numbers
 from lpa3bench_plugins.datasets.files import (
     check_md5,
     check_normalisation,
     damaged,
     fetching,
     missing_files,
+    other_files,
     presence_of_files,
     whole,
 )
@@ -39,11 +41,12 @@ FINE = (
 """CIFAR-100's classes, as its file `meta` has them."""
 
 
-class _Unpickler(pickle.Unpickler):
+class _Unpickler(pickle._Unpickler):
     """Reads numpy arrays and plain values, which is all that CIFAR's files hold.
 
     A pickle can name any function to be called; whatever else one names is refused, so a file from somewhere
-    else can do no harm.
+    else can do no harm. This is the unpickler written in Python, because that in C makes room for as many
+    objects as a file of ten bytes says that it holds; most of a file is one string, so it is as fast.
     """
 
     def find_class(self, module: str, name: str) -> Any:
@@ -62,6 +65,8 @@ class _CIFAR(Dataset):
     folder: ClassVar[str]
     files: ClassVar[dict[str, dict[str, int]]]
     """By split, the files and how many images each holds."""
+    checksums: ClassVar[dict[str, str]]
+    """MD5 of each file, that of the classes' names included, as torchvision has them too."""
     label_key: ClassVar[bytes]
     train_images = 50_000
 
@@ -98,24 +103,20 @@ class _CIFAR(Dataset):
 
     def verify(self, root: Path) -> dict[str, int]:
         """Check the MD5 of every file against the official ones, and count."""
-        official = self._official()
-        checksums = dict([*official.train_list, *official.test_list])
-        checksums[official.meta["filename"]] = official.meta["md5"]
-        for file, checksum in checksums.items():
+        for file, checksum in self.checksums.items():
             check_md5(self.name, root / self.folder / file, root, checksum)
         return super().verify(root)
 
+    def unofficial(self, root: Path) -> str | None:
+        files = [file for split in self.files.values() for file in split]
+        return other_files({root / self.folder / file: self.checksums[file] for file in files})
+
     def download(self, root: Path) -> None:
         """By torchvision: the archive into `root`, unpacked there."""
-        official = self._official()
-        with fetching(self.name, root):
-            official(str(root), download=True)
-
-    def _official(self) -> Any:
-        """torchvision's class, which knows where to get the files and their checksums."""
         from torchvision import datasets
 
-        return getattr(datasets, self.name)
+        with fetching(self.name, root):
+            getattr(datasets, self.name)(str(root), download=True)
 
     def _found(self, root: Path) -> Iterator[Path]:
         for files in self.files.values():
@@ -130,7 +131,8 @@ class _CIFAR(Dataset):
         try:
             with path.open("rb") as stream:
                 content = _Unpickler(stream, encoding="bytes").load()
-            images, labels = content[b"data"], np.asarray(content[self.label_key], dtype=np.int64)
+            images = content[b"data"]
+            labels = whole_numbers(np.asarray(content[self.label_key]), "labels").astype(np.int64)
         except Exception as error:  # bytes that are not what they should be fail in any way
             raise damaged(self.name, path, root, " ".join(str(error).split())) from error
         if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.shape != (count, _BYTES):
@@ -165,6 +167,15 @@ class CIFAR10(_CIFAR):
         "train": {f"data_batch_{i}": 10_000 for i in range(1, 6)},
         "test": {"test_batch": 10_000},
     }
+    checksums: ClassVar[dict[str, str]] = {
+        "data_batch_1": "c99cafc152244af753f735de768cd75f",
+        "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
+        "data_batch_3": "54ebc095f3ab1f0389bbae665268c751",
+        "data_batch_4": "634d18415352ddfa80567beed471001a",
+        "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
+        "test_batch": "40351d587109b95175f43aff81a1287e",
+        "batches.meta": "5ff9c542aee3614f3951f8cda6e48888",
+    }
     label_key = b"labels"
 
     def __init__(
@@ -190,6 +201,11 @@ class CIFAR100(_CIFAR):
     class_names = FINE
     folder = "cifar-100-python"
     files: ClassVar[dict[str, dict[str, int]]] = {"train": {"train": 50_000}, "test": {"test": 10_000}}
+    checksums: ClassVar[dict[str, str]] = {
+        "train": "16019d7e3df5f24257cddd939b257f8d",
+        "test": "f0ef6b0ae62326f3e7ffdfab6717acfc",
+        "meta": "7973b15100ade9c7d40fb424638fde48",
+    }
     label_key = b"fine_labels"
 
     def __init__(

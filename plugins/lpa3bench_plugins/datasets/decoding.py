@@ -154,7 +154,7 @@ def _held(images: Path, about: Path, key: str, shape: tuple[int, ...]) -> Decode
             return None
         held = Decoded(_mapped(images), tuple(told["mean"]), tuple(told["std"]))
         whole = tuple(held.images.shape) == shape and _sealed(held) == told["sha256"]
-    except (OSError, ValueError, TypeError, KeyError, EOFError):  # missing, or damaged
+    except Exception:  # missing, or damaged, which fails in any way
         return None
     return held if whole else None
 

@@ -25,6 +25,8 @@ from lpa3bench_plugins.datasets.files import (
 _SIDE = 28
 _FOLDER = "FashionMNIST/raw"
 UNSIGNED_BYTE = 8
+_LONGEST = 16 + 60_000 * _SIDE * _SIDE
+"""Bytes of the longest file: its header and the training images."""
 _CLASS_NAMES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
 )  # fmt: skip
@@ -87,12 +89,20 @@ class FashionMNIST(Dataset):
 
     def verify(self, root: Path) -> dict[str, int]:
         """Check the MD5 of every file's unpacked contents, and count."""
-        for file, expected in self.checksums.items():
-            path, content = self._content(root, file)
-            found = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        for path, found, expected in self._sums(root):
             if found != expected:
                 raise damaged("FashionMNIST", path, root, f"its contents' MD5 is {found}, not {expected}")
         return super().verify(root)
+
+    def unofficial(self, root: Path) -> str | None:
+        names = [path.name for path, found, expected in self._sums(root) if found != expected]
+        return f"{', '.join(names)}: contents of another MD5" if names else None
+
+    def _sums(self, root: Path) -> Iterator[tuple[Path, str, str]]:
+        """Of each file the path, its contents' MD5 and the official one."""
+        for file, expected in self.checksums.items():
+            path, content = self._content(root, file)
+            yield path, hashlib.md5(content, usedforsecurity=False).hexdigest(), expected
 
     def download(self, root: Path) -> None:
         """By torchvision: the archives into `FashionMNIST/raw`, unpacked there."""
@@ -119,10 +129,13 @@ class FashionMNIST(Dataset):
         """Where the file is, and its bytes, unpacked."""
         path = self._path(root, file)
         try:
-            content = path.read_bytes()
-            return path, gzip.decompress(content) if path.suffix == ".gz" else content
+            with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as stream:
+                content = stream.read(_LONGEST + 1)
         except (OSError, EOFError, zlib.error) as error:
             raise damaged("FashionMNIST", path, root, str(error)) from error
+        if len(content) > _LONGEST:
+            raise damaged("FashionMNIST", path, root, f"it holds more than {_LONGEST:,} bytes")
+        return path, content
 
     def _array(self, root: Path, file: str, shape: tuple[int, ...]) -> Any:
         """The file's array: uint8 of that shape.

@@ -6,7 +6,7 @@ import hashlib
 import shlex
 import sys
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from http.client import HTTPException
 from pathlib import Path
@@ -65,6 +65,12 @@ def check_md5(name: str, path: Path, root: Path, expected: str) -> None:
         raise missing_files(name, str(path.relative_to(root)), root)
     if (found := md5(path)) != expected:
         raise damaged(name, path, root, f"MD5 {found}, not {expected}")
+
+
+def other_files(expected: Mapping[Path, str]) -> str | None:
+    """Those whose MD5 is not the expected one, as `Dataset.unofficial` says it."""
+    names = [path.name for path, checksum in expected.items() if md5(path) != checksum]
+    return f"{', '.join(names)}: another MD5" if names else None
 
 
 @contextmanager

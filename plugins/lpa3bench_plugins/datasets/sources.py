@@ -6,8 +6,7 @@ Everything that can be wrong with either is one line that names the file.
 from __future__ import annotations
 
 import os
-import zipfile
-import zlib
+import stat
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
+from lpa3bench.data.array_files import npz_keys, read_npz
 from lpa3bench.errors import DataError
 
 SPLITS = ("train", "val", "test")
@@ -74,8 +74,8 @@ def glance(path: Path) -> tuple[int, tuple[str, ...]]:
         if path.is_dir():
             names = tuple(_class_folders(path / "train"))
             return len(names), names
-        return int(_array(path, "train_labels").max()) + 1, ()
-    except (DataError, ValueError, TypeError):  # what is wrong is said when the data set is loaded
+        return _classes(path, _whole(path, "train_labels")), ()
+    except DataError:  # what is wrong is said when the data set is loaded
         return 0, ()
 
 
@@ -107,7 +107,8 @@ class Folder(Source):
         self.labels, stamp = {}, []
         self._files: dict[str, list[Path]] = {}
         for split in folders:
-            files = [_images_below(path / split / name) for name in classes]
+            of_split = _Classes()
+            files = [of_split.images(path / split / name) for name in classes]
             self._files[split] = [file for of_class in files for file in of_class]
             self.labels[split] = [label for label, of_class in enumerate(files) for _ in of_class]
             stamp += [_stamp(file, path) for file in self._files[split]]
@@ -132,32 +133,58 @@ class Folder(Source):
 
 def _class_folders(path: Path) -> list[str]:
     with _reading():
-        return sorted(place.name for place in path.iterdir() if place.is_dir() and not _hidden(place.name))
+        places = [place for place in path.iterdir() if not _hidden(place.name)]
+        for place in places:
+            if place.is_symlink():
+                place.stat()  # one that leads nowhere is no class less
+        return sorted(place.name for place in places if place.is_dir())
 
 
-def _images_below(folder: Path) -> list[Path]:
-    """In the order of their paths; there is at least one."""
-    found = []
-    with _reading():
-        for parent, folders, files in os.walk(folder, onerror=_raise, followlinks=True):
-            folders[:] = [name for name in folders if not _hidden(name)]
-            found += [Path(parent, f) for f in files if f.lower().endswith(EXTENSIONS) and not _hidden(f)]
-    if not found:
-        raise _wrong(folder, f"the class has no image ({' '.join(EXTENSIONS)})")
-    return sorted(found)
+class _Classes:
+    """The images of each class of a split. Links are followed, and no folder is read twice."""
+
+    def __init__(self) -> None:
+        self._read: dict[tuple[int, int], tuple[str, Path]] = {}
+        """Of each folder that was read, by device and inode: its class and its path."""
+
+    def images(self, folder: Path) -> list[Path]:
+        """Below the folder of a class, in the order of their paths; there is at least one."""
+        found: list[Path] = []
+        real, linked = [folder], list[Path]()
+        with _reading():
+            while real or linked:  # what a link leads to may lie here itself, and keeps its own name then
+                here = real.pop() if real else linked.pop(0)
+                if self._again(here, folder.name):
+                    continue
+                for entry in sorted(os.scandir(here), key=lambda entry: entry.name):
+                    if _hidden(entry.name):
+                        continue
+                    if entry.is_dir():
+                        (linked if entry.is_symlink() else real).append(Path(entry))
+                    elif entry.name.lower().endswith(EXTENSIONS):
+                        found.append(Path(entry))
+        if not found:
+            raise _wrong(folder, f"the class has no image ({' '.join(EXTENSIONS)})")
+        return sorted(found)
+
+    def _again(self, folder: Path, name: str) -> bool:
+        """Whether it was read before, for this class."""
+        state = folder.stat()
+        of_class, before = self._read.setdefault((state.st_dev, state.st_ino), (name, folder))
+        if of_class != name:
+            raise _wrong(folder, f"is the same folder as {before}, which is of class {of_class!r}")
+        return before != folder
 
 
 def _hidden(name: str) -> bool:
     return name.startswith(".")
 
 
-def _raise(error: OSError) -> None:
-    raise error
-
-
 def _stamp(file: Path, root: Path) -> str:
     with _reading():
         state = file.stat()
+    if not stat.S_ISREG(state.st_mode):  # a pipe would wait for somebody to write
+        raise _wrong(file, "is no file; remove it")
     return f"{file.relative_to(root)} {state.st_size} {state.st_mtime_ns}"
 
 
@@ -185,12 +212,8 @@ class Archive(Source):
         self._path = path
         keys = _keys(path)
         splits = [split for split in SPLITS if split != OPTIONAL or f"{split}_images" in keys]
-        labels = {split: self._labels(split) for split in splits}
-        self.num_classes = int(labels["train"].max()) + 1
-        if self.num_classes < 2:
-            raise _wrong(path, "train_labels has one class only; there must be two or more")
-        if empty := set(range(self.num_classes)) - set(labels["train"].tolist()):
-            raise _wrong(path, f"no training image has label {min(empty)}")
+        labels = {split: _whole(path, f"{split}_labels") for split in splits}
+        self.num_classes = _classes(path, labels["train"])
         for split, found in labels.items():
             if found.max() >= self.num_classes:
                 raise _wrong(path, f"{split}_labels has {found.max()}, and no training image has that label")
@@ -220,39 +243,49 @@ class Archive(Source):
             for place, image in enumerate(images)
         ]
 
-    def _labels(self, split: str) -> Any:
-        """int64 [N], N > 0."""
-        key = f"{split}_labels"
-        labels = _array(self._path, key)
-        if labels.dtype.kind not in "iu" or labels.shape not in ((len(labels),), (len(labels), 1)):
-            raise _wrong(
-                self._path,
-                f"{key} is {labels.dtype} {list(labels.shape)}, not one whole number for each image",
-            )
-        if not len(labels):
-            raise _wrong(self._path, f"{key} is empty")
-        if labels.min() < 0:
-            raise _wrong(self._path, f"{key} has {labels.min()}; labels count from 0")
-        return labels.reshape(-1).astype(np.int64)
+
+def _whole(path: Path, key: str) -> Any:
+    """The labels of a split: int64 [N], N > 0, from 0 on."""
+    labels = _array(path, key)
+    if labels.dtype.kind not in "iu" or labels.shape not in ((len(labels),), (len(labels), 1)):
+        raise _wrong(
+            path, f"{key} is {labels.dtype} {list(labels.shape)}, not one whole number for each image"
+        )
+    if not len(labels):
+        raise _wrong(path, f"{key} is empty")
+    if labels.min() < 0:
+        raise _wrong(path, f"{key} has {labels.min()}; labels count from 0")
+    if labels.max() > np.iinfo(np.int64).max:
+        raise _wrong(path, f"{key} has {labels.max()}; labels count from 0")
+    return labels.reshape(-1).astype(np.int64)
 
 
-def _keys(path: Path) -> set[str]:
-    with _unpacking(path) as arrays:
-        return set(arrays.files)
+def _classes(path: Path, train: Any) -> int:
+    """How many classes there are, each of which has a training image. train: `_whole`."""
+    found = np.unique(train)
+    if found[-1] != len(found) - 1:
+        missing = int((found != np.arange(len(found))).argmax())
+        raise _wrong(path, f"no training image has label {missing}, and one has {found[-1]}")
+    if len(found) < 2:
+        raise _wrong(path, "train_labels has one class only; there must be two or more")
+    return len(found)
+
+
+def _keys(path: Path) -> list[str]:
+    with _unpacking(path):
+        return npz_keys(path)
 
 
 def _array(path: Path, key: str) -> Any:
-    with _unpacking(path) as arrays:
-        if key not in arrays.files:
-            raise _wrong(path, f"there is no {key}; the keys are those of MedMNIST's files")
-        return np.atleast_1d(arrays[key])
+    if key not in _keys(path):
+        raise _wrong(path, f"there is no {key}; the keys are those of MedMNIST's files")
+    with _unpacking(path):
+        return np.atleast_1d(read_npz(path, key))
 
 
 @contextmanager
-def _unpacking(path: Path) -> Iterator[Any]:
+def _unpacking(path: Path) -> Iterator[None]:
     try:
-        # Not np.load, which leaves a torn file open and takes other kinds of files as well.
-        with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as arrays:
-            yield arrays
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise _wrong(path, f"is no whole .npz file ({' '.join(str(error).split())})") from error
+        yield
+    except (OSError, ValueError) as error:
+        raise _wrong(path, f"is no whole .npz file ({error})") from error

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from lpa3bench.api import LabelContext, Labels, LabelSet
+from lpa3bench.data.array_files import read_npz
 from lpa3bench.errors import DataError
 from lpa3bench_plugins.labels.confusion import describe_noise
 
@@ -135,9 +136,7 @@ def _pt(path: Path, keys: tuple[str, ...]) -> Any:
 
 
 def _npz(path: Path, keys: tuple[str, ...]) -> Any:
-    # Not np.load, which leaves a torn file open and takes other kinds of files as well.
-    with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as arrays:
-        return {key: arrays[key] for key in keys}
+    return {key: read_npz(path, key) for key in keys}
 
 
 _READERS = {".pt": _pt, ".npz": _npz}

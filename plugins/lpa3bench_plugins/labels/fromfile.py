@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import csv
-import zipfile
-import zlib
+from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from lpa3bench.api import LabelContext, Labels, LabelSet
+from lpa3bench.data.array_files import npz_keys, read_npy, read_npz
 from lpa3bench.errors import DataError
 from lpa3bench_plugins.labels.confusion import _UNLABELLED, describe_noise
 
@@ -20,7 +21,8 @@ from lpa3bench_plugins.labels.confusion import _UNLABELLED, describe_noise
 class FromFile(Labels):
     """Labels read from a file: a whole number for each training image, in the data set's order.
 
-    A label is a class from 0 to K − 1, or −1 for an image without one.
+    A label is a class from 0 to K − 1, or −1 for an image without one. Where the images of the data set have
+    names, and a column of a `.csv` has the same ones in another order, the file is refused.
 
     Args:
         path: `.npy`; `.npz`; `.csv` (one column, or several with a header); or `.txt` (numbers between white
@@ -44,19 +46,39 @@ class FromFile(Labels):
     def apply(self, clean: Tensor, ctx: LabelContext) -> LabelSet:
         """Raises DataError where the file is missing, cannot be read or does not fit the data set."""
         given = self._read(len(clean), ctx.num_classes)
+        self._check_order(ctx.ids)
         labelled = given != _UNLABELLED
         info = describe_noise(clean, given, labelled, num_classes=ctx.num_classes, nominal_rate=None)
         return LabelSet(given, labelled, {"kind": "FromFile", "file": Path(self.path).name, **info})
 
+    def _check_order(self, ids: tuple[str, ...] | None) -> None:
+        """Raises DataError where a column names the images, and not in their order."""
+        path = Path(self.path).expanduser()
+        if ids is None or path.suffix != ".csv":
+            return
+        for column in zip_longest(*_rows(path), fillvalue=""):
+            names = column[-len(ids) :]  # with or without a header
+            # By as much of a path as the file has: "train/cat/1.png", "cat/1.png", "1.png".
+            known = ["/".join(name.split("/")[-1 - names[0].count("/") :]) for name in ids]
+            if sorted(names) == sorted(known) and (place := _first_difference(names, known)) is not None:
+                raise DataError(
+                    f"FromFile.path: {path}: its rows are in another order than the images: label {place} "
+                    f"(counted from 0) is of {names[place]}, image {place} is {ids[place]}; sort the rows"
+                )
+
     def _read(self, count: int, num_classes: int) -> Tensor:
         path = Path(self.path).expanduser()
         try:
+            if path.exists() and not path.is_file():  # a pipe would wait for somebody to write
+                raise ValueError("it is no file")
             values = _READERS[path.suffix](path, self.key)
+            if values.dtype.kind not in _REAL:
+                raise ValueError(f"it holds {values.dtype} {list(values.shape)}, not a number for each image")
             with np.errstate(invalid="ignore"):  # NaN is found below
                 numbers = values.astype(np.int64)
         except FileNotFoundError as error:
             raise DataError(f"FromFile.path: there is no file {path.absolute()}") from error
-        except (OSError, ValueError, TypeError, EOFError, csv.Error, zipfile.BadZipFile, zlib.error) as error:
+        except (OSError, ValueError, csv.Error) as error:
             raise DataError(f"FromFile.path: {path}: {' '.join(str(error).split())}") from error
         if numbers.shape != (count,):
             raise DataError(
@@ -73,17 +95,24 @@ class FromFile(Labels):
 
 
 def _npy(path: Path, key: str | None) -> Any:
-    return np.load(path, allow_pickle=False)
+    return read_npy(path)
 
 
 def _npz(path: Path, key: str | None) -> Any:
-    with np.load(path, allow_pickle=False) as arrays:
-        return arrays[_choose(key, list(arrays.files))]
+    return read_npz(path, _choose(key, npz_keys(path)))
+
+
+def _rows(path: Path) -> list[list[str]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return [row for row in csv.reader(file) if row]
+
+
+def _first_difference(one: Sequence[str], other: Sequence[str]) -> int | None:
+    return next((place for place, (a, b) in enumerate(zip(one, other, strict=True)) if a != b), None)
 
 
 def _csv(path: Path, key: str | None) -> Any:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = [row for row in csv.reader(file) if row]
+    rows = _rows(path)
     header = rows.pop(0) if rows and not _is_number(rows[0][0]) else None
     if header is None and key is not None:
         raise ValueError(f"there is no header to find the key {key!r} in")
@@ -116,4 +145,6 @@ def _choose(key: str | None, names: list[str]) -> str:
     return key
 
 
+_REAL = "biuf"
+"""Kinds of dtypes that real numbers have."""
 _READERS = {".npy": _npy, ".npz": _npz, ".csv": _csv, ".txt": _txt}

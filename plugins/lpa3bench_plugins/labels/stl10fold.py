@@ -65,7 +65,10 @@ def _folds(root: Path) -> Tensor:
         )
     try:
         folds = torch.tensor([[int(word) for word in line.split()] for line in _lines(path)])
-    except ValueError as error:  # a word that is no number (or no text), lines of several lengths
+    except (
+        ValueError,
+        RuntimeError,
+    ) as error:  # no number, one too large, lines of several lengths
         raise _damaged(path, str(error)) from error
     if folds.shape != (FOLDS, EACH):
         raise _damaged(path, f"it holds {list(folds.shape)} places, not {FOLDS} lines of {EACH}")

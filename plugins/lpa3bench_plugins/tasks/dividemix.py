@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lpa3bench.api import DatasetSpec, Env, Labels, Model, Phase, Step, Task, ViewFunction
-from lpa3bench.data.sampler import Batch
+from lpa3bench.data.sampler import Batch, Sampler
 from lpa3bench.ops import (
     at_least_float32,
     linear_ramp,
@@ -188,7 +188,7 @@ class DivideMix(Task):
 
     def phases(self, epochs: int) -> tuple[Phase, ...]:
         """Warm-up and MixMatch. How long an epoch of the latter is depends on the split: half is planned."""
-        warmup = math.ceil(self.env.size / (2 * self.batch_size))
+        warmup = len(self._all(self.nets[0]))
         mixmatch = 2 * math.ceil(self.env.size / 2 / self.batch_size)
         phases = (
             Phase(WARM_UP, 0, warmup if self.warmup_epochs else 0),
@@ -216,12 +216,13 @@ class DivideMix(Task):
 
     def _all_labels(self, epoch: int) -> Iterator[Step]:
         """A pass over the training set for each network, in an order of its own."""
-        samplers = [
-            self.env.sampler(f"all/{net.name}", 2 * self.batch_size, drop_last=False) for net in self.nets
-        ]
+        samplers = [self._all(net) for net in self.nets]
         steps = len(samplers[0])
         for i, pair in enumerate(zip(*(sampler.one_pass() for sampler in samplers), strict=True)):
             yield Step(WARM_UP, tuple(Batch(batch.index, epoch) for batch in pair), epoch + i / steps)
+
+    def _all(self, net: Model) -> Sampler:
+        return self.env.sampler(f"all/{net.name}", 2 * self.batch_size, drop_last=False)
 
     def _clean_probability(self, net: Model) -> Tensor:
         """How likely each given label is right, as the network's losses have it: float64 [N]."""
@@ -241,7 +242,8 @@ class DivideMix(Task):
         env, clean = self.env, turn.clean > self.p_threshold
         sides = {"clean": clean.nonzero().flatten(), "noisy": (~clean).nonzero().flatten()}
         labelled, unlabelled = (
-            env.sampler(f"{name}/{turn.net.name}", self.batch_size, side, drop_last=False)
+            # A batch of one image is none of one: it comes in two views.
+            env.sampler(f"{name}/{turn.net.name}", self.batch_size, side, drop_last=False, least=1)
             if len(side)
             else None
             for name, side in sides.items()

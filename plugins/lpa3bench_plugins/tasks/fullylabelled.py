@@ -32,7 +32,7 @@ class FullyLabelled(Task):
 
     Args:
         batch_size: images per step; the last, smaller batch of a pass is used too, so that each image comes
-            exactly once.
+            exactly once. One image joins the batch before it, where the network cannot be trained on one.
         lr, momentum, weight_decay: of SGD.
 
     Raises:

@@ -28,7 +28,8 @@ class Supervised(Task):
     learning rate 1e-3 divided by ten at one half and at three quarters of the epochs, batches of 128.
 
     Args:
-        batch_size: images per step; the last, smaller batch of a pass is used too.
+        batch_size: images per step; the last, smaller batch of a pass is used too. One image joins the batch
+            before it, where the network cannot be trained on one (BatchNorm on maps of one place).
         optimizer: "adam", or "sgd" with `momentum` and `nesterov`.
         lr: learning rate at the start.
         momentum, nesterov: of SGD.

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 import re
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
@@ -160,6 +161,17 @@ def test_a_file_can_call_nothing(tmp_path: Path) -> None:
     assert (tmp_path / "made").exists()
 
 
+def test_a_file_that_says_that_it_holds_very_much_takes_no_memory(tmp_path: Path) -> None:
+    path = write(tmp_path, Small10) / "data_batch_2"
+    for bomb in (b"]r\xff\xff\xff\x3f.", b"\x8e\xff\xff\xff\xff\x0f\0\0\0ab."):
+        path.write_bytes(b"\x80\x04" + bomb)
+        tracemalloc.start()
+        with pytest.raises(DataError, match=f"{path} is damaged"):
+            Small10().load(tmp_path)
+        assert tracemalloc.get_traced_memory()[1] < 2**22, bomb
+        tracemalloc.stop()
+
+
 def test_verify_compares_with_the_official_checksums(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = write(tmp_path, Small10)
     (folder / "batches.meta").write_bytes(b"names")
@@ -167,16 +179,33 @@ def test_verify_compares_with_the_official_checksums(tmp_path: Path, monkeypatch
     with pytest.raises(DataError, match=re.escape(f"1 is damaged (MD5 {sums['data_batch_1']}, not c99")):
         Small10().verify(tmp_path)
 
-    monkeypatch.setattr(official.CIFAR10, "train_list", [[f, sums[f]] for f in Small10.files["train"]])
-    monkeypatch.setattr(official.CIFAR10, "test_list", [["test_batch", sums["test_batch"]]])
-    monkeypatch.setattr(
-        official.CIFAR10, "meta", {"filename": "batches.meta", "md5": sums["batches.meta"], "key": ""}
-    )
+    assert Small10().unofficial(tmp_path) == "data_batch_1, data_batch_2, test_batch: another MD5"
+    monkeypatch.setattr(Small10, "checksums", sums)
     assert Small10().verify(tmp_path) == {"train": 5, "test": 2}
+    assert Small10().unofficial(tmp_path) is None
+    monkeypatch.setattr(Small10, "checksums", {**sums, "data_batch_2": "0", "batches.meta": "0"})
+    assert Small10().unofficial(tmp_path) == "data_batch_2: another MD5", "classes' names are not trained on"
+    monkeypatch.setattr(Small10, "checksums", sums)
 
     (folder / "batches.meta").unlink()
     with pytest.raises(DataError, match=r"batches\.meta is not in"):
         Small10().verify(tmp_path)
+
+
+@pytest.mark.parametrize("dataset", [CIFAR10, CIFAR100])
+def test_checksums_are_torchvisions(dataset: type[CIFAR10] | type[CIFAR100]) -> None:
+    theirs = getattr(official, dataset.name)
+    expected = dict([*theirs.train_list, *theirs.test_list])
+    assert dataset.checksums == {**expected, theirs.meta["filename"]: theirs.meta["md5"]}
+    assert dataset.checksums.keys() > {file for split in dataset.files.values() for file in split}
+
+
+@pytest.mark.parametrize("labels", [[0.5, 1.0, 2.0], ["0", "1", "2"], [0, 1, 2**64 - 1]])
+def test_labels_that_are_no_whole_numbers(tmp_path: Path, labels: list[Any]) -> None:
+    path = write(tmp_path, Small10) / "data_batch_1"
+    path.write_bytes(pickle.dumps(content(Small10, 3) | {b"labels": labels}))
+    with pytest.raises(DataError, match=rf"{path} is damaged \(labels "):
+        Small10().load(tmp_path)
 
 
 def test_a_download_without_network_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

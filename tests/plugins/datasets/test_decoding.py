@@ -102,7 +102,7 @@ def test_other_parameters_are_kept_beside(load: Any, decoded: list[int], tmp_pat
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".json"])
-@pytest.mark.parametrize("damage", ["torn", "bit", "last bit", "empty", "gone", "text"])
+@pytest.mark.parametrize("damage", ["torn", "bit", "last bit", "empty", "gone", "text", "unclosed"])
 def test_a_damaged_cache_is_made_anew(
     load: Any, decoded: list[int], tmp_path: Path, suffix: str, damage: str
 ) -> None:
@@ -116,6 +116,7 @@ def test_a_damaged_cache_is_made_anew(
             "bit": whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :],
             "last bit": whole[:-3] + bytes([whole[-3] ^ 1]) + whole[-2:],  # of the .json: a digit
             "text": b'"no such thing"',
+            "unclosed": whole.replace(b")", b" ", 1).replace(b"]", b" ", 1),  # of the shape, of the means
         }.get(damage, b"")
     )
     if damage == "gone":

@@ -13,6 +13,7 @@ import torch
 from torchvision import datasets as official
 
 from lpa3bench.errors import DataError
+from lpa3bench_plugins.datasets import fashion
 from lpa3bench_plugins.datasets.fashion import FashionMNIST
 
 COUNTS = {"train": 4, "t10k": 3}
@@ -117,6 +118,17 @@ def test_verify_sees_one_wrong_byte(tmp_path: Path) -> None:
     Small().load(tmp_path)
     with pytest.raises(DataError, match=re.escape(f"{path} is damaged (its contents' MD5 is ")):
         Small().verify(tmp_path)
+    assert Small().unofficial(tmp_path) == "t10k-images-idx3-ubyte: contents of another MD5"
+
+
+def test_what_unpacks_to_very_much_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fashion, "_LONGEST", 4000)
+    write(tmp_path, packed=True)
+    Small().load(tmp_path)
+    path = tmp_path / "t10k-images-idx3-ubyte.gz"
+    path.write_bytes(gzip.compress(bytes(10**6)))
+    with pytest.raises(DataError, match=re.escape(f"{path} is damaged (it holds more than 4,000 bytes)")):
+        Small().load(tmp_path)
 
 
 def test_the_real_set(real: Callable[..., Path]) -> None:

@@ -121,7 +121,7 @@ def test_a_missing_file(tmp_path: Path) -> None:
         ({"val_images": np.zeros((3, 28, 28), np.float32)}, "val_images is float32"),
         ({"val_labels": np.zeros((3, 2), np.uint8)}, "val_labels is not 3 classes"),
         ({"test_labels": np.full((4, 1), 2, np.uint8)}, "test_labels is not 4 classes"),
-        ({"test_labels": np.full((4, 1), None)}, "allow_pickle"),
+        ({"test_labels": np.full((4, 1), None)}, "it holds Python objects"),
     ],
 )
 def test_a_file_of_something_else(
@@ -152,7 +152,9 @@ def test_verify_compares_with_the_official_checksum(tmp_path: Path, small: dict[
     found = hashlib.md5(path.read_bytes()).hexdigest()
     with pytest.raises(DataError, match=f"MD5 {found}, not 750601b1f35ba3300ea97c75c52ff8f6"):
         medmnist.BreastMNIST().verify(tmp_path)
+    assert medmnist.BreastMNIST().unofficial(tmp_path) == "breastmnist.npz: another MD5"
     small["breastmnist"]["MD5"] = found
+    assert medmnist.BreastMNIST().unofficial(tmp_path) is None
     assert medmnist.BreastMNIST().verify(tmp_path) == COUNTS
 
 

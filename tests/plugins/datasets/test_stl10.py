@@ -124,12 +124,11 @@ def test_verify_compares_with_the_official_checksums(tmp_path: Path, monkeypatch
     sums = {path.name: hashlib.md5(path.read_bytes()).hexdigest() for path in folder.iterdir()}
     with pytest.raises(DataError, match=re.escape(f"MD5 {sums['train_X.bin']}, not 918c2871b30a85fa0")):
         Small().verify(tmp_path)
-    train = ["train_X.bin", "train_y.bin", "unlabeled_X.bin"]
-    monkeypatch.setattr(official.STL10, "train_list", [[file, sums[file]] for file in train])
-    monkeypatch.setattr(
-        official.STL10, "test_list", [[file, sums[file]] for file in ("test_X.bin", "test_y.bin")]
-    )
+    assert dict([*official.STL10.train_list, *official.STL10.test_list]) == STL10.checksums
+    assert str(Small().unofficial(tmp_path)).startswith("train_X.bin, train_y.bin, ")
+    monkeypatch.setattr(Small, "checksums", {file: sums[file] for file in STL10.checksums})
     assert Small().verify(tmp_path) == {"train": 8, "test": 2}
+    assert Small().unofficial(tmp_path) is None
     (folder / "unlabeled_X.bin").unlink()
     with pytest.raises(DataError, match=r"unlabeled_X\.bin is not in"):
         Small().verify(tmp_path)

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -84,9 +87,66 @@ def test_what_is_wrong_is_said(tmp_path: Path, name: str, content: str, message:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("values", "what"),
+    [
+        (np.array([0, 1, 2, 2, 1, 0j]), "complex128"),
+        (np.array(["0", "1", "2", "2", "1", "0"]), "<U1"),
+        (np.array([0, 1, 2, 2, 1, 0], "M8[s]"), r"datetime64\[s\]"),
+        (np.zeros(6, [("a", "i4")]), ""),
+    ],
+)
+@pytest.mark.parametrize("packed", [False, True])
+def test_what_is_no_number_is_no_label(tmp_path: Path, values: Any, what: str, packed: bool) -> None:
+    path = tmp_path / ("a.npz" if packed else "a.npy")
+    if packed:
+        np.savez(path, values)
+    else:
+        np.save(path, values)
+    with pytest.raises(DataError, match=rf"^FromFile\.path: {path}: it holds .*{what}.* \[6\], not a number"):
+        read(path)
+
+
+@pytest.mark.parametrize("name", ["a.npy", "a.npz", "a.csv", "a.txt"])
+def test_a_pipe_is_not_waited_for(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(DataError, match=rf"{name}: it is no file"):
+        read(tmp_path / name)
+    assert FromFile(path=str(tmp_path / name)).content(tmp_path, 0) == b""
+
+
+IDS = tuple(f"train/{name}/{i}.png" for name in ("ant", "bee") for i in range(3))
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3])
+@pytest.mark.parametrize("header", ["file,label\n", ""])
+def test_rows_that_name_the_images_are_in_their_order(tmp_path: Path, parts: int, header: str) -> None:
+    path = tmp_path / "a.csv"
+    labels = FromFile(path=str(path), key="label" if header else None)
+    ctx = replace(context(3), ids=IDS)
+    names = ["/".join(name.split("/")[-parts:]) for name in IDS]
+    own = [f"{name},{y}\n" if header else f"{y}\n" for name, y in zip(names, OWN, strict=True)]
+    path.write_text(header + "".join(own))
+    assert labels.apply(CLEAN, ctx).given.tolist() == OWN
+    path.write_text(header + "".join(own[::-1]))
+    if not header:
+        assert labels.apply(CLEAN, ctx).given.tolist() == OWN[::-1]
+        return
+    assert labels.apply(CLEAN, context(3)).given.tolist() == OWN[::-1], "nobody knows the names"
+    with pytest.raises(DataError, match=r"a\.csv: its rows are in another order than the images: label 0 "):
+        labels.apply(CLEAN, ctx)
+
+
+def test_a_column_of_other_names_says_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("who,label\n" + "".join(f"person {y},{y}\n" for y in OWN))
+    made = FromFile(path=str(path), key="label").apply(CLEAN, replace(context(3), ids=IDS))
+    assert made.given.tolist() == OWN
+
+
 def test_pickled_objects_are_not_read(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.array([0, 1, 2, 2, 1, 0], dtype=object), allow_pickle=True)
-    with pytest.raises(DataError, match="allow_pickle"):
+    with pytest.raises(DataError, match="holds Python objects"):
         read(tmp_path / "a.npy")
 
 

@@ -26,6 +26,8 @@ def test_four_files_the_same_each_time(tmp_path: Path) -> None:
     assert "margin 0.25" in text
     assert "colour" in text
     assert "rotation" not in text  # it was not measured
+    assert "the attacked network 90.0 %" in text
+    assert "can refute (b) and not show it" in " ".join(text.split())
     width, height = Image.open(one[3]).size
     assert height > width > 1000
 
@@ -46,6 +48,13 @@ def test_every_measure_stands_in_the_text_with_n_and_meaning() -> None:
         assert f"| {one['n']} |" in row
     assert any("| 0.9 bits | [0.8, 0.95] (Wilson) | 20 |" in row for row in rows)
     assert any("| 90.0 % | [80.0, 95.0] (Wilson) | 20 |" in row for row in rows)
+
+
+def test_what_a_lower_bound_shows_and_how_good_the_networks_are_is_said() -> None:
+    text = card_markdown(card())
+    assert "- accuracy, the attacked network: **90.0 %**" in text
+    assert "they can refute (b), where much is found that is no label, and never show it" in text
+    assert "Below 70 % of held-out images right neither it nor the judge would do" in text
 
 
 def test_what_plugins_say_is_escaped(tmp_path: Path) -> None:

@@ -148,7 +148,7 @@ def test_everything_can_be_read_without_a_script() -> None:
         "PES.lambda_u: 75.0 → 37.5",
         "▼ −1.10 ≠ against FixMatch: worse; not the augmenter alone differs",
         "4.32 k against 1.44 k (× 3.00)",
-        "the method stopped at the baseline's cost: 90.00 against 91.00 %, +0.67 points (not testable)",
+        "the method stopped at the baseline's cost: 90.00 against 91.00 %, +0.67 points (p 0.75, not",
         "to come to the baseline's final score: the method did in 2 of 3 pairs; medians 2 k against 1 k",
         "66 s against 60 s (× 1.10); the surroundings differ, so seconds do not compare",
         "66 s against 60 s (× 1.10) seconds of the baseline",
