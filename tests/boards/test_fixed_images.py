@@ -57,7 +57,7 @@ def test_a_cell_has_the_interval_over_seeds_and_images_beside_that_over_seeds() 
     assert found
     assert (found.seeds, found.images, found.difference) == (3, 40, pytest.approx(0.375))
     assert found.low < 0.375 < found.high
-    told = json.loads(board_json(board))["cells"][1]["comparison"]["seeds_and_images"]
+    told = json.loads(board_json(board))["cells"][1]["comparisons"][0]["seeds_and_images"]
     assert (told["low"], told["high"]) == (found.low, found.high)
     assert repr(found.low) in board_csv(board)
     page = board_page(board)
