@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from readme_parts.measured import DIGITS, single
-from readme_parts.page import board, cells, p_value, percent, table
+from readme_parts.measured import DIGITS, against, outcome
+from readme_parts.page import board, cells, percent, table
 from readme_parts.paper import counted, published
 
 PAIRS = {
@@ -84,7 +84,7 @@ def convergence() -> str:
     of = cells(board("digits"))
     rows = []
     for column, name in DIGITS.items():
-        (passes,) = (c for c in of["lpa3", column]["comparison"]["costs"] if c["axis"] == "passes")
+        (passes,) = (c for c in against(of["lpa3", column])["costs"] if c["axis"] == "passes")
         reach = passes["to_target"]
         ratio = "more than half never do" if reach["ratio"] is None else f"{reach['ratio']:.1f} ×"
         whole = of["lpa3", column]["passes"] / of["none", column]["passes"]
@@ -94,14 +94,12 @@ def convergence() -> str:
 
 
 def equal_cost() -> str:
-    """LP-A3 less plain training for as many passes; single tests."""
-    rows = []
+    """LP-A3 less plain training for as many passes, as the board compares them."""
+    of, rows = cells(board("digits")), []
     for column, name in DIGITS.items():
-        test = single("lpa3", "equal_cost", column).test
-        assert test.difference is not None
-        assert test.p is not None
-        rows.append([name, percent(test.difference, sign=True), p_value(test.p), str(test.n)])
-    return table(["digits", "LP-A3 less the task alone at its cost, points", "p, single test", "pairs"], rows)
+        found = against(of["lpa3", column], "equal_cost")
+        rows.append([name, percent(found["difference"], sign=True), outcome(found), str(found["n"])])
+    return table(["digits", "LP-A3 less the task alone at its cost, points", "shown", "pairs"], rows)
 
 
 def cost() -> str:

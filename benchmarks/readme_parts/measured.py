@@ -63,12 +63,17 @@ def _against_none(name: str, columns: dict[str, str], rows: list[str], *, passes
     return table(["", *columns.values(), "n", *more], lines)
 
 
+def against(cell: Any, other: str = "none") -> Any:
+    """The board's comparison of the cell's row with another one in its column; None: it makes none."""
+    return next((found for found in cell["comparisons"] if found["baseline"] == other), None)
+
+
 def _score(cell: Any) -> str:
-    score, against = percent(cell["mean"], cell["std"]), cell["comparison"]
-    if not against or against["difference"] is None:
+    score, found = percent(cell["mean"], cell["std"]), against(cell)
+    if not found or found["difference"] is None:
         return score
-    difference = percent(against["difference"], against["std"], sign=True)
-    return f"{score} ({f'**{difference}**' if against['verdict'] in CLAIMED else difference})"
+    difference = percent(found["difference"], found["std"], sign=True)
+    return f"{score} ({f'**{difference}**' if found['verdict'] in CLAIMED else difference})"
 
 
 def _counts(numbers: Any) -> str:
@@ -113,9 +118,9 @@ def verdicts() -> str:
     for column, name in DIGITS.items():
         for verdict in CLAIMED:
             rows = [
-                f"{ROWS[row]} ({percent(against['difference'], sign=True)})"
+                f"{ROWS[row]} ({percent(found['difference'], sign=True)})"
                 for row in ROWS
-                if (against := by_place[row, column]["comparison"]) and against["verdict"] == verdict
+                if (found := against(by_place[row, column])) and found["verdict"] == verdict
             ]
             if rows:
                 told.append(f"{name}: {verdict} with {', '.join(rows)}")
@@ -124,7 +129,7 @@ def verdicts() -> str:
 
 def correction() -> str:
     """The board's own sentences on its tests."""
-    return " ".join(note for note in board("digits")["notes"] if "Holm" in note)
+    return " ".join(note for note in board("digits")["notes"] if "correction" in note)
 
 
 @cache
@@ -141,14 +146,18 @@ def _cell_name(cell: Any) -> str:
 
 
 def rivals() -> str:
-    """LP-A3 on FixMatch less each of the controls; single tests, uncorrected."""
+    """LP-A3 on FixMatch less each of the controls, as the board compares them."""
+    cell = cells(board("digits"))["lpa3", "fixmatch"]
     told = []
     for row, name in RIVALS.items():
-        test = single("lpa3", row, "fixmatch").test
-        assert test.difference is not None
-        assert test.p is not None
-        told.append(f"{name} {percent(test.difference, sign=True)}, {p_value(test.p)}")
+        found = against(cell, row)
+        told.append(f"{name} {percent(found['difference'], sign=True)}, {outcome(found)}")
     return f"LP-A3 on FixMatch less {'; less '.join(told)}."
+
+
+def outcome(of: Any) -> str:
+    """Verdict, and p after the board's correction: `worse (p 0.018)`."""
+    return of["verdict"] if of["p_holm"] is None else f"{of['verdict']} ({p_value(of['p_holm'])})"
 
 
 def other_images() -> str:

@@ -58,7 +58,7 @@ def test_the_digits_are_those_of_the_board(parts: dict[str, str]) -> None:
     shown = of["lpa3", "fixmatch"]
     assert f"| LP-A3 | {percent(of['lpa3', 'supervised']['mean'])} ± " in parts["digits"]
     assert f" {percent(shown['mean'], shown['std'])} (" in parts["digits"]
-    claimed = [c for c in of.values() if c["comparison"] and c["comparison"]["verdict"] in measured.CLAIMED]
+    claimed = [c for c in of.values() if (a := measured.against(c)) and a["verdict"] in measured.CLAIMED]
     mine = [c for c in claimed if c["row"] in measured.ROWS and c["column"] in measured.DIGITS]
     assert parts["digits"].count("(**") == len(mine)
 
@@ -70,12 +70,12 @@ def test_each_task_is_set_beside_cross_entropy_at_its_own_cost(parts: dict[str, 
     assert by_task["PES, 50 % noise"].endswith("| 81 k |")
 
 
-def test_a_single_test_is_that_of_compare(parts: dict[str, str]) -> None:
-    found = measured.single("lpa3", "equal_cost", "fixmatch")
-    assert found.badge == "other settings too"  # the stretched schedule
-    assert found.test.difference
-    assert f"plain training at its cost {percent(found.test.difference, sign=True)}" in parts["digits.rivals"]
-    assert found.test.difference < 0
+def test_what_stands_against_the_controls_is_the_boards_verdict(parts: dict[str, str]) -> None:
+    found = measured.against(cells(measured.board("digits"))["lpa3", "fixmatch"], "equal_cost")
+    assert found["difference"] < 0
+    told = f"plain training at its cost {percent(found['difference'], sign=True)}, {found['verdict']}"
+    assert told in parts["digits.rivals"]
+    assert measured.outcome({"verdict": "not testable", "p_holm": None}) == "not testable"
 
 
 # ---------------------------------------------------------------------------------------------- by counting

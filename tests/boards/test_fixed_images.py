@@ -7,10 +7,11 @@ import json
 import pytest
 from support.shipped_configs import loaded
 from support.small_boards import LPA3, TOML, board_of
-from support.small_records import small_record
+from support.small_records import changed, small_record
 
 from lpa3bench.boards.definition import load_definition
-from lpa3bench.records import Record
+from lpa3bench.boards.placing import places
+from lpa3bench.records import Record, read_record
 from lpa3bench.report.board_json import board_json
 from lpa3bench.report.csv_table import board_csv
 from lpa3bench.report.html.page import board_page
@@ -56,7 +57,7 @@ def test_a_cell_has_the_interval_over_seeds_and_images_beside_that_over_seeds() 
     assert found
     assert (found.seeds, found.images, found.difference) == (3, 40, pytest.approx(0.375))
     assert found.low < 0.375 < found.high
-    told = json.loads(board_json(board))["cells"][1]["comparison"]["seeds_and_images"]
+    told = json.loads(board_json(board))["cells"][1]["comparisons"][0]["seeds_and_images"]
     assert (told["low"], told["high"]) == (found.low, found.high)
     assert repr(found.low) in board_csv(board)
     page = board_page(board)
@@ -89,6 +90,26 @@ def test_the_shipped_boards_name_what_always_happens(board: str, configs: list[s
     for config in configs:
         weak = str(loaded(config).experiment().spec.weak)
         assert weak.removesuffix(", filled by reflection") in text, config
+
+
+@pytest.mark.parametrize(
+    ("config", "has_place"),
+    [
+        ({}, True),  # made before there were other splits
+        ({"Digits.split": "0"}, True),
+        ({"Digits.split": "1"}, False),
+        ({"run.weak": "@WeakView()", "WeakView.pad": "0"}, False),
+    ],
+)
+def test_the_board_of_digits_is_of_its_first_split_and_its_weak_view(
+    config: dict[str, str], has_place: bool
+) -> None:
+    folder = shipped("leaderboards") / "digits"
+    path = next((folder / "results").glob("digits-supervised-clean-*-s100.json"))
+    record = read_record(path)
+    assert not record.config.keys() & {"Digits.split"}
+    other = changed(record, config={**record.config, **config})
+    assert bool(places(load_definition(folder), other)) == has_place
 
 
 def test_rows_without_an_augmenter_are_called_by_what_is_left() -> None:
