@@ -73,9 +73,7 @@ def test_split(golden: dict[str, np.ndarray], rate: str, options: dict[str, Any]
     one, two = (network_of_losses(raw, given) for raw in (raw_losses[0].flip(0), raw_losses[0]))
     task = DivideMix(warmup_epochs=0, **options)
     seed = SimpleNamespace(child=lambda: int(golden["gmm/numpy_seed"]))
-    env = recorded(
-        task, one, two, given=given, num_classes=2, epochs=7, draws={"dividemix/mixture": seed}
-    )
+    env = recorded(task, one, two, given=given, num_classes=2, epochs=7, draws={"dividemix/mixture": seed})
     for epoch, raw in enumerate(raw_losses):
         two.logits.data = network_of_losses(raw, given).logits.data
         next(task.batches(epoch))
@@ -140,9 +138,7 @@ class Prepared:
         models = self.env.models
         self.task.turn = Turn(models["net1"], models["net2"], self.clean)
         sides = (self.everything[: self.labelled], self.everything[self.labelled :])
-        return self.task.update(
-            Step(MIXMATCH, tuple(Batch(side, 0) for side in sides), time), self.env.views
-        )
+        return self.task.update(Step(MIXMATCH, tuple(Batch(side, 0) for side in sides), time), self.env.views)
 
 
 @pytest.mark.parametrize(("precision", "tolerance"), PRECISIONS)

@@ -38,9 +38,7 @@ class Double(LPA3):
 
 @pytest.mark.parametrize("ratio_no", range(5))
 @pytest.mark.parametrize(("precision", "temperature"), [("f64", 1.0), ("f32", 1.0), ("f32", 2.0)])
-def test_whole_run(
-    golden: dict[str, np.ndarray], precision: str, ratio_no: int, temperature: float
-) -> None:
+def test_whole_run(golden: dict[str, np.ndarray], precision: str, ratio_no: int, temperature: float) -> None:
     """The recorded logits were divided by a temperature of 1; twice as large, they must be divided by 2."""
     tolerance = PRECISIONS[precision]
     ratio = float(golden["ratios"][ratio_no])

@@ -9,7 +9,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lpa3bench.api import Augmenter, Backbone, DatasetSpec, Output, SlotName, Task, TrainLabels, View, WeakView
+from lpa3bench.api import (
+    Augmenter,
+    Backbone,
+    DatasetSpec,
+    Output,
+    SlotName,
+    Task,
+    TrainLabels,
+    View,
+    WeakView,
+)
 from lpa3bench.config.experiment import Experiment
 from lpa3bench.data.image_store import ImageStore
 from lpa3bench.data.sampler import Sampler
