@@ -303,6 +303,28 @@ def test_an_outer_no_grad_changes_nothing_and_no_graph_escapes(net: Net) -> None
     assert all(parameter.grad is None for parameter in net.parameters())
 
 
+def test_a_share_of_all_that_are_searched_weighs_its_loss_by_it(net: Net) -> None:
+    z = (images() - MEAN) / STD
+    reference = attack.make_reference(net(z))
+    losses = []
+    for share in ({}, {"share": 0.25}):
+        _, last = attack.search(
+            net, z, start_noise(z), reference, box=BOX, options=attack.Options(iterations=1), **share
+        )
+        assert last is not None
+        losses.append(float(last.loss))
+    assert losses[1] == losses[0] / 4 != 0
+
+
+def test_the_perturbation_keeps_the_precision_of_the_images(net: Net) -> None:
+    z = ((images() - MEAN) / STD).half()
+    reference = attack.make_reference(net.half()(z))
+    box = attack.Box.of(MEAN.half(), STD.half())
+    noise = start_noise(z.float())
+    delta, _ = attack.search(net, z, noise, reference, box=box, options=attack.Options(iterations=2))
+    assert delta.dtype == torch.float16
+
+
 def test_reference_rows(net: Net) -> None:
     rows = torch.tensor([0, 3, 4])
     output = net((images() - MEAN) / STD)
