@@ -180,6 +180,14 @@ def test_autocast_does_not_reach_the_distance() -> None:
         assert torch.equal(before, after)
 
 
+def test_without_a_temperature_it_is_one(net: Net) -> None:
+    output = net(images())
+    label = output.logits.argmax(1)
+    expected = output.logits.log_softmax(1).max(1).values
+    torch.testing.assert_close(attack.label_logp(output.logits, label), expected)
+    torch.testing.assert_close(attack.make_reference(output).logp, expected)
+
+
 def test_label_logp_survives_underflow() -> None:
     logits = torch.tensor([[0.0, 200.0], [5.0, 5.0]]).half()
     found = attack.label_logp(logits, torch.tensor([0, 1]), temperature=0.5)
