@@ -31,6 +31,11 @@ def test_lowest_takes_the_lowest_and_the_first_of_equals(scores: list[float], da
     assert lowest(torch.tensor(scores, dtype=torch.float64), count).tolist() == expected
 
 
+def test_equal_scores_go_by_place_however_many_there_are() -> None:
+    scores = (torch.arange(10_000) % 2).float()  # short lists are sorted stably anyhow
+    assert torch.equal(lowest(scores, 700), torch.arange(0, 1400, 2))
+
+
 def test_divergences_by_hand() -> None:
     now, before = torch.tensor([[0.25, 0.75]]), torch.tensor([[0.5, 0.5]])
     forward = 0.25 * math.log(0.25 / 0.5) + 0.75 * math.log(0.75 / 0.5)
