@@ -180,6 +180,14 @@ def test_autocast_does_not_reach_the_distance() -> None:
         assert torch.equal(before, after)
 
 
+def test_without_a_temperature_it_is_one(net: Net) -> None:
+    output = net(images())
+    label = output.logits.argmax(1)
+    expected = output.logits.log_softmax(1).max(1).values
+    torch.testing.assert_close(attack.label_logp(output.logits, label), expected)
+    torch.testing.assert_close(attack.make_reference(output).logp, expected)
+
+
 def test_label_logp_survives_underflow() -> None:
     logits = torch.tensor([[0.0, 200.0], [5.0, 5.0]]).half()
     found = attack.label_logp(logits, torch.tensor([0, 1]), temperature=0.5)
@@ -301,6 +309,28 @@ def test_an_outer_no_grad_changes_nothing_and_no_graph_escapes(net: Net) -> None
     assert torch.equal(found, expected)
     assert not any(value.requires_grad for value in (found, *last))
     assert all(parameter.grad is None for parameter in net.parameters())
+
+
+def test_a_share_of_all_that_are_searched_weighs_its_loss_by_it(net: Net) -> None:
+    z = (images() - MEAN) / STD
+    reference = attack.make_reference(net(z))
+    losses = []
+    for share in ({}, {"share": 0.25}):
+        _, last = attack.search(
+            net, z, start_noise(z), reference, box=BOX, options=attack.Options(iterations=1), **share
+        )
+        assert last is not None
+        losses.append(float(last.loss))
+    assert losses[1] == losses[0] / 4 != 0
+
+
+def test_the_perturbation_keeps_the_precision_of_the_images(net: Net) -> None:
+    z = ((images() - MEAN) / STD).half()
+    reference = attack.make_reference(net.half()(z))
+    box = attack.Box.of(MEAN.half(), STD.half())
+    noise = start_noise(z.float())
+    delta, _ = attack.search(net, z, noise, reference, box=box, options=attack.Options(iterations=2))
+    assert delta.dtype == torch.float16
 
 
 def test_reference_rows(net: Net) -> None:

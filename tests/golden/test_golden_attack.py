@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,12 +16,13 @@ from support.golden_network import (
     relative,
     small_network,
 )
+from support.recorded_draws import recorded, start_noise
 from torch import Tensor
 
 from lpa3bench import attack
 from lpa3bench.nn.batchnorm import bn_domain
-from lpa3bench.runtime.distributed import ALONE
 from lpa3bench_plugins.augmenters.lpa3 import LPA3
+from lpa3bench_plugins.tasks.supervised import Supervised
 
 CASES = (
     "fixmatch_nobn",
@@ -199,38 +199,43 @@ def test_float32_one_iteration_at_a_time(name: str) -> None:
 
 def test_float64_plugin_end_to_end(name: str) -> None:
     """The augmenter itself, from byte images to x', selecting the rows that the golden case attacks."""
-    case = Case(name, torch.float64)  # fresh running statistics do not matter in train mode
-    mask = placed(case.setting["attack_mask"])
-    mean, std = (placed(case.setting[key]).view(3, 1, 1) for key in ("mean", "std"))
-    x = placed(case.setting["x_u8"]).permute(0, 3, 1, 2).double() / 255
+    case = Case(name, torch.float64)
+    mask, temperature = placed(case.setting["attack_mask"]), float(case.setting["T"])
     lpa3 = LPA3(
-        margin=case.options.margin,
-        iterations=case.options.iterations,
-        lam=case.options.lam,
-        temperature=case.options.temperature,
+        margin=float(case.setting["bound"]),
+        iterations=int(case.setting["K"]),
+        lam=float(case.setting["lam"]),
+        temperature=temperature,
         ratio=float(mask.double().mean()),
     )
-    model = SimpleNamespace(
-        mean=mean, std=std, normalise=lambda x: (x - mean) / std, from_normalised=case.forward
+    momentum = PES_MOMENTUM if name.startswith("pes") else FIXMATCH_MOMENTUM
+    network = small_network(below(case.setting, "weights"), momentum=momentum, dtype=torch.float64)
+    x = placed(case.setting["x_u8"]).permute(0, 3, 1, 2)
+    env = recorded(
+        Supervised(),
+        network,
+        given=torch.zeros(len(x), dtype=torch.int64),
+        num_classes=10,
+        images=x.cpu(),
+        draws={"augment/positives/net": start_noise(case.tensor("noise_drawn"))},
+        normalisation=(case.setting["mean"], case.setting["std"]),
+        slots={"positives": lpa3},
     )
-    if not mask.all():
-        env = SimpleNamespace(size=len(x), spec=SimpleNamespace(num_classes=10), device=DEVICE)
-        lpa3.setup(env)
-        assert lpa3.bank is not None
-        # A first visit lowers the scores of the samples to attack below the others' (which stay 0).
-        attacked = mask.nonzero().squeeze(1)
-        lpa3.bank.update(attacked, torch.full((len(attacked), 10), 0.1, device=DEVICE))
-        lpa3.bank.update(attacked, torch.eye(10, device=DEVICE)[: len(attacked)])
-    ctx = SimpleNamespace(
-        model=model,
-        index=torch.arange(len(x), device=DEVICE),
-        target=None,
-        copies=1,
-        step=0,
-        pass_no=0,
-        draws=SimpleNamespace(uniform=lambda size, low, high, like: case.tensor("noise_drawn")),
-        processes=ALONE,
-    )
-    view = lpa3.generate(x, ctx)
+    bank = env.views.state_dict()["augmenters"]["positives/net"]["bank"]
+    if bank is not None:
+        bank["scores"][mask] = -1.0
+    model, index = env.models["net"], torch.arange(len(x), device=DEVICE)
+    view = env.views("positives", model, x.double() / 255, index=index, target=None)
+    assert view is not None
     assert view.rows.tolist() == mask.nonzero().squeeze(1).tolist()
-    assert relative((view.x - mean) / std, case.golden["x_adv"]) <= 1e-9
+    assert view.domain == "aux"
+    assert relative(model.normalise(view.x), case.golden["x_adv"]) <= 1e-9
+    assert relative(view.info["distance"], case.trace["lpips_mean"][-1]) <= 1e-9
+    assert relative(view.info["logp_drop"], case.trace["gap_per_sample"][-1].mean()) <= 1e-9
+    assert view.info["selected"] == float(mask.double().mean())
+    if bank is not None:
+        seen = torch.from_numpy(case.golden["logits_original"] / temperature).softmax(1)
+        assert relative(bank["probabilities"], seen.numpy()) <= 1e-6
+    state = golden_state(network)
+    for key, golden in below(case.golden, "buffers_final").items():
+        assert relative(state[key], golden) <= 1e-9, key

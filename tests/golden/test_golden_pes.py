@@ -9,17 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from support.golden_files import DEVICE, placed
+from support.golden_files import placed
 from support.golden_network import PES_MOMENTUM, below, golden_state, relative, small_network
-from support.recorded_draws import Checked, RecordedEnvironment
-from torch import Tensor
+from support.recorded_draws import Checked, RecordedLogits, recorded, start_noise, tags
 
-from lpa3bench.api import DatasetSpec, Step, TrainLabels, WeakView
-from lpa3bench.config.experiment import Experiment
-from lpa3bench.data.image_store import ImageStore
+from lpa3bench.api import Step
 from lpa3bench.data.sampler import Batch
-from lpa3bench.ops import cosine, linear_ramp, soft_cross_entropy, squared_error
-from lpa3bench_plugins.tasks import pes
+from lpa3bench_plugins.tasks import mixmatch, pes
 from lpa3bench_plugins.tasks.mixmatch import MIXMATCH
 from lpa3bench_plugins.tasks.pes import PES
 
@@ -30,20 +26,42 @@ def golden() -> dict[str, np.ndarray]:
         return dict(archive)
 
 
-@pytest.mark.parametrize("case", [0, 1])
-def test_split(golden: dict[str, np.ndarray], case: int) -> None:
+def test_defaults(golden: dict[str, np.ndarray]) -> None:
+    """Where the tests leave a parameter out, the released value is the default."""
+    cfg = {name: value.item() for name, value in below(golden, "step/cfg").items() if value.ndim == 0}
+    task, attack = PES(), Checked()
+    assert task.warmup_epochs == cfg["T1"] == int(golden["loss/T1"])
+    assert task.temperature == cfg["T_sharpen"]
+    assert task.batch_size == int(golden["split/case0/batch_size"])
+    assert (task.alpha, task.alpha_late) == (cfg["alpha"], golden["step/pes/epoch151/alpha_used"])
+    assert (task.lr, task.momentum, task.weight_decay) == tuple(
+        cfg[name] for name in ("lr", "momentum", "weight_decay")
+    )
+    assert (attack.options.margin, attack.options.lam) == (cfg["bound"], cfg["lam"])
+
+
+# -------------------------------------------------------------------------------------------------- split
+@pytest.mark.parametrize(("case", "options"), [(0, {}), (1, {"batch_size": 32})])
+def test_split(golden: dict[str, np.ndarray], case: int, options: dict[str, Any]) -> None:
+    """The first step of an epoch, on the recorded logits of two views of every image."""
     stored = below(golden, f"split/case{case}")
     given = placed(stored["noisy_labels"])
-    views = [placed(stored[f"logits_view{v}"]).softmax(1) for v in (1, 2)]
-    mean = (views[0] + views[1]) / 2
-    assert relative(mean, stored["mean_softmax"]) <= 2e-6
-    believed = pes.confident(mean, given)
-    assert believed.nonzero().flatten().tolist() == stored["confident_idx"].tolist()
-    assert (~believed).nonzero().flatten().tolist() == stored["unconfident_idx"].tolist()
-    weights = pes.class_weights(given[believed], int(stored["num_class"]), cap=3.0)
-    np.testing.assert_array_equal(weights.cpu().numpy(), stored["class_weights_f32"])
-    shares = pes.batch_shares(int(believed.sum()), int((~believed).sum()), int(stored["batch_size"]))
+    images = [(tags(len(given), kind).float() / 255).to(given.device) for kind in (1, 2)]
+    network = RecordedLogits(
+        torch.cat(images), torch.cat([placed(stored[f"logits_view{view}"]) for view in (1, 2)])
+    )
+    task = PES(warmup_epochs=0, head_epochs=0, **options)
+    views: list[torch.Tensor] = []
+    env = recorded(task, network, given=given, num_classes=int(stored["num_class"]), views=views)
+    for index in torch.split(torch.arange(len(given)), 4 * int(stored["batch_size"])):
+        views += [image[index] for image in images]
+    step = next(iter(task.batches(0)))
+    assert env.subsets["confident"] == stored["confident_idx"].tolist()
+    assert env.subsets["unconfident"] == stored["unconfident_idx"].tolist()
+    np.testing.assert_array_equal(task.weights.cpu().numpy(), stored["class_weights_f32"])
+    shares = tuple(len(batch.index) for batch in step.batches)
     assert shares == (int(stored["batch_confident"]), int(stored["batch_unconfident"]))
+    assert not any(training for _, training in network.asked)
 
 
 def test_batch_shares(golden: dict[str, np.ndarray]) -> None:
@@ -51,129 +69,113 @@ def test_batch_shares(golden: dict[str, np.ndarray]) -> None:
         assert pes.batch_shares(believed, doubted, batch) == tuple(shares)
 
 
-def test_schedules(golden: dict[str, np.ndarray]) -> None:
-    rates = [cosine(epoch, 300, 0.02, 0.0002) for epoch in range(300)]
+# --------------------------------------------------------------------------------------------- schedules
+def untrained(**options: Any) -> tuple[PES, Any]:
+    """A task that sees two labelled and two unlabelled images, each mixed with nothing but itself."""
+    logits = torch.tensor([[2.0, 0.0, 1.0], [0.0, 1.0, 0.0], [3.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+    network = RecordedLogits(tags(4).double() / 255, logits.double())
+    task = PES(**options)
+    alone = SimpleNamespace(beta=lambda *_: 1.0, permutation=torch.arange)
+    given = torch.tensor([0, 1, 0, 0])
+    env = recorded(task, network, given=given, num_classes=3, epochs=300, draws={"pes/mix": alone})
+    task.weights = torch.ones(3, device=env.device)
+    return task, env
+
+
+def test_learning_rate(golden: dict[str, np.ndarray]) -> None:
+    task, _ = untrained()
+    rates = []
+    for epoch in range(300):
+        task.begin_epoch(epoch)
+        rates.append(task.sgd.param_groups[0]["lr"])
     assert relative(np.array(rates), golden["lr/cosine_300"]) <= 1e-9
-    times = golden["rampup/current"].tolist()
-    plain = [linear_ramp(t, 20, 16) for t in times]
-    assert relative(np.array(plain), golden["rampup/value_T1_20_lambda1"]) <= 1e-9
+
+
+@pytest.mark.parametrize(
+    ("options", "name"), [({"lambda_u": 15.0}, "value"), ({"lambda_u": 1.0}, "value_T1_20_lambda1")]
+)
+def test_ramp(golden: dict[str, np.ndarray], options: dict[str, Any], name: str) -> None:
+    """The weight that the loss of each update gives to the unlabelled one."""
+    assert float(golden["loss/lambda_u"]) == 15.0
+    task, env = untrained(**options)
+    found = []
+    for time in golden["rampup/current"].tolist():
+        sides = torch.arange(4, device=env.device).split(2)
+        logs = task.update(Step(MIXMATCH, tuple(Batch(side, 0) for side in sides), time), env.views)
+        found.append(float((logs["loss"] - logs["labelled_loss"]) / logs["unlabelled_loss"]))
+    assert relative(np.array(found), golden[f"rampup/{name}"]) <= 1e-9
 
 
 @pytest.mark.parametrize(("precision", "tolerance"), [("f64", 1e-9), ("f32", 2e-6)])
 @pytest.mark.parametrize("epoch", [0, 1, 2])
 def test_losses(golden: dict[str, np.ndarray], precision: str, tolerance: float, epoch: int) -> None:
+    """The parts and their sum, as a step forms them; the targets were recorded apart from any images."""
     stored = below(golden, f"loss/{precision}")
     rows = 2 * int(golden["loss/labelled_batch"])
     logits, logits_adv = (placed(stored[name]).requires_grad_() for name in ("logits", "logits_adv"))
     target, target_adv, weights = (
         placed(stored[name]) for name in ("mixed_target", "mixed_target_adv", "class_weights")
     )
-    time = float(golden[f"loss/epoch{epoch}/epoch"])
-    ramp = float(golden["loss/lambda_u"]) * linear_ramp(time, int(golden["loss/T1"]), 16)
-    assert ramp == pytest.approx(float(golden[f"loss/epoch{epoch}/lambda_u_ramped"]), abs=1e-12)
-    labelled = soft_cross_entropy(logits[:rows], target[:rows], weights)
-    unlabelled = squared_error(logits[rows:], target[rows:])
-    positives = squared_error(logits_adv, target_adv[rows:])
-    plain = labelled + ramp * unlabelled
-    total = labelled + ramp * (unlabelled + positives)
     expected = below(stored, f"epoch{epoch}")
-    for found, name in (
-        (labelled, "Lx"),
-        (unlabelled, "Lu"),
-        (positives, "Ladv"),
-        (plain, "total_pes"),
-        (total, "total_pes_lpa3"),
-    ):
-        assert relative(found, expected[name]) <= tolerance, name
+    ramp = float(golden[f"loss/epoch{epoch}/lambda_u_ramped"])
+    losses = mixmatch.losses_of(logits, target, rows, weights)
+    assert relative(mixmatch.total(losses, ramp), expected["total_pes"]) <= tolerance
+    losses["positives_loss"] = mixmatch.losses_of(logits_adv, target_adv[rows:], 0)["unlabelled_loss"]
+    total = mixmatch.total(losses, ramp)
+    assert relative(total, expected["total_pes_lpa3"]) <= tolerance
+    names = {"Lx": "labelled_loss", "Lu": "unlabelled_loss", "Ladv": "positives_loss"}
+    for golden_name, name in names.items():
+        assert relative(losses[name], expected[golden_name]) <= tolerance, name
     gradients = torch.autograd.grad(total, (logits, logits_adv))
     for found, name in zip(gradients, ("grad_logits", "grad_logits_adv"), strict=True):
         assert relative(found, expected[name]) <= tolerance, name
 
 
-# --------------------------------------------------------------------------------------- complete steps
-class RecordedDraws:
-    """The draws of the golden step, in place of random ones."""
-
-    def __init__(self, golden: dict[str, np.ndarray], run: dict[str, np.ndarray], dtype: torch.dtype) -> None:
-        self.golden, self.run, self.dtype = golden, run, dtype
-        self.alpha: float | None = None
-
-    def beta(self, alpha: float, beta: float) -> float:
-        assert alpha == beta
-        self.alpha = alpha
-        return float(self.run["beta_drawn"])
-
-    def permutation(self, n: int) -> Tensor:
-        order = torch.from_numpy(self.golden["step/permutation"])
-        assert len(order) == n
-        return order
-
-    def uniform(self, size: Any, low: float, high: float, *, like: Tensor) -> Tensor:
-        assert (low, high) == (-0.01, 0.01)
-        noise = placed(self.run["attack_noise"]).to(self.dtype)
-        assert noise.shape == torch.Size(size)
-        return noise
-
-
+# ----------------------------------------------------------------------------------------- complete steps
 def step(golden: dict[str, np.ndarray], flavour: str, epoch: int, dtype: torch.dtype) -> SimpleNamespace:
     """One update of the real task at the golden step's state."""
     cfg = {name: value.item() for name, value in below(golden, "step/cfg").items() if value.ndim == 0}
     run = below(golden, f"step/{flavour}/epoch{epoch}")
-    images = [
+    views = [
         placed(golden[f"step/{name}_u8"]).permute(0, 3, 1, 2).to(dtype) / 255
         for name in ("labeled1", "labeled2", "unlabeled1", "unlabeled2")
     ]
     targets = placed(golden["step/targets_x"])
-    network = small_network(below(golden, "step/initial"), momentum=PES_MOMENTUM, dtype=dtype)
-    spec = DatasetSpec(
-        name="golden",
-        num_classes=10,
-        channels=3,
-        size=12,
-        mean=tuple(golden["step/cfg/mean"].tolist()),
-        std=tuple(golden["step/cfg/std"].tolist()),
-        weak=WeakView(flip=False, pad=0),
-    )
-    attack = Checked(margin=cfg["bound"], lam=cfg["lam"], iterations=cfg["K"], ratio=1.0)
+    given = torch.zeros(len(targets) + len(views[2]), dtype=torch.int64)
+    given[: len(targets)] = targets
+    drawn: list[float] = []
+
+    def beta(alpha: float, beta: float) -> float:
+        drawn.extend((alpha, beta))
+        return float(run["beta_drawn"])
+
+    order = torch.from_numpy(golden["step/permutation"])
+    draws = {"pes/mix": SimpleNamespace(beta=beta, permutation=lambda n: order[:n])}
+    slots: dict[Any, Any] = {}
     if flavour == "pes_lpa3":
-        attack.stored = placed(run["f64/x_adv" if dtype is torch.float64 else "f32/x_adv"])
-    task = PES(
-        lr=cfg["lr"],
-        momentum=cfg["momentum"],
-        weight_decay=cfg["weight_decay"],
-        warmup_epochs=cfg["T1"],
-        temperature=cfg["T_sharpen"],
-        alpha=cfg["alpha"],
-        lambda_u=cfg["lambda_u"],
-    )
-    experiment = Experiment(
-        task=task,
-        dataset=SimpleNamespace(spec=spec),
-        backbone=lambda **_: network,
+        slots["positives"] = Checked(iterations=cfg["K"], ratio=1.0)
+        slots["positives"].stored = placed(run["f64/x_adv" if dtype is torch.float64 else "f32/x_adv"])
+        draws["augment/positives/net"] = start_noise(placed(run["attack_noise"]))
+    task = PES(lambda_u=cfg["lambda_u"])
+    network = small_network(below(golden, "step/initial"), momentum=PES_MOMENTUM, dtype=dtype)
+    env = recorded(
+        task,
+        network,
+        given=given,
+        num_classes=10,
+        images=torch.zeros(len(given), 3, 12, 12, dtype=torch.uint8),
+        views=views,
+        draws=draws,
+        normalisation=(golden["step/cfg/mean"], golden["step/cfg/std"]),
         epochs=cfg["num_epochs"],
-        positives=attack if flavour == "pes_lpa3" else None,
-        precision="float32",
+        slots=slots,
     )
-    count = len(targets) + len(images[2])
-    everything = torch.arange(count, device=DEVICE)
-    labels = TrainLabels(torch.zeros_like(everything), torch.ones_like(everything, dtype=torch.bool))
-    labels.given[: len(targets)] = targets
-    draws = RecordedDraws(golden, run, dtype)
-    env = RecordedEnvironment(
-        experiment,
-        images,
-        draws,
-        spec=spec,
-        store=ImageStore(torch.zeros(count, 3, 12, 12, dtype=torch.uint8), spec.weak, DEVICE),
-        labels=labels,
-        seed=0,
-        device=DEVICE,
-    )
-    task.setup(env)
     task.weights = placed(golden["step/class_weights"]).to(dtype)
-    labelled, unlabelled = everything[: len(targets)], everything[len(targets) :]
-    logs = task.update(Step(MIXMATCH, (Batch(labelled, 0), Batch(unlabelled, 0)), float(epoch)), env.views)
-    return SimpleNamespace(logs=logs, network=network, expected=run, alpha=draws.alpha)
+    everything = torch.arange(len(given), device=env.device)
+    sides = everything[: len(targets)], everything[len(targets) :]
+    logs = task.update(Step(MIXMATCH, tuple(Batch(side, 0) for side in sides), float(epoch)), env.views)
+    assert drawn == [float(run["alpha_used"])] * 2
+    return SimpleNamespace(logs=logs, network=network, expected=run)
 
 
 @pytest.mark.parametrize(("precision", "tolerance"), [("f64", 1e-9), ("f32", 1e-5)])
@@ -181,7 +183,6 @@ def step(golden: dict[str, np.ndarray], flavour: str, epoch: int, dtype: torch.d
 def test_complete_step(golden: dict[str, np.ndarray], flavour: str, precision: str, tolerance: float) -> None:
     done = step(golden, flavour, 23, torch.float64 if precision == "f64" else torch.float32)
     expected = below(done.expected, precision)
-    assert done.alpha == float(done.expected["alpha_used"])
     names = {"Lx": "labelled_loss", "Lu": "unlabelled_loss", "Ladv": "positives_loss", "total": "loss"}
     compared = [golden_name for golden_name in names if golden_name in expected]
     assert len(compared) == (4 if flavour == "pes_lpa3" else 3)
@@ -199,7 +200,7 @@ def test_complete_step(golden: dict[str, np.ndarray], flavour: str, precision: s
 @pytest.mark.parametrize("flavour", ["pes", "pes_lpa3"])
 def test_second_half_mixes_with_the_other_alpha(golden: dict[str, np.ndarray], flavour: str) -> None:
     done = step(golden, flavour, 151, torch.float64)
-    assert done.alpha == float(done.expected["alpha_used"]) == 0.75
+    assert float(done.expected["alpha_used"]) == 0.75
     expected = below(done.expected, "f64")
     names = {"Lx": "labelled_loss", "Lu": "unlabelled_loss", "total": "loss"}
     for golden_name, name in names.items():

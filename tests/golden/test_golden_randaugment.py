@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from support.golden_files import DEVICE, placed
+from support.recorded_draws import RecordedLogits, recorded
 from torch import Tensor
 
 from lpa3bench_plugins.augmenters.image_ops import cutout
 from lpa3bench_plugins.augmenters.image_ops.engine import Choices, apply_recipe
 from lpa3bench_plugins.augmenters.image_ops.recipes import Recipe
 from lpa3bench_plugins.augmenters.randaugment import RandAugment
+from lpa3bench_plugins.tasks.fixmatch import FixMatch
 
 Golden = dict[str, np.ndarray]
 WITHOUT_MAGNITUDE = {"AutoContrast", "Equalize", "Identity"}
@@ -109,19 +113,35 @@ def test_cutout(golden: Golden, name: str, image: str) -> None:
 
 
 def test_whole_pipeline(golden: Golden) -> None:
-    """Two operators and Cutout from recorded draws, all trials in one batch."""
+    """Two operators and Cutout from recorded draws, all trials in one batch, in the slot of a run."""
     draws = torch.from_numpy(golden["randaug/pipeline/draws"])
     of_layer = draws[:, :8].reshape(-1, 2, 4)  # trial, layer, (operator, v, applied, sign)
     centre = torch.zeros(len(draws), 3, 2, dtype=torch.float64)
     centre[:, -1] = draws[:, 8:] / 32
-    drawn = Choices(
-        op=of_layer[..., 0].long(),
-        level=of_layer[..., 1].long() - 1,
-        applied=of_layer[..., 2].bool(),
-        negative=of_layer[..., 3] < 0,
-        centre=centre,
-    )
+    whole = iter([of_layer[..., 0], of_layer[..., 1] - 1, (of_layer[..., 3] < 0)])
+    # An operator is applied where this is below one half.
+    shares = iter([torch.where(of_layer[..., 2] > 0, 0.499, 0.5), centre])
+
+    def integers(size: Sequence[int], low: int, high: int) -> Tensor:
+        drawn = next(whole).long()
+        assert drawn.shape == torch.Size(size)
+        assert low <= int(drawn.min()) <= int(drawn.max()) < high
+        return drawn
+
+    drawn = SimpleNamespace(integers=integers, uniform=lambda size: next(shares).view(size))
     pair = torch.stack([planar(golden[f"randaug/image/{name}"]) for name in ("natural", "noise")])
     images = pair.repeat(len(draws) // 2, 1, 1, 1)
-    out = apply_recipe(images, RandAugment(recipe="fixmatch").recipe, drawn)
-    assert torch.equal(out, planar(golden["randaug/pipeline/out"]))
+    env = recorded(
+        FixMatch(),
+        RecordedLogits(images.float(), torch.zeros(len(images), 10)),
+        given=torch.zeros(len(images), dtype=torch.int64),
+        num_classes=10,
+        images=images.cpu(),
+        draws={"augment/strong/net": drawn},
+        slots={"strong": RandAugment()},
+    )
+    index = torch.arange(len(images), device=DEVICE)
+    view = env.views("strong", env.models["net"], env.weak(index), index=index, target=None)
+    assert view is not None
+    assert view.rows.tolist() == index.tolist()
+    assert torch.equal((view.x * 255).round().byte(), planar(golden["randaug/pipeline/out"]))

@@ -31,12 +31,20 @@ def test_lowest_takes_the_lowest_and_the_first_of_equals(scores: list[float], da
     assert lowest(torch.tensor(scores, dtype=torch.float64), count).tolist() == expected
 
 
+def test_equal_scores_go_by_place_however_many_there_are() -> None:
+    scores = (torch.arange(10_000) % 2).float()  # short lists are sorted stably anyhow
+    assert torch.equal(lowest(scores, 700), torch.arange(0, 1400, 2))
+
+
 def test_divergences_by_hand() -> None:
     now, before = torch.tensor([[0.25, 0.75]]), torch.tensor([[0.5, 0.5]])
     forward = 0.25 * math.log(0.25 / 0.5) + 0.75 * math.log(0.75 / 0.5)
     backward = 0.5 * math.log(0.5 / 0.25) + 0.5 * math.log(0.5 / 0.75)
     assert divergence_lpa3(now, before).item() == pytest.approx(forward / 2)
     assert divergence_tcssl(now, before).item() == pytest.approx(backward + math.log(2))
+    both = torch.cat([now, before]), torch.cat([before, before])
+    assert divergence_lpa3(*both).tolist() == pytest.approx([forward / 2, 0])
+    assert divergence_tcssl(*both).tolist() == pytest.approx([backward + math.log(2), 0])
 
 
 @pytest.mark.parametrize("divergence", [divergence_lpa3, divergence_tcssl])
@@ -133,6 +141,21 @@ def test_nothing_waits_for_the_device() -> None:
         bank.refresh(0.5)
         bank.below(index)
     assert syncs.found == []
+
+
+def test_lives_where_it_is_told_to() -> None:
+    bank = ConsistencyBank(5, 4, device="meta", dtype=torch.float16)
+    for name, value in bank.state_dict().items():
+        assert (value.device.type, value.dtype) == ("meta", torch.float16), name
+
+
+def test_scores_of_some_and_of_all() -> None:
+    bank = ConsistencyBank(4, 4, dtype=torch.float64)
+    bank.update(torch.arange(4), distributions(0, 4))
+    everything = bank.scores()
+    assert bank.scores(torch.tensor([3, 1])).tolist() == everything[[3, 1]].tolist()
+    everything.zero_()
+    assert bank.scores().all(), "what is handed out is a copy"
 
 
 def test_unknown_flavour() -> None:

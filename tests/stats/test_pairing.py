@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from support.small_records import bits, small_record, within
+from support.small_records import NLL, bits, small_record, within
 
-from lpa3bench.stats import Unpaired, paired_runs
+from lpa3bench.stats import Pair, Unpaired, paired_runs
 
 BASELINE = [small_record(bits(5 + seed), seed=seed) for seed in range(3)]
 METHOD = [small_record(bits(7), seed=seed, slots={"positives": "LPA3"}) for seed in (2, 0, 1)]
@@ -46,6 +46,16 @@ def test_other_protocols_and_undefined_scores_do_not_compare() -> None:
     assert paired_runs([METHOD[1]], BASELINE[:1], "accuracy.val_selected").refused == (
         Unpaired(0, "accuracy.val_selected is undefined"),
     )
+
+
+@pytest.mark.parametrize("side", ["method", "baseline"])
+def test_a_score_that_one_side_lacks_is_no_difference(side: str) -> None:
+    runs = {"method": METHOD[1], "baseline": BASELINE[0]}
+    runs[side] = small_record(bits(5), metric="nll", kind=NLL, last=0.5)
+    refused = paired_runs([runs["method"]], [runs["baseline"]], "accuracy.last").refused
+    assert refused == (Unpaired(0, "accuracy.last is undefined"),)
+    with pytest.raises(ValueError, match="undefined in a run with seed 0"):
+        Pair(**runs).difference("accuracy.last")
 
 
 def test_two_runs_with_one_seed_are_not_chosen_between() -> None:

@@ -54,6 +54,7 @@ def test_what_cannot_be_told(scores: list[float], why: str) -> None:
 def test_misses_by_chance_by_hand() -> None:
     """Of 20, one on average; none with 0.95²⁰ = 0.3585, one with 20 · 0.05 · 0.95¹⁹ = 0.3774."""
     found = chance_misses(tested=20, missed=2)
+    assert (found.tested, found.missed) == (20, 2)
     assert (found.expected, found.p_at_least) == pytest.approx((1.0, 1 - 0.3585 - 0.3774), abs=1e-4)
     assert found.text == (
         "2 of 20 published means are missed; were all reproduced, chance alone would miss 1.0 on average, "

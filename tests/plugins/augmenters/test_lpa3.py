@@ -114,6 +114,11 @@ def test_nothing_at_ratio_zero() -> None:
     assert bench.draws.state_dict()["device"] is None
 
 
+def test_nothing_lies_where_the_images_do() -> None:
+    view = LPA3(ratio=0.0).generate(torch.empty(4, 3, 8, 8, device="meta"), SimpleNamespace())  # type: ignore[arg-type]
+    assert view.rows.device == view.x.device == torch.device("meta")
+
+
 def test_selects_the_least_consistent_by_scores_from_before_this_batch() -> None:
     bench = Bench(ratio=0.3)
     assert bench(images(), FIRST).rows.tolist() == [0, 1, 2]  # all scores equal: the first of the batch
@@ -168,6 +173,23 @@ def test_data_set_wide_threshold_moves_with_the_pass() -> None:
     assert found == lowest
     bench.lpa3.bank.threshold.fill_(-100)
     assert bench(images(), FIRST, pass_no=1).x.shape == (0, 3, 8, 8)  # none may qualify
+
+
+def test_the_threshold_is_of_what_the_batches_are_drawn_from() -> None:
+    bench = Bench(ratio=0.5, select="dataset")
+    bench(images(), FIRST, pass_no=0)
+    assert len(bench(images(1), FIRST, pass_no=1, pool=FIRST).rows) == 10 - 5 - 1
+    whole = Bench(ratio=0.5, select="dataset")
+    whole(images(), FIRST, pass_no=0)
+    assert len(whole(images(1), FIRST, pass_no=1).rows) == 0, "those never drawn lie below all others"
+
+
+def test_the_memory_divides_by_the_temperature() -> None:
+    bench, twin = Bench(ratio=0.5, temperature=0.25), Bench()
+    bench(images(), FIRST)
+    with bn_domain(twin.model, "aux"):
+        expected = (twin.model(images()).logits / 0.25).softmax(1)
+    torch.testing.assert_close(bench.lpa3.bank.probabilities[:10], expected)
 
 
 def test_warm_up_remembers_and_selects_nothing() -> None:
