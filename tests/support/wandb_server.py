@@ -93,6 +93,8 @@ class Server(ThreadingHTTPServer):
         self.store = store or Store()
         self.requests: list[str] = []
         """Of each request, what it was."""
+        self.received: list[bytes] = []
+        """Of each request, its line, its headers and its body, as they came."""
         self.swallows, self.loses = swallows, loses
         self._patience, self._then = patience, then
         self._released = threading.Event()
@@ -150,6 +152,7 @@ class Handler(BaseHTTPRequestHandler):
         self.do_POST()
 
     def _answer(self, method: str, body: bytes) -> None:
+        self.server.received.append(f"{self.requestline}\n{self.headers}\n".encode() + body)
         asked = json.loads(body) if self.path == "/graphql" else {}
         if asked and not asked.get("operationName"):  # some calls name themselves in their text alone
             asked["operationName"] = re.findall(r"(?:query|mutation) (\w+)", asked["query"])[0]
