@@ -66,9 +66,7 @@ def _carry_out(order: Mapping[str, Any]) -> dict[str, Any]:
     if online:  # what is written offline may be sent from anywhere by `wandb sync`
         _send_no_folders(staging)
     try:
-        return reply | log_run(
-            order["run"], online=online, project=order["project"], entity=order["entity"]
-        )
+        return reply | log_run(order["run"], online=online, project=order["project"], entity=order["entity"])
     except wandb.Error as error:
         what = "unreachable" if _is_unreachable(error) else "refused"
         return reply | {what: f"{known.base_url}: {' '.join(str(error).split())}"}
@@ -77,7 +75,7 @@ def _carry_out(order: Mapping[str, Any]) -> dict[str, Any]:
 def _send_no_folders(staging: Path) -> None:
     """Have the manifests of artifacts, tables too, name staged copies of files relative to this folder.
 
-    The SDK writes into what it uploads where each copy lay on this machine, and no setting keeps it from that.
+    The SDK uploads where each copy lay on this machine, and no setting keeps it from that.
     """
     from wandb.sdk.interface.interface import InterfaceBase
 

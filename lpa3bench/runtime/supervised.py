@@ -1,8 +1,8 @@
 """Python processes that leave nothing behind: when one is over, all that it has started is over too.
 
-W&B's SDK and plugins may hang, start services in sessions of their own, and be killed half-way. Between us and
-them stands `python -m lpa3bench.runtime.supervised PARENT SECONDS COMMAND…`: it ends the command and all its
-descendants when the command is over, when the time is up, and when process PARENT has died, however that died.
+W&B's SDK and plugins may hang, start services in sessions of their own, and be killed half-way. Between us
+and them stands `python -m lpa3bench.runtime.supervised PARENT SECONDS COMMAND…`: it ends the command and all
+its descendants when the command is over, when the time is up, and when process PARENT has died, even by kill -9.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ TIMED_OUT = 124
 """The exit status when the time is up, as of timeout(1)."""
 ABANDONED = 125
 """The exit status when PARENT has died; nobody is there to read it."""
+ADVERTISEMENT = "For further information visit"
+"""How pydantic ends what it has to say."""
 POLL_SECONDS = 0.05
 KILL_SECONDS = 5.0
 """For killed processes to be gone; one that the kernel holds back may take for ever."""
@@ -43,6 +45,7 @@ class EndedProcess:
     def error_line(self) -> str:
         """For people: the last line that speaks of an error, else the last line."""
         lines = [line.strip() for line in (self.stdout + "\n" + self.stderr).splitlines() if line.strip()]
+        lines = [line for line in lines if not line.startswith(ADVERTISEMENT)]
         errors = [line for line in lines if "error" in line.lower() and "debug" not in line.lower()]
         return (errors or lines or [f"ended with {self.returncode}"])[-1]
 

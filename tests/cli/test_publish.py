@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -12,9 +15,9 @@ from typing import Any
 import msgspec
 import pytest
 from click.testing import CliRunner, Result
-from support.processes import assert_none_left, needs_proc, processes_with
+from support.processes import assert_none_left, needs_proc, processes_with, until
 from support.wandb_runs import CELL, items, made_run, offline_records
-from support.wandb_server import ENTITY, KEY, PATIENCE, Server, only, point_to, serving
+from support.wandb_server import ENTITY, KEY, PATIENCE, Server, assert_tells_nothing, only, point_to, serving
 
 from lpa3bench.cli import main
 from lpa3bench.records import read_record, write_record
@@ -58,6 +61,7 @@ def assert_whole(server: Server, folder: Path) -> None:
 @pytest.mark.slow
 def test_published_once_and_again(server: Server, tmp_path: Path) -> None:
     folder = made_run(tmp_path)
+    (folder / "config.gin").write_text(f"# {tmp_path}/mine.gin\nImages.path = '{Path.home()}/x.npz'\n")
     first = publish(folder, "--json")
     assert first.exit_code == 0, first.output
     (told,) = json.loads(first.stdout)
@@ -72,6 +76,8 @@ def test_published_once_and_again(server: Server, tmp_path: Path) -> None:
     assert {*run["tags"]} == {"Supervised", "Digits", "LPA3", "protocol-1"}
     assert '\n            - "1": passes' in run["files"]["config.yaml"], "passes are defined as an x-axis"
     assert not {"requirements.txt", "wandb-metadata.json"} & {*run["files"]}, "of no interest to anybody"
+
+    assert_tells_nothing(server, tmp_path)
 
     everything, asked = server.store.everything(), len(server.requests)
     again = publish(folder)
@@ -201,6 +207,25 @@ def test_a_server_that_hangs_has_its_time(tmp_path: Path, monkeypatch: pytest.Mo
     assert line.startswith("error: W&B has not answered within 10 seconds; nothing is lost")
     assert len(seen) >= 2, "the SDK's process and its service were at work"
     assert_none_left(homes)
+
+
+@pytest.mark.slow
+@needs_proc
+def test_a_signal_ends_all_that_publishes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One to `publish` alone: nobody but it knows of the others."""
+    folder = made_run(tmp_path)
+    with serving(patience=4, then="hang") as server:
+        point_to(server, monkeypatch)
+        following = subprocess.Popen(
+            [sys.executable, "-m", "lpa3bench", "publish", "--follow", "--no-images", str(folder)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        until(lambda: len(server.requests) == 4, 60)
+        assert len(processes_with(sdk_home(folder))) >= 2, "the SDK's process and its service are at work"
+        following.terminate()
+        assert following.wait(20) == -signal.SIGTERM
+        assert_none_left(sdk_home(folder))
 
 
 def test_a_server_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -349,6 +350,15 @@ def point_to(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the client send to that server."""
     monkeypatch.setenv("WANDB_BASE_URL", server.url)
     monkeypatch.setenv("WANDB_API_KEY", KEY)
+
+
+def assert_tells_nothing(server: Server, *folders: Path) -> None:
+    """Nothing that the server received, headers and files too, names one of these folders, our home or our own."""
+    words = [*map(str, folders), str(Path.home()), str(Path.cwd())]
+    assert server.received
+    for request in server.received:
+        assert b"Content-Encoding" not in request, "packed: no word could be found"
+        assert not [word for word in words if word.encode() in request], request[:2000]
 
 
 def only(server: Server) -> tuple[str, dict[str, Any]]:
