@@ -2,7 +2,7 @@
 
 W&B's SDK and plugins may hang, start services in sessions of their own, and be killed half-way. Between us
 and them stands `python -m lpa3bench.runtime.supervised PARENT SECONDS COMMAND…`: it ends the command and all
-its descendants when the command is over, when the time is up, and when process PARENT has died, even by kill -9.
+its descendants when the command is over, when the time is up, and when process PARENT has died (of kill -9).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ABANDONED = 125
 """The exit status when PARENT has died; nobody is there to read it."""
 ADVERTISEMENT = "For further information visit"
 """How pydantic ends what it has to say."""
-POLL_SECONDS = 0.05
+LOOK_SECONDS = 0.05
 KILL_SECONDS = 5.0
 """For killed processes to be gone; one that the kernel holds back may take for ever."""
 
@@ -133,7 +133,7 @@ def main() -> int:
                 return TIMED_OUT
             if os.getppid() != int(parent):
                 return ABANDONED
-            time.sleep(POLL_SECONDS)
+            time.sleep(LOOK_SECONDS)
         return code if code >= 0 else 128 - code
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -13,7 +13,7 @@ from support.console import Cli
 
 from lpa3bench.errors import UsageError
 from lpa3bench.suites.engine import EndedRun, Launch
-from lpa3bench.suites.ray_engine import RayEngine, RunResources, capacity_of, connect_ray
+from lpa3bench.suites.ray_engine import RayEngine, RunResources, capacity_of, connect_ray, first_sentence
 
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed")
 
@@ -70,6 +70,22 @@ def test_a_cluster_that_is_not_there(address: str, says: str) -> None:
     with pytest.raises(UsageError) as caught:
         connect_ray(address, workers=None, threads=1, device="cpu")
     assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        (
+            "The raylet died. Check raylet.out for more information.",
+            "The raylet died",
+        ),
+        ("\n  Failed to start. \nSee gcs.out", "Failed to start"),
+        ("Check", "Check"),
+        ("", ""),
+    ],
+)
+def test_nobody_is_sent_to_look_into_files_that_are_gone(said: str, line: str) -> None:
+    assert first_sentence(ValueError(said)) == (f"ValueError: {line}" if line else "ValueError")
 
 
 # ------------------------------------------------------------------------------------- a cluster of two nodes
@@ -148,7 +164,10 @@ def test_a_run_whose_worker_dies_again_and_again_is_given_up(address: str, tmp_p
     finally:
         engine.close()
     assert by_name["a"].code == 75
-    assert by_name["a"].cause.startswith("Ray gave up: WorkerCrashedError: ")
+    assert by_name["a"].cause == (
+        "Ray gave up: WorkerCrashedError: The worker died unexpectedly while executing this task; "
+        "the same command goes on"
+    )
     assert (tmp_path / ".logs" / "a.log").read_text().count("\n--- ") == 3, "tried three times more"
     assert by_name["b"].code == 1
     assert by_name["b"].cause.startswith("it cannot be started with the log ")

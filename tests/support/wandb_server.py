@@ -353,7 +353,7 @@ def point_to(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def assert_tells_nothing(server: Server, *folders: Path) -> None:
-    """Nothing that the server received, headers and files too, names one of these folders, our home or our own."""
+    """Nothing that the server received, headers and files too, names one of these folders or our home."""
     words = [*map(str, folders), str(Path.home()), str(Path.cwd())]
     assert server.received
     for request in server.received:
