@@ -99,7 +99,7 @@ def command(
     FILE is a suite file or the name of a shipped one (suites/digits). Finished runs are not run again,
     interrupted ones go on where they were, and one that fails does not keep the others: the same command goes
     on until all is done. Exits with 6 where some runs failed, with 75 where other processes hold all that is
-    left.
+    left, or Ray lost it.
     """
     from lpa3bench.plugin.registry import load_registry
     from lpa3bench.suites import check_suite

@@ -54,8 +54,9 @@ def main() -> None:
 
 def _carry_out(order: Mapping[str, Any]) -> dict[str, Any]:
     import wandb
+    from wandb.env import get_data_dir
 
-    staging = Path(wandb.env.get_data_dir()).expanduser().absolute()
+    staging = Path(get_data_dir()).expanduser().absolute()
     staging.mkdir(parents=True, exist_ok=True)
     with chdir(staging):  # where the SDK's service, which is started here, finds what has a relative path
         known = wandb.setup().settings

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from support.console import Cli
 
 from lpa3bench.errors import UsageError
+from lpa3bench.suites import ray_engine
 from lpa3bench.suites.engine import EndedRun, Launch
 from lpa3bench.suites.ray_engine import RayEngine, RunResources, capacity_of, connect_ray, first_sentence
 
@@ -86,6 +90,26 @@ def test_a_cluster_that_is_not_there(address: str, says: str) -> None:
 )
 def test_nobody_is_sent_to_look_into_files_that_are_gone(said: str, line: str) -> None:
     assert first_sentence(ValueError(said)) == (f"ValueError: {line}" if line else "ValueError")
+
+
+@needs_ray
+def test_a_ray_that_lost_its_own_processes_holds_up_no_suite_that_stops(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It never says that a task is cancelled."""
+    import ray
+
+    monkeypatch.setattr(ray_engine, "STOP_SECONDS", 0.1)
+    monkeypatch.setattr(ray_engine, "CANCEL_SECONDS", 0.1)
+    monkeypatch.setattr(ray, "wait", lambda refs, **_: ([], refs))
+    monkeypatch.setattr(ray, "cancel", lambda ref, **_: None)
+    engine = RayEngine(RunResources(1, 0), capacity=1, workers=None, stop=ExitStack())
+    monkeypatch.setattr(engine, "_task", SimpleNamespace(remote=lambda launch: "ref"))
+    engine.submit("a", launch(tmp_path, "a", ""))
+    engine.stop(signal.SIGTERM)
+    assert engine.poll() == []
+    assert ended(engine, 1) == [EndedRun("a", -signal.SIGKILL, "it did not stop")]
+    engine.close()
 
 
 # ------------------------------------------------------------------------------------- a cluster of two nodes
