@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from functools import partial
 from importlib import import_module
@@ -20,6 +21,7 @@ import click
 
 from lpa3bench._version import __version__
 from lpa3bench.errors import BenchError, RenamedWarning, printable
+from lpa3bench.runtime.reserved_stdout import reserved_stdout
 
 VERBS = {
     "run": "Train one experiment and write its record.",
@@ -78,7 +80,7 @@ class Cli(click.Group):
             if hasattr(stream, "reconfigure"):  # a terminal that cannot show "±" shows "?"
                 stream.reconfigure(errors="replace")
         try:
-            with warnings.catch_warnings():
+            with _only_ours_on_stdout(), warnings.catch_warnings():
                 warnings.simplefilter("default", RenamedWarning)
                 warnings.showwarning = partial(_warn, warnings.showwarning)
                 return super().invoke(ctx)
@@ -95,6 +97,18 @@ class Cli(click.Group):
             for stream in (sys.stdout, sys.stderr):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
             ctx.exit(SIGPIPE_EXIT)
+
+
+@contextmanager
+def _only_ours_on_stdout() -> Iterator[None]:
+    """Inside, `click.echo` alone reaches stdout. Everything that we print there goes through it, help too."""
+    with reserved_stdout() as own:
+        before = click.utils._default_text_stdout  # type: ignore[attr-defined]  # no other way is offered
+        click.utils._default_text_stdout = lambda: own  # type: ignore[attr-defined]
+        try:
+            yield
+        finally:
+            click.utils._default_text_stdout = before  # type: ignore[attr-defined]
 
 
 def _warn(show: Callable[..., None], message: Warning | str, category: type[Warning], *place: Any) -> None:

@@ -6,7 +6,7 @@ import json
 import os
 import shlex
 import signal
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from lpa3bench.cli.options import data_option, device_option, json_option, plugin_option
-from lpa3bench.errors import InUse, Stopped, UsageError, printable
+from lpa3bench.errors import Stopped, TryAgain, UsageError, printable
 from lpa3bench.runtime.paths import data_root, resolve_config, suite_names
 
 if TYPE_CHECKING:
@@ -99,14 +99,14 @@ def command(
     FILE is a suite file or the name of a shipped one (suites/digits). Finished runs are not run again,
     interrupted ones go on where they were, and one that fails does not keep the others: the same command goes
     on until all is done. Exits with 6 where some runs failed, with 75 where other processes hold all that is
-    left.
+    left, or Ray lost it.
     """
     from lpa3bench.plugin.registry import load_registry
     from lpa3bench.suites import check_suite
     from lpa3bench.suites.execution import finished_result, with_chosen_runs
     from lpa3bench.suites.forecast import forecast_suite
     from lpa3bench.suites.overview import SuiteOverview
-    from lpa3bench.suites.plan import Planner, matching_plans
+    from lpa3bench.suites.plan import Planner, is_pending, matching_plans
 
     if address is not None and engine != "ray":
         raise UsageError("--address: is Ray's; add --engine ray")
@@ -128,7 +128,7 @@ def command(
     threads = checked.suite.threads
     with (
         _ignoring_hangup(),  # so do the engine's own processes, which inherit it
-        closing(_open_engine(engine, workers, address, device, threads)) as opened,  # refuses what cannot be
+        _opened(engine, workers, address, device, threads) if is_pending(plans) else nullcontext() as opened,
     ):
         found = forecast_suite(
             plans,
@@ -139,17 +139,17 @@ def command(
             plugins=plugins,
             time_steps=not no_forecast,
         )
-        overview = SuiteOverview(checked.suite, plans, found, opened.capacity)
+        overview = SuiteOverview(checked.suite, plans, found, opened.capacity if opened else 0)
         if dry_run:
             click.echo(json.dumps(overview.as_data(), indent=1) if as_json else overview.text())
             return
         click.echo(overview.text(), err=as_json)
-        result = _run_pending(planner, overview, opened) if overview.is_pending else finished_result(plans)
+        result = _run_pending(planner, overview, opened) if opened else finished_result(plans)
     click.echo(json.dumps(_data(result), indent=1) if as_json else _text(result))
-    if result.count("failed") or result.problems:
+    if result.problems or any(outcome.code != TryAgain.exit_code for outcome in result.failures):
         ctx.exit(FAILED)
-    if result.count("in use"):
-        ctx.exit(InUse.exit_code)
+    if result.failures:
+        ctx.exit(TryAgain.exit_code)
 
 
 def _options(device: str, data: Path | None, plugins: Sequence[Path]) -> tuple[str, ...]:
@@ -176,7 +176,9 @@ def _list_commands(planner: Planner, plans: Sequence[CellPlan]) -> None:
             )
 
 
-def _open_engine(name: str, workers: int | None, address: str | None, device: str, threads: int) -> Engine:
+def _opened(
+    name: str, workers: int | None, address: str | None, device: str, threads: int
+) -> closing[Engine]:
     """The engine of that name, started.
 
     Raises:
@@ -185,12 +187,12 @@ def _open_engine(name: str, workers: int | None, address: str | None, device: st
     if name == "ray":
         from lpa3bench.suites.ray_engine import connect_ray
 
-        return connect_ray(address, workers=workers, threads=threads, device=device)
+        return closing(connect_ray(address, workers=workers, threads=threads, device=device))
     from lpa3bench.runtime.device import gpus
     from lpa3bench.suites.local_engine import LocalEngine, usable_cores
 
     here = gpus(device)
-    return LocalEngine(workers or len(here) or max(1, usable_cores() // threads), here)
+    return closing(LocalEngine(workers or len(here) or max(1, usable_cores() // threads), here))
 
 
 @contextmanager

@@ -38,14 +38,14 @@ def read_board(path: Path) -> WandbRun:
     return WandbRun(
         id=f"board-{digest}",
         name=f"{key} {digest[:8]}",
-        group=f"leaderboard-{key}"[:128],
+        group=f"leaderboard-{key}",
         job_type="leaderboard",
-        tags=("leaderboard", key[:64]),
+        tags=("leaderboard", key),
         config={"board": key, "content": digest},
         summary={"rows": len(table["data"])},
         tables={"board": table},
         artifact=WandbArtifact(
-            name=f"leaderboard-{key}"[:128],
+            name=f"leaderboard-{key}",
             type="leaderboard",
             files={name: str(file.resolve()) for name, file in found.items()},
         ),

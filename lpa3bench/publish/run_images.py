@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lpa3bench import records
-from lpa3bench.errors import BenchError, TryAgain
-from lpa3bench.publish.sdk_process import run_python
+from lpa3bench.errors import BenchError
 from lpa3bench.publish.target import Deadline
 from lpa3bench.runtime.files import write_atomically
+from lpa3bench.runtime.supervised import run_python
 from lpa3bench.training.run_directory import RunDirectory
 from lpa3bench.types import SlotName
 
@@ -54,9 +54,9 @@ def make_images(
             ["-m", "lpa3bench.publish.run_images"],
             stdin=json.dumps(order),
             env={**os.environ},
-            deadline=deadline,
+            seconds=deadline.left,
         )
-    except TryAgain:
+    except TimeoutError:
         tell(f"no images of augmentations: they were not made within {deadline.seconds:g} seconds")
         return
     if done.returncode:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import signal
 import sys
 from collections.abc import Mapping
+from contextlib import chdir
 from http.client import HTTPException
 from netrc import NetrcParseError, netrc
 from pathlib import Path
@@ -19,6 +19,8 @@ from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
+
+from lpa3bench.runtime.reserved_stdout import reserved_stdout
 
 DEFAULT_PROJECT = "lpa3bench"
 REACH_SECONDS = 10.0
@@ -46,22 +48,48 @@ def main() -> None:
     Prints `{"key": …}`, whether there is a key for the server, and one of: `unreachable`, `refused` (the
     reasons), or `folder`, `online`, `url` and `held`, the rows that W&B had already.
     """
-    import wandb
+    with reserved_stdout() as replies:
+        print(json.dumps(_carry_out(json.load(sys.stdin))), file=replies)
 
-    order = json.load(sys.stdin)
-    signal.alarm(int(order["seconds"]) + 1)  # nobody may be left to end this
-    known = wandb.setup().settings
+
+def _carry_out(order: Mapping[str, Any]) -> dict[str, Any]:
+    import wandb
+    from wandb.env import get_data_dir
+
+    staging = Path(get_data_dir()).expanduser().absolute()
+    staging.mkdir(parents=True, exist_ok=True)
+    with chdir(staging):  # where the SDK's service, which is started here, finds what has a relative path
+        known = wandb.setup().settings
     online = order["online"] and _has_key(known)
     reply: dict[str, Any] = {"key": _has_key(known), "online": online}
     if online and (reason := _unreachable(known.base_url, order["seconds"])):
-        reply["unreachable"] = f"{known.base_url}: cannot be reached ({reason})"
-    else:
-        try:
-            reply |= log_run(order["run"], online=online, project=order["project"], entity=order["entity"])
-        except wandb.Error as error:
-            what = "unreachable" if _is_unreachable(error) else "refused"
-            reply[what] = f"{known.base_url}: {' '.join(str(error).split())}"
-    print(json.dumps(reply))  # noqa: T201
+        return reply | {"unreachable": f"{known.base_url}: cannot be reached ({reason})"}
+    if online:  # what is written offline may be sent from anywhere by `wandb sync`
+        _send_no_folders(staging)
+    try:
+        return reply | log_run(order["run"], online=online, project=order["project"], entity=order["entity"])
+    except wandb.Error as error:
+        what = "unreachable" if _is_unreachable(error) else "refused"
+        return reply | {what: f"{known.base_url}: {' '.join(str(error).split())}"}
+
+
+def _send_no_folders(staging: Path) -> None:
+    """Have the manifests of artifacts, tables too, name staged copies of files relative to this folder.
+
+    The SDK uploads where each copy lay on this machine, and no setting keeps it from that.
+    """
+    from wandb.sdk.interface.interface import InterfaceBase
+
+    make = InterfaceBase._make_artifact_manifest
+
+    def make_relative(*arguments: Any, **named: Any) -> Any:
+        manifest = make(*arguments, **named)
+        for entry in manifest.contents:
+            if entry.local_path:
+                entry.local_path = os.path.relpath(entry.local_path, staging)
+        return manifest
+
+    InterfaceBase._make_artifact_manifest = make_relative
 
 
 def _is_unreachable(error: Exception) -> bool:

@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lpa3bench.errors import RunFailed, TryAgain
-from lpa3bench.publish.sdk_process import run_python
 from lpa3bench.publish.target import Deadline, Target, sdk_environment, sdk_run_folders
 from lpa3bench.publish.wandb_run import WandbRun
 from lpa3bench.runtime.files import write_text
+from lpa3bench.runtime.supervised import run_python
 
 STATE_FOLDER = ".wandb"
 """In a run directory say: everything that publishing leaves there."""
@@ -196,12 +196,17 @@ def _log_by_sdk(content: WandbRun, home: Path, target: Target, deadline: Deadlin
         "entity": target.entity,
         "seconds": deadline.left,
     }
-    done = run_python(
-        ["-m", "lpa3bench.publish.sdk"],
-        stdin=json.dumps(order),
-        env=sdk_environment(home),
-        deadline=deadline,
-    )
+    try:
+        done = run_python(
+            ["-m", "lpa3bench.publish.sdk"],
+            stdin=json.dumps(order),
+            env=sdk_environment(home),
+            seconds=deadline.left,
+        )
+    except TimeoutError:
+        raise TryAgain(
+            f"W&B has not answered within {deadline.seconds:g} seconds; {NOTHING_LOST}, or a longer --timeout"
+        ) from None
     try:
         reply: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     except (ValueError, IndexError):

@@ -8,6 +8,18 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+TAG_LENGTH = 64
+"""Characters of a tag or a group that W&B takes."""
+NAME_LENGTH = 128
+"""Likewise of a run's or an artifact's name."""
+
+
+def cut(text: str, length: int) -> str:
+    """The text where it is no longer than that; else its beginning and a digest: two texts stay two."""
+    if len(text) <= length:
+        return text
+    return f"{text[: length - 9]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class WandbArtifact:
@@ -20,10 +32,16 @@ class WandbArtifact:
     texts: dict[str, str] = field(default_factory=dict)
     """Content by name, of further files."""
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", cut(self.name, NAME_LENGTH))
+
 
 @dataclass(frozen=True, kw_only=True)
 class WandbRun:
-    """One run of W&B's, whole: to upload it twice is to upload the same."""
+    """One run of W&B's, whole: to upload it twice is to upload the same.
+
+    Names, groups and tags that are too long for W&B are cut here.
+    """
 
     id: str
     """At W&B; the same at every upload."""
@@ -44,6 +62,11 @@ class WandbRun:
     tables: dict[str, dict[str, Any]] = field(default_factory=dict)
     """`{"columns": …, "data": …}` by key; logged in a row after the others."""
     artifact: WandbArtifact | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", cut(self.name, NAME_LENGTH))
+        object.__setattr__(self, "group", cut(self.group, TAG_LENGTH))
+        object.__setattr__(self, "tags", tuple(cut(tag, TAG_LENGTH) for tag in self.tags))
 
     def rows_digest(self, count: int) -> str:
         """16 hexadecimal digits of the first `count` rows."""

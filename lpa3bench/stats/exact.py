@@ -21,7 +21,7 @@ _FLOAT_ERROR = 2.0**-48
 """A float this near to a fraction of the images is that fraction."""
 _NOISE = 2.0**-44
 """As a share of two numbers, what a difference between them is if it is nothing but rounding."""
-LEVEL = 2.0**-40
+TIE = 2.0**-40
 """Numbers that differ by no more than this share of the largest one are equal."""
 
 
@@ -51,7 +51,7 @@ def mean_ranks(values: Sequence[Exact]) -> list[Fraction]:
     order = sorted(range(len(values)), key=lambda place: values[place])
     tied: list[list[int]] = []
     for place in order:
-        if tied and float(values[place]) - float(values[tied[-1][-1]]) <= LEVEL * largest:
+        if tied and float(values[place]) - float(values[tied[-1][-1]]) <= TIE * largest:
             tied[-1].append(place)
         else:
             tied.append([place])

@@ -11,10 +11,8 @@ from pathlib import Path
 
 from lpa3bench.errors import RunFailed
 from lpa3bench.runtime.device import VISIBLE
+from lpa3bench.runtime.supervised import KILL_SECONDS, kill_descendants
 from lpa3bench.suites.engine import EndedRun, Engine, Launch, failure_line, start_run
-
-KILL_SECONDS = 5.0
-"""For a killed process to be gone."""
 
 
 def usable_cores() -> int:
@@ -81,6 +79,7 @@ class LocalEngine(Engine):
 
     def close(self) -> None:
         for run in self._running.values():
+            kill_descendants(run.process.pid)
             run.process.kill()
         for run in self._running.values():
             with suppress(subprocess.TimeoutExpired):

@@ -11,7 +11,7 @@ from typing import Any
 from lpa3bench.errors import printable
 from lpa3bench.suites import Suite
 from lpa3bench.suites.forecast import SuiteForecast, seconds_left, seconds_together
-from lpa3bench.suites.plan import CellPlan
+from lpa3bench.suites.plan import CellPlan, is_pending
 from lpa3bench.suites.run_queue import RunOutcome
 from lpa3bench.suites.suite_run import SuiteRun
 
@@ -24,7 +24,7 @@ class SuiteOverview:
     plans: Sequence[CellPlan]
     forecast: SuiteForecast
     capacity: int
-    """How many runs are under way at once."""
+    """How many runs are under way at once; 0 where none is to be."""
 
     @property
     def runs(self) -> list[SuiteRun]:
@@ -39,7 +39,7 @@ class SuiteOverview:
     @property
     def is_pending(self) -> bool:
         """Whether anything is left to do."""
-        return bool(self.unchosen) or any(run.state != "done" for run in self.runs)
+        return is_pending(self.plans)
 
     @property
     def seconds(self) -> float | None:

@@ -172,6 +172,11 @@ class Planner:
             yield SearchTrial(number, values, self.runs(cell, config, search.seeds, "aid"))
 
 
+def is_pending(plans: Sequence[CellPlan]) -> bool:
+    """Whether anything is left to do."""
+    return any(p.is_unchosen or any(run.state != "done" for run in p.all_runs) for p in plans)
+
+
 def matching_plans(
     plans: Sequence[CellPlan], only: Sequence[str], seeds: Sequence[int]
 ) -> Iterator[CellPlan]:

@@ -1,25 +1,30 @@
 """Runs through Ray, which owns machines, GPUs, the queue and retries: the only file that imports it.
 
 A task of Ray's starts `lpa3bench run` as a process of its own and hands back how it ended. If Ray's worker
-dies, the run dies with it, and Ray does the task again: it goes on from the run's checkpoint.
+dies, the run dies with it, and Ray does the task again: it goes on from the run's checkpoint. What Ray writes
+and prints is of no interest to who started a suite: its folder is deleted, and advice to look there is cut.
 """
 
 from __future__ import annotations
 
+import math
 import os
+import re
 import signal
 import socket
 import subprocess
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lpa3bench.errors import FailureKind, RunFailed, TryAgain, UsageError
 from lpa3bench.runtime.device import gpus
+from lpa3bench.runtime.supervised import kill_descendants
 from lpa3bench.suites.engine import EndedRun, Engine, Launch, failure_line, start_run
 from lpa3bench.suites.local_engine import usable_cores
+from lpa3bench.suites.ray_folder import ray_folder
 
 RAY_RETRIES = 3
 """How often Ray does a run again whose worker or machine died."""
@@ -29,6 +34,10 @@ CONNECT_SECONDS = 5.0
 PROCESS_POLL_SECONDS = 0.2
 STOP_SECONDS = 30.0
 """For a run that was told to stop."""
+CANCEL_SECONDS = 10.0
+"""More than that for Ray to tell it, and us: a Ray that lost its own processes never does."""
+ADVICE = re.compile(r"(?<=\S) (?:Check|See|Please) ")
+"""What follows is where to look in files of Ray's."""
 RAY_ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 
 
@@ -61,34 +70,34 @@ def connect_ray(address: str | None, *, workers: int | None, threads: int, devic
     except ImportError as error:
         raise UsageError("--engine ray: Ray is not installed; pip install 'lpa3bench[ray]'") from error
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
-    if address is not None:
-        _check_reachable(address)
-    else:
-        here = len(gpus(device))
-        options |= {
-            "num_cpus": min(workers * threads, usable_cores()) if workers else None,
-            "num_gpus": here,
-            "include_dashboard": False,
-            "object_store_memory": OBJECT_STORE,
-            "_node_ip_address": "127.0.0.1",
-        }
+    started = ExitStack()
     try:
-        ray.init(address=address or "local", **options)  # with None Ray would join one that is here
-    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
-        where = f"at {address}" if address else "here"
-        why = next(iter(str(error).splitlines()), type(error).__name__)
-        raise UsageError(f"--engine ray: cannot be used {where}: {why}") from error
-    try:
+        if address is not None:
+            _check_reachable(address)
+        else:
+            options |= {
+                "num_cpus": min(workers * threads, usable_cores()) if workers else None,
+                "num_gpus": len(gpus(device)),
+                "include_dashboard": False,
+                "object_store_memory": OBJECT_STORE,
+                "_node_ip_address": "127.0.0.1",
+                "_temp_dir": str(started.enter_context(ray_folder())),
+            }
+        started.callback(ray.shutdown)
+        try:
+            ray.init(address=address or "local", **options)  # with None Ray would join one that is here
+        except Exception as error:  # what Ray raises is of many types
+            where = f"at {address}" if address else "here"
+            raise UsageError(f"--engine ray: cannot be used {where}: {first_sentence(error)}") from error
         machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         some_gpu = any(machine.get("GPU", 0) >= 1 for machine in machines)
         needs = RunResources(threads, int(device not in ("auto", "cpu") or (device == "auto" and some_gpu)))
         capacity = capacity_of(machines, needs)
         if not capacity:
             raise UsageError(f"--engine ray: no machine has {needs} for a run; it would wait for ever")
-    except BaseException:
-        ray.shutdown()
-        raise
-    return RayEngine(needs, capacity=capacity, workers=workers)
+        return RayEngine(needs, capacity=capacity, workers=workers, stop=started.pop_all())
+    finally:
+        started.close()
 
 
 def _check_reachable(address: str) -> None:
@@ -120,15 +129,28 @@ def capacity_of(machines: list[dict[str, float]], needs: RunResources) -> int:
     )
 
 
-class RayEngine(Engine):
-    """Tasks of a Ray that is started or joined already; `connect_ray` makes one."""
+def first_sentence(error: Exception) -> str:
+    """What an error of Ray's says, without its advice to look into files of Ray's: they are gone by then."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    said = ADVICE.split(lines[0])[0].rstrip(". ") if lines else ""
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
-    def __init__(self, needs: RunResources, *, capacity: int, workers: int | None) -> None:
+
+class RayEngine(Engine):
+    """Tasks of a Ray that is started or joined already; `connect_ray` makes one.
+
+    Args:
+        stop: what ends a Ray that was started here, or leaves the cluster.
+    """
+
+    def __init__(self, needs: RunResources, *, capacity: int, workers: int | None, stop: ExitStack) -> None:
         import ray
 
+        self._stop = stop
         self._workers = workers
         self._capacity = capacity
         self._names: dict[Any, str] = {}
+        self._given_up_at = math.inf
         self._task = ray.remote(run_in_task).options(
             num_cpus=needs.cpus, num_gpus=needs.gpus, max_retries=RAY_RETRIES, retry_exceptions=False
         )
@@ -150,8 +172,11 @@ class RayEngine(Engine):
         if not self._names:
             return []
         refs = [*self._names]
-        ready, _ = ray.wait(refs, num_returns=len(refs), timeout=0)
-        return [self._ended(ref) for ref in ready]
+        ready, late = ray.wait(refs, num_returns=len(refs), timeout=0)
+        ended = [self._ended(ref) for ref in ready]
+        if time.monotonic() >= self._given_up_at:
+            ended += [EndedRun(self._names.pop(ref), -signal.SIGKILL, "it did not stop") for ref in late]
+        return ended
 
     def _ended(self, ref: Any) -> EndedRun:
         import ray
@@ -160,8 +185,7 @@ class RayEngine(Engine):
         try:
             code, cause, kind = ray.get(ref)
         except ray.exceptions.RayError as error:
-            first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
-            why = f"Ray gave up: {type(error).__name__}: {first}"
+            why = f"Ray gave up: {first_sentence(error)}; the same command goes on"
             return EndedRun(name, TryAgain.exit_code, why, TryAgain.kind)
         return EndedRun(name, code, cause, kind)
 
@@ -169,6 +193,7 @@ class RayEngine(Engine):
         """Cancel all: those under way get the chance to stop by themselves."""
         import ray
 
+        self._given_up_at = time.monotonic() + STOP_SECONDS + CANCEL_SECONDS
         for ref in self._names:
             with suppress(ray.exceptions.RayError):
                 ray.cancel(ref, force=False)
@@ -180,7 +205,7 @@ class RayEngine(Engine):
         for ref in self._names:
             with suppress(ray.exceptions.RayError):
                 ray.cancel(ref, force=True)
-        ray.shutdown()
+        self._stop.close()
 
 
 def run_in_task(launch: Launch) -> tuple[int, str, FailureKind | None]:
@@ -201,6 +226,7 @@ def run_in_task(launch: Launch) -> tuple[int, str, FailureKind | None]:
         try:
             process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
+            kill_descendants(process.pid)
             process.kill()
         raise
     return code, failure_line(Path(launch.log), code) if code else "", None

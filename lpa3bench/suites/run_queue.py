@@ -195,8 +195,8 @@ class RunQueue:
         outcome = _outcome(active, ended)
         if self._stopping and outcome.status != "done":
             self._settle(RunOutcome(active.run, "stopped"))
-        elif outcome.status == "in use":
-            self._held.append(active.run)
+        elif outcome.status == "in use" or (outcome.status == "failed" and active.run.folder.in_use()):
+            self._held.append(active.run)  # what becomes of it is up to who works on it now
         elif outcome.status == "failed" and _killed(ended) and self._kills[ended.name] < RESTARTS:
             self._kills[ended.name] += 1
             self._waiting.append(active.run)

@@ -6,15 +6,17 @@ A suite that goes on for days must not hold a GPU itself, nor end because a plug
 from __future__ import annotations
 
 import json
+import math
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import redirect_stdout, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from lpa3bench.errors import BenchError
+from lpa3bench.runtime.reserved_stdout import reserved_stdout
+from lpa3bench.runtime.supervised import run_python
 from lpa3bench.suites import SuiteCell
 
 
@@ -42,14 +44,11 @@ def time_cells(
         "plugins": [str(path) for path in plugins],
         "budget": budget,
     }
-    done = subprocess.run(
-        [sys.executable, "-m", __name__],
-        input=json.dumps(order),
+    done = run_python(
+        ["-m", "lpa3bench.suites.timing"],
+        stdin=json.dumps(order),
         env={**os.environ, "OMP_NUM_THREADS": str(threads)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        check=False,
+        seconds=math.inf,
     )
     # One that crashed has printed those that it had timed.
     return [json.loads(line) for line in done.stdout.splitlines()]
@@ -57,8 +56,7 @@ def time_cells(
 
 def main() -> None:
     """In the process: a line for each cell, as soon as it is timed."""
-    results = sys.stdout
-    with redirect_stdout(sys.stderr):  # what plugins print must not mix with the results
+    with reserved_stdout() as results:
         order = json.load(sys.stdin)
         from lpa3bench.plugin.registry import load_registry
         from lpa3bench.training import dry_run

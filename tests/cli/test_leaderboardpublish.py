@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from support.wandb_server import PATIENCE, Server, only, point_to, serving
+from support.wandb_server import PATIENCE, Server, assert_tells_nothing, only, point_to, serving
 
 from lpa3bench.cli import main
 from lpa3bench.cli.leaderboardpublish import publish as publish_board
@@ -52,6 +52,7 @@ def test_a_board_is_a_table_and_an_artifact(server: Server, tmp_path: Path) -> N
     assert json.loads(shown)["columns"] == ["row", "mean"]
     (artifact,) = [a for a in server.store.artifacts.values() if a["type"] == "leaderboard"]
     assert artifact["done"]
+    assert_tells_nothing(server, tmp_path)
     assert {*artifact["files"]} == {"README.md", "board.csv", "board.json", "index.html"}
     everything = server.store.everything()
     again = CliRunner().invoke(publish_board, [str(board), "--json"], catch_exceptions=False)

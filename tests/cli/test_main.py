@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import subprocess
@@ -163,6 +164,27 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     _, said = process.communicate(timeout=60)
     assert said == ""
     assert process.returncode == 141
+
+
+NOISY = """
+import logging, os, sys
+print("a plugin's print")
+os.write(1, b"a library's C code\\n")
+os.system("echo a child of theirs")
+logging.StreamHandler(sys.stdout).emit(logging.makeLogRecord({"msg": "a logger of theirs"}))
+"""
+
+
+def test_only_our_own_output_reaches_stdout(cli: Cli, tmp_path: Path) -> None:
+    """So that `--json` is JSON, whatever plugins and libraries print, and by whatever door."""
+    (tmp_path / "noisy.py").write_text(NOISY)
+    done = cli("list", "tasks", "--json", "--plugin", tmp_path / "noisy.py")
+    assert done.returncode == 0, done.stderr
+    assert "DivideMix" in json.dumps(json.loads(done.stdout))
+    said = ["a plugin's print", "a library's C code", "a child of theirs", "a logger of theirs"]
+    assert [line for line in said if line not in done.stderr.splitlines()] == []
+    inside = CliRunner().invoke(main, ["list", "tasks", "--json", "--plugin", str(tmp_path / "noisy.py")])
+    assert json.loads(inside.stdout) == json.loads(done.stdout)
 
 
 def test_a_terminal_that_cannot_show_a_sign_shows_a_question_mark(cli: Cli, tmp_path: Path) -> None:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import subprocess
+import sys
 import threading
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 from click.testing import CliRunner, Result
+from support.processes import assert_none_left, needs_proc, processes_with, until
 from support.wandb_runs import CELL, items, made_run, offline_records
-from support.wandb_server import ENTITY, KEY, PATIENCE, Server, only, point_to, serving
+from support.wandb_server import ENTITY, KEY, PATIENCE, Server, assert_tells_nothing, only, point_to, serving
 
 from lpa3bench.cli import main
 from lpa3bench.records import read_record, write_record
@@ -58,6 +61,7 @@ def assert_whole(server: Server, folder: Path) -> None:
 @pytest.mark.slow
 def test_published_once_and_again(server: Server, tmp_path: Path) -> None:
     folder = made_run(tmp_path)
+    (folder / "config.gin").write_text(f"# {tmp_path}/mine.gin\nImages.path = '{Path.home()}/x.npz'\n")
     first = publish(folder, "--json")
     assert first.exit_code == 0, first.output
     (told,) = json.loads(first.stdout)
@@ -72,6 +76,8 @@ def test_published_once_and_again(server: Server, tmp_path: Path) -> None:
     assert {*run["tags"]} == {"Supervised", "Digits", "LPA3", "protocol-1"}
     assert '\n            - "1": passes' in run["files"]["config.yaml"], "passes are defined as an x-axis"
     assert not {"requirements.txt", "wandb-metadata.json"} & {*run["files"]}, "of no interest to anybody"
+
+    assert_tells_nothing(server, tmp_path)
 
     everything, asked = server.store.everything(), len(server.requests)
     again = publish(folder)
@@ -107,6 +113,7 @@ def test_a_server_that_fails_half_way_loses_nothing(
         assert failed.stdout == ""
         (line,) = failed.stderr.splitlines()
         assert said in line
+        assert_none_left(sdk_home(folder))
         run = only(broken)[1]
         assert len(run["history"]) == (4 if "swallows" in fault else 0), "it was half-way"
     with serving(port=broken.port, store=broken.store) as back:
@@ -170,14 +177,9 @@ def test_a_run_published_before_it_was_over_is_continued(server: Server, tmp_pat
     assert "was trained anew since W&B took its rows" in failed.stderr
 
 
-def processes_with(variable: bytes) -> list[int]:
-    """Processes that were started with this in their environment."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/environ"):
-        with suppress(OSError):
-            if variable in path.read_bytes().split(b"\0"):
-                found.append(int(path.parent.name))
-    return found
+def sdk_home(folder: Path) -> bytes:
+    """In the environment of every process that publishes this run, and of no other."""
+    return f"WANDB_DIR={(folder / '.wandb').resolve()}".encode()
 
 
 def seen_while(variable: bytes, server: Server) -> list[int]:
@@ -189,10 +191,10 @@ def seen_while(variable: bytes, server: Server) -> list[int]:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="there is no /proc to see processes in")
+@needs_proc
 def test_a_server_that_hangs_has_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = made_run(tmp_path)
-    homes = f"WANDB_DIR={(folder / '.wandb').resolve()}".encode()
+    homes = sdk_home(folder)
     seen: list[int] = []
     with serving(patience=3, then="hang") as server:
         point_to(server, monkeypatch)
@@ -204,10 +206,26 @@ def test_a_server_that_hangs_has_its_time(tmp_path: Path, monkeypatch: pytest.Mo
     (line,) = failed.stderr.splitlines()
     assert line.startswith("error: W&B has not answered within 10 seconds; nothing is lost")
     assert len(seen) >= 2, "the SDK's process and its service were at work"
-    deadline = time.monotonic() + 20
-    while left := processes_with(homes):
-        assert time.monotonic() < deadline, f"processes are left over: {left}"
-        time.sleep(0.2)
+    assert_none_left(homes)
+
+
+@pytest.mark.slow
+@needs_proc
+def test_a_signal_ends_all_that_publishes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One to `publish` alone: nobody but it knows of the others."""
+    folder = made_run(tmp_path)
+    with serving(patience=4, then="hang") as server:
+        point_to(server, monkeypatch)
+        following = subprocess.Popen(
+            [sys.executable, "-m", "lpa3bench", "publish", "--follow", "--no-images", str(folder)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        until(lambda: len(server.requests) == 4, 60)
+        assert len(processes_with(sdk_home(folder))) >= 2, "the SDK's process and its service are at work"
+        following.terminate()
+        assert following.wait(20) == -signal.SIGTERM
+        assert_none_left(sdk_home(folder))
 
 
 def test_a_server_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,15 @@ from click.testing import CliRunner, Result
 from support import config_plugins
 from support.config_plugins import WHOLE, ToyData
 from support.console import Cli
+from support.fake_engine import Faked
 from support.small_records import finish
 
 from lpa3bench.api import Split
 from lpa3bench.cli import main
+from lpa3bench.cli import suite as suites
 from lpa3bench.runtime import device
 from lpa3bench.suites import run_queue
+from lpa3bench.suites.engine import EndedRun
 from lpa3bench.training.run_directory import RunDirectory
 
 SUITE = 'suite.cells = ["a.gin", "a.gin none.gin"]\nsuite.seeds = (1, 2)\nsuite.threads = 3\n'
@@ -210,6 +213,35 @@ def test_a_suite_of_which_others_hold_the_rest_ends_in_75(
         for one in cell["runs"]:
             finish(Path(one["folder"]))
     assert suite("s.gin").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("ends", "code"),
+    [
+        ([EndedRun("", 75, "Ray gave up: its machine died", "lost")], 75),
+        ([EndedRun("", 1, "the loss is NaN", "diverged")], 6),
+    ],
+)
+def test_where_all_that_failed_may_go_well_another_time_it_ends_in_75(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, ends: list[EndedRun], code: int
+) -> None:
+    lost = plan()["cells"][0]["runs"][0]["name"]
+    monkeypatch.setattr(suites, "_opened", lambda *_: closing(Faked(Path("runs"), {lost: ends})))
+    done = suite("s.gin", "--json")
+    assert done.exit_code == code, done.stderr
+    statuses = {one["name"]: one["status"] for one in json.loads(done.stdout)["runs"]}
+    assert [name for name, status in statuses.items() if status == "failed"] == [lost]
+
+
+def test_no_engine_is_started_where_nothing_is_to_do(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To start Ray takes seconds and half a gigabyte."""
+    for cell in plan()["cells"]:
+        for one in cell["runs"]:
+            finish(Path(one["folder"]))
+    monkeypatch.setattr(suites, "_opened", lambda *_: pytest.fail("started"))
+    done = suite("s.gin", "--engine", "ray")
+    assert (done.exit_code, done.stdout.splitlines()[-1]) == (0, "4 of 4 runs are done")
+    assert plan("--engine", "ray")["workers"] == 0
 
 
 def test_options_that_do_not_go_together(folder: Path) -> None:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
@@ -38,32 +39,40 @@ REPRODUCED = ("metrics", "per_class", "correct", "labels")
 
 
 class Shell:
-    """The real command in a folder of its own."""
+    """The real command in a folder of its own.
 
-    def __init__(self, folder: Path, engine: str) -> None:
+    Args:
+        rays: where a Ray that it starts may write.
+    """
+
+    def __init__(self, folder: Path, engine: str, rays: Path) -> None:
         self.folder = folder
+        self.environment = {**os.environ, "RAY_TMPDIR": str(rays)}
         folder.mkdir()
         (folder / "test.gin").write_text(CONFIG)
         (folder / "s.gin").write_text(SUITE)
         self.runs = folder / "runs"
         self.command = [
             sys.executable, "-m", "lpa3bench", "suite", "s.gin", "--engine", engine, "--workers", "2",
-            "--device", "cpu", "--data", ".", "--no-forecast", "--out", str(self.runs),
+            "--device", "cpu", "--data", ".", "--no-forecast", "--json", "--out", str(self.runs),
         ]  # fmt: skip
 
     def start(self) -> subprocess.Popen[str]:
-        with (self.folder / "printed").open("a") as printed:
+        with (self.folder / "printed").open("a") as printed, (self.folder / "out").open("w") as out:
             return subprocess.Popen(
                 self.command,
                 cwd=self.folder,
+                env=self.environment,
                 stdin=subprocess.DEVNULL,
-                stdout=printed,
+                stdout=out,
                 stderr=printed,
                 text=True,
             )
 
     def finish(self, process: subprocess.Popen[str]) -> None:
         assert process.wait(600) == 0, self.printed
+        told = json.loads((self.folder / "out").read_text())  # whatever Ray had to say
+        assert {run["status"] for run in told["runs"]} == {"done"}
 
     @property
     def printed(self) -> str:
@@ -121,7 +130,8 @@ def parent(pid: int) -> int:
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    shell = Shell(tmp_path_factory.mktemp("undisturbed") / "suite", "local")
+    folder = tmp_path_factory.mktemp("undisturbed")
+    shell = Shell(folder / "suite", "local", folder)
     shell.finish(shell.start())
     assert len(shell.records()) == RUNS
     assert not shell.resumed()
@@ -130,10 +140,12 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 @pytest.fixture
 def shell(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shell]:
-    shell = Shell(tmp_path / "suite", request.param)
-    yield shell
-    for pid in shell.processes():
-        os.kill(pid, signal.SIGKILL)
+    with tempfile.TemporaryDirectory(dir="/tmp") as rays:  # a short path, which Ray's sockets need
+        shell = Shell(tmp_path / "suite", request.param, Path(rays))
+        yield shell
+        for pid in shell.processes():
+            os.kill(pid, signal.SIGKILL)
+        assert [*Path(rays).iterdir()] == [], "neither Ray that was killed has left anything"
 
 
 ENGINES = [

@@ -7,10 +7,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from support.processes import assert_none_left, needs_proc, processes_with, until
 
 from lpa3bench.runtime.device import VISIBLE
 from lpa3bench.suites import local_engine as locals_
@@ -80,6 +81,25 @@ def test_closing_kills_what_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert engine.poll() == []
 
 
+@needs_proc
+def test_closing_kills_what_a_run_has_started_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a session of its own, say: a loader's workers, a plugin's server."""
+    monkeypatch.setenv("LPA3BENCH_TEST_MARK", str(tmp_path))
+    mark = f"LPA3BENCH_TEST_MARK={tmp_path}".encode()
+    stays = "import time; time.sleep(60)"
+    code = (
+        "import subprocess, sys\n"
+        f"subprocess.Popen([sys.executable, '-S', '-c', {stays!r}], start_new_session=True)\n{stays}"
+    )
+    command = [sys.executable, "-S", "-c", code]
+    monkeypatch.setattr(locals_, "start_run", lambda *_: subprocess.Popen(command, start_new_session=True))
+    engine = LocalEngine(1)
+    engine.submit("a", launch(tmp_path))
+    until(lambda: len(processes_with(mark)) == 2)
+    engine.close()
+    assert_none_left(mark)
+
+
 def test_gpus_are_dealt_out_in_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each place keeps its own, so two runs share one only where there are more places than GPUs."""
     seen: list[str | None] = []
@@ -146,12 +166,12 @@ def test_a_run_does_not_outlive_who_started_it(tmp_path: Path) -> None:
     master = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=tmp_path)
     assert master.stdout is not None
     run = int(master.stdout.readline())
-    _until(lambda: b"parent_death" in _command(run))
+    until(lambda: b"parent_death" in _command(run))
     time.sleep(1.0)
     assert _command(run), "it ended by itself"
     master.kill()
     master.wait()
-    _until(lambda: not _command(run))
+    until(lambda: not _command(run))
 
 
 def _command(pid: int) -> bytes:
@@ -160,13 +180,6 @@ def _command(pid: int) -> bytes:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return b""
-
-
-def _until(reached: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not reached():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_no_key_of_a_terminal_reaches_a_run(tmp_path: Path) -> None:

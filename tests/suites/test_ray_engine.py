@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from support.console import Cli
 
 from lpa3bench.errors import UsageError
+from lpa3bench.suites import ray_engine
 from lpa3bench.suites.engine import EndedRun, Launch
-from lpa3bench.suites.ray_engine import RayEngine, RunResources, capacity_of, connect_ray
+from lpa3bench.suites.ray_engine import RayEngine, RunResources, capacity_of, connect_ray, first_sentence
 
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed")
 
@@ -70,6 +74,42 @@ def test_a_cluster_that_is_not_there(address: str, says: str) -> None:
     with pytest.raises(UsageError) as caught:
         connect_ray(address, workers=None, threads=1, device="cpu")
     assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        (
+            "The raylet died. Check raylet.out for more information.",
+            "The raylet died",
+        ),
+        ("\n  Failed to start. \nSee gcs.out", "Failed to start"),
+        ("Check", "Check"),
+        ("", ""),
+    ],
+)
+def test_nobody_is_sent_to_look_into_files_that_are_gone(said: str, line: str) -> None:
+    assert first_sentence(ValueError(said)) == (f"ValueError: {line}" if line else "ValueError")
+
+
+@needs_ray
+def test_a_ray_that_lost_its_own_processes_holds_up_no_suite_that_stops(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It never says that a task is cancelled."""
+    import ray
+
+    monkeypatch.setattr(ray_engine, "STOP_SECONDS", 0.1)
+    monkeypatch.setattr(ray_engine, "CANCEL_SECONDS", 0.1)
+    monkeypatch.setattr(ray, "wait", lambda refs, **_: ([], refs))
+    monkeypatch.setattr(ray, "cancel", lambda ref, **_: None)
+    engine = RayEngine(RunResources(1, 0), capacity=1, workers=None, stop=ExitStack())
+    monkeypatch.setattr(engine, "_task", SimpleNamespace(remote=lambda launch: "ref"))
+    engine.submit("a", launch(tmp_path, "a", ""))
+    engine.stop(signal.SIGTERM)
+    assert engine.poll() == []
+    assert ended(engine, 1) == [EndedRun("a", -signal.SIGKILL, "it did not stop")]
+    engine.close()
 
 
 # ------------------------------------------------------------------------------------- a cluster of two nodes
@@ -148,7 +188,10 @@ def test_a_run_whose_worker_dies_again_and_again_is_given_up(address: str, tmp_p
     finally:
         engine.close()
     assert by_name["a"].code == 75
-    assert by_name["a"].cause.startswith("Ray gave up: WorkerCrashedError: ")
+    assert by_name["a"].cause == (
+        "Ray gave up: WorkerCrashedError: The worker died unexpectedly while executing this task; "
+        "the same command goes on"
+    )
     assert (tmp_path / ".logs" / "a.log").read_text().count("\n--- ") == 3, "tried three times more"
     assert by_name["b"].code == 1
     assert by_name["b"].cause.startswith("it cannot be started with the log ")

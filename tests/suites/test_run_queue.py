@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import signal
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from lpa3bench.suites import run_queue
 from lpa3bench.suites.engine import EndedRun, Launch
 from lpa3bench.suites.run_queue import RunOutcome, RunQueue, launch_from_here
 from lpa3bench.suites.suite_run import SuiteRun
+from lpa3bench.training.run_directory import RunDirectory
 
 NAMES = ("a-00000000-s0", "a-00000000-s1", "b-00000000-s0", "b-00000000-s1")
 
@@ -159,6 +161,24 @@ def test_what_others_work_on_is_left_to_them(tmp_path: Path, runs: list[SuiteRun
     assert (outcome.code, outcome.kind) == (75, "in_use")
     assert outcome.cause == f"{tmp_path / NAMES[0]}: another process is working on this run"
     assert NAMES[0] not in engine.started
+
+
+def test_what_fails_while_others_hold_it_is_up_to_them(tmp_path: Path, runs: list[SuiteRun]) -> None:
+    """Whatever our own attempt died of: another suite has taken the run up meanwhile."""
+    lost = EndedRun("", 75, "Ray gave up", "lost")
+    engine = Faked(tmp_path, {NAMES[0]: [lost], NAMES[1]: [KILLED] * 3})
+    submit = engine.submit
+    with ExitStack() as held:
+
+        def submit_and_lose(name: str, launch: object) -> None:
+            submit(name, launch)  # type: ignore[arg-type]
+            if engine.started.count(name) == (1 if name == NAMES[0] else 3) and name in NAMES[:2]:
+                held.enter_context(RunDirectory(tmp_path / name).locked())
+
+        engine.submit = submit_and_lose  # type: ignore[method-assign,assignment]
+        found = done_by(runs, engine)
+    assert statuses(found) == {name: "in use" if name in NAMES[:2] else "done" for name in NAMES}
+    assert {found[name].code for name in NAMES[:2]} == {75}
 
 
 def test_what_others_leave_in_time_is_done(tmp_path: Path, runs: list[SuiteRun]) -> None:

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -93,6 +94,8 @@ class Server(ThreadingHTTPServer):
         self.store = store or Store()
         self.requests: list[str] = []
         """Of each request, what it was."""
+        self.received: list[bytes] = []
+        """Of each request, its line, its headers and its body, as they came."""
         self.swallows, self.loses = swallows, loses
         self._patience, self._then = patience, then
         self._released = threading.Event()
@@ -150,6 +153,7 @@ class Handler(BaseHTTPRequestHandler):
         self.do_POST()
 
     def _answer(self, method: str, body: bytes) -> None:
+        self.server.received.append(f"{self.requestline}\n{self.headers}\n".encode() + body)
         asked = json.loads(body) if self.path == "/graphql" else {}
         if asked and not asked.get("operationName"):  # some calls name themselves in their text alone
             asked["operationName"] = re.findall(r"(?:query|mutation) (\w+)", asked["query"])[0]
@@ -346,6 +350,15 @@ def point_to(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the client send to that server."""
     monkeypatch.setenv("WANDB_BASE_URL", server.url)
     monkeypatch.setenv("WANDB_API_KEY", KEY)
+
+
+def assert_tells_nothing(server: Server, *folders: Path) -> None:
+    """Nothing that the server received, headers and files too, names one of these folders or our home."""
+    words = [*map(str, folders), str(Path.home()), str(Path.cwd())]
+    assert server.received
+    for request in server.received:
+        assert b"Content-Encoding" not in request, "packed: no word could be found"
+        assert not [word for word in words if word.encode() in request], request[:2000]
 
 
 def only(server: Server) -> tuple[str, dict[str, Any]]:
