@@ -155,7 +155,7 @@ def test_at_equal_cost_the_target_is_come_down_to() -> None:
     to = cell.comparison.costs[0].to_target
     assert (to.reached, to.method, to.baseline, to.ratio) == (6, 2000.0, 1000.0, 2.0)
     at = cell.comparison.costs[0].at_baseline_cost
-    assert (at.method, at.baseline, at.test.verdict) == (3.0, 1.5, "worse"), "after its first epoch"
+    assert (at.method, at.baseline, at.difference) == (3.0, 1.5, 1.5), "after its first epoch"
 
 
 def test_the_lowest_mean_ranks_first_and_its_difference_keeps_its_sign() -> None:
