@@ -94,13 +94,13 @@ def kill_descendants(root: int) -> None:
     there is no /proc to see processes in, nothing is killed.
     """
     known, until = {root}, time.monotonic() + KILL_SECONDS
-    while time.monotonic() < until:
+    nothing_left = 0
+    while nothing_left < 2 and time.monotonic() < until:  # one that is just forking may escape the first look
         living = _living()
         while more := {pid for pid, kin in living.items() if pid not in known and known.intersection(kin)}:
             known |= more
         left = (known & living.keys()) - {root}
-        if not left:
-            return
+        nothing_left = 0 if left else nothing_left + 1
         for pid in left:
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)

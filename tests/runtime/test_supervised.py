@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from support.processes import assert_none_left, needs_proc, processes_with, until
 
-from lpa3bench.runtime import supervised
 from lpa3bench.runtime.supervised import EndedProcess, kill_descendants, run_python
 
 pytestmark = needs_proc
@@ -67,14 +66,18 @@ def test_nothing_outlives_who_asked_for_it(mark: bytes, number: signal.Signals) 
     assert_none_left(mark)
 
 
-def test_descendants_and_their_sessions_are_killed_and_no_other(mark: bytes) -> None:
+def test_descendants_and_their_sessions_are_killed_and_no_other(mark: bytes, tmp_path: Path) -> None:
     """The service's parent has ended by then: a session tells whose it is."""
     orphan = "import os\nif os.fork(): os._exit(0)\n" + SERVICE
-    code = f"import subprocess, sys, time\nsubprocess.run([sys.executable, '-S', '-c', {orphan!r}])\n{STAYS}"
+    code = (
+        f"import subprocess, sys, time\nsubprocess.run([sys.executable, '-S', '-c', {orphan!r}])\n"
+        f"open({str(tmp_path / 'orphaned')!r}, 'w')\n{STAYS}"
+    )
     root = subprocess.Popen([sys.executable, "-S", "-c", code], start_new_session=True)
     other = subprocess.Popen([sys.executable, "-S", "-c", SERVICE], start_new_session=True)
     try:
-        until(lambda: len(processes_with(mark)) == 3)
+        until((tmp_path / "orphaned").exists)
+        assert len(processes_with(mark)) == 3
         kill_descendants(root.pid)
         assert {*processes_with(mark)} == {root.pid, other.pid}
     finally:
@@ -97,4 +100,3 @@ def test_descendants_and_their_sessions_are_killed_and_no_other(mark: bytes) -> 
 )
 def test_the_last_word_of_a_process(said: str, line: str) -> None:
     assert EndedProcess(3, "", said).error_line == line
-    assert supervised.ADVERTISEMENT not in line
