@@ -235,9 +235,10 @@ def test_normalisation_can_be_bound() -> None:
 def test_the_real_set(real: Callable[..., Path], dataset: type[CIFAR10] | type[CIFAR100], each: int) -> None:
     root = real(dataset.folder)
     assert dataset().verify(root) == {"train": 50_000, "test": 10_000}
+    assert dataset().unofficial(root) is None
     train, test = dataset().load(root).values()
-    assert train.labels.bincount().tolist() == [each] * dataset.num_classes
-    assert test.labels.bincount().tolist() == [each // 5] * dataset.num_classes
+    assert train.labels.bincount().tolist() == [each] * len(dataset.class_names)
+    assert test.labels.bincount().tolist() == [each // 5] * len(dataset.class_names)
     mean = train.images.double().mean((0, 2, 3)) / 255
     assert mean.tolist() == pytest.approx(dataset().spec.mean, abs=1e-3)
 
