@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lpa3bench import config
-from lpa3bench.errors import RunFailed
+from lpa3bench.errors import RunFailed, UsageError
 from lpa3bench.plugin import registry
 from lpa3bench.training.earlier_runs import explain, left_behind
 from lpa3bench.training.identity import identity_as_json
@@ -115,3 +115,16 @@ def test_what_goes_on_is_the_run_that_was_begun(job: MakeJob, edited: bool) -> N
     with pytest.raises(RunFailed, match=said):
         run(job("Supervised.lr = 0.5"))
     run(job("Supervised.lr = 0.5", fresh=True))
+
+
+def test_what_only_served_a_measurement_is_not_taken_for_a_result(job: MakeJob) -> None:
+    aid = run(job(purpose="aid"))
+    assert (aid.record and aid.record.no_result) == "a run that only served a measurement"
+    assert RunDirectory(aid.folder).beginning().purpose == "aid"
+    assert run(job(purpose="aid")).already_done
+    with pytest.raises(UsageError, match="only served a measurement, which is no result; --fresh runs it"):
+        run(job())
+    assert "refused as a result" in explain(job())[0]
+    result = run(job(fresh=True))
+    assert (result.folder, result.already_done) == (aid.folder, False)
+    assert run(job(purpose="aid")).already_done, "a result serves as an aid too"
