@@ -6,6 +6,7 @@ Anything else that escapes is a bug and keeps its traceback.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -111,9 +112,34 @@ class RenamedWarning(FutureWarning):
     """A config uses a name that a parameter had once; the command line prints it as one line."""
 
 
+CONTROL_SIGNS = re.compile(
+    "["
+    "\x00-\x08\x0b-\x1f\x7f-\x9f"  # all but tab and newline: escape sequences open with one of these
+    "\xad\u061c\u200b\u200e\u200f\u2060-\u206f\ufeff"  # nothing to see, or the direction of writing
+    "\u2028-\u202e"  # line breaks, and more directions
+    "\ufff9-\ufffb\ud800-\udfff"  # halves of a pair, as JSON and names of files can hold them
+    "]"
+)
+"""Signs that a terminal or an editor obeys instead of showing them."""
+LONGEST_QUOTE = 80
+"""Letters of what a message quotes."""
+
+
+def plain(text: str) -> str:
+    """The text, of any number of lines, with "?" for every control sign."""
+    return CONTROL_SIGNS.sub("?", text)
+
+
 def printable(text: str) -> str:
-    """The text in one line, without signs that a terminal would obey: a plugin's message may hold some."""
-    return "".join(sign if sign.isprintable() else "?" for sign in " ".join(text.splitlines()))
+    """The text in one line, without control signs: a plugin's message or a record may hold some."""
+    return plain(" ".join(text.splitlines()).replace("\t", " "))
+
+
+def shortened(text: str, longest: int = LONGEST_QUOTE) -> str:
+    """The text, cut in the middle where it is longer: both ends tell what it was."""
+    if len(text) <= longest:
+        return text
+    return f"{text[: longest // 2]}…{text[len(text) - (longest - 1) // 2 :]}"
 
 
 @contextmanager
