@@ -19,8 +19,14 @@ from typing import Any
 import click
 
 from lpa3bench._version import __version__
-from lpa3bench.errors import BenchError, RenamedWarning, RunFailed, printable
-from lpa3bench.runtime.files import surroundings_told
+from lpa3bench.errors import (
+    BenchError,
+    RenamedWarning,
+    RunFailed,
+    error_line,
+    printable,
+    refusals_told,
+)
 from lpa3bench.runtime.streams import OutputLost, guarded_streams
 
 VERBS = {
@@ -86,14 +92,14 @@ class Cli(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            with warnings.catch_warnings(), surroundings_told():
+            with warnings.catch_warnings(), refusals_told():
                 warnings.simplefilter("default", RenamedWarning)
                 warnings.showwarning = partial(_warn, warnings.showwarning)
                 return super().invoke(ctx)
         except BenchError as error:
             if os.environ.get("LPA3BENCH_TRACEBACK"):
                 raise
-            click.echo(f"error: {printable(str(error))}", err=True)
+            click.echo(error_line(error), err=True)
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
             click.echo("error: interrupted", err=True)

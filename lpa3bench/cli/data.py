@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lpa3bench.cli.options import data_option, json_option, plugin_option
-from lpa3bench.errors import BenchError, DataError, UsageError
+from lpa3bench.errors import BenchError, DataError, UsageError, error_line
 from lpa3bench.plugin.registry import Entry, Registry, load_registry
 from lpa3bench.runtime.paths import data_root
 from lpa3bench.types import Presence
@@ -94,7 +94,7 @@ def _for_each(names: tuple[str, ...], plugins: tuple[Path, ...], work: Work) -> 
         except DataError as error:
             failures.append(error)
     for failure in failures[:-1]:
-        click.echo(f"error: {failure}", err=True)
+        click.echo(error_line(failure), err=True)
     if failures:
         raise failures[-1]
 

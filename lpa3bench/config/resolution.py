@@ -25,11 +25,18 @@ from lpa3bench.config.bindings import (
     Table,
     kind,
     layered,
+    leaves,
     mapped,
     references,
     short,
 )
 from lpa3bench.config.typecheck import advice
+
+
+DEEPEST_TREE = 50
+"""Objects within objects, and macros within macros."""
+LARGEST_VALUE = 100_000
+"""Literals in one value. Macros that double each other reach any number in a few lines."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +95,8 @@ class Tree:
             raise origin.error(f"{short(target)} refers to itself")
         if (scope, target) in self.nodes:
             return
+        if len(above) > DEEPEST_TREE:
+            raise origin.error(f"{short(target)}: objects within objects more than {DEEPEST_TREE} deep")
         node = self.nodes[scope, target] = Node(scope, target, origin)
         for parameter, binding in self._table.lookup(target, scope).items():
             value, place = self._expanded(binding, ())
@@ -106,12 +115,17 @@ class Tree:
         def expand(leaf: Any) -> Any:
             return self._macro(leaf.name, binding.origin, above)[0] if isinstance(leaf, Macro) else leaf
 
-        return mapped(binding.value, expand), binding.origin
+        value = mapped(binding.value, expand)
+        if any(place >= LARGEST_VALUE for place, _ in enumerate(leaves(value))):
+            raise binding.origin.error(f"{binding}: more than {LARGEST_VALUE} values, macros put in")
+        return value, binding.origin
 
     def _macro(self, name: str, user: Origin, above: tuple[str, ...]) -> tuple[Any, Origin]:
         macros = self._table.lookup(MACRO, ())
         if name in above:
             raise user.error(f"%{name} refers to itself")
+        if len(above) > DEEPEST_TREE:
+            raise user.error(f"%{name}: macros within macros more than {DEEPEST_TREE} deep")
         if name not in macros:
             raise user.error(f"%{name} is not defined; {advice(name, macros, 'macros')}")
         self.macros.add(name)

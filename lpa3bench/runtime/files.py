@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from lpa3bench.errors import RunFailed
+from lpa3bench.errors import refused_by_disk
 
 
 def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
@@ -36,50 +35,7 @@ def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
     except (OSError, RuntimeError) as error:  # torch.save reports a full disk as RuntimeError
         with suppress(OSError):  # a read-only file system refuses this too
             temporary.unlink(missing_ok=True)
-        why = f"{path}: could not be written ({_reason(error)}); {_cure(error)}"
-        raise RunFailed(why, kind="disk") from error
-
-
-def _reason(error: OSError | RuntimeError) -> str:
-    return error.strerror or str(error) if isinstance(error, OSError) else " ".join(str(error).split())
-
-
-_SPACE = "free some space and give the same command again"
-_CURES = {
-    **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), "choose a folder that can be written to"),
-    errno.ENAMETOOLONG: "choose a shorter path",
-    **dict.fromkeys(
-        (errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY, errno.EEXIST),
-        "something of another kind lies there; move it away",
-    ),
-    errno.ENOENT: "its folder is gone",
-    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), _SPACE),
-    errno.EIO: "the disk, or the way to it, is broken",
-    errno.EPIPE: "the process at its other end has ended",
-    errno.ELOOP: "links there lead in a circle",
-    **dict.fromkeys((errno.EMFILE, errno.ENFILE), "too many files are open; see `ulimit -n`"),
-}
-"""What to do about a refusal, by the error's number."""
-
-
-def _cure(error: OSError | RuntimeError) -> str:
-    return _CURES.get(getattr(error, "errno", None) or 0, _SPACE)
-
-
-@contextmanager
-def surroundings_told() -> Iterator[None]:
-    """What a file system refused inside the block, and nobody expected, becomes one line.
-
-    Raises:
-        RunFailed: in place of an `OSError` of these kinds; any other passes as it is.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in _CURES:
-            raise
-        name = error.filename2 or error.filename or "a file"
-        raise RunFailed(f"{name}: {_reason(error)}; {_cure(error)}", kind="disk") from error
+        raise refused_by_disk(error, f"{path}: could not be written") from error
 
 
 def write_text(path: Path, text: str) -> None:

@@ -9,10 +9,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, TextIO
 
 from lpa3bench.errors import printable
+from lpa3bench.runtime.streams import unguarded
 from lpa3bench.suites.forecast import seconds_together
 from lpa3bench.suites.run_queue import ProgressDisplay, RunOutcome, SuiteProgress
 from lpa3bench.suites.suite_run import shown_score
-from lpa3bench.runtime.streams import unguarded
 from lpa3bench.training.progress_bar import draws_bars
 
 if TYPE_CHECKING:
