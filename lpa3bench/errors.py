@@ -133,6 +133,11 @@ def plain(text: str) -> str:
     return CONTROL_SIGNS.sub("?", text)
 
 
+def escaped_in_json(text: str) -> str:
+    """The text of a JSON file that means the same, with every control sign escaped."""
+    return CONTROL_SIGNS.sub(lambda sign: f"\\u{ord(sign[0]):04x}", text)
+
+
 def printable(text: str) -> str:
     """The text in one line, without control signs: a plugin's message or a record may hold some."""
     return plain(" ".join(text.splitlines()).replace("\t", " "))

@@ -107,7 +107,6 @@ class Reader:
         text = ""
         try:
             text = text_of(path)
-            refuse_control_signs(text, place)
             for statement in self._parse(text, place):
                 match statement:
                     case Binding():
@@ -127,7 +126,6 @@ class Reader:
         origin = Origin(f"-p '{shortened(' '.join(text.split()))}'")
         bindings: list[Binding] = []
         try:
-            refuse_control_signs(text, lambda _: origin)
             match [*self._parse(text, lambda _: origin)]:
                 case [Binding() as binding]:
                     self._bind(binding, bindings)
@@ -168,8 +166,8 @@ class Reader:
         if target.suffix != ".gin" or not any(_lies_in(target, folder) for folder in folders):
             self.errors.append(
                 origin.error(
-                    f"include of {name!r} is refused: it takes .gin files in {root}, in the folder of the file "
-                    "that includes them, or in the working folder"
+                    f"include of {shortened(name)!r} is refused: it takes .gin files in {root}, in the "
+                    "folder of the file that includes them, or in the working folder"
                 )
             )
         elif not target.is_file():

@@ -41,7 +41,7 @@ from lpa3bench.config.bindings import (
 from lpa3bench.config.default_metrics import default_layer
 from lpa3bench.config.defaults import default_text, identity_config
 from lpa3bench.config.experiment import Experiment
-from lpa3bench.config.gin_syntax import Import, Include, Reader, Statement
+from lpa3bench.config.gin_syntax import Import, Include, Reader, Statement, refuse_control_signs
 from lpa3bench.config.lint import macro_errors, name_errors, scope_errors, value_errors
 from lpa3bench.config.names import Catalogue
 from lpa3bench.config.operative import Change, Dormant, Value
@@ -79,6 +79,7 @@ def parse(text: str, place: Callable[[int], Origin]) -> Iterator[Statement]:
     Raises:
         ConfigError: the text is no gin.
     """
+    refuse_control_signs(text, place)
     parser: Any = None
     try:
         parser = config_parser.ConfigParser(text, _Words())

@@ -32,7 +32,6 @@ from lpa3bench.config.bindings import (
 )
 from lpa3bench.config.typecheck import advice
 
-
 DEEPEST_TREE = 50
 """Objects within objects, and macros within macros."""
 LARGEST_VALUE = 100_000

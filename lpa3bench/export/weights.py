@@ -15,7 +15,7 @@ from safetensors.torch import save
 
 from lpa3bench import records
 from lpa3bench.analysis.trained_run import Trained, open_run
-from lpa3bench.errors import RunFailed, UsageError
+from lpa3bench.errors import RunFailed, UsageError, plain
 from lpa3bench.export.finished_run import CONFIG, WEIGHTS, is_export, predict
 from lpa3bench.export.model_card import write_card
 from lpa3bench.training.run_directory import RunDirectory
@@ -139,7 +139,7 @@ def _write(target: Path, tensors: dict[str, Any], about: dict[str, Any], config:
         # `save_file` would leave it readable by its owner alone.
         WEIGHTS: lambda path: path.write_bytes(save(tensors, {"lpa3bench": json.dumps(about)})),
         CONFIG: lambda path: path.write_bytes(config),
-        CARD: lambda path: path.write_text(card, encoding="utf-8", newline="\n"),
+        CARD: lambda path: path.write_text(plain(card), encoding="utf-8", newline="\n"),
     }
     try:
         target.mkdir(parents=True, exist_ok=True)

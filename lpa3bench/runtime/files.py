@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from lpa3bench.errors import refused_by_disk
+from lpa3bench.errors import escaped_in_json, plain, refused_by_disk
 
 
 def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
@@ -39,8 +39,12 @@ def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file, all or nothing; in UTF-8 with plain newlines, whatever the system."""
-    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8", newline="\n"))
+    """Write a text file, all or nothing; in UTF-8 with plain newlines, whatever the system.
+
+    No control sign of a record or a config gets there: JSON has them escaped, other files a "?" for each.
+    """
+    harmless = escaped_in_json(text) if path.suffix == ".json" else plain(text)
+    write_atomically(path, lambda temporary: temporary.write_text(harmless, encoding="utf-8", newline="\n"))
 
 
 def digest(*parts: bytes) -> str:

@@ -13,7 +13,6 @@ from support import config_plugins
 from support.config_plugins import WHOLE
 from support.console import Cli
 
-
 from lpa3bench.cli import main
 from lpa3bench.config import load_config, loading
 from lpa3bench.errors import ConfigError, PluginError

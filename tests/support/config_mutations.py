@@ -15,36 +15,27 @@ NUMBERS = (
     "'64'", "b'64'", "1 + 1", "8/255", "()", "[]", "{}", "...", "", "%none", "@Nothing()",
 )  # fmt: skip
 NAMES = (
-    "run", "Supervised", "PES", "FixMatch", "LPA3", "RandAugment", "tasks", "augmenters", "lpa3", "view", "positives",
-    "margin", "lr", "epochs", "batch_size", "settings", "setting", "suite", "include", "import", "sym50", "none",
-    "__init__", "self", "é", "LPA3\u200b", "\u202eABC",
+    "run", "Supervised", "PES", "FixMatch", "LPA3", "RandAugment", "tasks", "augmenters", "lpa3", "view",
+    "positives", "margin", "lr", "epochs", "batch_size", "settings", "setting", "suite", "include", "import",
+    "sym50", "none", "__init__", "self", "é", "LPA3\u200b", "\u202eABC",
 )  # fmt: skip
 BYTES = (
-    b"\x00",
-    b"\xff",
-    b"\xef\xbb\xbf",
-    b"\x1b[2J",
-    b"\xc2\x9b",
-    b"\r",
-    b"\n",
-    b"\\\n",
-    b"'",
-    b'"',
-    b"(",
-    b"#",
+    b"\x00", b"\xff", b"\xef\xbb\xbf", b"\x1b[2J", b"\xc2\x9b", b"\r", b"\n", b"\\\n", b"'", b'"', b"(", b"#",
     b"\t",
-)
+)  # fmt: skip
 INCLUDES = (
-    "/etc/passwd", "/etc/hostname", "../" * 12 + "etc/passwd", "/dev/zero", "/proc/self/environ", "mutant.gin",
-    "base/absent.gin", "base", "", ".", "base/pes.gin", "base/mixup.gin", "quickstart.gin", "a" * 400, "b\\0.gin",
+    "/etc/passwd", "/etc/hostname", "../" * 12 + "etc/passwd", "/dev/zero", "/proc/self/environ",
+    "mutant.gin", "base/absent.gin", "base", "", ".", "base/pes.gin", "base/mixup.gin", "quickstart.gin",
+    "a" * 400, "b\\0.gin",
 )  # fmt: skip
 LINES = (
     "m = %m", "m = %n\nn = %m", "LPA3.margin = %absent", "Compose.parts = (@augmenters.Compose(),)",
-    "run.positives = @augmenters.Compose()\nCompose.parts = [@augmenters.Compose()]", "import os", "from os import path",
+    "run.positives = @augmenters.Compose()\nCompose.parts = [@augmenters.Compose()]", "import os",
     "run.epochs = " + "(" * 60 + "1" + ")" * 60, "run.epochs = " + "[" * 3000, "run.metrics = ()",
-    "x0 = [1, 1]\n" + "\n".join(f"x{i} = [%x{i - 1}, %x{i - 1}]" for i in range(1, 40)) + "\nLPA3.margin = %x39",
-    "\n".join(f"y{i} = %y{i + 1}" for i in range(400)) + "\nLPA3.margin = %y0", "run = 3", ".x = 1", "a/ = 3", "/run.epochs = 3",
-    "run.settings = ('a', 'a')", "run.setting = 'absent'", "suite.cells = ['quickstart']", "run.epochs = 30",
+    "\n".join(["x0 = 1", *(f"x{i} = [%x{i - 1}, %x{i - 1}]" for i in range(1, 40)), "LPA3.margin = %x39"]),
+    "\n".join(f"y{i} = %y{i + 1}" for i in range(400)) + "\nLPA3.margin = %y0", "run = 3", ".x = 1", "a/ = 3",
+    "/run.epochs = 3", "run.settings = ('a', 'a')", "run.setting = 'absent'", "suite.cells = ['quickstart']",
+    "run.epochs = 30",
 )  # fmt: skip
 
 
@@ -64,7 +55,7 @@ class Mutant:
 
 def mutants(text: str, count: int, seed: int) -> list[Mutant]:
     """That many, the same ones for one seed; each kind in turn."""
-    draws = random.Random(seed)  # noqa: S311 (no secret)
+    draws = random.Random(seed)
     return [KINDS[number % len(KINDS)](text, draws) for number in range(count)]
 
 
@@ -171,5 +162,6 @@ def _with_param(text: str, draws: random.Random) -> Mutant:
 
 Mutation = Callable[[str, random.Random], Mutant]
 KINDS: tuple[Mutation, ...] = (
-    _with_bytes, _with_number, _with_name, _with_tokens, _with_brackets, _with_include, _with_line, _with_param, _with_number,
+    _with_bytes, _with_number, _with_name, _with_tokens, _with_brackets, _with_include, _with_line,
+    _with_param, _with_number,
 )  # fmt: skip
