@@ -25,7 +25,6 @@ from lpa3bench.config.bindings import (
     Table,
     kind,
     layered,
-    leaves,
     mapped,
     references,
     short,
@@ -34,8 +33,8 @@ from lpa3bench.config.typecheck import advice
 
 DEEPEST_TREE = 50
 """Objects within objects, and macros within macros."""
-LARGEST_VALUE = 100_000
-"""Literals in one value. Macros that double each other reach any number in a few lines."""
+MOST_MACROS = 1000
+"""Times that a macro is put in. Macros that double each other reach any number in a few lines."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +69,7 @@ class Tree:
         self.nodes: dict[tuple[Scope, str], Node] = {}
         self.macros: set[str] = set()
         """Those that are used."""
+        self._put_in = 0
         self._table = table
         self._visit((), RUN, origin, ())
 
@@ -114,10 +114,7 @@ class Tree:
         def expand(leaf: Any) -> Any:
             return self._macro(leaf.name, binding.origin, above)[0] if isinstance(leaf, Macro) else leaf
 
-        value = mapped(binding.value, expand)
-        if any(place >= LARGEST_VALUE for place, _ in enumerate(leaves(value))):
-            raise binding.origin.error(f"{binding}: more than {LARGEST_VALUE} values, macros put in")
-        return value, binding.origin
+        return mapped(binding.value, expand), binding.origin
 
     def _macro(self, name: str, user: Origin, above: tuple[str, ...]) -> tuple[Any, Origin]:
         macros = self._table.lookup(MACRO, ())
@@ -128,6 +125,9 @@ class Tree:
         if name not in macros:
             raise user.error(f"%{name} is not defined; {advice(name, macros, 'macros')}")
         self.macros.add(name)
+        self._put_in += 1
+        if self._put_in > MOST_MACROS:
+            raise user.error(f"%{name}: macros are put in more than {MOST_MACROS} times")
         return self._expanded(macros[name], (*above, name))
 
 

@@ -20,7 +20,7 @@ from lpa3bench.runtime.paths import gin_root
 
 CONFIGS = {"quickstart": None, "digits_fixmatch": None, "cifar100_pes": "sym90"}
 """Shipped configs with a setting of theirs: plain, with a strong view, of includes and scopes."""
-COUNT = 200
+COUNT = 170
 """Mutants of each."""
 CODES = {2, 3, 4, 5}
 FOREIGN = "root:x:"
@@ -95,7 +95,7 @@ def test_a_mutant_is_refused_in_one_line_or_shows(
         path.write_bytes(mutant.content)
         try:
             config = load_config([path], setting=setting, bindings=mutant.params, registry=registry)
-            config.try_out()
+            config.try_out() if name == "quickstart" else config.experiment()
         except BenchError as error:
             line = error_line(error)
             assert error.exit_code in CODES, (str(mutant), line)

@@ -82,7 +82,7 @@ def chain(count: int, link: str, last: str) -> str:
         ("ToyTask.notes = " + "[" * 30 + "]" * 30, "has brackets more than 20 deep"),
         ("ToyTask.notes = " + "[" * 5000, "not closed|cannot be read"),
         (chain(400, "m{} = %m{}", "m{} = 1\nToyTask.lr = %m0"), "macros more than 50 deep"),
-        (chain(40, "m{0} = [%m{1}, %m{1}]", "m{} = 1\nToyTask.notes = %m0"), "more than 100000 values"),
+        (chain(40, "m{0} = [%m{1}, %m{1}]", "m{} = 1\nToyTask.notes = %m0"), "more than 1000 times"),
         (
             chain(
                 80,
