@@ -66,7 +66,7 @@ def test_with_a_validation_split_of_its_own_the_best_epoch_counts(write: Write) 
         (f'"trials": 2, "ranges": {{{MARGIN}}}', "suite.search needs 'seeds'"),
         (f'"trials": 0, "ranges": {{{MARGIN}}}, "seeds": (7,)', "suite.search needs 'trials'"),
         (f'"trials": -1, "ranges": {{{MARGIN}}}, "seeds": (7,)', "suite.search: 'trials' must be >= 1"),
-        (f'"trials": {10**12}, "ranges": {{{MARGIN}}}, "seeds": (7,)', "'trials' must be <= 10000, not 10000"),
+        (f'"trials": {10**12}, "ranges": {{{MARGIN}}}, "seeds": (7,)', "'trials' must be <= 10000, not"),
         ('"trials": 2, "ranges": {"X.a": ("uniform", -1e308, 1e308)}, "seeds": (7,)', "X.a is too wide"),
         ('"trials": 2, "ranges": {"X.a": ("log", 1e-300, 1e300)}, "seeds": (7,)', "X.a is too wide"),
         (f'"trials": 2.5, "ranges": {{{MARGIN}}}, "seeds": (7,)', "suite.search: 'trials' must be an int"),
