@@ -20,8 +20,16 @@ from typing import Any
 import click
 
 from lpa3bench._version import __version__
-from lpa3bench.errors import BenchError, RenamedWarning, printable
+from lpa3bench.errors import (
+    BenchError,
+    RenamedWarning,
+    RunFailed,
+    error_line,
+    printable,
+    refusals_told,
+)
 from lpa3bench.runtime.reserved_stdout import reserved_stdout
+from lpa3bench.runtime.streams import OutputLost, guarded_streams
 
 VERBS = {
     "run": "Train one experiment and write its record.",
@@ -75,28 +83,29 @@ class Cli(click.Group):
             ctx.fail(f"there is no verb {args[0]!r}; {advice}")
         return super().resolve_command(ctx, args)
 
-    def invoke(self, ctx: click.Context) -> Any:
-        for stream in (sys.stdout, sys.stderr):
-            if hasattr(stream, "reconfigure"):  # a terminal that cannot show "±" shows "?"
-                stream.reconfigure(errors="replace")
+    def main(self, *args: Any, **kwargs: Any) -> Any:
         try:
-            with _only_ours_on_stdout(), warnings.catch_warnings():
+            with guarded_streams():
+                return super().main(*args, **kwargs)
+        except OutputLost as error:
+            if not error.reader_left:
+                click.echo(f"error: {error}; what stood there is lost", err=True)
+            sys.exit(SIGPIPE_EXIT if error.reader_left else RunFailed.exit_code)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            with _only_ours_on_stdout(), warnings.catch_warnings(), refusals_told():
                 warnings.simplefilter("default", RenamedWarning)
                 warnings.showwarning = partial(_warn, warnings.showwarning)
                 return super().invoke(ctx)
         except BenchError as error:
             if os.environ.get("LPA3BENCH_TRACEBACK"):
                 raise
-            click.echo(f"error: {printable(str(error))}", err=True)
+            click.echo(error_line(error), err=True)
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
             click.echo("error: interrupted", err=True)
             ctx.exit(SIGINT_EXIT)
-        except BrokenPipeError:
-            # Whoever read our output has gone. What is still buffered must not fail again at exit.
-            for stream in (sys.stdout, sys.stderr):
-                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-            ctx.exit(SIGPIPE_EXIT)
 
 
 @contextmanager

@@ -27,20 +27,25 @@ def plugin_option(function: Verb) -> Verb:
     )(function)
 
 
+def param_option(example: str) -> Callable[[Verb], Verb]:
+    """`-p BINDING`, repeatable: `bindings`, a tuple of texts."""
+    return click.option(
+        "-p",
+        "--param",
+        "bindings",
+        metavar="BINDING",
+        multiple=True,
+        help=f"Bind one parameter, as in -p {example}. Repeatable.",
+    )
+
+
 def config_options(function: Verb) -> Verb:
     """`FILE... --setting NAME -p BINDING --plugin FILE`.
 
     `files` (paths; a FILE may be the name of a shipped one), `setting`, `bindings`, `plugins`.
     """
     function = plugin_option(function)
-    function = click.option(
-        "-p",
-        "--param",
-        "bindings",
-        metavar="BINDING",
-        multiple=True,
-        help="Bind one parameter, as in -p LPA3.margin=0.02; wins over every file. Repeatable.",
-    )(function)
+    function = param_option("LPA3.margin=0.02; wins over every file")(function)
     function = click.option(
         "--setting", metavar="NAME", help="Which of the settings that the file offers (sym50, …) to take."
     )(function)

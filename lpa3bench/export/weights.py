@@ -14,7 +14,7 @@ from safetensors.torch import save
 
 from lpa3bench import records
 from lpa3bench.analysis.trained_run import Trained, open_run
-from lpa3bench.errors import RunFailed, UsageError
+from lpa3bench.errors import RunFailed, UsageError, plain
 from lpa3bench.export.finished_run import CONFIG, WEIGHTS, is_export, predict
 from lpa3bench.export.model_card import write_card
 from lpa3bench.runtime.files import make_folders, text_writer, write_all
@@ -145,6 +145,6 @@ def _write(target: Path, tensors: dict[str, Any], about: dict[str, Any], config:
         {
             target / WEIGHTS: partial(Path.write_bytes, data=weights),
             target / CONFIG: partial(Path.write_bytes, data=config),
-            target / CARD: text_writer(card),
+            target / CARD: text_writer(plain(card)),
         }
     )

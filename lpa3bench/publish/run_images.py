@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lpa3bench import records
-from lpa3bench.errors import BenchError
+from lpa3bench.errors import BenchError, error_line
 from lpa3bench.publish.target import Deadline
 from lpa3bench.runtime.files import write_atomically
 from lpa3bench.runtime.supervised import run_python
@@ -73,7 +73,7 @@ def main() -> None:
             plugins=tuple(map(Path, order["plugins"])),
         )
     except BenchError as error:
-        sys.exit(f"error: {error}")
+        sys.exit(error_line(error))
     except Exception as error:  # a plugin's, or of the library that draws
         sys.exit("error: " + " ".join(f"{type(error).__name__}: {error}".split())[:200])
 

@@ -16,7 +16,7 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
-from lpa3bench.errors import UsageError
+from lpa3bench.errors import UsageError, plain
 from lpa3bench.runtime.files import Writer, write_all
 
 LINE_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -111,4 +111,4 @@ def _number_clips(svg: Path) -> None:
     def numbered(found: re.Match[str]) -> str:
         return f"{found[1]}clip{numbers.setdefault(found[2], len(numbers) + 1)}"
 
-    svg.write_text(CLIP_NAME.sub(numbered, svg.read_text(encoding="utf-8")), encoding="utf-8")
+    svg.write_text(plain(CLIP_NAME.sub(numbered, svg.read_text(encoding="utf-8"))), encoding="utf-8")
