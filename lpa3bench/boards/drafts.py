@@ -284,4 +284,4 @@ def _value(value: Any) -> str:
     """As TOML writes it: a string or a list of JSON is one of TOML, and so is a number or a boolean."""
     if isinstance(value, list | tuple):
         return f"[{', '.join(_value(item) for item in value)}]"
-    return json.dumps(value, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")  # which JSON leaves as it is

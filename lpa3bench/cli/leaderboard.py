@@ -97,17 +97,18 @@ def build_verb(
         board = _drafted(text, folder, current)
     else:
         board = load_definition(folder, current)
-    there = [] if fresh else stored(board)
+    damaged: list[DataError] = []
+    there = [] if fresh else stored(board, _left_to_the_end)
     found = _sorted(board, there, places, registry) if places else Sorted()
     if fresh:
         _must_replace(found, folder)
     if places:
-        _store(board, found, places, alone=fresh)
+        _store(board, found, places, damaged, alone=fresh)
         _tell(found)
         if found.foreign:
             click.echo(f"{len(found.foreign)} of no cell of this board", err=True)
-    _write(board, folder)
-    if found.refused:
+    _write(board, folder, damaged)
+    if found.refused or damaged:
         ctx.exit(NOT_TAKEN_EXIT)
 
 
@@ -135,15 +136,16 @@ def merge(ctx: click.Context, folder: Path, places: tuple[Path, ...], plugins: t
         )
     registry = load_registry(plugins)
     board = load_definition(folder, current_names(registry))
-    found = _sorted(board, stored(board), places, registry)
+    damaged: list[DataError] = []
+    found = _sorted(board, stored(board, _left_to_the_end), places, registry)
     if not (found.taken or found.known or found.replications or found.refused or found.foreign):
         raise DataError(f"{', '.join(map(str, places))}: there is no record")
-    _store(board, found, places)
+    _store(board, found, places, damaged)
     _tell(found)
     for path, reason in found.foreign:
         click.echo(f"refused {path}: {reason}", err=True)
-    _write(board, folder)
-    if found.refused or found.foreign:
+    _write(board, folder, damaged)
+    if found.refused or found.foreign or damaged:
         ctx.exit(NOT_TAKEN_EXIT)
 
 
@@ -174,12 +176,23 @@ def _drafted(text: str, folder: Path, current: Callable[[str], str]) -> Definiti
     return board
 
 
-def _store(board: Definition, found: Sorted, places: tuple[Path, ...], *, alone: bool = False) -> None:
+def _left_to_the_end(error: DataError) -> None:
+    """A damaged record of the board's may be replaced meanwhile; `_write` names those that are left."""
+
+
+def _store(
+    board: Definition,
+    found: Sorted,
+    places: tuple[Path, ...],
+    damaged: list[DataError],
+    *,
+    alone: bool = False,
+) -> None:
     from lpa3bench.boards.results import store, store_searches
     from lpa3bench.boards.source_copies import drop_copies, store_copies
     from lpa3bench.records import searches
 
-    searched = searches.find_searches(places)
+    searched = searches.find_searches(places, damaged.append)
     store(board, found.taken, searched, replications=found.replications, alone=alone)
     store_searches(board, found.known, searched)
     store_copies(board, [*found.taken, *found.replications, *found.known])
@@ -212,17 +225,25 @@ def _tell(found: Sorted) -> None:
     click.echo(f"{len(found.taken)} records taken, {len(found.refused)} refused{known}{again}", err=True)
 
 
-def _write(definition: Definition, folder: Path) -> None:
-    """Build the board from what lies in its folder, and write its pages."""
+def _write(definition: Definition, folder: Path, damaged: list[DataError]) -> None:
+    """Build the board from what lies in its folder, and write its pages.
+
+    Args:
+        damaged: files that were left out so far; those that are left out here are added, and all are named.
+    """
     from lpa3bench.boards.building import build_board
     from lpa3bench.boards.results import results_of, stored
     from lpa3bench.records import searches
     from lpa3bench.report import write_board
 
     try:
-        board = build_board(definition, stored(definition), searches.find_searches([results_of(definition)]))
+        records = stored(definition, damaged.append)
+        searched = searches.find_searches([results_of(definition)], damaged.append)
+        board = build_board(definition, records, searched)
     except BenchError as error:
         raise type(error)(f"{error}; --fresh --from PLACE begins anew") from error
+    for refused in damaged:
+        click.echo(f"refused {refused}", err=True)
     for path in write_board(board, folder):
         click.echo(str(path))
     click.echo(f"{board.measured} of {len(board.cells)} cells are measured", err=True)
