@@ -111,6 +111,10 @@ class RenamedWarning(FutureWarning):
     """A config uses a name that a parameter had once; the command line prints it as one line."""
 
 
+class DamagedWarning(UserWarning):
+    """A file of a run is damaged, and another one or none is used; the command line prints it as one line."""
+
+
 def printable(text: str) -> str:
     """The text in one line, without signs that a terminal would obey: a plugin's message may hold some."""
     return "".join(sign if sign.isprintable() else "?" for sign in " ".join(text.splitlines()))

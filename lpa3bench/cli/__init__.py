@@ -19,7 +19,7 @@ from typing import Any
 import click
 
 from lpa3bench._version import __version__
-from lpa3bench.errors import BenchError, RenamedWarning, printable
+from lpa3bench.errors import BenchError, DamagedWarning, RenamedWarning, printable
 
 VERBS = {
     "run": "Train one experiment and write its record.",
@@ -80,6 +80,7 @@ class Cli(click.Group):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("default", RenamedWarning)
+                warnings.simplefilter("always", DamagedWarning)
                 warnings.showwarning = partial(_warn, warnings.showwarning)
                 return super().invoke(ctx)
         except BenchError as error:
@@ -99,7 +100,7 @@ class Cli(click.Group):
 
 def _warn(show: Callable[..., None], message: Warning | str, category: type[Warning], *place: Any) -> None:
     """Ours in one line, others as ever."""
-    if issubclass(category, RenamedWarning):
+    if issubclass(category, RenamedWarning | DamagedWarning):
         click.echo(f"warning: {printable(str(message))}", err=True)
     else:
         show(message, category, *place)
