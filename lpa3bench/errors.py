@@ -113,6 +113,10 @@ class RenamedWarning(FutureWarning):
     """A config uses a name that a parameter had once; the command line prints it as one line."""
 
 
+class DamagedWarning(UserWarning):
+    """A file of a run is damaged, and another one or none is used; the command line prints it as one line."""
+
+
 CONTROL_SIGNS = re.compile(
     "["
     "\x00-\x08\x0b-\x1f\x7f-\x9f"  # all but tab and newline: escape sequences open with one of these

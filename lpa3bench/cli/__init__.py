@@ -22,6 +22,7 @@ import click
 from lpa3bench._version import __version__
 from lpa3bench.errors import (
     BenchError,
+    DamagedWarning,
     RenamedWarning,
     RunFailed,
     error_line,
@@ -96,6 +97,7 @@ class Cli(click.Group):
         try:
             with _only_ours_on_stdout(), warnings.catch_warnings(), refusals_told():
                 warnings.simplefilter("default", RenamedWarning)
+                warnings.simplefilter("always", DamagedWarning)
                 warnings.showwarning = partial(_warn, warnings.showwarning)
                 return super().invoke(ctx)
         except BenchError as error:
@@ -122,7 +124,7 @@ def _only_ours_on_stdout() -> Iterator[None]:
 
 def _warn(show: Callable[..., None], message: Warning | str, category: type[Warning], *place: Any) -> None:
     """Ours in one line, others as ever."""
-    if issubclass(category, RenamedWarning):
+    if issubclass(category, RenamedWarning | DamagedWarning):
         click.echo(f"warning: {printable(str(message))}", err=True)
     else:
         show(message, category, *place)

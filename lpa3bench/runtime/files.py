@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from collections.abc import Callable, Iterable, Mapping, Set
 from contextlib import suppress
 from pathlib import Path
@@ -130,16 +131,22 @@ def digest(*parts: bytes) -> str:
     return total.hexdigest()[:16]
 
 
-def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
-    """Write NumPy arrays into a compressed file of exactly this name, all or nothing.
+def read_at_most(path: Path, most: int) -> bytes:
+    """What the file holds. A pipe is not waited for.
 
     Raises:
-        RunFailed: the disk refused it.
+        OSError: it cannot be read.
+        ValueError: it is larger than so many bytes, or no file.
     """
-    import numpy as np
+    with open(path, "rb", opener=without_waiting) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ValueError("no file")
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise ValueError(f"larger than {most // 2**20} MiB")
+    return content
 
-    def write(temporary: Path) -> None:
-        with temporary.open("wb") as file:  # given a name, NumPy would append .npz to it
-            np.savez_compressed(file, **arrays)
 
-    write_atomically(path, write)
+def without_waiting(path: str, flags: int) -> int:
+    """An opener for `open` that does not wait until somebody writes into a pipe."""
+    return os.open(path, flags | os.O_NONBLOCK)

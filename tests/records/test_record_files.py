@@ -18,6 +18,7 @@ from support.small_records import NLL, bits, changed, small_record, write
 from lpa3bench.errors import DataError
 from lpa3bench.records import Record, find_records, pack, read_record, read_records, write_record
 from lpa3bench.records import record_files as files
+from lpa3bench.records.limits import DEEPEST
 from lpa3bench.records.record_files import parse_record, record_text
 from lpa3bench.records.schema import PackedBits, RecordData, digest_of
 from lpa3bench.runtime.paths import shipped
@@ -264,7 +265,7 @@ def test_depths_are_refused_before_anybody_falls_in(tmp_path: Path) -> None:
     for name in ("labels", "details", "config", "curve"):
         deep = json.dumps({**PLAIN, name: "@"}).replace('"@"', f'{{"x": {"[" * 100_000}{"]" * 100_000}}}')
         assert said_of(deep, tmp_path).startswith("is no ")
-    for depth in (files.DEEPEST, 600):
+    for depth in (DEEPEST, 600):
         deep = TEXT.replace(hole, f'"kind":{"[" * depth}{"]" * depth}')
         assert said_of(deep, tmp_path) == "contradicts itself: labels or details are nested more than 20 deep"
 

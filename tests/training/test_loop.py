@@ -13,7 +13,7 @@ import torch
 
 from lpa3bench import config
 from lpa3bench.data.sampler import Batch, Sampler
-from lpa3bench.errors import ConfigError, PluginError, RunFailed, Stopped
+from lpa3bench.errors import ConfigError, DamagedWarning, PluginError, RunFailed, Stopped
 from lpa3bench.plugin import registry
 from lpa3bench.testing import assert_same
 from lpa3bench.training.job import Job, plan
@@ -263,7 +263,8 @@ def test_a_torn_checkpoint_gives_way_to_the_one_before(tmp_path: Path) -> None:
         run(torn, [KillAfter(2)])
     last = plan(torn).folder.checkpoints.paths()[-1]
     last.write_bytes(last.read_bytes()[:1000])
-    resumed = run(torn)
+    with pytest.warns(DamagedWarning, match=r"-00002\.pt: damaged .*; checkpoint-00001\.pt is used instead"):
+        resumed = run(torn)
     assert written(resumed)["resumed_from"] == [1]
     assert_same(last_state(undisturbed), last_state(resumed))
 
