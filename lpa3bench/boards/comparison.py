@@ -175,7 +175,10 @@ def _matched(methods: Sequence[Group], baselines: Sequence[Group]) -> list[tuple
     if not found:
         what = "task, data set, labels, setting, backbone and epochs"
         ours, theirs = _told(methods), _told(baselines)
-        raise UsageError(f"nothing to compare: no two cells share {what}; they are {ours}, and {theirs}")
+        raise UsageError(
+            f"nothing to compare: no two cells share {what}; they are {ours}, and {theirs}; "
+            "name one cell on each side to compare them all the same"
+        )
     return found
 
 

@@ -96,8 +96,8 @@ def _comparisons(cells: Sequence[Cell]) -> Iterator[str]:
     if untestable := [comparison for comparison in made if comparison.verdict == "not testable"]:
         fewest = min(untestable, key=lambda comparison: comparison.n)
         yield (
-            f"{len(untestable)} of them are not testable and left out of the correction: n pairs allow no p "
-            f"below 2/2ⁿ, {fewest.smallest_p:.2g} for {fewest.n}."
+            f"{len(untestable)} of them are not testable and left out of the correction: n pairs that differ "
+            f"allow no p below 2/2ⁿ, {2 / 2**fewest.n:.2g} for {fewest.n}."
         )
     if any(comparison.per_sample_p is not None for comparison in made):
         yield (

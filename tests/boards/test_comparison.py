@@ -181,5 +181,5 @@ def test_what_cannot_be_compared(tmp_path: Path) -> None:
     assert refusal(plain, far) == (
         "nothing to compare: no two cells share task, data set, labels, setting, backbone and epochs; they "
         "are Supervised Digits Clean SmallNet 1, and PES Digits Clean SmallNet 1; "
-        "Supervised STL10 Clean SmallNet 1"
+        "Supervised STL10 Clean SmallNet 1; name one cell on each side to compare them all the same"
     )

@@ -119,6 +119,10 @@ def test_questions_make_families() -> None:
     page = board_readme(made)
     assert "**Primary: Is LP-A3 worth its passes?**" in page
     assert "- Digits: LP-A3 − the images themselves +2.00" in page
+    assert (
+        "In short: LP-A3 against no augmenter: better in 1 of 1; LP-A3 against no augmenter, equal cost: "
+        "worse in 1 of 1; LP-A3 against the images themselves: better in 1 of 1."
+    ) in page
     assert "What is asked" in board_page(made)
 
 

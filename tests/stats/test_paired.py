@@ -33,6 +33,12 @@ def by_counting(differences: list[float]) -> float:
 
 
 # -------------------------------------------------------------------------------------- what n allows
+@pytest.mark.parametrize(("differences", "smallest"), [([0.1, 0.2, 0.0], "0.5"), ([0.1, 0.0, 0.0], "1")])
+def test_pairs_that_do_not_differ_are_named(differences: list[float], smallest: str) -> None:
+    why = paired_test(differences).why
+    assert why == f"not testable: so few of 3 pairs differ that they allow no p below {smallest}"
+
+
 def test_a_claim_is_refused_at_three_pairs() -> None:
     """All three seeds better, by a lot: of 8 sign flips 2 are as far out, and no three seeds do more."""
     test = paired_test([0.20, 0.21, 0.22])
