@@ -9,6 +9,7 @@ from lpa3bench.boards.definition import Definition
 from lpa3bench.stats.means import FEWEST_FOR_INTERVAL
 from lpa3bench.stats.paired import ALPHA
 from lpa3bench.stats.reproduction import chance_misses
+from lpa3bench.stats.signflips import smallest_p
 
 
 def notes(
@@ -97,7 +98,8 @@ def _comparisons(cells: Sequence[Cell]) -> Iterator[str]:
         fewest = min(untestable, key=lambda comparison: comparison.n)
         yield (
             f"{len(untestable)} of them are not testable and left out of the correction: n pairs allow no p "
-            f"below 2/2ⁿ, {fewest.smallest_p:.2g} for {fewest.n}."
+            f"below 2/2ⁿ, {smallest_p([1] * fewest.n):.2g} for {fewest.n}, and those that do not differ count "
+            "for none."
         )
     if any(comparison.per_sample_p is not None for comparison in made):
         yield (
