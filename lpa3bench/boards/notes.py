@@ -98,7 +98,7 @@ def _comparisons(cells: Sequence[Cell]) -> Iterator[str]:
         fewest = min(untestable, key=lambda comparison: comparison.n)
         yield (
             f"{len(untestable)} of them are not testable and left out of the correction: n pairs allow no p "
-            f"below 2/2ⁿ, {smallest_p([1] * fewest.n):.2g} for {fewest.n}, and those that do not differ count "
+            f"below 2/2ⁿ, {smallest_p([1] * fewest.n):.2g} for {fewest.n}; pairs that do not differ count "
             "for none."
         )
     if any(comparison.per_sample_p is not None for comparison in made):
