@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 from functools import partial
 from importlib import import_module
-from typing import Any
+from typing import Any, TextIO, cast
 
 import click
 
@@ -116,7 +116,7 @@ def _only_ours_on_stdout() -> Iterator[None]:
     with reserved_stdout() as stream:
         own = stream if isinstance(stream, GuardedStream) else GuardedStream(stream, heard=True)
         before = click.utils._default_text_stdout  # type: ignore[attr-defined]  # no other way is offered
-        click.utils._default_text_stdout = lambda: own  # type: ignore[attr-defined,assignment]
+        click.utils._default_text_stdout = lambda: cast("TextIO", own)  # type: ignore[attr-defined]
         try:
             yield
         finally:
