@@ -23,6 +23,7 @@ from lpa3bench.stats import (
     SeedsAndImages,
     Summary,
     Unpaired,
+    about_equal,
     augmenters_that_differ,
     class_harm,
     cost_ratio,
@@ -202,13 +203,19 @@ def _nothing(matched: Sequence[tuple[Group, Group]], pairings: Sequence[Pairing]
 
 
 def _arm(method: Group, baseline: Group, arms: Sequence[Group]) -> Group | None:
-    """The arm that is the baseline with a longer schedule; not where that is what the method is, either."""
+    """The arm that is the baseline with a schedule of about the method's cost; not where that is what the
+    method is, either."""
 
     def task(group: Group) -> tuple[object, ...]:
         cell = group.first.cell
         return cell.task, cell.dataset, cell.labels, cell.backbone, sorted(cell.slots.items())
 
-    fitting = [arm for arm in arms if task(arm) == task(baseline)]
+    def passes(group: Group) -> float:
+        return fmean(record.passes for record in group.records)
+
+    fitting = [
+        arm for arm in arms if task(arm) == task(baseline) and about_equal(passes(method), passes(arm))
+    ]
     taken = (method.label, baseline.label)
     return next((arm for arm in fitting if arm.label not in taken), None)
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 from functools import partial
 from importlib import import_module
-from typing import Any
+from typing import Any, TextIO, cast
 
 import click
 
@@ -30,7 +30,7 @@ from lpa3bench.errors import (
     refusals_told,
 )
 from lpa3bench.runtime.reserved_stdout import reserved_stdout
-from lpa3bench.runtime.streams import OutputLost, guarded_streams
+from lpa3bench.runtime.streams import GuardedStream, OutputLost, guarded_streams
 
 VERBS = {
     "run": "Train one experiment and write its record.",
@@ -113,9 +113,10 @@ class Cli(click.Group):
 @contextmanager
 def _only_ours_on_stdout() -> Iterator[None]:
     """Inside, `click.echo` alone reaches stdout. Everything that we print there goes through it, help too."""
-    with reserved_stdout() as own:
+    with reserved_stdout() as stream:
+        own = stream if isinstance(stream, GuardedStream) else GuardedStream(stream, heard=True)
         before = click.utils._default_text_stdout  # type: ignore[attr-defined]  # no other way is offered
-        click.utils._default_text_stdout = lambda: own  # type: ignore[attr-defined]
+        click.utils._default_text_stdout = lambda: cast("TextIO", own)  # type: ignore[attr-defined]
         try:
             yield
         finally:

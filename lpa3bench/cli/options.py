@@ -14,6 +14,9 @@ from lpa3bench.runtime.paths import config_names, resolve_config, suite_names
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])
 
+SEED = click.IntRange(0, 2**63 - 1)
+"""As many as a record takes."""
+
 
 def plugin_option(function: Verb) -> Verb:
     """`--plugin FILE`, repeatable: `plugins`, a tuple of paths, as `load_registry` takes it."""

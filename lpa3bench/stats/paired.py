@@ -191,7 +191,8 @@ def _verdict(test: PairedTest, p_holm: float | None, family: int, known: int) ->
         why = f"{verdict}: p = {p_holm:.2g}{over}, {pairs}{turned}"
     else:
         verdict = "no difference shown"
-        why = f"no difference shown: p = {p_holm:.2g}{over}, {pairs}"
+        alone = f"{test.p:.2g}, " if test.p is not None and test.p <= ALPHA else ""
+        why = f"no difference shown: p = {alone}{p_holm:.2g}{over}, {pairs}"
     return replace(test, p_holm=p_holm, verdict=verdict, why=why)
 
 

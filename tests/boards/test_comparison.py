@@ -183,3 +183,14 @@ def test_what_cannot_be_compared(tmp_path: Path) -> None:
         "are Supervised Digits Clean SmallNet 1, and PES Digits Clean SmallNet 1; "
         "Supervised STL10 Clean SmallNet 1; name one cell on each side to compare them all the same"
     )
+
+
+@pytest.mark.parametrize(("cost", "compared_with_it"), [(3000.0, True), (2500.0, True), (9000.0, False)])
+def test_an_arm_far_from_the_methods_cost_is_no_arm_at_equal_cost(
+    tmp_path: Path, cost: float, *, compared_with_it: bool
+) -> None:
+    method = groups(tmp_path / "a", *three((8, 9, 10), LPA3, "000000aa", 3000.0))
+    baseline = groups(tmp_path / "b", *three((6, 8, 7), {}, "000000bb", 1000.0))
+    arm = groups(tmp_path / "c", *three((9, 9, 9), {}, "000000cc", cost))
+    (cell,) = compare(method, baseline, "accuracy.last", arm).cells
+    assert (cell.at_equal_cost is not None) == compared_with_it

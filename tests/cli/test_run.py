@@ -355,7 +355,9 @@ def test_a_place_that_cannot_be_written_to(folder: Path) -> None:
     assert "choose another --out" in refused(1, "test.gin", "--out", "taken")
 
 
-@pytest.mark.parametrize("option", [("--limit", "0"), ("--seed", "-1"), ("--epochs", "3")])
+@pytest.mark.parametrize(
+    "option", [("--limit", "0"), ("--seed", "-1"), ("--seed", str(2**63)), ("--epochs", "3")]
+)
 def test_options_that_make_no_sense(option: tuple[str, str]) -> None:
     assert run("test.gin", *option).exit_code == 2
 

@@ -87,6 +87,12 @@ def test_each_redirection_ends_in_one_line_and_a_code(
     assert done.stderr.splitlines() == lines
 
 
+def test_what_a_verb_prints_to_a_descriptor_is_guarded() -> None:
+    verb = VERB.replace("the result", "bell \\a")
+    done = subprocess.run([sys.executable, "-c", verb, "run"], capture_output=True, text=True, timeout=120)
+    assert (done.stdout, done.returncode) == ("bell ?\n", 0), done.stderr
+
+
 def test_a_file_that_is_opened_never_takes_the_place_of_a_closed_stream(tmp_path: Path) -> None:
     code = (
         "import sys\nfrom lpa3bench.runtime.streams import guarded_streams\n"

@@ -186,6 +186,16 @@ def test_what_six_pairs_claim_alone_four_comparisons_refuse() -> None:
     assert family[0].why == ("not testable: 6 pairs allow no p below 0.031, too high among 4 comparisons")
 
 
+def test_a_p_that_correction_takes_back_is_told_with_its_interval() -> None:
+    """Eight of nine pairs better, 20/512: alone the interval leaves zero out, and that p stands beside it."""
+    one, _ = judged([paired_test([0.1] * 8 + [-0.1]), paired_test([0.1, -0.1] * 5)])
+    assert one.low is not None
+    assert one.low > 0
+    assert one.why == (
+        "no difference shown: p = 0.039, 0.078 after Holm's correction over 2 comparisons, 9 pairs"
+    )
+
+
 # ----------------------------------------------------------------------------------------- Tarone's step
 def test_what_cannot_be_significant_costs_nobody_anything() -> None:
     """Eight pairs, 2/256, beside twenty comparisons of three: alone in the family, and not multiplied."""
