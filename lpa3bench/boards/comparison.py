@@ -172,6 +172,11 @@ def _matched(methods: Sequence[Group], baselines: Sequence[Group]) -> list[tuple
     if len(methods) == len(baselines) == 1:
         return couples
     found = [(a, b) for a, b in couples if a.environment == b.environment]
+    found = [  # where a folder is compared with itself, each two once: the correction counts them
+        (a, b)
+        for place, (a, b) in enumerate(found)
+        if not any(_same(a, d) and _same(b, c) for c, d in found[:place])
+    ]
     if not found:
         what = "task, data set, labels, setting, backbone and epochs"
         ours, theirs = _told(methods), _told(baselines)

@@ -11,7 +11,7 @@ import msgspec
 
 from lpa3bench.errors import DataError
 from lpa3bench.records.bits import unpack
-from lpa3bench.records.limits import DEEPEST, shortened, too_deep
+from lpa3bench.records.limits import DEEPEST, LARGEST_NUMBER, first_uncountable, shortened, too_deep
 from lpa3bench.records.private_paths import without_folders
 from lpa3bench.records.record import Record
 from lpa3bench.records.schema import SCHEMA_VERSION, RecordData, digest_of
@@ -173,6 +173,10 @@ def _contradiction(data: RecordData) -> str | None:
     for row in data.curve:
         if not (_is_number(row.get("passes")) and _is_number(row.get("seconds"))):
             return "a row of the curve has no passes or no seconds"
+    scores = (metric.scores for metric in data.metrics.values())
+    seconds = {"training_seconds": data.cost.training_seconds, **data.cost.wall_seconds}
+    if name := first_uncountable((*data.curve, *scores, seconds)):
+        return f"{name} is a number beyond {LARGEST_NUMBER:g}"
     if data.select not in data.metrics:
         return f"it selects by {data.select}, which is none of its metrics"
     return _wrong_scores(data) or _wrong_bits(data)
