@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
+from os.path import realpath
 from statistics import fmean
 
 from lpa3bench.boards.board import Measure
@@ -185,7 +186,7 @@ def _matched(methods: Sequence[Group], baselines: Sequence[Group]) -> list[tuple
 
 
 def _same(one: Group, other: Group) -> bool:
-    files, others = ({path.resolve() for path in group.paths} for group in (one, other))
+    files, others = ({*map(realpath, group.paths)} for group in (one, other))
     return one.label == other.label and files == others
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from os.path import realpath
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +121,7 @@ def find_records(places: Iterable[Path]) -> Iterator[Path]:
     Raises:
         DataError: a place does not exist.
     """
-    seen: set[Path] = set()
+    seen: set[str] = set()
     for place in places:
         if not place.exists():
             raise DataError(f"{place}: there is no such file or folder")
@@ -131,7 +132,7 @@ def find_records(places: Iterable[Path]) -> Iterator[Path]:
         else:
             files = _below(place) or _below(place / BOARD_RECORDS)
         for file in files:
-            if (whole := file.resolve()) not in seen:
+            if (whole := realpath(file)) not in seen:  # Path.resolve raises where links lead in a circle
                 seen.add(whole)
                 yield file
 

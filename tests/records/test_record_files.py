@@ -326,6 +326,9 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
         read_record(tmp_path / "nowhere.json")
     with pytest.raises(DataError, match=r"cannot be read \(Is a directory\)"):
         read_record(tmp_path)
+    loop = tmp_path / "a-s0.json"
+    loop.symlink_to(loop.name)
+    assert [*find_records([tmp_path])] == [loop]
 
 
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
