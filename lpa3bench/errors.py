@@ -7,6 +7,7 @@ Anything else that escapes is a bug and keeps its traceback.
 from __future__ import annotations
 
 import errno
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -202,6 +203,12 @@ def refusals_told() -> Iterator[None]:
             raise
         name = error.filename2 or error.filename or "the working folder or a pipe"
         raise refused_by_disk(error, f"{name}: cannot be used") from error
+    except RuntimeError as error:  # of Path.resolve, which has no number for it
+        if not str(error).startswith("Symlink loop from "):
+            raise
+        loop = OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        name = str(error).removeprefix("Symlink loop from ").strip("'")
+        raise refused_by_disk(loop, f"{name}: cannot be used") from error
 
 
 @contextmanager

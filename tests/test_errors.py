@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+from pathlib import Path
 
 import pytest
 
@@ -79,3 +80,15 @@ def test_what_the_system_refuses_is_one_line_and_no_fault_of_a_plugin(number: in
         raise OSError(errno.ENOENT, "its own file is missing", "a/file")
     with pytest.raises(OSError, match="timed out"), refusals_told():
         raise TimeoutError("timed out")
+
+
+def test_links_in_a_circle_are_one_line(tmp_path: Path) -> None:
+    loop = tmp_path / "loop"
+    loop.symlink_to("loop")
+    told = f"{loop}: cannot be used .*; links there lead in a circle"
+    with pytest.raises(RunFailed, match=told), refusals_told():
+        loop.read_text()
+    with pytest.raises(RunFailed, match=told), refusals_told():
+        raise RuntimeError(f"Symlink loop from {str(loop)!r}")  # Path.resolve's until Python 3.13
+    with pytest.raises(RuntimeError, match="another"), refusals_told():
+        raise RuntimeError("another")

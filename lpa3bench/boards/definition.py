@@ -13,6 +13,7 @@ import msgspec
 from lpa3bench.boards.board import Column, Published, Question, Row
 from lpa3bench.boards.conditions import Condition, Conditions, ConditionTable
 from lpa3bench.boards.definition_checks import (
+    mirrored,
     never_met,
     unanswerable,
     wrong_baselines,
@@ -277,6 +278,7 @@ def _nonsense(board: _BoardTable, published: PublishedRows) -> Iterator[tuple[To
     for index, question in enumerate(board.questions):
         yield from unreadable(("questions", index), f"questions[{index + 1}]: ", {"text": question.text})
         yield from unanswerable(("questions", index), question, rows, columns)
+    yield from mirrored(board.questions, {row.key: row.baseline for row in board.rows}, columns)
     yield from _wrong_claims(board, published)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from typing import Protocol
 
 from lpa3bench.boards.conditions import (
@@ -109,6 +110,25 @@ def unanswerable(
     for key in question.rows:
         if key in question.against:
             yield place, f"{shown(place)}: {key} would be compared with itself"
+
+
+def mirrored(
+    questions: Sequence[_Asking], baselines: Mapping[str, str | None], columns: Sequence[str]
+) -> Iterator[tuple[TomlPlace, str]]:
+    """Questions that ask once more, the other way round, what another one or a baseline asks: it would count
+    twice in the correction.
+
+    Args:
+        baselines: of every row, by its key.
+    """
+    known = {(row, against, column) for row, against in baselines.items() if against for column in columns}
+    for index, question in enumerate(questions):
+        asked = {*product(question.rows, question.against, question.columns or columns)}
+        for row, against, column in sorted(asked):
+            if (against, row, column) in known:
+                told = f"{against} is compared with {row} already, in {column}; ask it that way round"
+                yield ("questions", index), f"{shown(('questions', index))}: {told}"
+        known |= asked
 
 
 def wrong_baselines(baselines: Mapping[str, str | None]) -> Iterator[tuple[TomlPlace, str]]:

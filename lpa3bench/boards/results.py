@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -85,19 +84,24 @@ def _called_rightly(record: Record) -> Record:
     return record
 
 
-def results(offered: Iterable[Path], current: Callable[[str], str] = str) -> list[Record]:
+def results(
+    offered: Iterable[Path], current: Callable[[str], str] = str, refuse: Refuse = lambda error: None
+) -> list[Record]:
     """The results among the records in these places; what is damaged or no result is left out.
 
     Args:
         current: what a parameter is called now.
+        refuse: takes what is wrong with a damaged one.
 
     Raises:
         DataError: a place does not exist.
     """
     found = []
     for path in find_records(offered):
-        with suppress(DataError):
+        try:
             found.append(_offered(path, current))
+        except DataError as error:
+            refuse(error)
     return [record for record in found if record.is_result]
 
 

@@ -173,7 +173,11 @@ def _definition(
     if old is not None and not (places and is_unedited(old.source.text)):
         return old, None
     kept = [] if fresh or old is None else stored(old, lambda error: None)  # it is named when it is built
-    text = drafted([*kept, *results(places, current)], folder.resolve().name)
+    refused: list[DataError] = []
+    records = [*kept, *results(places, current, refused.append)]
+    for error in () if records else refused:
+        click.echo(f"refused {error}", err=True)
+    text = drafted(records, folder.resolve().name)
     same = old is not None and text == old.source.text
     return parse_definition(TomlText(path, text), current), None if same else text
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeGuard
 
 from lpa3bench.errors import printable
 
@@ -11,6 +11,26 @@ DEEPEST = 20
 """Levels of lists and objects where a file may hold anything; a matrix has two."""
 LONGEST_MESSAGE = 240
 """Letters of what is said to be wrong."""
+LARGEST_NUMBER = 1e100
+"""Of a score, a log or a time: means, squares and products of such numbers are floats as well."""
+
+
+def countable(value: Any) -> TypeGuard[float]:
+    """Whether it is a number that can be reckoned with: finite, and not larger than `LARGEST_NUMBER`."""
+    return isinstance(value, int | float) and -LARGEST_NUMBER <= value <= LARGEST_NUMBER
+
+
+def first_uncountable(numbers: Iterable[Mapping[str, Any]]) -> str | None:
+    """The name of the first number that cannot be reckoned with; what is none is passed over."""
+    return next(
+        (
+            name
+            for row in numbers
+            for name, value in row.items()
+            if isinstance(value, int | float) and not countable(value)
+        ),
+        None,
+    )
 
 
 def too_deep(part: Any, left: int = DEEPEST) -> bool:

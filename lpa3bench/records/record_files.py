@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from os.path import realpath
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import msgspec
 
 from lpa3bench.errors import DataError
 from lpa3bench.records.bits import unpack
-from lpa3bench.records.limits import DEEPEST, shortened, too_deep
+from lpa3bench.records.limits import DEEPEST, LARGEST_NUMBER, first_uncountable, shortened, too_deep
 from lpa3bench.records.private_paths import without_folders
 from lpa3bench.records.record import Record
 from lpa3bench.records.schema import SCHEMA_VERSION, RecordData, digest_of
@@ -120,7 +121,7 @@ def find_records(places: Iterable[Path]) -> Iterator[Path]:
     Raises:
         DataError: a place does not exist.
     """
-    seen: set[Path] = set()
+    seen: set[str] = set()
     for place in places:
         if not place.exists():
             raise DataError(f"{place}: there is no such file or folder")
@@ -131,7 +132,7 @@ def find_records(places: Iterable[Path]) -> Iterator[Path]:
         else:
             files = _below(place) or _below(place / BOARD_RECORDS)
         for file in files:
-            if (whole := file.resolve()) not in seen:
+            if (whole := realpath(file)) not in seen:  # Path.resolve raises where links lead in a circle
                 seen.add(whole)
                 yield file
 
@@ -173,6 +174,10 @@ def _contradiction(data: RecordData) -> str | None:
     for row in data.curve:
         if not (_is_number(row.get("passes")) and _is_number(row.get("seconds"))):
             return "a row of the curve has no passes or no seconds"
+    scores = (metric.scores for metric in data.metrics.values())
+    seconds = {"training_seconds": data.cost.training_seconds, **data.cost.wall_seconds}
+    if name := first_uncountable((*data.curve, *scores, seconds)):
+        return f"{name} is a number beyond {LARGEST_NUMBER:g}"
     if data.select not in data.metrics:
         return f"it selects by {data.select}, which is none of its metrics"
     return _wrong_scores(data) or _wrong_bits(data)

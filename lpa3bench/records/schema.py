@@ -23,6 +23,8 @@ Share = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Positive = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 Text = Annotated[str, Meta(max_length=10_000)]
+Name = Annotated[str, Meta(pattern=r"\S", max_length=10_000)]
+"""Of a plugin's class."""
 Number = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | float | None
 MetricName = Annotated[str, Meta(pattern="^[a-z0-9_]+$", max_length=100)]
 """Of a metric or a rule."""
@@ -40,11 +42,11 @@ class CellOfRun(Struct, frozen=True, forbid_unknown_fields=True):
     """Task × data set × labels × backbone × slots."""
 
     name: Annotated[str, Meta(pattern="^[a-z0-9._-]+$", max_length=400)]
-    task: Text
-    dataset: Text
-    labels: Text
-    backbone: Text
-    slots: dict[SlotWord, Text]
+    task: Name
+    dataset: Name
+    labels: Name
+    backbone: Name
+    slots: dict[SlotWord, Name]
     """The augmenter in each bound slot."""
     setting: Text | None
     epochs: Positive

@@ -57,6 +57,7 @@ class _Env(msgspec.Struct):
         return hashlib.sha256(msgspec.json.encode(rest, order="deterministic")).hexdigest()
 
 
+START_OVER = "start over with --fresh"
 LARGEST_ENV = 16 * 2**20
 """Bytes of an `env.json` that is worth reading."""
 NAME_END = re.compile(r"-([0-9a-f]{8}-s\d+)$")
@@ -132,10 +133,11 @@ class RunDirectory:
         except FileNotFoundError as error:
             raise RunFailed(f"{self.path}: is no run directory: there is no {self.env.name}") from error
         except OSError as error:
-            raise RunFailed(f"{self.env}: cannot be read ({error.strerror})") from error
+            raise RunFailed(f"{self.env}: cannot be read ({error.strerror}); {START_OVER}") from error
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            why = printable(f"{type(error).__name__}: {error}")
-            raise RunFailed(f"{self.env}: damaged ({why[:200]})", kind="damaged") from error
+            why = printable(f"{type(error).__name__}: {error}".removeprefix("ValueError: "))
+            message = f"{self.env}: damaged ({why[:200]}); {START_OVER}"
+            raise RunFailed(message, kind="damaged") from error
         return Beginning(defined, env.seed, short, env.provenance, env.operative, env.purpose)
 
     def write_beginning(
@@ -194,7 +196,7 @@ class RunDirectory:
         try:
             return self.finished()
         except DataError as error:
-            raise RunFailed(f"{error}; start over with --fresh", kind="damaged") from error
+            raise RunFailed(f"{error}; {START_OVER}", kind="damaged") from error
 
     @property
     def pictures(self) -> dict[SlotName, Path]:

@@ -108,6 +108,15 @@ def test_cells_that_share_an_environment_are_compared(tmp_path: Path) -> None:
     assert compared.pooled.difference == pytest.approx(0.2)
 
 
+def test_two_methods_of_one_folder_are_compared_once(tmp_path: Path) -> None:
+    """Not the other way round as well, which would double every p."""
+    plain = [small_record(bits(5), seed=seed) for seed in range(7)]
+    lpa3 = [small_record(bits(7), seed=seed, slots=LPA3) for seed in range(7)]
+    both = groups(tmp_path, *plain, *lpa3)
+    (cell,) = compare(both, both, "accuracy.last").cells
+    assert cell.test.p == cell.test.p_holm == 2 / 128
+
+
 def test_one_run_against_every_method_of_a_board(tmp_path: Path) -> None:
     mine = groups(tmp_path / "a", small_record(bits(7), slots={"view": "Mine"}))
     board = groups(

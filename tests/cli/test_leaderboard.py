@@ -101,6 +101,19 @@ def test_the_trials_behind_a_record_are_told_though_it_came_by_itself_or_before_
     assert trials() == [None, 2]
 
 
+def test_where_all_records_are_damaged_each_is_named(tmp_path: Path) -> None:
+    runs = write(tmp_path / "runs", *NONE[:2])
+    files = sorted(runs.iterdir())
+    for file in files:
+        file.write_text("{")
+    done = call("build", tmp_path / "board", "--from", runs)
+    *lines, last = done.stderr.splitlines()
+    assert done.exit_code == 4
+    assert [line.split(": ")[0] for line in lines] == [f"refused {file}" for file in files]
+    assert last == "error: there is no record of a finished run to make a board of"
+    assert not (tmp_path / "board").exists()
+
+
 def test_build_without_a_board_says_what_to_do(tmp_path: Path) -> None:
     done = call("build", tmp_path / "nothing")
     assert done.exit_code == 3

@@ -127,6 +127,23 @@ def test_what_the_curve_must_have(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("number", [1e101, -1.7e308])
+def test_no_number_is_too_large_for_a_mean(number: float, tmp_path: Path) -> None:
+    """Such numbers would overflow in whatever is made of several runs."""
+    scored = small_record(bits(5), kind=NLL, metric="nll", last=number)
+    assert (
+        said_of(record_text(scored.data), tmp_path)
+        == "contradicts itself: test/nll is a number beyond 1e+100"
+    )
+    slow = small_record(bits(5), seconds=abs(number))
+    assert "seconds is a number beyond 1e+100" in said_of(record_text(slow.data), tmp_path)
+    later = msgspec.structs.replace(
+        RECORD.data.metrics["accuracy"], scores={"last": number}, computed="later"
+    )
+    metrics = {**RECORD.data.metrics, "mine": later}
+    assert "last is a number beyond 1e+100" in refused(tmp_path, metrics=metrics)
+
+
 def test_what_classes_and_bits_must_agree_in(tmp_path: Path) -> None:
     classes = RECORD.data.per_class
     assert refused(tmp_path, per_class=msgspec.structs.replace(classes, names=("a", "b", "c"))) == (
@@ -309,6 +326,9 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
         read_record(tmp_path / "nowhere.json")
     with pytest.raises(DataError, match=r"cannot be read \(Is a directory\)"):
         read_record(tmp_path)
+    loop = tmp_path / "a-s0.json"
+    loop.symlink_to(loop.name)
+    assert [*find_records([tmp_path])] == [loop]
 
 
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))

@@ -80,9 +80,11 @@ def save(figure: Figure, out: Path, beside: Mapping[Path, Writer] = {}) -> list[
         The files, the two of the figure last.
 
     Raises:
-        UsageError: the folder is not there.
+        UsageError: the folder is not there, or it is no file's name.
         RunFailed: a file cannot be written.
     """
+    if not out.name:
+        raise UsageError(f"--out {out}: is no file's name")
     stem = out.with_suffix("") if out.suffix in (".svg", ".png") else out
     if not stem.parent.is_dir():
         raise UsageError(f"--out {out}: there is no folder {stem.parent}")
