@@ -124,8 +124,8 @@ def _families(made: Sequence[Comparison]) -> str:
         return f"Holm's correction is over the {size} that are testable, of {len(made)}."
     return (
         f"{sizes[True]} of the {len(made)} comparisons answer the board's primary questions; Holm's "
-        f"correction is over these. {sizes[False]} others are testable; they are corrected among themselves, and what "
-        "they show is secondary."
+        f"correction is over these. {sizes[False]} others are testable; they are corrected among themselves, "
+        "and what they show is secondary."
     )
 
 
