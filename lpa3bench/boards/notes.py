@@ -123,9 +123,9 @@ def _families(made: Sequence[Comparison]) -> str:
         size = next(iter(sizes.values()))
         return f"Holm's correction is over the {size} that are testable, of {len(made)}."
     return (
-        f"{sizes[True]} of the {len(made)} comparisons answer the board's primary questions; Holm's correction "
-        f"is over these. {sizes[False]} others are testable; they are corrected among themselves, and what "
-        "they show is secondary."
+        f"{sizes[True]} of the {len(made)} comparisons answer the board's primary questions; Holm's "
+        f"correction is over these. {sizes[False]} others are testable; they are corrected among themselves, "
+        "and what they show is secondary."
     )
 
 

@@ -41,6 +41,6 @@ def too_deep(part: Any, left: int = DEEPEST) -> bool:
     return not left or any(too_deep(one, left - 1) for one in parts)
 
 
-def shortened(text: str) -> str:
+def in_one_short_line(text: str) -> str:
     """In one line, and not a long one: it quotes what stands in the file."""
     return printable(text if len(text) < LONGEST_MESSAGE else f"{text[: LONGEST_MESSAGE - 1]}…")

@@ -12,7 +12,7 @@ import msgspec
 
 from lpa3bench.errors import DataError
 from lpa3bench.records.bits import unpack
-from lpa3bench.records.limits import DEEPEST, LARGEST_NUMBER, first_uncountable, shortened, too_deep
+from lpa3bench.records.limits import DEEPEST, LARGEST_NUMBER, first_uncountable, in_one_short_line, too_deep
 from lpa3bench.records.private_paths import without_folders
 from lpa3bench.records.record import Record
 from lpa3bench.records.schema import SCHEMA_VERSION, RecordData, digest_of
@@ -48,7 +48,7 @@ def read_record(path: Path, current: Callable[[str], str] = str) -> Record:
     try:
         return Record(parse_record(text), path, current)
     except ValueError as error:
-        raise DataError(shortened(str(error)), path=path) from error
+        raise DataError(in_one_short_line(str(error)), path=path) from error
 
 
 def parse_record(text: bytes) -> RecordData:

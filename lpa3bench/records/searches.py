@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from lpa3bench.errors import DataError
-from lpa3bench.records.limits import DEEPEST, shortened, too_deep
+from lpa3bench.records.limits import DEEPEST, in_one_short_line, too_deep
 from lpa3bench.records.schema import Positive
 from lpa3bench.runtime.files import make_folders, read_at_most, write_text
 
@@ -100,9 +100,9 @@ def read_search(path: Path) -> Searched:
     except OSError as error:
         raise DataError(f"cannot be read ({error.strerror})", path=path) from error
     except (ValueError, RecursionError) as error:
-        raise DataError(shortened(f"is no JSON ({error})"), path=path) from error
+        raise DataError(in_one_short_line(f"is no JSON ({error})"), path=path) from error
     if problem:
-        raise DataError(shortened(f"is no record of a search: {problem}"), path=path)
+        raise DataError(in_one_short_line(f"is no record of a search: {problem}"), path=path)
     return Searched(data, path)
 
 

@@ -98,7 +98,7 @@ def test_a_record_of_another_run_is_not_believed(tmp_path: Path) -> None:
     assert folder.finished() is not None
     for strange in (other, elsewhere):
         write_record(folder.result, strange.data)
-        assert not folder.is_finished
+        assert not folder.is_finished()
         own = f"{strange.identity}-s{strange.seed}"
         said = rf"result\.json: is the record of another run \({own}\) than env\.json"
         with pytest.raises(DataError, match=said):
