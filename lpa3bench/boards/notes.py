@@ -52,7 +52,7 @@ def _has(cell: Cell, name: str) -> bool:
 
 
 def _coverage(cells: Sequence[Cell]) -> Iterator[str]:
-    measured = sum(cell.n > 0 for cell in cells)
+    measured = sum(cell.mean is not None for cell in cells)
     counts = sorted({cell.n for cell in cells if cell.n})
     runs = f", with {counts[0]} run{'s' if counts[0] > 1 else ''} each" if len(counts) == 1 else ""
     if len(counts) > 1:
