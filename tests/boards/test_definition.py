@@ -56,7 +56,9 @@ def test_a_comparison_is_asked_one_way_round(folder: Path) -> None:
         f'\n[[questions]]\ntext = "?"\nrows = ["{row}"]\nagainst = ["{against}"]\n'
         for row, against in (("lpa3", "none"), ("none", "lpa3"))
     )
-    assert len(defined(TOML + one + one, folder).questions) == 2
+    assert len(defined(TOML + one, folder).questions) == 1
+    twice = "an earlier question compares lpa3 with none in digits already"
+    assert refused(TOML + one + one, folder)[1] == f"questions[2]: {twice}"
     told = "lpa3 is compared with none already, in digits; ask it that way round"
     assert refused(TOML + other, folder)[1] == f"questions[1]: {told}"
     alone = TOML.replace('baseline = "none"\n', "")
