@@ -43,7 +43,9 @@ class GuardedStream:
         self._stream = stream
         self._heard = heard
 
-    def write(self, text: str) -> int:
+    def write(self, text: str | bytes) -> int:
+        if isinstance(text, bytes):  # so click hands on completions
+            text = text.decode("utf-8", "replace")
         if harmless := plain(text):  # click tries "" to see what the stream takes, and hides its failure
             with self._failing():
                 if self._stream is None:
