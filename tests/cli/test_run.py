@@ -269,6 +269,8 @@ def test_a_run_that_was_changed_behind_its_back_does_not_go_on(folder: Path) -> 
     began = json.loads(env.read_text())
     began["identity"]["config"]["positives/LPA3.iterations"] = "7"
     env.write_text(json.dumps(began))
+    assert "damaged (its digest is not that of what it holds); start over" in refused(1, "test.gin")
+    env.write_text(json.dumps(began | {"digest": ""}), "utf-8")  # as an earlier engine left it
     line = refused(1, "test.gin")
     assert line.endswith(
         "was begun as another run (positives/LPA3.iterations: 7 → 1); start over with --fresh"
