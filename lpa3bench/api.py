@@ -90,8 +90,8 @@ class Dataset(Plugin, ABC):
         return None
 
     def warnings(self, root: Path) -> tuple[str, ...]:
-        """What else is odd about what `load` has just read, a line each: files that were passed over, images in
-        two splits. A run says so."""
+        """What else is odd about what `load` has just read, a line each: files that were passed over, images
+        in two splits. A run says so."""
         return ()
 
     def download(self, root: Path) -> None:

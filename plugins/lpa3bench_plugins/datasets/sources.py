@@ -32,7 +32,7 @@ SYSTEMS = (
     *("@eaDir", "#recycle", "#snapshot", "@Recycle", "@Recently-Snapshot", "@SynoResource"),
     *("__MACOSX", "$RECYCLE.BIN", "System Volume Information", "lost+found"),
 )
-"""Folders that a NAS, macOS, Windows or a file system puts among others, with thumbnails and what was deleted."""
+"""Folders that a NAS, macOS, Windows or a file system puts among others: thumbnails, what was deleted."""
 
 
 class Picture(NamedTuple):
