@@ -44,10 +44,10 @@ class Images(Dataset):
     system puts among the images, as `@eaDir` with its thumbnails. A run says so where it passes over files of
     other kinds, or what looks like another split, and where images of val or test are training images.
 
-    Of each image the largest square in the middle is resized to `size`. Transparency is dropped, and a camera's note on how to turn the picture (EXIF) is not
-    heeded. All images are decoded before training, so that one that cannot be read stops the run at once.
-    The bytes are kept in `.cache` beside the runs, and made anew when a file's name, size or time has
-    changed. Nothing is written to the folder of the images.
+    Of each image the largest square in the middle is resized to `size`. Transparency is dropped, and a
+    camera's note on how to turn the picture (EXIF) is not heeded. All images are decoded before training, so
+    that one that cannot be read stops the run at once. The bytes are kept in `.cache` beside the runs, and
+    made anew when a file's name, size or time has changed. Nothing is written to the folder of the images.
 
     Before the images are loaded, mean and deviation are 0.5, and where there are none, there are two classes:
     enough to check a config or to try it dry.
