@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from statistics import mean, median
+from statistics import median
 from typing import Any, NamedTuple
 
+from lpa3bench.records.moments import mean
 from lpa3bench.records.schema import MetricOfRun
 
 CurveRow = Mapping[str, Any]

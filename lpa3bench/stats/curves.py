@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Literal
 
 from lpa3bench.records import Record
+from lpa3bench.records.moments import stdev
 from lpa3bench.records.summary import column
 
 Axis = Literal["passes", "seconds"]

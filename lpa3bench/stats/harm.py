@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import stdev
 
+from lpa3bench.records.moments import stdev
 from lpa3bench.stats.exact import Exact, difference, share_of
 from lpa3bench.stats.pairing import Pair
 

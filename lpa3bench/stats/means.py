@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean, stdev
+from statistics import fmean
+
+from lpa3bench.records.moments import stdev
 
 CONFIDENCE = 0.95
 FEWEST_FOR_INTERVAL = 6

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Literal
 
+from lpa3bench.records.moments import stdev
 from lpa3bench.stats.exact import Exact, mean_ranks
 from lpa3bench.stats.signflips import (
     DRAWN_PATTERNS,

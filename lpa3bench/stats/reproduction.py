@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Literal
 
+from lpa3bench.records.moments import stdev
 from lpa3bench.stats.means import CONFIDENCE, DECIMALS, student_quantile
 
 FEWEST_RUNS = 3
