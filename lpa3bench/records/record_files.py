@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from lpa3bench.errors import DataError, printable
-from lpa3bench.records.bits import unpack
+from lpa3bench.records.bits import count
 from lpa3bench.records.private_paths import without_folders
 from lpa3bench.records.record import Record
 from lpa3bench.records.schema import SCHEMA_VERSION, RecordData, digest_of
@@ -77,14 +77,20 @@ class _Versioned(msgspec.Struct):
     schema_version: int
 
 
+_DECODER, _VERSION_DECODER = msgspec.json.Decoder(RecordData), msgspec.json.Decoder(_Versioned)
+
+
 def _decoded(text: bytes) -> RecordData:
-    version = msgspec.json.decode(text, type=_Versioned).schema_version
-    if version == 1:
-        return from_version_1(msgspec.json.decode(text))
-    if version > SCHEMA_VERSION:
-        known = f"this lpa3bench reads up to {SCHEMA_VERSION}: install a newer one"
-        raise msgspec.ValidationError(f"schema_version is {version}, and {known}")
-    return msgspec.json.decode(text, type=RecordData)
+    try:
+        return _DECODER.decode(text)
+    except msgspec.ValidationError:
+        version = _VERSION_DECODER.decode(text).schema_version
+        if version == 1:
+            return from_version_1(msgspec.json.decode(text))
+        if version > SCHEMA_VERSION:
+            known = f"this lpa3bench reads up to {SCHEMA_VERSION}: install a newer one"
+            raise msgspec.ValidationError(f"schema_version is {version}, and {known}") from None
+        raise
 
 
 def record_text(data: RecordData) -> str:
@@ -113,7 +119,11 @@ def signed(data: RecordData) -> RecordData:
 
 def anonymous(data: RecordData) -> RecordData:
     """The record without the folders of who ran it, as boards keep it."""
-    return signed(msgspec.convert(without_folders(msgspec.to_builtins(data)), RecordData))
+    few = msgspec.structs.replace(data, curve=data.curve[:1])  # numbers, which hold no folder
+    named = msgspec.json.decode(msgspec.json.encode(few))
+    if (bare := without_folders(named)) == named:
+        return data
+    return signed(msgspec.structs.replace(msgspec.convert(bare, RecordData), curve=data.curve))
 
 
 def find_records(places: Iterable[Path]) -> Iterator[Path]:
@@ -179,16 +189,11 @@ def _contradiction(data: RecordData) -> str | None:
         return f"cell.identity is {data.cell.identity}, and its parts come to {data.identity.short}"
     if not SHA256.fullmatch(str(data.labels.get("sha256"))):
         return "labels.sha256 is missing or no SHA-256"
-    for row in data.curve:
-        if not (_is_number(row.get("passes")) and _is_number(row.get("seconds"))):
-            return "a row of the curve has no passes or no seconds"
+    if any({type(row.get(name)) for row in data.curve} - {int, float} for name in ("passes", "seconds")):
+        return "a row of the curve has no passes or no seconds"
     if data.select not in data.metrics:
         return f"it selects by {data.select}, which is none of its metrics"
     return _wrong_scores(data) or _wrong_bits(data)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float)
 
 
 def _too_deep(part: Any, left: int) -> bool:
@@ -206,7 +211,7 @@ def _wrong_scores(data: RecordData) -> str | None:
     }
     for name in kinds:
         key = column("test", name)
-        if any(not (_is_number(row[key]) or row[key] is None) if key in row else True for row in data.curve):
+        if any(key not in row for row in data.curve):
             return f"metrics.{name}: the curve has no column {key} of numbers"
     if data.select not in kinds:
         return f"it selects by {data.select}, which the run did not compute"
@@ -221,7 +226,7 @@ def _wrong_scores(data: RecordData) -> str | None:
 
 def _wrong_bits(data: RecordData) -> str | None:
     try:
-        right = sum(unpack(data.correct))
+        right = count(data.correct)
     except ValueError as error:
         return str(error)
     names, shares, images = data.per_class.names, data.per_class.shares, data.per_class.images

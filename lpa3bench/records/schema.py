@@ -8,6 +8,7 @@ file and of both digests, so that a field with a default that is added later cha
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -70,8 +71,14 @@ class RunIdentity(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
     @property
     def short(self) -> EightDigits:
         """Eight digits that stand for all of it in a run's name; in which folder a file lies has no say."""
-        bare = msgspec.structs.replace(self, config=without_folders(self.config))
-        return hashlib.sha256(msgspec.json.encode(bare, order="deterministic")).hexdigest()[:8]
+        return _short_of(msgspec.json.encode(self))
+
+
+@lru_cache(1024)  # all seeds of an experiment have the same
+def _short_of(identity: bytes) -> EightDigits:
+    whole = msgspec.json.decode(identity, type=RunIdentity)
+    bare = msgspec.structs.replace(whole, config=without_folders(whole.config))
+    return hashlib.sha256(msgspec.json.encode(bare, order="deterministic")).hexdigest()[:8]
 
 
 class MetricOfRun(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -33,29 +33,28 @@ def mean_curve(records: Sequence[Record], metric: str) -> MeanCurve | None:
     """The mean of the runs' curves; None without runs, of other lengths, or where a score is undefined."""
     if len({len(record.curve) for record in records}) != 1:
         return None
-    key = column("test", metric)
-    rows = [*zip(*(record.curve for record in records), strict=True)]
-    scores = [[row.get(key) for row in epoch] for epoch in rows]
-    known = [[score for score in epoch if score is not None] for epoch in scores]
-    if known != scores:
+    scores = [*zip(*(record.column(column("test", metric)) for record in records), strict=True)]
+    if any(score is None for epoch in scores for score in epoch):
         return None
+    passes, seconds = ([*zip(*(record.column(axis) for record in records), strict=True)] for axis in AXES)
     return MeanCurve(
-        epochs=tuple(range(1, len(rows) + 1)),
-        passes=tuple(fmean(row["passes"] for row in epoch) for epoch in rows),
-        seconds=tuple(fmean(row["seconds"] for row in epoch) for epoch in rows),
-        mean=tuple(map(fmean, known)),
-        std=tuple(stdev(epoch) if len(epoch) > 1 else None for epoch in known),
+        epochs=tuple(range(1, len(scores) + 1)),
+        passes=tuple(map(fmean, passes)),
+        seconds=tuple(map(fmean, seconds)),
+        mean=tuple(map(fmean, scores)),
+        std=tuple(stdev(epoch) if len(epoch) > 1 else None for epoch in scores),
     )
 
 
 def total_cost(record: Record, axis: Axis) -> float:
     """What the whole training cost."""
-    return float(record.curve[-1][axis])
+    return float(record.column(axis)[-1])
 
 
 def score_at(record: Record, axis: Axis, budget: float, metric: str) -> float | None:
     """The test score of the last epoch that was done within the budget; None if none was."""
-    within = [row.get(column("test", metric)) for row in record.curve if row[axis] <= budget]
+    scores = zip(record.column(axis), record.column(column("test", metric)), strict=True)
+    within = [score for cost, score in scores if cost <= budget]
     return within[-1] if within else None
 
 
@@ -63,10 +62,7 @@ def cost_to_reach(
     record: Record, axis: Axis, target: float, metric: str, *, higher_is_better: bool
 ) -> float | None:
     """What the run had cost at the end of the first epoch that was as good as the target; None: never."""
-    key, sign = column("test", metric), 1 if higher_is_better else -1
-    costs = (
-        float(row[axis])
-        for row in record.curve
-        if (score := row.get(key)) is not None and sign * score >= sign * target
-    )
+    sign = 1 if higher_is_better else -1
+    scores = zip(record.column(axis), record.column(column("test", metric)), strict=True)
+    costs = (float(cost) for cost, score in scores if score is not None and sign * score >= sign * target)
     return next(costs, None)

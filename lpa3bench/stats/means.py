@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from statistics import fmean
 
 from lpa3bench.records.moments import stdev
@@ -56,6 +57,7 @@ def student_interval(values: Sequence[float]) -> tuple[float, float] | None:
     return round(fmean(values) - half, DECIMALS), round(fmean(values) + half, DECIMALS)
 
 
+@cache
 def student_quantile(freedom: int) -> float:
     """Within so many standard errors of the mean lie 95 %, with so many degrees of freedom."""
     from scipy import special  # scipy.stats takes three times as long to import
