@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,7 @@ def find_records(places: Iterable[Path]) -> Iterator[Path]:
         DataError: a place does not exist.
     """
     seen: set[Path] = set()
+    whole = cache(Path.resolve)
     for place in places:
         if not place.exists():
             raise DataError(f"{place}: there is no such file or folder")
@@ -145,8 +147,9 @@ def find_records(places: Iterable[Path]) -> Iterator[Path]:
         else:
             files = _below(place) or _below(place / BOARD_RECORDS)
         for file in files:
-            if (whole := file.resolve()) not in seen:
-                seen.add(whole)
+            own = file.resolve() if file.is_symlink() else whole(file.parent) / file.name
+            if own not in seen:
+                seen.add(own)
                 yield file
 
 
@@ -197,9 +200,9 @@ def _contradiction(data: RecordData) -> str | None:
 
 
 def _too_deep(part: Any, left: int) -> bool:
-    if not isinstance(part, Mapping | Sequence) or isinstance(part, str):
+    if not isinstance(part, dict | list | tuple):
         return False
-    parts = part.values() if isinstance(part, Mapping) else part
+    parts = part.values() if isinstance(part, dict) else part
     return not left or any(_too_deep(one, left - 1) for one in parts)
 
 
