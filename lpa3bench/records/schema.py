@@ -71,12 +71,12 @@ class RunIdentity(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
     @property
     def short(self) -> EightDigits:
         """Eight digits that stand for all of it in a run's name; in which folder a file lies has no say."""
-        return _short_of(msgspec.json.encode(self))
+        return _short_of(type(self), msgspec.json.encode(self))
 
 
 @lru_cache(1024)  # all seeds of an experiment have the same
-def _short_of(identity: bytes) -> EightDigits:
-    whole = msgspec.json.decode(identity, type=RunIdentity)
+def _short_of(kind: type[RunIdentity], identity: bytes) -> EightDigits:
+    whole = msgspec.json.decode(identity, type=kind)
     bare = msgspec.structs.replace(whole, config=without_folders(whole.config))
     return hashlib.sha256(msgspec.json.encode(bare, order="deterministic")).hexdigest()[:8]
 

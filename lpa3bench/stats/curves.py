@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Literal
+from typing import Literal, cast
 
 from lpa3bench.records import Record
 from lpa3bench.records.moments import stdev
@@ -36,7 +36,7 @@ def mean_curve(records: Sequence[Record], metric: str) -> MeanCurve | None:
     scores = [*zip(*(record.column(column("test", metric)) for record in records), strict=True)]
     if any(score is None for epoch in scores for score in epoch):
         return None
-    passes, seconds = ([*zip(*(record.column(axis) for record in records), strict=True)] for axis in AXES)
+    passes, seconds = ([*zip(*(_costs(record, axis) for record in records), strict=True)] for axis in AXES)
     return MeanCurve(
         epochs=tuple(range(1, len(scores) + 1)),
         passes=tuple(map(fmean, passes)),
@@ -46,14 +46,19 @@ def mean_curve(records: Sequence[Record], metric: str) -> MeanCurve | None:
     )
 
 
+def _costs(record: Record, axis: Axis) -> Sequence[float]:
+    """After each epoch; every row has them."""
+    return cast("Sequence[float]", record.column(axis))
+
+
 def total_cost(record: Record, axis: Axis) -> float:
     """What the whole training cost."""
-    return float(record.column(axis)[-1])
+    return float(_costs(record, axis)[-1])
 
 
 def score_at(record: Record, axis: Axis, budget: float, metric: str) -> float | None:
     """The test score of the last epoch that was done within the budget; None if none was."""
-    scores = zip(record.column(axis), record.column(column("test", metric)), strict=True)
+    scores = zip(_costs(record, axis), record.column(column("test", metric)), strict=True)
     within = [score for cost, score in scores if cost <= budget]
     return within[-1] if within else None
 
@@ -63,6 +68,6 @@ def cost_to_reach(
 ) -> float | None:
     """What the run had cost at the end of the first epoch that was as good as the target; None: never."""
     sign = 1 if higher_is_better else -1
-    scores = zip(record.column(axis), record.column(column("test", metric)), strict=True)
+    scores = zip(_costs(record, axis), record.column(column("test", metric)), strict=True)
     costs = (float(cost) for cost, score in scores if score is not None and sign * score >= sign * target)
     return next(costs, None)

@@ -180,7 +180,9 @@ def offered(board: Path, runs: Path, *records: Record) -> Sorted:
     of = load_definition(board)
     for place, record in enumerate(records):  # two runs of a seed lie in two folders
         write(runs / str(place), record, runs=True)
-    found = storing.sort(of, storing.stored(of), [runs / str(place) for place in range(len(records))])
+    found = storing.sort(
+        of, storing.stored(of), storing.offered(runs / str(place) for place in range(len(records)))
+    )
     store(of, found.taken, {}, replications=found.replications)
     return found
 

@@ -19,7 +19,8 @@ SCORES = [
     [1e-160, 2e-160, 4e-160],
     *([draw.choice((1, -1)) * draw.random() * 10.0 ** draw.randint(-9, 9) for _ in range(n)]
       for draw in (random.Random(0),) for n in (2, 3, 5, 12, 120)),
-    *([draw.randrange(718) / 717 for _ in range(n)] for draw in (random.Random(1),) for n in [2, 12, 20] * 30),
+    *([draw.randrange(718) / 717 for _ in range(n)]
+      for draw in (random.Random(1),) for n in (2, 12, 20) * 30),
 ]  # fmt: skip
 
 
