@@ -16,7 +16,7 @@ from lpa3bench.records.private_paths import without_folders
 from lpa3bench.records.record import Record
 from lpa3bench.records.schema import SCHEMA_VERSION, RecordData, digest_of
 from lpa3bench.records.searches import BOARD_RECORDS
-from lpa3bench.records.summary import RULES, MetricKind, column, summarise_curve
+from lpa3bench.records.summary import RULES, MetricKind, column, is_scored, summarise_curve
 from lpa3bench.records.version1 import from_version_1
 from lpa3bench.runtime.files import write_text
 
@@ -213,8 +213,9 @@ def _wrong_scores(data: RecordData) -> str | None:
         if m.computed == "run"
     }
     for name in kinds:
-        key = column("test", name)
-        if any(key not in row for row in data.curve):
+        key, epochs = column("test", name), len(data.curve)
+        due = [is_scored(epoch, epochs, data.protocol.score_every) for epoch in range(epochs)]
+        if [key in row for row in data.curve] != due:
             return f"metrics.{name}: the curve has no column {key} of numbers"
     if data.select not in kinds:
         return f"it selects by {data.select}, which the run did not compute"

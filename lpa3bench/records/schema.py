@@ -143,7 +143,7 @@ class Cost(Struct, frozen=True, forbid_unknown_fields=True):
     peak_memory_bytes: Count | None
 
 
-class Protocol(Struct, frozen=True, forbid_unknown_fields=True):
+class Protocol(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """How the run was trained and scored."""
 
     version: Positive
@@ -153,6 +153,8 @@ class Protocol(Struct, frozen=True, forbid_unknown_fields=True):
     limit: Positive | None
     changed: tuple[Text, ...]
     """Parameters that overlays and `-p` changed from what the first file says."""
+    score_every: Positive = 1
+    """Epochs from one scoring to the next; rows of the curve between them have no scores."""
 
 
 class Provenance(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -201,7 +203,8 @@ class RecordData(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
     metrics: Annotated[dict[MetricName, MetricOfRun], Meta(min_length=1)]
     per_class: PerClass
     curve: Annotated[tuple[dict[str, Number], ...], Meta(min_length=1)]
-    """A row an epoch: "epoch", "step", "passes", "seconds"; "<split>/<metric>"; what the task logs."""
+    """A row an epoch: "epoch", "step", "passes", "seconds"; "<split>/<metric>" where it was scored; what the
+    task logs."""
     correct: PackedBits
     cost: Cost
     labels: dict[str, Any]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Literal, cast
+from typing import Literal, TypeVar, cast
 
 from lpa3bench.records import Record
 from lpa3bench.records.moments import stdev
-from lpa3bench.records.summary import column
+from lpa3bench.records.summary import column, is_scored
 
+T = TypeVar("T")
 Axis = Literal["passes", "seconds"]
 AXES: tuple[Axis, ...] = ("passes", "seconds")
 """Forward equivalents of training, and wall-clock seconds of training, scoring left out; both so far."""
@@ -33,17 +34,30 @@ def mean_curve(records: Sequence[Record], metric: str) -> MeanCurve | None:
     """The mean of the runs' curves; None without runs, of other lengths, or where a score is undefined."""
     if len({len(record.curve) for record in records}) != 1:
         return None
-    scores = [*zip(*(record.column(column("test", metric)) for record in records), strict=True)]
+    places = _scored(records[0])
+    scores = [*zip(*(_at(places, record.column(column("test", metric))) for record in records), strict=True)]
     if any(score is None for epoch in scores for score in epoch):
         return None
-    passes, seconds = ([*zip(*(_costs(record, axis) for record in records), strict=True)] for axis in AXES)
+    passes, seconds = (
+        [*zip(*(_at(places, _costs(record, axis)) for record in records), strict=True)] for axis in AXES
+    )
     return MeanCurve(
-        epochs=tuple(range(1, len(scores) + 1)),
+        epochs=tuple(place + 1 for place in places),
         passes=tuple(map(fmean, passes)),
         seconds=tuple(map(fmean, seconds)),
         mean=tuple(map(fmean, scores)),
         std=tuple(stdev(epoch) if len(epoch) > 1 else None for epoch in scores),
     )
+
+
+def _scored(record: Record) -> list[int]:
+    """The epochs that have scores, the first of all is 0."""
+    epochs, every = len(record.curve), record.data.protocol.score_every
+    return [epoch for epoch in range(epochs) if is_scored(epoch, epochs, every)]
+
+
+def _at(places: Iterable[int], numbers: Sequence[T]) -> list[T]:
+    return [numbers[place] for place in places]
 
 
 def _costs(record: Record, axis: Axis) -> Sequence[float]:
@@ -57,9 +71,10 @@ def total_cost(record: Record, axis: Axis) -> float:
 
 
 def score_at(record: Record, axis: Axis, budget: float, metric: str) -> float | None:
-    """The test score of the last epoch that was done within the budget; None if none was."""
-    scores = zip(_costs(record, axis), record.column(column("test", metric)), strict=True)
-    within = [score for cost, score in scores if cost <= budget]
+    """The test score of the last epoch that was done within the budget, of the
+    scored ones; None if none was."""
+    costs, scores = _costs(record, axis), record.column(column("test", metric))
+    within = [scores[epoch] for epoch in _scored(record) if costs[epoch] <= budget]
     return within[-1] if within else None
 
 
