@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, overload
 
-Column = Sequence[float | None]
+EpochValues = Sequence[float | None]
 """A number an epoch; None where it is undefined or not recorded."""
 
 
@@ -24,7 +24,7 @@ class Curve(Sequence[Mapping[str, Any]]):
         self._with_gaps = {name for name, numbers in columns.items() if None in numbers}
         self._columns = {name: _packed(numbers) for name, numbers in columns.items()}
 
-    def column(self, name: str) -> Column:
+    def column(self, name: str) -> EpochValues:
         """The numbers called so; nothing but None where none is kept."""
         found = self._columns.get(name)
         if found is None:
@@ -46,7 +46,7 @@ class Curve(Sequence[Mapping[str, Any]]):
         return rows[place]
 
 
-def _packed(numbers: Column) -> Column | array[float]:
+def _packed(numbers: EpochValues) -> EpochValues | array[float]:
     """Not a number, which no record has, stands for None; what no float can hold is kept as it is."""
     if any(type(number) is int and abs(number) > _EXACT for number in numbers):
         return numbers

@@ -10,13 +10,13 @@ import math
 from collections.abc import Iterable, Sequence
 
 
-def mean(values: Sequence[float]) -> float:
+def exact_mean(values: Sequence[float]) -> float:
     """Of at least one finite value."""
     integers, unit = _integers(values)
     return sum(integers) / (unit * len(integers))
 
 
-def stdev(values: Iterable[float]) -> float:
+def exact_stdev(values: Iterable[float]) -> float:
     """Sample standard deviation (ddof = 1) of at least two finite values."""
     integers, unit = _integers(values)
     n = len(integers)

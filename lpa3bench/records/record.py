@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lpa3bench.records.bits import count, unpack
-from lpa3bench.records.curve import Column, Curve
+from lpa3bench.records.curve import Curve, EpochValues
 from lpa3bench.records.schema import CellOfRun, MetricOfRun, Purpose, RecordData
 
 NO_RESULT = {"score": "stored weights scored on other data", "aid": "a run that only served a measurement"}
@@ -78,7 +78,7 @@ class Record:
     def curve(self) -> Sequence[Mapping[str, Any]]:
         return self.data.curve
 
-    def column(self, name: str) -> Column:
+    def column(self, name: str) -> EpochValues:
         """A number of every epoch, such as "passes" or "test/accuracy"; None where there is none."""
         curve = self.curve
         return curve.column(name) if isinstance(curve, Curve) else [row.get(name) for row in curve]

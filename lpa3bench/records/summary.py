@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 from typing import Any, NamedTuple
 
-from lpa3bench.records.moments import mean
+from lpa3bench.records.moments import exact_mean
 from lpa3bench.records.schema import MetricOfRun
 
 CurveRow = Mapping[str, Any]
 AVERAGES: dict[str, tuple[int, Callable[[Sequence[float]], float]]] = {
-    "mean_last_10": (10, mean),
-    "mean_last_20": (20, mean),
+    "mean_last_10": (10, exact_mean),
+    "mean_last_20": (20, exact_mean),
     "median_last_20": (20, median),
 }
 """Over so many last epochs, as papers of several traditions report them."""

@@ -8,10 +8,10 @@ from statistics import fmean
 from typing import Literal, TypeVar, cast
 
 from lpa3bench.records import Record
-from lpa3bench.records.moments import stdev
+from lpa3bench.records.moments import exact_stdev
 from lpa3bench.records.summary import column, is_scored
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 Axis = Literal["passes", "seconds"]
 AXES: tuple[Axis, ...] = ("passes", "seconds")
 """Forward equivalents of training, and wall-clock seconds of training, scoring left out; both so far."""
@@ -46,7 +46,7 @@ def mean_curve(records: Sequence[Record], metric: str) -> MeanCurve | None:
         passes=tuple(map(fmean, passes)),
         seconds=tuple(map(fmean, seconds)),
         mean=tuple(map(fmean, scores)),
-        std=tuple(stdev(epoch) if len(epoch) > 1 else None for epoch in scores),
+        std=tuple(exact_stdev(epoch) if len(epoch) > 1 else None for epoch in scores),
     )
 
 
@@ -56,7 +56,7 @@ def _scored(record: Record) -> list[int]:
     return [epoch for epoch in range(epochs) if is_scored(epoch, epochs, every)]
 
 
-def _at(places: Iterable[int], numbers: Sequence[T]) -> list[T]:
+def _at(places: Iterable[int], numbers: Sequence[_T]) -> list[_T]:
     return [numbers[place] for place in places]
 
 

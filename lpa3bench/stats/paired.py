@@ -12,7 +12,7 @@ from fractions import Fraction
 from statistics import fmean
 from typing import Literal
 
-from lpa3bench.records.moments import stdev
+from lpa3bench.records.moments import exact_stdev
 from lpa3bench.stats.exact import Exact, mean_ranks
 from lpa3bench.stats.signflips import (
     DRAWN_PATTERNS,
@@ -150,7 +150,7 @@ def _tested(
     alone = PairedTest(
         n=len(differences),
         difference=_mean(differences),
-        std=stdev(map(float, differences)) if len(differences) > 1 else None,
+        std=exact_stdev(map(float, differences)) if len(differences) > 1 else None,
         low=None,
         high=None,
         statistic=_mean(values),
