@@ -134,13 +134,13 @@ def _take(
         refuse_others: records that the board's own conditions turn away are refused.
     """
     from lpa3bench.boards.left_out import left_out
-    from lpa3bench.boards.results import Sorted, offered, stored
+    from lpa3bench.boards.results import Sorted, offered
     from lpa3bench.cli.boardnames import check_names
     from lpa3bench.plugin.renames import current_names
 
     offers = offered(places, current_names(registry)) if places else None
-    definition, text = _definition(folder, offers, registry, draft=draft, fresh=fresh)
-    there = [] if fresh else stored(definition)
+    damaged: list[DataError] = []
+    definition, text, there = _definition(folder, offers, registry, damaged, draft=draft, fresh=fresh)
     found = _sorted(definition, there, offers, registry) if offers else Sorted()
     if refuse_others and not any(vars(found).values()):
         raise DataError(f"{', '.join(map(str, places))}: there is no record")
@@ -153,15 +153,26 @@ def _take(
     if fresh and (found.refused or not found.taken):
         why = f"{len(found.refused)} records are refused" if found.refused else "--from has no record for it"
         raise DataError(f"{folder}: {why}, so --fresh removed nothing, and nothing was taken")
-    _write(definition, folder, there, found, places, text, fresh=fresh)
-    if found.refused or any(refuse_others or not experiment.on_purpose for experiment in out):
+    _write(definition, folder, there, found, places, text, damaged, fresh=fresh)
+    if found.refused or damaged or any(refuse_others or not experiment.on_purpose for experiment in out):
         ctx.exit(NOT_TAKEN_EXIT)
 
 
 def _definition(
-    folder: Path, offers: Offered | None, registry: Registry, *, draft: bool, fresh: bool
-) -> tuple[Definition, str | None]:
-    """What the board shows; and the text of a draft that says so, where its `board.toml` is one to be."""
+    folder: Path,
+    offers: Offered | None,
+    registry: Registry,
+    damaged: list[DataError],
+    *,
+    draft: bool,
+    fresh: bool,
+) -> tuple[Definition, str | None, list[Record]]:
+    """What the board shows; the text of a draft that says so, where its `board.toml` is one to be; and the
+    records that it has and keeps.
+
+    Args:
+        damaged: takes those that cannot be read.
+    """
     from lpa3bench.boards.definition import BOARD_TOML, load_definition, parse_definition
     from lpa3bench.boards.draft_text import is_unedited
     from lpa3bench.boards.drafts import draft as drafted
@@ -171,12 +182,18 @@ def _definition(
 
     current, path = current_names(registry), folder / BOARD_TOML
     old = None if draft else load_definition(folder, current)
+    there = [] if fresh or old is None else stored(old, damaged.append)
     if old is not None and not (offers and is_unedited(old.source.text)):
-        return old, None
-    kept = [] if fresh or old is None else stored(old)
-    text = drafted([*kept, *(offers.results if offers else ())], folder.resolve().name)
-    same = old is not None and text == old.source.text
-    return parse_definition(TomlText(path, text), current), None if same else text
+        return old, None, there
+    records = [*there, *(offers.results if offers else ())]
+    if offers and not records:
+        for place, reason in offers.damaged.items():
+            click.echo(f"refused {place}: {reason}", err=True)
+    text = drafted(records, folder.resolve().name)
+    new = parse_definition(TomlText(path, text), current)
+    if old is None and not fresh:
+        there = stored(new, damaged.append)
+    return new, None if old is not None and text == old.source.text else text, there
 
 
 def _sorted(board: Definition, there: Sequence[Record], offers: Offered, registry: Registry) -> Sorted:
@@ -198,6 +215,7 @@ def _write(
     found: Sorted,
     places: tuple[Path, ...],
     text: str | None,
+    damaged: list[DataError],
     *,
     fresh: bool,
 ) -> None:
@@ -205,6 +223,8 @@ def _write(
 
     Args:
         there: records that it has, and keeps.
+        damaged: files of its own that were left out; what is left out here is added, what is replaced taken
+            away, and the rest is named.
         fresh: others are removed.
     """
     from lpa3bench.boards.building import build_board
@@ -217,10 +237,11 @@ def _write(
 
     new = Intake((), ())
     if places:
-        searched = searches.find_searches(places)
+        searched = searches.find_searches(places, damaged.append)
         new = intake(definition, found.taken, searched, replications=found.replications, known=found.known)
     copies = copies_to_take(definition, [*found.taken, *found.replications, *found.known])
-    behind = {} if fresh else {one.path: one for one in searches.read_searches(results_of(definition))}
+    own = [] if fresh else searches.read_searches(results_of(definition), damaged.append)
+    behind = {one.path: one for one in own}
     behind |= {one.path: one for one in new.searches}
     try:
         board = build_board(definition, [*there, *new.records], searches.by_run(behind.values()))
@@ -231,6 +252,9 @@ def _write(
     files = {**new.files, **copies, **head, **pages}
     make_folders(path.parent for path in files)
     write_all(files)
+    damaged[:] = [refused for refused in damaged if refused.path not in new.files]
+    for refused in damaged:
+        click.echo(f"refused {refused}", err=True)
     if fresh:
         drop_others(definition, new.files)
         drop_copies(definition, [*found.taken, *found.replications])
