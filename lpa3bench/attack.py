@@ -142,48 +142,81 @@ def unit(features: Sequence[Tensor]) -> tuple[Tensor, ...]:
 
 
 def _blocks(*maps: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """Maps [B, …] cut along B into pieces that a CPU's cache holds; on other devices in one piece."""
-    images = len(maps[0])
-    if maps[0].device.type == "cpu":
-        images = max(1, CACHED // maps[0].shape[1:].numel())
-    return zip(*(torch.split(m, images) for m in maps), strict=True)
+    """Maps [B, …] cut along B into pieces that a CPU's cache holds; as they are where they fit, and on other
+    devices."""
+    size = maps[0].shape[1:].numel()
+    if maps[0].device.type != "cpu" or len(maps[0]) * size <= CACHED:
+        return iter((maps,))
+    return zip(*(torch.split(m, max(1, CACHED // size)) for m in maps), strict=True)
+
+
+def _compared(feature: Tensor, reference: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Of a block of one layer: squared distance [B]; s and ⟨f, w⟩/(‖f‖(‖f‖ + ε)), [B, 1, H, W] (see below).
+
+    A vector of zeros counts as infinitely long here: φ is zero all the same, and so are both numbers.
+    """
+    f = at_least_float32(feature)
+    norm = F.threshold(_norm(f), 0, math.inf, inplace=True)
+    longer = norm + FEATURE_EPSILON
+    norm.mul_(longer)
+    factor = longer.mul_(math.sqrt(f.shape[2] * f.shape[3])).reciprocal_()
+    gap = (f * factor).sub_(reference)
+    along = (f * gap).sum(dim=1, keepdim=True)  # not vecdot, which autocast would do in half
+    return torch.linalg.vector_norm(gap, dim=(1, 2, 3)).square_(), factor, along.div_(norm)
+
+
+def _apart(features: Sequence[Tensor], reference: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
+    """Σ ‖φ(f) − r‖² over the layers, [B], and what `_pulls` needs to know."""
+    total, numbers = None, []
+    for feature, fixed in zip(features, reference, strict=True):
+        parts = [_compared(f, r) for f, r in _blocks(feature, fixed)]
+        squared, *of_places = parts[0] if len(parts) == 1 else map(torch.cat, zip(*parts, strict=True))
+        total = squared if total is None else total.add_(squared)
+        numbers += of_places
+    assert total is not None, "no features"
+    return total, numbers
+
+
+def _pulls(
+    features: Sequence[Tensor], reference: Sequence[Tensor], numbers: Sequence[Tensor], weight: Tensor
+) -> list[Tensor]:
+    """The gradient of Σ weight/2·squared distance, weight [B], to every feature.
+
+    With φ = s·f, s = 1/((‖f‖ + ε)√(HW)) and w = φ − r it is weight·s·(w − f·⟨f, w⟩/(‖f‖(‖f‖ + ε))).
+    """
+    found, weight = [], weight.view(-1, 1, 1, 1)
+    for feature, fixed, factor, along in zip(features, reference, numbers[::2], numbers[1::2], strict=True):
+        # w is not kept: the gradient is a·f − b·r, with numbers a and b for each place.
+        b = factor * weight
+        a = b * (factor - along)
+        pull = torch.empty_like(feature, dtype=factor.dtype)
+        for f, r, of_f, of_r, out in _blocks(feature, fixed, a, b, pull):
+            torch.mul(at_least_float32(f), of_f, out=out).addcmul_(r, of_r, value=-1)
+        found.append(pull.to(feature.dtype))
+    return found
 
 
 class _SquaredDistance(torch.autograd.Function):
-    """‖φ(f) − r‖² per image, of one layer: f, r [B, C, H, W] → [B].
+    """Of the layers' maps f, then their r, [B, C, H, W] each → [B].
 
-    Written by hand because autograd would keep, and walk back through, six maps of the layer's size where
+    Written by hand because autograd would keep, and walk back through, six maps of the layers' size where
     this one keeps none of its own, and because at a vector of zeros the gradient, which grows without bound
     as 1/‖f‖ towards it, is not a number; here it is zero (deviation: the released code returns NaN).
-
-    With φ = s·f, s = 1/((‖f‖ + ε)√(HW)) and w = φ − r the gradient is 2s·(w − f·⟨f, w⟩/(‖f‖(‖f‖ + ε))).
     """
 
     @staticmethod
-    def forward(ctx: Any, feature: Tensor, reference: Tensor) -> Tensor:
-        parts = []
-        for f, r in _blocks(feature, reference):
-            f = at_least_float32(f)
-            norm = _norm(f)
-            gap = (f * _factor(norm)).sub_(r)
-            along = (f * gap).sum(dim=1, keepdim=True)  # not vecdot, which autocast would do in half
-            parts.append((torch.linalg.vector_norm(gap, dim=(1, 2, 3)), norm, along))
-        apart, norm, along = (torch.cat(part) for part in zip(*parts, strict=True))
-        ctx.save_for_backward(feature, reference, norm, along)
-        return apart.square_()
+    def forward(ctx: Any, *maps: Tensor) -> Tensor:
+        layers = len(maps) // 2
+        squared, numbers = _apart(maps[:layers], maps[layers:])
+        ctx.save_for_backward(*maps, *numbers)
+        return squared
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        feature, reference, norm, along = ctx.saved_tensors
-        alive, factor = norm > 0, _factor(norm)
-        # w is not kept: the gradient is a·f − b·r, with numbers a and b for each place.
-        b = torch.where(alive, factor, 0) * (2 * grad).view(-1, 1, 1, 1)
-        a = b * (factor - torch.where(alive, along / (norm * (norm + FEATURE_EPSILON)), 0))
-        result = torch.empty_like(feature, dtype=norm.dtype)
-        for f, r, of_f, of_r, out in _blocks(feature, reference, a, b, result):
-            torch.mul(at_least_float32(f), of_f, out=out).addcmul_(r, of_r, value=-1)
-        return result.to(feature.dtype), None
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        saved, layers = ctx.saved_tensors, len(ctx.saved_tensors) // 4
+        features, reference, numbers = saved[:layers], saved[layers : 2 * layers], saved[2 * layers :]
+        return *_pulls(features, reference, numbers, 2 * grad), *(None for _ in reference)
 
 
 def distance(features: Sequence[Tensor], reference: Sequence[Tensor]) -> Tensor:
@@ -196,7 +229,7 @@ def distance(features: Sequence[Tensor], reference: Sequence[Tensor]) -> Tensor:
     Returns:
         float [B], from 0 to 2√layers. Its gradient at distance 0 is taken as 0.
     """
-    squared: Tensor = sum(_SquaredDistance.apply(f, r) for f, r in zip(features, reference, strict=True))
+    squared: Tensor = _SquaredDistance.apply(*features, *reference)
     apart = squared > 0
     return torch.where(apart, torch.where(apart, squared, 1).sqrt(), 0)
 
@@ -206,8 +239,10 @@ def label_logp(logits: Tensor, label: Tensor, temperature: float = 1.0) -> Tenso
 
     The released code takes the log of a soft-max, which is −∞ where the probability underflows; this is not.
     """
-    logp = F.log_softmax(at_least_float32(logits) / temperature, dim=1)
-    return logp.gather(1, label.unsqueeze(1)).squeeze(1)
+    wide = at_least_float32(logits)
+    if temperature != 1:  # a division by one is an operation more, and changes no bit
+        wide = wide / temperature
+    return -F.cross_entropy(wide, label, reduction="none")
 
 
 class Reference(NamedTuple):
@@ -296,12 +331,21 @@ def iterate(
         delta = delta.detach().requires_grad_()
         output = forward(z + delta)
         logp = label_logp(output.logits, reference.label, options.temperature)
-        apart = distance(output.features, reference.phi)
+    # The gradient of the loss to the network's outputs is written out; autograd goes on from there.
+    with torch.no_grad():
         gap = reference.logp - logp
         hinge = (gap - options.margin).relu()
+        squared, numbers = _apart(output.features, reference.phi)
+        moved = squared > 0
+        root = torch.where(moved, squared, 1).sqrt_()
+        apart = torch.where(moved, root, 0)
         loss = share * (pace.lam * hinge.mean() - apart.mean())
-        (gradient,) = torch.autograd.grad(loss, delta)
-    del output  # its maps need not outlive the backward pass
+        each = torch.full_like(gap, -share)
+        to_logp = torch.where(hinge > 0, (each * pace.lam).div_(len(z)), 0)
+        to_squared = torch.where(moved, each.div_(len(z)).div_(root), 0)
+        pulls = _pulls(output.features, reference.phi, numbers, to_squared)
+    (gradient,) = torch.autograd.grad([logp, *output.features], delta, [to_logp, *pulls])
+    del output, pulls  # its maps need not outlive the backward pass
     with torch.no_grad():
         grad_norm = torch.linalg.vector_norm(gradient, dim=(1, 2, 3))
         direction = gradient / (grad_norm + GRADIENT_EPSILON).view(-1, 1, 1, 1)
@@ -312,11 +356,11 @@ def iterate(
         moved = delta - step_length.view(-1, 1, 1, 1).to(delta.dtype) * direction
         return Iteration(
             delta=box.clamp(moved, z),
-            loss=loss.detach(),
-            distance=apart.detach(),
+            loss=loss,
+            distance=apart,
             logp=logp.detach(),
-            gap=gap.detach(),
-            hinge=hinge.detach(),
+            gap=gap,
+            hinge=hinge,
             grad_norm=grad_norm,
             probe_logp=probe_logp,
             rate=rate,
