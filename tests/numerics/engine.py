@@ -171,7 +171,9 @@ def search() -> Numbers:
     numbers |= {"whole: delta": size(whole), "whole: loss": floats([float(last.loss)])}
     once = attack.Pace(budget=0.1, lam=2.0)
     options = attack.Options(margin=0.0, step_size=1.0)
-    alone = attack.iterate(net, z[rows], noise[rows], given, once, box=box, options=options)
+    alone = attack.iterate(
+        net, z[rows], noise[rows], given, once, limits=box.around(z[rows]), options=options
+    )
     numbers |= {f"one iteration: {field}": size(getattr(alone, field)) for field in QUANTITIES}
     # Of so small a share the gradient is short, and what is added to its length counts.
     few, last = attack.search(net, z[rows], noise[rows], given, box=box, options=attack.Options(), share=1e-7)

@@ -26,9 +26,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lpa3bench.distance import apart_and_numbers, pulls
-from lpa3bench.distance import distance as distance
-from lpa3bench.distance import unit as unit
+from lpa3bench.attack.features import apart_and_numbers, pulls
+from lpa3bench.attack.features import distance as distance
+from lpa3bench.attack.features import unit as unit
 from lpa3bench.ops import at_least_float32
 from lpa3bench.types import Output
 
