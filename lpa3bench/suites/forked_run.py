@@ -73,8 +73,8 @@ class ForkServer:
         """Whether it can start this run: what it has imported has read the environment."""
         if self._process is None and self._servers:
             self._boot()
-        wanted = {**os.environ, **launch.environment, **extra}
-        return self._process is not None and (wanted, launch.cwd) == (self._environment, self._cwd)
+        wanted = {**launch.environment, **extra}.items()
+        return self._process is not None and wanted <= self._environment.items() and launch.cwd == self._cwd
 
     def start(self, launch: Launch) -> ForkedRun:
         """Ask for a run, which `takes` says can be started."""
@@ -191,6 +191,11 @@ def _forget(process: subprocess.Popen[bytes]) -> None:
             pipe.close()
     with suppress(subprocess.TimeoutExpired):
         process.wait(KILL_SECONDS)
+
+
+def fork_server(environment: Mapping[str, str]) -> ForkServer | None:
+    """A fork server that was just started; None where the system cannot do what it needs."""
+    return ForkServer(environment) if sys.platform == "linux" else None
 
 
 def modules_to_share() -> list[str]:
