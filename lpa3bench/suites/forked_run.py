@@ -16,6 +16,7 @@ from lpa3bench.runtime.supervised import KILL_SECONDS, kill_descendants
 from lpa3bench.suites.engine import Launch
 from lpa3bench.suites.fork_server import COPIED, LONGEST_COMMAND
 
+SERVER = "lpa3bench.suites.fork_server"
 MOST_SERVERS = 3
 """Of one suite: one that was killed is started anew."""
 
@@ -123,11 +124,10 @@ class ForkServer:
         """Start the server, unless it has been killed too often."""
         if self._servers == MOST_SERVERS:
             return
-        module = "lpa3bench.suites.fork_server"
         room = " " * LONGEST_COMMAND
         with suppress(OSError):
             self._process = subprocess.Popen(
-                [sys.executable, "-m", module, str(os.getpid()), room],
+                [sys.executable, "-m", SERVER, str(os.getpid()), room],
                 cwd=self._cwd,
                 env=self._environment,
                 stdin=subprocess.PIPE,
