@@ -171,7 +171,8 @@ class ForkServer:
                 for run in self._runs.values():
                     self._ask(run)
             case "started":
-                number, self._runs[details[0]].pid = details
+                number, process = details
+                self._runs[number].pid = process
             case "ended":
                 self._end(*details)
             case "refused":
