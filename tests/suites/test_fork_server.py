@@ -138,8 +138,9 @@ def record(out: Path) -> dict[str, Any]:
     """Without what differs from one process to the next."""
     (file,) = out.glob("*/result.json")
     found: dict[str, Any] = json.loads(file.read_text())
-    for name in ("seconds", "training_seconds", "wall_seconds", "peak_memory_bytes"):
-        found["cost"].pop(name, None)
+    for name in ("training_seconds", "wall_seconds", "images_per_second", "peak_memory_bytes"):
+        found["cost"].pop(name)
+    found.pop("digest")
     found["provenance"].pop("finished")
     found["provenance"]["command"].remove(out.name)
     for row in found["curve"]:
