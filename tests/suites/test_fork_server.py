@@ -33,9 +33,9 @@ run.backbone = @backbones.SmallNet
 run.view = @Mine()
 run.positives = @augmenters.LPA3()
 run.epochs = 2
-Supervised.batch_size = 16
+Supervised.batch_size = 128
 SmallNet.width = 4
-LPA3.iterations = 2
+LPA3.iterations = 1
 """
 PLUGIN = """
 import json, numpy, os, random, signal, sys, torch
