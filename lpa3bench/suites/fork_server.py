@@ -28,10 +28,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
+from lpa3bench.runtime.reserved_stdout import STDERR, STDOUT
 from lpa3bench.suites.engine import log_heading
 from lpa3bench.suites.parent_death import die_with
 
-STDIN, STDOUT, STDERR = 0, 1, 2
+STDIN = 0
 PRELOADED = (
     "torch",
     "torch._dynamo",  # by the first optimiser
