@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from lpa3bench.errors import FailureKind, RunFailed
+from lpa3bench.errors import FailureKind, RunFailed, printable
 
 LOG_TAIL = 65536
 """Bytes at the end of a log in which `failure_line` looks."""
@@ -104,7 +104,7 @@ def start_run(launch: Launch, extra: Mapping[str, str] | None = None) -> subproc
 def log_heading(arguments: Sequence[str]) -> bytes:
     """The line before what a run prints."""
     now = datetime.now().astimezone().isoformat(timespec="seconds")
-    return f"--- {now}  lpa3bench run {shlex.join(arguments)}\n".encode()
+    return f"--- {now}  lpa3bench run {printable(shlex.join(arguments))}\n".encode()
 
 
 def failure_line(log: Path, code: int) -> str:
