@@ -62,10 +62,11 @@ TORCH_FREE = (
     "_version", "errors", "types", "config", "publish", "cli", *BOARDS, "export.model_card",
     "plugin.code", "plugin.copies", "plugin.hookspecs", "plugin.reading", "plugin.registry", "plugin.renames",
     "plugin.scaffold", "runtime.device", "runtime.files", "runtime.licences", "runtime.paths",
-    "suites.cells", "suites.engine", "suites.local_engine", "suites.parent_death", "suites.ray_engine",
-    "suites.search", "suites.suite_check", "suites.suite_file", "suites.suite_run", "suites.timing",
-    "training.failure_file", "training.identity", "training.image_passes", "training.metrics_file",
-    "training.progress_bar", "training.provenance", "training.run_directory", "training.sinks",
+    "suites.cells", "suites.engine", "suites.fork_server", "suites.forked_run", "suites.local_engine",
+    "suites.parent_death", "suites.ray_engine", "suites.search", "suites.suite_check", "suites.suite_file",
+    "suites.suite_run", "suites.timing", "training.failure_file", "training.identity",
+    "training.image_passes", "training.metrics_file", "training.progress_bar", "training.provenance",
+    "training.run_directory", "training.sinks",
 )  # fmt: skip
 """Whole rooms, and of others what a command needs that trains nothing."""
 
