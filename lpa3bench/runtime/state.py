@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from lpa3bench.errors import RunFailed
 from lpa3bench.runtime.files import write_atomically
 
@@ -32,13 +30,15 @@ class Stateful:
         Raises:
             KeyError: a saved attribute is not in `state`.
         """
+        from torch import Tensor
+
         for name in self.saved:
             held = getattr(self, name)
             if hasattr(held, "load_state_dict"):
                 held.load_state_dict(state[name])
             else:  # checkpoints are read to the CPU; a tensor goes where the one it replaces lives
                 value = state[name]
-                both = isinstance(held, torch.Tensor) and isinstance(value, torch.Tensor)
+                both = isinstance(held, Tensor) and isinstance(value, Tensor)
                 setattr(self, name, value.to(held.device) if both else value)
 
 
@@ -59,6 +59,8 @@ class Checkpoints:
         Raises:
             RunFailed: the file could not be written; the earlier checkpoints are left as they were.
         """
+        import torch
+
         path = self.folder / f"checkpoint-{epochs_done:05d}.pt"
         write_atomically(path, lambda temporary: torch.save(state, temporary))
         for old in self.paths()[: -self.keep]:
@@ -71,6 +73,8 @@ class Checkpoints:
         Raises:
             RunFailed: there are checkpoints and none of them can be read.
         """
+        import torch
+
         paths = self.paths()
         for path in reversed(paths):
             try:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import PIL
-import torch
 
 from lpa3bench.api import Dataset, DatasetSpec, Presence, Split, WeakView
 from lpa3bench.errors import DataError
@@ -101,6 +100,8 @@ class Images(Dataset):
 
     def load(self, root: Path, *, cache: Path | None = None) -> dict[str, Split]:
         """The data folder `root` is not looked at: the images lie where `path` says."""
+        import torch
+
         source = find_source(self._path)
         counts = [len(labels) for labels in source.labels.values()]
         shape, train = (sum(counts), self.channels, self.size, self.size), counts[0]
