@@ -8,18 +8,17 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from PIL import Image
+from torch import Tensor
 
 from lpa3bench.data.splits import fingerprint
 from lpa3bench.errors import DataError, RunFailed
 from lpa3bench.runtime.files import write_atomically
 from lpa3bench_plugins.datasets.sources import Picture
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 _CHUNK = 256
 """Images decoded at a time; so many are held beside the result."""
@@ -90,8 +89,6 @@ def statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
     Args:
         images: uint8 [N, C, H, W], N > 0.
     """
-    import torch
-
     counts = np.zeros((images.shape[1], 256), np.int64)
     for some in torch.split(images, _CHUNK):
         for channel, seen in enumerate(counts):
@@ -105,8 +102,6 @@ def statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
 
 def in_memory(chunks: Iterable[Pixels], shape: tuple[int, ...], train: int) -> Decoded:
     """Images of that shape, the first `train` of which are the training images."""
-    import torch
-
     images = torch.empty(shape, dtype=torch.uint8)
     done = 0
     for some in chunks:
@@ -166,16 +161,12 @@ def _held(images: Path, about: Path, key: str, shape: tuple[int, ...]) -> Decode
 
 def _sealed(decoded: Decoded) -> str:
     """SHA-256 of everything in it."""
-    import torch
-
     measured = (torch.tensor(values, dtype=torch.float64) for values in (decoded.mean, decoded.std))
     return fingerprint([decoded.images, *measured])
 
 
 def _mapped(path: Path) -> Tensor:
     """The file's array; pages are read when they are needed, and copied when they are written to."""
-    import torch
-
     return torch.from_numpy(np.load(path, mmap_mode="c"))
 
 
