@@ -77,6 +77,14 @@ def parameters(cls: type) -> dict[str, Parameter]:
     }
 
 
+def plain_annotation(text: str) -> Any:
+    """An annotation from its text, where it is made of builtins and `Literal` alone; else None."""
+    try:
+        return eval(text, {"Literal": Literal})
+    except Exception:  # it names something else
+        return None
+
+
 def parameter_names(cls: type) -> list[str]:
     """Their names, without those that a class collects by * or **."""
     found = inspect.signature(cls).parameters.values()

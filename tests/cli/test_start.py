@@ -1,4 +1,4 @@
-"""What verbs import: whoever trains nothing waits for no torch, and whoever draws nothing for no templates."""
+"""What verbs import: whoever trains nothing waits for no torch, and whoever draws nothing for no template."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def call(*arguments, also):
 PLUGINS = {f"lpa3bench_plugins.{kind}" for kind in ("tasks", "augmenters", "backbones", "labels", "metrics")}
 call("list", also={"jinja2", "numpy", "gin", "lpa3bench_plugins.datasets", *PLUGINS})
 call("records", board, also={"jinja2", "numpy", "lpa3bench_plugins.datasets", *PLUGINS})
-cells = [f"shipped:digits/digits-dividemix-sym50{end}" for end in ("-lpa3", "")]
+cells = [f"shipped:fashion_mini/fashionmnist-pes-sym50{end}" for end in ("-lpa3", "")]
 call("compare", *cells, also={"jinja2", "lpa3bench_plugins.datasets", *PLUGINS})
 call("leaderboard", "build", board, also={"lpa3bench_plugins.datasets", *PLUGINS})
 assert "jinja2" in sys.modules
