@@ -99,6 +99,11 @@ class Dataset(Plugin, ABC):
         a few words; None: none, or there are no checksums. A run on others says so."""
         return None
 
+    def warnings(self, root: Path) -> tuple[str, ...]:
+        """What else is odd about what `load` has just read, a line each: files that were passed over, images
+        in two splits. A run says so."""
+        return ()
+
     def download(self, root: Path) -> None:
         """Fetch it into `root` through the library that owns it, because the user asked for it.
 

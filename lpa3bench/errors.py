@@ -6,6 +6,9 @@ Anything else that escapes is a bug and keeps its traceback.
 
 from __future__ import annotations
 
+import errno
+import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -111,9 +114,101 @@ class RenamedWarning(FutureWarning):
     """A config uses a name that a parameter had once; the command line prints it as one line."""
 
 
+class DamagedWarning(UserWarning):
+    """A file of a run is damaged, and another one or none is used; the command line prints it as one line."""
+
+
+CONTROL_SIGNS = re.compile(
+    "["
+    "\x00-\x08\x0b-\x1f\x7f-\x9f"  # all but tab and newline: escape sequences open with one of these
+    "\xad\u061c\u200b\u200e\u200f\u2060-\u206f\ufeff"  # nothing to see, or the direction of writing
+    "\u2028-\u202e"  # line breaks, and more directions
+    "\ufff9-\ufffb\ud800-\udfff"  # halves of a pair, as JSON and names of files can hold them
+    "]"
+)
+"""Signs that a terminal or an editor obeys instead of showing them."""
+LONGEST_QUOTE = 80
+"""Letters of what a message quotes."""
+_LONGEST_WORD, _LONGEST_LINE = 240, 2000
+_LONG_WORD = re.compile(rf"\S{{{_LONGEST_WORD + 1},}}")
+
+
+def plain(text: str) -> str:
+    """The text, of any number of lines, with "?" for every control sign."""
+    return CONTROL_SIGNS.sub("?", text)
+
+
+def escaped_in_json(text: str) -> str:
+    """The text of a JSON file that means the same, with every control sign escaped."""
+    return CONTROL_SIGNS.sub(lambda sign: f"\\u{ord(sign[0]):04x}", text)
+
+
 def printable(text: str) -> str:
-    """The text in one line, without signs that a terminal would obey: a plugin's message may hold some."""
-    return "".join(sign if sign.isprintable() else "?" for sign in " ".join(text.splitlines()))
+    """The text in one line, without control signs: a plugin's message or a record may hold some."""
+    return plain(" ".join(text.splitlines()).replace("\t", " "))
+
+
+def shortened(text: str, longest: int = LONGEST_QUOTE) -> str:
+    """The text, cut in the middle where it is longer: both ends tell what it was."""
+    if len(text) <= longest:
+        return text
+    return f"{text[: longest // 2]}…{text[len(text) - (longest - 1) // 2 :]}"
+
+
+def error_line(error: Exception | str) -> str:
+    """What the command line prints of an error: one line, in which nothing that is quoted runs on."""
+    text = _LONG_WORD.sub(lambda word: shortened(word[0], _LONGEST_WORD), printable(str(error)))
+    return f"error: {shortened(text, _LONGEST_LINE)}"
+
+
+_SPACE = "free some space and give the same command again"
+_CURES = {
+    **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), "choose a folder that can be written to"),
+    errno.ENAMETOOLONG: "choose a shorter path",
+    **dict.fromkeys(
+        (errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY, errno.EEXIST),
+        "something of another kind lies there; move it away",
+    ),
+    errno.ENOENT: "its folder is gone",
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), _SPACE),
+    errno.EIO: "the disk, or the way to it, is broken",
+    errno.EPIPE: "the process at its other end has ended",
+    errno.ELOOP: "links there lead in a circle",
+    **dict.fromkeys((errno.EMFILE, errno.ENFILE), "too many files are open; see `ulimit -n`"),
+}
+"""What to do about a refusal of the system's, by its number."""
+_NO_PLUGINS_FAULT = frozenset(
+    (errno.EROFS, errno.ENAMETOOLONG, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE)
+)
+
+
+def refused_by_disk(error: OSError | RuntimeError, what: str) -> RunFailed:
+    """What the system refused, with its words and the cure. torch.save has no number for it."""
+    number, words = (error.errno, error.strerror) if isinstance(error, OSError) else (None, None)
+    reason = words or " ".join(str(error).split())
+    return RunFailed(f"{what} ({reason}); {_CURES.get(number or 0, _SPACE)}", kind="disk")
+
+
+@contextmanager
+def refusals_told() -> Iterator[None]:
+    """What the system refused inside the block, and nobody expected, becomes one line.
+
+    Raises:
+        RunFailed: in place of an `OSError` of these kinds; any other passes as it is.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _CURES:
+            raise
+        name = error.filename2 or error.filename or "the working folder or a pipe"
+        raise refused_by_disk(error, f"{name}: cannot be used") from error
+    except RuntimeError as error:  # of Path.resolve, which has no number for it
+        if not str(error).startswith("Symlink loop from "):
+            raise
+        loop = OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        name = str(error).removeprefix("Symlink loop from ").strip("'")
+        raise refused_by_disk(loop, f"{name}: cannot be used") from error
 
 
 @contextmanager
@@ -122,16 +217,24 @@ def blamed(who: str) -> Iterator[None]:
 
     Raises:
         PluginError: the code raised something; a `BenchError` passes as it is.
-        RunFailed: the device's memory is full.
+        RunFailed: the device's memory is full, or the system refused a file whatever the code does.
     """
     try:
         yield
     except BenchError:
         raise
+    except OSError as error:
+        if error.errno not in _NO_PLUGINS_FAULT:
+            raise _broken(who, error) from error
+        raise refused_by_disk(error, f"{who}: {error.filename or 'a file'}: cannot be used") from error
     except (Exception, SystemExit) as error:  # a plugin that exits would end the run without a word
-        text = str(error).splitlines()
-        reason = f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
         if type(error).__name__ == "OutOfMemoryError":  # torch's own; this file imports no torch
             message = f"{who}: out of memory on the device; take a smaller batch_size"
             raise RunFailed(message, kind="out_of_memory") from error
-        raise PluginError(f"{who} failed ({reason}); LPA3BENCH_TRACEBACK=1 shows where") from error
+        raise _broken(who, error) from error
+
+
+def _broken(who: str, error: BaseException) -> PluginError:
+    text = str(error).splitlines()
+    reason = f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
+    return PluginError(f"{who} failed ({reason}); LPA3BENCH_TRACEBACK=1 shows where")

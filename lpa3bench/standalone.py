@@ -64,11 +64,13 @@ def lpa3(
         generator: where the start noise is drawn; None: torch's global generator.
 
     Returns:
-        x' [B, C, H, W] in [0, 1], detached, in x's dtype.
+        x' [B, C, H, W] in [0, 1], detached, in x's dtype. An image at whose perturbations the model's output
+        is not finite comes back as it was.
 
     Raises:
         ValueError: an argument is of the wrong shape or out of range, a layer is unknown, is not reached or
-            gives no feature map; the message opens with the argument's name.
+            gives no feature map, or what the model makes of x is not finite; the message opens with the
+            argument's name.
     """
     options = attack.Options(
         margin=margin,
@@ -94,11 +96,14 @@ def lpa3(
         z = (image - centre) / scale
         output = network(z)
         reference = attack.make_reference(output, _check_labels(y, output.logits), options.temperature)
+        _check_finite(reference)
         noise = torch.empty(z.shape, dtype=z.dtype, device=z.device)
         noise.uniform_(-start, start, generator=generator)
         box = attack.Box.of(centre, scale)
         delta, _ = attack.search(network, z, noise, reference, box=box, options=options)
-        return attack.perturbed(image, delta, scale).to(x.dtype)
+        found = attack.perturbed(image, delta, scale)
+        whole = found.isfinite().flatten(1).all(dim=1).view(-1, 1, 1, 1)
+        return torch.where(whole, found, image).to(x.dtype)
 
 
 # ------------------------------------------------------------------------------------------------ arguments
@@ -136,6 +141,16 @@ def _check_labels(y: Tensor | None, logits: Tensor) -> Tensor | None:
     return y
 
 
+def _check_finite(reference: attack.Reference) -> None:
+    """Refuse a model that is broken at x already. Reads one number per layer off the device."""
+    if not bool(reference.logp.isfinite().all()):
+        raise ValueError(
+            "model: the log-probability of a label is not finite at x; its logits hold NaN or infinity"
+        )
+    if not all(bool(phi.isfinite().all()) for phi in reference.phi):
+        raise ValueError("layers: a feature map of x holds NaN or infinity")
+
+
 # ----------------------------------------------------------------------------------------- features by hooks
 _LAST = -1
 
@@ -160,7 +175,8 @@ class _Network:
         self._model = model
         self._dtype = dtype
         self._normalisation = normalisation
-        self._modules = dict(model.named_modules())
+        # Under the names that they had before the model, or a part of it, was compiled.
+        self._modules = {name.replace("_orig_mod.", ""): module for name, module in model.named_modules()}
         self._taps: list[tuple[str, int]] | None = None
         """What is read: a module's name and which of its calls in a forward pass."""
         self._own = False

@@ -283,3 +283,51 @@ def test_wrong_arguments(change: dict[str, Any], message: str) -> None:
     model = arguments["model"]
     with unchanged(model), pytest.raises(ValueError, match=f"^{message}"):
         lpa3(**arguments)
+
+
+class Fragile(Plain):
+    """Breaks at everything but the images it knows, or at those too."""
+
+    known: Tensor | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits = super().forward(x)
+        near = torch.zeros(len(x), dtype=torch.bool)
+        if self.known is not None:
+            near = (x - self.known).flatten(1).abs().amax(dim=1) < 1e-6
+            near[1:] = True
+        return torch.where(near.unsqueeze(1), logits, torch.nan)
+
+
+def test_a_broken_model_is_told_and_no_image_is_nan() -> None:
+    model, x = make(Fragile).eval(), images()  # a BatchNorm in training would mix the images
+    with pytest.raises(ValueError, match="^model: the log-probability of a label is not finite at x"):
+        augmented(model, x)
+    model.known = (x - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
+    found = augmented(model, x)
+    assert torch.equal(found[0], x[0])  # whatever is tried of it ends in NaN
+    assert found.isfinite().all()
+    assert (found[1:] != x[1:]).any()
+
+
+def test_features_that_are_not_finite_are_told() -> None:
+    model = make(WithFeatures)
+    with pytest.raises(ValueError, match="^layers: a feature map of x holds NaN"):
+        augmented(_Spoilt(model), images())
+
+
+class _Spoilt(nn.Module):
+    def __init__(self, body: nn.Module) -> None:
+        super().__init__()
+        self.body = body
+
+    def forward(self, x: Tensor) -> Output:
+        output = self.body(x)
+        return Output(output.logits, (output.features[0] * torch.nan, *output.features[1:]))
+
+
+def test_layers_of_a_compiled_network_go_by_the_names_they_had() -> None:
+    x = images()
+    plain = augmented(make(), x, layers=["conv2"], generator=seeded())
+    compiled = torch.compile(make(), backend="eager")
+    assert torch.equal(augmented(compiled, x, layers=["conv2"], generator=seeded()), plain)

@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[2]
 GOLDEN = {
     "A": ("attack",),
     "B": ("tcs",),
-    "C": ("fixmatch", "randaugment"),
+    "C": ("fixmatch", "fixmatch_step", "randaugment"),
     "D": ("dividemix",),
     "E": ("pes",),
     "G": ("phi",),

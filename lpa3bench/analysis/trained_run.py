@@ -22,12 +22,14 @@ from lpa3bench.ops import one_hot
 from lpa3bench.plugin import registry as registries
 from lpa3bench.plugin.registry import Registry
 from lpa3bench.runtime import device as devices
+from lpa3bench.training.best_epoch import load_best
 from lpa3bench.training.environment import Environment
 from lpa3bench.training.evaluation import BATCH
 from lpa3bench.training.identity import differences
 from lpa3bench.training.job import identify, label_content
 from lpa3bench.training.network import Classifier
-from lpa3bench.training.run_directory import RunDirectory
+from lpa3bench.training.run_directory import Beginning, RunDirectory
+from lpa3bench.training.saved_forms import strange
 from lpa3bench.training.training_data import Scored, TrainingData, prepare
 from lpa3bench.types import SLOTS
 
@@ -202,7 +204,7 @@ def open_run(
     config = configs.load_config((folder.operative,), bindings=said, registry=registry)
     experiment = config.experiment()
     where = devices.choose_device(device)
-    learned, views = _learned(folder, weights)
+    learned, views = _learned(folder, began, weights)
     prepared = prepare(experiment, root=data, seed=seed, device=where, limit_to=limit)
     if prepared.data_hash != began.identity.data:
         raise DataError(f"{data}: holds another {prepared.spec.name} than {path} was trained on")
@@ -223,7 +225,7 @@ def open_run(
             model.load_state_dict(learned.models[name])
         task.load_state_dict(learned.task)
         guard.setup(env, views)
-    except (KeyError, RuntimeError, ValueError) as error:
+    except (KeyError, RuntimeError, ValueError, TypeError, AttributeError, IndexError) as error:
         reason = " ".join(str(error).split())[:200]
         raise RunFailed(f"{path}: its state does not fit what its config builds now ({reason})") from error
     for model in env.models.values():
@@ -255,20 +257,26 @@ class _Learned(NamedTuple):
     epochs_done: int
 
 
-def _learned(folder: RunDirectory, weights: Weights) -> tuple[_Learned, dict[str, Any]]:
+def _learned(folder: RunDirectory, began: Beginning, weights: Weights) -> tuple[_Learned, dict[str, Any]]:
     """The weights that were asked for, and the augmenters' states of the newest checkpoint."""
-    last = folder.checkpoints.load()
+    record, last = folder.finished(), folder.checkpoints.load()
     if last is None:
         raise RunFailed(f"{folder.path}: no checkpoint; run it again with --fresh")
+    if other := strange(last, began.identity, began.seed):
+        raise RunFailed(f"{folder.path}: has a checkpoint of another run ({other})")
     views: dict[str, Any] = last["env"]["views"]
+    done = len(last["ledger"]["curve"])
+    if record is not None and done != record.cell.epochs:
+        raise RunFailed(
+            f"{folder.path}: has no whole checkpoint of its last epoch, but one of epoch {done} of "
+            f"{record.cell.epochs}; run it again with --fresh",
+            kind="damaged",
+        )
     if weights == "last":
-        return _Learned(last["env"]["models"], last["task"], len(last["ledger"]["curve"])), views
-    if not folder.best.is_file():
+        return _Learned(last["env"]["models"], last["task"], done), views
+    if not folder.best.exists():
         raise RunFailed(f"{folder.path}: no {folder.best.name}: nothing was selected on a validation split")
-    try:
-        best = torch.load(folder.best, map_location="cpu", weights_only=True)
-    except Exception as error:  # a torn file fails in many ways
-        raise RunFailed(f"{folder.best}: cannot be read ({type(error).__name__})") from error
+    best = load_best(folder.best, began.identity, began.seed)
     return _Learned(best["models"], best["task"], best["epoch"] + 1), views
 
 

@@ -271,5 +271,5 @@ class Board:
 
     @property
     def measured(self) -> int:
-        """Cells with at least one run."""
-        return sum(cell.n > 0 for cell in self.cells)
+        """Cells with a number."""
+        return sum(cell.mean is not None for cell in self.cells)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
+from os.path import realpath
 from statistics import fmean
 
 from lpa3bench.boards.board import Measure
@@ -23,6 +24,7 @@ from lpa3bench.stats import (
     SeedsAndImages,
     Summary,
     Unpaired,
+    about_equal,
     augmenters_that_differ,
     class_harm,
     cost_ratio,
@@ -172,15 +174,23 @@ def _matched(methods: Sequence[Group], baselines: Sequence[Group]) -> list[tuple
     if len(methods) == len(baselines) == 1:
         return couples
     found = [(a, b) for a, b in couples if a.environment == b.environment]
+    found = [  # where a folder is compared with itself, each two once: the correction counts them
+        (a, b)
+        for place, (a, b) in enumerate(found)
+        if not any(_same(a, d) and _same(b, c) for c, d in found[:place])
+    ]
     if not found:
         what = "task, data set, labels, setting, backbone and epochs"
         ours, theirs = _told(methods), _told(baselines)
-        raise UsageError(f"nothing to compare: no two cells share {what}; they are {ours}, and {theirs}")
+        raise UsageError(
+            f"nothing to compare: no two cells share {what}; they are {ours}, and {theirs}; "
+            "name one cell on each side to compare them all the same"
+        )
     return found
 
 
 def _same(one: Group, other: Group) -> bool:
-    files, others = ({path.resolve() for path in group.paths} for group in (one, other))
+    files, others = ({*map(realpath, group.paths)} for group in (one, other))
     return one.label == other.label and files == others
 
 
@@ -199,13 +209,19 @@ def _nothing(matched: Sequence[tuple[Group, Group]], pairings: Sequence[Pairing]
 
 
 def _arm(method: Group, baseline: Group, arms: Sequence[Group]) -> Group | None:
-    """The arm that is the baseline with a longer schedule; not where that is what the method is, either."""
+    """The arm that is the baseline with a schedule of about the method's cost; not where that is what the
+    method is, either."""
 
     def task(group: Group) -> tuple[object, ...]:
         cell = group.first.cell
         return cell.task, cell.dataset, cell.labels, cell.backbone, sorted(cell.slots.items())
 
-    fitting = [arm for arm in arms if task(arm) == task(baseline)]
+    def passes(group: Group) -> float:
+        return fmean(record.passes for record in group.records)
+
+    fitting = [
+        arm for arm in arms if task(arm) == task(baseline) and about_equal(passes(method), passes(arm))
+    ]
     taken = (method.label, baseline.label)
     return next((arm for arm in fitting if arm.label not in taken), None)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Annotated, Any
 import msgspec
 
 from lpa3bench.records import Record
+from lpa3bench.records.config_text import value_of
 
 CELL_FIELDS = ("task", "dataset", "labels", "backbone", "setting", "epochs", "name")
 NUMERICS, IDENTITY = "numerics", "identity"
@@ -107,8 +107,8 @@ def parsed(text: str) -> ConditionValue:
     """A parameter's value from its text in a record: None is `NONE`; tuples, references and what is no finite
     number stay text."""
     try:
-        value = _plain(ast.literal_eval(text))
-    except (ValueError, SyntaxError):
+        value = _plain(value_of(text))
+    except ValueError:
         return text
     if isinstance(value, float) and not math.isfinite(value):
         return text

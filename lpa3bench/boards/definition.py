@@ -13,10 +13,12 @@ import msgspec
 from lpa3bench.boards.board import Column, Published, Question, Row
 from lpa3bench.boards.conditions import Condition, Conditions, ConditionTable
 from lpa3bench.boards.definition_checks import (
+    mirrored,
     never_met,
     unanswerable,
     wrong_baselines,
     wrong_conditions,
+    wrong_equal_cost,
 )
 from lpa3bench.boards.measures import problem_of
 from lpa3bench.boards.published import PublishedRows, published_for, with_quotes
@@ -272,11 +274,13 @@ def _nonsense(board: _BoardTable, published: PublishedRows) -> Iterator[tuple[To
     for key in board.ranked or ():
         if key not in rows:
             yield ("ranked",), f"ranked: {no_such(key, rows)}"
-    if board.equal_cost is not None and board.equal_cost not in rows:
-        yield ("equal_cost",), f"equal_cost: {no_such(board.equal_cost, rows)}"
+    baselines = {row.key: row.baseline for row in board.rows}
+    if board.equal_cost is not None and (problem := wrong_equal_cost(board.equal_cost, baselines)):
+        yield ("equal_cost",), f"equal_cost: {problem}"
     for index, question in enumerate(board.questions):
         yield from unreadable(("questions", index), f"questions[{index + 1}]: ", {"text": question.text})
         yield from unanswerable(("questions", index), question, rows, columns)
+    yield from mirrored(board.questions, baselines, columns)
     yield from _wrong_claims(board, published)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from typing import Protocol
 
 from lpa3bench.boards.conditions import (
@@ -109,6 +110,39 @@ def unanswerable(
     for key in question.rows:
         if key in question.against:
             yield place, f"{shown(place)}: {key} would be compared with itself"
+
+
+def mirrored(
+    questions: Sequence[_Asking], baselines: Mapping[str, str | None], columns: Sequence[str]
+) -> Iterator[tuple[TomlPlace, str]]:
+    """Questions that ask once more what another one asks, or the other way round what another one or a
+    baseline does: it would count twice in the correction.
+
+    Args:
+        baselines: of every row, by its key.
+    """
+    known = {(row, against, column) for row, against in baselines.items() if against for column in columns}
+    before: set[tuple[str, str, str]] = set()
+    for index, question in enumerate(questions):
+        asked = {*product(question.rows, question.against, question.columns or columns)}
+        for row, against, column in sorted(asked):
+            if (against, row, column) in known:
+                told = f"{against} is compared with {row} already, in {column}; ask it that way round"
+                yield ("questions", index), f"{shown(('questions', index))}: {told}"
+        for row, against, column in sorted(asked & before):
+            told = f"an earlier question compares {row} with {against} in {column} already"
+            yield ("questions", index), f"{shown(('questions', index))}: {told}"
+        known |= asked
+        before |= asked
+
+
+def wrong_equal_cost(key: str, baselines: Mapping[str, str | None]) -> str | None:
+    """Why the row called so cannot be the task alone at a method's cost, in a few words; None: it can."""
+    if key not in baselines:
+        return no_such(key, baselines)
+    if methods := [row for row, baseline in baselines.items() if baseline == key]:
+        return f"{key} is the baseline of {', '.join(methods)}; name the row that is trained for their cost"
+    return None if baselines[key] else f"{key} has no baseline: it is that one, trained for longer"
 
 
 def wrong_baselines(baselines: Mapping[str, str | None]) -> Iterator[tuple[TomlPlace, str]]:

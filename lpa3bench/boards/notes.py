@@ -9,6 +9,7 @@ from lpa3bench.boards.definition import Definition
 from lpa3bench.stats.means import FEWEST_FOR_INTERVAL
 from lpa3bench.stats.paired import ALPHA
 from lpa3bench.stats.reproduction import chance_misses
+from lpa3bench.stats.signflips import smallest_p
 
 
 def notes(
@@ -51,7 +52,7 @@ def _has(cell: Cell, name: str) -> bool:
 
 
 def _coverage(cells: Sequence[Cell]) -> Iterator[str]:
-    measured = sum(cell.n > 0 for cell in cells)
+    measured = sum(cell.mean is not None for cell in cells)
     counts = sorted({cell.n for cell in cells if cell.n})
     runs = f", with {counts[0]} run{'s' if counts[0] > 1 else ''} each" if len(counts) == 1 else ""
     if len(counts) > 1:
@@ -97,7 +98,8 @@ def _comparisons(cells: Sequence[Cell]) -> Iterator[str]:
         fewest = min(untestable, key=lambda comparison: comparison.n)
         yield (
             f"{len(untestable)} of them are not testable and left out of the correction: n pairs allow no p "
-            f"below 2/2ⁿ, {fewest.smallest_p:.2g} for {fewest.n}."
+            f"below 2/2ⁿ, {smallest_p([1] * fewest.n):.2g} for {fewest.n}; pairs that do not differ count "
+            "for none."
         )
     if any(comparison.per_sample_p is not None for comparison in made):
         yield (
@@ -121,9 +123,9 @@ def _families(made: Sequence[Comparison]) -> str:
         size = next(iter(sizes.values()))
         return f"Holm's correction is over the {size} that are testable, of {len(made)}."
     return (
-        f"Of {len(made)} comparisons {sizes[True]} testable ones answer the board's primary questions, and "
-        f"Holm's correction is over these; over the {sizes[False]} other testable ones it is made apart, and "
-        "what they show is secondary."
+        f"{sizes[True]} of the {len(made)} comparisons answer the board's primary questions; Holm's "
+        f"correction is over these. {sizes[False]} others are testable; they are corrected among themselves, "
+        "and what they show is secondary."
     )
 
 

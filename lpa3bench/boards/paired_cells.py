@@ -15,7 +15,7 @@ from lpa3bench.boards.measures import metric_of
 from lpa3bench.boards.placing import Place
 from lpa3bench.records import Record
 from lpa3bench.stats.curves import AXES
-from lpa3bench.stats.equalcost import AtBudget, EqualCost, cost_ratio, equal_cost
+from lpa3bench.stats.equalcost import AtBudget, EqualCost, about_equal, cost_ratio, equal_cost
 from lpa3bench.stats.harm import class_harm
 from lpa3bench.stats.nested import SeedsAndImages, seeds_and_images
 from lpa3bench.stats.paired import PairedTest, judged, paired_test
@@ -23,8 +23,6 @@ from lpa3bench.stats.pairing import Pair, Pairing, paired_runs
 from lpa3bench.stats.parity import in_any_pair, settings_that_differ, surroundings_that_differ
 from lpa3bench.stats.samples import pooled_mcnemar
 
-FARTHEST = 1.25
-"""Times the passes of an equal-cost arm, or fewer: a method beyond it is not compared with it."""
 Kind = Literal["baseline", "equal cost", "question"]
 
 
@@ -88,11 +86,10 @@ def with_comparisons(
 
 
 def _comparable(wanted: _Wanted, cells: Mapping[Place, Cell]) -> bool:
-    """Whether an arm at equal cost is at about the method's cost: elsewhere it says nothing of the method."""
-    if wanted.kind != "equal cost":
-        return True
-    method, arm = cells[wanted.place].passes, cells[wanted.baseline].passes
-    return bool(method and arm and 1 / FARTHEST <= method / arm <= FARTHEST)
+    """Whether an arm at equal cost is at about the method's cost."""
+    return wanted.kind != "equal cost" or about_equal(
+        cells[wanted.place].passes, cells[wanted.baseline].passes
+    )
 
 
 def _wanted(definition: Definition) -> Iterator[_Wanted]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from lpa3bench.boards.placing import (
 from lpa3bench.errors import DataError
 from lpa3bench.records import Record, find_records, read_record, searches
 from lpa3bench.records.record_files import anonymous
+from lpa3bench.records.searches import Refuse, raised
 
 
 @dataclass
@@ -53,39 +53,55 @@ def results_of(definition: Definition) -> Path:
     return (folder.resolve().parent / other if other else folder) / searches.BOARD_RECORDS
 
 
-def stored(definition: Definition) -> list[Record]:
+def stored(definition: Definition, refuse: Refuse = raised) -> list[Record]:
     """The board's records; none where it has no `results/`. Of another board's, those that have a place here.
 
+    Args:
+        refuse: takes what is wrong with a record that is damaged, or is called otherwise than
+            `Record.file_name`; it is left out then.
+
     Raises:
-        DataError: one of them is damaged, or is called otherwise than `Record.file_name`; or the other board
-            is not there.
+        DataError: a record is refused, and `refuse` says no more; or the other board is not there.
     """
     results = results_of(definition)
     if definition.records_of and not results.parent.is_dir():
         raise DataError(f"{definition.path}: records_of: there is no board {results.parent}")
     folders = [folder for folder in (results, results / REPLICATIONS) if folder.is_dir()]
-    records = [read_record(path, definition.current) for path in find_records(folders)]
-    for record in records:
-        again = record.path.parent.name == REPLICATIONS
-        name = record.replication_name if again else record.file_name
-        if record.path.name != name:
-            raise DataError(f"{record.path}: holds {record}, so it should be called {name}")
+    records = []
+    for path in find_records(folders):
+        try:
+            records.append(_called_rightly(read_record(path, definition.current)))
+        except DataError as error:
+            refuse(error)
     return [record for record in records if not definition.records_of or places(definition, record)]
 
 
-def results(offered: Iterable[Path], current: Callable[[str], str] = str) -> list[Record]:
+def _called_rightly(record: Record) -> Record:
+    again = record.path.parent.name == REPLICATIONS
+    name = record.replication_name if again else record.file_name
+    if record.path.name != name:
+        raise DataError(f"holds {record}, so it should be called {name}", path=record.path)
+    return record
+
+
+def results(
+    offered: Iterable[Path], current: Callable[[str], str] = str, refuse: Refuse = lambda error: None
+) -> list[Record]:
     """The results among the records in these places; what is damaged or no result is left out.
 
     Args:
         current: what a parameter is called now.
+        refuse: takes what is wrong with a damaged one.
 
     Raises:
         DataError: a place does not exist.
     """
     found = []
     for path in find_records(offered):
-        with suppress(DataError):
+        try:
             found.append(_offered(path, current))
+        except DataError as error:
+            refuse(error)
     return [record for record in found if record.is_result]
 
 

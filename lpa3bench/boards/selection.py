@@ -75,7 +75,11 @@ def select(text: str, runs: Path, current: Callable[[str], str] = str) -> list[G
     path = Path(text)
     if path.exists():
         return _some(find_records([path]), text, current)
-    if matches := sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor)))):
+    try:
+        matches = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
+    except ValueError as error:  # a pattern such as a**b
+        raise DataError(f"{text}: is no pattern of paths: ** stands for folders, by itself") from error
+    if matches:
         return _some(find_records(matches), text, current)
     folder = path.parent if path.parent != Path() else runs
     if not folder.is_dir():

@@ -15,13 +15,22 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 from functools import partial
 from importlib import import_module
-from typing import Any
+from typing import Any, TextIO, cast
 
 import click
 
 from lpa3bench._version import __version__
-from lpa3bench.errors import BenchError, RenamedWarning, printable
+from lpa3bench.errors import (
+    BenchError,
+    DamagedWarning,
+    RenamedWarning,
+    RunFailed,
+    error_line,
+    printable,
+    refusals_told,
+)
 from lpa3bench.runtime.reserved_stdout import reserved_stdout
+from lpa3bench.runtime.streams import GuardedStream, OutputLost, guarded_streams
 
 VERBS = {
     "run": "Train one experiment and write its record.",
@@ -75,36 +84,39 @@ class Cli(click.Group):
             ctx.fail(f"there is no verb {args[0]!r}; {advice}")
         return super().resolve_command(ctx, args)
 
-    def invoke(self, ctx: click.Context) -> Any:
-        for stream in (sys.stdout, sys.stderr):
-            if hasattr(stream, "reconfigure"):  # a terminal that cannot show "±" shows "?"
-                stream.reconfigure(errors="replace")
+    def main(self, *args: Any, **kwargs: Any) -> Any:
         try:
-            with _only_ours_on_stdout(), warnings.catch_warnings():
+            with guarded_streams():
+                return super().main(*args, **kwargs)
+        except OutputLost as error:
+            if not error.reader_left:
+                click.echo(f"error: {error}; what stood there is lost", err=True)
+            sys.exit(SIGPIPE_EXIT if error.reader_left else RunFailed.exit_code)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            with _only_ours_on_stdout(), warnings.catch_warnings(), refusals_told():
                 warnings.simplefilter("default", RenamedWarning)
+                warnings.simplefilter("always", DamagedWarning)
                 warnings.showwarning = partial(_warn, warnings.showwarning)
                 return super().invoke(ctx)
         except BenchError as error:
             if os.environ.get("LPA3BENCH_TRACEBACK"):
                 raise
-            click.echo(f"error: {printable(str(error))}", err=True)
+            click.echo(error_line(error), err=True)
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
             click.echo("error: interrupted", err=True)
             ctx.exit(SIGINT_EXIT)
-        except BrokenPipeError:
-            # Whoever read our output has gone. What is still buffered must not fail again at exit.
-            for stream in (sys.stdout, sys.stderr):
-                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-            ctx.exit(SIGPIPE_EXIT)
 
 
 @contextmanager
 def _only_ours_on_stdout() -> Iterator[None]:
     """Inside, `click.echo` alone reaches stdout. Everything that we print there goes through it, help too."""
-    with reserved_stdout() as own:
+    with reserved_stdout() as stream:
+        own = stream if isinstance(stream, GuardedStream) else GuardedStream(stream, heard=True)
         before = click.utils._default_text_stdout  # type: ignore[attr-defined]  # no other way is offered
-        click.utils._default_text_stdout = lambda: own  # type: ignore[attr-defined]
+        click.utils._default_text_stdout = lambda: cast("TextIO", own)  # type: ignore[attr-defined]
         try:
             yield
         finally:
@@ -113,7 +125,7 @@ def _only_ours_on_stdout() -> Iterator[None]:
 
 def _warn(show: Callable[..., None], message: Warning | str, category: type[Warning], *place: Any) -> None:
     """Ours in one line, others as ever."""
-    if issubclass(category, RenamedWarning):
+    if issubclass(category, RenamedWarning | DamagedWarning):
         click.echo(f"warning: {printable(str(message))}", err=True)
     else:
         show(message, category, *place)

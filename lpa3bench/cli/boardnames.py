@@ -136,8 +136,9 @@ class _Known:
         return self.catalogue.target(owner, origin)
 
     def _mismatch(self, value: Any, annotation: Any) -> str | None:
-        """Why a parameter of that type never has a value; as text it may be None, a tuple or a reference."""
-        if isinstance(value, str) and value.startswith("@"):
+        """Why a parameter of that type never has a value; as text it may be a tuple or a reference, and
+        a record of before the parameter was there has none."""
+        if value == NONE or (isinstance(value, str) and value.startswith("@")):
             return None
         reasons = []
         for meant in _meanings(value):
@@ -167,9 +168,7 @@ class _Known:
 
 def _meanings(value: Any) -> Iterator[Any]:
     yield value
-    if value == NONE:
-        yield None
-    elif isinstance(value, str) and value[:1] in "([{":
+    if isinstance(value, str) and value[:1] in "([{":
         try:
             yield ast.literal_eval(value)
         except (ValueError, SyntaxError):

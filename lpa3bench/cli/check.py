@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from lpa3bench.cli.options import config_options
-from lpa3bench.errors import BenchError
+from lpa3bench.errors import BenchError, error_line
 from lpa3bench.plugin.registry import Registry
 
 
@@ -41,7 +41,7 @@ def command(
         if not errors:
             click.echo(f"{path}: ok ({what})")
         for error in errors:
-            click.echo(f"error: {error}", err=True)
+            click.echo(error_line(error), err=True)
             exit_code = max(exit_code, error.exit_code)
     ctx.exit(exit_code)
 

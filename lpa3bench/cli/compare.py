@@ -78,5 +78,8 @@ def command(
     methods, baselines = sides
     arms = select(equal_cost, runs, current) if equal_cost else equal_cost_arms(baselines)
     compared = compare(methods, baselines, metric, arms)
+    if equal_cost and not any(cell.at_equal_cost for cell in compared.cells):
+        what = "B with another schedule, and share seeds with A"
+        raise UsageError(f"--equal-cost {equal_cost}: nothing there is compared with A; it must be {what}")
     show = comparison_json if as_json else comparison_markdown if as_markdown else comparison_text
     click.echo(show(compared))

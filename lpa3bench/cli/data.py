@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from lpa3bench.cli.options import data_option, json_option, plugin_option
-from lpa3bench.errors import BenchError, DataError, UsageError, printable
+from lpa3bench.cli.options import data_option, json_option, param_option, plugin_option
+from lpa3bench.errors import BenchError, DataError, UsageError, error_line, printable
 from lpa3bench.plugin.registry import Entry, Registry, load_registry
 from lpa3bench.runtime.paths import data_root
 from lpa3bench.types import Presence
 
 if TYPE_CHECKING:
     from lpa3bench.api import Dataset
+    from lpa3bench.config.plugin_alone import PluginParameters
 
 Work = Callable[["Dataset"], str]
+size_option = param_option("BreastMNIST.size=64")
 names_argument = click.argument("names", metavar="NAME…", nargs=-1, required=True)
 
 
@@ -35,8 +37,11 @@ def command() -> None:
 @command.command()
 @names_argument
 @data_option
+@size_option
 @plugin_option
-def get(names: tuple[str, ...], data: Path | None, plugins: tuple[Path, ...]) -> None:
+def get(
+    names: tuple[str, ...], data: Path | None, bindings: tuple[str, ...], plugins: tuple[Path, ...]
+) -> None:
     """Download data sets, through the library that owns each, and verify them."""
     root = data_root(data)
 
@@ -49,27 +54,39 @@ def get(names: tuple[str, ...], data: Path | None, plugins: tuple[Path, ...]) ->
             counts = dataset.verify(root)
         return _line(dataset.spec.name, _counts(counts))
 
-    _for_each(names, plugins, fetch)
+    _for_each(names, bindings, plugins, fetch)
 
 
 @command.command()
 @names_argument
 @data_option
+@size_option
 @plugin_option
-def verify(names: tuple[str, ...], data: Path | None, plugins: tuple[Path, ...]) -> None:
+def verify(
+    names: tuple[str, ...], data: Path | None, bindings: tuple[str, ...], plugins: tuple[Path, ...]
+) -> None:
     """Check that data sets are whole: checksums, and the number of images."""
     root = data_root(data)
-    _for_each(names, plugins, lambda dataset: _line(dataset.spec.name, _counts(dataset.verify(root))))
+    _for_each(
+        names,
+        bindings,
+        plugins,
+        lambda dataset: _line(dataset.spec.name, _counts(dataset.verify(root))),
+    )
 
 
 @command.command(name="list")
 @data_option
+@size_option
 @plugin_option
 @json_option
-def list_(data: Path | None, plugins: tuple[Path, ...], as_json: bool) -> None:
+def list_(data: Path | None, bindings: tuple[str, ...], plugins: tuple[Path, ...], as_json: bool) -> None:
     """List data sets and how many images of each are here, without reading them."""
     root = data_root(data)
-    found = {entry.name: _here(entry, root) for entry in load_registry(plugins).kind("datasets")}
+    registry = load_registry(plugins)
+    entries = registry.kind("datasets")
+    parameters = _parameters(bindings, entries, registry)
+    found = {entry.name: _here(entry, parameters, root) for entry in entries}
     if as_json:
         datasets = {name: asdict(presence) for name, presence in found.items()}
         click.echo(json.dumps({"folder": str(root), "datasets": datasets}, indent=2))
@@ -79,14 +96,18 @@ def list_(data: Path | None, plugins: tuple[Path, ...], as_json: bool) -> None:
     click.echo(f"\nlooked in {root}; get a data set with: lpa3bench data get NAME")
 
 
-def _for_each(names: tuple[str, ...], plugins: tuple[Path, ...], work: Work) -> None:
+def _for_each(
+    names: tuple[str, ...], bindings: tuple[str, ...], plugins: tuple[Path, ...], work: Work
+) -> None:
     """Do the work for every data set named, also where it fails for another, and print what it returns.
 
     Raises:
         DataError: it failed for at least one.
     """
     registry = load_registry(plugins)
-    datasets = [_build(_find(registry, name)) for name in names]
+    entries = [_find(registry, name) for name in names]
+    parameters = _parameters(bindings, entries, registry)
+    datasets: list[Dataset] = [parameters.build(entry) for entry in entries]
     failures: list[DataError] = []
     for dataset in datasets:
         try:
@@ -94,7 +115,7 @@ def _for_each(names: tuple[str, ...], plugins: tuple[Path, ...], work: Work) -> 
         except DataError as error:
             failures.append(error)
     for failure in failures[:-1]:
-        click.echo(f"error: {printable(str(failure))}", err=True)
+        click.echo(error_line(failure), err=True)
     if failures:
         raise failures[-1]
 
@@ -108,24 +129,16 @@ def _find(registry: Registry, name: str) -> Entry:
     raise UsageError(f"there is no data set {name!r}; {advice}")
 
 
-def _build(entry: Entry) -> Dataset:
-    """The data set with its default parameters.
+def _parameters(bindings: tuple[str, ...], entries: Sequence[Entry], registry: Registry) -> PluginParameters:
+    from lpa3bench.config.plugin_alone import PluginParameters
 
-    Raises:
-        UsageError: it refuses, or has parameters that must be given.
-    """
+    return PluginParameters.read(bindings, entries, registry)
+
+
+def _here(entry: Entry, parameters: PluginParameters, root: Path) -> Presence:
     try:
-        dataset: Dataset = entry.load()()
-    except TypeError as error:
-        raise UsageError(f"{entry.name}: needs parameters, so it can only be named in a gin file") from error
-    except ValueError as error:
-        raise UsageError(str(error) if entry.name in str(error) else f"{entry.name}: {error}") from error
-    return dataset
-
-
-def _here(entry: Entry, root: Path) -> Presence:
-    try:
-        return _build(entry).present(root)
+        dataset: Dataset = parameters.build(entry)
+        return dataset.present(root)
     except BenchError as error:
         return Presence(problem=str(error))
     except Exception as error:  # somebody else's data set may fail in any way, and hides no other

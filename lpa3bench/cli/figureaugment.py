@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lpa3bench.cli.options import data_option, device_option, json_option, plugin_option
+from lpa3bench.cli.options import SEED, data_option, device_option, json_option, plugin_option
 from lpa3bench.runtime.paths import data_root
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Of the last epoch, or of the best by validation.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the augmenters.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of the augmenters.")
 @device_option
 @data_option
 @plugin_option

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from lpa3bench.cli.options import config_options, data_option, device_option, json_option
+from lpa3bench.cli.options import SEED, config_options, data_option, device_option, json_option
 from lpa3bench.runtime.paths import data_root
 from lpa3bench.types import SLOTS
 
@@ -55,7 +55,7 @@ from lpa3bench.types import SLOTS
     help="Fall of the label's log-probability that counts as a violation. [default: the augmenter's own "
     "margin, else 0.02]",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of everything drawn.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of everything drawn.")
 @device_option
 @data_option
 @click.option(

@@ -138,7 +138,8 @@ def _take(
     from lpa3bench.cli.boardnames import check_names
 
     definition, text = _definition(folder, places, registry, draft=draft, fresh=fresh)
-    there = [] if fresh else stored(definition)
+    damaged: list[DataError] = []
+    there = [] if fresh else stored(definition, damaged.append)
     found = _sorted(definition, there, places, registry) if places else Sorted()
     if refuse_others and not any(vars(found).values()):
         raise DataError(f"{', '.join(map(str, places))}: there is no record")
@@ -151,8 +152,8 @@ def _take(
     if fresh and (found.refused or not found.taken):
         why = f"{len(found.refused)} records are refused" if found.refused else "--from has no record for it"
         raise DataError(f"{folder}: {why}, so --fresh removed nothing, and nothing was taken")
-    _write(definition, folder, there, found, places, text, fresh=fresh)
-    if found.refused or any(refuse_others or not experiment.on_purpose for experiment in out):
+    _write(definition, folder, there, found, places, text, damaged, fresh=fresh)
+    if found.refused or damaged or any(refuse_others or not experiment.on_purpose for experiment in out):
         ctx.exit(NOT_TAKEN_EXIT)
 
 
@@ -171,8 +172,12 @@ def _definition(
     old = None if draft else load_definition(folder, current)
     if old is not None and not (places and is_unedited(old.source.text)):
         return old, None
-    kept = [] if fresh or old is None else stored(old)
-    text = drafted([*kept, *results(places, current)], folder.resolve().name)
+    kept = [] if fresh or old is None else stored(old, lambda error: None)  # it is named when it is built
+    refused: list[DataError] = []
+    records = [*kept, *results(places, current, refused.append)]
+    for error in () if records else refused:
+        click.echo(f"refused {error}", err=True)
+    text = drafted(records, folder.resolve().name)
     same = old is not None and text == old.source.text
     return parse_definition(TomlText(path, text), current), None if same else text
 
@@ -198,6 +203,7 @@ def _write(
     found: Sorted,
     places: tuple[Path, ...],
     text: str | None,
+    damaged: list[DataError],
     *,
     fresh: bool,
 ) -> None:
@@ -205,6 +211,8 @@ def _write(
 
     Args:
         there: records that it has, and keeps.
+        damaged: files of its own that were left out; what is left out here is added, what is replaced taken
+            away, and the rest is named.
         fresh: others are removed.
     """
     from lpa3bench.boards.building import build_board
@@ -217,10 +225,11 @@ def _write(
 
     new = Intake((), ())
     if places:
-        searched = searches.find_searches(places)
+        searched = searches.find_searches(places, damaged.append)
         new = intake(definition, found.taken, searched, replications=found.replications, known=found.known)
     copies = copies_to_take(definition, [*found.taken, *found.replications, *found.known])
-    behind = {} if fresh else {one.path: one for one in searches.read_searches(results_of(definition))}
+    own = [] if fresh else searches.read_searches(results_of(definition), damaged.append)
+    behind = {one.path: one for one in own}
     behind |= {one.path: one for one in new.searches}
     try:
         board = build_board(definition, [*there, *new.records], searches.by_run(behind.values()))
@@ -231,6 +240,9 @@ def _write(
     files = {**new.files, **copies, **head, **pages}
     make_folders(path.parent for path in files)
     write_all(files)
+    damaged[:] = [refused for refused in damaged if refused.path not in new.files]
+    for refused in damaged:
+        click.echo(f"refused {refused}", err=True)
     if fresh:
         drop_others(definition, new.files)
         drop_copies(definition, [*found.taken, *found.replications])

@@ -14,6 +14,9 @@ from lpa3bench.runtime.paths import config_names, resolve_config, suite_names
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])
 
+SEED = click.IntRange(0, 2**63 - 1)
+"""As many as a record takes."""
+
 
 def plugin_option(function: Verb) -> Verb:
     """`--plugin FILE`, repeatable: `plugins`, a tuple of paths, as `load_registry` takes it."""
@@ -27,20 +30,25 @@ def plugin_option(function: Verb) -> Verb:
     )(function)
 
 
+def param_option(example: str) -> Callable[[Verb], Verb]:
+    """`-p BINDING`, repeatable: `bindings`, a tuple of texts."""
+    return click.option(
+        "-p",
+        "--param",
+        "bindings",
+        metavar="BINDING",
+        multiple=True,
+        help=f"Bind one parameter, as in -p {example}. Repeatable.",
+    )
+
+
 def config_options(function: Verb) -> Verb:
     """`FILE... --setting NAME -p BINDING --plugin FILE`.
 
     `files` (paths; a FILE may be the name of a shipped one), `setting`, `bindings`, `plugins`.
     """
     function = plugin_option(function)
-    function = click.option(
-        "-p",
-        "--param",
-        "bindings",
-        metavar="BINDING",
-        multiple=True,
-        help="Bind one parameter, as in -p LPA3.margin=0.02; wins over every file. Repeatable.",
-    )(function)
+    function = param_option("LPA3.margin=0.02; wins over every file")(function)
     function = click.option(
         "--setting", metavar="NAME", help="Which of the settings that the file offers (sym50, …) to take."
     )(function)

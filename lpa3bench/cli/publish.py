@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from lpa3bench.cli.options import data_option, json_option, plugin_option
-from lpa3bench.errors import BenchError, DataError, RunFailed, TryAgain
+from lpa3bench.errors import BenchError, DataError, RunFailed, TryAgain, error_line
 
 if TYPE_CHECKING:
     from lpa3bench.publish.upload import UploadResult
@@ -101,7 +101,7 @@ def command(
         except BenchError as error:
             if len(runs) == 1:
                 raise
-            _tell(f"error: {run}: {error}")
+            _tell(error_line(f"{run}: {error}"))
             failures.append(error)
             outcomes.append({"run": str(run), "status": "failed", "error": str(error)})
             continue

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lpa3bench.cli.options import json_option
-from lpa3bench.errors import DataError
+from lpa3bench.errors import DataError, error_line
 from lpa3bench.types import SLOTS
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def list_records(
     if left := len(found) - len(records):
         click.echo(f"{left} that only served a measurement left out; --all lists them", err=True)
     for error in damaged:
-        click.echo(f"error: {error}", err=True)
+        click.echo(error_line(error), err=True)
     if damaged:
         ctx.exit(damaged[0].exit_code)
 

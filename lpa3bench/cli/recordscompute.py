@@ -8,7 +8,7 @@ import click
 
 from lpa3bench.cli.options import plugin_option
 from lpa3bench.cli.storedmetrics import StoredMetrics, refuse_where_copied
-from lpa3bench.errors import DataError, UsageError
+from lpa3bench.errors import DataError, UsageError, error_line
 
 
 @click.command()
@@ -48,7 +48,7 @@ def command(
             write_record(path, with_metrics(record, metrics))
             click.echo(f"{record}: {', '.join(metric.name for metric in metrics)}")
         except DataError as error:
-            click.echo(f"error: {error}", err=True)
+            click.echo(error_line(error), err=True)
             failed += 1
     if failed:
         ctx.exit(DataError.exit_code)

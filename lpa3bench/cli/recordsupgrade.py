@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lpa3bench.cli.options import plugin_option
-from lpa3bench.errors import DataError
+from lpa3bench.errors import DataError, error_line
 
 if TYPE_CHECKING:
     from lpa3bench.config.names import Catalogue
@@ -37,7 +37,7 @@ def command(ctx: click.Context, places: tuple[Path, ...], plugins: tuple[Path, .
         try:
             done += _upgrade(read_record(path), catalogue)
         except DataError as error:
-            click.echo(f"error: {error}", err=True)
+            click.echo(error_line(error), err=True)
             failed += 1
     click.echo(f"{done} of {len(files)} records rewritten", err=True)
     if failed:

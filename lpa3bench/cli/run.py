@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lpa3bench.cli.options import config_options, data_option, device_option, json_option
+from lpa3bench.cli.options import SEED, config_options, data_option, device_option, json_option
 from lpa3bench.runtime.paths import data_root
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @config_options
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of everything drawn.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of everything drawn.")
 @device_option
 @data_option
 @click.option(

@@ -92,7 +92,7 @@ class StoredMetrics:
         try:
             stored = read_predictions(path)
         except DataError as error:
-            return error.reason
+            return str(error)
         if stored is None:
             return None
         metrics = [metric for name in record.metrics if (metric := self.metric(name))]

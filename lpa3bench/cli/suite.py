@@ -14,7 +14,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from lpa3bench.cli.options import data_option, device_option, json_option, plugin_option
-from lpa3bench.errors import Stopped, TryAgain, UsageError, printable
+from lpa3bench.errors import Stopped, TryAgain, UsageError, error_line, printable
 from lpa3bench.runtime.paths import data_root, resolve_config, suite_names
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def command(
     checked = check_suite(file, registry)
     if checked.errors:
         for error in checked.errors:
-            click.echo(f"error: {printable(str(error))}", err=True)
+            click.echo(error_line(error), err=True)
         ctx.exit(max(error.exit_code for error in checked.errors))
     options = _options(device, data, plugins)
     planner = Planner(checked.suite, registry, out=out, data=data_root(data), options=options)
@@ -169,7 +169,7 @@ def _list_commands(planner: Planner, plans: Sequence[CellPlan]) -> None:
             click.echo(f"{THREADS}={planner.suite.threads} {shlex.join(words)}")
     for planned in plans:
         if planned.problem:
-            click.echo(printable(f"error: {planned}: {planned.problem}"), err=True)
+            click.echo(error_line(f"{planned}: {planned.problem}"), err=True)
         elif planned.is_unchosen:
             click.echo(
                 f"{planned}: trials only; the same command lists its runs when they are done", err=True

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 
 _NONE = "none has a number"
+MOST_EPOCHS = 1_000_000
+"""A plan lists them all before the first begins."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +61,8 @@ class Experiment:
     def __post_init__(self) -> None:
         if self.epochs < 1:
             raise ValueError(f"epochs: must be >= 1, not {self.epochs}")
+        if self.epochs > MOST_EPOCHS:
+            raise ValueError(f"epochs: must be <= {MOST_EPOCHS}, not {self.epochs}")
         if self.holdout < 0:
             raise ValueError(f"holdout: must be >= 0, not {self.holdout}")
         if self.resize is not None and self.resize < 1:

@@ -25,7 +25,7 @@ from lpa3bench.config.bindings import (
 from lpa3bench.config.default_metrics import in_todays_words
 from lpa3bench.config.names import Catalogue
 from lpa3bench.config.typecheck import nearest
-from lpa3bench.errors import BenchError, ConfigError
+from lpa3bench.errors import CONTROL_SIGNS, BenchError, ConfigError, printable, shortened
 from lpa3bench.runtime.paths import called, gin_root
 
 
@@ -50,18 +50,37 @@ Parse = Callable[[str, Callable[[int], Origin]], Iterator[Statement]]
 
 
 def text_of(path: Path) -> str:
-    """What the file holds.
+    """What the file holds, without the mark that some editors put in front.
 
     Raises:
-        ConfigError: it cannot be read.
+        ConfigError: it cannot be read, or is no text of a reasonable size.
     """
     try:
-        return path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            content = file.read(LARGEST_FILE + 1)
     except OSError as error:
-        why = error.strerror
+        raise Origin(called(path), 1).error(f"cannot be read: {error.strerror}") from None
+    if len(content) > LARGEST_FILE:
+        raise Origin(called(path), 1).error(f"cannot be read: it is larger than {LARGEST_FILE // 2**20} MiB")
+    try:
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        why = "it is not UTF-8 text"
-    raise Origin(called(path), 1).error(f"cannot be read: {why}")
+        raise Origin(called(path), 1).error("cannot be read: it is not UTF-8 text") from None
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def refuse_control_signs(text: str, place: Callable[[int], Origin]) -> None:
+    """Raises ConfigError where a line holds one: it would be obeyed wherever the line is shown."""
+    if sign := CONTROL_SIGNS.search(text):
+        code = ord(sign[0])
+        escape = f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+        line = text.count("\n", 0, sign.start()) + 1
+        raise place(line).error(f"holds the control sign U+{code:04X}; a string can have it as '{escape}'")
+
+
+LARGEST_FILE = 2**20
+"""Bytes of a gin file."""
+DEEPEST_INCLUDE = 20
 
 
 class Reader:
@@ -104,7 +123,7 @@ class Reader:
 
     def param(self, text: str) -> None:
         """Add a `-p`."""
-        origin = Origin(f"-p '{' '.join(text.split())}'")
+        origin = Origin(f"-p '{shortened(' '.join(text.split()))}'")
         bindings: list[Binding] = []
         try:
             match [*self._parse(text, lambda _: origin)]:
@@ -118,7 +137,7 @@ class Reader:
 
     def setting(self, name: str) -> None:
         """Add a `--setting`."""
-        binding = Binding((), RUN, "setting", name, Origin(f"--setting {name}"))
+        binding = Binding((), RUN, "setting", name, Origin(f"--setting {shortened(printable(name))}"))
         self.layers.append(Layer((binding,), "--setting", f"run.setting = {name!r}"))
 
     def _bind(self, raw: Binding, bindings: list[Binding]) -> None:
@@ -143,12 +162,30 @@ class Reader:
     def _include(self, path: Path, name: str, origin: Origin, published: bool) -> None:
         root = next((p for p in path.absolute().parents if (p / "base").is_dir()), gin_root())
         target = root / name
-        if not target.is_file():
+        folders = (root, path.parent, Path())
+        if target.suffix != ".gin" or not any(_lies_in(target, folder) for folder in folders):
+            self.errors.append(
+                origin.error(
+                    f"include of {shortened(name)!r} is refused: it takes .gin files in {root}, in the "
+                    "folder of the file that includes them, or in the working folder"
+                )
+            )
+        elif not target.is_file():
             near = nearest(target.name, [p.name for p in target.parent.glob("*.gin")])
             hint = f"; did you mean {Path(name).parent / near[0]}?" if near else ""
             self.errors.append(origin.error(f"there is no {name} in {root}{hint}"))
         elif target.resolve() in self._open:
             self.errors.append(origin.error(f"{name} includes itself"))
+        elif len(self._open) > DEEPEST_INCLUDE:
+            self.errors.append(origin.error(f"includes are nested more than {DEEPEST_INCLUDE} deep"))
         elif target.resolve() not in self._done:
             relative = Path(os.path.relpath(target))
             self.file(target if ".." in relative.parts else relative, published=published)
+
+
+def _lies_in(target: Path, folder: Path) -> bool:
+    """Whether it does, once all links are followed."""
+    try:
+        return target.resolve().is_relative_to(folder.resolve())
+    except (OSError, ValueError, RuntimeError):  # a circle of links, a name that no disk takes
+        return False

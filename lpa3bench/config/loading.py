@@ -41,12 +41,13 @@ from lpa3bench.config.bindings import (
 from lpa3bench.config.default_metrics import default_layer
 from lpa3bench.config.defaults import default_text, identity_config
 from lpa3bench.config.experiment import Experiment
-from lpa3bench.config.gin_syntax import Import, Include, Reader, Statement
+from lpa3bench.config.gin_syntax import Import, Include, Reader, Statement, refuse_control_signs
 from lpa3bench.config.lint import macro_errors, name_errors, scope_errors, value_errors
 from lpa3bench.config.names import Catalogue
 from lpa3bench.config.operative import Change, Dormant, Value
 from lpa3bench.config.resolution import Resolved, Tree, resolve
-from lpa3bench.errors import BenchError, ConfigError, PluginError
+from lpa3bench.config.typecheck import WIDEST_INT, unwritable
+from lpa3bench.errors import BenchError, ConfigError, PluginError, shortened
 from lpa3bench.plugin.registry import Entry, Registry
 from lpa3bench.runtime.paths import called
 
@@ -54,6 +55,8 @@ if TYPE_CHECKING:
     from lpa3bench.api import Backbone
 
 _LOCK = RLock()
+DEEPEST_VALUE = 20
+"""Brackets within brackets."""
 _HOME = "lpa3bench"
 """gin's module for `run` and `WeakView`; that of a plugin is its kind."""
 
@@ -76,6 +79,7 @@ def parse(text: str, place: Callable[[int], Origin]) -> Iterator[Statement]:
     Raises:
         ConfigError: the text is no gin.
     """
+    refuse_control_signs(text, place)
     parser: Any = None
     try:
         parser = config_parser.ConfigParser(text, _Words())
@@ -84,10 +88,11 @@ def parse(text: str, place: Callable[[int], Origin]) -> Iterator[Statement]:
             match statement:
                 case config_parser.BindingStatement(scope, selector, parameter, value):
                     scopes = tuple(scope.split("/")) if scope else ()
-                    if parameter:
-                        yield Binding(scopes, selector, parameter, value, origin)
-                    else:  # `name = value`
-                        yield Binding(scopes, MACRO, selector, value, origin)
+                    target, name = (selector, parameter) if parameter else (MACRO, selector)  # `name = value`
+                    binding = Binding(scopes, target, name, value, origin)
+                    if wrong := _misshapen(value):
+                        raise origin.error(f"{binding} {wrong}")
+                    yield binding
                 case config_parser.IncludeStatement(name):
                     yield Include(name, origin)
                 case config_parser.ImportStatement():
@@ -102,24 +107,45 @@ def parse(text: str, place: Callable[[int], Origin]) -> Iterator[Statement]:
         raise origin.error(f"cannot be read: {error}") from None  # {[1]: 2}: a list cannot be a key
 
 
+def _misshapen(value: Any) -> str | None:
+    """Why a value is nothing for a config, to be read after its name."""
+    depth = 0
+    level = [value]
+    while level := [item for part in level for item in _parts(part)]:
+        depth += 1
+        if depth > DEEPEST_VALUE:
+            return f"has brackets more than {DEEPEST_VALUE} deep"
+    return unwritable(value)
+
+
+def _parts(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return [*value, *value.values()]
+    return [*value] if isinstance(value, list | tuple) else []
+
+
 def _complaint(error: SyntaxError, origin: Origin) -> str:
     """gin's syntax error in one clear line."""
     line, message = (error.text or "").strip(), str(error.msg).splitlines()
-    rest = (error.text or "")[error.offset or 0 :].strip()
+    rest = shortened((error.text or "")[error.offset or 0 :].strip())
     if message[0].startswith("Expected newline"):
         return f"unexpected {rest!r}; a value is one literal, without arithmetic"
     if message[0].startswith("Unable to parse value"):
         return f"{rest!r} is no value; quotes and brackets must be closed" if rest else "a value is missing"
     if message[0].startswith("Couldn't parse statement"):
-        return f"{line or 'this'!r} is no binding; one is written Name.parameter = value"
+        return f"{shortened(line) or 'this'!r} is no binding; one is written Name.parameter = value"
     found = re.search(r"Failed to parse token '(.*)'$", message[-1])
     if found is None:
         return f"{message[0].rstrip('.')} (at {rest!r})" if rest else message[0].rstrip(".")
-    if found[1].capitalize() in ("True", "False", "None"):
-        return f"{found[1]} is written {found[1].capitalize()}"
+    token = shortened(found[1])
+    if token.capitalize() in ("True", "False", "None"):
+        return f"{token} is written {token.capitalize()}"
+    if found[1].isdecimal():
+        return f"{token} is too large: an int has at most {WIDEST_INT} bits"
     key, _, raw = (part.strip() for part in line.partition("="))
     if not (re.fullmatch(r"[\w./:+-]+", raw) and raw.startswith(found[1])):
-        return f"{found[1]} is no literal; strings need quotes, and what is opened must be closed"
+        return f"{token} is no literal; strings need quotes, and what is opened must be closed"
+    key, raw = shortened(key), shortened(raw)
     return "strings need quotes: " + (f"-p '{key}=\"{raw}\"'" if origin.is_param else f'{key} = "{raw}"')
 
 
@@ -329,14 +355,22 @@ class Config:
             gin.parse_config(self.operative)
             try:
                 yield
-            except ValueError as error:
+            except BenchError:
+                raise
+            except (
+                ValueError,
+                ArithmeticError,
+                RuntimeError,
+                MemoryError,
+            ) as error:  # too large a number, say
                 raise self._located(error) from error
-            except TypeError as error:  # an abstract class, a constructor without the arguments it is given
-                raise PluginError(f"a plugin cannot be built: {str(error).splitlines()[0]}") from error
+            except Exception as error:  # an abstract class, a constructor without the arguments it is given
+                reason = (str(error).splitlines() or [type(error).__name__])[0]
+                raise PluginError(f"a plugin cannot be built: {reason}") from error
             finally:
                 gin.clear_config()
 
-    def _located(self, error: ValueError) -> Exception:
+    def _located(self, error: Exception) -> Exception:
         """A constructor's complaint, with the line that bound the parameter it names."""
         # gin says in which call it happened, the innermost first.
         call = re.search(

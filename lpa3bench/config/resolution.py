@@ -31,6 +31,11 @@ from lpa3bench.config.bindings import (
 )
 from lpa3bench.config.typecheck import advice
 
+DEEPEST_TREE = 50
+"""Objects within objects, and macros within macros."""
+MOST_MACROS = 1000
+"""Times that a macro is put in. Macros that double each other reach any number in a few lines."""
+
 
 @dataclass(frozen=True)
 class Bound:
@@ -64,6 +69,7 @@ class Tree:
         self.nodes: dict[tuple[Scope, str], Node] = {}
         self.macros: set[str] = set()
         """Those that are used."""
+        self._put_in = 0
         self._table = table
         self._visit((), RUN, origin, ())
 
@@ -88,6 +94,8 @@ class Tree:
             raise origin.error(f"{short(target)} refers to itself")
         if (scope, target) in self.nodes:
             return
+        if len(above) > DEEPEST_TREE:
+            raise origin.error(f"{short(target)}: objects within objects more than {DEEPEST_TREE} deep")
         node = self.nodes[scope, target] = Node(scope, target, origin)
         for parameter, binding in self._table.lookup(target, scope).items():
             value, place = self._expanded(binding, ())
@@ -112,9 +120,14 @@ class Tree:
         macros = self._table.lookup(MACRO, ())
         if name in above:
             raise user.error(f"%{name} refers to itself")
+        if len(above) > DEEPEST_TREE:
+            raise user.error(f"%{name}: macros within macros more than {DEEPEST_TREE} deep")
         if name not in macros:
             raise user.error(f"%{name} is not defined; {advice(name, macros, 'macros')}")
         self.macros.add(name)
+        self._put_in += 1
+        if self._put_in > MOST_MACROS:
+            raise user.error(f"%{name}: macros are put in more than {MOST_MACROS} times")
         return self._expanded(macros[name], (*above, name))
 
 

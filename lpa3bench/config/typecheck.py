@@ -19,7 +19,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from lpa3bench.config.bindings import GinReference, mapped
+from lpa3bench.config.bindings import GinReference, Macro, leaves, mapped
+from lpa3bench.errors import shortened
 
 ClassOf = Callable[[GinReference], type]
 """The class that a reference names."""
@@ -119,7 +120,8 @@ def fit_value(value: Any, annotation: Any, class_of: ClassOf) -> Any:
 
 
 def _no(value: Any, annotation: Any) -> Mismatch:
-    return Mismatch(f"must be {describe_annotation(annotation)}, not {literal(value) or repr(value)}")
+    shown = shortened(literal(value) or repr(value))
+    return Mismatch(f"must be {describe_annotation(annotation)}, not {shown}")
 
 
 def _fit_union(value: Any, annotation: Any, class_of: ClassOf) -> Any:
@@ -194,8 +196,8 @@ def _fit_mapping(value: Any, annotation: Any, class_of: ClassOf) -> Any:
 
 def _fit_scalar(value: Any, annotation: Any) -> Any:
     if annotation is float and type(value) in (int, float):
-        if not math.isfinite(value):
-            raise Mismatch("must be finite")
+        if wrong := unwritable(value):
+            raise Mismatch(wrong)
         return float(value)
     if annotation in (None, type(None)):
         if value is None:
@@ -242,6 +244,25 @@ def literal(value: Any) -> str | None:
         return repr(mapped(value, _leaf))
     except Mismatch:
         return None
+
+
+WIDEST_INT = 63
+"""Bits of an int: what tensors, files and counters hold."""
+
+
+def unwritable(value: Any) -> str | None:
+    """What is wrong with a value that no config can hold, to be read after its name; None: nothing is.
+
+    Without this a value of a parameter that takes anything would be lost on its way to the constructor.
+    """
+    for leaf in leaves(value):
+        if isinstance(leaf, int) and leaf.bit_length() > WIDEST_INT:
+            return f"is too large: an int has at most {WIDEST_INT} bits"
+        if isinstance(leaf, float) and not math.isfinite(leaf):
+            return "must be finite"
+        if type(leaf) not in (*_SCALARS, GinReference, Macro):
+            return f"must not hold a {type(leaf).__name__}"
+    return None
 
 
 class _Text(str):

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import save
 
-from lpa3bench import records
 from lpa3bench.analysis.trained_run import Trained, open_run
-from lpa3bench.errors import RunFailed, UsageError
-from lpa3bench.export.finished_run import CONFIG, WEIGHTS, is_export, predict
+from lpa3bench.errors import RunFailed, UsageError, plain
+from lpa3bench.export.finished_run import CONFIG, WEIGHTS, About, digest_of_export, is_export, predict
 from lpa3bench.export.model_card import write_card
 from lpa3bench.runtime.files import make_folders, text_writer, write_all
 from lpa3bench.training.run_directory import RunDirectory
@@ -59,21 +59,21 @@ def export(
     folder = RunDirectory(path)
     if not folder.result.exists():
         raise RunFailed(f"{path}: is no finished run (no {folder.result.name}); give its command again first")
-    record = records.read_record(folder.result)
+    record = folder.finished()
+    assert record is not None
     target = (out or path / "export").resolve()
     _check_free(target, called=out or target)
     trained = open_run(path, data=data, device=device, plugins=plugins)
-    if trained.epochs_done != record.cell.epochs:
-        raise RunFailed(f"{path}: its newest checkpoint is of epoch {trained.epochs_done}, not of the last")
     named = _named(trained)
     predicts = tuple(name for name, network in named.items() if network in trained.networks)
     faithful = _faithful(trained)
     spec = trained.spec
-    about = {
-        "run": str(record),
-        "predicts": predicts,
-        "resize": trained.config.experiment().resize,
-        "spec": {
+    config = folder.operative.read_bytes()
+    about = About(
+        run=str(record),
+        predicts=predicts,
+        resize=trained.config.experiment().resize,
+        spec={
             "name": spec.name,
             "num_classes": spec.num_classes,
             "channels": spec.channels,
@@ -81,12 +81,14 @@ def export(
             "mean": spec.mean,
             "std": spec.std,
         },
-    }
+        config_digest=hashlib.sha256(config).hexdigest(),
+    )
     tensors = {
         f"{name}/{key}": tensor.detach().cpu().contiguous().clone()
         for name, network in named.items()
         for key, tensor in network.state_dict().items()
     }
+    about.digest = digest_of_export(about, tensors)
     card = write_card(
         record,
         networks=tuple(named),
@@ -94,7 +96,7 @@ def export(
         faithful=faithful,
         spec=(spec.channels, spec.size, spec.num_classes),
     )
-    _write(target, tensors, about, folder.operative.read_bytes(), card)
+    _write(target, tensors, about, config, card)
     return Export(
         folder=target,
         networks=tuple(named),
@@ -134,10 +136,10 @@ def _check_free(target: Path, *, called: Path) -> None:
         raise UsageError(f"{called}: holds something else; choose another --out")
 
 
-def _write(target: Path, tensors: dict[str, Any], about: dict[str, Any], config: bytes, card: str) -> None:
+def _write(target: Path, tensors: dict[str, Any], about: About, config: bytes, card: str) -> None:
     """Write the three files as one act: a full disk leaves the old ones."""
     try:  # `save_file` would leave the file readable by its owner alone
-        weights = save(tensors, {"lpa3bench": json.dumps(about)})
+        weights = save(tensors, {"lpa3bench": msgspec.json.encode(about).decode()})
     except SafetensorError as error:
         raise RunFailed(f"{target / WEIGHTS}: could not be written ({error})") from error
     make_folders([target])
@@ -145,6 +147,6 @@ def _write(target: Path, tensors: dict[str, Any], about: dict[str, Any], config:
         {
             target / WEIGHTS: partial(Path.write_bytes, data=weights),
             target / CONFIG: partial(Path.write_bytes, data=config),
-            target / CARD: text_writer(card),
+            target / CARD: text_writer(plain(card)),
         }
     )

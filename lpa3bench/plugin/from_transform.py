@@ -23,13 +23,18 @@ from torch import Tensor, nn
 from lpa3bench.api import Augmenter, Context, Env, View
 from lpa3bench.runtime import device as devices
 
-Takes = Literal["tensor", "array", "pil"]
+Takes = Literal["tensor", "bytes", "array", "pil"]
 _ROUNDING = 1e-4
 """By how much a transform may leave [0, 1] and be clamped: interpolation and colour spaces round."""
 
 
 def from_transform(
-    make: Callable[..., Any], *, batched: bool = False, takes: Takes = "tensor", name: str | None = None
+    make: Callable[..., Any],
+    *,
+    batched: bool = False,
+    takes: Takes = "tensor",
+    clamp: bool = False,
+    name: str | None = None,
 ) -> type[Augmenter]:
     """An augmenter class around a transform; one line of a plugin file.
 
@@ -40,31 +45,33 @@ def from_transform(
 
     Args:
         make: builds the transform, once for each network and slot. It takes keyword parameters with
-            defaults, or none.
+            defaults, or none; what it would take by `*args` and `**kwargs` cannot be bound.
         batched: whether the transform takes a whole batch, as kornia's do, and draws for each image of it;
             otherwise it is called image by image.
         takes: what it is called with. "tensor": float [C, H, W] in [0, 1], or [B, C, H, W] where batched.
+            "bytes": the same as uint8, as torchvision's JPEG wants it; what comes back may be either.
             "array": NumPy uint8 [H, W, C], as albumentations wants it: called as `transform(image=array)`,
             which answers `{"image": array}`. "pil": a PIL image, grey or RGB.
+        clamp: whether values that leave [0, 1] are cut off there, as where a transform adds noise.
         name: of the class, for messages; without it `make`'s own, if it has one.
 
     Returns:
         A class to register. Its views are float [B, C, H, W], one of each image, in order, which must lie in
         [0, 1]: a transform that normalises, crops to another size or mixes images is reported. Values that
-        leave the range by no more than rounding are clamped.
+        leave the range by no more than rounding are clamped in any case.
 
     Raises:
         ValueError: the arguments do not go together, or a parameter of `make` has no default.
     """
-    if takes not in ("tensor", "array", "pil"):
-        raise ValueError(f"takes: must be 'tensor', 'array' or 'pil', not {takes!r}")
-    if batched and takes != "tensor":
+    if takes not in ("tensor", "bytes", "array", "pil"):
+        raise ValueError(f"takes: must be 'tensor', 'bytes', 'array' or 'pil', not {takes!r}")
+    if batched and takes not in ("tensor", "bytes"):
         raise ValueError(f"batched: a batch is a tensor, not {takes!r}")
     if not (inspect.isfunction(make) or inspect.isclass(make) or isinstance(make, partial)):
         raise ValueError(f"make: must be a function that builds the transform, not {_described(make)}")
-    parameters = inspect.signature(make).parameters.values()
-    if any(p.default is p.empty or p.kind is p.POSITIONAL_ONLY for p in parameters):
-        raise ValueError("make: every parameter must be a keyword with a default")
+    for parameter in _parameters(make):
+        if parameter.default is parameter.empty or parameter.kind is parameter.POSITIONAL_ONLY:
+            raise ValueError(f"make: {parameter.name!r} must be a keyword with a default, as every parameter")
     own = getattr(make, "__name__", "")
     called = name or (own if own.isidentifier() else "Transform")
     # Where the class was made, which is where its source is looked for: a run is defined by it.
@@ -77,19 +84,31 @@ def from_transform(
         "_make": staticmethod(make),
         "_batched": batched,
         "_takes": takes,
+        "_clamp": clamp,
     }
     return type(called, (_Transformed,), members)
+
+
+def _parameters(make: Callable[..., Any]) -> list[inspect.Parameter]:
+    """Those that have a name: a class without a constructor of its own may inherit `*args, **kwargs`."""
+    try:
+        found = inspect.signature(make).parameters.values()
+    except ValueError as error:  # of some classes written in C
+        raise ValueError(f"make: its parameters cannot be told ({error}); wrap it in a function") from error
+    return [p for p in found if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
 
 
 def _constructor(make: Callable[..., Any]) -> Any:
     """An `__init__` with the parameters of `make`, so that config finds their names, types and defaults."""
 
+    taken = [p.replace(kind=p.KEYWORD_ONLY) for p in _parameters(make)]
+    known = inspect.Signature(taken)
+
     def init(self: Any, **given: Any) -> None:
-        inspect.signature(make).bind(**given)
+        known.bind(**given)
         self._given = given
 
     construct: Any = init
-    taken = [p.replace(kind=p.KEYWORD_ONLY) for p in inspect.signature(make).parameters.values()]
     first = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     construct.__signature__ = inspect.Signature([first, *taken])
     annotated: Any = make.func if isinstance(make, partial) else make
@@ -104,6 +123,7 @@ class _Transformed(Augmenter):
     _make: Callable[..., Any]
     _batched: bool
     _takes: Takes
+    _clamp: bool
     _given: dict[str, Any]
     _transform: Any
 
@@ -124,28 +144,40 @@ class _Transformed(Augmenter):
         x = x.clone(memory_format=torch.contiguous_format)
         before = ctx.draws.state_dict()
         with _seeded(ctx.draws.child(), x.device, self._transform) as has_drawn:
-            out = self._of_batch(x) if self._batched else torch.stack([self._of_image(i) for i in x])
+            out = self._of_tensor(x) if self._batched else torch.stack([self._of_image(i) for i in x])
             random_at_all = has_drawn()
         if not random_at_all:  # what is the same for every seed can be told from what ignores the seed
             ctx.draws.load_state_dict(before)
         clamped = out.clamp(0, 1)
-        # What leaves the range by more than rounding stays as it is, and the guard reports it.
-        near = (out - clamped).abs().amax(dim=(1, 2, 3), keepdim=True) <= _ROUNDING
-        return View(torch.where(near, clamped, out), torch.arange(len(x), device=x.device))
+        if not self._clamp:  # what leaves the range by more than rounding stays, and the guard reports it
+            near = (out - clamped).abs().amax(dim=(1, 2, 3), keepdim=True) <= _ROUNDING
+            clamped = torch.where(near, clamped, out)
+        return View(clamped, torch.arange(len(x), device=x.device))
 
-    def _of_batch(self, x: Tensor) -> Tensor:
-        return _checked(self._transform(x), x)
+    def _of_tensor(self, x: Tensor) -> Tensor:
+        """Of a batch or of one image, as a tensor."""
+        if self._takes == "tensor":
+            return _checked(self._transform(x), x)
+        answer: Any = self._transform(_bytes(x))
+        if isinstance(answer, Tensor):
+            answer = answer.to(x.device)  # a decoder may answer on the CPU
+            answer = answer.to(x.dtype) / 255 if answer.dtype == torch.uint8 else answer
+        return _checked(answer, x)
 
     def _of_image(self, image: Tensor) -> Tensor:
-        if self._takes == "tensor":
-            return _checked(self._transform(image), image)
-        pixels = (image * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
+        if self._takes in ("tensor", "bytes"):
+            return self._of_tensor(image)
+        pixels = _bytes(image).permute(1, 2, 0).cpu().numpy()
         if self._takes == "array":
             answer: Any = self._transform(image=pixels)
             answer = answer["image"] if isinstance(answer, dict) else answer
         else:
             answer = self._transform(_to_pil(pixels))
         return _from_pixels(answer, image)
+
+
+def _bytes(x: Tensor) -> Tensor:
+    return (x * 255).round().to(torch.uint8)
 
 
 def _to_pil(pixels: np.ndarray[Any, Any]) -> Any:

@@ -61,7 +61,7 @@ def board_state_folder(path: Path) -> Path:
 def _table(path: Path) -> dict[str, Any]:
     """Columns and rows of the CSV; a column of numbers as numbers, an empty cell as null."""
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:
             columns, *rows = [*csv.reader(file)]
     except (ValueError, csv.Error) as error:
         raise DataError(f"{path}: is no table ({error})") from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ast
+import hashlib
 import json
 import re
 from datetime import datetime
@@ -12,11 +12,13 @@ from typing import Any
 import msgspec
 
 from lpa3bench import records
-from lpa3bench.errors import RunFailed
+from lpa3bench.errors import DataError, RunFailed
 from lpa3bench.publish.wandb_run import WandbArtifact, WandbRun
+from lpa3bench.records.config_text import value_of
 from lpa3bench.records.private_paths import text_without_folders, without_folders
 from lpa3bench.records.record_files import anonymous, record_text
 from lpa3bench.training.identity import short_name
+from lpa3bench.training.metrics_file import metrics_text, read_rows
 from lpa3bench.training.run_directory import RunDirectory
 from lpa3bench.types import SLOTS
 
@@ -52,15 +54,15 @@ def read_run(path: Path, *, images: bool = True) -> WandbRun:
 
     Raises:
         RunFailed: it is no run directory.
-        DataError: the record is damaged.
+        DataError: the record is damaged, or the metrics of a run under way are.
     """
     folder = RunDirectory(path)
     identity = wandb_id(folder)
+    record = folder.finished()
     values = _operative(folder)
     named = {key: match[1] for key in _named() if (match := PLUGIN_NAME.match(str(values.get(f"run.{key}"))))}
-    record = records.read_record(folder.result) if folder.result.exists() else None
     cell = record.name if record else path.resolve().name.removesuffix(f"-{identity}")
-    curve = record.curve if record else _rows(folder.metrics)[:-1]
+    curve = record.curve if record else read_rows(folder.metrics)[:-1]
     rows = tuple({name: value for name, value in row.items() if name != "seconds"} for row in curve)
     augmenters = [named[slot] for slot in SLOTS if slot in named]
     version = record.protocol_version if record else records.PROTOCOL_VERSION
@@ -92,12 +94,11 @@ def _named() -> tuple[str, ...]:
 
 def _operative(folder: RunDirectory) -> dict[str, Any]:
     """Every value in force by its short name: numbers and strings as such, anything else as gin writes it."""
-    try:
-        lines = text_without_folders(folder.operative.read_text(encoding="utf-8")).splitlines()
-    except OSError as error:
-        raise RunFailed(f"{folder.path}: is no run directory: there is no {folder.operative.name}") from error
+    text = _text(folder.operative)
+    if folder.beginning().operative not in ("", hashlib.sha256(text.encode()).hexdigest()):
+        raise DataError("is not as the run wrote it: it was edited or damaged", path=folder.operative)
     values = {}
-    for line in lines:
+    for line in text_without_folders(text).splitlines():
         name, equals, text = line.partition(" = ")
         if equals:
             values[short_name(name)] = _value(text)
@@ -106,11 +107,20 @@ def _operative(folder: RunDirectory) -> dict[str, Any]:
     return values
 
 
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise RunFailed(f"{path.parent}: is no run directory: there is no {path.name}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"damaged ({error})", path=path) from error
+
+
 def _value(text: str) -> Any:
     try:
-        value = ast.literal_eval(text)
+        value = value_of(text)
         json.dumps(value, allow_nan=False)
-    except (ValueError, SyntaxError, TypeError):
+    except (ValueError, TypeError):
         return text
     return list(value) if isinstance(value, tuple) else value
 
@@ -122,15 +132,6 @@ def _nested(values: dict[str, Any]) -> dict[str, Any]:
         owner, _, parameter = name.rpartition(".")
         nested.setdefault(owner, {})[parameter] = value
     return nested
-
-
-def _rows(path: Path) -> list[dict[str, Any]]:
-    """The rows that are whole; the last line may be under way."""
-    lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
-    try:
-        return [json.loads(line) for line in lines if line.endswith(b"\n")]
-    except ValueError as error:
-        raise RunFailed(f"{path}: damaged ({error})") from error
 
 
 def _times(folder: RunDirectory, count: int, record: records.Record | None) -> tuple[float, ...]:
@@ -174,15 +175,17 @@ def _artifact(
     return WandbArtifact(
         name=f"run-{identity}",
         type="record",
-        files={file.name: str(file.resolve()) for file in (folder.metrics,) if file.exists()}
-        | {f"{IMAGES_FOLDER}/{Path(path).name}": path for path in images.values()},
-        texts={name: text_without_folders(file.read_text(encoding="utf-8")) for name, file in texts.items()}
+        files={f"{IMAGES_FOLDER}/{Path(path).name}": path for path in images.values()},
+        texts={name: text_without_folders(_text(file)) for name, file in texts.items()}
         | {
             folder.result.name: record_text(anonymous(record.data)),
+            folder.metrics.name: metrics_text(record.curve),  # not what lies there, which nobody checks
             folder.env.name: _json_without_folders(folder.env),
         },
     )
 
 
 def _json_without_folders(file: Path) -> str:
-    return json.dumps(without_folders(json.loads(file.read_text(encoding="utf-8"))), indent=1) + "\n"
+    began = json.loads(file.read_text(encoding="utf-8"))
+    began.pop("digest", None)  # which is that of the whole paths
+    return json.dumps(without_folders(began), indent=1) + "\n"

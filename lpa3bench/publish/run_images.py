@@ -10,8 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lpa3bench import records
-from lpa3bench.errors import BenchError
+from lpa3bench.errors import BenchError, error_line
 from lpa3bench.publish.target import Deadline
 from lpa3bench.runtime.files import write_atomically
 from lpa3bench.runtime.supervised import run_python
@@ -73,7 +72,7 @@ def main() -> None:
             plugins=tuple(map(Path, order["plugins"])),
         )
     except BenchError as error:
-        sys.exit(f"error: {error}")
+        sys.exit(error_line(error))
     except Exception as error:  # a plugin's, or of the library that draws
         sys.exit("error: " + " ".join(f"{type(error).__name__}: {error}".split())[:200])
 
@@ -81,7 +80,8 @@ def main() -> None:
 def _missing(path: Path) -> dict[SlotName, Path]:
     """The pictures that a finished run could have and has not."""
     folder = RunDirectory(path)
-    slots = records.read_record(folder.result).slots if folder.result.exists() else {}
+    record = folder.finished()
+    slots = record.slots if record else {}
     return {slot: file for slot, file in folder.pictures.items() if slot in slots and not file.exists()}
 
 

@@ -138,7 +138,7 @@ class _State:
                 self.published[str(target)] = of_target
             if held["offline"] is not None:
                 self.offline = {name: str(held["offline"][name]) for name in ("digest", "folder")}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):  # lost or torn: W&B is asked
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):  # torn: ask W&B
             self.published, self.offline = {}, None
         if self.folder is None or _run_file(self.folder) is None:
             self.offline = None

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
-QUOTED = re.compile(r"""(["'])((?:\\.|(?!\1).)*)\1""", re.DOTALL)
+QUOTED = re.compile(r"""(["'])((?:\\.|(?!\1)[^\\])*\\?)\1""", re.DOTALL)
 _FOLDERS = re.compile(r"""(?<![\w.~@/\\-])(?:/|\\\\|[A-Za-z]:[/\\])[^\s'"(),;]*[/\\]""")
 """What stands before the last name of an absolute path, within other words."""
 IN_FILES = re.compile(_FOLDERS.pattern.replace(r"(?<![", r"(?<![:"))

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from os.path import realpath
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from lpa3bench.errors import DataError, printable
+from lpa3bench.errors import DataError
 from lpa3bench.records.bits import unpack
+from lpa3bench.records.limits import DEEPEST, LARGEST_NUMBER, first_uncountable, in_one_short_line, too_deep
 from lpa3bench.records.private_paths import without_folders
 from lpa3bench.records.record import Record
 from lpa3bench.records.schema import SCHEMA_VERSION, RecordData, digest_of
 from lpa3bench.records.searches import BOARD_RECORDS
 from lpa3bench.records.summary import RULES, MetricKind, column, summarise_curve
 from lpa3bench.records.version1 import from_version_1
-from lpa3bench.runtime.files import write_text
+from lpa3bench.runtime.files import read_at_most, write_text
 
-LARGEST = 64 * 2**20
+LARGEST = 32 * 2**20
 """Bytes of a file that is worth reading: a record of 10,000 epochs has a few million."""
-DEEPEST = 20
-"""Levels of lists and objects in what labels and metrics tell; a matrix has two."""
-_LONGEST = 240
-"""Letters of what is said to be wrong."""
 SHA256 = re.compile("[0-9a-f]{64}")
 
 
@@ -42,16 +40,15 @@ def read_record(path: Path, current: Callable[[str], str] = str) -> Record:
         DataError: it cannot be read, or is no record, or contradicts itself.
     """
     try:
-        with path.open("rb") as file:
-            text = file.read(LARGEST + 1)
+        text = read_at_most(path, LARGEST)
     except OSError as error:
         raise DataError(f"cannot be read ({error.strerror})", path=path) from error
-    if len(text) > LARGEST:
-        raise DataError(f"is no record: larger than {LARGEST // 2**20} MiB", path=path)
+    except ValueError as error:
+        raise DataError(f"is no record: {error}", path=path) from error
     try:
         return Record(parse_record(text), path, current)
     except ValueError as error:
-        raise DataError(_shortened(str(error)), path=path) from error
+        raise DataError(in_one_short_line(str(error)), path=path) from error
 
 
 def parse_record(text: bytes) -> RecordData:
@@ -124,7 +121,7 @@ def find_records(places: Iterable[Path]) -> Iterator[Path]:
     Raises:
         DataError: a place does not exist.
     """
-    seen: set[Path] = set()
+    seen: set[str] = set()
     for place in places:
         if not place.exists():
             raise DataError(f"{place}: there is no such file or folder")
@@ -135,7 +132,7 @@ def find_records(places: Iterable[Path]) -> Iterator[Path]:
         else:
             files = _below(place) or _below(place / BOARD_RECORDS)
         for file in files:
-            if (whole := file.resolve()) not in seen:
+            if (whole := realpath(file)) not in seen:  # Path.resolve raises where links lead in a circle
                 seen.add(whole)
                 yield file
 
@@ -163,15 +160,10 @@ def read_records(places: Iterable[Path], current: Callable[[str], str] = str) ->
     return sorted(evidence, key=lambda record: (record.name, record.identity, record.seed))
 
 
-def _shortened(text: str) -> str:
-    """In one line, and not a long one: it quotes what stands in the file."""
-    return printable(text if len(text) < _LONGEST else f"{text[: _LONGEST - 1]}…")
-
-
 # ------------------------------------------------------------------------------------------------- checking
 def _contradiction(data: RecordData) -> str | None:
     """What does not hold together, in a few words."""
-    if _too_deep((data.labels, data.details), DEEPEST):
+    if too_deep((data.labels, data.details)):
         return f"labels or details are nested more than {DEEPEST} deep"
     if data.digest != digest_of(data):
         return "its digest is not that of what it holds: it was edited or damaged"
@@ -182,6 +174,10 @@ def _contradiction(data: RecordData) -> str | None:
     for row in data.curve:
         if not (_is_number(row.get("passes")) and _is_number(row.get("seconds"))):
             return "a row of the curve has no passes or no seconds"
+    scores = (metric.scores for metric in data.metrics.values())
+    seconds = {"training_seconds": data.cost.training_seconds, **data.cost.wall_seconds}
+    if name := first_uncountable((*data.curve, *scores, seconds)):
+        return f"{name} is a number beyond {LARGEST_NUMBER:g}"
     if data.select not in data.metrics:
         return f"it selects by {data.select}, which is none of its metrics"
     return _wrong_scores(data) or _wrong_bits(data)
@@ -189,13 +185,6 @@ def _contradiction(data: RecordData) -> str | None:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float)
-
-
-def _too_deep(part: Any, left: int) -> bool:
-    if not isinstance(part, Mapping | Sequence) or isinstance(part, str):
-        return False
-    parts = part.values() if isinstance(part, Mapping) else part
-    return not left or any(_too_deep(one, left - 1) for one in parts)
 
 
 def _wrong_scores(data: RecordData) -> str | None:

@@ -23,9 +23,14 @@ Share = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Positive = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 Text = Annotated[str, Meta(max_length=10_000)]
+Name = Annotated[str, Meta(pattern=r"\S", max_length=10_000)]
+"""Of a plugin's class."""
 Number = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | float | None
 MetricName = Annotated[str, Meta(pattern="^[a-z0-9_]+$", max_length=100)]
 """Of a metric or a rule."""
+ParameterName = Annotated[str, Meta(pattern=r"^([\w.-]+/)*[\w.]+\.\w+$", max_length=400)]
+"""As a config has it: `PES.lambda_u`, `positives/LPA3.margin`."""
+SlotWord = Annotated[str, Meta(pattern="^[a-z0-9_]+$", max_length=100)]
 EightDigits = Annotated[str, Meta(pattern="^[0-9a-f]{8}$")]
 MOST_IMAGES = 10_000_000
 """In a test set; who says more means to fill the memory of whoever unpacks the bits."""
@@ -37,11 +42,11 @@ class CellOfRun(Struct, frozen=True, forbid_unknown_fields=True):
     """Task × data set × labels × backbone × slots."""
 
     name: Annotated[str, Meta(pattern="^[a-z0-9._-]+$", max_length=400)]
-    task: Text
-    dataset: Text
-    labels: Text
-    backbone: Text
-    slots: dict[str, Text]
+    task: Name
+    dataset: Name
+    labels: Name
+    backbone: Name
+    slots: dict[SlotWord, Name]
     """The augmenter in each bound slot."""
     setting: Text | None
     epochs: Positive
@@ -200,7 +205,7 @@ class RecordData(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
     labels: dict[str, Any]
     """What the training labels were, their SHA-256, and how many images there were."""
     protocol: Protocol
-    config: dict[str, Text]
+    config: dict[ParameterName, Text]
     """Every value in force, by name."""
     identity: RunIdentity
     provenance: Provenance

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
 
 from lpa3bench.errors import DataError
-from lpa3bench.runtime.files import make_folders, write_text
+from lpa3bench.records.limits import DEEPEST, in_one_short_line, too_deep
+from lpa3bench.records.schema import Positive
+from lpa3bench.runtime.files import make_folders, read_at_most, write_text
 
 SEARCH_FOLDER = "search"
 """Beside the runs (or the records of a board): trials, and a file for each cell that was searched."""
@@ -18,6 +23,34 @@ RESULT = "result.json"
 BOARD_RECORDS = "results"
 """The folder in a board that holds its records."""
 SEARCH_SCHEMA_VERSION = 1
+LARGEST_SEARCH = 16 * 2**20
+"""Bytes of a file that is worth reading."""
+Refuse = Callable[[DataError], None]
+"""Takes what is wrong with a file that is left out."""
+
+
+def raised(error: DataError) -> None:
+    """Leaves out nothing: raises what is wrong."""
+    raise error
+
+
+class _Tried(Struct):
+    """What later commands go by of a trial."""
+
+    runs: list[str] = []
+    failed: str | None = None
+
+
+class _Search(Struct):
+    """The form of the file."""
+
+    schema_version: Literal[1]
+    cell: str
+    trials: Positive
+    ranges: dict[str, list[Any]]
+    values: dict[str, Any]
+    runs: list[str]
+    tried: list[_Tried]
 
 
 @dataclass(frozen=True)
@@ -62,38 +95,46 @@ def read_search(path: Path) -> Searched:
         DataError: it cannot be read, or is none.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = msgspec.json.decode(read_at_most(path, LARGEST_SEARCH))
+        problem = _problem(data)
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
-    except ValueError as error:
-        raise DataError(f"{path}: is no JSON ({error})") from error
-    if problem := _problem(data):
-        raise DataError(f"{path}: is no record of a search: {problem}")
+        raise DataError(f"cannot be read ({error.strerror})", path=path) from error
+    except (ValueError, RecursionError) as error:
+        raise DataError(in_one_short_line(f"is no JSON ({error})"), path=path) from error
+    if problem:
+        raise DataError(in_one_short_line(f"is no record of a search: {problem}"), path=path)
     return Searched(data, path)
 
 
-def find_searches(places: Iterable[Path]) -> dict[str, Searched]:
+def find_searches(places: Iterable[Path], refuse: Refuse = raised) -> dict[str, Searched]:
     """The search behind each run that had one, by the run's name; of several, that of the most trials.
 
     Args:
         places: as `records.find_records` takes them: folders of run directories (`runs/`) or of a board's
             records (`results/`), boards, and single ones, whose searches lie beside them. What has none is
             passed over.
+        refuse: takes what is wrong with a file that is damaged, and left out then.
 
     Raises:
-        DataError: one of the files is damaged.
+        DataError: one of the files is damaged, and `refuse` says no more.
     """
     homes = dict.fromkeys(_home(place) for place in places)
-    return by_run(searched for home in homes for searched in read_searches(home))
+    return by_run(searched for home in homes for searched in read_searches(home, refuse))
 
 
-def read_searches(home: Path) -> list[Searched]:
+def read_searches(home: Path, refuse: Refuse = raised) -> list[Searched]:
     """The searches that lie in a folder of run directories or of records.
 
     Raises:
-        DataError: one of the files is damaged.
+        DataError: one of the files is damaged, and `refuse` says no more.
     """
-    return [read_search(path) for path in sorted((home / SEARCH_FOLDER).glob("*.json"))]
+    found = []
+    for path in sorted((home / SEARCH_FOLDER).glob("*.json")):
+        try:
+            found.append(read_search(path))
+        except DataError as error:
+            refuse(error)
+    return found
 
 
 def by_run(found: Iterable[Searched]) -> dict[str, Searched]:
@@ -138,16 +179,12 @@ def search_text(data: Mapping[str, Any]) -> str:
 
 def _problem(data: Any) -> str | None:
     """What is wrong with it, in a few words."""
-    if not isinstance(data, dict):
-        return "it is no object"
-    kinds = {"cell": str, "trials": int, "ranges": dict, "values": dict, "runs": list, "tried": list}
-    for name, kind in kinds.items():
-        if not isinstance(data.get(name), kind):
-            return f"{name} is missing or no {kind.__name__}"
-    if data.get("schema_version") != SEARCH_SCHEMA_VERSION:
-        return f"schema_version is {data.get('schema_version')}, not {SEARCH_SCHEMA_VERSION}"
-    if data["trials"] < 1 or len(data["tried"]) != data["trials"]:
-        return f"{len(data['tried'])} were tried, and trials is {data['trials']}"
-    if data["values"].keys() != data["ranges"].keys():
+    try:
+        found = msgspec.convert(data, _Search)
+    except msgspec.ValidationError as error:
+        return str(error)
+    if len(found.tried) != found.trials:
+        return f"{len(found.tried)} were tried, and trials is {found.trials}"
+    if found.values.keys() != found.ranges.keys():
         return "the values are not those of the ranges"
-    return None
+    return f"it is nested more than {DEEPEST} deep" if too_deep(data) else None

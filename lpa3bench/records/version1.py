@@ -55,7 +55,7 @@ def from_version_1(old: Any) -> RecordData:
         return _converted(old)
     except KeyError as error:
         raise msgspec.ValidationError(f"{error} is missing (schema 1)") from error
-    except (TypeError, AttributeError, IndexError) as error:
+    except (TypeError, AttributeError, IndexError, ArithmeticError) as error:
         raise msgspec.ValidationError(f"not the form of schema 1: {error}") from error
 
 

@@ -25,9 +25,4 @@ BOARD_FILES: dict[str, Callable[[Board], str]] = {
 
 def board_pages(board: Board, folder: Path) -> dict[Path, Writer]:
     """What writes each file of the board, by its path in that folder; all are made already."""
-    return {folder / name: text_writer(_encodable(make(board))) for name, make in BOARD_FILES.items()}
-
-
-def _encodable(text: str) -> str:
-    """The text with a question mark for what UTF-8 cannot write: half of a pair, as JSON can hold it."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    return {folder / name: text_writer(make(board)) for name, make in BOARD_FILES.items()}

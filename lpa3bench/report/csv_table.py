@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Iterator
 from typing import Any
 
 from lpa3bench.boards.board import Board, Cell, Column, Row
+from lpa3bench.errors import printable
 from lpa3bench.report.table import column_title
 from lpa3bench.report.table_building import result_table
 
 FORMULA = ("=", "+", "-", "@")
 """A spreadsheet takes text that opens with one of these for a formula."""
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
 def board_csv(board: Board) -> str:
@@ -43,7 +42,7 @@ def harmless(value: Any) -> Any:
     """A value that no spreadsheet takes for a formula, on one line; numbers stay numbers."""
     if not isinstance(value, str):
         return "" if value is None else value
-    text = CONTROL.sub(" ", value).strip()
+    text = printable(value).strip()
     return f"'{text}" if text.startswith(FORMULA) else text
 
 

@@ -19,6 +19,7 @@ from lpa3bench.report.table_text import (
     equal_cost_lines,
     harm_text,
     question_answers,
+    question_summary,
     replication_text,
     result_lines,
 )
@@ -79,7 +80,10 @@ def _questions(board: Board) -> Iterator[str]:
         kind = "Primary" if question.primary else "Secondary"
         answers = [escape_markdown(answer) for answer in question_answers(board, question, measure)]
         told = "\n".join(f"- {answer}" for answer in answers or ["Nothing is measured yet."])
-        yield f"**{kind}: {escape_markdown(question.text)}**\n\n{told}"
+        yield f"**{kind}: {escape_markdown(question.text)}**"
+        if short := question_summary(board, question):
+            yield escape_markdown(short)
+        yield told
 
 
 # ------------------------------------------------------------------------------------------------- tables

@@ -19,6 +19,7 @@ from lpa3bench.report.table import (
     ResultTable,
 )
 from lpa3bench.stats.equalcost import EQUAL
+from lpa3bench.stats.paired import ALPHA
 
 OTHER_QUANTITY = {
     "unknown": "The source does not tell which epoch's number is claimed.",
@@ -180,15 +181,24 @@ def _measured(
 def against(comparison: Comparison, of: Measure) -> Against:
     """A comparison as a reader sees it."""
     ends = [format_difference(end, of) for end in (comparison.low, comparison.high) if end is not None]
-    testable = comparison.verdict != "not testable"
-    p = f"p {format_p(comparison.p_holm)}" if testable else f"smallest p {format_p(comparison.smallest_p)}"
     return Against(
         comparison=comparison,
         difference=format_difference(comparison.difference, of),
         interval=f"[{', '.join(ends)}]" if ends else "",
-        p=p,
+        p=_p(comparison),
         ratio=unequal_cost(comparison),
     )
+
+
+def _p(comparison: Comparison) -> str:
+    """The corrected p; before it the one that goes with the interval, where that leaves zero out and the
+    correction takes it back."""
+    if comparison.verdict == "not testable":
+        return f"smallest p {format_p(comparison.smallest_p)}"
+    alone, corrected = comparison.p, comparison.p_holm
+    if alone is not None and corrected is not None and alone <= ALPHA < corrected:
+        return f"p {format_p(alone)}, corrected {format_p(corrected)}"
+    return f"p {format_p(corrected)}"
 
 
 def unequal_cost(comparison: Comparison) -> str:

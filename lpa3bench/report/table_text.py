@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
@@ -108,6 +109,21 @@ def question_answers(board: Board, question: Question, measure: Measure) -> Iter
         if comparison and comparison.n:
             told = against_text(against(comparison, measure))
             yield f"{titles[column]}: {names[row]} − {names[other]} {told}"
+
+
+def question_summary(board: Board, question: Question) -> str:
+    """In how many columns which verdict was reached, by pair of rows; empty where nothing has pairs."""
+    names = {row.key: row.name for row in board.rows}
+    told = []
+    for row, other in product(question.rows, question.against):
+        cells = [board.cell(row, column) for column in question.columns]
+        made = [one for cell in cells if cell and (one := cell.against(other)) and one.n]
+        verdicts = Counter(one.verdict for one in made)
+        if counts := ", ".join(
+            f"{verdict} in {count} of {len(made)}" for verdict, count in sorted(verdicts.items())
+        ):
+            told.append(f"{names[row]} against {names[other]}: {counts}")
+    return f"In short: {'; '.join(told)}." if told else ""
 
 
 def harm_text(comparison: Comparison) -> str:

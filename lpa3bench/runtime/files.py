@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
+import stat
 from collections.abc import Callable, Iterable, Mapping, Set
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from lpa3bench.errors import RunFailed
+from lpa3bench.errors import escaped_in_json, plain, refused_by_disk
 
 Writer = Callable[[Path], Any]
 """Writes a file at the path that it is given."""
@@ -46,8 +46,7 @@ def write_all(files: Mapping[Path, Writer]) -> None:
     except (OSError, RuntimeError) as error:  # torch.save reports a full disk as RuntimeError
         if len(renamed) < len(files):
             _put_back({done: kept[done] for done in renamed}, there)
-        why = f"{path}: could not be written ({_reason(error)}); {_cure(error)}"
-        raise RunFailed(why, kind="disk") from error
+        raise refused_by_disk(error, f"{path}: could not be written") from error
     finally:
         for left in (*temporaries.values(), *kept.values()):
             with suppress(OSError):  # a read-only file system refuses this too
@@ -64,8 +63,7 @@ def make_folders(folders: Iterable[Path]) -> None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            why = f"{folder}: cannot be made ({_reason(error)}); {_cure(error)}"
-            raise RunFailed(why, kind="disk") from error
+            raise refused_by_disk(error, f"{folder}: cannot be made") from error
 
 
 def write_atomically(path: Path, write: Writer) -> None:
@@ -107,31 +105,21 @@ def _flush_folder(folder: Path) -> None:
         os.close(opened)
 
 
-def _reason(error: OSError | RuntimeError) -> str:
-    return error.strerror or str(error) if isinstance(error, OSError) else " ".join(str(error).split())
-
-
-def _cure(error: OSError | RuntimeError) -> str:
-    """What to do about it, by the error's number."""
-    match getattr(error, "errno", None):
-        case errno.EROFS | errno.EACCES | errno.EPERM:
-            return "choose a folder that can be written to"
-        case errno.ENAMETOOLONG:
-            return "choose a folder with a shorter path"
-        case errno.EEXIST | errno.EISDIR | errno.ENOTDIR | errno.ENOTEMPTY:
-            return "something of another kind lies there; move it away"
-        case errno.ENOENT:
-            return "its folder is gone"
-    return "free some space and give the same command again"
-
-
 def text_writer(text: str) -> Writer:
     """Writes the text; in UTF-8 with plain newlines, whatever the system."""
-    return lambda path: path.write_text(text, encoding="utf-8", newline="\n")
+
+    def write(path: Path) -> None:
+        harmless = escaped_in_json(text) if path.name.removesuffix(".tmp").endswith(".json") else plain(text)
+        path.write_text(harmless, encoding="utf-8", newline="\n")
+
+    return write
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file, all or nothing, as `text_writer` does."""
+    """Write a text file, all or nothing; in UTF-8 with plain newlines, whatever the system.
+
+    No control sign of a record or a config gets there: JSON has them escaped, other files a "?" for each.
+    """
     write_all({path: text_writer(text)})
 
 
@@ -143,16 +131,22 @@ def digest(*parts: bytes) -> str:
     return total.hexdigest()[:16]
 
 
-def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
-    """Write NumPy arrays into a compressed file of exactly this name, all or nothing.
+def read_at_most(path: Path, most: int) -> bytes:
+    """What the file holds. A pipe is not waited for.
 
     Raises:
-        RunFailed: the disk refused it.
+        OSError: it cannot be read.
+        ValueError: it is larger than so many bytes, or no file.
     """
-    import numpy as np
+    with open(path, "rb", opener=without_waiting) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ValueError("no file")
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise ValueError(f"larger than {most // 2**20} MiB")
+    return content
 
-    def write(temporary: Path) -> None:
-        with temporary.open("wb") as file:  # given a name, NumPy would append .npz to it
-            np.savez_compressed(file, **arrays)
 
-    write_atomically(path, write)
+def without_waiting(path: str, flags: int) -> int:
+    """An opener for `open` that does not wait until somebody writes into a pipe."""
+    return os.open(path, flags | os.O_NONBLOCK)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -61,18 +62,25 @@ def resolve_config(text: str) -> Path:
         ConfigError: there is neither.
     """
     path = Path(text)
-    if path.is_file():
+    if _is(Path.is_file, path):
         return path
     name = text.removeprefix("gin/").removesuffix(".gin")
     candidate = gin_root() / f"{name}.gin"
-    if candidate.is_file():
+    if _is(Path.is_file, candidate):
         return candidate
-    if path.is_dir():
+    if _is(Path.is_dir, path):
         raise ConfigError(f"{text}: is a folder, not a gin file")
     names = [*config_names(), *suite_names()]
     near = get_close_matches(name, names, n=3, cutoff=0.5)
     advice = f"did you mean {' or '.join(near)}?" if near else f"shipped files are {', '.join(names)}"
     raise ConfigError(f"{text}: there is no such file, nor a shipped one of that name; {advice}")
+
+
+def _is(what: Callable[[Path], bool], path: Path) -> bool:
+    try:
+        return what(path)
+    except OSError:  # a name that is too long for the disk
+        return False
 
 
 def data_root(option: Path | None = None) -> Path:

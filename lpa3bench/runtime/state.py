@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from lpa3bench.errors import RunFailed
+from lpa3bench.errors import DamagedWarning, DataError, RunFailed
 from lpa3bench.runtime.files import write_atomically
+from lpa3bench.runtime.sealed_files import open_whole, seal
+
+FormCheck = Callable[[Path, Mapping[str, Any]], None]
+"""Raises DataError where a state, read from this file, is not of the form that it should have."""
 
 
 class Stateful:
@@ -42,48 +48,100 @@ class Stateful:
                 setattr(self, name, value.to(held.device) if both else value)
 
 
-class Checkpoints:
-    """The checkpoints of one run directory: `checkpoint-00012.pt` after twelve epochs, the last two kept."""
+def save_state(path: Path, state: Mapping[str, Any]) -> None:
+    """Write a state with its digest, all or nothing.
 
-    def __init__(self, folder: Path, keep: int = 2) -> None:
+    Raises:
+        RunFailed: the disk refused it.
+    """
+
+    import torch
+
+    def write(temporary: Path) -> None:
+        torch.save(state, temporary)
+        seal(temporary)
+
+    write_atomically(path, write)
+
+
+def load_state(path: Path) -> dict[str, Any]:
+    """What `save_state` wrote, on the CPU, after its digest was found right.
+
+    Raises:
+        FileNotFoundError: there is none.
+        DataError: it is damaged.
+    """
+    import torch
+
+    with open_whole(path) as file:
+        state = torch.load(file, map_location="cpu", weights_only=True)
+    if not isinstance(state, dict):
+        raise DataError("damaged (it holds no state)", path=path)
+    return state
+
+
+def _any_form(path: Path, state: Mapping[str, Any]) -> None:
+    """Takes every state."""
+
+
+class Checkpoints:
+    """The checkpoints of one run directory: `checkpoint-00012.pt` after twelve epochs, the last two kept.
+
+    Args:
+        check: says of a state that was read whether it is a checkpoint of this kind of run.
+    """
+
+    def __init__(self, folder: Path, keep: int = 2, check: FormCheck = _any_form) -> None:
         self.folder = folder
         self.keep = keep
+        self._check = check
 
     def paths(self) -> list[Path]:
         """Checkpoint files, oldest first."""
         return sorted(self.folder.glob("checkpoint-*.pt"))
 
-    def save(self, epochs_done: int, state: dict[str, Any]) -> Path:
+    def save(self, epochs_done: int, state: Mapping[str, Any]) -> Path:
         """Write the state after `epochs_done` epochs, then drop all but the last `keep` files.
 
         Raises:
             RunFailed: the file could not be written; the earlier checkpoints are left as they were.
         """
-        import torch
-
         path = self.folder / f"checkpoint-{epochs_done:05d}.pt"
-        write_atomically(path, lambda temporary: torch.save(state, temporary))
+        save_state(path, state)
         for old in self.paths()[: -self.keep]:
             old.unlink(missing_ok=True)
         return path
 
     def load(self) -> dict[str, Any] | None:
-        """The newest checkpoint that can be read, on the CPU; None where there is none.
+        """The state of the newest checkpoint that is whole, on the CPU; None where there is no checkpoint."""
+        newest = self.newest()
+        return newest and newest[1]
+
+    def newest(self) -> tuple[Path, dict[str, Any]] | None:
+        """The newest checkpoint that is whole, and its state; None where there is no checkpoint.
+
+        A `DamagedWarning` names one that is newer and damaged.
 
         Raises:
-            RunFailed: there are checkpoints and none of them can be read.
+            RunFailed: there are checkpoints and none of them is whole.
         """
-        import torch
-
-        paths = self.paths()
-        for path in reversed(paths):
+        damaged: list[DataError] = []
+        for path in reversed(self.paths()):
             try:
-                state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-            except Exception:  # a torn file fails in many ways, and the one before it may be whole
+                state = load_state(path)
+                self._check(path, state)
+            except DataError as error:
+                damaged.append(error)
                 continue
-            return state
-        if paths:
-            raise RunFailed(f"{paths[-1]}: no readable checkpoint; start over with --fresh", kind="damaged")
+            if damaged:
+                warnings.warn(f"{damaged[0]}; {path.name} is used instead", DamagedWarning, stacklevel=3)
+            return path, state
+        if damaged:
+            first = damaged[0]
+            raise RunFailed(
+                f"{first.path}: no readable checkpoint: {first.reason}; start over with --fresh",
+                kind="damaged",
+            )
         return None
 
     def clear(self) -> None:

@@ -14,7 +14,7 @@ from lpa3bench.stats.curves import (
     score_at,
     total_cost,
 )
-from lpa3bench.stats.equalcost import AtBudget, EqualCost, ToTarget, cost_ratio, equal_cost
+from lpa3bench.stats.equalcost import AtBudget, EqualCost, ToTarget, about_equal, cost_ratio, equal_cost
 from lpa3bench.stats.harm import ClassHarm, Harm, class_harm
 from lpa3bench.stats.means import (
     CONFIDENCE,
@@ -76,6 +76,7 @@ __all__ = [
     "Summary",
     "ToTarget",
     "Unpaired",
+    "about_equal",
     "agreement",
     "augmenters_that_differ",
     "chance_misses",

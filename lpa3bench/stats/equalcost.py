@@ -21,6 +21,8 @@ from lpa3bench.stats.signflips import sign_flip_p
 
 EQUAL = 0.03
 """Costs that differ by no more than this share are equal."""
+FARTHEST = 1.25
+"""Times the passes of an equal-cost arm, or fewer: a method beyond it is not compared with it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +96,11 @@ def equal_cost(
 
 def _sides(pairs: Sequence[Pair]) -> tuple[list[Record], list[Record]]:
     return [pair.method for pair in pairs], [pair.baseline for pair in pairs]
+
+
+def about_equal(method: float | None, arm: float | None) -> bool:
+    """Whether an arm takes about the passes of a method: elsewhere it says nothing of the method."""
+    return bool(method and arm and 1 / FARTHEST <= method / arm <= FARTHEST)
 
 
 def cost_ratio(pairs: Sequence[Pair]) -> float | None:

@@ -179,7 +179,9 @@ def _verdict(test: PairedTest, p_holm: float | None, family: int, known: int) ->
         return replace(test, p_holm=1.0, verdict="no difference shown", why=why)
     if p_holm is None:
         among = "" if known == 1 else f", too high among {known} comparisons"
-        why = f"not testable: {pairs} {allow} no p below {test.smallest_p:.2g}{among}"
+        tied = test.smallest_p > smallest_p([1] * test.n)
+        some = f"so few of {pairs} differ that they allow" if tied else f"{pairs} {allow}"
+        why = f"not testable: {some} no p below {test.smallest_p:.2g}{among}"
         return replace(test, p_holm=None, verdict="not testable", why=why)
     verdict: TestVerdict
     over = "" if family == 1 else f" after Holm's correction over {family} comparisons"
@@ -189,7 +191,8 @@ def _verdict(test: PairedTest, p_holm: float | None, family: int, known: int) ->
         why = f"{verdict}: p = {p_holm:.2g}{over}, {pairs}{turned}"
     else:
         verdict = "no difference shown"
-        why = f"no difference shown: p = {p_holm:.2g}{over}, {pairs}"
+        alone = f"{test.p:.2g}, " if test.p is not None and test.p <= ALPHA else ""
+        why = f"no difference shown: p = {alone}{p_holm:.2g}{over}, {pairs}"
     return replace(test, p_holm=p_holm, verdict=verdict, why=why)
 
 

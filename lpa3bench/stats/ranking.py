@@ -9,7 +9,6 @@ from itertools import combinations
 from statistics import fmean
 
 from lpa3bench.stats.exact import mean_ranks
-from lpa3bench.stats.means import DECIMALS
 from lpa3bench.stats.paired import ALPHA, PairedTest, TestVerdict, judged, wilcoxon_test
 
 
@@ -90,7 +89,7 @@ def _whole(scores: Mapping[str, Mapping[str, float | None]], column: str) -> boo
 
 def _number(score: float | None) -> float:
     assert score is not None
-    return round(score, DECIMALS)
+    return score
 
 
 def _mean_ranks(table: Mapping[str, Sequence[float]]) -> dict[str, float]:

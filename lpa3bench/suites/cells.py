@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from getopt import GetoptError, gnu_getopt
+from pathlib import Path
 
 from lpa3bench.config import Config, load_config
 from lpa3bench.config.bindings import Origin
@@ -52,6 +53,13 @@ def bound_name(text: str) -> str:
     return text.partition("=")[0].strip()
 
 
+def _is_other_file(path: Path) -> bool:
+    try:
+        return path.suffix != ".gin" and path.is_file()
+    except OSError:  # a name that is too long for the disk
+        return False
+
+
 def parse_cell(text: str, origin: Origin) -> SuiteCell:
     """A cell from its line: `FILE... [--setting NAME] [-p BINDING]...`, with a shell's quotes.
 
@@ -71,6 +79,9 @@ def parse_cell(text: str, origin: Origin) -> SuiteCell:
     settings = [value for option, value in options if option == "--setting"]
     if not files:
         raise origin.error(f"{text!r} names no file")
+    # As with include, an error would print a line of whatever file a foreign suite names.
+    if other := [name for name in files if _is_other_file(Path(name))]:
+        raise origin.error(f"{text}: {other[0]} is refused, because its name does not end in .gin")
     if len(settings) > 1:
         raise origin.error(f"{text}: a cell has one setting; write a cell for each")
     bindings = tuple(value for option, value in options if option != "--setting")

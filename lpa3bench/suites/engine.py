@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from lpa3bench.errors import FailureKind, RunFailed
+from lpa3bench.errors import FailureKind, RunFailed, printable
 
 LOG_TAIL = 65536
 """Bytes at the end of a log in which `failure_line` looks."""
@@ -87,7 +87,7 @@ def start_run(launch: Launch, extra: Mapping[str, str] | None = None) -> subproc
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as file:
             now = datetime.now().astimezone().isoformat(timespec="seconds")
-            file.write(f"--- {now}  lpa3bench run {shlex.join(launch.arguments)}\n".encode())
+            file.write(f"--- {now}  lpa3bench run {printable(shlex.join(launch.arguments))}\n".encode())
             file.flush()
             return subprocess.Popen(
                 [*starter, "run", *launch.arguments],

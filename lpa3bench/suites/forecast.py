@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 
+import msgspec
+
 from lpa3bench.errors import RunFailed
 from lpa3bench.runtime.files import write_text
 from lpa3bench.suites import timing
@@ -120,8 +122,8 @@ class _KnownSeconds:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.seconds: dict[str, float | None] = {}
-        with suppress(OSError, ValueError):
-            self.seconds = dict(json.loads(path.read_text(encoding="utf-8")))
+        with suppress(OSError, ValueError, RecursionError):
+            self.seconds = msgspec.json.decode(path.read_bytes(), type=dict[str, float | None])
         self._before = dict(self.seconds)
 
     def save(self) -> None:

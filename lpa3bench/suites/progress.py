@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, TextIO
 
 from lpa3bench.errors import printable
+from lpa3bench.runtime.streams import unguarded
 from lpa3bench.suites.forecast import seconds_together
 from lpa3bench.suites.run_queue import ProgressDisplay, RunOutcome, SuiteProgress
 from lpa3bench.suites.suite_run import shown_score
@@ -123,7 +124,7 @@ class TableDisplay(ProgressDisplay):
 
         self._capacity = capacity
         self._next = 0.0
-        console = Console(file=stream, soft_wrap=False)
+        console = Console(file=unguarded(stream), soft_wrap=False)
         self._live: Live = Live(
             console=console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False, transient=True
         )
@@ -169,7 +170,7 @@ class TableDisplay(ProgressDisplay):
                 row, run = active.run.last_row(), active.run
                 epoch = f"{int(row.get('epoch', -1)) + 1}/{run.epochs}"
                 score, took = shown_score(row), clock_time(now - active.since)
-                table.add_row(*map(Text, (run.cell, str(run.seed), epoch, score, took)))
+                table.add_row(*map(Text, (printable(run.cell), str(run.seed), epoch, score, took)))
         left = time_left(progress, self._capacity)
         return Group(Text(counts_line(progress, left)), table)
 

@@ -25,6 +25,8 @@ SEARCH_KEYS: dict[str, Any] = {
 NEEDED_KEYS = ("trials", "ranges", "seeds")
 SCORED_EPOCHS = ("last", "best")
 RANGE_KINDS = ("uniform", "log", "integer", "choice")
+MOST_TRIALS = 10_000
+"""Of a cell. Each is a run that a plan names before the first begins."""
 DRAWN_DIGITS = 4
 """Significant digits of a drawn float: what is chosen must be easy to type again."""
 
@@ -131,6 +133,8 @@ def parse_search(binding: Binding) -> Search:
     for name, least in (("trials", 1), ("holdout", 0)):
         if values.get(name, least) < least:
             raise origin.error(f"{binding}: {name!r} must be >= {least}, not {values[name]}")
+    if values["trials"] > MOST_TRIALS:
+        raise origin.error(f"{binding}: 'trials' must be <= {MOST_TRIALS}, not {values['trials']}")
     if min(values["seeds"]) < 0 or len({*values["seeds"]}) < len(values["seeds"]):
         raise origin.error(f"{binding}: 'seeds' must be >= 0, each once")
     epoch = values.get("epoch", "last" if values.get("holdout") else "best")
@@ -162,6 +166,8 @@ def _range(name: str, items: tuple[Any, ...], binding: Binding) -> SearchRange:
         wrong = f"must be ({kind!r}, low, high) with low < high"
     elif kind == "log" and rest[0] <= 0:
         wrong = "must have low > 0"
+    elif not math.isfinite(float(rest[1]) / rest[0] if kind == "log" else float(rest[1]) - rest[0]):
+        wrong = "is too wide: no number says how wide"
     elif kind == "integer" and not all(isinstance(x, int) for x in rest):
         wrong = "must have whole numbers"
     if wrong is not None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from lpa3bench.records.schema import Purpose
+import msgspec
+
+from lpa3bench.records.schema import Number, Purpose
 from lpa3bench.training.run_directory import RunDirectory
 from lpa3bench.types import SCORED
 
@@ -61,15 +62,15 @@ class SuiteRun:
             with self.folder.metrics.open("rb") as file:
                 file.seek(max(0, os.fstat(file.fileno()).st_size - LAST_ROW_BYTES))
                 lines = file.read().split(b"\n")[:-1]  # what follows the last newline is being written
-            row: dict[str, Any] = json.loads(lines[-1]) if lines else {}
-        except (OSError, ValueError):
+            return msgspec.json.decode(lines[-1], type=dict[str, Number]) if lines else {}
+        except (OSError, ValueError, RecursionError):
             return {}
-        return row
 
     @property
     def share_done(self) -> float:
         """Epochs done, as a share of all, in [0, 1]."""
-        return min((int(self.last_row().get("epoch", -1)) + 1) / self.epochs, 1.0)
+        epoch = self.last_row().get("epoch")
+        return min((epoch + 1) / self.epochs, 1.0) if isinstance(epoch, int) else 0.0
 
 
 def shown_score(row: dict[str, Any]) -> str:

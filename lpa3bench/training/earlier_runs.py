@@ -17,15 +17,15 @@ def explain(job: Job) -> list[str]:
     """What `run` would do with the job, and how every run of the same cell and seed differs from it.
 
     Raises:
-        RunFailed: the record of the job's own run is damaged.
+        RunFailed: the record of the job's own run is damaged, or all its checkpoints are.
     """
     planned = plan(job)
     folder = planned.folder
-    if (record := folder.record()) is not None:
+    if (record := planned.record()) is not None:
         held = "" if record.serves(job.purpose) else f" as {record.no_result}, and refused as a {job.purpose}"
         lines = [f"{folder.path}: finished{held}, so not run again (--fresh runs it again)"]
-    elif paths := folder.checkpoints.paths():
-        lines = [f"{folder.path}: begun, goes on from {paths[-1].name}"]
+    elif newest := folder.checkpoints.newest():
+        lines = [f"{folder.path}: begun, goes on from {newest[0].name}"]
     else:
         lines = [f"{folder.path}: not there yet, starts from the beginning"]
     for other in _beside(job, planned):
@@ -45,7 +45,7 @@ def left_behind(job: Job, planned: Plan) -> str | None:
 
 def _interrupted(run: RunDirectory) -> list[Path]:
     """The newest checkpoint of a run that is neither finished nor under way."""
-    return [] if run.result.exists() or run.in_use() else run.checkpoints.paths()[-1:]
+    return [] if run.is_finished() or run.in_use() else run.checkpoints.paths()[-1:]
 
 
 def _beside(job: Job, planned: Plan) -> Iterator[RunDirectory]:

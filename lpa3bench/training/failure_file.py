@@ -10,18 +10,23 @@ import json
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
 
 from lpa3bench.errors import BenchError, FailureKind, printable
-from lpa3bench.runtime.files import write_text
+from lpa3bench.records.schema import Count
+from lpa3bench.runtime.files import read_at_most, write_text
 
 if TYPE_CHECKING:
     from lpa3bench.training.run_directory import RunDirectory
 
 FAILURE_SCHEMA_VERSION = 1
+LARGEST_FAILURE = 2**20
+"""Bytes of a file that is worth reading."""
 
 
 @dataclass(frozen=True)
@@ -40,17 +45,25 @@ class Failure:
     """UTC, ISO 8601 with microseconds: it tells two attempts apart."""
 
 
+class _Written(msgspec.Struct, forbid_unknown_fields=True):
+    """The form of the file."""
+
+    schema_version: Literal[1]
+    kind: FailureKind
+    message: str
+    exit_code: int
+    epochs_done: Count
+    step: Count | None
+    when: str
+
+
 def read_failure(path: Path) -> Failure | None:
     """The failure that the file tells of; None where there is none, or the file is damaged."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        if data.pop("schema_version") != FAILURE_SCHEMA_VERSION or data["kind"] not in get_args(FailureKind):
-            return None
-        failure = Failure(**data)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        found = msgspec.json.decode(read_at_most(path, LARGEST_FAILURE), type=_Written)
+    except (OSError, ValueError, RecursionError):
         return None
-    whole = isinstance(failure.message, str) and isinstance(failure.exit_code, int)
-    return failure if whole else None
+    return Failure(**{field.name: getattr(found, field.name) for field in fields(Failure)})
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections import defaultdict
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lpa3bench.records.limits import countable
 from lpa3bench.runtime.distributed import ALONE, Processes
 from lpa3bench.runtime.state import Stateful
 
@@ -30,8 +30,8 @@ class Means:
             self._counts[name] += 1
 
     def read(self, processes: Processes = ALONE) -> dict[str, float | None]:
-        """The means over all processes, by name; None for one that is NaN or infinite, which a record cannot
-        hold."""
+        """The means over all processes, by name; None for one that is NaN, infinite or too large, which a
+        record cannot hold."""
         tensors = {name: total for name, total in self._sums.items() if isinstance(total, Tensor)}
         waited = torch.stack(list(tensors.values())).tolist() if tensors else []
         sums = self._sums | dict(zip(tensors, waited, strict=True))
@@ -39,7 +39,7 @@ class Means:
         together = torch.tensor([means[name] for name in sorted(means)], dtype=torch.float64)
         processes.average([together])
         means |= zip(sorted(means), together.tolist(), strict=True)
-        return {name: mean if math.isfinite(mean) else None for name, mean in means.items()}
+        return {name: mean if countable(mean) else None for name, mean in means.items()}
 
 
 class Ledger(Stateful):

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from lpa3bench.config import Config
 from lpa3bench.config.cell import cell_name
 from lpa3bench.config.experiment import Experiment
-from lpa3bench.errors import ConfigError
+from lpa3bench.errors import ConfigError, RunFailed
+from lpa3bench.records import Record
 from lpa3bench.records.schema import Purpose, RunIdentity
 from lpa3bench.runtime import device as devices
 from lpa3bench.training import identity as identities
@@ -49,6 +50,20 @@ class Plan:
     identity: RunIdentity
     cell: str
     folder: RunDirectory
+
+    def record(self) -> Record | None:
+        """The record of the run, where it is finished.
+
+        Raises:
+            RunFailed: the record in its directory is damaged, or that of another run.
+        """
+        record = self.folder.record()
+        if record is not None and record.identity != self.identity.short:
+            raise RunFailed(
+                f"{self.folder.result}: is the record of another run ({record}); start over with --fresh",
+                kind="damaged",
+            )
+        return record
 
 
 def plan(job: Job) -> Plan:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,13 +16,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from lpa3bench.api import Step, Task
 from lpa3bench.config.cell import describe_cell
-from lpa3bench.errors import ConfigError, PluginError, RunFailed, UsageError, blamed
+from lpa3bench.errors import BenchError, ConfigError, PluginError, RunFailed, UsageError, blamed
 from lpa3bench.plugin.copies import plugin_sources
 from lpa3bench.records import Record, compose, write_record
 from lpa3bench.records.summary import column, selected_epoch
 from lpa3bench.runtime import device as devices
 from lpa3bench.runtime.distributed import ALONE, Processes
-from lpa3bench.runtime.files import write_arrays
+from lpa3bench.runtime.sealed_files import write_arrays
 from lpa3bench.runtime.seeding import derive
 from lpa3bench.runtime.signals import Interrupts
 from lpa3bench.training import identity as identities
@@ -33,9 +33,11 @@ from lpa3bench.training.evaluation import evaluate, per_class
 from lpa3bench.training.failure_file import recorded_failure
 from lpa3bench.training.history import Ledger, Means
 from lpa3bench.training.job import Job, Plan, plan
-from lpa3bench.training.metrics_file import JsonLines, cut_back
+from lpa3bench.training.metrics_file import JsonLines, restore
 from lpa3bench.training.predictions import StoredPredictions, write_predictions
 from lpa3bench.training.provenance import provenance
+from lpa3bench.training.run_directory import RunDirectory
+from lpa3bench.training.saved_forms import strange, whose
 from lpa3bench.training.scoring import begun_with, details, kinds, scores
 from lpa3bench.training.sinks import RunInfo, Sink
 from lpa3bench.types import SCORED
@@ -78,7 +80,7 @@ def run(job: Job, sinks: Sequence[Sink] = (), processes: Processes = ALONE) -> O
         # --------------------------------------------------------------------- finished, begun or new?
         if job.fresh and processes.first:
             folder.clear()
-        if (record := processes.from_first(folder.record)) is not None:
+        if (record := processes.from_first(planned.record)) is not None:
             if not record.serves(job.purpose):
                 raise UsageError(
                     f"{folder.path}: holds {record.no_result}, which is no {job.purpose}; --fresh runs it "
@@ -87,13 +89,14 @@ def run(job: Job, sinks: Sequence[Sink] = (), processes: Processes = ALONE) -> O
             return Outcome(folder.path, record, already_done=True)
         checkpoint = processes.from_first(folder.checkpoints.load)
         if checkpoint is not None:
-            _check_alike(planned, checkpoint, processes)
+            _check_alike(job, planned, checkpoint, processes)
             # One and two threads add in another order, so a run keeps the number it began with.
             torch.set_num_threads(checkpoint["threads"])
 
         # ---------------------------------------------------------------------------------- building
         task: Task = experiment.task
         ledger = Ledger()
+        owner: Any = {"identity": planned.identity, "seed": job.seed}
         metrics, selecting = experiment.scored_by, experiment.selecting
         selected = partial(selected_epoch, select=selecting.name, higher_is_better=selecting.higher_is_better)
         devices.seed_generators(device, derive(job.seed, "global"))
@@ -110,16 +113,17 @@ def run(job: Job, sinks: Sequence[Sink] = (), processes: Processes = ALONE) -> O
             with blamed(f"{type(task).__name__}.setup"):
                 task.setup(env)
         if checkpoint is not None:
-            env.load_state_dict(checkpoint["env"])
-            task.load_state_dict(checkpoint["task"])
-            ledger.load_state_dict(checkpoint["ledger"])
+            with _fitting(folder):
+                env.load_state_dict(checkpoint["env"])
+                task.load_state_dict(checkpoint["task"])
+                ledger.load_state_dict(checkpoint["ledger"])
             ledger.resumed_from.append(len(ledger.curve))
             metrics = begun_with(metrics, ledger.curve)
         elif processes.first:
             _write_start(job, planned, processes)
-            _save(planned, env, task, ledger)  # so that a stop in the first epoch leaves one too
+            _save(job, planned, env, task, ledger)  # so that a stop in the first epoch leaves one too
         if processes.first:
-            cut_back(folder.metrics, len(ledger.curve))
+            restore(folder.metrics, ledger.curve)
         told = (JsonLines(folder.metrics), *sinks) if processes.first else ()
         info = RunInfo(
             run_id=folder.path.name,
@@ -181,10 +185,10 @@ def run(job: Job, sinks: Sequence[Sink] = (), processes: Processes = ALONE) -> O
                 if not processes.first:
                     continue
                 if selected(ledger.curve) == epoch:
-                    save_best(folder.best, env, task, epoch, predicted)
+                    save_best(folder.best, env, task, epoch, predicted, **owner)
                 for sink in told:
                     sink.epoch(row)
-                _save(planned, env, task, ledger)
+                _save(job, planned, env, task, ledger)
 
             # ---------------------------------------------------------------------------- the record
             if predicted is None:  # stopped between the last checkpoint and the record
@@ -193,7 +197,7 @@ def run(job: Job, sinks: Sequence[Sink] = (), processes: Processes = ALONE) -> O
             if not processes.first:
                 return Outcome(folder.path, None, already_done=False)
             test = predicted["test"]
-            kept = selected_predictions(folder.best, selected(ledger.curve), predicted)
+            kept = selected_predictions(folder.best, selected(ledger.curve), predicted, **owner)
             stored = StoredPredictions(predicted, kept)
             write_predictions(folder.predictions, stored)
             composed = compose(
@@ -239,7 +243,23 @@ def _plan(job: Job, processes: Processes) -> Plan:
     return planned
 
 
-def _check_alike(planned: Plan, checkpoint: dict[str, Any], processes: Processes) -> None:
+@contextmanager
+def _fitting(folder: RunDirectory) -> Iterator[None]:
+    """A state that does not fit what it is loaded into becomes one line."""
+    try:
+        yield
+    except BenchError:
+        raise
+    except Exception as error:  # a plugin's own, too
+        why = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise RunFailed(
+            f"{folder.path}: its checkpoint does not fit what its config builds ({why}); "
+            "start over with --fresh",
+            kind="damaged",
+        ) from error
+
+
+def _check_alike(job: Job, planned: Plan, checkpoint: dict[str, Any], processes: Processes) -> None:
     """A run goes on as it began: by the same code and config; other devices, or more processes, round in
     other places."""
     folder = planned.folder
@@ -247,6 +267,10 @@ def _check_alike(planned: Plan, checkpoint: dict[str, Any], processes: Processes
     for held in (checkpoint.get("identity"), written):
         if changed := identities.identity_changes(held, planned.identity):
             raise RunFailed(f"{folder.path}: was begun as another run ({changed}); start over with --fresh")
+    if changed := strange(checkpoint, planned.identity, job.seed):
+        raise RunFailed(
+            f"{folder.path}: has a checkpoint of another run ({changed}); start over with --fresh"
+        )
     began, size = checkpoint["device"], checkpoint["world_size"]
     if began != planned.device.type:
         raise RunFailed(f"{folder.path}: began with --device {began}; take that, or start over with --fresh")
@@ -299,13 +323,7 @@ def _write_start(job: Job, planned: Plan, processes: Processes) -> None:
     folder.write_text(folder.operative, job.config.operative)
     for copy in plugin_sources(job.config.plugins).values():
         copy.write(folder.path)
-    began = {
-        "identity": identities.identity_as_json(planned.identity),
-        "seed": job.seed,
-        "purpose": job.purpose,
-        "provenance": _provenance(job, planned, processes),
-    }
-    folder.write_json(folder.env, began)
+    folder.write_beginning(planned.identity, job.seed, _provenance(job, planned, processes), job.purpose)
     labels = {
         "given": made.given.numpy(),
         "labelled": made.labelled.numpy(),
@@ -314,10 +332,10 @@ def _write_start(job: Job, planned: Plan, processes: Processes) -> None:
     write_arrays(folder.labels, labels)
 
 
-def _save(planned: Plan, env: Environment, task: Task, ledger: Ledger) -> None:
+def _save(job: Job, planned: Plan, env: Environment, task: Task, ledger: Ledger) -> None:
     """A checkpoint at the end of an epoch."""
     state = {
-        "identity": identities.identity_as_json(planned.identity),
+        **whose(planned.identity, job.seed),
         "env": env.state_dict(),
         "task": task.state_dict(),
         "ledger": ledger.state_dict(),

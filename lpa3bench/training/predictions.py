@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor
 
 from lpa3bench.errors import DataError
-from lpa3bench.runtime.files import write_arrays
+from lpa3bench.runtime.sealed_files import read_arrays, write_arrays
 from lpa3bench.types import SCORED
 
 
@@ -59,15 +58,12 @@ def read_predictions(path: Path) -> StoredPredictions | None:
     Raises:
         DataError: it is damaged.
     """
-    import numpy as np
-
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: torch.from_numpy(file[name]) for name in file.files}
+        arrays = {name: torch.from_numpy(array) for name, array in read_arrays(path).items()}
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path}: damaged ({type(error).__name__}: {error})") from error
+    except TypeError as error:  # words, say
+        raise DataError("damaged (it holds no numbers)", path=path) from error
     labels = {split: arrays.get(f"{split}/labels") for split in SCORED}
     found: dict[str, dict[str, Predictions]] = {"": {}, "_selected": {}}
     for when, splits in found.items():
@@ -75,8 +71,10 @@ def read_predictions(path: Path) -> StoredPredictions | None:
             probs = arrays.get(f"{split}{when}/probs")
             if probs is not None and its is not None:
                 if probs.ndim != 2 or its.shape != probs.shape[:1]:
-                    raise DataError(
-                        f"{path}: damaged ({split}: {len(its)} labels, {list(probs.shape)} probs)"
-                    )
+                    shapes = f"{list(its.shape)} labels, {list(probs.shape)} probs"
+                    raise DataError(f"damaged ({split}: {shapes})", path=path)
+                if not probs.is_floating_point() or its.is_floating_point() or its.is_complex():
+                    kinds = f"{its.dtype} labels, {probs.dtype} probs"
+                    raise DataError(f"damaged ({split}: {kinds})", path=path)
                 splits[split] = Predictions(probs.float(), its.long())
     return StoredPredictions(found[""], found["_selected"]) if "test" in found[""] else None

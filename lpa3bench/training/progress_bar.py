@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TextIO
 
 from lpa3bench.errors import printable
+from lpa3bench.runtime.streams import unguarded
 from lpa3bench.training.sinks import RunInfo, Sink
 from lpa3bench.types import SCORED, steps_in
 
@@ -101,7 +102,7 @@ class StepRate:
             parts.append(f"{speed:.3g} steps/s")
             if left and self.phase == self._last_phase:  # a later phase may be many times as slow
                 parts.append(f"{timedelta(seconds=round(left / speed))} left")
-        return "  ".join(filter(None, parts))
+        return printable("  ".join(filter(None, parts)))
 
 
 class Lines(Sink):
@@ -162,7 +163,7 @@ class Bar(Sink):
             TextColumn("{task.description}", markup=False),
             BarColumn(BAR_WIDTH),
             TextColumn("{task.fields[numbers]}", markup=False),
-            console=Console(file=self.stream),
+            console=Console(file=unguarded(self.stream)),
             auto_refresh=False,
             redirect_stdout=False,
         )
@@ -225,4 +226,4 @@ def numbers(row: Mapping[str, Any], room: int) -> str:
             if len(longer) > room:
                 break
             text = longer
-    return text
+    return printable(text)

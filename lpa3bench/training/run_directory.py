@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from lpa3bench.errors import DataError, InUse, RunFailed
+from lpa3bench.errors import DataError, InUse, RunFailed, printable
 from lpa3bench.records import Record, read_record
-from lpa3bench.records.schema import Purpose, RunIdentity
-from lpa3bench.runtime.files import write_text
+from lpa3bench.records.schema import Count, Purpose, RunIdentity
+from lpa3bench.runtime.files import read_at_most, write_text
 from lpa3bench.training import identity as identities
+from lpa3bench.training.saved_forms import check_checkpoint
 from lpa3bench.types import SLOTS, SlotName
 
 if TYPE_CHECKING:
@@ -33,7 +36,32 @@ class Beginning:
     short: str
     """The eight digits of the identity in the run's name."""
     provenance: dict[str, Any]
+    operative: str = ""
+    """SHA-256 of its `operative.gin`; "": an earlier engine began it."""
     purpose: Purpose = "result"
+
+
+class _Env(msgspec.Struct):
+    """The form of `env.json`."""
+
+    identity: dict[str, Any]
+    seed: Count
+    provenance: dict[str, Any]
+    operative: str = ""
+    purpose: Purpose = "result"
+    digest: str = ""
+    """SHA-256 of the rest; "": an earlier engine wrote it."""
+
+    def digest_of_rest(self) -> str:
+        rest = msgspec.structs.replace(self, digest="")
+        return hashlib.sha256(msgspec.json.encode(rest, order="deterministic")).hexdigest()
+
+
+START_OVER = "start over with --fresh"
+LARGEST_ENV = 16 * 2**20
+"""Bytes of an `env.json` that is worth reading."""
+NAME_END = re.compile(r"-([0-9a-f]{8}-s\d+)$")
+"""How the name of a run's directory ends, unless somebody renamed it."""
 
 
 class RunDirectory:
@@ -55,7 +83,7 @@ class RunDirectory:
     def checkpoints(self) -> Checkpoints:
         from lpa3bench.runtime.state import Checkpoints  # whoever only reads results needs no torch
 
-        return Checkpoints(self.path)
+        return Checkpoints(self.path, check=check_checkpoint)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -97,27 +125,78 @@ class RunDirectory:
             RunFailed: it is no run directory, or the file is damaged.
         """
         try:
-            began = json.loads(self.env.read_text(encoding="utf-8"))
-            defined = identities.from_plain(began)
-            purpose = msgspec.convert(began.get("purpose", "result"), Purpose)  # it is not in older ones
-            return Beginning(defined, began["seed"], identities.short_of(began), began["provenance"], purpose)
-        except OSError as error:
+            env = msgspec.json.decode(read_at_most(self.env, LARGEST_ENV), type=_Env)
+            began = {"identity": env.identity, "provenance": env.provenance}
+            defined, short = identities.from_plain(began), identities.short_of(began)
+            if env.digest not in ("", env.digest_of_rest()):
+                raise ValueError("its digest is not that of what it holds")
+        except FileNotFoundError as error:
             raise RunFailed(f"{self.path}: is no run directory: there is no {self.env.name}") from error
-        except (ValueError, KeyError, TypeError, AttributeError, msgspec.MsgspecError) as error:
-            raise RunFailed(f"{self.env}: damaged ({type(error).__name__}: {error})") from error
+        except OSError as error:
+            raise RunFailed(f"{self.env}: cannot be read ({error.strerror}); {START_OVER}") from error
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            why = printable(f"{type(error).__name__}: {error}".removeprefix("ValueError: "))
+            message = f"{self.env}: damaged ({why[:200]}); {START_OVER}"
+            raise RunFailed(message, kind="damaged") from error
+        return Beginning(defined, env.seed, short, env.provenance, env.operative, env.purpose)
 
-    def record(self) -> Record | None:
-        """The record of the finished run; None while there is none.
+    def write_beginning(
+        self,
+        identity: RunIdentity,
+        seed: int,
+        provenance: Mapping[str, Any],
+        purpose: Purpose = "result",
+    ) -> None:
+        """Write what `beginning` reads, with its digest and that of the `operative.gin` that lies there.
 
         Raises:
-            RunFailed: it is damaged, or was edited.
+            RunFailed: the disk refused it.
+        """
+        env = _Env(identities.identity_as_json(identity), seed, dict(provenance), purpose=purpose)
+        with suppress(FileNotFoundError):
+            env.operative = hashlib.sha256(self.operative.read_bytes()).hexdigest()
+        env.digest = env.digest_of_rest()
+        self.write_json(self.env, msgspec.to_builtins(env))
+
+    def finished(self) -> Record | None:
+        """The record of the finished run, if it is this run's; None while there is none.
+
+        Raises:
+            DataError: it is damaged, or was edited, or is that of another run.
         """
         if not self.result.exists():
             return None
+        record = read_record(self.result)
+        own = f"{record.identity}-s{record.seed}"
+        for place, other in self._names():
+            if own != other:
+                raise DataError(
+                    f"is the record of another run ({own}) than {place} ({other})", path=self.result
+                )
+        return record
+
+    def _names(self) -> Iterator[tuple[str, str]]:
+        """By whom this run is said to be what, `<identity>-s<seed>`."""
         try:
-            return read_record(self.result)
+            began = self.beginning()
+        except RunFailed:  # whoever needs that file says what is wrong with it
+            return
+        if began.short != began.identity.short:
+            return  # of an engine whose records have had another identity since
+        yield self.env.name, f"{began.short}-s{began.seed}"
+        if named := NAME_END.search(self.path.resolve().name):
+            yield "its directory", named[1]
+
+    def record(self) -> Record | None:
+        """The same, for whoever would run it.
+
+        Raises:
+            RunFailed: the record is damaged, or was edited, or is that of another run.
+        """
+        try:
+            return self.finished()
         except DataError as error:
-            raise RunFailed(f"{error}; start over with --fresh", kind="data") from error
+            raise RunFailed(f"{error}; {START_OVER}", kind="damaged") from error
 
     @property
     def pictures(self) -> dict[SlotName, Path]:

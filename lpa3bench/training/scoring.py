@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lpa3bench.api import Metric
 from lpa3bench.errors import PluginError, blamed
+from lpa3bench.records.limits import DEEPEST, countable, too_deep
 from lpa3bench.records.summary import CurveRow, MetricKind, column
 from lpa3bench.training.predictions import Predictions
 
 
 def number(metric: Metric, predicted: Predictions) -> float | None:
-    """The metric's number; None where it is undefined or not finite.
+    """The metric's number; None where it is undefined, not finite or too large for a record.
 
     Raises:
         PluginError: the metric failed, or returned something else.
@@ -26,7 +26,7 @@ def number(metric: Metric, predicted: Predictions) -> float | None:
         return None
     if not isinstance(value, int | float):
         raise PluginError(f"{name} returned a {type(value).__name__}, not a float or None")
-    return float(value) if math.isfinite(value) else None
+    return float(value) if countable(value) else None
 
 
 def scores(metrics: Sequence[Metric], predicted: Mapping[str, Predictions]) -> dict[str, float | None]:
@@ -66,9 +66,11 @@ def details(metrics: Sequence[Metric], predicted: Predictions) -> dict[str, Any]
         with blamed(name):
             detail = metric.detail(predicted.probs, predicted.labels)
         try:
-            json.dumps(detail, allow_nan=False)
+            json.dumps(detail, allow_nan=False, ensure_ascii=False).encode()
         except (TypeError, ValueError) as error:
             raise PluginError(f"{name}: must be plain numbers, strings, lists and dicts ({error})") from error
+        if too_deep(detail, DEEPEST - 1):
+            raise PluginError(f"{name}: must not be nested more than {DEEPEST - 1} deep")
         if detail is not None:
             found[metric.name] = detail
     return found

@@ -123,6 +123,8 @@ def _oddities(experiment: Experiment, spec: DatasetSpec, label_set: LabelSet, ro
     with blamed(f"{type(experiment.dataset).__name__}.unofficial"):
         if files := experiment.dataset.unofficial(root):
             yield f"the data are not the official {spec.name} ({files})"
+    with blamed(f"{type(experiment.dataset).__name__}.warnings"):
+        yield from (f"{spec.name}: {line}" for line in experiment.dataset.warnings(root))
     made = label_set.info
     wrong = made.get("realised_rate") if made.get("nominal_rate", 0) is None else None  # not asked for
     if isinstance(wrong, float) and wrong > AT_CHANCE * (1 - 1 / spec.num_classes):

@@ -108,6 +108,15 @@ def test_cells_that_share_an_environment_are_compared(tmp_path: Path) -> None:
     assert compared.pooled.difference == pytest.approx(0.2)
 
 
+def test_two_methods_of_one_folder_are_compared_once(tmp_path: Path) -> None:
+    """Not the other way round as well, which would double every p."""
+    plain = [small_record(bits(5), seed=seed) for seed in range(7)]
+    lpa3 = [small_record(bits(7), seed=seed, slots=LPA3) for seed in range(7)]
+    both = groups(tmp_path, *plain, *lpa3)
+    (cell,) = compare(both, both, "accuracy.last").cells
+    assert cell.test.p == cell.test.p_holm == 2 / 128
+
+
 def test_one_run_against_every_method_of_a_board(tmp_path: Path) -> None:
     mine = groups(tmp_path / "a", small_record(bits(7), slots={"view": "Mine"}))
     board = groups(
@@ -181,5 +190,16 @@ def test_what_cannot_be_compared(tmp_path: Path) -> None:
     assert refusal(plain, far) == (
         "nothing to compare: no two cells share task, data set, labels, setting, backbone and epochs; they "
         "are Supervised Digits Clean SmallNet 1, and PES Digits Clean SmallNet 1; "
-        "Supervised STL10 Clean SmallNet 1"
+        "Supervised STL10 Clean SmallNet 1; name one cell on each side to compare them all the same"
     )
+
+
+@pytest.mark.parametrize(("cost", "compared_with_it"), [(3000.0, True), (2500.0, True), (9000.0, False)])
+def test_an_arm_far_from_the_methods_cost_is_no_arm_at_equal_cost(
+    tmp_path: Path, cost: float, *, compared_with_it: bool
+) -> None:
+    method = groups(tmp_path / "a", *three((8, 9, 10), LPA3, "000000aa", 3000.0))
+    baseline = groups(tmp_path / "b", *three((6, 8, 7), {}, "000000bb", 1000.0))
+    arm = groups(tmp_path / "c", *three((9, 9, 9), {}, "000000cc", cost))
+    (cell,) = compare(method, baseline, "accuracy.last", arm).cells
+    assert (cell.at_equal_cost is not None) == compared_with_it

@@ -50,6 +50,21 @@ def refused(text: str, folder: Path) -> tuple[int | None, str]:
     return int(found[1]) if found[1] else None, found[2]
 
 
+def test_a_comparison_is_asked_one_way_round(folder: Path) -> None:
+    """Asked both ways it would be corrected for twice."""
+    one, other = (
+        f'\n[[questions]]\ntext = "?"\nrows = ["{row}"]\nagainst = ["{against}"]\n'
+        for row, against in (("lpa3", "none"), ("none", "lpa3"))
+    )
+    assert len(defined(TOML + one, folder).questions) == 1
+    twice = "an earlier question compares lpa3 with none in digits already"
+    assert refused(TOML + one + one, folder)[1] == f"questions[2]: {twice}"
+    told = "lpa3 is compared with none already, in digits; ask it that way round"
+    assert refused(TOML + other, folder)[1] == f"questions[1]: {told}"
+    alone = TOML.replace('baseline = "none"\n', "")
+    assert refused(alone + one + other, folder)[1] == f"questions[2]: {told}"
+
+
 def test_what_it_says_comes_back(folder: Path) -> None:
     board = defined(TOML + CLAIM, folder)
     assert (board.key, board.title, board.metric, board.protocol) == (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from support.small_boards import LPA3, TOML, board_of, defined
 from support.small_records import bits, small_record
@@ -12,6 +14,7 @@ from lpa3bench.records import Record
 from lpa3bench.report.csv_table import board_csv
 from lpa3bench.report.html.page import board_page
 from lpa3bench.report.markdown import board_readme
+from lpa3bench.report.table_building import against
 
 PLAIN = 'match = { "slots.positives" = "none" }\n'
 FAIR = (
@@ -103,6 +106,17 @@ def test_an_arm_at_another_cost_is_not_compared() -> None:
     assert [*comparisons(board(passes=1500.0), "lpa3")] == ["none"]
 
 
+def test_a_p_that_correction_takes_back_stands_beside_its_interval() -> None:
+    """By itself p leaves zero out of the interval; corrected it does not, and both are told."""
+    made = board()
+    comparison = comparisons(made, "lpa3")["none"]
+    shown = {
+        p_holm: against(replace(comparison, p=4 / 256, p_holm=p_holm), made.measures[made.metric]).p
+        for p_holm in (8 / 256, 20 / 256)
+    }
+    assert shown == {8 / 256: "p 0.031", 20 / 256: "p 0.016, corrected 0.078"}
+
+
 def test_questions_make_families() -> None:
     """Three primary comparisons, corrected among themselves: 3 · 2/2⁸; two others."""
     made = board(EQUAL_COST + QUESTION)
@@ -115,10 +129,14 @@ def test_questions_make_families() -> None:
     assert {one.p_holm for one in told.values()} == {3 / 128}
     others = [comparisons(made, row)["none"] for row in ("fair", "again")]
     assert [(one.primary, one.p_holm) for one in others] == [(False, 2 / 128)] * 2
-    assert any("3 testable ones answer the board's primary questions" in note for note in made.notes)
+    assert any("3 of the 5 comparisons answer the board's primary questions" in note for note in made.notes)
     page = board_readme(made)
     assert "**Primary: Is LP-A3 worth its passes?**" in page
     assert "- Digits: LP-A3 − the images themselves +2.00" in page
+    assert (
+        "In short: LP-A3 against no augmenter: better in 1 of 1; LP-A3 against no augmenter, equal cost: "
+        "worse in 1 of 1; LP-A3 against the images themselves: better in 1 of 1."
+    ) in page
     assert "What is asked" in board_page(made)
 
 

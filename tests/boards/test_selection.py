@@ -88,6 +88,7 @@ def test_only_one_record_of_a_cell_is_read_before_the_others_are_needed(runs: Pa
         ("digits-supervised-lpa", "no cell in runs is called so; did you mean digits-supervised-lpa3 or"),
         ("zebra", "no cell in runs is called so; cells are digits-supervised, digits-supervised-lpa3"),
         ("nowhere/x", "there is no such file or folder, and no folder nowhere to look for it in"),
+        ("a**b", "is no pattern of paths: ** stands for folders, by itself"),
         ("bare", "there is no record; a run that is finished has a result.json"),
     ],
 )

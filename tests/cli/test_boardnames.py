@@ -114,6 +114,7 @@ def test_a_metric_is_one_of_a_record_or_of_a_plugin(metric: str, known: bool, re
         '"InfoMinStyle.space" = "rgb"',
         'epochs = 300, numerics = 9, name = "any", identity = "00000000"',
         '"slots.strong" = "RandAugment"',
+        '"Digits.split" = [0, "none"]',  # of records from before it was there
     ],
 )
 def test_what_is_planned_is_known_before_any_run(condition: str, registry: Registry) -> None:

@@ -114,6 +114,16 @@ def test_the_arm_at_equal_cost_is_found_beside_the_baseline() -> None:
     assert again["cells"][0]["at_equal_cost"] == fair
 
 
+def test_an_arm_that_fits_nothing_is_told(runs: Path) -> None:
+    both = ("digits-supervised-lpa3", "digits-supervised")
+    for name in both:
+        done = compared(*both, "--equal-cost", name)
+        assert (done.exit_code, done.stdout) == (2, "")
+        assert done.stderr.startswith(
+            f"error: --equal-cost {name}: nothing there is compared with A; it must"
+        )
+
+
 def test_markdown_or_json(runs: Path) -> None:
     page = compared("digits-supervised-lpa3", "digits-supervised", "--markdown").stdout
     assert page.startswith(f"## A digits-supervised-lpa3-{SHORT} against B digits-supervised-{SHORT}\n")

@@ -93,7 +93,7 @@ def test_list_survives_other_peoples_plugins(tmp_path: Path, plugin: Path) -> No
     result = call("list", "--data", tmp_path, "--plugin", plugin)
     lines = dict(line.split(maxsplit=1) for line in result.output.splitlines() if line)
     assert lines["Faulty"] == f"Faulty ({plugin}) is broken: KeyError('train')"
-    assert lines["Mine"] == "needs parameters, so it can only be named in a gin file"
+    assert lines["Mine"] == "needs parameters, so it takes -p Mine.path=… or a gin file"
     assert lines["Digits"].startswith("train 901")
 
 
@@ -180,7 +180,47 @@ def test_names_that_cannot_be_had(tmp_path: Path, name: str, message: str) -> No
 def test_a_set_that_needs_parameters(tmp_path: Path, plugin: Path) -> None:
     result = call("verify", "Mine", "--data", tmp_path, "--plugin", plugin)
     assert result.exit_code == 2
-    assert result.stderr == "error: Mine: needs parameters, so it can only be named in a gin file\n"
+    assert result.stderr == "error: Mine: needs parameters, so it takes -p Mine.path=… or a gin file\n"
+    given = call("verify", "Mine", "--data", tmp_path, "--plugin", plugin, "-p", "Mine.path='a'")
+    assert "needs parameters" not in given.stderr
+
+
+def test_the_advice_for_a_larger_size_gets_that_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    larger = ("-p", "BreastMNIST.size=64")
+    advised = call("verify", "BreastMNIST", "--data", tmp_path, *larger)
+    assert advised.exit_code == 4
+    command = f"data get BreastMNIST -p BreastMNIST.size=64 --data {tmp_path}"
+    assert (
+        advised.stderr
+        == f"error: BreastMNIST: breastmnist_64.npz is not in {tmp_path}; get it with: lpa3bench {command}\n"
+    )
+    fetched: list[str] = []
+    monkeypatch.setattr(
+        "torchvision.datasets.utils.download_url", lambda *a, filename, **b: fetched.append(filename)
+    )
+    call(*command.split()[1:])
+    assert fetched == ["breastmnist_64.npz"]
+    (tmp_path / "breastmnist_64.npz").write_bytes(b"")
+    listed = call("list", "--data", tmp_path, *larger)
+    assert "breastmnist_64.npz is damaged" in listed.stdout
+
+
+@pytest.mark.parametrize(
+    ("binding", "says"),
+    [
+        ("BreastMNIST.size=65", "BreastMNIST.size must be one of 28, 64, 128, 224, not 65"),
+        ("BreastMNIST.side=64", "BreastMNIST has no parameter side"),
+        ("CIFAR10.mean=(0.5, 0.5, 0.5)", "nothing uses it: CIFAR10.mean is of none of datasets.BreastMNIST"),
+        ("BreastMNIST.mean=(0.5,)", "BreastMNIST.mean needs one number per channel"),
+        ("BreastMNIST.size=%size", "must be written out, without macros"),
+        ("size=64", "nothing uses it"),
+    ],
+)
+def test_a_binding_that_is_wrong(binding: str, says: str, tmp_path: Path) -> None:
+    result = call("verify", "BreastMNIST", "--data", tmp_path, "-p", binding)
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert result.stderr.startswith("error: -p '")
+    assert says in result.stderr
 
 
 def test_nothing_is_named() -> None:

@@ -17,6 +17,7 @@ from support.small_records import changed, small_record
 
 from lpa3bench.analysis.trained_run import open_run
 from lpa3bench.cli import main
+from lpa3bench.errors import RunFailed
 from lpa3bench.export.finished_run import load_exported
 from lpa3bench.export.model_card import write_card
 from lpa3bench.records import Record
@@ -96,6 +97,17 @@ def test_the_weights_give_the_score_of_the_record(folder: Path, task: str) -> No
     right = model(x).argmax(1) == opened.test.labels
     assert float(right.double().mean()) == record["metrics"]["accuracy"]["scores"]["last"]
     assert (folder / "exported" / "config.gin").read_bytes() == (run / "operative.gin").read_bytes()
+    for name, says in (
+        ("model.safetensors", "its digest is not that of what it holds; export it again"),
+        ("config.gin", "is not as it was exported; export it again"),
+    ):
+        content = (folder / "exported" / name).read_bytes()
+        spoilt = bytearray(content)
+        spoilt[-9] ^= 1  # in the last of the weights, in the last of the values
+        (folder / "exported" / name).write_bytes(spoilt)
+        with pytest.raises(RunFailed, match=rf"{name}: {says}"):
+            load_exported("exported")
+        (folder / "exported" / name).write_bytes(content)
 
 
 def test_the_card(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

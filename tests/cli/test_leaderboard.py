@@ -101,6 +101,19 @@ def test_the_trials_behind_a_record_are_told_though_it_came_by_itself_or_before_
     assert trials() == [None, 2]
 
 
+def test_where_all_records_are_damaged_each_is_named(tmp_path: Path) -> None:
+    runs = write(tmp_path / "runs", *NONE[:2])
+    files = sorted(runs.iterdir())
+    for file in files:
+        file.write_text("{")
+    done = call("build", tmp_path / "board", "--from", runs)
+    *lines, last = done.stderr.splitlines()
+    assert done.exit_code == 4
+    assert [line.split(": ")[0] for line in lines] == [f"refused {file}" for file in files]
+    assert last == "error: there is no record of a finished run to make a board of"
+    assert not (tmp_path / "board").exists()
+
+
 def test_build_without_a_board_says_what_to_do(tmp_path: Path) -> None:
     done = call("build", tmp_path / "nothing")
     assert done.exit_code == 3
@@ -148,13 +161,37 @@ def test_fresh_removes_nothing_unless_all_that_follows_is_good(tmp_path: Path) -
     assert pages(board) == before
 
 
-def test_a_damaged_record_of_the_board_stops_it_and_nothing_is_written(tmp_path: Path) -> None:
+def test_a_damaged_record_or_search_of_the_board_is_named_and_the_rest_is_shown(tmp_path: Path) -> None:
     board = board_folder(tmp_path / "mine", *NONE)
-    (board / "results" / NONE[0].file_name).write_text("{")
+    assert call("build", board_folder(tmp_path / "two", *NONE[1:])).exit_code == 0
+    damaged = board / "results" / NONE[0].file_name
+    damaged.write_text("{")
+    search_file = board / "results" / "search" / "0.json"
+    search_file.parent.mkdir()
+    search_file.write_text("[" * 100_000)
     done = call("build", board)
     assert done.exit_code == 4
-    assert "is no JSON" in done.stderr
-    assert pages(board).keys() == {"board.toml"}
+    assert f"refused {damaged}: is no JSON" in done.stderr
+    assert f"refused {search_file}: is no JSON" in done.stderr
+    texts = PAGES - {"index.html"}  # which has digests of its parts
+    shown = {name: pages(board)[name].replace(b"mine", b"two") for name in texts}
+    assert shown == {name: pages(tmp_path / "two")[name] for name in texts}
+
+    search_file.unlink()
+    healed = call("merge", board, write(tmp_path / "theirs", NONE[0]))
+    assert (healed.exit_code, "refused /" in healed.stderr) == (0, False), "a good copy takes its place"
+    assert call("build", board).exit_code == 0
+
+
+def test_a_damaged_search_beside_the_runs_stops_no_merge(tmp_path: Path) -> None:
+    board = board_folder(tmp_path / "mine", *NONE)
+    runs = write(tmp_path / "runs", *LPA3_RUNS, runs=True)
+    (runs / "search").mkdir()
+    (runs / "search" / "0.json").write_text('{"schema_version": 1, "cell": "\\ud800"}')
+    done = call("merge", board, runs)
+    assert done.exit_code == 4
+    assert f"refused {runs / 'search' / '0.json'}: is no JSON" in done.stderr
+    assert "3 records taken" in done.stderr
 
 
 def test_merge_takes_what_fits_and_refuses_the_rest(tmp_path: Path) -> None:

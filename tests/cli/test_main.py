@@ -127,6 +127,20 @@ def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(result.exception, ZeroDivisionError)
 
 
+def test_a_file_that_the_system_refuses_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LPA3BENCH_TRACEBACK", raising=False)
+    result = verb_that(lambda: Path("x" * 300).stat(), monkeypatch)
+    assert result.exit_code == 1
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("error: xxx")
+    assert line.endswith("cannot be used (File name too long); choose a shorter path")
+
+
+def test_what_a_verb_prints_holds_no_control_signs(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = verb_that(lambda: click.echo("class \x9b2J \u202eerutaef"), monkeypatch)
+    assert result.stdout == "class ?2J ?erutaef\n"
+
+
 def test_an_interrupt_ends_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
     result = verb_that(fails_with(KeyboardInterrupt()), monkeypatch)
     assert result.exit_code == 130

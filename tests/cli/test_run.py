@@ -269,6 +269,8 @@ def test_a_run_that_was_changed_behind_its_back_does_not_go_on(folder: Path) -> 
     began = json.loads(env.read_text())
     began["identity"]["config"]["positives/LPA3.iterations"] = "7"
     env.write_text(json.dumps(began))
+    assert "damaged (its digest is not that of what it holds); start over" in refused(1, "test.gin")
+    env.write_text(json.dumps(began | {"digest": ""}), "utf-8")  # as an earlier engine left it
     line = refused(1, "test.gin")
     assert line.endswith(
         "was begun as another run (positives/LPA3.iterations: 7 → 1); start over with --fresh"
@@ -355,7 +357,9 @@ def test_a_place_that_cannot_be_written_to(folder: Path) -> None:
     assert "choose another --out" in refused(1, "test.gin", "--out", "taken")
 
 
-@pytest.mark.parametrize("option", [("--limit", "0"), ("--seed", "-1"), ("--epochs", "3")])
+@pytest.mark.parametrize(
+    "option", [("--limit", "0"), ("--seed", "-1"), ("--seed", str(2**63)), ("--epochs", "3")]
+)
 def test_options_that_make_no_sense(option: tuple[str, str]) -> None:
     assert run("test.gin", *option).exit_code == 2
 

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support import config_plugins
 from support.config_plugins import WHOLE
 from support.console import Cli
 
+from lpa3bench.cli import main
 from lpa3bench.config import load_config, loading
 from lpa3bench.errors import ConfigError, PluginError
 from lpa3bench.plugin.registry import Broken, Entry, Registry
@@ -239,7 +241,10 @@ THROUGH_THE_COMMAND = [
 
 
 @pytest.mark.parametrize("kind", THROUGH_THE_COMMAND)
-def test_the_command_prints_that_line_and_exits_with_3(kind: str, tmp_path: Path, cli: Cli) -> None:
+def test_the_command_prints_that_line_and_exits_with_3(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     (wrong,) = [wrong for wrong in WRONG if wrong.kind == kind]
     files = written(wrong, tmp_path)
     options = [
@@ -247,8 +252,8 @@ def test_the_command_prints_that_line_and_exits_with_3(kind: str, tmp_path: Path
         *(x for p in wrong.params for x in ("-p", p)),
     ]
     plugins = ["--plugin", config_plugins.__file__]
-    done = cli("run", *files, *options, *plugins, "--dry-run", cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (3, "")
+    done = CliRunner().invoke(main, ["run", *map(str, files), *options, *plugins, "--dry-run"])
+    assert (done.exit_code, done.stdout) == (3, "")
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"error: {wrong.place}: ")
     for part in wrong.says:

@@ -243,7 +243,9 @@ def test_the_parameters_of_make_are_the_augmenters() -> None:
     [
         ({"make": dict, "takes": "image"}, "takes: "),
         ({"make": dict, "takes": "pil", "batched": True}, "batched: "),
-        ({"make": lambda p: p}, "make: "),
+        ({"make": dict, "takes": "array", "batched": True}, "batched: "),
+        ({"make": lambda p: p}, "make: 'p' must be a keyword with a default"),
+        ({"make": dict}, "make: its parameters cannot be told"),
     ],
 )
 def test_arguments_that_make_no_sense(arguments: Any, opening: str) -> None:
@@ -323,3 +325,72 @@ def test_a_class_lends_its_annotations() -> None:
     assert torch.equal(views(ready(made, p=0.25)), X * 0.25)
     with pytest.raises(ValueError, match="make: must be a function that builds the transform, not a Dim"):
         from_transform(Dim())  # type: ignore[arg-type]
+
+
+class Halve(torch.nn.Module):
+    """Without a constructor of its own; torch's takes *args and **kwargs."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x / 2
+
+
+class Third:
+    """Without any constructor."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return x / 3
+
+
+class Passing:
+    """Passes on what it does not know."""
+
+    def __init__(self, *rest: int, p: float = 0.5, **others: int) -> None:
+        self.p = p
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return x * self.p
+
+
+@pytest.mark.parametrize(("make", "factor"), [(Halve, 1 / 2), (Third, 1 / 3), (Passing, 0.5)])
+def test_parameters_without_a_name_are_none(make: Any, factor: float) -> None:
+    made = from_transform(make)
+    assert made.__init__.__annotations__ == ({"p": float} if make is Passing else {})
+    assert torch.allclose(views(ready(made)), X * factor)
+    with pytest.raises(TypeError, match="q"):
+        made(q=1)  # type: ignore[call-arg]
+
+
+# --------------------------------------------------------------------------------------- bytes and clamping
+def test_bytes_go_in_and_either_kind_comes_out() -> None:
+    seen: list[Tensor] = []
+
+    def keep(x: Tensor) -> Tensor:
+        seen.append(x)
+        return x
+
+    rounded = (X * 255).round() / 255
+    assert torch.allclose(views(ready(from_transform(lambda: keep, takes="bytes"))), rounded)
+    assert (len(seen), seen[0].shape, seen[0].dtype) == (12, (3, 8, 8), torch.uint8)
+    assert torch.allclose(views(ready(from_transform(lambda: keep, takes="bytes", batched=True))), rounded)
+    assert (len(seen), seen[-1].shape) == (13, X.shape)
+    floats = from_transform(lambda: lambda x: x.float() / 510, takes="bytes")
+    assert torch.allclose(views(ready(floats)), rounded / 2)
+    with pytest.raises(ValueError, match="returned a tuple"):
+        views(ready(from_transform(lambda: lambda x: (x, 3), takes="bytes")))
+
+
+def test_torchvisions_jpeg_keeps_the_laws() -> None:
+    from torchvision.transforms import v2
+
+    jpeg = from_transform(lambda: v2.JPEG((20, 60)), takes="bytes", name="Jpeg")
+    check_augmenter(jpeg, "view")
+    assert 0.001 < float((views(ready(jpeg)) - X).abs().mean()) < 0.3
+
+
+def test_what_leaves_the_range_is_cut_off_where_that_is_asked_for() -> None:
+    noise = views(ready(from_transform(lambda: lambda x: x + torch.randn_like(x), clamp=True)))
+    assert (noise.min(), noise.max()) == (0, 1)
+    brighter = from_transform(lambda: lambda x: x + 0.5, clamp=True)
+    assert torch.equal(views(ready(brighter)), (X + 0.5).clamp(max=1))
+    broken = from_transform(lambda: lambda x: x * torch.nan, clamp=True)
+    assert bool(views(ready(broken)).isnan().all()), "the guard still sees it"

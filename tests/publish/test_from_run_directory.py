@@ -17,6 +17,7 @@ from lpa3bench.errors import RunFailed
 from lpa3bench.publish.from_run_directory import read_run
 from lpa3bench.records import read_record, write_record
 from lpa3bench.records.record_files import parse_record
+from lpa3bench.training.run_directory import RunDirectory
 
 
 def test_a_finished_run(tmp_path: Path) -> None:
@@ -36,8 +37,15 @@ def test_a_finished_run(tmp_path: Path) -> None:
     assert content.summary["metrics/accuracy.last"] == record["metrics"]["accuracy"]["scores"]["last"] == 0.9
     assert content.summary["metrics/accuracy.val_selected"] is None
     assert content.artifact is not None
-    assert {*content.artifact.texts} == {"result.json", "config.gin", "operative.gin", "env.json"}
-    assert {*content.artifact.files} == {"metrics.jsonl", "images/positives.png"}
+    assert {*content.artifact.texts} == {
+        "result.json",
+        "config.gin",
+        "operative.gin",
+        "env.json",
+        "metrics.jsonl",
+    }
+    assert {*content.artifact.files} == {"images/positives.png"}
+    assert content.artifact.texts["metrics.jsonl"] == (folder / "metrics.jsonl").read_text()
     assert json.loads(content.artifact.texts["result.json"]) == record
     gaps = [late - early for early, late in zip(content.times, content.times[1:], strict=False)]
     assert gaps == pytest.approx([2 / 3, 2 / 3], abs=2e-3), "seconds of training lie between two epochs"
@@ -61,9 +69,9 @@ def test_nothing_tells_of_the_folders_of_who_ran_it(tmp_path: Path, root: str) -
     record = within(changed(record, config={**record.config, **path}), "identity", config=path)
     write_record(folder / "result.json", record.data)
     began = json.loads((folder / "env.json").read_text())
-    began["identity"]["config"] = path
     began["provenance"] = {"command": command}
-    (folder / "env.json").write_text(json.dumps(began))
+    folder = folder.rename(tmp_path / str(record))
+    RunDirectory(folder).write_beginning(record.data.identity, began["seed"], began["provenance"])
     content = read_run(folder)
     told = json.dumps(asdict(content))
     assert not [word for word in ("somebody", "some body", "/home", "Users") if word in told]

@@ -78,3 +78,10 @@ def test_the_last_words_of_failed_trials_are_cut() -> None:
 def test_cutting_again_changes_nothing(text: str) -> None:
     once = without_folders({"config": {"a": text}})
     assert without_folders(once) == once
+
+
+def test_a_quote_without_its_end_takes_no_time() -> None:
+    """Sixty backslashes after one took longer than anybody lives."""
+    for text in ("'" + "\\" * 9000, "\"'" + r"\a" * 4000):
+        assert anonymous(changed(RECORD, config={"Images.path": text}).data).config["Images.path"] == text
+    assert without_folders({"path": r"'C:\me\x\'"}) == {"path": "'x'"}

@@ -18,6 +18,7 @@ from support.small_records import NLL, bits, changed, small_record, write
 from lpa3bench.errors import DataError
 from lpa3bench.records import Record, find_records, pack, read_record, read_records, write_record
 from lpa3bench.records import record_files as files
+from lpa3bench.records.limits import DEEPEST
 from lpa3bench.records.record_files import parse_record, record_text
 from lpa3bench.records.schema import PackedBits, RecordData, digest_of
 from lpa3bench.runtime.paths import shipped
@@ -124,6 +125,23 @@ def test_what_the_curve_must_have(tmp_path: Path) -> None:
     assert refused(tmp_path, metrics={"accuracy": later}) == (
         "contradicts itself: it selects by accuracy, which the run did not compute"
     )
+
+
+@pytest.mark.parametrize("number", [1e101, -1.7e308])
+def test_no_number_is_too_large_for_a_mean(number: float, tmp_path: Path) -> None:
+    """Such numbers would overflow in whatever is made of several runs."""
+    scored = small_record(bits(5), kind=NLL, metric="nll", last=number)
+    assert (
+        said_of(record_text(scored.data), tmp_path)
+        == "contradicts itself: test/nll is a number beyond 1e+100"
+    )
+    slow = small_record(bits(5), seconds=abs(number))
+    assert "seconds is a number beyond 1e+100" in said_of(record_text(slow.data), tmp_path)
+    later = msgspec.structs.replace(
+        RECORD.data.metrics["accuracy"], scores={"last": number}, computed="later"
+    )
+    metrics = {**RECORD.data.metrics, "mine": later}
+    assert "last is a number beyond 1e+100" in refused(tmp_path, metrics=metrics)
 
 
 def test_what_classes_and_bits_must_agree_in(tmp_path: Path) -> None:
@@ -264,7 +282,7 @@ def test_depths_are_refused_before_anybody_falls_in(tmp_path: Path) -> None:
     for name in ("labels", "details", "config", "curve"):
         deep = json.dumps({**PLAIN, name: "@"}).replace('"@"', f'{{"x": {"[" * 100_000}{"]" * 100_000}}}')
         assert said_of(deep, tmp_path).startswith("is no ")
-    for depth in (files.DEEPEST, 600):
+    for depth in (DEEPEST, 600):
         deep = TEXT.replace(hole, f'"kind":{"[" * depth}{"]" * depth}')
         assert said_of(deep, tmp_path) == "contradicts itself: labels or details are nested more than 20 deep"
 
@@ -308,6 +326,9 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
         read_record(tmp_path / "nowhere.json")
     with pytest.raises(DataError, match=r"cannot be read \(Is a directory\)"):
         read_record(tmp_path)
+    loop = tmp_path / "a-s0.json"
+    loop.symlink_to(loop.name)
+    assert [*find_records([tmp_path])] == [loop]
 
 
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 from pathlib import Path
 
 import pytest
@@ -101,3 +102,13 @@ def test_what_cannot_be_a_file_is_told_with_its_cure(tmp_path: Path, name: str, 
     with pytest.raises(RunFailed, match=cure):
         write_text(tmp_path / name, "text")
     assert (tmp_path / "folder" / "inside").is_dir()
+
+
+def test_no_control_sign_gets_into_a_text_file(tmp_path: Path) -> None:
+    named = "PES\x1b[2J \x9b \u202eSEP \ud800\n\tnext"
+    write_text(tmp_path / "board.md", named)
+    assert (tmp_path / "board.md").read_text(encoding="utf-8") == "PES?[2J ? ?SEP ?\n\tnext"
+    write_text(tmp_path / "board.json", json.dumps({"name": named}, ensure_ascii=False))
+    text = (tmp_path / "board.json").read_text(encoding="utf-8")
+    assert text.isprintable()
+    assert json.loads(text) == {"name": named}

@@ -33,6 +33,12 @@ def by_counting(differences: list[float]) -> float:
 
 
 # -------------------------------------------------------------------------------------- what n allows
+@pytest.mark.parametrize(("differences", "smallest"), [([0.1, 0.2, 0.0], "0.5"), ([0.1, 0.0, 0.0], "1")])
+def test_pairs_that_do_not_differ_are_named(differences: list[float], smallest: str) -> None:
+    why = paired_test(differences).why
+    assert why == f"not testable: so few of 3 pairs differ that they allow no p below {smallest}"
+
+
 def test_a_claim_is_refused_at_three_pairs() -> None:
     """All three seeds better, by a lot: of 8 sign flips 2 are as far out, and no three seeds do more."""
     test = paired_test([0.20, 0.21, 0.22])
@@ -178,6 +184,16 @@ def test_what_six_pairs_claim_alone_four_comparisons_refuse() -> None:
     family = judged([six] * 4)
     assert {(test.verdict, test.p, test.p_holm) for test in family} == {("not testable", 0.03125, None)}
     assert family[0].why == ("not testable: 6 pairs allow no p below 0.031, too high among 4 comparisons")
+
+
+def test_a_p_that_correction_takes_back_is_told_with_its_interval() -> None:
+    """Eight of nine pairs better, 20/512: alone the interval leaves zero out, and that p stands beside it."""
+    one, _ = judged([paired_test([0.1] * 8 + [-0.1]), paired_test([0.1, -0.1] * 5)])
+    assert one.low is not None
+    assert one.low > 0
+    assert one.why == (
+        "no difference shown: p = 0.039, 0.078 after Holm's correction over 2 comparisons, 9 pairs"
+    )
 
 
 # ----------------------------------------------------------------------------------------- Tarone's step

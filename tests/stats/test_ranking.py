@@ -122,3 +122,14 @@ def test_ranks_know_no_order_of_columns(columns: list[list[int]], draw: random.R
     assert one.mean_ranks == pytest.approx(other.mean_ranks)
     assert sum(one.mean_ranks) == pytest.approx(6)
     assert [pair.p_holm for pair in one.pairs] == pytest.approx([pair.p_holm for pair in other.pairs])
+
+
+def test_differences_of_counts_that_tie_share_their_rank() -> None:
+    """Of 717 images 1, −2, 2, 4, −4, 7 and 7: ranks 1, 2.5, 2.5, 4.5, 4.5, 6.5, 6.5 have the exact p 36/128.
+
+    If scores were rounded first, it would be 32/128."""
+    a, b = (700, 699, 650, 644, 640, 600, 611), (699, 701, 648, 640, 644, 593, 604)
+    table = {row: {str(k): right / 717 for k, right in enumerate(of)} for row, of in (("a", a), ("b", b))}
+    found = ranks(table)
+    assert found
+    assert [pair.p for pair in found.pairs] == [36 / 128]

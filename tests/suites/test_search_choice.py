@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -162,9 +163,9 @@ def test_a_search_that_was_enlarged_counts_whole_though_it_chose_the_same(tmp_pa
     ("change", "says"),
     [
         ({"trials": 4}, "3 were tried, and trials is 4"),
-        ({"runs": None}, "runs is missing or no list"),
+        ({"runs": None}, "Expected `array`, got `null` - at `$.runs`"),
         ({"values": {}}, "the values are not those of the ranges"),
-        ({"schema_version": 9}, "schema_version is 9, not 1"),
+        ({"schema_version": 9}, "Invalid enum value 9 - at `$.schema_version`"),
     ],
 )
 def test_what_tells_of_no_search_is_refused(tmp_path: Path, change: dict[str, Any], says: str) -> None:
@@ -176,7 +177,7 @@ def test_what_tells_of_no_search_is_refused(tmp_path: Path, change: dict[str, An
     searches.write_search(path, data)
     assert searches.read_search(path).runs == ("r",)
     path.write_text(json.dumps({"schema_version": 1, **data, **change}))
-    with pytest.raises(DataError, match=says):
+    with pytest.raises(DataError, match=re.escape(says)):
         searches.find_searches([tmp_path])
     path.write_text("{")
     with pytest.raises(DataError, match="is no JSON"):

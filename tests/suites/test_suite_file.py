@@ -75,6 +75,16 @@ def test_what_is_no_cell(text: str, says: str) -> None:
     assert says in str(caught.value)
 
 
+def test_a_cell_of_a_foreign_file_is_refused_unread(tmp_path: Path) -> None:
+    secret = tmp_path / "passwd"
+    secret.write_text("hunter2")
+    with pytest.raises(
+        ConfigError, match="passwd is refused, because its name does not end in .gin"
+    ) as caught:
+        parse_cell(str(secret), HERE)
+    assert "hunter2" not in str(caught.value)
+
+
 def test_the_words_of_a_cell_are_a_command_line() -> None:
     cell = SuiteCell(("a", "b c"), "low", ("X.a=1", "X.b = 'x'"))
     assert cell.words == ("a", "b c", "--setting", "low", "-p", "X.a=1", "-p", "X.b = 'x'")

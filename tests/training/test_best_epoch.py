@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from support.small_runs import begin
 
+from lpa3bench.errors import DamagedWarning
+from lpa3bench.records.schema import RunIdentity
 from lpa3bench.records.summary import selected_epoch
-from lpa3bench.testing import Bystander
-from lpa3bench.training.best_epoch import save_best, selected_predictions
+from lpa3bench.runtime.state import load_state, save_state
+from lpa3bench.testing import Bystander, assert_same
+from lpa3bench.training.best_epoch import load_best, save_best, selected_predictions
 from lpa3bench.training.predictions import Predictions
+from lpa3bench.training.saved_forms import whose
+
+OWN, OTHER = (
+    RunIdentity(config={"run.epochs": epochs}, data="d", labels=None, limit=None, numerics=1, plugins={})
+    for epochs in ("3", "5")
+)
+OWNER: dict[str, Any] = {"identity": OWN, "seed": 7}
 
 
 def best_so_far(scores: list[float | None], *, higher_is_better: bool) -> list[int | None]:
@@ -52,24 +64,61 @@ def test_weights_and_predictions_are_of_one_epoch(tmp_path: Path, predicted: dic
     task = Bystander()
     env = begin(task)
     path = tmp_path / "best.pt"
-    save_best(path, env, task, 2, predicted)
-    kept = selected_predictions(path, 2, predicted)
+    save_best(path, env, task, 2, predicted, **OWNER)
+    kept = selected_predictions(path, 2, predicted, **OWNER)
     assert kept.keys() == {"val", "test"}
     for split, one in kept.items():
         assert torch.equal(one.probs, predicted[split].probs)
         assert torch.equal(one.labels, predicted[split].labels)
     state = torch.load(path, weights_only=True)
-    assert state.keys() == {"epoch", "models", "task", "probs"}
+    assert state.keys() == {"epoch", "models", "task", "probs", "identity", "seed"}
+    assert_same(load_best(path, **OWNER), state)
 
 
-def test_another_epochs_file_a_torn_one_and_none_give_nothing(
+def test_of_another_epoch_or_of_none_it_says_nothing(
     tmp_path: Path, predicted: dict[str, Predictions]
 ) -> None:
-    """The record is made all the same."""
     task, path = Bystander(), tmp_path / "best.pt"
-    assert selected_predictions(path, 2, predicted) == {}
-    save_best(path, begin(task), task, 2, predicted)
-    assert selected_predictions(path, None, predicted) == {}
-    assert selected_predictions(path, 1, predicted) == {}
-    path.write_bytes(path.read_bytes()[:100])
-    assert selected_predictions(path, 2, predicted) == {}
+    save_best(path, begin(task), task, 2, predicted, **OWNER)
+    assert selected_predictions(path, None, predicted, **OWNER) == {}
+    assert selected_predictions(path, 1, predicted, **OWNER) == {}
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (lambda path: path.unlink(), "is gone"),
+        (lambda path: path.write_bytes(path.read_bytes()[:100]), "damaged .it is torn, or no archive"),
+        (flip, "damaged .its digest is not that of what it holds"),
+        (lambda path: save_state(path, {"epoch": 2}), "damaged .Object missing required field `models`"),
+        (lambda path: save_state(path, {**load_state(path), "epoch": "2"}), "damaged .Expected `int`"),
+        (lambda path: save_state(path, {**load_state(path), "seed": 8}), "is of another run .seed: 8 → 7"),
+        (
+            lambda path: save_state(path, {**load_state(path), **whose(OTHER, 7)}),
+            "is of another run .run.epochs: 5 → 3",
+        ),
+        (
+            lambda path: save_state(path, {**load_state(path), "probs": {"test": torch.rand(5, 3)}}),
+            "damaged .its predictions are of other images",
+        ),
+        (
+            lambda path: save_state(path, {**load_state(path), "probs": {"test": [1]}}),
+            "damaged .its predictions",
+        ),
+    ],
+)
+def test_what_cannot_be_believed_is_told_and_the_record_is_made_without_it(
+    tmp_path: Path, predicted: dict[str, Predictions], spoil: Callable[[Path], None], says: str
+) -> None:
+    task, path = Bystander(), tmp_path / "best.pt"
+    save_best(path, begin(task), task, 2, predicted, **OWNER)
+    spoil(path)
+    told = rf"best\.pt: {says}.*; predictions\.npz says nothing of the selected epoch"
+    with pytest.warns(DamagedWarning, match=told):
+        assert selected_predictions(path, 2, predicted, **OWNER) == {}

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from lpa3bench import config
-from lpa3bench.errors import RunFailed
+from lpa3bench.errors import DamagedWarning, RunFailed, UsageError
 from lpa3bench.plugin import registry
+from lpa3bench.runtime.state import load_state, save_state
 from lpa3bench.training.earlier_runs import explain, left_behind
 from lpa3bench.training.identity import identity_as_json
 from lpa3bench.training.job import Job, plan
@@ -115,3 +116,65 @@ def test_what_goes_on_is_the_run_that_was_begun(job: MakeJob, edited: bool) -> N
     with pytest.raises(RunFailed, match=said):
         run(job("Supervised.lr = 0.5"))
     run(job("Supervised.lr = 0.5", fresh=True))
+
+
+def test_what_only_served_a_measurement_is_not_taken_for_a_result(job: MakeJob) -> None:
+    aid = run(job(purpose="aid"))
+    assert (aid.record and aid.record.no_result) == "a run that only served a measurement"
+    assert RunDirectory(aid.folder).beginning().purpose == "aid"
+    assert run(job(purpose="aid")).already_done
+    with pytest.raises(UsageError, match="only served a measurement, which is no result; --fresh runs it"):
+        run(job())
+    assert "refused as a result" in explain(job())[0]
+    result = run(job(fresh=True))
+    assert (result.folder, result.already_done) == (aid.folder, False)
+    assert run(job(purpose="aid")).already_done, "a result serves as an aid too"
+
+
+def test_a_record_that_was_edited_or_is_broken_is_no_finished_run(job: MakeJob) -> None:
+    folder = RunDirectory(run(job()).folder)
+    whole = folder.result.read_text()
+    score = '"last":'
+    edited = whole.replace(score, '"last":0.9216,"before":', 1)
+    for text in (edited, "{}", "", "[]", whole[:-40], whole.replace('"seed": 0', '"seed": 1')):
+        assert text != whole
+        folder.result.write_text(text)
+        for ask in (lambda: run(job()), lambda: explain(job())):
+            with pytest.raises(RunFailed, match=r"result\.json: .*; start over with --fresh$") as caught:
+                ask()
+            assert caught.value.kind == "damaged"
+    other = run(job(seed=1))
+    assert other.record is not None
+    folder.result.write_text((other.folder / "result.json").read_text())
+    with pytest.raises(RunFailed, match="is the record of another run"):
+        run(job())
+    folder.env.write_text("{")  # then its identity and seed are known from the job alone
+    assert not run(job(fresh=True)).already_done
+    assert folder.record() is not None
+
+
+def test_a_stranger_among_the_checkpoints_is_not_taken_up(job: MakeJob) -> None:
+    mine, other = interrupted(job()), interrupted(job(seed=1))
+    for path in other.checkpoints.paths():
+        (mine.path / path.name).write_bytes(path.read_bytes())
+    with pytest.raises(RunFailed, match=r"has a checkpoint of another run \(seed: 1 → 0\); start over with"):
+        run(job())
+
+
+def test_what_would_be_taken_up_is_the_newest_that_is_whole(job: MakeJob) -> None:
+    left = interrupted(job())
+    before, newest = left.checkpoints.paths()
+    newest.write_bytes(newest.read_bytes()[:-1])
+    with pytest.warns(DamagedWarning, match=f"{newest.name}: damaged"):
+        assert explain(job()) == [f"{left.path}: begun, goes on from {before.name}"]
+
+
+def test_a_state_of_another_form_is_one_line(job: MakeJob) -> None:
+    left = interrupted(job())
+    for path in left.checkpoints.paths():
+        state = load_state(path)
+        state["task"] = {"optimiser": 3}
+        save_state(path, state)
+    said = r"its checkpoint does not fit what its config builds \(.*\); start over with --fresh"
+    with pytest.raises(RunFailed, match=said):
+        run(job())

@@ -13,10 +13,9 @@ import torch
 
 from lpa3bench import config
 from lpa3bench.data.sampler import Batch, Sampler
-from lpa3bench.errors import ConfigError, PluginError, RunFailed, Stopped, UsageError
+from lpa3bench.errors import ConfigError, DamagedWarning, PluginError, RunFailed, Stopped
 from lpa3bench.plugin import registry
 from lpa3bench.testing import assert_same
-from lpa3bench.training.earlier_runs import explain
 from lpa3bench.training.job import Job, plan
 from lpa3bench.training.loop import Outcome, run
 from lpa3bench.training.run_directory import RunDirectory
@@ -233,20 +232,6 @@ def test_the_operative_config_runs_again_as_the_same_run(tmp_path: Path) -> None
     assert again.folder.path == first.folder
 
 
-def test_what_only_served_a_measurement_is_not_taken_for_a_result(tmp_path: Path) -> None:
-    text = TASKS["Supervised"]
-    aid = run(job(tmp_path, text, limit=8, purpose="aid"))
-    assert (aid.record and aid.record.no_result) == "a run that only served a measurement"
-    assert RunDirectory(aid.folder).beginning().purpose == "aid"
-    assert run(job(tmp_path, text, limit=8, purpose="aid")).already_done
-    with pytest.raises(UsageError, match="only served a measurement, which is no result; --fresh runs it"):
-        run(job(tmp_path, text, limit=8))
-    assert "refused as a result" in explain(job(tmp_path, text, limit=8))[0]
-    result = run(job(tmp_path, text, limit=8, fresh=True))
-    assert (result.folder, result.already_done) == (aid.folder, False)
-    assert run(job(tmp_path, text, limit=8, purpose="aid")).already_done, "a result serves as an aid too"
-
-
 def test_a_holdout_selects_the_epoch(tmp_path: Path) -> None:
     text = TASKS["PES"] + "Synthetic.val = 0\n".replace("val", "seed")
     outcome = run(job(tmp_path, text, "Synthetic.val = 0", "run.holdout = 16"))
@@ -278,7 +263,8 @@ def test_a_torn_checkpoint_gives_way_to_the_one_before(tmp_path: Path) -> None:
         run(torn, [KillAfter(2)])
     last = plan(torn).folder.checkpoints.paths()[-1]
     last.write_bytes(last.read_bytes()[:1000])
-    resumed = run(torn)
+    with pytest.warns(DamagedWarning, match=r"-00002\.pt: damaged .*; checkpoint-00001\.pt is used instead"):
+        resumed = run(torn)
     assert written(resumed)["resumed_from"] == [1]
     assert_same(last_state(undisturbed), last_state(resumed))
 

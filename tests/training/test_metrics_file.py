@@ -1,4 +1,4 @@
-"""metrics.jsonl: whole rows, safe at once, cut back to the checkpoint."""
+"""metrics.jsonl: whole rows, safe at once, those of the checkpoint."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lpa3bench.errors import RunFailed
-from lpa3bench.training.metrics_file import JsonLines, cut_back
+from lpa3bench.errors import DataError, RunFailed
+from lpa3bench.training.metrics_file import JsonLines, metrics_text, read_rows, restore
 from lpa3bench.training.sinks import RunInfo
 
 
@@ -68,26 +68,71 @@ def test_a_full_disk_is_one_clear_line(tmp_path: Path) -> None:
     sink.close()
 
 
-@given(rows=st.integers(0, 6), done=st.integers(0, 8), torn=st.sampled_from([b"", b'{"ep', b'{"epoch": 6}']))
-def test_cutting_back_keeps_the_epochs_of_the_checkpoint(
-    tmp_path_factory: pytest.TempPathFactory, rows: int, done: int, torn: bytes
+@settings(max_examples=40)
+@given(
+    rows=st.integers(0, 6),
+    done=st.integers(0, 8),
+    tail=st.sampled_from([b"", b'{"ep', b'{"epoch": 6}']),
+    flipped=st.integers(-1, 60),
+)
+def test_going_on_the_file_holds_the_epochs_of_the_checkpoint(
+    tmp_path_factory: pytest.TempPathFactory, rows: int, done: int, tail: bytes, flipped: int
 ) -> None:
+    """Whatever came after it, or was lost, torn or damaged since."""
     path = tmp_path_factory.mktemp("run") / "metrics.jsonl"
-    lines = [b'{"epoch": %d}\n' % epoch for epoch in range(rows)]
-    path.write_bytes(b"".join(lines) + torn)
-    kept = cut_back(path, done)
-    assert kept == min(rows, done)
-    assert path.read_bytes() == b"".join(lines[:kept])
+    lines = [b'{"epoch": %d, "loss": 0.%d5}\n' % (epoch, epoch) for epoch in range(8)]
+    content = bytearray(b"".join(lines[:rows]) + tail)
+    if 0 <= flipped < len(content):
+        content[flipped] ^= 4
+    path.write_bytes(content)
+    restore(path, CURVE[:done])
+    assert path.read_bytes() == b"".join(lines[:done])
     assert [*path.parent.iterdir()] == [path]
 
 
-def test_nothing_to_cut_leaves_the_file_alone(tmp_path: Path) -> None:
+CURVE = [{"epoch": epoch, "loss": float(f"0.{epoch}5"), "seconds": 1.5} for epoch in range(8)]
+
+
+def test_what_is_as_it_should_be_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
-    path.write_bytes(b"{}\n{}\n")
-    before = path.stat().st_ino
-    assert cut_back(path, 2) == 2
+    written(path, [{"epoch": 0, "loss": float("nan")}, {"epoch": 1, "loss": 0.1 + 0.2}])
+    before, content = path.stat().st_ino, path.read_text()
+    curve = [
+        {"epoch": 0, "loss": float("nan"), "seconds": 1.0}, {"epoch": 1, "loss": 0.1 + 0.2, "seconds": 2.0}
+    ]  # fmt: skip
+    restore(path, curve)
     assert path.stat().st_ino == before
+    assert metrics_text(curve) == content
 
 
-def test_no_file_has_no_rows(tmp_path: Path) -> None:
-    assert cut_back(tmp_path / "metrics.jsonl", 3) == 0
+def test_where_no_epoch_is_done_there_need_be_no_file(tmp_path: Path) -> None:
+    restore(tmp_path / "metrics.jsonl", [])
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_rows_of_a_run_under_way(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    assert read_rows(path) == []
+    path.write_text('{"epoch": 0}\n{"epoch": 1, "loss": null}\n{"epo')
+    assert read_rows(path) == [{"epoch": 0}, {"epoch": 1, "loss": None}]
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("[" * 100_000, "damaged"),
+        ('{"epoch": ' + "[" * 100_000, "damaged"),
+        ("[]", "damaged .Expected `object`, got `array`"),
+        ("{}", "damaged .line 2 is not that of epoch 1"),
+        ('{"epoch": 2}', "damaged .line 2 is not that of epoch 1"),
+        ('{"epoch": 1, "loss": 1e999}', "damaged .Number out of range"),
+        ('{"epoch": 1, "loss": NaN}', "damaged .JSON is malformed"),
+        (r'{"epoch": 1, "a": "\ud800"}', "damaged .Input data was truncated"),
+    ],
+)
+def test_what_is_no_row_is_named(tmp_path: Path, line: str, says: str) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"epoch": 0}\n' + line + "\n")
+    with pytest.raises(DataError, match=rf"metrics\.jsonl: {says}") as caught:
+        read_rows(path)
+    assert len(str(caught.value)) < 500

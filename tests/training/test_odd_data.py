@@ -47,6 +47,11 @@ class Unofficial(TinySet):
         return "a.bin: another MD5"
 
 
+class Incomplete(TinySet):
+    def warnings(self, root: Path) -> tuple[str, ...]:
+        return ("2 files are passed over", "1 of 9 test images are training images")
+
+
 def warnings(root: Path, dataset: TinySet, labels: FromFile | None = None) -> tuple[str, ...]:
     experiment = Experiment(task=Bystander(), dataset=dataset, labels=labels, backbone=TinyNet, epochs=1)
     return prepare(experiment, root=root, seed=0, device=torch.device("cpu")).warnings
@@ -76,6 +81,13 @@ def test_a_run_says_so_at_its_start_and_its_record_does(
 def test_the_official_data_are_not_worth_a_word(tmp_path: Path) -> None:
     assert warnings(tmp_path, TinySet()) == ()
     assert warnings(tmp_path, Unofficial()) == ("the data are not the official Tiny (a.bin: another MD5)",)
+
+
+def test_what_a_data_set_warns_of_starts_with_its_name(tmp_path: Path) -> None:
+    assert warnings(tmp_path, Incomplete()) == (
+        "Tiny: 2 files are passed over",
+        "Tiny: 1 of 9 test images are training images",
+    )
 
 
 @pytest.mark.parametrize(("wrong", "odd"), [(0, False), (COUNT // 2, False), (2 * COUNT // 3, True)])

@@ -6,9 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from support.small_records import finish
+from support.small_records import bits, finish, small_record
 
-from lpa3bench.errors import InUse, RunFailed
+from lpa3bench.errors import DataError, InUse, RunFailed
+from lpa3bench.records import write_record
 from lpa3bench.records.schema import RunIdentity
 from lpa3bench.training.identity import identity_as_json
 from lpa3bench.training.run_directory import RunDirectory
@@ -52,13 +53,64 @@ def test_what_a_run_wrote_at_its_start_is_read_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "[]", "{}", '{"identity": {}, "seed": 3, "provenance": {}}', '{"identity": null, "seed": 3}',
-     '{"identity": {"engine": "x"}, "seed": 3, "provenance": {}}'],
+     '{"identity": {"engine": "x"}, "seed": 3, "provenance": {}}',
+     '{"identity": {"x": ' + "[" * 100_000, '{"identity": {}, "seed": 1e999, "provenance": {}}',
+     '{"identity": {}, "seed": 1' + "0" * 400 + ', "provenance": {}}',
+     '{"identity": {"config": "\\ud800"}, "seed": 3, "provenance": {}}'],
 )  # fmt: skip
 def test_a_damaged_start_is_told_in_one_line(tmp_path: Path, text: str) -> None:
     (tmp_path / "env.json").write_text(text)
     with pytest.raises(RunFailed, match="env.json: damaged") as caught:
         RunDirectory(tmp_path).beginning()
     assert "\n" not in str(caught.value)
+
+
+def test_a_start_that_was_edited_is_damaged(tmp_path: Path) -> None:
+    folder = RunDirectory(tmp_path)
+    (tmp_path / "operative.gin").write_text("run.epochs = 3\n")
+    made = RunIdentity(config={}, data="d", labels=None, limit=None, numerics=1, plugins={})
+    folder.write_beginning(made, 3, {"command": ("run", "µ"), "threads": 1})
+    began, text = folder.beginning(), folder.env.read_text()
+    assert (began.identity, began.seed, began.provenance["command"]) == (made, 3, ["run", "µ"])
+    assert len(began.operative) == 64
+    for old, new in (
+        ('"seed": 3', '"seed": 4'),
+        ('"threads": 1', '"threads": 9'),
+        ('"data": "d"', '"data": "e"'),
+    ):
+        assert text.count(old) == 1
+        folder.env.write_text(text.replace(old, new))
+        with pytest.raises(RunFailed, match="damaged .its digest is not that of what it holds"):
+            folder.beginning()
+
+
+def test_a_record_of_another_run_is_not_believed(tmp_path: Path) -> None:
+    """Of another seed, of another cell, or the whole directory under another run's name."""
+    mine, other, elsewhere = (
+        small_record(bits(5)),
+        small_record(bits(6), seed=1),
+        small_record(bits(5), identity="1"),
+    )
+    folder = RunDirectory(tmp_path / str(mine))
+    folder.path.mkdir()
+    folder.write_beginning(mine.data.identity, mine.seed, {})
+    write_record(folder.result, mine.data)
+    assert folder.finished() is not None
+    for strange in (other, elsewhere):
+        write_record(folder.result, strange.data)
+        assert not folder.is_finished()
+        own = f"{strange.identity}-s{strange.seed}"
+        said = rf"result\.json: is the record of another run \({own}\) than env\.json"
+        with pytest.raises(DataError, match=said):
+            folder.finished()
+        with pytest.raises(RunFailed, match=said + r".*; start over with --fresh") as caught:
+            folder.record()
+        assert caught.value.kind == "damaged"
+    write_record(folder.result, mine.data)
+    renamed = RunDirectory(folder.path.rename(tmp_path / str(other)))
+    with pytest.raises(DataError, match=r"is the record of another run .* than its directory \(.*-s1\)"):
+        renamed.finished()
+    assert RunDirectory(renamed.path.rename(tmp_path / "the best one")).finished() is not None
 
 
 def test_the_record_is_the_mark_of_a_finished_run(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from lpa3bench.api import Metric
 from lpa3bench.errors import PluginError
+from lpa3bench.records.limits import DEEPEST
 from lpa3bench.records.summary import MetricKind
 from lpa3bench.training.predictions import Predictions
 from lpa3bench.training.scoring import begun_with, details, kinds, number, scores
@@ -42,7 +43,7 @@ class Says(Metric):
 
 @pytest.mark.parametrize(
     ("value", "expected"),
-    [(0.5, 0.5), (1, 1.0), (None, None), (math.nan, None), (-math.inf, None)],
+    [(0.5, 0.5), (1, 1.0), (None, None), (math.nan, None), (-math.inf, None), (1e101, None), (10**400, None)],
 )
 def test_a_number_that_json_has_no_word_for_is_undefined(value: Any, expected: float | None) -> None:
     found = number(Says(value), PREDICTED)
@@ -85,10 +86,15 @@ def test_details_are_kept_where_there_are_any() -> None:
     assert details([Says(None, [1, "a"])], PREDICTED) == {"says": [1, "a"]}
 
 
-@pytest.mark.parametrize("detail", [torch.zeros(2), {"a": math.nan}, {1, 2}])
+@pytest.mark.parametrize("detail", [torch.zeros(2), {"a": math.nan}, {1, 2}, "\ud800"])
 def test_a_detail_that_no_record_can_hold_is_refused(detail: Any) -> None:
     with pytest.raises(PluginError, match="Says.detail: must be plain numbers"):
         details([Says(0.5, detail)], PREDICTED)
+    deep: Any = [0.5]
+    for _ in range(DEEPEST):
+        deep = [deep]
+    with pytest.raises(PluginError, match=f"Says.detail: must not be nested more than {DEEPEST - 1} deep"):
+        details([Says(0.5, deep)], PREDICTED)
 
 
 def test_a_run_that_goes_on_keeps_the_metrics_that_it_began_with() -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
-from lpa3bench.errors import UsageError
+from lpa3bench.errors import UsageError, plain
 from lpa3bench.runtime.files import Writer, write_all
 
 LINE_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -80,9 +80,11 @@ def save(figure: Figure, out: Path, beside: Mapping[Path, Writer] = {}) -> list[
         The files, the two of the figure last.
 
     Raises:
-        UsageError: the folder is not there.
+        UsageError: the folder is not there, or it is no file's name.
         RunFailed: a file cannot be written.
     """
+    if not out.name:
+        raise UsageError(f"--out {out}: is no file's name")
     stem = out.with_suffix("") if out.suffix in (".svg", ".png") else out
     if not stem.parent.is_dir():
         raise UsageError(f"--out {out}: there is no folder {stem.parent}")
@@ -111,4 +113,4 @@ def _number_clips(svg: Path) -> None:
     def numbered(found: re.Match[str]) -> str:
         return f"{found[1]}clip{numbers.setdefault(found[2], len(numbers) + 1)}"
 
-    svg.write_text(CLIP_NAME.sub(numbered, svg.read_text(encoding="utf-8")), encoding="utf-8")
+    svg.write_text(plain(CLIP_NAME.sub(numbered, svg.read_text(encoding="utf-8"))), encoding="utf-8")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from matplotlib.axes import Axes
 from lpa3bench.boards.measures import chosen_measure
 from lpa3bench.errors import DataError
 from lpa3bench.records import Record
+from lpa3bench.records.config_text import value_of
 from lpa3bench.report.figures.drawing import GREY_INK, LINE_COLOURS, canvas, caption, save, styled
 from lpa3bench.report.figures.series import AUGMENTER_NAMES, grouped, panel_key, titles, values_in_force
 from lpa3bench.report.numbers import scale_of
@@ -108,15 +108,15 @@ def _key(record: Record, parameter: str) -> str | None:
     for name, text in values_in_force(record).items():
         if name == parameter or name.endswith(f"/{parameter}"):
             try:
-                float(ast.literal_eval(text))
-            except (TypeError, ValueError, SyntaxError):
+                float(value_of(text))
+            except (TypeError, ValueError, OverflowError):
                 return None
             return name
     return None
 
 
 def _value(record: Record, parameter: str) -> float:
-    return float(ast.literal_eval(values_in_force(record)[_key(record, parameter) or parameter]))
+    return float(value_of(values_in_force(record)[_key(record, parameter) or parameter]))
 
 
 def _others(record: Record, parameter: str) -> tuple[tuple[str, str], ...]:

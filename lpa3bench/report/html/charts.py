@@ -16,6 +16,8 @@ PLOT_WIDTH, PLOT_HEIGHT = 430, 230
 """Of the plot, in the pixels of its own coordinates."""
 AT_FIRST = 6
 """Lines that a chart shows when the page opens; the legend switches the others on."""
+DRAWN_AS_ZERO = 1e-100
+"""Numbers no larger than this are drawn as zero."""
 SETTLED = 0.2
 """The vertical axis leaves out what is worse than every line after this share of its training."""
 BAND_POINTS = 20
@@ -107,7 +109,9 @@ def _vertical(curves: Sequence[MeanCurve], measure: Measure) -> Scale:
     settled = [scale * value for curve in curves for value in curve.mean[int(len(curve.mean) * SETTLED) :]]
     low, high = (min(settled), max(values)) if measure.higher_is_better else (min(values), max(settled))
     least, most = 0.0 if min(values) >= 0 else -math.inf, 100.0 if share else math.inf
-    whole = 100.0 if share else max(abs(low), abs(high)) or 1.0
+    whole = 100.0 if share else max(abs(low), abs(high))
+    if whole < DRAWN_AS_ZERO:
+        whole = 1.0
     if high - low < whole / 1000:
         low, high = max(least, low - whole / 200), min(most, high + whole / 200)
     marks, _ = round_values(low, high)

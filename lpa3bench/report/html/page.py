@@ -30,7 +30,7 @@ from lpa3bench.report.numbers import (
     unit_text,
 )
 from lpa3bench.report.table_building import board_measure, result_tables
-from lpa3bench.report.table_text import question_answers, replication_text
+from lpa3bench.report.table_text import question_answers, question_summary, replication_text
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -53,7 +53,10 @@ def board_page(board: Board) -> str:
         .render(
             board=board,
             tables=tables,
-            asked=[(question, [*question_answers(board, question, own)]) for question in board.questions],
+            asked=[
+                (question, question_summary(board, question), [*question_answers(board, question, own)])
+                for question in board.questions
+            ],
             charts=charts(board),
             drawn=drawn_measure(board),
             known=_known(board),

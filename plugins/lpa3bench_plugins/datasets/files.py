@@ -16,15 +16,20 @@ from lpa3bench.types import Presence
 
 
 def missing_files(name: str, file: str, root: Path) -> DataError:
-    """The error for a file of the data set `name` that is not in the data folder `root`."""
-    return DataError(f"{name}: {file} is not in {root}; get it with: {_command(name, root)}")
+    """The error for a file of the data set that is not in the data folder `root`.
+
+    Args:
+        name: as `data get` takes it: the data set's name, and -p options after it.
+    """
+    return DataError(
+        f"{name.partition(' ')[0]}: {file} is not in {root}; get it with: {_command(name, root)}"
+    )
 
 
 def damaged(name: str, path: Path, root: Path, fault: str) -> DataError:
     """The error for a file that is there but not what it should be."""
-    return DataError(
-        f"{name}: {path} is damaged ({fault}); delete it and get it again: {_command(name, root)}"
-    )
+    told = f"{name.partition(' ')[0]}: {path} is damaged ({fault})"
+    return DataError(f"{told}; delete it and get it again: {_command(name, root)}")
 
 
 def whole(name: str, path: Path, root: Path, *, at_least: int) -> Path:

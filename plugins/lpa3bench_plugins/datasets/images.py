@@ -38,11 +38,14 @@ class Images(Dataset):
     tiff webp) and its order: classes and images by their names. Or an `.npz` with MedMNIST's keys
     (`train_images`, `train_labels`, `val_…`, `test_…`).
 
-    Links are followed, but no folder is read twice. Of each image the largest square in the middle is
-    resized to `size`. Transparency is dropped, and a camera's note on how to turn the picture (EXIF) is not
-    heeded. All images are decoded before training, so that one that cannot be read stops the run at once.
-    The bytes are kept in `.cache` beside the runs, and made anew when a file's name, size or time has
-    changed. Nothing is written to the folder of the images.
+    Links are followed, but no folder is read twice. Hidden files are passed over, and so are folders that a
+    system puts among the images, as `@eaDir` with its thumbnails. A run says so where it passes over files of
+    other kinds, or what looks like another split, and where images of val or test are training images.
+
+    Of each image the largest square in the middle is resized to `size`. Transparency is dropped, and a
+    camera's note on how to turn the picture (EXIF) is not heeded. All images are decoded before training, so
+    that one that cannot be read stops the run at once. The bytes are kept in `.cache` beside the runs, and
+    made anew when a file's name, size or time has changed. Nothing is written to the folder of the images.
 
     Before the images are loaded, mean and deviation are 0.5, and where there are none, there are two classes:
     enough to check a config or to try it dry.
@@ -81,6 +84,7 @@ class Images(Dataset):
             self._middle if mean is None else mean, self._middle if std is None else std, channels
         )
         self._measured: _Measured | None = None
+        self._warnings: tuple[str, ...] = ()
 
     @property
     def spec(self) -> DatasetSpec:
@@ -118,10 +122,16 @@ class Images(Dataset):
             name = _digest(str(self._path.absolute()), str(self.size), str(self.channels))[:16]
             decoded = in_cache(cache, f"images-{name}", key, chunks, shape, train)
         self._measured = _Measured(source.num_classes, source.class_names, decoded.mean, decoded.std)
-        parts = zip(source.labels.items(), torch.split(decoded.images, counts), strict=True)
+        parts = dict(zip(source.labels, torch.split(decoded.images, counts), strict=True))
+        self._warnings = source.passed_over + tuple(_trained_on(parts))
         return {
-            split: Split(images, torch.tensor(labels), source.ids(split)) for (split, labels), images in parts
+            split: Split(parts[split], torch.tensor(labels), source.ids(split))
+            for split, labels in source.labels.items()
         }
+
+    def warnings(self, root: Path) -> tuple[str, ...]:
+        """What was passed over, and how many images of other splits are training images."""
+        return self._warnings
 
     def present(self, root: Path) -> Presence:
         try:
@@ -146,6 +156,23 @@ class Images(Dataset):
     @property
     def _middle(self) -> tuple[float, ...]:
         return (MIDDLE,) * self.channels
+
+
+def _trained_on(splits: dict[str, torch.Tensor]) -> Iterator[str]:
+    """A line for each split beside "train" with images that are training images too.
+
+    Args:
+        splits: uint8 [N, C, S, S] each.
+    """
+    seen = {split: [_content(image) for image in images] for split, images in splits.items()}
+    trained = set(seen.pop("train"))
+    for split, images in seen.items():
+        if shared := sum(image in trained for image in images):
+            yield f"{shared} of {len(images)} {split} images have the pixels of training images"
+
+
+def _content(image: torch.Tensor) -> bytes:
+    return hashlib.blake2b(image.numpy().tobytes(), digest_size=16).digest()
 
 
 def _digest(*parts: str) -> str:

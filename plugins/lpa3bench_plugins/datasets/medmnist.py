@@ -79,6 +79,7 @@ class MedMNIST(Dataset):
         self.std = (0.5,) * self.channels if std is None else tuple(std)
         check_normalisation(self.mean, self.std, self.channels)
         self._suffix = "" if size == 28 else f"_{size}"
+        self._asked_for = self.name if size == 28 else f"{self.name} -p {self.name}.size={size}"
 
     @property
     def spec(self) -> DatasetSpec:
@@ -98,18 +99,18 @@ class MedMNIST(Dataset):
     def load(self, root: Path, *, cache: Path | None = None) -> dict[str, Split]:
         path = self._path(root)
         if not path.is_file():
-            raise missing_files(self.name, path.name, root)
+            raise missing_files(self._asked_for, path.name, root)
         try:
             return {split: self._split(path, split) for split in self.info["n_samples"]}
         except (OSError, ValueError) as error:
-            raise damaged(self.name, path, root, " ".join(str(error).split())) from error
+            raise damaged(self._asked_for, path, root, " ".join(str(error).split())) from error
 
     def present(self, root: Path) -> Presence:
         return presence_of_files(self._found(root), dict(self.info["n_samples"]))
 
     def verify(self, root: Path) -> dict[str, int]:
         """Check the MD5 of the file against the official one, and count."""
-        check_md5(self.name, self._path(root), root, self.info[f"MD5{self._suffix}"])
+        check_md5(self._asked_for, self._path(root), root, self.info[f"MD5{self._suffix}"])
         return super().verify(root)
 
     def unofficial(self, root: Path) -> str | None:
@@ -128,9 +129,9 @@ class MedMNIST(Dataset):
             )
 
     def _found(self, root: Path) -> Iterator[Path]:
-        path = whole(self.name, self._path(root), root, at_least=1)
+        path = whole(self._asked_for, self._path(root), root, at_least=1)
         if not zipfile.is_zipfile(path):  # its table of contents stands at the end
-            raise damaged(self.name, path, root, "it is no whole .npz file")
+            raise damaged(self._asked_for, path, root, "it is no whole .npz file")
         yield path
 
     def _path(self, root: Path) -> Path:

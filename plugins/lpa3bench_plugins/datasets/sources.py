@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import stat
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -22,8 +23,16 @@ from lpa3bench.errors import DataError
 
 SPLITS = ("train", "val", "test")
 OPTIONAL = "val"
+_SPLITS = "train, val and test"
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 """Those that torchvision's ImageFolder reads."""
+NO_IMAGES = (".txt", ".md", ".csv", ".json", ".xml", ".html", ".db", ".ini")
+"""Notes, and what systems leave: not worth a word where images lie."""
+SYSTEMS = (
+    *("@eaDir", "#recycle", "#snapshot", "@Recycle", "@Recently-Snapshot", "@SynoResource"),
+    *("__MACOSX", "$RECYCLE.BIN", "System Volume Information", "lost+found"),
+)
+"""Folders that a NAS, macOS, Windows or a file system puts among others: thumbnails, what was deleted."""
 
 
 class Picture(NamedTuple):
@@ -44,6 +53,8 @@ class Source(ABC):
     """By split, "val" only where there is one."""
     stamp: tuple[str, ...]
     """Changes when the images do: names, sizes and times of modification of the files."""
+    passed_over: tuple[str, ...] = ()
+    """What looks like a part of it and is not, a line each."""
 
     @abstractmethod
     def pictures(self, split: str) -> list[Picture]:
@@ -84,7 +95,8 @@ class Folder(Source):
     """`<split>/<class>/…/<image>`, as torchvision's ImageFolder reads a split.
 
     Classes are numbered in the order of their names. Images lie in the folder of their class or anywhere
-    below it; hidden files and folders, and files of other kinds, are passed over.
+    below it. Hidden files, notes, and the folders of `SYSTEMS` are passed over; so are other files, and
+    folders beside the splits that look like one, but they are told.
     """
 
     def __init__(self, path: Path) -> None:
@@ -104,15 +116,16 @@ class Folder(Source):
         self._path = path
         self.num_classes = len(classes)
         self.class_names = tuple(classes)
-        self.labels, stamp = {}, []
+        self.labels, stamp, told = {}, [], _other_splits(path, list(folders), classes)
         self._files: dict[str, list[Path]] = {}
         for split in folders:
-            of_split = _Classes()
+            of_split = _Classes(path / split)
             files = [of_split.images(path / split / name) for name in classes]
             self._files[split] = [file for of_class in files for file in of_class]
             self.labels[split] = [label for label, of_class in enumerate(files) for _ in of_class]
             stamp += [_stamp(file, path) for file in self._files[split]]
-        self.stamp = tuple(stamp)
+            told += of_split.told(split)
+        self.stamp, self.passed_over = tuple(stamp), tuple(told)
 
     def pictures(self, split: str) -> list[Picture]:
         return [Picture(str(file), partial(Image.open, file)) for file in self._files[split]]
@@ -140,10 +153,28 @@ def _class_folders(path: Path) -> list[str]:
         return sorted(place.name for place in places if place.is_dir())
 
 
+def _other_splits(path: Path, splits: list[str], classes: list[str]) -> list[str]:
+    """A line for each folder beside the splits that holds classes as they do."""
+    with _reading():
+        return [
+            f"the folder {place.name!r} has folders of classes and is passed over; splits are {_SPLITS}"
+            for place in sorted(path.iterdir())
+            if not _hidden(place.name)
+            and place.is_dir()
+            and any((place / name).is_dir() for name in classes)
+            and not any(place.samefile(path / split) for split in splits)
+        ]
+
+
 class _Classes:
     """The images of each class of a split. Links are followed, and no folder is read twice."""
 
-    def __init__(self) -> None:
+    def __init__(self, split: Path) -> None:
+        self._others: Counter[str] = Counter()
+        """Files of other kinds, by how their names end."""
+        with _reading():
+            self._loose = sum(_worth_a_word(entry.name) and not entry.is_dir() for entry in os.scandir(split))
+        """Files that are of no class."""
         self._read: dict[tuple[int, int], tuple[str, Path]] = {}
         """Of each folder that was read, by device and inode: its class and its path."""
 
@@ -161,11 +192,21 @@ class _Classes:
                         continue
                     if entry.is_dir():
                         (linked if entry.is_symlink() else real).append(Path(entry))
-                    elif entry.name.lower().endswith(EXTENSIONS):
+                    elif _is_image(entry.name):
                         found.append(Path(entry))
+                    elif _worth_a_word(entry.name):
+                        self._others[_ending(entry.name)] += 1
         if not found:
             raise _wrong(folder, f"the class has no image ({' '.join(EXTENSIONS)})")
         return sorted(found)
+
+    def told(self, split: str) -> Iterator[str]:
+        """What was passed over."""
+        if self._others:
+            kinds = ", ".join(f"{count} {ending}" for ending, count in sorted(self._others.items()))
+            yield f"{split} files of other kinds are passed over ({kinds}); read are {' '.join(EXTENSIONS)}"
+        if self._loose:
+            yield f"{split} files in no folder of a class are passed over ({self._loose})"
 
     def _again(self, folder: Path, name: str) -> bool:
         """Whether it was read before, for this class."""
@@ -177,7 +218,22 @@ class _Classes:
 
 
 def _hidden(name: str) -> bool:
-    return name.startswith(".")
+    return name.startswith(".") or name in SYSTEMS
+
+
+def _is_image(name: str) -> bool:
+    return name.lower().endswith(EXTENSIONS)
+
+
+def _worth_a_word(name: str) -> bool:
+    """Of a file that is passed over."""
+    return not _hidden(name) and not name.lower().endswith(NO_IMAGES)
+
+
+def _ending(name: str) -> str:
+    """Of a file, such as ".gif"."""
+    ending = Path(name).suffix.lower()
+    return ending if ending[1:].isascii() and ending[1:].isalnum() else "without an ending"
 
 
 def _stamp(file: Path, root: Path) -> str:
@@ -219,6 +275,12 @@ class Archive(Source):
                 raise _wrong(path, f"{split}_labels has {found.max()}, and no training image has that label")
         self.labels = {split: found.tolist() for split, found in labels.items()}
         self.stamp = (_stamp(path, path.parent),)
+        read = {f"{split}_{what}" for split in splits for what in ("images", "labels")}
+        self.passed_over = tuple(
+            f"{key!r} is passed over; splits are {_SPLITS}, each of images and labels"
+            for key in sorted(keys)
+            if key.endswith(("_images", "_labels")) and key not in read
+        )
 
     def pictures(self, split: str) -> list[Picture]:
         key = f"{split}_images"

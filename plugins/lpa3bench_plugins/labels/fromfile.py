@@ -128,7 +128,7 @@ def _csv(path: Path, key: str | None) -> Any:
 
 
 def _txt(path: Path, key: str | None) -> Any:
-    return np.array([float(word) for word in path.read_text(encoding="utf-8").split()])
+    return np.array([float(word) for word in path.read_text(encoding="utf-8-sig").split()])
 
 
 def _is_number(text: str) -> bool:

@@ -85,7 +85,7 @@ def _folds(root: Path) -> Tensor:
 
 
 def _lines(path: Path) -> list[str]:
-    return [line for line in path.read_text(encoding="ascii").splitlines() if line.strip()]
+    return [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
 
 
 def _damaged(path: Path, fault: str) -> DataError:

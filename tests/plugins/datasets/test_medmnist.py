@@ -107,7 +107,7 @@ def test_a_missing_file(tmp_path: Path) -> None:
         medmnist.BloodMNIST(size=128).load(tmp_path)
     assert str(caught.value) == (
         f"BloodMNIST: bloodmnist_128.npz is not in {tmp_path}; "
-        f"get it with: lpa3bench data get BloodMNIST --data {tmp_path}"
+        f"get it with: lpa3bench data get BloodMNIST -p BloodMNIST.size=128 --data {tmp_path}"
     )
 
 

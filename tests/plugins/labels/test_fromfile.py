@@ -56,6 +56,12 @@ def test_every_format_reads_alike(tmp_path: Path, name: str, key: str | None) ->
     assert made.info["file"] == name
 
 
+@pytest.mark.parametrize(("name", "text"), [("b.txt", "0 1 2 2 1 0"), ("b.csv", "0\n1\n2\n2\n1\n0\n")])
+def test_a_byte_order_mark_is_read_over(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text, encoding="utf-8-sig")
+    assert read(tmp_path / name).given.tolist() == [0, 1, 2, 2, 1, 0]
+
+
 def test_unsigned_bytes_are_classes(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", CLEAN.numpy().astype(np.uint8))
     assert read(tmp_path / "a.npy").info["realised_rate"] == 0

@@ -85,10 +85,13 @@ def calls(task: Task, epochs: int, **given: Any) -> dict[str, set[tuple[tuple[Ca
     """Of each phase the calls of a step, counted; and under "pools" the pools named."""
     env = begin(task, epochs=epochs, view=Identity(), positives=Identity(), **given)
     found: dict[str, set[Any]] = {}
+    announced = {phase.name: phase.first_epoch for phase in task.phases(epochs)}
     for epoch in range(epochs):
         env.clock.epoch = epoch
         task.begin_epoch(epoch)
         for step in task.batches(epoch):
+            assert announced[step.phase] <= epoch <= step.time < epoch + 1
+            assert all(0 <= batch.pass_no <= epoch for batch in step.batches)
             views = Watched(env, step)
             task.update(step, views)
             env.clock.step += 1

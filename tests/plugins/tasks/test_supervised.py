@@ -103,8 +103,15 @@ def test_a_pass_is_over_all_images_the_last_smaller_batch_too() -> None:
         assert [len(batch.index) for batch in batches] == [20, 20, 8]
         assert {batch.pass_no for batch in batches} == {epoch}
         assert torch.cat([batch.index for batch in batches]).sort().values.tolist() == [*range(COUNT)]
-    (phase,) = task.phases(3)
-    assert phase.steps_per_epoch == 3
+    assert task.phases(3) == (("train", 0, 3),)
+
+
+def test_the_prediction_is_the_soft_max() -> None:
+    task = Supervised()
+    env = begin(task)
+    x = env.images(torch.arange(6))
+    with env.evaluating():
+        torch.testing.assert_close(task.predict(x), env.models["net"](x).logits.softmax(1))
 
 
 def test_images_without_a_label_are_never_trained_on() -> None:

@@ -95,6 +95,8 @@ def test_both_files_whatever_suffix_was_given(tmp_path: Path, name: str) -> None
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--out .*: there is no folder"):
         draw(tmp_path / "nowhere" / "a")
+    with pytest.raises(UsageError, match=r"--out \.: is no file's name"):
+        draw(Path())
 
 
 def _luminance(colour: str) -> float:
