@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import PIL
 
@@ -13,6 +13,9 @@ from lpa3bench.api import Dataset, DatasetSpec, Presence, Split, WeakView
 from lpa3bench.errors import DataError
 from lpa3bench_plugins.datasets.files import check_normalisation
 from lpa3bench_plugins.datasets.sources import find_source, glance
+
+if TYPE_CHECKING:
+    import torch
 
 FORMAT = "1"
 """Changes when other bytes are made of the same images, so that what lies in a cache is made anew."""
