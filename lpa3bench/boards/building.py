@@ -92,12 +92,16 @@ def detail(record: Record) -> dict[str, Any]:
         "per_class": [*data.per_class.shares],
         "classes": [*data.per_class.names],
         "data_sha256": record.data_hash,
-        **{name: msgspec.to_builtins(getattr(data, name)) for name in DETAILS},
+        **{name: _plain(getattr(data, name)) for name in DETAILS},
         "numerics": record.numerics,
         "plugins": dict(data.identity.plugins),
         "flags": [*data.flags],
         "resumed": len(data.resumed_from),
     }
+
+
+def _plain(part: msgspec.Struct | dict[str, Any]) -> Any:
+    return part if isinstance(part, dict) else msgspec.to_builtins(part)  # runs may share the same dict
 
 
 def _file_name(record: Record) -> str:

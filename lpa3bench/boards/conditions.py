@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -60,6 +60,17 @@ class Condition:
             yield from (parsed(record.config[key]) for key in names)
             if not names:
                 yield NONE
+
+
+def all_that_conditions_see(record: Record) -> Hashable:
+    """Records of which it is equal meet the same conditions."""
+    return (
+        *(getattr(record.cell, name) for name in CELL_FIELDS),
+        record.numerics,
+        record.identity,
+        tuple(record.slots.items()),
+        tuple(record.config.items()),
+    )
 
 
 @dataclass(frozen=True)

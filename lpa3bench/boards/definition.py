@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -114,6 +114,8 @@ class Definition:
     """The row of the task alone, trained for what a method costs: every method is compared with it."""
     current: Callable[[str], str] = str
     """What a parameter is called now: so the conditions are written, and so records are read."""
+    places: dict[Hashable, list[tuple[str, str]]] = field(default_factory=dict, repr=False, compare=False)
+    """The cells whose conditions are met, by all that conditions see of a record; see `placing.places`."""
 
     @property
     def path(self) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from lpa3bench.boards.definition import Definition
@@ -12,8 +13,8 @@ from lpa3bench.boards.results import results_of
 from lpa3bench.errors import UsageError
 from lpa3bench.records import Record, find_records, searches
 from lpa3bench.records.private_paths import search_without_folders
-from lpa3bench.records.record_files import anonymous, record_text
 from lpa3bench.records.searches import Searched
+from lpa3bench.records.slim import file_text
 from lpa3bench.runtime.files import Writer, text_writer
 
 
@@ -27,9 +28,9 @@ class Intake:
     @property
     def files(self) -> dict[Path, Writer]:
         """What writes them, by path."""
-        texts = {record.path: record_text(record.data) for record in self.records}
-        texts |= {found.path: searches.search_text(found.data) for found in self.searches}
-        return {path: text_writer(text) for path, text in texts.items()}
+        files = {record.path: partial(_write, record) for record in self.records}
+        texts = {found.path: searches.search_text(found.data) for found in self.searches}
+        return files | {path: text_writer(text) for path, text in texts.items()}
 
 
 def intake(
@@ -57,7 +58,7 @@ def intake(
     results = results_of(definition)
     paths = {results / record.file_name: record for record in records}
     paths |= {results / REPLICATIONS / record.replication_name: record for record in replications}
-    kept = [replace(record, path=path, data=anonymous(record.data)) for path, record in paths.items()]
+    kept = [replace(record, path=path) for path, record in paths.items()]
     behind = {
         found.path.name: Searched(
             search_without_folders(found.data), results / searches.SEARCH_FOLDER / found.path.name
@@ -66,6 +67,10 @@ def intake(
         if (found := searched.get(str(record)))
     }
     return Intake(kept, [*behind.values()])
+
+
+def _write(record: Record, path: Path) -> None:
+    text_writer(file_text(record))(path)  # made when it is its turn: together they would fill the memory
 
 
 def drop_others(definition: Definition, kept: Collection[Path]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from lpa3bench.boards.conditions import unscoped
+from lpa3bench.boards.conditions import all_that_conditions_see, unscoped
 from lpa3bench.boards.definition import Definition
 from lpa3bench.errors import DataError
 from lpa3bench.records import Record
@@ -27,12 +27,21 @@ DIFFERENCES_SHOWN = 4
 
 def places(definition: Definition, record: Record) -> list[Place]:
     """The planned cells whose conditions the record meets; more than one is a mistake in `board.toml`."""
+    seen = all_that_conditions_see(record)
+    if (known := definition.places.get(seen)) is None:
+        known = definition.places[seen] = _places(definition, record)
+    return known
+
+
+def _places(definition: Definition, record: Record) -> list[Place]:
     if not definition.conditions.fit(record):
         return []
+    rows = {row.key for row in definition.rows if definition.of_row[row.key].fit(record)}
+    columns = {column.key for column in definition.columns if definition.of_column[column.key].fit(record)}
     return [
         (row.key, column.key)
         for row, column in definition.planned()
-        if definition.of_row[row.key].fit(record) and definition.of_column[column.key].fit(record)
+        if row.key in rows and column.key in columns
     ]
 
 
@@ -84,7 +93,7 @@ def contradiction(one: Record, other: Record) -> str | None:
         for rule in sorted(ours.keys() & theirs.keys()):
             if ours[rule] != theirs[rule]:
                 return f"metrics.{name}.{rule} is {ours[rule]} in one and {theirs[rule]} in the other"
-    if one.correct != other.correct:
+    if one.data.correct != other.data.correct and one.correct != other.correct:
         return "they have different test images right"
     return None
 

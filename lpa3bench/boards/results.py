@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lpa3bench.boards.definition import Definition
@@ -20,8 +20,8 @@ from lpa3bench.boards.placing import (
 )
 from lpa3bench.errors import DataError
 from lpa3bench.records import Record, find_records, read_record, searches
-from lpa3bench.records.record_files import anonymous
 from lpa3bench.records.searches import Refuse, raised
+from lpa3bench.records.slim import Slimmer
 
 
 @dataclass
@@ -67,10 +67,10 @@ def stored(definition: Definition, refuse: Refuse = raised) -> list[Record]:
     if definition.records_of and not results.parent.is_dir():
         raise DataError(f"{definition.path}: records_of: there is no board {results.parent}")
     folders = [folder for folder in (results, results / REPLICATIONS) if folder.is_dir()]
-    records = []
+    records, slim = [], Slimmer()
     for path in find_records(folders):
         try:
-            records.append(_called_rightly(read_record(path, definition.current)))
+            records.append(slim(_called_rightly(read_record(path, definition.current))))
         except DataError as error:
             refuse(error)
     return [record for record in records if not definition.records_of or places(definition, record)]
@@ -84,10 +84,35 @@ def _called_rightly(record: Record) -> Record:
     return record
 
 
-def results(
-    offered: Iterable[Path], current: Callable[[str], str] = str, refuse: Refuse = lambda error: None
-) -> list[Record]:
-    """The results among the records in these places; what is damaged or no result is left out.
+@dataclass
+class Offered:
+    """The records in some places, each read once, as a board would keep it: a condition on a path must hold
+    before and after."""
+
+    records: dict[Path, Record] = field(default_factory=dict)
+    damaged: dict[Path, str] = field(default_factory=dict)
+    """Why they cannot be read."""
+    current: Callable[[str], str] = str
+    """What a parameter is called now."""
+    _slim: Slimmer = field(default_factory=Slimmer, repr=False)
+
+    def read(self, paths: Iterable[Path]) -> None:
+        """Read these, or read them again."""
+        for path in paths:
+            try:
+                self.records[path] = self._slim.offered(read_record(path, self.current))
+            except DataError as error:
+                self.records.pop(path, None)
+                self.damaged[path] = error.reason
+
+    @property
+    def results(self) -> list[Record]:
+        """What is no result is left out."""
+        return [record for record in self.records.values() if record.is_result]
+
+
+def offered(places: Iterable[Path], current: Callable[[str], str] = str) -> Offered:
+    """The records in these places: in records, run directories, or folders of them, see `find_records`.
 
     Args:
         current: what a parameter is called now.
@@ -96,42 +121,32 @@ def results(
     Raises:
         DataError: a place does not exist.
     """
-    found = []
-    for path in find_records(offered):
-        try:
-            found.append(_offered(path, current))
-        except DataError as error:
-            refuse(error)
-    return [record for record in found if record.is_result]
+    found = Offered(current=current)
+    found.read(find_records(places))
+    return found
 
 
 def sort(
     definition: Definition,
     there: Sequence[Record],
-    offered: Iterable[Path],
+    offered: Offered,
     doubt: Callable[[Record], str | None] = lambda record: None,
 ) -> Sorted:
-    """Decide on every record that is found in these places; nothing is written.
+    """Decide on every record that is offered; nothing is written.
 
     A cell takes records of one experiment: that of the records which it has, else that of all those offered
     for it, and none where these are of several.
 
     Args:
         there: records that the board has.
-        offered: records, run directories, or folders of them, as `find_records` takes them.
         doubt: what else tells that a record is wrong, in a few words; it is asked of those that have a place.
 
     Raises:
-        DataError: a place does not exist, or a record that the board has belongs there no more.
+        DataError: a record that the board has belongs there no more.
     """
-    result = Sorted()
+    result = Sorted(refused=[*offered.damaged.items()])
     fitting: dict[Place, list[Record]] = defaultdict(list)
-    for path in find_records(offered):
-        try:
-            record = _offered(path, definition.current)
-        except DataError as error:
-            result.refused.append((path, error.reason))
-            continue
+    for path, record in offered.records.items():
         if not record.is_evidence:
             result.aids.append(path)
             continue
@@ -154,16 +169,6 @@ def sort(
     for place, records in fitting.items():
         _choose(have[place], records, result)
     return result
-
-
-def _offered(path: Path, current: Callable[[str], str]) -> Record:
-    """A record as it would be kept: a condition on a path must hold before and after.
-
-    Raises:
-        DataError: as `read_record`.
-    """
-    record = read_record(path, current)
-    return replace(record, data=anonymous(record.data))
 
 
 def _choose(have: Sequence[Record], offered: Sequence[Record], result: Sorted) -> None:

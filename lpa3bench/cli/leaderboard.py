@@ -13,7 +13,7 @@ from lpa3bench.errors import BenchError, ConfigError, DataError
 
 if TYPE_CHECKING:
     from lpa3bench.boards.definition import Definition
-    from lpa3bench.boards.results import Sorted
+    from lpa3bench.boards.results import Offered, Sorted
     from lpa3bench.plugin.registry import Registry
     from lpa3bench.records import Record
 
@@ -134,13 +134,14 @@ def _take(
         refuse_others: records that the board's own conditions turn away are refused.
     """
     from lpa3bench.boards.left_out import left_out
-    from lpa3bench.boards.results import Sorted, stored
+    from lpa3bench.boards.results import Sorted, offered
     from lpa3bench.cli.boardnames import check_names
+    from lpa3bench.plugin.renames import current_names
 
-    definition, text = _definition(folder, places, registry, draft=draft, fresh=fresh)
+    offers = offered(places, current_names(registry)) if places else None
     damaged: list[DataError] = []
-    there = [] if fresh else stored(definition, damaged.append)
-    found = _sorted(definition, there, places, registry) if places else Sorted()
+    definition, text, there = _definition(folder, offers, registry, damaged, draft=draft, fresh=fresh)
+    found = _sorted(definition, there, offers, registry) if offers else Sorted()
     if refuse_others and not any(vars(found).values()):
         raise DataError(f"{', '.join(map(str, places))}: there is no record")
     check_names(definition, registry, [*there, *found.readable])
@@ -158,42 +159,53 @@ def _take(
 
 
 def _definition(
-    folder: Path, places: tuple[Path, ...], registry: Registry, *, draft: bool, fresh: bool
-) -> tuple[Definition, str | None]:
-    """What the board shows; and the text of a draft that says so, where its `board.toml` is one to be."""
+    folder: Path,
+    offers: Offered | None,
+    registry: Registry,
+    damaged: list[DataError],
+    *,
+    draft: bool,
+    fresh: bool,
+) -> tuple[Definition, str | None, list[Record]]:
+    """What the board shows; the text of a draft that says so, where its `board.toml` is one to be; and the
+    records that it has and keeps.
+
+    Args:
+        damaged: takes those that cannot be read.
+    """
     from lpa3bench.boards.definition import BOARD_TOML, load_definition, parse_definition
     from lpa3bench.boards.draft_text import is_unedited
     from lpa3bench.boards.drafts import draft as drafted
-    from lpa3bench.boards.results import results, stored
+    from lpa3bench.boards.results import stored
     from lpa3bench.boards.toml_text import TomlText
     from lpa3bench.plugin.renames import current_names
 
     current, path = current_names(registry), folder / BOARD_TOML
     old = None if draft else load_definition(folder, current)
-    if old is not None and not (places and is_unedited(old.source.text)):
-        return old, None
-    kept = [] if fresh or old is None else stored(old, lambda error: None)  # it is named when it is built
-    refused: list[DataError] = []
-    records = [*kept, *results(places, current, refused.append)]
-    for error in () if records else refused:
-        click.echo(f"refused {error}", err=True)
+    there = [] if fresh or old is None else stored(old, damaged.append)
+    if old is not None and not (offers and is_unedited(old.source.text)):
+        return old, None, there
+    records = [*there, *(offers.results if offers else ())]
+    if offers and not records:
+        for place, reason in offers.damaged.items():
+            click.echo(f"refused {place}: {reason}", err=True)
     text = drafted(records, folder.resolve().name)
-    same = old is not None and text == old.source.text
-    return parse_definition(TomlText(path, text), current), None if same else text
+    new = parse_definition(TomlText(path, text), current)
+    if old is None and not fresh:
+        there = stored(new, damaged.append)
+    return new, None if old is not None and text == old.source.text else text, there
 
 
-def _sorted(
-    board: Definition, there: Sequence[Record], places: tuple[Path, ...], registry: Registry
-) -> Sorted:
-    """What becomes of the records there, once they have the board's metrics; what their predictions
-    contradict is refused."""
+def _sorted(board: Definition, there: Sequence[Record], offers: Offered, registry: Registry) -> Sorted:
+    """What becomes of the records that are offered, once they have the board's metrics; what their
+    predictions contradict is refused."""
     from lpa3bench.boards.results import sort
     from lpa3bench.cli.storedmetrics import StoredMetrics
-    from lpa3bench.records import find_records
 
     metrics = StoredMetrics(registry)
-    metrics.add([*find_records(places)], (board.metric, *board.also))
-    return sort(board, there, places, metrics.doubt)
+    paths = [*offers.records, *offers.damaged]
+    offers.read(metrics.add(paths, (board.metric, *board.also), offers.records))
+    return sort(board, there, offers, metrics.doubt)
 
 
 def _write(

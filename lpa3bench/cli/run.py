@@ -38,7 +38,10 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="One step of every phase on made-up images; writes nothing.")
 @click.option("--explain", is_flag=True, help="Say why earlier runs are taken up or not; runs nothing.")
 @click.option(
-    "--limit", type=click.IntRange(1), metavar="N", help="Train on N images only; the record is no result."
+    "--limit",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Train on N images only, and score on no more; the record is no result.",
 )
 @click.option(
     "--purpose",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,14 +41,19 @@ class StoredMetrics:
                 return metric
         return None
 
-    def add(self, paths: Sequence[Path], measures: Iterable[str]) -> int:
+    def add(
+        self, paths: Sequence[Path], measures: Iterable[str], known: Mapping[Path, Record] | None = None
+    ) -> list[Path]:
         """Compute what finished runs lack of these measures, and write it into their records.
 
         Only where predictions lie beside the record; a note on stderr says for how many. A record that cannot
         be read, or that its predictions contradict, is left to whoever takes it.
 
+        Args:
+            known: those that were read, by path; the others are.
+
         Returns:
-            How many records have more than they had.
+            Which records have more than they had.
 
         Raises:
             UsageError: a plugin is missing that was copied with one of the runs.
@@ -56,12 +61,17 @@ class StoredMetrics:
         from lpa3bench.boards.measures import is_cost, metric_of
 
         names = dict.fromkeys(metric_of(key) for key in measures if not is_cost(key))
-        done = [path for path in paths if _predictions(path) and self._add(path, [*names], paths)]
+        whole = {path for path, record in (known or {}).items() if names.keys() <= record.metrics.keys()}
+        done = [
+            path
+            for path in paths
+            if path not in whole and _predictions(path) and self._add(path, [*names], paths)
+        ]
         if done:
             word = "record" if len(done) == 1 else "records"
             told = f"{', '.join(names)} computed from stored predictions"
             click.echo(f"{len(done)} {word}: {told}", err=True)
-        return len(done)
+        return done
 
     def _add(self, path: Path, names: Sequence[str], paths: Sequence[Path]) -> bool:
         from lpa3bench.records import read_record, write_record

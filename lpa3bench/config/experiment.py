@@ -45,10 +45,12 @@ class Experiment:
     resize: int | None = None
     """Side to which images are resized by nearest neighbour, batch by batch, in training and in scoring."""
     metrics: tuple[Metric, ...] = field(default_factory=default_metrics)
-    """What predictions are scored by, after every epoch and on each split that is scored. They change no
-    number of a run, so they are no part of what defines it."""
+    """What predictions are scored by, after each epoch that is scored and on each split that is. They change
+    no number of a run, so they are no part of what defines it."""
     select: str = "accuracy"
     """The name of the one among them that an epoch is selected by on the validation split."""
+    score_every: int = 1
+    """Epochs from one scoring to the next; the last epoch is scored in any case."""
     holdout: int = 0
     """Training images set apart for validation, with the given labels."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -67,6 +69,8 @@ class Experiment:
             raise ValueError(f"holdout: must be >= 0, not {self.holdout}")
         if self.resize is not None and self.resize < 1:
             raise ValueError(f"resize: must be >= 1, not {self.resize}")
+        if self.score_every < 1:
+            raise ValueError(f"score_every: must be >= 1, not {self.score_every}")
         self._check_metrics()
         if self.precision not in ("auto", "float32", "bfloat16"):
             raise ValueError(f"precision: must be auto, float32 or bfloat16, not {self.precision!r}")

@@ -25,6 +25,33 @@ def unpack(packed: PackedBits) -> list[bool]:
     Raises:
         ValueError: it is no such text, or holds another number of bits.
     """
+    return [*map(bool, flags(packed))]
+
+
+def flags(packed: PackedBits) -> bytes:
+    """The same as a byte an image, 0 or 1.
+
+    Raises:
+        ValueError: as `unpack`.
+    """
+    digits = format(_integer(packed), f"0{packed.n}b")
+    return digits.encode().translate(_FLAG_OF_DIGIT)
+
+
+def count(packed: PackedBits) -> int:
+    """How many images are right.
+
+    Raises:
+        ValueError: as `unpack`.
+    """
+    return _integer(packed).bit_count()
+
+
+_FLAG_OF_DIGIT = bytes.maketrans(b"01", b"\x00\x01")
+
+
+def _integer(packed: PackedBits) -> int:
+    """The bits as one number, the first in the highest place."""
     size = -(-packed.n // 8)
     try:
         unzip = zlib.decompressobj()
@@ -33,4 +60,4 @@ def unpack(packed: PackedBits) -> list[bool]:
         raise ValueError(f"correct: its bits cannot be unpacked ({error})") from error
     if len(octets) != size or not unzip.eof:
         raise ValueError(f"correct: holds no {packed.n} bits")
-    return [bool(octets[i // 8] >> (7 - i % 8) & 1) for i in range(packed.n)]
+    return int.from_bytes(octets) >> -packed.n % 8

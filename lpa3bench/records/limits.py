@@ -14,6 +14,9 @@ LONGEST_MESSAGE = 240
 LARGEST_NUMBER = 1e100
 """Of a score, a log or a time: means, squares and products of such numbers are floats as well."""
 
+_PLAIN = {str, int, float, bool, type(None)}
+"""What most of a file consists of, and is not to be asked at length."""
+
 
 def countable(value: Any) -> TypeGuard[float]:
     """Whether it is a number that can be reckoned with: finite, and not larger than `LARGEST_NUMBER`."""
@@ -35,7 +38,7 @@ def first_uncountable(numbers: Iterable[Mapping[str, Any]]) -> str | None:
 
 def too_deep(part: Any, left: int = DEEPEST) -> bool:
     """Whether lists and objects are nested more than so many levels deep."""
-    if not isinstance(part, Mapping | Sequence) or isinstance(part, str):
+    if type(part) in _PLAIN or not isinstance(part, Mapping | Sequence) or isinstance(part, str):
         return False
     parts = part.values() if isinstance(part, Mapping) else part
     return not left or any(too_deep(one, left - 1) for one in parts)

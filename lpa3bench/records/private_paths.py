@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -37,10 +38,15 @@ def text_without_folders(text: str) -> str:
 
 def _shortened(part: Any) -> Any:
     if isinstance(part, str):
-        return _last_name(_of_quoted(part))
+        return _of_value(part)
     if isinstance(part, Mapping):
         return {name: _shortened(value) for name, value in part.items()}
     return [_shortened(item) for item in part] if isinstance(part, list | tuple) else part
+
+
+@lru_cache(4096)  # most of what records say, thousands of them do
+def _of_value(text: str) -> str:
+    return _last_name(_of_quoted(text))
 
 
 def _of_quoted(text: str) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from lpa3bench.records.bits import unpack
+from lpa3bench.records.bits import count, unpack
+from lpa3bench.records.curve import Curve, EpochValues
 from lpa3bench.records.schema import CellOfRun, MetricOfRun, Purpose, RecordData
 
 NO_RESULT = {"score": "stored weights scored on other data", "aid": "a run that only served a measurement"}
@@ -25,6 +26,8 @@ class Record:
     """The file that it was read from."""
     current: Callable[[str], str] = str
     """What a parameter is called now: whoever compares records and boards by names gives it."""
+    packed: bytes | None = None
+    """The text of the whole of it, compressed, where `data` holds a part and it is yet to be written."""
 
     @property
     def cell(self) -> CellOfRun:
@@ -57,9 +60,9 @@ class Record:
         return f"{self}.{where}.json"
 
     @cached_property
-    def config(self) -> dict[str, str]:
+    def config(self) -> Mapping[str, str]:
         """Every value that was in force, by name: `{"PES.lambda_u": "75.0", "positives/LPA3.margin": …}`."""
-        return {self.current(name): text for name, text in self.data.config.items()}
+        return _renamed(tuple(self.data.config.items()), self.current)
 
     @property
     def changed(self) -> list[str]:
@@ -74,6 +77,11 @@ class Record:
     @property
     def curve(self) -> Sequence[Mapping[str, Any]]:
         return self.data.curve
+
+    def column(self, name: str) -> EpochValues:
+        """A number of every epoch, such as "passes" or "test/accuracy"; None where there is none."""
+        curve = self.curve
+        return curve.column(name) if isinstance(curve, Curve) else [row.get(name) for row in curve]
 
     @property
     def metrics(self) -> Mapping[str, MetricOfRun]:
@@ -151,10 +159,15 @@ class Record:
             where.precision,
         )
 
-    @cached_property
+    @property
     def correct(self) -> list[bool]:
         """Which test images were right at the last epoch."""
         return unpack(self.data.correct)
+
+    @property
+    def right(self) -> int:
+        """How many of them were."""
+        return count(self.data.correct)
 
     def score(self, measure: str) -> float | None:
         """A number of the test split, `<metric>.<rule>`; None where it is undefined or not recorded."""
@@ -164,3 +177,8 @@ class Record:
 
     def __str__(self) -> str:
         return f"{self.name}-{self.identity}-s{self.seed}"
+
+
+@lru_cache(1024)  # runs of one experiment share it
+def _renamed(config: tuple[tuple[str, str], ...], current: Callable[[str], str]) -> Mapping[str, str]:
+    return {current(name): text for name, text in config}

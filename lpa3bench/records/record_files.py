@@ -6,18 +6,17 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from os.path import realpath
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from lpa3bench.errors import DataError
-from lpa3bench.records.bits import unpack
+from lpa3bench.records.bits import count
 from lpa3bench.records.limits import DEEPEST, LARGEST_NUMBER, first_uncountable, in_one_short_line, too_deep
 from lpa3bench.records.private_paths import without_folders
 from lpa3bench.records.record import Record
 from lpa3bench.records.schema import SCHEMA_VERSION, RecordData, digest_of
 from lpa3bench.records.searches import BOARD_RECORDS
-from lpa3bench.records.summary import RULES, MetricKind, column, summarise_curve
+from lpa3bench.records.summary import RULES, MetricKind, column, is_scored, summarise_curve
 from lpa3bench.records.version1 import from_version_1
 from lpa3bench.runtime.files import read_at_most, write_text
 
@@ -74,14 +73,20 @@ class _Versioned(msgspec.Struct):
     schema_version: int
 
 
+_DECODER, _VERSION_DECODER = msgspec.json.Decoder(RecordData), msgspec.json.Decoder(_Versioned)
+
+
 def _decoded(text: bytes) -> RecordData:
-    version = msgspec.json.decode(text, type=_Versioned).schema_version
-    if version == 1:
-        return from_version_1(msgspec.json.decode(text))
-    if version > SCHEMA_VERSION:
-        known = f"this lpa3bench reads up to {SCHEMA_VERSION}: install a newer one"
-        raise msgspec.ValidationError(f"schema_version is {version}, and {known}")
-    return msgspec.json.decode(text, type=RecordData)
+    try:
+        return _DECODER.decode(text)
+    except msgspec.ValidationError:
+        version = _VERSION_DECODER.decode(text).schema_version
+        if version == 1:
+            return from_version_1(msgspec.json.decode(text))
+        if version > SCHEMA_VERSION:
+            known = f"this lpa3bench reads up to {SCHEMA_VERSION}: install a newer one"
+            raise msgspec.ValidationError(f"schema_version is {version}, and {known}") from None
+        raise
 
 
 def record_text(data: RecordData) -> str:
@@ -110,7 +115,11 @@ def signed(data: RecordData) -> RecordData:
 
 def anonymous(data: RecordData) -> RecordData:
     """The record without the folders of who ran it, as boards keep it."""
-    return signed(msgspec.convert(without_folders(msgspec.to_builtins(data)), RecordData))
+    few = msgspec.structs.replace(data, curve=data.curve[:1])  # numbers, which hold no folder
+    named = msgspec.json.decode(msgspec.json.encode(few))
+    if (bare := without_folders(named)) == named:
+        return data
+    return signed(msgspec.structs.replace(msgspec.convert(bare, RecordData), curve=data.curve))
 
 
 def find_records(places: Iterable[Path]) -> Iterator[Path]:
@@ -171,9 +180,8 @@ def _contradiction(data: RecordData) -> str | None:
         return f"cell.identity is {data.cell.identity}, and its parts come to {data.identity.short}"
     if not SHA256.fullmatch(str(data.labels.get("sha256"))):
         return "labels.sha256 is missing or no SHA-256"
-    for row in data.curve:
-        if not (_is_number(row.get("passes")) and _is_number(row.get("seconds"))):
-            return "a row of the curve has no passes or no seconds"
+    if any({type(row.get(name)) for row in data.curve} - {int, float} for name in ("passes", "seconds")):
+        return "a row of the curve has no passes or no seconds"
     scores = (metric.scores for metric in data.metrics.values())
     seconds = {"training_seconds": data.cost.training_seconds, **data.cost.wall_seconds}
     if name := first_uncountable((*data.curve, *scores, seconds)):
@@ -183,10 +191,6 @@ def _contradiction(data: RecordData) -> str | None:
     return _wrong_scores(data) or _wrong_bits(data)
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float)
-
-
 def _wrong_scores(data: RecordData) -> str | None:
     kinds = {
         name: MetricKind(m.title, m.unit, m.higher_is_better, m.counts, "")
@@ -194,8 +198,9 @@ def _wrong_scores(data: RecordData) -> str | None:
         if m.computed == "run"
     }
     for name in kinds:
-        key = column("test", name)
-        if any(not (_is_number(row[key]) or row[key] is None) if key in row else True for row in data.curve):
+        key, epochs = column("test", name), len(data.curve)
+        due = [is_scored(epoch, epochs, data.protocol.score_every) for epoch in range(epochs)]
+        if [key in row for row in data.curve] != due:
             return f"metrics.{name}: the curve has no column {key} of numbers"
     if data.select not in kinds:
         return f"it selects by {data.select}, which the run did not compute"
@@ -210,7 +215,7 @@ def _wrong_scores(data: RecordData) -> str | None:
 
 def _wrong_bits(data: RecordData) -> str | None:
     try:
-        right = sum(unpack(data.correct))
+        right = count(data.correct)
     except ValueError as error:
         return str(error)
     names, shares, images = data.per_class.names, data.per_class.shares, data.per_class.images

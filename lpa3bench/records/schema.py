@@ -8,6 +8,7 @@ file and of both digests, so that a field with a default that is added later cha
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -75,8 +76,14 @@ class RunIdentity(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
     @property
     def short(self) -> EightDigits:
         """Eight digits that stand for all of it in a run's name; in which folder a file lies has no say."""
-        bare = msgspec.structs.replace(self, config=without_folders(self.config))
-        return hashlib.sha256(msgspec.json.encode(bare, order="deterministic")).hexdigest()[:8]
+        return _short_of(type(self), msgspec.json.encode(self))
+
+
+@lru_cache(1024)  # all seeds of an experiment have the same
+def _short_of(kind: type[RunIdentity], identity: bytes) -> EightDigits:
+    whole = msgspec.json.decode(identity, type=kind)
+    bare = msgspec.structs.replace(whole, config=without_folders(whole.config))
+    return hashlib.sha256(msgspec.json.encode(bare, order="deterministic")).hexdigest()[:8]
 
 
 class MetricOfRun(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -141,7 +148,7 @@ class Cost(Struct, frozen=True, forbid_unknown_fields=True):
     peak_memory_bytes: Count | None
 
 
-class Protocol(Struct, frozen=True, forbid_unknown_fields=True):
+class Protocol(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """How the run was trained and scored."""
 
     version: Positive
@@ -151,6 +158,8 @@ class Protocol(Struct, frozen=True, forbid_unknown_fields=True):
     limit: Positive | None
     changed: tuple[Text, ...]
     """Parameters that overlays and `-p` changed from what the first file says."""
+    score_every: Positive = 1
+    """Epochs from one scoring to the next; rows of the curve between them have no scores."""
 
 
 class Provenance(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -199,7 +208,8 @@ class RecordData(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
     metrics: Annotated[dict[MetricName, MetricOfRun], Meta(min_length=1)]
     per_class: PerClass
     curve: Annotated[tuple[dict[str, Number], ...], Meta(min_length=1)]
-    """A row an epoch: "epoch", "step", "passes", "seconds"; "<split>/<metric>"; what the task logs."""
+    """A row an epoch: "epoch", "step", "passes", "seconds"; "<split>/<metric>" where it was scored; what the
+    task logs."""
     correct: PackedBits
     cost: Cost
     labels: dict[str, Any]

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from statistics import mean, median
+from statistics import median
 from typing import Any, NamedTuple
 
+from lpa3bench.records.moments import exact_mean
 from lpa3bench.records.schema import MetricOfRun
 
 CurveRow = Mapping[str, Any]
 AVERAGES: dict[str, tuple[int, Callable[[Sequence[float]], float]]] = {
-    "mean_last_10": (10, mean),
-    "mean_last_20": (20, mean),
+    "mean_last_10": (10, exact_mean),
+    "mean_last_20": (20, exact_mean),
     "median_last_20": (20, median),
 }
 """Over so many last epochs, as papers of several traditions report them."""
@@ -37,19 +38,24 @@ def column(split: str, metric: str) -> str:
     return f"{split}/{metric}"
 
 
+def is_scored(epoch: int, epochs: int, every: int) -> bool:
+    """Whether a run of so many epochs is scored after this one, of which the first is 0."""
+    return (epoch + 1) % every == 0 or epoch + 1 == epochs
+
+
 def summarise_curve(
     curve: Sequence[CurveRow], kinds: Mapping[str, MetricKind], select: str
 ) -> dict[str, MetricOfRun]:
     """The numbers of each metric on the test split, by rule.
 
     Args:
-        curve: a row an epoch, with the columns "test/<metric>" and, where there is a validation split,
-            "val/<select>".
+        curve: a row an epoch; those that were scored, the last among them, with the columns "test/<metric>"
+            and, where there is a validation split, "val/<select>".
         select: the metric that selects.
 
     Raises:
         ValueError: the curve is empty.
-        KeyError: a column of a metric is missing.
+        KeyError: a column of a metric is missing where the selecting one is not.
     """
     if not curve:
         raise ValueError("curve: holds no epoch")
@@ -59,29 +65,34 @@ def summarise_curve(
 
 def selected_epoch(curve: Sequence[CurveRow], select: str, *, higher_is_better: bool) -> int | None:
     """The epoch with the best validation score, the first of equals; None where there is none."""
-    by = column("val", select)
-    if any(by not in row for row in curve):
+    if _lacks_validation(curve, select):
         return None
-    scores = {epoch: row[by] for epoch, row in enumerate(curve) if row[by] is not None}
+    by = column("val", select)
+    scores = {epoch: row[by] for epoch, row in enumerate(curve) if row.get(by) is not None}
     sign = 1 if higher_is_better else -1
     return max(scores, key=lambda epoch: (sign * scores[epoch], -epoch)) if scores else None
+
+
+def _lacks_validation(curve: Sequence[CurveRow], select: str) -> bool:
+    return any(column("test", select) in row and column("val", select) not in row for row in curve)
 
 
 def _metric(
     curve: Sequence[CurveRow], name: str, kind: MetricKind, chosen: int | None, select: str
 ) -> MetricOfRun:
-    values: list[float | None] = [row[column("test", name)] for row in curve]
+    key, scored = column("test", name), column("test", select)
+    values: list[float | None] = [row[key] for row in curve if scored in row or row is curve[-1]]
     known = [value for value in values if value is not None]
     best = max if kind.higher_is_better else min
     scores: dict[str, float | None] = {LAST: values[-1]}
     for rule, (length, average) in AVERAGES.items():
-        tail = values[-length:]
-        whole = [value for value in tail if value is not None]
+        whole = [value for row in curve[-length:] if (value := row.get(key)) is not None]
         scores[rule] = average(whole) if len(whole) == length else None
-    scores[VAL_SELECTED] = None if chosen is None else values[chosen]
+    scores[VAL_SELECTED] = None if chosen is None else curve[chosen][key]
     scores[ORACLE_BEST] = best(known, default=None)
+    gaps = "not every epoch was scored (run.score_every)" if len(values) < len(curve) else kind.undefined
     reasons = {
-        rule: f"the run has only {len(curve)} epochs" if len(curve) < length else kind.undefined
+        rule: f"the run has only {len(curve)} epochs" if len(curve) < length else gaps
         for rule, (length, _) in AVERAGES.items()
     }
     if chosen is None:
@@ -99,6 +110,6 @@ def _metric(
 
 
 def _why_unselected(curve: Sequence[CurveRow], select: str) -> str:
-    if any(column("val", select) not in row for row in curve):
+    if _lacks_validation(curve, select):
         return "there is no validation split (run.holdout = N makes one)"
     return f"{select} is undefined on the validation split"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from statistics import fmean, stdev
-from typing import Literal
+from statistics import fmean
+from typing import Literal, TypeVar, cast
 
 from lpa3bench.records import Record
-from lpa3bench.records.summary import column
+from lpa3bench.records.moments import exact_stdev
+from lpa3bench.records.summary import column, is_scored
 
+_T = TypeVar("_T")
 Axis = Literal["passes", "seconds"]
 AXES: tuple[Axis, ...] = ("passes", "seconds")
 """Forward equivalents of training, and wall-clock seconds of training, scoring left out; both so far."""
@@ -32,29 +34,47 @@ def mean_curve(records: Sequence[Record], metric: str) -> MeanCurve | None:
     """The mean of the runs' curves; None without runs, of other lengths, or where a score is undefined."""
     if len({len(record.curve) for record in records}) != 1:
         return None
-    key = column("test", metric)
-    rows = [*zip(*(record.curve for record in records), strict=True)]
-    scores = [[row.get(key) for row in epoch] for epoch in rows]
-    known = [[score for score in epoch if score is not None] for epoch in scores]
-    if known != scores:
+    places = _scored(records[0])
+    scores = [*zip(*(_at(places, record.column(column("test", metric))) for record in records), strict=True)]
+    if any(score is None for epoch in scores for score in epoch):
         return None
-    return MeanCurve(
-        epochs=tuple(range(1, len(rows) + 1)),
-        passes=tuple(fmean(row["passes"] for row in epoch) for epoch in rows),
-        seconds=tuple(fmean(row["seconds"] for row in epoch) for epoch in rows),
-        mean=tuple(map(fmean, known)),
-        std=tuple(stdev(epoch) if len(epoch) > 1 else None for epoch in known),
+    passes, seconds = (
+        [*zip(*(_at(places, _costs(record, axis)) for record in records), strict=True)] for axis in AXES
     )
+    return MeanCurve(
+        epochs=tuple(place + 1 for place in places),
+        passes=tuple(map(fmean, passes)),
+        seconds=tuple(map(fmean, seconds)),
+        mean=tuple(map(fmean, scores)),
+        std=tuple(exact_stdev(epoch) if len(epoch) > 1 else None for epoch in scores),
+    )
+
+
+def _scored(record: Record) -> list[int]:
+    """The epochs that have scores, the first of all is 0."""
+    epochs, every = len(record.curve), record.data.protocol.score_every
+    return [epoch for epoch in range(epochs) if is_scored(epoch, epochs, every)]
+
+
+def _at(places: Iterable[int], numbers: Sequence[_T]) -> list[_T]:
+    return [numbers[place] for place in places]
+
+
+def _costs(record: Record, axis: Axis) -> Sequence[float]:
+    """After each epoch; every row has them."""
+    return cast("Sequence[float]", record.column(axis))
 
 
 def total_cost(record: Record, axis: Axis) -> float:
     """What the whole training cost."""
-    return float(record.curve[-1][axis])
+    return float(_costs(record, axis)[-1])
 
 
 def score_at(record: Record, axis: Axis, budget: float, metric: str) -> float | None:
-    """The test score of the last epoch that was done within the budget; None if none was."""
-    within = [row.get(column("test", metric)) for row in record.curve if row[axis] <= budget]
+    """The test score of the last epoch that was done within the budget, of the
+    scored ones; None if none was."""
+    costs, scores = _costs(record, axis), record.column(column("test", metric))
+    within = [scores[epoch] for epoch in _scored(record) if costs[epoch] <= budget]
     return within[-1] if within else None
 
 
@@ -62,10 +82,7 @@ def cost_to_reach(
     record: Record, axis: Axis, target: float, metric: str, *, higher_is_better: bool
 ) -> float | None:
     """What the run had cost at the end of the first epoch that was as good as the target; None: never."""
-    key, sign = column("test", metric), 1 if higher_is_better else -1
-    costs = (
-        float(row[axis])
-        for row in record.curve
-        if (score := row.get(key)) is not None and sign * score >= sign * target
-    )
+    sign = 1 if higher_is_better else -1
+    scores = zip(_costs(record, axis), record.column(column("test", metric)), strict=True)
+    costs = (float(cost) for cost, score in scores if score is not None and sign * score >= sign * target)
     return next(costs, None)

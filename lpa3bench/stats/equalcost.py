@@ -152,7 +152,7 @@ def _mean(scores: Sequence[float | None]) -> float | None:
 def _to_target(pairs: Sequence[Pair], axis: Axis, metric: str, higher_is_better: bool) -> ToTarget:
     costs = []
     for pair in pairs:
-        target = pair.baseline.curve[-1].get(column("test", metric))
+        target = pair.baseline.column(column("test", metric))[-1]
         runs = (pair.method, pair.baseline)
         found = [
             None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import lru_cache
 
 from lpa3bench.records import Record
 
@@ -25,6 +26,7 @@ TIE = 2.0**-40
 """Numbers that differ by no more than this share of the largest one are equal."""
 
 
+@lru_cache(2**16)  # a test set has few shares
 def share_of(share: float, images: int) -> Exact:
     """A share of at most so many images as the fraction that it is; a float that is none stays as it is."""
     fraction = Fraction(share).limit_denominator(max(images, 1)) if math.isfinite(share) else None

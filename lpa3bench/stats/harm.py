@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import stdev
 
+from lpa3bench.records.moments import exact_stdev
 from lpa3bench.stats.exact import Exact, difference, share_of
 from lpa3bench.stats.pairing import Pair
 
@@ -76,6 +76,6 @@ def _class(pairs: Sequence[Pair], number: int) -> ClassHarm | None:
         number=number,
         name=names[number] if names else str(number),
         mean=float(sum(differences) / len(differences)),
-        std=stdev(map(float, differences)) if len(differences) > 1 else None,
+        std=exact_stdev(map(float, differences)) if len(differences) > 1 else None,
         in_every_pair=all(one < 0 for one in differences),
     )

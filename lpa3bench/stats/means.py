@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean, stdev
+from functools import cache
+from statistics import fmean
+
+from lpa3bench.records.moments import exact_stdev
 
 CONFIDENCE = 0.95
 FEWEST_FOR_INTERVAL = 6
@@ -34,7 +37,7 @@ def summarise(values: Sequence[float]) -> Summary:
     return Summary(
         n=len(values),
         mean=fmean(values) if values else None,
-        std=stdev(values) if len(values) > 1 else None,
+        std=exact_stdev(values) if len(values) > 1 else None,
         low=low,
         high=high,
     )
@@ -50,10 +53,11 @@ def student_interval(values: Sequence[float]) -> tuple[float, float] | None:
     n = len(values)
     if n < FEWEST_FOR_INTERVAL:
         return None
-    half = student_quantile(n - 1) * stdev(values) / math.sqrt(n)
+    half = student_quantile(n - 1) * exact_stdev(values) / math.sqrt(n)
     return round(fmean(values) - half, DECIMALS), round(fmean(values) + half, DECIMALS)
 
 
+@cache
 def student_quantile(freedom: int) -> float:
     """Within so many standard errors of the mean lie 95 %, with so many degrees of freedom."""
     from scipy import special  # scipy.stats takes three times as long to import

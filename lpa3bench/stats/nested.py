@@ -14,12 +14,20 @@ wider than the normal one, and as n deviations from their own mean are too small
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 from lpa3bench.stats.means import CONFIDENCE, DECIMALS, student_quantile
 from lpa3bench.stats.pairing import Pair
 from lpa3bench.stats.samples import FEWEST_VOTES, net_of_images, share_images
+from lpa3bench.stats.signflips import REMEMBERED
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
 
 FEWEST_SEEDS = 3
 NESTED_RESAMPLES = 9999
@@ -48,7 +56,7 @@ def seeds_and_images(pairs: Sequence[Pair]) -> SeedsAndImages | None:
     by_image = net_of_images(pairs)
     if sum(net != 0 for net in by_image) < FEWEST_VOTES:
         return None
-    by_seed = [sum(pair.method.correct) - sum(pair.baseline.correct) for pair in pairs]
+    by_seed = [pair.method.right - pair.baseline.right for pair in pairs]
     low, high = nested_interval(by_seed, by_image)
     return SeedsAndImages(
         seeds=len(pairs),
@@ -68,25 +76,47 @@ def nested_interval(
         by_seed: of each of n ≥ 2 seeds how many images more the method has right.
         by_image: of each of m images with how many seeds more the method has it right; the same sum.
     """
-    import numpy as np
-    from scipy import special
-
-    n, m = len(by_seed), len(by_image)
     total = sum(by_seed)
     if total != sum(by_image):
         raise ValueError(f"by_image: must have the sum of by_seed, {total}, not {sum(by_image)}")
     sign = -1 if total < 0 else 1  # the same is drawn for A − B as for B − A, and for every order
-    seeds = np.array(sorted(sign * net for net in by_seed)) / m
     found = Counter(sign * net for net in by_image)
-    nets = sorted(found)
-    images = np.array(nets) / n
-    share = np.array([found[net] for net in nets]) / m
+    return _interval(
+        tuple(sorted(sign * net for net in by_seed)), tuple(sorted(found.items())), sign, resamples
+    )
+
+
+@lru_cache(REMEMBERED)
+def _interval(
+    by_seed: tuple[int, ...], found: tuple[tuple[int, int], ...], sign: int, resamples: int
+) -> tuple[float, float]:
+    """Of the net of each seed, and how many images have each net, turned so that their sum is no less than 0;
+    `sign` turns it back."""
+    import numpy as np
+    from scipy import special
+
+    n, m, total = len(by_seed), sum(count for _, count in found), sum(by_seed)
+    seeds = np.array(by_seed) / m
+    images = np.array([net for net, _ in found]) / n
+    share = np.array([count for _, count in found]) / m
+    drawn, state = _drawn_seeds(n, resamples)
     rng = np.random.default_rng(0)
-    difference = sign * total / n / m
-    of_seeds = rng.multinomial(n, np.full(n, 1 / n), size=resamples) @ seeds / n - difference
+    rng.bit_generator.state = state
+    difference = total / n / m
+    of_seeds = drawn @ seeds / n - difference
     of_images = rng.multinomial(m, share, size=resamples) @ images / m - difference
     tail = (1 - CONFIDENCE) / 2
     wider = (n / (n - 1)) ** 0.5 * student_quantile(n - 1) / -float(special.ndtri(tail))
     bounds = difference + np.quantile(wider * of_seeds + of_images, [tail, 1 - tail])
     low, high = sorted(round(sign * float(np.clip(bound, -1, 1)), DECIMALS) for bound in bounds)
     return low, high
+
+
+@lru_cache(2)  # a board has as many pairs in most of its cells
+def _drawn_seeds(n: int, resamples: int) -> tuple[Array, Mapping[str, Any]]:
+    """How often each resample draws each of the seeds, and where that leaves the generator."""
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    drawn = rng.multinomial(n, np.full(n, 1 / n), size=resamples)
+    return drawn, rng.bit_generator.state

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Literal
 
+from lpa3bench.records.moments import exact_stdev
 from lpa3bench.stats.exact import Exact, mean_ranks
 from lpa3bench.stats.signflips import (
     DRAWN_PATTERNS,
@@ -149,7 +150,7 @@ def _tested(
     alone = PairedTest(
         n=len(differences),
         difference=_mean(differences),
-        std=stdev(map(float, differences)) if len(differences) > 1 else None,
+        std=exact_stdev(map(float, differences)) if len(differences) > 1 else None,
         low=None,
         high=None,
         statistic=_mean(values),

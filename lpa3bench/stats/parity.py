@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 
 from lpa3bench.records import Record
 from lpa3bench.stats.pairing import Pair
@@ -62,7 +62,15 @@ def in_any_pair(
     differ: Callable[[Record, Record], tuple[str, ...]], pairs: Sequence[Pair]
 ) -> tuple[str, ...]:
     """What one of the three above tells of any pair: runs of one experiment may be of several machines."""
-    return tuple(dict.fromkeys(line for pair in pairs for line in differ(pair.baseline, pair.method)))
+    unlike = {(_compared(pair.baseline), _compared(pair.method)): pair for pair in reversed(pairs)}
+    lines = (line for pair in reversed(unlike.values()) for line in differ(pair.baseline, pair.method))
+    return tuple(dict.fromkeys(lines))
+
+
+def _compared(record: Record) -> Hashable:
+    """All that the three ask of a record."""
+    parts = (record.config, _beyond_config(record), _versions(record), _surroundings(record))
+    return (*(tuple(part.items()) for part in parts), record.surroundings)
 
 
 def _augmenters(config: Mapping[str, str]) -> frozenset[str]:

@@ -10,9 +10,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
+from lpa3bench.records import Record
+from lpa3bench.records.bits import flags
 from lpa3bench.stats.means import DECIMALS, student_interval
 from lpa3bench.stats.pairing import Pair
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
 
 FEWEST_VOTES = 10
 """Images that tell the two apart: with fewer, an interval covers less than it says."""
@@ -85,11 +93,16 @@ def share_images(pairs: Sequence[Pair]) -> bool:
 
 def net_of_images(pairs: Sequence[Pair]) -> list[int]:
     """For each image, with how many seeds more the method has it right than the baseline."""
-    sides = [(pair.method.correct, pair.baseline.correct) for pair in pairs]
-    return [
-        sum(method[image] - baseline[image] for method, baseline in sides)
-        for image in range(len(sides[0][0]))
-    ]
+    import numpy as np
+
+    def right(record: Record) -> Array:
+        return np.frombuffer(flags(record.data.correct), dtype=np.int8)
+
+    net = np.zeros(pairs[0].method.data.correct.n, dtype=np.int64)
+    for pair in pairs:
+        net += right(pair.method) - right(pair.baseline)
+    nets: list[int] = net.tolist()
+    return nets
 
 
 def _votes(net: Sequence[int]) -> McNemar:

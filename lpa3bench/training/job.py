@@ -33,7 +33,7 @@ class Job:
     out: Path
     """Where the run's folder is made."""
     limit: int | None = None
-    """Train on so many images only."""
+    """Train on so many images only, and score on no more."""
     purpose: Purpose = "result"
     """What its record is for: a run that only serves a measurement is no result."""
     fresh: bool = False

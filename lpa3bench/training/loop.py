@@ -19,7 +19,7 @@ from lpa3bench.config.cell import describe_cell
 from lpa3bench.errors import BenchError, ConfigError, PluginError, RunFailed, UsageError, blamed
 from lpa3bench.plugin.copies import plugin_sources
 from lpa3bench.records import Record, compose, write_record
-from lpa3bench.records.summary import column, selected_epoch
+from lpa3bench.records.summary import column, is_scored, selected_epoch
 from lpa3bench.runtime import device as devices
 from lpa3bench.runtime.distributed import ALONE, Processes
 from lpa3bench.runtime.sealed_files import write_arrays
@@ -44,6 +44,9 @@ from lpa3bench.types import SCORED
 
 CHECK_EVERY = 50
 """Steps between two looks at the device's flags."""
+_AS_BEFORE = {"run.score_every": "1"}
+"""Parameters that are younger than some records, with what all runs before had: a config that says the same
+leaves them out, so that an old and a new record differ in nothing."""
 _RESERVED = frozenset({"epoch", "step", "passes", "seconds", "train", *SCORED})
 """Names in a row of the curve that no task may log under, nor with one of them in front of a "/"."""
 
@@ -170,8 +173,10 @@ def run(job: Job, sinks: Sequence[Sink] = (), processes: Processes = ALONE) -> O
                 mark = ledger.spend(step.phase, since=mark)
 
                 # ---------------------------------------------------------------------------- scoring
-                predicted = {split: evaluate(task, env, scored) for split, scored in data.scored.items()}
-                scored_as = scores(metrics, predicted)
+                predicted = None
+                if is_scored(epoch, experiment.epochs, experiment.score_every):
+                    predicted = {split: evaluate(task, env, scored) for split, scored in data.scored.items()}
+                scored_as = scores(metrics, predicted) if predicted else {}
                 ledger.spend("evaluation", since=mark)
                 env.passes.settle(processes)
                 row = {
@@ -184,7 +189,7 @@ def run(job: Job, sinks: Sequence[Sink] = (), processes: Processes = ALONE) -> O
                 ledger.curve.append(row | {"seconds": ledger.training_seconds})
                 if not processes.first:
                     continue
-                if selected(ledger.curve) == epoch:
+                if predicted and selected(ledger.curve) == epoch:
                     save_best(folder.best, env, task, epoch, predicted, **owner)
                 for sink in told:
                     sink.epoch(row)
@@ -216,6 +221,7 @@ def run(job: Job, sinks: Sequence[Sink] = (), processes: Processes = ALONE) -> O
                     "selection": column("val", selecting.name) if "val" in data.scored else None,
                     "holdout": experiment.holdout,
                     "limit": job.limit,
+                    "score_every": experiment.score_every,
                     "changed": [change.name for change in job.config.changed],
                 },
                 config=_config(job),
@@ -363,7 +369,7 @@ def _config(job: Job) -> dict[str, str]:
     """Every value in force, by name: what tells two runs apart. A setting is what it sets, and what a run is
     scored by stands with the scores."""
     values = (v for v in job.config.values if not v.name.startswith("run.setting") and not v.scoring)
-    return {value.name: value.text for value in values}
+    return {v.name: v.text for v in values if _AS_BEFORE.get(v.name) != v.text}
 
 
 def _provenance(job: Job, planned: Plan, processes: Processes) -> dict[str, Any]:

@@ -41,8 +41,13 @@ def scores(metrics: Sequence[Metric], predicted: Mapping[str, Predictions]) -> d
 
 def begun_with(metrics: Sequence[Metric], curve: Sequence[CurveRow]) -> tuple[Metric, ...]:
     """Those that every epoch so far was scored by. One that was added since is computed later, from the
-    predictions, and leaves no curve with a gap."""
-    return tuple(m for m in metrics if m.detail_only or all(column("test", m.name) in row for row in curve))
+    predictions, and leaves no curve with a gap.
+
+    Args:
+        metrics: the selecting one first.
+    """
+    scored = [row for row in curve if column("test", metrics[0].name) in row]
+    return tuple(m for m in metrics if m.detail_only or all(column("test", m.name) in row for row in scored))
 
 
 def kinds(metrics: Sequence[Metric]) -> dict[str, MetricKind]:

@@ -62,10 +62,11 @@ def prepare(
 ) -> TrainingData:
     """Load the data set, make the labels, set the held-out images apart, and put all on the device.
 
-    Labels, held-out images and the limited set depend on the seed alone, so every method gets the same.
+    Labels, held-out images and the limited sets depend on the seed alone, so every method gets the same.
 
     Args:
         root: the data folder.
+        limit_to: at most so many images to train on, and at most so many of each split to score on.
         cache: where the data set may keep what it makes of its files; None: nothing is written.
 
     Raises:
@@ -97,6 +98,7 @@ def prepare(
         scored["val"] = Split(train.images[held], label_set.given[held])
     if limit_to is not None:
         index = index[limit(len(index), limit_to, Draws(derive(seed, "limit")))]
+        scored = {name: _part(split, name, limit_to) for name, split in scored.items()}
     if not bool(label_set.labelled[index].any()):
         raise ConfigError(
             f"--limit {limit_to}: leaves no labelled image; few have a label, so leave --limit out"
@@ -117,6 +119,12 @@ def prepare(
         label_hash=fingerprint([label_set.given, label_set.labelled, index]),
         warnings=tuple(_oddities(experiment, spec, label_set, root)),
     )
+
+
+def _part(split: Split, name: str, count: int) -> Split:
+    """At most so many images to score on; of a data set's own split the same with every seed."""
+    chosen = limit(len(split.labels), count, Draws(derive(0, "limit", name)))
+    return Split(split.images[chosen], split.labels[chosen])
 
 
 def _oddities(experiment: Experiment, spec: DatasetSpec, label_set: LabelSet, root: Path) -> Iterator[str]:

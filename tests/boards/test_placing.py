@@ -16,8 +16,9 @@ from support.small_records import bits, changed, elsewhere, small_record, within
 from lpa3bench.boards import results as storing
 from lpa3bench.boards.board import Board, Replications
 from lpa3bench.boards.building import build_board
+from lpa3bench.boards.conditions import Condition, Conditions
 from lpa3bench.boards.definition import load_definition
-from lpa3bench.boards.placing import REPLICATIONS, SeedRuns, by_cell, contradiction, repeats
+from lpa3bench.boards.placing import REPLICATIONS, SeedRuns, by_cell, contradiction, places, repeats
 from lpa3bench.boards.results import Sorted
 from lpa3bench.errors import DataError
 from lpa3bench.records import Record, read_record
@@ -180,7 +181,9 @@ def offered(board: Path, runs: Path, *records: Record) -> Sorted:
     of = load_definition(board)
     for place, record in enumerate(records):  # two runs of a seed lie in two folders
         write(runs / str(place), record, runs=True)
-    found = storing.sort(of, storing.stored(of), [runs / str(place) for place in range(len(records))])
+    found = storing.sort(
+        of, storing.stored(of), storing.offered(runs / str(place) for place in range(len(records)))
+    )
     store(of, found.taken, {}, replications=found.replications)
     return found
 
@@ -283,3 +286,24 @@ def test_what_only_serves_a_measurement_is_no_result(purpose: Any, why: str, tmp
     within_board = write(folder / "results", record)
     with pytest.raises(DataError, match=f"not a result: {why}"):
         by_cell(load_definition(folder), storing.stored(load_definition(within_board.parent)))
+
+
+# ------------------------------------------------------------------------------------------------ conditions
+def test_conditions_are_asked_once_an_experiment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever they can see tells experiments apart: here the setting, a slot and a parameter."""
+    asked: list[Record] = []
+    failing = Conditions.failing
+
+    def counted(conditions: Conditions, record: Record) -> Condition | None:
+        asked.append(record)
+        return failing(conditions, record)
+
+    monkeypatch.setattr(Conditions, "failing", counted)
+    definition = defined()
+    seeds = [small_record(bits(5), seed=seed) for seed in range(9)]
+    assert {tuple(places(definition, record)) for record in seeds} == {(("none", "digits"),)}
+    assert {record.seed for record in asked} == {0}
+    others: list[dict[str, Any]] = [{"setting": "a"}, {"slots": LPA3}, {"config": {"LPA3.margin": "0.1"}}]
+    for number, other in enumerate(others, 1):
+        places(definition, small_record(bits(5), seed=number, **other))
+        assert number in {record.seed for record in asked}

@@ -33,7 +33,7 @@ def sort(
     tmp_path: Path, offered: list[Record], there: list[Record] | None = None, text: str = TOML
 ) -> Sorted:
     runs = write(tmp_path / "runs", *offered, runs=True)
-    return storing.sort(defined(text), there or [], [runs])
+    return storing.sort(defined(text), there or [], storing.offered([runs]))
 
 
 def reasons(found: Sorted) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,10 @@ from support.console import Cli
 from support.small_boards import LPA3, TOML, board_folder
 from support.small_records import bits, elsewhere, small_record, within, write
 
+from lpa3bench import records
+from lpa3bench.boards import results
 from lpa3bench.cli import main
+from lpa3bench.records import Record, read_record
 from lpa3bench.records import searches as search
 
 NONE = [small_record(bits(5 + seed), seed=seed, identity="0000000a") for seed in range(3)]
@@ -46,6 +50,26 @@ def test_build_takes_records_and_writes_pages(tmp_path: Path) -> None:
     assert "0 records taken, 0 refused, 6 were there already, 1 left out" in again.stderr
     (runs / str(foreign) / "result.json").unlink()
     assert call("build", board, "--from", runs).exit_code == 0
+
+
+def test_every_record_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that are offered and those that are there, whether the board.toml is drafted or not."""
+    read: list[Path] = []
+
+    def counted(path: Path, current: Callable[[str], str] = str) -> Record:
+        read.append(path)
+        return read_record(path, current)
+
+    monkeypatch.setattr(results, "read_record", counted)
+    monkeypatch.setattr(records, "read_record", counted)
+    runs = write(tmp_path / "runs", *NONE, *LPA3_RUNS, runs=True)
+    for board in (tmp_path / "drafted", board_folder(tmp_path / "mine")):
+        read.clear()
+        assert call("build", board, "--from", runs).exit_code == 0
+        assert sorted(read) == sorted(runs.glob("*/result.json"))
+    read.clear()
+    assert call("build", board).exit_code == 0
+    assert sorted(read) == sorted((board / "results").glob("*.json"))
 
 
 def test_build_again_is_the_same_byte_for_byte(tmp_path: Path, cli: Cli) -> None:

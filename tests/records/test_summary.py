@@ -17,7 +17,7 @@ from support.small_records import ACCURACY, NLL, bits, small_record
 from lpa3bench.records import RULES, MetricKind, pack, unpack
 from lpa3bench.records.composing import compose
 from lpa3bench.records.schema import PROTOCOL_VERSION, MetricOfRun, RecordData, digest_of
-from lpa3bench.records.summary import AVERAGES, summarise_curve
+from lpa3bench.records.summary import AVERAGES, is_scored, summarise_curve
 
 AREA = MetricKind("macro AUC", "%", True, False, "a class has no image")
 KINDS = {"accuracy": ACCURACY, "nll": NLL}
@@ -117,6 +117,20 @@ def test_an_average_over_epochs_of_which_one_is_undefined_is_undefined() -> None
     assert (found.scores["mean_last_10"], found.scores["mean_last_20"]) == (0.25, None)
     assert {*found.undefined} == {"mean_last_20", "median_last_20", "val_selected"}
     assert {*found.undefined.values()} == {"a class has no image"}
+
+
+def test_of_epochs_that_are_not_scored_nothing_is_said() -> None:
+    """Every second of 11 is scored, and the last: 0-based 1, 3, 5, 7, 9 and 10."""
+    curve: list[dict[str, float]] = [{"loss": 1.0} for _ in range(11)]
+    for epoch in (epoch for epoch in range(11) if is_scored(epoch, 11, 2)):
+        curve[epoch] |= {"test/area": epoch / 10, "val/area": -abs(epoch - 5)}
+    found = summarise_curve(curve, {"area": AREA}, "area")["area"]
+    assert {rule: found.scores[rule] for rule in ("last", "val_selected", "oracle_best")} == {
+        "last": 1.0, "val_selected": 0.5, "oracle_best": 1.0,
+    }  # fmt: skip
+    assert found.scores["mean_last_10"] is None
+    assert found.undefined["mean_last_10"] == "not every epoch was scored (run.score_every)"
+    assert found.undefined["mean_last_20"] == "the run has only 11 epochs"
 
 
 @given(curves, st.data())

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from support.small_records import NLL, bits, changed, small_record
+from support.small_records import NLL, bits, changed, small_record, within
 
 from lpa3bench.records import Record
+from lpa3bench.records.slim import Slimmer
 from lpa3bench.stats import (
     AXES,
     Pair,
@@ -32,6 +33,19 @@ def test_a_score_at_a_budget_is_the_last_one_within() -> None:
         None, 0.2, 0.5, 0.6, 0.6,
     ]  # fmt: skip
     assert (total_cost(CHEAP, "passes"), total_cost(DEAR, "seconds")) == (400.0, 6.0)
+
+
+def test_a_curve_has_the_epochs_that_were_scored() -> None:
+    """Every second of three, and the last."""
+    whole = run(6, 0.2, 0.5, passes=300.0, seconds=3.0)
+    first = {name: value for name, value in whole.curve[0].items() if name != "test/accuracy"}
+    record = within(whole, "protocol", score_every=2)
+    record = changed(record, curve=(first, *whole.curve[1:]))
+    curve = mean_curve([record, Slimmer()(record)], "accuracy")
+    assert curve is not None
+    assert (curve.epochs, curve.passes, curve.mean) == ((2, 3), (200.0, 300.0), (0.5, 0.6))
+    assert [score_at(record, "passes", budget, "accuracy") for budget in (150, 200)] == [None, 0.5]
+    assert mean_curve([changed(whole, curve=(first, *whole.curve[1:]))], "accuracy") is None
 
 
 def test_the_cost_to_reach_a_score_is_that_of_the_first_epoch_that_has_it() -> None:

@@ -10,6 +10,7 @@ from math import inf
 
 import pytest
 
+from lpa3bench.stats import signflips
 from lpa3bench.stats.signflips import sign_flip_interval, sign_flip_p, smallest_p
 
 ISSUED = [1, 1, 6, 2, -1, 7, -3, -1, 2, 4, 2, 2]
@@ -112,6 +113,34 @@ def test_of_drawn_patterns_interval_and_p_agree(seed: int) -> None:
     differences = [draw.randint(-6, 8) for _ in range(34)]
     p, (low, high) = sign_flip_p(differences), sign_flip_interval(differences) or (inf, inf)
     assert (p <= 0.05) == (low > 0 or high < 0)
+
+
+@pytest.mark.parametrize("n", [6, 9, 14, 17])
+@pytest.mark.parametrize("kind", [int, float])
+def test_ends_are_found_the_same_in_every_way(n: int, kind: type) -> None:
+    """By listing subsets, by counting them by size and sum, and by bisection."""
+    draw = random.Random(n)
+    for values in ([kind(draw.randint(-9, 12)) for _ in range(n)] for _ in range(5)):
+        for k in (1, 2, 2**n // 40):
+            listed = signflips._kth_listed_mean(values, k)
+            assert signflips._kth_located_mean(values, k) == pytest.approx(listed, abs=1e-11)
+            assert signflips._kth_counted_mean([int(value) for value in values], k) == listed
+
+
+def test_what_is_remembered_is_told_by_kind() -> None:
+    """1 and 1.0 are equal as keys; sums of floats are compared with a tolerance."""
+    whole, parts = [3, 1, -2, 5, 4, 2, 1], [3.0, 1.0, -2.0, 5.0, 4.0, 2.0, 1.0 + 1e-12]
+    assert sign_flip_p([float(value) for value in whole]) == sign_flip_p(whole) == sign_flip_p(parts)
+    assert sign_flip_interval([value / 7 for value in whole]) == pytest.approx(
+        sign_flip_interval([Fraction(value, 7) for value in whole]), abs=1e-11
+    )
+
+
+@pytest.mark.parametrize("unit", [1, 10**7])
+def test_drawn_sums_of_integers_are_exact(unit: int) -> None:
+    values = [unit * (k % 9 - 3) for k in range(40)]
+    chosen = signflips._drawn_choices(40).astype(int)
+    assert signflips._drawn_sums(values).tolist() == (chosen @ values).tolist()
 
 
 def test_many_pairs_take_no_time_worth_mentioning() -> None:

@@ -225,6 +225,26 @@ def test_the_record_is_complete(tmp_path: Path) -> None:
     assert record["labels"]["realised_rate"] == pytest.approx(changed)
 
 
+def test_scoring_every_second_epoch_changes_nothing_that_is_trained(tmp_path: Path) -> None:
+    text = TASKS["Supervised"] + SLOTS["positives-LPA3"]
+    whole, few = run(job(tmp_path, text)), run(job(tmp_path, text, "run.score_every = 2"))
+    one, other = written(whole), written(few)
+    scored = {"test/accuracy", "val/accuracy"}
+    assert [scored <= row.keys() for row in other["curve"]] == [False, True, True]
+    for before, after in zip(one["curve"], other["curve"], strict=True):
+        assert {**before, **after, "seconds": 0.0} == {**before, "seconds": 0.0}
+    assert (other["protocol"]["score_every"], other["protocol"]["changed"]) == (2, ["run.score_every"])
+    assert "score_every" not in one["protocol"]
+    assert (other["config"]["run.score_every"], "run.score_every" in one["config"]) == ("2", False)
+    assert other["identity"]["config"] == {**one["identity"]["config"], "run.score_every": "2"}
+    assert scores(few)["mean_last_10"] is None
+    best = max(row["val/accuracy"] for row in other["curve"][1:])
+    assert scores(few)["val_selected"] in [
+        r["test/accuracy"] for r in other["curve"][1:] if r["val/accuracy"] == best
+    ]
+    assert RunDirectory(few.folder).record() is not None, "the record holds together"
+
+
 def test_the_operative_config_runs_again_as_the_same_run(tmp_path: Path) -> None:
     first = run(job(tmp_path, TASKS["Supervised"] + SLOTS["positives-LPA3"]))
     loaded = config.load_config([first.folder / "operative.gin"], registry=registry.load_registry())

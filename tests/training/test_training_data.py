@@ -100,12 +100,14 @@ def test_every_image_keeps_its_label_wherever_it_goes(seed: int, holdout: int, l
     assert len(given) == COUNT, "labels are made for the whole training split"
     assert torch.equal(images(data), train.images[data.index])
     assert torch.equal(data.labels.given, given[data.index])
-    assert torch.equal(images(data, "test"), test.images)
-    assert torch.equal(data.scored["test"].labels, test.labels)
+    scored = [(test.images == image).flatten(1).all(1).nonzero().item() for image in images(data, "test")]
+    assert scored == sorted({*scored})
+    assert len(scored) == min(limit or len(test.labels), len(test.labels)), "--limit limits scoring too"
+    assert torch.equal(data.scored["test"].labels, test.labels[scored])
     assert set(data.scored) == ({"test", "val"} if holdout else {"test"})
     if holdout:
         held = [(train.images == image).flatten(1).all(1).nonzero().item() for image in images(data, "val")]
-        assert len(held) == holdout
+        assert len(held) == min(limit or holdout, holdout)
         assert not set(held) & set(data.index.tolist())
         assert torch.equal(data.scored["val"].labels, given[held]), "with the given labels, not the clean"
     left = COUNT - holdout
@@ -131,6 +133,7 @@ def test_every_method_gets_the_same(changed: dict[str, Any]) -> None:
     assert another.data_hash == one.data_hash == prepared().data_hash
     assert another.label_hash != one.label_hash
     assert not torch.equal(images(another, "val"), images(one, "val"))
+    assert torch.equal(images(prepared(limit=3), "test"), images(prepared(limit=3, seed=1), "test"))
     assert not torch.equal(prepared(limit=20).index, prepared(limit=20, seed=1).index)
 
 

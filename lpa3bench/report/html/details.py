@@ -106,12 +106,16 @@ def _classes(records: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
 def _sections(seeds: Sequence[int], records: Sequence[Mapping[str, Any]]) -> tuple[Section, ...]:
     titles = ("Labels", "Config", "Environment", "Record")
     parts: dict[str, list[dict[str, str]]] = {title: [{} for _ in records] for title in titles}
+    known: dict[tuple[int, str], dict[str, str]] = {}  # by the part itself: runs share most of theirs
     for place, record in enumerate(records):
         for name, part in record.items():
             if name in ELSEWHERE:
                 continue
             title = SECTIONS.get(name, "Record")
-            parts[title][place].update(flattened(part, "" if name in SECTIONS else name))
+            key = (id(part), name)
+            if key not in known:
+                known[key] = dict(flattened(part, "" if name in SECTIONS else name))
+            parts[title][place].update(known[key])
     return tuple(_section(title, seeds, parts[title]) for title in titles if any(parts[title]))
 
 
@@ -126,9 +130,14 @@ def _section(title: str, seeds: Sequence[int], parts: Sequence[Mapping[str, str]
     return Section(title, tuple(shared), tuple(differing))
 
 
+_PLAIN = {str, int, float, bool, type(None)}
+
+
 def flattened(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
     """Names and values of what is nested: `{"a": {"b": 1}}` is `a.b` with `1`."""
-    if isinstance(value, Mapping):
+    if type(value) in _PLAIN:
+        yield name, _text(name, value)
+    elif isinstance(value, Mapping):
         for key, part in value.items():
             yield from flattened(part, f"{name}.{key}" if name else str(key))
     else:
@@ -137,13 +146,15 @@ def flattened(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
 
 def _text(name: str, value: Any) -> str:
     """A value on one line; a command as a shell takes it."""
+    if isinstance(value, str):
+        return value
     if value is None:
         return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.6g}"
-    if isinstance(value, Sequence) and not isinstance(value, str):
+    if isinstance(value, Sequence):
         if not value:
             return "none"
         if name.endswith("command"):
