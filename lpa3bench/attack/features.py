@@ -66,7 +66,7 @@ def _compared(features: Sequence[Tensor], reference: Sequence[Tensor]) -> list[t
     torch._foreach_mul_(factors, [math.sqrt(f.shape[2] * f.shape[3]) for f in wide])
     torch._foreach_reciprocal_(factors)
     gaps = torch._foreach_mul(wide, factors)
-    torch._foreach_sub_(gaps, reference)
+    torch._foreach_sub_(gaps, list(reference))
     # not vecdot, which autocast would do in half
     along = [product.sum(dim=1, keepdim=True) for product in torch._foreach_mul(wide, gaps)]
     torch._foreach_div_(along, norms)
@@ -100,7 +100,7 @@ def pulls(
     With φ = s·f, s = 1/((‖f‖ + ε)√(HW)) and w = φ − r it is weight·s·(w − f·⟨f, w⟩/(‖f‖(‖f‖ + ε))). w was
     not kept: the gradient is a·f − b·r, with numbers a and b for each place.
     """
-    factors, along = numbers[::2], numbers[1::2]
+    factors, along = list(numbers[::2]), list(numbers[1::2])
     b = torch._foreach_mul(factors, [weight.view(-1, 1, 1, 1)] * len(factors))
     a = torch._foreach_sub(factors, along)
     torch._foreach_mul_(a, b)
