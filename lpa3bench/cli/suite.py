@@ -111,6 +111,7 @@ def command(
     left, or Ray or Slurm lost it.
     """
     from lpa3bench.plugin.registry import load_registry
+    from lpa3bench.runtime.shared_locks import why_locks_are_local
     from lpa3bench.suites import check_suite
     from lpa3bench.suites.execution import finished_result, with_chosen_runs
     from lpa3bench.suites.forecast import forecast_suite
@@ -145,6 +146,9 @@ def command(
         opening = partial(_opened_slurm, sbatch, out, workers, threads)
     else:
         opening = partial(_opened, engine, workers, address, device, threads, early)
+    shared = engine == "slurm" or address is not None
+    if shared and is_pending(plans) and (why := why_locks_are_local(out)):
+        click.echo(f"note: {why}; let one suite at a time work in {out}", err=True)
     with opening() if is_pending(plans) else nullcontext() as opened:
         found = forecast_suite(
             plans,

@@ -148,10 +148,10 @@ def read_at_most(path: Path, most: int) -> bytes:
 
 
 def ask_again(folder: Path) -> None:
-    """Have a network file system forget what it remembers of a folder, so that what other machines wrote is seen.
+    """Have a network file system look at a folder again, so that what other machines wrote is seen.
 
-    NFS answers for up to a minute that a file is missing which was missing before; the folder's attributes
-    come anew with the answer to a change of them.
+    NFS remembers for up to a minute that a file was missing; the folder's attributes come anew with the
+    answer to a change of them.
     """
     with suppress(OSError):  # it is missing, or somebody else's
         folder.chmod(stat.S_IMODE(folder.stat().st_mode))

@@ -1,4 +1,5 @@
-"""A run as a line for a shell that means the same in every folder and environment of any machine with this disk."""
+"""A run as a line for a shell that means the same in every folder and environment, and on any machine that
+shares this disk."""
 
 from __future__ import annotations
 
@@ -23,7 +24,9 @@ def command_line(arguments: Sequence[str], environment: Mapping[str, str]) -> st
     Args:
         environment: what to add to the environment.
     """
-    search = [os.path.abspath(entry) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
+    search = [
+        str(Path(entry).absolute()) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry
+    ]
     variables = {**environment, "PYTHONPATH": os.pathsep.join(search)}
     set_first = (f"{name}={shlex.quote(value)}" for name, value in variables.items())
     words = [sys.executable, "-m", "lpa3bench", "run", *_absolute(arguments)]

@@ -65,7 +65,7 @@ class Engine(ABC):
         """Whether another one may be handed in."""
 
     def holds(self, name: str) -> bool:
-        """Whether it does this run already, for a suite before this one: handed in, it is not started anew."""
+        """Whether it does this run already, for a suite before: handed in, it is not started anew."""
         return False
 
     @abstractmethod

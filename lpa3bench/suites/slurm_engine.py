@@ -1,4 +1,4 @@
-"""Runs through Slurm, which owns machines, GPUs, the queue and time limits: the only file that imports submitit.
+"""Runs through Slurm, which owns machines, the queue and time limits: the only file that imports submitit.
 
 The runs that are handed in together become one job array. The jobs belong to Slurm: a suite that is stopped
 or killed leaves them in its queue, and the next one finds them there.
@@ -23,15 +23,15 @@ from lpa3bench.runtime.files import ask_again, make_folders, write_text
 from lpa3bench.suites.engine import EndedRun, Engine, Launch
 from lpa3bench.suites.slurm_job import SlurmJob, read_ending
 
-FOLDER = ".slurm"
+SLURM_FOLDER = ".slurm"
 """In `--out`: what submitit writes, and which job does which run."""
 AT_ONCE = 256
 """Jobs of an array that Slurm may start at once."""
-TIME = "4:00:00"
+JOB_TIME = "4:00:00"
 """How long a job may take, unless the user says; a run that takes longer goes on in its job's next turn."""
 WARNING_SECONDS = 90
 """How long before the time limit Slurm signals; of short jobs a quarter."""
-LOOK_SECONDS = 1.0
+ENDING_SECONDS = 1.0
 QUEUE_SECONDS = 30.0
 """Between two looks at Slurm's queue, which only tell whether a job has vanished from it."""
 TIME_LIMIT = re.compile(r"(?:(\d+)-)?(\d+)(?::(\d+))?(?::(\d+))?")
@@ -58,9 +58,9 @@ def connect_slurm(options: Mapping[str, str], *, out: Path, workers: int | None,
     missing = [name for name in ("sbatch", "srun", "squeue", "scontrol") if shutil.which(name) is None]
     if missing:
         raise UsageError(f"--engine slurm: there is no Slurm here: {', '.join(missing)} is not on the PATH")
-    minutes = minutes_of({"time": TIME, **options}["time"])
+    minutes = minutes_of({"time": JOB_TIME, **options}["time"])
     warning = min(WARNING_SECONDS, 60 * minutes // 4)
-    folder = (out / FOLDER).absolute()
+    folder = (out / SLURM_FOLDER).absolute()
     options = {"cpus-per-task": str(threads), **options}
     executor = submitit.SlurmExecutor(folder=folder)
     executor.update_parameters(
@@ -76,8 +76,8 @@ def connect_slurm(options: Mapping[str, str], *, out: Path, workers: int | None,
 
 
 def minutes_of(limit: str) -> int:
-    """Of a time limit as sbatch takes it: `minutes`, `minutes:seconds`, `hours:minutes:seconds`, `days-hours`,
-    `days-hours:minutes` or `days-hours:minutes:seconds`; seconds are rounded up.
+    """Of a time limit as sbatch takes it, seconds being rounded up: `minutes`, `minutes:seconds`,
+    `hours:minutes:seconds`, `days-hours`, `days-hours:minutes` or `days-hours:minutes:seconds`.
 
     Raises:
         UsageError: it is no such text, or no time at all.
@@ -163,7 +163,7 @@ class SlurmEngine(Engine):
             self._submit_array()
         found, self._stopped = self._stopped, []
         if time.monotonic() >= self._look_at:
-            self._look_at = time.monotonic() + LOOK_SECONDS
+            self._look_at = time.monotonic() + ENDING_SECONDS
             found += (ended for name in [*self._submitted] if (ended := self._ended(name)) is not None)
         return found
 
@@ -233,7 +233,7 @@ class _Queue:
         self._ask_at = -math.inf
 
     def jobs(self, after: float = -math.inf) -> frozenset[str] | None:
-        """Their ids, as they were seen after this time; None where they were not, or Slurm does not answer."""
+        """Their ids, seen after this time; None where they were not, or Slurm does not answer."""
         now = time.monotonic()
         if now >= self._ask_at:
             self._ask_at = now + QUEUE_SECONDS

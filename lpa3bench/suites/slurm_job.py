@@ -27,16 +27,16 @@ from lpa3bench.runtime.supervised import kill_descendants
 from lpa3bench.suites.engine import Launch, failure_line, start_run
 from lpa3bench.training.run_directory import RunDirectory
 
-LOOK_SECONDS = 0.2
-STOP_SECONDS = 60.0
+CHILD_SECONDS = 0.2
+STEP_SECONDS = 60.0
 """For a run to end its step."""
 OWN_SECONDS = 5.0
 """For a run to act on the signal that Slurm sent to all processes of the job, before it is sent one more."""
 EARLY_SECONDS = 65.0
 """Slurm warns up to a minute earlier than it was asked to."""
-HELD_SECONDS = 180.0
+LEASE_SECONDS = 180.0
 """For the lock of an attempt whose machine died: an NFS server frees it when its lease is over."""
-HELD_LOOK_SECONDS = 15.0
+RETRY_SECONDS = 15.0
 LARGEST_ENDING = 2**16
 """Bytes of an `Ending` that is worth reading."""
 
@@ -99,21 +99,21 @@ class SlurmJob:
 
     def _run(self, received: list[int]) -> int:
         """Its exit status, after a signal was received too."""
-        held_until = time.monotonic() + HELD_SECONDS
+        held_until = time.monotonic() + LEASE_SECONDS
         while True:
             try:
                 process = start_run(self.launch)
             except RunFailed as error:
                 self._end(error.exit_code, str(error))
             while (code := process.poll()) is None and not received:
-                time.sleep(LOOK_SECONDS)
+                time.sleep(CHILD_SECONDS)
             if code is None:
                 return _stopped(process)
             held = code == InUse.exit_code and not received and time.monotonic() < held_until
             if not held:
-                time.sleep(LOOK_SECONDS)  # a signal that ended it was sent to this process too
+                time.sleep(CHILD_SECONDS)  # a signal that ended it was sent to this process too
                 return code
-            time.sleep(HELD_LOOK_SECONDS)
+            time.sleep(RETRY_SECONDS)
 
     def _progress(self) -> int:
         """Bytes of the curve: it grows with every epoch."""
@@ -136,7 +136,7 @@ class SlurmJob:
 
 def _stopped(process: subprocess.Popen[bytes]) -> int:
     """The exit status of a run that has to stop."""
-    for number, seconds in ((None, OWN_SECONDS), (signal.SIGTERM, STOP_SECONDS)):
+    for number, seconds in ((None, OWN_SECONDS), (signal.SIGTERM, STEP_SECONDS)):
         if number is not None:
             process.send_signal(number)
         with suppress(subprocess.TimeoutExpired):
