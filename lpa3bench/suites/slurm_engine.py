@@ -132,10 +132,9 @@ class SlurmEngine(Engine):
 
     @property
     def after_stop(self) -> str:
-        jobs = (
-            f"their jobs are Slurm's (scancel {' '.join(self._left)} ends them), and " if self._left else ""
-        )
-        return f"{jobs}the same command goes on"
+        if not self._left:
+            return super().after_stop
+        return f"their jobs stay with Slurm (scancel {' '.join(self._left)} ends them); {super().after_stop}"
 
     def has_room(self) -> bool:
         """Slurm queues what it cannot place yet."""

@@ -93,8 +93,8 @@ class SlurmJob:
             sys.exit(code)
         in_time = time.monotonic() - began < self.seconds - EARLY_SECONDS
         if not in_time and self._progress() == before:
-            minutes = round(self.seconds / 60)
-            self._end(1, f"no epoch was finished in {minutes} minutes; give a job more: --sbatch time=...")
+            within = f"{self.seconds / 60:.0f} minutes"
+            self._end(1, f"no epoch was finished in a job of {within}; give it more: --sbatch time=...")
         self._requeue()
 
     def _run(self, received: list[int]) -> int:
