@@ -34,6 +34,8 @@ WARNING_SECONDS = 90
 ENDING_SECONDS = 1.0
 QUEUE_SECONDS = 30.0
 """Between two looks at Slurm's queue, which only tell whether a job has vanished from it."""
+ANSWER_SECONDS = 20.0
+"""For Slurm to say what is in its queue."""
 TIME_LIMIT = re.compile(r"(?:(\d+)-)?(\d+)(?::(\d+))?(?::(\d+))?")
 
 
@@ -236,11 +238,19 @@ class _Queue:
         now = time.monotonic()
         if now >= self._ask_at:
             self._ask_at = now + QUEUE_SECONDS
-            asked = subprocess.run(
-                ["squeue", "--array", "--noheader", f"--user={os.getuid()}", "--format=%i"],
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            self._jobs, self._seen = (None if asked.returncode else frozenset(asked.stdout.split())), now
+            self._jobs, self._seen = _jobs_in_queue(), now
         return self._jobs if self._seen > after else None
+
+
+def _jobs_in_queue() -> frozenset[str] | None:
+    try:
+        told = subprocess.run(
+            ["squeue", "--array", "--noheader", f"--user={os.getuid()}", "--format=%i"],
+            capture_output=True,
+            text=True,
+            timeout=ANSWER_SECONDS,
+            check=True,
+        )
+    except subprocess.SubprocessError:
+        return None
+    return frozenset(told.stdout.split())

@@ -30,7 +30,7 @@ from lpa3bench.training.run_directory import RunDirectory
 CHILD_SECONDS = 0.2
 STEP_SECONDS = 60.0
 """For a run to end its step."""
-OWN_SECONDS = 5.0
+OWN_SECONDS = 10.0
 """For a run to act on the signal that Slurm sent to all processes of the job, before it is sent one more."""
 EARLY_SECONDS = 65.0
 """Slurm warns up to a minute earlier than it was asked to."""

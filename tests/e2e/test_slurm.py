@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -133,6 +134,11 @@ class Folder:
     def printed(self) -> str:
         return (self.path / "printed").read_text()
 
+    def told(self) -> str:
+        """By the suite and by Slurm, where something went wrong."""
+        logs = Path(self.environment["SLURM_CONF"]).parent.glob("slurm*.log")
+        return "\n".join((self.printed(), *(path.read_text()[-3000:] for path in logs)))
+
     def submitted(self) -> list[str]:
         """What was handed in: a file each."""
         return sorted(path.name for path in (self.runs / ".slurm").glob("[0-9]*_submission.sh"))
@@ -144,10 +150,13 @@ class Folder:
         """Wait; a job that is back in the queue is not made to wait two minutes, as Slurm would."""
         deadline = time.monotonic() + 240
         while not reached():
-            assert suite is None or suite.poll() is None, self.printed()
-            assert time.monotonic() < deadline, f"nothing happened\n{self.printed()}"
-            for job in self.jobs("PENDING"):
-                self.ask("scontrol", "update", f"JobId={job}", "StartTime=now")
+            assert suite is None or suite.poll() is None, self.told()
+            assert time.monotonic() < deadline, f"nothing happened\n{self.told()}"
+            for line in self.ask("squeue", "--noheader", "--array", "--format=%i %r").splitlines():
+                job, reason = line.split()
+                if reason == "BeginTime":
+                    with suppress(subprocess.CalledProcessError):  # it has begun meanwhile
+                        self.ask("scontrol", "update", f"JobId={job}", "StartTime=now")
             time.sleep(0.1)
 
 
