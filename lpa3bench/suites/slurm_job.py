@@ -87,6 +87,8 @@ class SlurmJob:
             signal.signal(number, note)
         before = self._progress()
         code = self._run(received)
+        if received and RunDirectory(Path(self.launch.folder)).result.exists():
+            code = 0  # the signal came when all was written
         if not received or code == 0:
             self._end(code, failure_line(Path(self.launch.log), code) if code else "")
         if _state_of_job() != "RUNNING":  # cancelled, or put back into the queue, by Slurm itself

@@ -127,8 +127,10 @@ def test_a_run_that_does_not_stop_is_killed(
     assert asked(job) == ["requeue 7_2"]
 
 
-def test_one_that_is_done_all_the_same_is_done(job: SlurmJob, does: Does) -> None:
-    assert does(job, "trap 'exit 0' TERM; kill -USR1 $PPID; while :; do sleep 0.05; done") == 0
+@pytest.mark.parametrize("end", ["exit 0", "echo > run/result.json; kill -USR2 $$"])
+def test_one_that_is_done_all_the_same_is_done(job: SlurmJob, does: Does, end: str) -> None:
+    """Also where the signal killed what had written all and had only to exit."""
+    assert does(job, f"trap '{end}' TERM; kill -USR1 $PPID; while :; do sleep 0.05; done") == 0
     assert read_ending(Path(job.ending)) == Ending(0, "")
     assert asked(job) == []
 
