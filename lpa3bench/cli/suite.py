@@ -229,19 +229,9 @@ def _opened(
 
 
 def _opened_slurm(sbatch: Sequence[str], out: Path, workers: int | None, threads: int) -> closing[Engine]:
-    """The engine that hands runs to Slurm.
+    from lpa3bench.suites.slurm_engine import connect_slurm, sbatch_options
 
-    Raises:
-        UsageError: submitit is not installed, there is no Slurm here, or an option is none.
-    """
-    from lpa3bench.suites.slurm_engine import connect_slurm
-
-    pairs = [text.removeprefix("--").partition("=") for text in sbatch]
-    for text, (name, equals, value) in zip(sbatch, pairs, strict=True):
-        if not (name and equals and value):
-            raise UsageError(f"--sbatch {text}: is OPTION=VALUE, as in time=4:00:00")
-    options = {name: value for name, _, value in pairs}
-    return closing(connect_slurm(options, out=out, workers=workers, threads=threads))
+    return closing(connect_slurm(sbatch_options(sbatch), out=out, workers=workers, threads=threads))
 
 
 @contextmanager

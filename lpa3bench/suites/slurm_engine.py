@@ -12,7 +12,7 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -75,6 +75,21 @@ def connect_slurm(options: Mapping[str, str], *, out: Path, workers: int | None,
         additional_parameters={"requeue": True, **{n: v for n, v in options.items() if n != "time"}},
     )
     return SlurmEngine(executor, folder, capacity=workers or AT_ONCE, seconds=60 * minutes - warning)
+
+
+def sbatch_options(texts: Sequence[str]) -> dict[str, str]:
+    """Values by name of texts `OPTION=VALUE`; dashes before a name are passed over.
+
+    Raises:
+        UsageError: one is no such text.
+    """
+    found = {}
+    for text in texts:
+        name, _, value = text.partition("=")
+        if not (name.strip("-") and value):
+            raise UsageError(f"--sbatch {text}: is OPTION=VALUE, as in time=4:00:00")
+        found[name.lstrip("-")] = value
+    return found
 
 
 def minutes_of(limit: str) -> int:

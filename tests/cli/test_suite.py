@@ -267,12 +267,6 @@ def test_what_slurm_is_asked_for(folder: Path, monkeypatch: pytest.MonkeyPatch) 
     done = suite("s.gin", "--only", "*none*", *words)
     assert (done.exit_code, done.stdout.splitlines()[-1]) == (0, "2 of 2 runs are done")
     assert asked == [({"time": "1-12", "comment": "a=b"}, {"out": Path("runs"), "workers": 7, "threads": 3})]
-    for wrong in ("time", "=4", "time="):
-        done = suite("s.gin", "--engine", "slurm", "--sbatch", wrong)
-        assert (done.exit_code, done.stderr) == (
-            2,
-            f"error: --sbatch {wrong}: is OPTION=VALUE, as in time=4:00:00\n",
-        )
 
 
 def test_locks_that_do_not_hold_between_machines_are_told(

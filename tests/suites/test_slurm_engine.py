@@ -17,7 +17,7 @@ import pytest
 from lpa3bench.errors import UsageError
 from lpa3bench.suites import slurm_engine
 from lpa3bench.suites.engine import EndedRun, Launch
-from lpa3bench.suites.slurm_engine import SlurmEngine, connect_slurm, minutes_of
+from lpa3bench.suites.slurm_engine import SlurmEngine, connect_slurm, minutes_of, sbatch_options
 from lpa3bench.suites.slurm_job import Ending
 
 needs_submitit = pytest.mark.skipif(find_spec("submitit") is None, reason="submitit is not installed")
@@ -102,6 +102,12 @@ def test_time_limits_are_read_as_sbatch_reads_them(limit: str, minutes: int) -> 
 def test_what_is_no_time_limit(limit: str) -> None:
     with pytest.raises(UsageError, match=f"^--sbatch time={limit}: a time limit is as sbatch takes it: 90, "):
         minutes_of(limit)
+
+
+@pytest.mark.parametrize("text", ["time", "=4", "time=", "--=4"])
+def test_what_is_no_option_of_sbatch(text: str) -> None:
+    with pytest.raises(UsageError, match=f"^--sbatch {text}: is OPTION=VALUE, as in time=4:00:00$"):
+        sbatch_options([text])
 
 
 def test_without_submitit_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
