@@ -14,7 +14,7 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -117,9 +117,7 @@ class _Submitted:
     job: str
     """Its id: `12`, or `12_3` of an array."""
     since: float
-    """When it was handed in, found or missed, by `time.monotonic`."""
-    missed: bool = False
-    """Whether Slurm did not list it when it was last asked, as may be between two turns of a job."""
+    """When it was handed in or found, by `time.monotonic`."""
 
 
 class SlurmEngine(Engine):
@@ -223,13 +221,9 @@ class SlurmEngine(Engine):
         if ending is None:
             jobs = self._queue.jobs(after=one.since)
             if jobs is None or one.job in jobs:
-                self._submitted[name] = replace(one, missed=one.missed and jobs is None)
                 return None
             ask_again(self._folder)
             ending = read_ending(path)
-        if ending is None and not one.missed:
-            self._submitted[name] = replace(one, since=time.monotonic(), missed=True)
-            return None
         del self._submitted[name]
         if ending is not None:
             return EndedRun(name, ending.code, ending.cause)
