@@ -11,7 +11,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -74,6 +73,7 @@ class Folder:
         self.path = path
         self.runs = path / "runs"
         self.environment = {**os.environ, **slurm}
+        self._hurried: set[tuple[str, int]] = set()
         path.mkdir()
         for name, text in (("test.gin", CONFIG), ("s.gin", SUITE), ("tiring.py", TIRING)):
             (path / name).write_text(text)
@@ -154,9 +154,10 @@ class Folder:
             assert time.monotonic() < deadline, f"nothing happened\n{self.told()}"
             for line in self.ask("squeue", "--noheader", "--array", "--format=%i %r").splitlines():
                 job, reason = line.split()
-                if reason == "BeginTime":
-                    with suppress(subprocess.CalledProcessError):  # it has begun meanwhile
-                        self.ask("scontrol", "update", f"JobId={job}", "StartTime=now")
+                if reason == "BeginTime" and (job, self.restarts(job)) not in self._hurried:
+                    self._hurried.add((job, self.restarts(job)))
+                    # A node takes no job in the second in which it was put back.
+                    self.ask("scontrol", "update", f"JobId={job}", "StartTime=now+3")
             time.sleep(0.1)
 
 
