@@ -52,8 +52,11 @@ class Engine(ABC):
 
     on_stop = "stopping all runs"
     """For people: what it does when the suite is stopped."""
-    after_stop = "the same command goes on"
-    """For people: what is to be known after that."""
+
+    @property
+    def after_stop(self) -> str:
+        """For people: what is to be known after that."""
+        return "the same command goes on"
 
     @property
     @abstractmethod

@@ -45,7 +45,7 @@ from lpa3bench import Augmenter, View, hookimpl
 class Tiring(Augmenter):
     def generate(self, x, ctx):
         if Path("slow").exists():
-            time.sleep(0.15)
+            time.sleep(0.3)
         return View(x, torch.arange(len(x), device=x.device))
 
 @hookimpl
