@@ -99,8 +99,10 @@ class PGD(Augmenter):
         """A view of every image."""
         if self.statistics == "running":
             ctx.model.eval()
-        sought = self._sought(x, ctx) if self.iterations else None
-        at, loss = self._start(x, ctx), None
+        rows = torch.arange(len(x), device=x.device)
+        if self.iterations == 0:
+            return View(self._into_the_ball(self._start(x, ctx), x), rows)
+        sought, at = self._sought(x, ctx), self._start(x, ctx)
         for _ in range(self.iterations):
             with torch.enable_grad():
                 at = at.detach().requires_grad_()
@@ -108,11 +110,7 @@ class PGD(Augmenter):
                 (gradient,) = torch.autograd.grad(loss, at)
             step = self.step_size * self._direction(gradient)
             at = self._into_the_ball(at.detach() + (step if self.aim == "away" else -step), x)
-        view = self._into_the_ball(at, x) if self.iterations == 0 else at
-        info: dict[str, float | Tensor] = {}
-        if loss is not None:
-            info["loss"] = ctx.processes.weighted(loss.detach(), len(x))
-        return View(view, torch.arange(len(x), device=x.device), info)
+        return View(at, rows, {"loss": ctx.processes.weighted(loss.detach(), len(x))})
 
     def _sought(self, x: Tensor, ctx: Context) -> Tensor:
         """int64 [B], the label whose loss is to be changed."""

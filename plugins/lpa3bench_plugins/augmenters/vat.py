@@ -79,10 +79,8 @@ class VAT(Augmenter):
         """A view of every image."""
         model = ctx.model
         z = model.normalise(x)
-        prediction: Tensor | None = None
-        if self.iterations or self.soft_targets:
-            with torch.no_grad():
-                prediction = at_least_float32(model.from_normalised(z).logits).softmax(dim=1)
+        with torch.no_grad():
+            prediction = at_least_float32(model.from_normalised(z).logits).softmax(dim=1)
         direction = ctx.draws.normal(z.shape, like=z)
         for _ in range(self.iterations):
             with torch.enable_grad():
@@ -91,11 +89,11 @@ class VAT(Augmenter):
                 divergence = F.kl_div(F.log_softmax(logits, dim=1), prediction, reduction="batchmean")
                 (direction,) = torch.autograd.grad(divergence, near)
         view = torch.addcmul(x, self.radius * _unit(direction), model.std).clamp_(0, 1)
-        target = prediction.to(x.dtype) if self.soft_targets and prediction is not None else None
+        target = prediction.to(x.dtype) if self.soft_targets else None
         return View(view, torch.arange(len(x), device=x.device), target=target)
 
 
 def _unit(direction: Tensor) -> Tensor:
     """Of length one for each image: [B, C, H, W] → the same."""
-    length = torch.linalg.vector_norm(direction, dim=(1, 2, 3), keepdim=True)
+    length: Tensor = torch.linalg.vector_norm(direction, dim=(1, 2, 3), keepdim=True)
     return direction / (length + LENGTH_EPSILON)
