@@ -101,7 +101,8 @@ class InUse(TryAgain):
 
 
 class Stopped(BenchError):
-    """A signal ended the run at a step; its checkpoint is on disk (exit 130 for SIGINT, 143 for SIGTERM)."""
+    """A signal ended the run at a step; its checkpoint is on disk. The exit code is 128 + its number: 130 for
+    SIGINT, 143 for SIGTERM, 138 and 140 for SIGUSR1 and SIGUSR2."""
 
     kind = "stopped"
 

@@ -27,6 +27,7 @@ ONLY_IN = {
     "rich": ("lpa3bench.training.progress_bar", "lpa3bench.suites.progress"),
     "wandb": ("lpa3bench.publish.sdk",),
     "ray": ("lpa3bench.suites.ray_engine",),
+    "submitit": ("lpa3bench.suites.slurm_engine",),
     "jinja2": ("lpa3bench.report",),
     "matplotlib": ("lpa3bench.report",),
     "scipy": ("lpa3bench.stats",),
@@ -56,18 +57,18 @@ MOST_FILES, MOST_PACKAGES = 10, 17
 """How wide the house may get: a newcomer names the room for any question."""
 HEAVY = (
     "torch", "torchvision", "gin", "rich", "numpy", "sklearn", "medmnist", "scipy", "matplotlib", "jinja2",
-    "ray", "wandb",
+    "ray", "submitit", "wandb",
 )  # fmt: skip
 TORCH_FREE = (
     "_version", "errors", "types", "env", "api", "config", "publish", "cli", *BOARDS,
     "export.model_card", "plugin.annotations", "plugin.code", "plugin.copies", "plugin.hookspecs",
     "plugin.reading", "plugin.registry", "plugin.renames", "plugin.scaffold", "runtime.device",
-    "runtime.files", "runtime.licences", "runtime.paths", "suites.cells", "suites.engine",
-    "suites.local_engine", "suites.parent_death", "suites.ray_engine", "suites.search",
+    "runtime.files", "runtime.licences", "runtime.paths", "runtime.shared_locks", "suites.cells",
+    "suites.engine", "suites.local_engine", "suites.parent_death", "suites.ray_engine", "suites.search",
     "suites.suite_check", "suites.suite_file", "suites.suite_run", "suites.timing",
-    "suites.fork_server", "suites.forked_run", "training.failure_file", "training.identity",
-    "training.image_passes", "training.metrics_file", "training.progress_bar", "training.provenance",
-    "training.run_directory", "training.sinks",
+    "suites.fork_server", "suites.forked_run", "suites.slurm_engine", "suites.slurm_job",
+    "training.failure_file", "training.identity", "training.image_passes", "training.metrics_file",
+    "training.progress_bar", "training.provenance", "training.run_directory", "training.sinks",
 )  # fmt: skip
 """Whole rooms, and of others what a command needs that trains nothing."""
 

@@ -147,6 +147,16 @@ def read_at_most(path: Path, most: int) -> bytes:
     return content
 
 
+def ask_again(folder: Path) -> None:
+    """Have a network file system look at a folder again, so that what other machines wrote is seen.
+
+    NFS remembers for up to a minute that a file was missing; the folder's attributes come anew with the
+    answer to a change of them.
+    """
+    with suppress(OSError):  # it is missing, or somebody else's
+        folder.chmod(stat.S_IMODE(folder.stat().st_mode))
+
+
 def without_waiting(path: str, flags: int) -> int:
     """An opener for `open` that does not wait until somebody writes into a pipe."""
     return os.open(path, flags | os.O_NONBLOCK)

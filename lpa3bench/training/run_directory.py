@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -60,6 +61,8 @@ class _Env(msgspec.Struct):
 START_OVER = "start over with --fresh"
 LARGEST_ENV = 16 * 2**20
 """Bytes of an `env.json` that is worth reading."""
+HELD = (errno.EAGAIN, errno.EACCES)
+"""What `flock` fails with where another process has the lock; NFS may say either."""
 NAME_END = re.compile(r"-([0-9a-f]{8}-s\d+)$")
 """How the name of a run's directory ends, unless somebody renamed it."""
 
@@ -89,9 +92,12 @@ class RunDirectory:
     def locked(self) -> Iterator[None]:
         """Make the directory and keep other processes out; a process that dies leaves no lock behind.
 
+        On a disk that machines share it keeps out those of other machines, if the disk does
+        (`runtime.shared_locks`).
+
         Raises:
             InUse: another process is at work here.
-            RunFailed: the directory cannot be made.
+            RunFailed: the directory cannot be made, or its disk has no locks.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -104,18 +110,26 @@ class RunDirectory:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
-                raise InUse(self.path) from error
+                if error.errno in HELD:
+                    raise InUse(self.path) from error
+                raise RunFailed(
+                    f"{self.path}: its disk has no locks ({error.strerror}), so two processes could work on "
+                    "one run; choose another --out, or have it mounted with locks (docs/cluster.md)",
+                    kind="disk",
+                ) from error
             yield
 
     def in_use(self) -> bool:
         """Whether another process is at work here just now."""
         try:
-            with (self.path / ".lock").open("a") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+            file = (self.path / ".lock").open("a")
         except OSError:  # nobody has been here yet
             return False
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:  # where the disk has no locks, `locked` says so
+                return error.errno in HELD
         return False
 
     def beginning(self) -> Beginning:
