@@ -46,6 +46,11 @@ def compared(slow: list[float], fast: list[float]) -> Compared:
     return Compared(ratio, min(paired), max(paired), len(paired))
 
 
+def against(seconds: list[float], goal: float) -> Compared:
+    """What was measured over what it may take, round by round."""
+    return compared(seconds, [goal] * len(seconds))
+
+
 def interleaved(variants: dict[str, Callable[[], None]], rounds: int) -> dict[str, Times]:
     """Each round runs every variant once, beginning with another one each time; one round goes before."""
     names = list(variants)

@@ -7,8 +7,8 @@ an eighth of the side of reflection around it) and, from a second independent cr
 operators, then a box), as normalised float32. Ours is `ImageStore.weak` twice, `RandAugment` and the
 network's normalisation. The others:
 
-- Pillow, torchvision's transforms of images and a DataLoader without workers, as the released loader has: the
-  same distribution. That both compute the same bytes from the same choices is checked before anything is timed.
+- Pillow, torchvision's transforms of images and a DataLoader without workers, as the released loader has: its
+  distribution is ours. That the same choices give the same bytes is checked before anything is timed.
 - torchvision v2 and kornia on batches: other distributions, as they draw operators once for a whole batch.
 
 One thread. Each round makes some batches with each, the order rotates, and the ratio is taken of the medians;

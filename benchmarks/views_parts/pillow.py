@@ -1,4 +1,4 @@
-"""FixMatch's views image by image: Pillow behind a DataLoader without workers, as the released loader has it."""
+"""FixMatch's views image by image: Pillow behind a DataLoader without workers, as released."""
 
 from __future__ import annotations
 

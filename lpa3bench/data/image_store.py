@@ -78,6 +78,7 @@ class ImageStore:
         self._size = padded.shape[1:3]
         self._crop = crop
         self._bytes = padded.view(-1)
+        self._rows = torch.arange(self._size[0], device=self.device) * self._size[1]
         self._count = len(images)
 
     def __len__(self) -> int:
@@ -115,10 +116,11 @@ class ImageStore:
         order = flip.argsort(kind="stable")  # those to be flipped come last, so that they are one slice
         places = torch.from_numpy(np.stack((corner[order], order, order.argsort())))
         corners, there, back = send(places, self.device)
-        pixels = self._cut(send(index, self.device).index_select(0, there), corners, self._crop)
-        flipped = pixels[count - int(flip.sum()) :].permute(0, 3, 1, 2)
-        flipped.copy_(flipped.flip(3))  # channels_last, for which torch has a fast flip
-        pixels = pixels.index_select(0, back)
+        with torch.inference_mode():  # shortens small calls; the images made below are ordinary tensors
+            pixels = self._cut(send(index, self.device).index_select(0, there), corners, self._crop)
+            flipped = pixels[count - int(flip.sum()) :].permute(0, 3, 1, 2)
+            flipped.copy_(flipped.flip(3))  # channels_last, for which torch has a fast flip
+            pixels = pixels.index_select(0, back)
         return self._resized(_as_images(pixels))
 
     def plain(self, index: Tensor) -> Tensor:
@@ -159,8 +161,8 @@ class ImageStore:
         # copying 32 pixels at a time is more than three times as fast as one by one.
         table = self._bytes.as_strided(((len(self._bytes) - stretch) // channels + 1, stretch), (channels, 1))
         first = index * (self._size[0] * self._size[1]) + corner
-        rows = torch.arange(0, height * self._size[1], self._size[1], device=self.device)
-        return table.index_select(0, (first[:, None] + rows).view(-1)).view(-1, height, width, channels)
+        places = (first[:, None] + self._rows[:height]).view(-1)
+        return table.index_select(0, places).view(-1, height, width, channels)
 
 
 def _as_images(pixels: Tensor) -> Tensor:

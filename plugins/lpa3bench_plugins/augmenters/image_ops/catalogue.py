@@ -99,7 +99,7 @@ def _warp(images: Tensor, own: Own) -> Tensor:
 
 def _box(images: Tensor, own: Own) -> Tensor:
     return cutout.paint(
-        images, cutout.boxes(own.centres[own.part], own.magnitude.flatten().double()), BOX_COLOUR
+        images, cutout.boxes(own.centres[own.part], own.magnitude.view(-1, 1).double()), BOX_COLOUR
     )
 
 

@@ -14,12 +14,12 @@ Colour = tuple[int, int, int]
 """RGB, 0 … 255. Images without three channels get its luma in every channel."""
 
 
-def boxes(centre: Tensor, side: Tensor) -> Tensor:
+def boxes(centre: Tensor, side: Tensor | float) -> Tensor:
     """The boxes around drawn centres.
 
     Args:
         centre: float64 [G, 2], x in [0, width) and y in [0, height), in pixels.
-        side: float64 [G], in pixels.
+        side: in pixels, float64 [G, 1] or one for all.
 
     Returns:
         int64 [G, 4]: first column, first row, last column, last row, **all included**. A box is therefore
@@ -27,8 +27,8 @@ def boxes(centre: Tensor, side: Tensor) -> Tensor:
         The left and upper edges never cut it off: its corner is moved into the image first, and its far end
         counted from there.
     """
-    corner = (centre - side[:, None] / 2).clamp_(min=0).trunc_()
-    return torch.cat((corner, (corner + side[:, None]).trunc_()), dim=1).long()
+    corner = (centre - side / 2).clamp_(min=0).long()
+    return torch.cat((corner, (corner + side).long()), dim=1)
 
 
 def centred_boxes(centre: Tensor, side: int) -> Tensor:
@@ -56,17 +56,12 @@ def inside(box: Tensor, height: int, width: int) -> Tensor:
     Returns:
         uint8 [G, 1, H, W], 255 inside and 0 outside.
     """
-    start, stop = box[:, :2], box[:, 2:] + 1
-    columns, rows = (
-        _before(start[:, axis], length) ^ _before(stop[:, axis], length)
-        for axis, length in enumerate((width, height))
-    )
-    return (rows[:, :, None] & columns[:, None, :])[:, None]  # bytes: a CPU is far slower with booleans
-
-
-def _before(end: Tensor, length: int) -> Tensor:
-    """uint8 [G, length], 255 in the first `end` (int64 [G], of any size) places and 0 after."""
-    return _beginnings(length, end.device).index_select(0, end.clamp(0, length))
+    length = max(height, width)
+    ends = torch.cat((box[:, :2], box[:, 2:] + 1), dim=1).clamp_(0, length).view(-1)
+    before = _beginnings(length, box.device).index_select(0, ends).view(-1, 4, length)
+    axes = before[:, :2] ^ before[:, 2:]
+    # Bytes: a CPU is far slower with booleans.
+    return axes[:, 1, :height, None].bitwise_and(axes[:, 0, None, :width])[:, None]
 
 
 @lru_cache(maxsize=32)

@@ -62,18 +62,19 @@ def choose_operations(recipe: Recipe, count: int, draws: Draws) -> Choices:
     """
     shape = (count, recipe.layers)
     first = draws.integers((count, recipe.layers // recipe.together), 0, len(recipe.pool) // recipe.together)
-    op = (first[:, :, None] * recipe.together + torch.arange(recipe.together)).flatten(1)
+    op = first.numpy()[:, :, None] * recipe.together + np.arange(recipe.together)
+    op = op.reshape(shape)
     level = draws.integers(shape, 0, recipe.levels)
-    chance = draws.uniform(shape)
+    applied = draws.uniform(shape).numpy() < _probability(recipe)[op]
     negative = draws.integers(shape, 0, 2).bool()
     centre = draws.uniform((count, recipe.layers + 1, 2)).double()
-    return Choices(op, level, chance < _probability(recipe)[op], negative, centre)
+    return Choices(torch.from_numpy(op), level, torch.from_numpy(applied), negative, centre)
 
 
 @lru_cache(maxsize=32)
-def _probability(recipe: Recipe) -> Tensor:
-    """float32 [P], of each operator of the pool."""
-    return torch.tensor([entry.probability for entry in recipe.pool])
+def _probability(recipe: Recipe) -> npt.NDArray[np.float32]:
+    """[P], of each operator of the pool."""
+    return np.array([entry.probability for entry in recipe.pool], np.float32)
 
 
 def augment(x: Tensor, recipe: Recipe, choices: Choices, chunk: int | None = None) -> Tensor:
@@ -147,7 +148,7 @@ def apply_recipe(images: Tensor, recipe: Recipe, choices: Choices) -> Tensor:
     images = images.index_select(0, send(torch.from_numpy(place.argsort()), images.device))
     side = recipe.cutout_side(height, width)
     if side:
-        box = cutout.boxes(torch.from_numpy(centre[:, -1]), torch.full((len(images),), side))
+        box = cutout.boxes(torch.from_numpy(centre[:, -1]), side)
         images = cutout.paint(images, send(box, images.device), recipe.colour)
     return images
 

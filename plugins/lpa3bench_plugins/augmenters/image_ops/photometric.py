@@ -128,7 +128,7 @@ def to_bytes(values: Tensor) -> Tensor:
 
 
 def look_up(table: Tensor, images: Tensor) -> Tensor:
-    """Send values through a table of their image, uint8 [G, 1, 256], or of their channel, uint8 [G, C, 256]."""
+    """Send values through a table of their image, uint8 [G, 1, 256], or channel, uint8 [G, C, 256]."""
     return table.view(-1).index_select(0, _places(images, table.shape[1])).view_as(images)
 
 
