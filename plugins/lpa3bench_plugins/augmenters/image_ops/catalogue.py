@@ -28,20 +28,13 @@ class Tables:
 
 
 class Own(NamedTuple):
-    """What belongs to each of G images in one layer. Operators take of it what they need."""
+    """What belongs to each of G images in one layer."""
 
     tables: Tables
-    rows: Tensor
-    """int64 [B], in the tables, of all the images."""
-    centres: Tensor
-    """float64 [B, 2], x and y of boxes in pixels, of all the images."""
-    part: slice
-    """The G images."""
-
-    @property
-    def row(self) -> Tensor:
-        """int64 [G], in the tables."""
-        return self.rows[self.part]
+    row: Tensor
+    """int64 [G], in the tables."""
+    centre: Tensor
+    """float64 [G, 2], x and y of a box in pixels."""
 
     @property
     def magnitude(self) -> Tensor:
@@ -98,9 +91,7 @@ def _warp(images: Tensor, own: Own) -> Tensor:
 
 
 def _box(images: Tensor, own: Own) -> Tensor:
-    return cutout.paint(
-        images, cutout.boxes(own.centres[own.part], own.magnitude.view(-1, 1).double()), BOX_COLOUR
-    )
+    return cutout.paint(images, cutout.boxes(own.centre, own.magnitude.view(-1, 1).double()), BOX_COLOUR)
 
 
 OPERATORS: dict[str, Operator] = {

@@ -51,6 +51,8 @@ class Choices:
 
     def __getitem__(self, images: slice) -> Choices:
         """The choices for a part of the batch."""
+        if images == slice(0, len(self.op)):
+            return self
         return Choices(**{field.name: getattr(self, field.name)[images] for field in fields(self)})
 
 
@@ -118,7 +120,7 @@ def _parts(x: Tensor, values: int, count: int | None = None) -> Iterator[slice]:
         per_image = x[:1].numel()
         count = max(1, values // max(1, per_image)) if x.device.type == "cpu" else max(1, len(x))
     for start in range(0, len(x), count):
-        yield slice(start, start + count)
+        yield slice(start, min(start + count, len(x)))
 
 
 def apply_recipe(images: Tensor, recipe: Recipe, choices: Choices) -> Tensor:
@@ -129,8 +131,8 @@ def apply_recipe(images: Tensor, recipe: Recipe, choices: Choices) -> Tensor:
     kernel = kernel_of[choices.op.numpy()] * choices.applied.numpy()
     row = (choices.op.numpy() * recipe.levels + choices.level.numpy()) * 2 + choices.negative.numpy()
     centre = choices.centre.numpy() * (width, height)
-    # An image's layers in which nothing happens go to its end, where they change no more than elsewhere: the
-    # later layers have fewer kernels to run then.
+    # Layers in which nothing happens to an image become its last: its result is the same, and in later layers
+    # fewer kernels have images.
     turn = np.argsort(kernel == 0, axis=1, kind="stable")
     place = np.arange(len(images))  # the image that each row holds
     for layer in range(recipe.layers):
@@ -141,24 +143,16 @@ def apply_recipe(images: Tensor, recipe: Recipe, choices: Choices) -> Tensor:
         images = images.index_select(0, send(torch.from_numpy(order), images.device))
         sizes = np.bincount(kernel[drawn], minlength=1 + len(kernels)).tolist()
         rows, centres = (send(torch.from_numpy(each[drawn]), images.device) for each in (row, centre))
-        for run, part in zip(kernels, _runs(sizes), strict=True):
-            if part.stop > part.start:
-                those = images[part]
-                those.copy_(run(those, Own(tables, rows, centres, part)))
+        # One split and one concatenation, as each call costs as much as the work on a small batch.
+        parts = zip(kernels, *(each.split(sizes)[1:] for each in (images, rows, centres)), strict=True)
+        done = (run(part, Own(tables, *own)) for run, part, *own in parts if len(part))
+        images = torch.cat((images[: sizes[0]], *done))
     images = images.index_select(0, send(torch.from_numpy(place.argsort()), images.device))
     side = recipe.cutout_side(height, width)
     if side:
         box = cutout.boxes(torch.from_numpy(centre[:, -1]), side)
         images = cutout.paint(images, send(box, images.device), recipe.colour)
     return images
-
-
-def _runs(sizes: list[int]) -> Iterator[slice]:
-    """Where the images of each kernel lie, of so many; kernel 0, the first, is left out."""
-    stop = sizes[0]
-    for size in sizes[1:]:
-        start, stop = stop, stop + size
-        yield slice(start, stop)
 
 
 @lru_cache(maxsize=32)
