@@ -42,10 +42,10 @@ from lpa3bench_plugins.augmenters.image_ops import engine
 from lpa3bench_plugins.augmenters.randaugment import RandAugment
 
 LARGEST_KEPT = 31 << 20
-VALUES = 1 << 21
+VALUES = 1 << 20
 """Of the weak views that one side makes in a round, at least, and never fewer batches than these: what
 torchvision v2 and kornia draw for a batch makes it quick or slow."""
-BATCHES = 4
+BATCHES = 2
 Batches = Iterator[tuple[Tensor, Tensor]]
 
 
@@ -157,7 +157,7 @@ def measured(shape: Shape, rounds: int) -> dict[str, Any]:
     for name in [*made][1:]:
         for clock in ("wall", "cpu"):
             one = compared(getattr(times[name], clock), getattr(times["ours"], clock))
-            print(f"{shape} {clock:4}  {name} / ours {one}")
+            print(f"{shape} {clock:4}  {name} / ours {one}", flush=True)
         found[name] = {**one._asdict(), "goal": GOALS[str(shape)][name]}  # the last clock's: the CPU's
     rate = shape.batch * shape.turns / sorted(times["ours"].cpu)[rounds // 2]
     print(f"{shape} cpu   ours {rate:,.0f} images/s")
