@@ -144,7 +144,7 @@ def apply_recipe(images: Tensor, recipe: Recipe, choices: Choices) -> Tensor:
         sizes = np.bincount(kernel[drawn], minlength=1 + len(kernels)).tolist()
         rows, centres = (send(torch.from_numpy(each[drawn]), images.device) for each in (row, centre))
         # One split and one concatenation, as each call costs as much as the work on a small batch.
-        parts = zip(kernels, *(each.split(sizes)[1:] for each in (images, rows, centres)), strict=True)
+        parts = zip(kernels, *(torch.split(each, sizes)[1:] for each in (images, rows, centres)), strict=True)
         done = (run(part, Own(tables, *own)) for run, part, *own in parts if len(part))
         images = torch.cat((images[: sizes[0]], *done))
     images = images.index_select(0, send(torch.from_numpy(place.argsort()), images.device))
