@@ -65,7 +65,7 @@ def views() -> str:
         ]
         for shape, of in found.items()
     ]
-    return table(["batch", *PEERS.values(), "our images a second"], rows)
+    return _table(["batch", *PEERS.values(), "our images a second"], rows)
 
 
 def step() -> str:
@@ -85,7 +85,11 @@ def _ratios(prefix: str, what: str, told: Callable[[str, Any], str]) -> str:
         for name, of in kept().items()
         if name.startswith(prefix)
     ]
-    return table([what, "measured", "goal"], rows)
+    return _table([what, "measured", "goal"], rows)
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    return table(head, rows) if rows else "Not measured yet."
 
 
 def _spread(of: dict[str, float], digits: int) -> str:
