@@ -11,7 +11,7 @@ from readme_parts.page import RESULTS, table
 LOOPS = {
     "attack_wrn-28-2": "WRN-28-2",
     "attack_preactresnet18": "PreActResNet18",
-    "attack_smallnet": "SmallNet",
+    "attack_smallnet": "SmallNet, 8×8 digits",
 }
 PEERS = {
     "pillow": "Pillow, DataLoader",
