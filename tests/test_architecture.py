@@ -59,14 +59,15 @@ HEAVY = (
     "ray", "wandb",
 )  # fmt: skip
 TORCH_FREE = (
-    "_version", "errors", "types", "env", "api", "config", "publish", "cli", *BOARDS, "export.model_card",
-    "plugin.annotations", "plugin.code", "plugin.copies", "plugin.hookspecs", "plugin.reading",
-    "plugin.registry", "plugin.renames", "plugin.scaffold", "runtime.device", "runtime.files",
-    "runtime.licences", "runtime.paths",
-    "suites.cells", "suites.engine", "suites.local_engine", "suites.parent_death", "suites.ray_engine",
-    "suites.search", "suites.suite_check", "suites.suite_file", "suites.suite_run", "suites.timing",
-    "training.failure_file", "training.identity", "training.image_passes", "training.metrics_file",
-    "training.progress_bar", "training.provenance", "training.run_directory", "training.sinks",
+    "_version", "errors", "types", "env", "api", "config", "publish", "cli", *BOARDS,
+    "export.model_card", "plugin.annotations", "plugin.code", "plugin.copies", "plugin.hookspecs",
+    "plugin.reading", "plugin.registry", "plugin.renames", "plugin.scaffold", "runtime.device",
+    "runtime.files", "runtime.licences", "runtime.paths", "suites.cells", "suites.engine",
+    "suites.local_engine", "suites.parent_death", "suites.ray_engine", "suites.search",
+    "suites.suite_check", "suites.suite_file", "suites.suite_run", "suites.timing",
+    "suites.fork_server", "suites.forked_run", "training.failure_file", "training.identity",
+    "training.image_passes", "training.metrics_file", "training.progress_bar", "training.provenance",
+    "training.run_directory", "training.sinks",
 )  # fmt: skip
 """Whole rooms, and of others what a command needs that trains nothing."""
 

@@ -104,8 +104,8 @@ def test_nothing_to_get(tmp_path: Path) -> None:
     [
         (None, "Digits: scikit-learn is not here with its datasets/data/digits.csv.gz; install"),
         (b"no archive", r"Digits: .*digits.csv.gz is damaged \(Not a gzipped file"),
-        (gzip.compress(b"0,1,2\n" * 9), r"Digits: .* is damaged \(it holds \[9, 3\] numbers\)"),
-        (gzip.compress(b"0,x\n"), "Digits: .* is damaged "),
+        (gzip.compress(b"0,1,2\n" * 9, mtime=0), r"Digits: .* is damaged \(it holds \[9, 3\] numbers\)"),
+        (gzip.compress(b"0,x\n", mtime=0), "Digits: .* is damaged "),
     ],
 )
 def test_a_file_that_is_not_what_it_should_be_is_named(
