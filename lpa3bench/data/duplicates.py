@@ -1,0 +1,36 @@
+"""Images that two splits have in common, by a digest of their pixels."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+DIGEST_BYTES = 16
+ORDER = ("train", "val", "test")
+
+
+def image_digests(images: Tensor) -> list[bytes]:
+    """A digest of each image. images: uint8 [N, C, H, W] on the CPU; they are read one after the other."""
+    return [
+        hashlib.blake2b(image.contiguous().numpy().data, digest_size=DIGEST_BYTES).digest()
+        for image in images
+    ]
+
+
+def count_duplicates(digests: Mapping[str, Sequence[bytes]]) -> dict[str, int]:
+    """Of each pair of splits, how many images of the later one are in the earlier one too: "test in train".
+
+    Args:
+        digests: as `image_digests` makes them, by split.
+    """
+    here = [split for split in ORDER if split in digests]
+    sets = {split: frozenset(digests[split]) for split in here}
+    return {
+        f"{later} in {earlier}": sum(digest in sets[earlier] for digest in digests[later])
+        for earlier, later in combinations(here, 2)
+    }
