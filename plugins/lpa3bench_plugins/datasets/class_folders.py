@@ -1,4 +1,4 @@
-"""A folder `<split>/<class>/…` of images: which of its files are images, of which class, and what is passed over."""
+"""A folder `<split>/<class>/…`: which of its files are images, of which class, and what is passed over."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ class _Classes:
                 for entry in sorted(os.scandir(here), key=lambda entry: entry.name):
                     if kind := _skipped(entry.name):
                         self.passed_over[kind] += 1
-                    elif entry.is_dir():
+                    elif _is_folder(entry):
                         (linked if entry.is_symlink() else real).append(Path(entry))
                     elif _is_image(entry.name):
                         found.append(Path(entry))
@@ -209,6 +209,15 @@ class _Classes:
 def _skipped(name: str) -> str | None:
     """What kind of thing it is where it is passed over whatever it holds."""
     return HIDDEN if name.startswith(".") else name if name in SYSTEMS else None
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        if _is_image(entry.name):  # it is named with all others that cannot be read
+            return False
+        raise
 
 
 def _is_image(name: str) -> bool:

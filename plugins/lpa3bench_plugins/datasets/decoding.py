@@ -85,12 +85,12 @@ def _unreadable(faults: Sequence[tuple[str, str]]) -> DataError:
     if len(faults) == 1:
         ((name, why),) = faults
         return DataError(f"Images: {name} cannot be read ({why}); mend it or remove it")
-    folder = os.path.commonprefix([name for name, _ in faults]).rpartition("/")[0]
-    shown = [f"{name[len(folder) :].lstrip('/')} ({_in_short(why, name)})" for name, why in faults[:SHOWN]]
+    folder = os.path.commonpath([Path(name).parent for name, _ in faults])
+    shown = [f"{Path(name).relative_to(folder)} ({_in_short(why, name)})" for name, why in faults[:SHOWN]]
     more = f", and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""
-    below = f" in {folder}" if folder else ""
     return DataError(
-        f"Images: {len(faults)} images{below} cannot be read; mend or remove them: {', '.join(shown)}{more}"
+        f"Images: {len(faults)} images in {folder} cannot be read; mend or remove them: "
+        f"{', '.join(shown)}{more}"
     )
 
 

@@ -12,8 +12,8 @@ import PIL
 
 from lpa3bench.api import Dataset, DatasetSpec, Presence, Split, WeakView
 from lpa3bench.errors import DataError
-from lpa3bench_plugins.datasets.files import check_normalisation
 from lpa3bench_plugins.datasets.class_folders import Folder, class_names
+from lpa3bench_plugins.datasets.files import check_normalisation
 from lpa3bench_plugins.datasets.npz_archive import Archive, count_classes
 from lpa3bench_plugins.datasets.pixels import TOO_DARK, WHITE, Decoder, Fit
 from lpa3bench_plugins.datasets.sources import Source
@@ -154,9 +154,7 @@ class Images(Dataset):
     @property
     def decoder(self) -> Decoder:
         """What makes an image into one of this data set's."""
-        return Decoder(
-            size=self.size, channels=self.channels, fit=self.fit, white_level=self.white_level
-        )
+        return Decoder(size=self.size, channels=self.channels, fit=self.fit, white_level=self.white_level)
 
     def warnings(self, root: Path) -> tuple[str, ...]:
         """What was passed over and may have been meant, and images that come out black."""
@@ -180,8 +178,8 @@ class Images(Dataset):
     def _darkness(self, kinds: Mapping[str, int]) -> Iterator[str]:
         if dark := kinds.get(TOO_DARK):
             yield (
-                f"{dark} images of 16 bits are nearly black: no value in them reaches a sixteenth of "
-                f"Images.white_level = {self.white_level}; set it to the highest they can have (4095: 12 bits)"
+                f"{dark} images of 16 bits are nearly black: none of their values reaches a sixteenth of "
+                f"Images.white_level = {self.white_level}; bind the highest they can have (4095: 12 bits)"
             )
 
     def _provisional(self) -> _Measured:

@@ -63,7 +63,8 @@ class Archive(Source):
         ):
             raise wrong(
                 self._path,
-                f"{key} is {images.dtype} {list(images.shape)}, not uint8 or uint16 [N, H, W] or [N, H, W, 3]",
+                f"{key} is {images.dtype} {list(images.shape)}, "
+                "not uint8 or uint16 [N, H, W] or [N, H, W, 3]",
             )
         if len(images) != len(self.labels[split]) or 0 in images.shape:
             raise wrong(
