@@ -171,7 +171,10 @@ def test_kinds(tmp_path: Path) -> None:
             saved(tmp_path / "frames.tif", colour, save_all=True, append_images=[colour.rotate(90)]),
             (FRAMES,),
         ),
-        "film": (saved(tmp_path / "film.webp", colour, save_all=True, append_images=[colour.rotate(90)]), (FRAMES,)),
+        "film": (
+            saved(tmp_path / "film.webp", colour, save_all=True, append_images=[colour.rotate(90)]),
+            (FRAMES,),
+        ),
     }
     assert {name: decode(path).kinds for name, (path, _) in made.items()} == {
         name: kinds for name, (_, kinds) in made.items()
