@@ -25,7 +25,7 @@ from lpa3bench_plugins.datasets.sources import Picture
 
 _CHUNK = 256
 """Images decoded at a time; so many are held beside the result."""
-SHOWN = 20
+_SHOWN = 20
 """Images that cannot be read and are named; more are counted."""
 LONGEST_REASON = 40
 
@@ -86,8 +86,8 @@ def _unreadable(faults: Sequence[tuple[str, str]]) -> DataError:
         ((name, why),) = faults
         return DataError(f"Images: {name} cannot be read ({why}); mend it or remove it")
     folder = os.path.commonpath([Path(name).parent for name, _ in faults])
-    shown = [f"{Path(name).relative_to(folder)} ({_in_short(why, name)})" for name, why in faults[:SHOWN]]
-    more = f", and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""
+    shown = [f"{Path(name).relative_to(folder)} ({_in_short(why, name)})" for name, why in faults[:_SHOWN]]
+    more = f", and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
     return DataError(
         f"Images: {len(faults)} images in {folder} cannot be read; mend or remove them: "
         f"{', '.join(shown)}{more}"

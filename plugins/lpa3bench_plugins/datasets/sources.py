@@ -76,6 +76,6 @@ def regular(file: Path) -> Any:
     return state
 
 
-def wrong(path: Path, fault: str) -> DataError:
+def wrong_source(path: Path, fault: str) -> DataError:
     """The error for a folder or an archive that is not what it should be."""
     return DataError(f"Images.path: {path}: {fault}")
