@@ -180,4 +180,7 @@ def test_kinds(tmp_path: Path) -> None:
         name: kinds for name, (_, kinds) in made.items()
     }
     assert np.array_equal(decode(made["frames"][0]).pixels.transpose(1, 2, 0), np.asarray(colour))
+    by_pillow = saved(tmp_path / "turned.tif", colour.crop((0, 0, 8, 4)), exif=turned(6))
+    assert decode(by_pillow).kinds == ()
+    assert np.array_equal(decode(by_pillow, 4).pixels[0], np.asarray(colour)[:4, 2:6, 0].T[:, ::-1])
     assert np.array_equal(decode(made["turned png"][0]).pixels.transpose(1, 2, 0), np.asarray(colour))
