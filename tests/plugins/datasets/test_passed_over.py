@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from support.pictures import CLASSES, COUNTS, draw
 
-from lpa3bench_plugins.datasets.class_folders import EXTENSIONS, OF_NO_CLASS, SYSTEMS, Folder
+from lpa3bench_plugins.datasets.class_folders import EXTENSIONS, LIKE_A_SPLIT, OF_NO_CLASS, SYSTEMS, Folder
 from lpa3bench_plugins.datasets.images import Images
 from lpa3bench_plugins.datasets.npz_archive import Archive
 from lpa3bench_plugins.datasets.pixels import GREY_IMAGE, TRANSPARENT
@@ -118,9 +118,13 @@ def test_what_is_passed_over_is_counted_by_kind(folder: Path, tmp_path: Path, ca
         write(folder / "train/ant" / name)
     write(folder / "train/1.png")
     write(folder / "test/.DS_Store")
+    shutil.copytree(folder / "test", folder / "valid")
     Image.new("LA", (12, 12)).save(folder / "test/bee/0.png")
     expected = {
-        "passed over": {".gif": 2, ".txt": 1, "hidden": 2, "@eaDir": 1, "__MACOSX": 1, OF_NO_CLASS: 1},
+        "passed over": {
+            **{".gif": 2, ".txt": 1, "hidden": 2, "@eaDir": 1, "__MACOSX": 1},
+            **{OF_NO_CLASS: 1, LIKE_A_SPLIT: 1},
+        },
         "kinds": {GREY_IMAGE: 1, TRANSPARENT: 1},
     }
     for _ in range(2):
