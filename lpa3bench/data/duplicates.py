@@ -15,7 +15,7 @@ ORDER = ("train", "val", "test")
 
 
 def image_digests(images: Tensor) -> list[bytes]:
-    """A digest of each image. images: uint8 [N, C, H, W] on the CPU, copied only where they are not contiguous."""
+    """A digest of each image. images: uint8 [N, C, H, W] on the CPU, copied where they are not contiguous."""
     rows = images.contiguous().flatten(1).numpy()
     return [hashlib.sha256(row.data).digest()[:DIGEST_BYTES] for row in rows]
 
