@@ -190,6 +190,8 @@ class LabelSet:
     """bool [N]"""
     info: dict[str, Any]
     """What was done, for the record (plain numbers and strings)."""
+    notes: tuple[str, ...] = ()
+    """What whoever starts the run should know of them, a line each."""
 
 
 @dataclass

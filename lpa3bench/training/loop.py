@@ -44,7 +44,13 @@ from lpa3bench.types import SCORED
 
 CHECK_EVERY = 50
 """Steps between two looks at the device's flags."""
-_AS_BEFORE = {"run.score_every": "1"}
+_AS_BEFORE = {
+    "run.score_every": "1",
+    "Supervised.class_weights": "None",
+    "FewLabels.per_class": "None",
+    "Images.fit": "'crop'",
+    "Images.white_level": "65535",
+}
 """Parameters that are younger than some records, with what all runs before had: a config that says the same
 leaves them out, so that an old and a new record differ in nothing."""
 _RESERVED = frozenset({"epoch", "step", "passes", "seconds", "train", *SCORED})
@@ -135,6 +141,7 @@ def run(job: Job, sinks: Sequence[Sink] = (), processes: Processes = ALONE) -> O
             epochs=experiment.epochs,
             epochs_done=len(ledger.curve),
             phases=task.phases(experiment.epochs),
+            summary=data.told(),
             warnings=data.warnings,
             note=left_behind(job, planned) if checkpoint is None and processes.first else None,
         )
@@ -231,6 +238,7 @@ def run(job: Job, sinks: Sequence[Sink] = (), processes: Processes = ALONE) -> O
                 resumed_from=ledger.resumed_from,
                 unused=env.views.unused(),
                 warnings=data.warnings,
+                data=data.summary.as_record(),
             )
             write_record(folder.result, composed)
             record = Record(composed, folder.result)

@@ -206,8 +206,10 @@ class Bar(Sink):
 
 def _first_lines(info: RunInfo) -> list[str]:
     """What whoever started it should know."""
+    summary = (f"data: {line}" for line in info.summary)
+    warnings = (f"warning: {warning}" for warning in info.warnings)
     note = [] if info.note is None else [f"note: {info.note}"]
-    return [printable(line) for line in (*(f"warning: {warning}" for warning in info.warnings), *note)]
+    return [printable(line) for line in (*summary, *warnings, *note)]
 
 
 def numbers(row: Mapping[str, Any], room: int) -> str:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import torch
 from torch import Tensor
 
 from lpa3bench.api import DatasetSpec, LabelContext, LabelSet, Split, TrainLabels
 from lpa3bench.config.experiment import Experiment
+from lpa3bench.data.data_summary import DataSummary
+from lpa3bench.data.duplicates import count_duplicates, image_digests
 from lpa3bench.data.image_store import ImageStore
 from lpa3bench.data.splits import data_hash, fingerprint, hold_out, limit
 from lpa3bench.errors import ConfigError, DataError, PluginError, blamed
@@ -47,8 +50,14 @@ class TrainingData:
     """ "test", and "val" where the data set or `run.holdout` gives one."""
     data_hash: str
     label_hash: str
+    summary: DataSummary
+    """Of the whole data set, held-out images apart."""
     warnings: tuple[str, ...] = ()
     """What is odd about the files; a run starts with these lines and its record keeps them."""
+
+    def told(self) -> tuple[str, ...]:
+        """What the data and the labels are, where they are not the same for everybody, a line each."""
+        return (*self.summary.lines(self.spec), *self.label_set.notes)
 
 
 def prepare(
@@ -87,6 +96,7 @@ def prepare(
     label_set = _labels(experiment, train.labels, spec, ctx)
     index = torch.arange(len(train.labels))
     scored = {name: splits[name] for name in ("val", "test") if name in splits}
+    held = None
     if experiment.holdout:
         if "val" in splits:
             raise ConfigError(f"run.holdout: {spec.name} has a validation split of its own; leave it 0")
@@ -96,6 +106,7 @@ def prepare(
         if not bool(label_set.labelled[held].all()):
             raise ConfigError("run.holdout: needs labels on all training images, and here only some have one")
         scored["val"] = Split(train.images[held], label_set.given[held])
+    summary = _summary(experiment, root, splits, index, held)
     if limit_to is not None:
         index = index[limit(len(index), limit_to, Draws(derive(seed, "limit")))]
         scored = {name: _part(split, name, limit_to) for name, split in scored.items()}
@@ -117,7 +128,35 @@ def prepare(
         },
         data_hash=data_hash(splits),
         label_hash=fingerprint([label_set.given, label_set.labelled, index]),
-        warnings=tuple(_oddities(experiment, spec, label_set, root)),
+        summary=summary,
+        warnings=(*_oddities(experiment, spec, label_set, root), *summary.warnings(spec)),
+    )
+
+
+def _summary(
+    experiment: Experiment, root: Path, splits: Mapping[str, Split], index: Tensor, held: Tensor | None
+) -> DataSummary:
+    """Of all that a run without `--limit` trains and is scored on.
+
+    Args:
+        index: int64, the training images.
+        held: int64, those of them that are held out for validation.
+    """
+    labels = {name: splits[name].labels for name in ("train", "val", "test") if name in splits}
+    digests = {name: image_digests(splits[name].images) for name in labels}
+    if held is not None:
+        for name, places in {"val": held, "train": index}.items():
+            labels[name] = splits["train"].labels[places]
+            digests[name] = [digests["train"][place] for place in places.tolist()]
+    with blamed(f"{type(experiment.dataset).__name__}.found"):
+        found = msgspec.convert(experiment.dataset.found(root), dict[str, dict[str, int]])
+    return DataSummary(
+        images={
+            name: torch.bincount(known[known >= 0], minlength=experiment.spec.num_classes).tolist()
+            for name, known in labels.items()
+        },
+        duplicates=count_duplicates(digests),
+        found=found,
     )
 
 
@@ -178,6 +217,8 @@ def _labels(experiment: Experiment, clean: Tensor, spec: DatasetSpec, ctx: Label
         raise PluginError(
             f"{name}.apply: info must be plain numbers and strings, for the record ({error})"
         ) from error
+    if isinstance(made.notes, str) or not all(isinstance(line, str) for line in made.notes):
+        raise PluginError(f"{name}.apply: notes must be lines, each a string; they are {made.notes!r}")
     if not bool(made.labelled.any()):
         raise ConfigError(f"run.labels: {name} on {spec.name}: leaves no image labelled")
     known = made.given[made.labelled]
