@@ -5,23 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from lpa3bench.data.array_files import npz_keys, read_npz
-from lpa3bench_plugins.datasets.sources import (
-    OPTIONAL,
-    SPLITS,
-    SPLITS_IN_WORDS,
-    Picture,
-    Source,
-    stamp,
-    wrong,
-)
+from lpa3bench.data.pictures import array_pictures
+from lpa3bench.data.pixels import Picture
+from lpa3bench_plugins.datasets.sources import OPTIONAL, SPLITS, SPLITS_IN_WORDS, Source, stamp, wrong
 
 
 class Archive(Source):
@@ -54,29 +46,15 @@ class Archive(Source):
     def pictures(self, split: str) -> list[Picture]:
         key = f"{split}_images"
         images = _array(self._path, key)
-        if images.ndim == 4 and images.shape[3] == 1:
-            images = images[..., 0]
-        if (
-            images.dtype not in (np.uint8, np.uint16)
-            or images.ndim not in (3, 4)
-            or (images.ndim == 4 and images.shape[3] != 3)
-        ):
-            raise wrong(
-                self._path,
-                f"{key} is {images.dtype} {list(images.shape)}, not uint8 or uint16 [N, H, W] or [N, H, W, 3]",
-            )
-        if len(images) != len(self.labels[split]) or 0 in images.shape:
+        try:
+            found = array_pictures(images, key)
+        except ValueError as error:
+            raise wrong(self._path, str(error)) from error
+        if len(found) != len(self.labels[split]):
             raise wrong(
                 self._path, f"{key} is of shape {list(images.shape)} for {len(self.labels[split])} labels"
             )
-        return [
-            Picture(f"{self._path}, {key}[{place}]", partial(_opened, image))
-            for place, image in enumerate(images)
-        ]
-
-
-def _opened(pixels: Any) -> Any:
-    return pixels if pixels.dtype == np.uint16 and pixels.ndim == 3 else Image.fromarray(pixels)
+        return [picture._replace(name=f"{self._path}, {picture.name}") for picture in found]
 
 
 def _whole(path: Path, key: str) -> Any:
