@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lpa3bench.training.predictions import Weights
 
 EXPORTED = "model.safetensors"
-HEAD = ("file", "class", "probability", "next", "probability")
+_HEAD = ("file", "class", "probability", "next", "probability")
 
 
 class _Judge(NamedTuple):
@@ -141,13 +141,13 @@ def _lines(names: list[str], classes: tuple[str, ...], probs: Tensor) -> list[st
     likely, which = probs.sort(dim=1, descending=True, stable=True)
     told = zip(names, which[:, :2].tolist(), likely[:, :2].tolist(), strict=True)
     rows = [
-        HEAD,
+        _HEAD,
         *(
             (name, classes[first], f"{p:.3f}", classes[second], f"{q:.3f}")
             for name, (first, second), (p, q) in told
         ),
     ]
-    widths = [max(len(row[place]) for row in rows) for place in range(len(HEAD))]
+    widths = [max(len(row[place]) for row in rows) for place in range(len(_HEAD))]
     return [
         "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows
     ]

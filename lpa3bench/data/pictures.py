@@ -29,17 +29,17 @@ SYSTEMS = (
     *("__MACOSX", "$RECYCLE.BIN", "System Volume Information", "lost+found"),
 )
 """Folders that a NAS, macOS, Windows or a file system puts among others: thumbnails, what was deleted."""
-HIDDEN = "hidden"
+HIDDEN_ENTRY = "hidden"
 CHUNK = 256
 """Images decoded at a time; so many are held beside the result."""
-SHOWN = 20
+MOST_NAMED = 20
 """Images that cannot be read and are named; more are counted."""
 LONGEST_REASON = 40
 
 
 def skipped(name: str) -> str | None:
     """What kind of file or folder it is where it is passed over whatever it holds."""
-    return HIDDEN if name.startswith(".") else name if name in SYSTEMS else None
+    return HIDDEN_ENTRY if name.startswith(".") else name if name in SYSTEMS else None
 
 
 def is_image(name: str) -> bool:
@@ -88,13 +88,24 @@ def _unreadable(faults: Sequence[tuple[str, str]], of: str) -> DataError:
     if len(faults) == 1:
         ((name, why),) = faults
         return DataError(f"{of}: {name} cannot be read ({why}); mend it or remove it")
-    folder = os.path.commonprefix([name for name, _ in faults]).rpartition("/")[0]
-    shown = [f"{name[len(folder) :].lstrip('/')} ({_in_short(why, name)})" for name, why in faults[:SHOWN]]
-    more = f", and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""
+    folder = _common_folder([name for name, _ in faults])
+    shown = [
+        f"{Path(name).relative_to(folder) if folder else name} ({_in_short(why, name)})"
+        for name, why in faults[:MOST_NAMED]
+    ]
+    more = f", and {len(faults) - MOST_NAMED} more" if len(faults) > MOST_NAMED else ""
     below = f" in {folder}" if folder else ""
     return DataError(
         f"{of}: {len(faults)} images{below} cannot be read; mend or remove them: {', '.join(shown)}{more}"
     )
+
+
+def _common_folder(names: Sequence[str]) -> str:
+    """That all lie in; "" where there is none."""
+    try:
+        return os.path.commonpath([Path(name).parent for name in names])
+    except ValueError:  # some are absolute
+        return ""
 
 
 def _in_short(why: str, name: str) -> str:

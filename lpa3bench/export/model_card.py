@@ -22,7 +22,7 @@ names = [model.class_names[best] for best in probabilities.argmax(1)]
 """
 ClassRow = tuple[str, int | None, float | None]
 """What a class is called, its test images, and the share of them that is right; None: not known."""
-MOST_CLASSES = 200
+_MOST_CLASSES = 200
 """That a card lists."""
 
 
@@ -120,7 +120,7 @@ def _of_these_weights(record: Record, rule: str) -> str:
 def _classes(classes: Sequence[ClassRow]) -> str:
     rows = [
         (name, "" if images is None else str(images), "" if share is None else f"{100 * share:.2f} %")
-        for name, images, share in classes[:MOST_CLASSES]
+        for name, images, share in classes[:_MOST_CLASSES]
     ]
     more = f"\n\n{len(classes) - len(rows)} more." if len(rows) < len(classes) else ""
     return _table(rows, ("class", "test images", "right")) + more

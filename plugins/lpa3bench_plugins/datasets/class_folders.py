@@ -1,4 +1,4 @@
-"""A folder `<split>/<class>/…` of images: which of its files are images, of which class, and what is passed over."""
+"""A folder `<split>/<class>/…`: which of its files are images, of which class, and what is passed over."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ class _Classes:
                 for entry in sorted(os.scandir(here), key=lambda entry: entry.name):
                     if kind := skipped(entry.name):
                         self.passed_over[kind] += 1
-                    elif entry.is_dir():
+                    elif _is_folder(entry):
                         (linked if entry.is_symlink() else real).append(Path(entry))
                     elif is_image(entry.name):
                         found.append(Path(entry))
@@ -182,6 +182,15 @@ class _Classes:
         if of_class != name:
             raise wrong(folder, f"is the same folder as {before}, which is of class {of_class!r}")
         return before != folder
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        if is_image(entry.name):  # it is named with all others that cannot be read
+            return False
+        raise
 
 
 def _worth_a_word(name: str) -> bool:

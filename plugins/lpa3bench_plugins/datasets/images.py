@@ -179,8 +179,8 @@ class Images(Dataset):
     def _darkness(self, kinds: Mapping[str, int]) -> Iterator[str]:
         if dark := kinds.get(TOO_DARK):
             yield (
-                f"{dark} images of 16 bits are nearly black: no value in them reaches a sixteenth of "
-                f"Images.white_level = {self.white_level}; set it to the highest they can have (4095: 12 bits)"
+                f"{dark} images of 16 bits are nearly black: none of their values reaches a sixteenth of "
+                f"Images.white_level = {self.white_level}; bind the highest they can have (4095: 12 bits)"
             )
 
     def _provisional(self) -> _Measured:
