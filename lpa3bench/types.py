@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 Domain = Literal["main", "aux"]
 """Which of a network's BatchNorm layers, and of their statistics, a pass goes through."""
 SlotName = Literal["view", "strong", "positives"]
+Weights = Literal["last", "best"]
+"""Those of the last epoch, or of the one with the best validation score."""
 
 
 @dataclass(frozen=True, kw_only=True)

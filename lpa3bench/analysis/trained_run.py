@@ -31,11 +31,10 @@ from lpa3bench.training.evaluation import BATCH
 from lpa3bench.training.identity import differences
 from lpa3bench.training.job import identify, label_content
 from lpa3bench.training.network import Classifier
-from lpa3bench.training.predictions import Weights
 from lpa3bench.training.run_directory import Beginning, RunDirectory
 from lpa3bench.training.saved_forms import strange
 from lpa3bench.training.training_data import Scored, TrainingData, prepare
-from lpa3bench.types import SLOTS, STILL
+from lpa3bench.types import SLOTS, STILL, Weights
 
 ANY_SLOT: SlotName = next(name for name, slot in SLOTS.items() if not slot.every_row)
 """Where an augmenter that is bound nowhere is said to stand: the slot that asks the least of it."""

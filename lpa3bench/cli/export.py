@@ -12,7 +12,7 @@ import click
 from lpa3bench.cli.options import data_option, device_option, json_option, plugin_option, weights_option
 
 if TYPE_CHECKING:
-    from lpa3bench.training.predictions import Weights
+    from lpa3bench.types import Weights
 
 
 @click.command()

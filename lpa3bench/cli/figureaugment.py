@@ -21,7 +21,7 @@ from lpa3bench.runtime.paths import data_root
 if TYPE_CHECKING:
     from lpa3bench.analysis.scorecam import CamVariant
     from lpa3bench.analysis.trained_run import Trained
-    from lpa3bench.training.predictions import Weights
+    from lpa3bench.types import Weights
 
 
 @click.command()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from lpa3bench.data.pixels import Decoder
-    from lpa3bench.training.predictions import Weights
+    from lpa3bench.types import Weights
 
 EXPORTED = "model.safetensors"
 _HEAD = ("file", "class", "probability", "next", "probability")
@@ -110,7 +110,8 @@ def _exported(run: Path, weights: Weights | None, device: str, plugins: tuple[Pa
 
     @torch.no_grad()
     def probabilities(pixels: Tensor) -> Tensor:
-        return model(model.as_input(pixels)).cpu()
+        found: Tensor = model(model.as_input(pixels))
+        return found.cpu()
 
     return _Judge(model.class_names, model.decoder, probabilities)
 

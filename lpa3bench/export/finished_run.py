@@ -28,8 +28,7 @@ from lpa3bench.ops import at_least_float32, probabilities
 from lpa3bench.plugin import registry as registries
 from lpa3bench.training.image_passes import Passes
 from lpa3bench.training.network import build_networks
-from lpa3bench.training.predictions import Weights
-from lpa3bench.types import STILL
+from lpa3bench.types import STILL, Weights
 
 WEIGHTS = "model.safetensors"
 CONFIG = "config.gin"

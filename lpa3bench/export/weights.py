@@ -32,8 +32,9 @@ from lpa3bench.export.model_card import ClassRow, write_card
 from lpa3bench.runtime.files import make_folders, text_writer, write_all
 from lpa3bench.runtime.seeding import Draws
 from lpa3bench.training.evaluation import per_class
-from lpa3bench.training.predictions import Predictions, Weights, read_predictions
+from lpa3bench.training.predictions import Predictions, read_predictions
 from lpa3bench.training.run_directory import RunDirectory
+from lpa3bench.types import Weights
 
 CARD = "README.md"
 _LEFT_OVER = {f".{name}.{end}" for name in (WEIGHTS, CONFIG, CARD) for end in ("tmp", "old")}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -14,10 +14,8 @@ from torch import Tensor
 from lpa3bench.errors import DataError
 from lpa3bench.runtime.sealed_files import read_arrays, write_arrays
 from lpa3bench.training.training_data import Places
-from lpa3bench.types import SCORED
+from lpa3bench.types import SCORED, Weights
 
-Weights = Literal["last", "best"]
-"""Of the last epoch, or of the one with the best validation score."""
 LONGEST_WORD = 256
 
 

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 import torch
@@ -26,14 +25,15 @@ AT_CHANCE = 0.9
 """From this share of what labels in a random order get wrong, a file's order is in doubt."""
 
 
-class Places(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Places:
     """Which images of the data set a split is scored on."""
 
     index: Tensor
     """int64 [N], on the CPU: places in the data set's split of that name, of held-out images in "train"."""
-    ids: tuple[str, ...] | None
+    ids: tuple[str, ...] | None = None
     """What they are called (`Split.ids`)."""
-    clean: Tensor | None
+    clean: Tensor | None = None
     """int64 [N], on the CPU: their clean labels, where they are scored by the given ones."""
 
     @classmethod
