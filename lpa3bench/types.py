@@ -143,6 +143,11 @@ class DatasetSpec:
                 f"class_names: must name {self.num_classes} classes, not {len(self.class_names)}"
             )
 
+    @property
+    def shown_names(self) -> tuple[str, ...]:
+        """What the classes are called: by their numbers where they have no names."""
+        return self.class_names or tuple(map(str, range(self.num_classes)))
+
 
 class Split(NamedTuple):
     """One split of a data set, on the CPU."""

@@ -94,8 +94,7 @@ def _of_run(run: Path, weights: Weights, device: str, data: Path | None, plugins
     trained = open_run(run, data=where, device=device, weights=weights, plugins=plugins)
     for change in trained.changed:
         click.echo(f"changed since the run: {change}", err=True)
-    names = trained.spec.class_names or tuple(map(str, range(trained.spec.num_classes)))
-    return _Judge(names, trained.decoder, trained.probabilities)
+    return _Judge(trained.spec.shown_names, trained.decoder, trained.probabilities)
 
 
 def _exported(run: Path, weights: Weights | None, device: str, plugins: tuple[Path, ...]) -> _Judge:

@@ -68,7 +68,8 @@ def list_records(
     DIR is a folder of runs, a run, a record, or a board's results/. Records are verified; damaged ones are
     named, left out, and make the exit code 4. Runs that only served a measurement, such as those of augmenter
     cards, are counted and left out. Scores that are shares stand in [0, 1] with --csv and --json,
-    and in per cent in the table, which shows those of the metrics that the runs select by, the most frequent one first.
+    and in per cent in the table, which shows those of the metrics that the runs select by, the most frequent
+    one first.
     """
     if as_csv and as_json:
         raise click.UsageError("--csv and --json exclude each other")

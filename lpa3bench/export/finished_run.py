@@ -93,6 +93,7 @@ class Exported(nn.Module):
 
     Args:
         networks: by name; each takes images [B, C, H, W] in [0, 1].
+        spec: of the images that they take.
         about: what the file says of them.
     """
 
@@ -101,16 +102,14 @@ class Exported(nn.Module):
     decoder: Decoder
     """What makes an image into pixels, as the images of the run were made."""
 
-    def __init__(self, networks: dict[str, nn.Module], about: About) -> None:
+    def __init__(self, networks: dict[str, nn.Module], spec: DatasetSpec, about: About) -> None:
         super().__init__()
         self.networks = nn.ModuleDict(networks)
         self.resize = about.resize
         self.weights: Weights = "last" if about.making is msgspec.UNSET else about.making.weights
-        names = about.spec.get("class_names") or range(about.spec["num_classes"])
-        self.class_names = tuple(map(str, names))
-        size, channels = about.spec["size"], about.spec["channels"]
+        self.class_names = spec.shown_names
         told = {} if about.making is msgspec.UNSET else about.making.decoder
-        self.decoder = Decoder(**{"size": size, "channels": channels, **told})
+        self.decoder = Decoder(**{"size": spec.size, "channels": spec.channels, **told})
 
     def forward(self, x: Tensor) -> Tensor:
         """Class probabilities [B, K], the soft-max of the sum of the networks' logits.
@@ -176,10 +175,11 @@ def load_exported(path: Path | str, *, plugins: tuple[Path, ...] = ()) -> Export
     """
     file = Path(path) / WEIGHTS if Path(path).is_dir() else Path(path)
     tensors, about = _read(file)
+    spec = _spec(file, about)
     models = build_networks(
         about.predicts,
         _factory(file, about, plugins),
-        _spec(file, about),
+        spec,
         seed=0,
         device=torch.device("cpu"),
         auxiliary=any(AUXILIARY in name for name in tensors),
@@ -192,7 +192,7 @@ def load_exported(path: Path | str, *, plugins: tuple[Path, ...] = ()) -> Export
         except RuntimeError as error:
             reason = " ".join(str(error).split())[:200]
             raise RunFailed(f"{file}: its weights do not fit its backbone ({reason})") from error
-    return Exported({**models}, about).eval().requires_grad_(False)
+    return Exported({**models}, spec, about).eval().requires_grad_(False)
 
 
 def _factory(file: Path, about: About, plugins: tuple[Path, ...]) -> Callable[..., Backbone]:

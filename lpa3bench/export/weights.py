@@ -154,11 +154,10 @@ def _construction(config: Config) -> Constructed | None:
 def _classes(test: Predictions | None, spec: DatasetSpec) -> list[ClassRow]:
     """What the card says of each class: name, and of its test images how many there are and how many are
     right, where that is known."""
-    names = spec.class_names or tuple(map(str, range(spec.num_classes)))
     if test is None:
-        return [(name, None, None) for name in names]
+        return [(name, None, None) for name in spec.shown_names]
     its = per_class(test, spec)
-    return [*zip(names, its.images, its.shares, strict=True)]
+    return [*zip(spec.shown_names, its.images, its.shares, strict=True)]
 
 
 def _named(trained: Trained) -> dict[str, Any]:
