@@ -297,7 +297,10 @@ def _learned(folder: RunDirectory, began: Beginning, weights: Weights) -> tuple[
     if weights == "last":
         return _Learned(last["env"]["models"], last["task"], done), views
     if not folder.best.exists():
-        raise RunFailed(f"{folder.path}: no {folder.best.name}: nothing was selected on a validation split")
+        raise RunFailed(
+            f"{folder.path}: no {folder.best.name}: nothing was selected on a validation split "
+            "(run.holdout = N makes one)"
+        )
     best = load_best(folder.best, began.identity, began.seed)
     return _Learned(best["models"], best["task"], best["epoch"] + 1), views
 

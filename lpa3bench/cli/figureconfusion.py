@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @json_option
 def command(run: Path, split: str, weights: Weights, out: Path, as_json: bool) -> None:
-    """Which class was taken for which, as numbers and as a picture.
+    """Which class a run takes for which, as numbers and as a picture.
 
     RUN is the directory of a finished run; the numbers come from its predictions.npz. Rows are the classes of
     the images, columns the classes predicted; --json prints the counts.

@@ -58,8 +58,8 @@ def preservation(judge: Seen, viewed: Viewed) -> list[CardMeasure]:
 def by_class(
     judge: Seen, viewed: Viewed, classes: Sequence[str], harm: Sequence[float | None]
 ) -> list[dict[str, Any]]:
-    """For each of the classes, that are called so: views that the judge gives the class it gave the image, and what training with the
-    augmenter did to the class's accuracy (`harm`, [K])."""
+    """For each of the classes, called so: views that the judge gives the class it gave the image, and what
+    training with the augmenter did to the class's accuracy (`harm`, [K])."""
     same, label = judge.after.argmax(1) == judge.before.argmax(1), viewed.label.cpu()
     rows = []
     for number, name in enumerate(classes):
