@@ -56,8 +56,7 @@ def stored(place: Path) -> StoredPredictions:
 
 
 def predict(*words: str | Path) -> Result:
-    done = CliRunner().invoke(main, ["predict", *map(str, words), "--device", "cpu"], catch_exceptions=False)
-    return done
+    return CliRunner().invoke(main, ["predict", *map(str, words), "--device", "cpu"], catch_exceptions=False)
 
 
 def test_the_file_says_which_images_and_classes_they_are(stored: StoredPredictions) -> None:

@@ -48,7 +48,10 @@ def test_an_archive_gives_those_of_its_splits(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arrays", "says"),
     [
-        ({"masks": np.zeros((1, 8, 8), np.uint8)}, "holds no images; its keys must be images, or <split>_images"),
+        (
+            {"masks": np.zeros((1, 8, 8), np.uint8)},
+            "holds no images; its keys must be images, or <split>_images",
+        ),
         ({"images": np.zeros((1, 8, 8))}, "images is float64"),
         ({"images": np.zeros((1, 0, 8), np.uint8)}, "images is of shape"),
         (None, "is no .npz file of images"),
@@ -71,7 +74,9 @@ def test_all_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     draw(tmp_path / "a/1.png", 60)
     (tmp_path / "a/2.png").write_bytes(b"nothing")
     os.mkfifo(tmp_path / "a/3.png")
-    with pytest.raises(DataError, match=r"^new: 2 images in a cannot be read; .*2\.png .*3\.png \(it is no file"):
+    with pytest.raises(
+        DataError, match=r"^new: 2 images in a cannot be read; .*2\.png .*3\.png \(it is no file"
+    ):
         decoded(find_pictures(tmp_path))
     with pytest.raises(DataError, match=r"^new: 2 images cannot be read"):
         decoded([as_picture("b.png", ""), as_picture(tmp_path / "a/2.png", "")])
