@@ -44,10 +44,8 @@ def command(run: Path, split: str, weights: Weights, out: Path, as_json: bool) -
     if record is None or stored is None:
         raise DataError("is no finished run with its predictions", path=run)
     if (found := stored.of(weights).get(split)) is None:
-        there = f"{split} split" if weights == "last" else f"epoch selected on a validation split ({split})"
-        raise DataError(
-            f"has no predictions of a {there}; run.holdout = N makes one", path=folder.predictions
-        )
+        what = f"a {split} split" if weights == "last" else "an epoch selected on a validation split"
+        raise DataError(f"has no predictions of {what}; run.holdout = N makes one", path=folder.predictions)
     images = _counts(found)
     names = stored.class_names or record.data.per_class.names or tuple(map(str, range(len(images))))
     when = "the last epoch" if weights == "last" else "the best epoch by validation"

@@ -22,7 +22,7 @@ TASKS = {
     "FixMatch": FIXMATCH,
     "Supervised": SUPERVISED + "run.resize = 12\n",
     "DivideMix": DIVIDEMIX,
-    "PES": f"{NOISE}run.task = @tasks.PES()\nPES.batch_size = 8\nPES.warmup_epochs = 1\nPES.head_epochs = 1\n",
+    "PES": f"run.task = @tasks.PES()\nPES.batch_size = 8\nPES.warmup_epochs = 1\n{NOISE}",
     "Mixup": f"run.task = @tasks.Mixup()\nMixup.batch_size = 16\n{NOISE}",
     "PCorrection": f"run.task = @tasks.PCorrection()\nPCorrection.batch_size = 16\n{NOISE}",
     "MCorrection": f"run.task = @tasks.MCorrection()\nMCorrection.batch_size = 16\n{NOISE}",
