@@ -29,7 +29,7 @@ SYSTEMS = (
     *("__MACOSX", "$RECYCLE.BIN", "System Volume Information", "lost+found"),
 )
 """Folders that a NAS, macOS, Windows or a file system puts among others: thumbnails, what was deleted."""
-HIDDEN_ENTRY = "hidden"
+HIDDEN_FILE = "hidden"
 CHUNK = 256
 """Images decoded at a time; so many are held beside the result."""
 MOST_NAMED = 20
@@ -39,7 +39,7 @@ LONGEST_REASON = 40
 
 def skipped(name: str) -> str | None:
     """What kind of file or folder it is where it is passed over whatever it holds."""
-    return HIDDEN_ENTRY if name.startswith(".") else name if name in SYSTEMS else None
+    return HIDDEN_FILE if name.startswith(".") else name if name in SYSTEMS else None
 
 
 def is_image(name: str) -> bool:

@@ -20,7 +20,7 @@ WHITE = 65535
 DARK = 16
 """Images of 16 bits that stay below white by such a factor are left with 16 of 256 levels."""
 
-IN_GREY, TRANSPARENT = "grey", "with transparency (dropped)"
+GREY_IMAGE, TRANSPARENT = "grey", "with transparency (dropped)"
 TURNED = "to be turned by EXIF (not heeded)"
 FRAMES = "of several frames (the first is read)"
 TOO_DARK = "of 16 bits and dark"
@@ -75,7 +75,7 @@ class Decoder:
                 raise ValueError("its pixels are not bytes (mode F); convert it to 8 or 16 bits")
             if mode.startswith("I"):
                 scaled, of_depth = self._scaled(np.asarray(image))
-                return self._finished(Image.fromarray(scaled), (*kinds, IN_GREY, *of_depth))
+                return self._finished(Image.fromarray(scaled), (*kinds, GREY_IMAGE, *of_depth))
             if deep and self.white_level != WHITE:
                 raise ValueError("of 16-bit colour the high bytes are read; Images.white_level must be 65535")
             return self._finished(image, (*kinds, sixteen_bits(WHITE)) if deep else kinds)
@@ -122,7 +122,7 @@ def _middle(width: int, height: int) -> tuple[float, float, float, float]:
 
 def _kinds(image: Image.Image, mode: str) -> list[str]:
     """Of an image that has been decoded; Pillow itself turns a TIFF, and takes the note away."""
-    kinds = [IN_GREY] if mode in GREYS else []
+    kinds = [GREY_IMAGE] if mode in GREYS else []
     if mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in image.info:
         kinds.append(TRANSPARENT)
     with suppress(Exception):  # what is wrong with a note is no fault of the image

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from lpa3bench.api import DatasetSpec, LabelContext, LabelSet, Split, TrainLabels
 from lpa3bench.config.experiment import Experiment
+from lpa3bench.data.data_summary import DataSummary
 from lpa3bench.data.duplicates import count_duplicates, image_digests
 from lpa3bench.data.image_store import ImageStore
 from lpa3bench.data.splits import data_hash, fingerprint, hold_out, limit
-from lpa3bench.data.summary import DataSummary
 from lpa3bench.errors import ConfigError, DataError, PluginError, blamed
 from lpa3bench.runtime.seeding import Draws, derive
 from lpa3bench.types import SCORED, STILL

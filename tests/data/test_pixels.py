@@ -11,7 +11,7 @@ from PIL import Image
 
 from lpa3bench.data.pixels import (
     FRAMES,
-    IN_GREY,
+    GREY_IMAGE,
     TOO_DARK,
     TRANSPARENT,
     TURNED,
@@ -99,7 +99,7 @@ def test_sixteen_bits_are_scaled_as_it_is_said(tmp_path: Path, ending: str, whit
     found = decode(saved(tmp_path / f"a.{ending}", STEPS), 4, 1, white_level=white)
     exact = np.minimum(STEPS.astype(float), white) * 255 / white
     assert np.abs(found.pixels[0] - exact).max() <= 0.5
-    assert found.kinds == (IN_GREY, sixteen_bits(white))
+    assert found.kinds == (GREY_IMAGE, sixteen_bits(white))
     assert sixteen_bits(white) == f"of 16 bits ({white} is white)"
 
 
@@ -163,9 +163,9 @@ def test_kinds(tmp_path: Path) -> None:
         "turned png": (saved(tmp_path / "turned.png", colour, exif=turned(3)), (TURNED,)),
         "nonsense": (saved(tmp_path / "nonsense.jpg", colour, exif=turned(77)), ()),
         "torn note": (saved(tmp_path / "torn.jpg", colour, exif=b"Exif\0\0MM\0*\0\0"), ()),
-        "grey": (saved(tmp_path / "grey.jpg", grey), (IN_GREY,)),
+        "grey": (saved(tmp_path / "grey.jpg", grey), (GREY_IMAGE,)),
         "clear": (saved(tmp_path / "clear.png", clear), (TRANSPARENT,)),
-        "clear grey": (saved(tmp_path / "la.png", grey.convert("LA")), (IN_GREY, TRANSPARENT)),
+        "clear grey": (saved(tmp_path / "la.png", grey.convert("LA")), (GREY_IMAGE, TRANSPARENT)),
         "palette": (saved(tmp_path / "p.png", colour.convert("P"), transparency=3), (TRANSPARENT,)),
         "frames": (
             saved(tmp_path / "frames.tif", colour, save_all=True, append_images=[colour.rotate(90)]),
@@ -180,4 +180,7 @@ def test_kinds(tmp_path: Path) -> None:
         name: kinds for name, (_, kinds) in made.items()
     }
     assert np.array_equal(decode(made["frames"][0]).pixels.transpose(1, 2, 0), np.asarray(colour))
+    by_pillow = saved(tmp_path / "turned.tif", colour.crop((0, 0, 8, 4)), exif=turned(6))
+    assert decode(by_pillow).kinds == ()
+    assert np.array_equal(decode(by_pillow, 4).pixels[0], np.asarray(colour)[:4, 2:6, 0].T[:, ::-1])
     assert np.array_equal(decode(made["turned png"][0]).pixels.transpose(1, 2, 0), np.asarray(colour))

@@ -13,7 +13,7 @@ from pathlib import Path
 from lpa3bench.data.pictures import EXTENSIONS, is_image, open_file, skipped
 from lpa3bench.data.pixels import Picture
 from lpa3bench.errors import DataError
-from lpa3bench_plugins.datasets.sources import OPTIONAL, SPLITS, SPLITS_IN_WORDS, Source, stamp, wrong
+from lpa3bench_plugins.datasets.sources import OPTIONAL, SPLITS, SPLITS_IN_WORDS, Source, stamp, wrong_source
 
 NO_IMAGES = (".txt", ".md", ".csv", ".json", ".xml", ".html", ".db", ".ini")
 """Notes, and what systems leave: not worth a warning where images lie."""
@@ -34,14 +34,14 @@ class Folder(Source):
         folders = {split: _class_folders(path / split) for split in _splits(path)}
         classes = folders["train"]
         if len(classes) < 2:
-            raise wrong(path / "train", "there must be two or more folders in it, one for each class")
+            raise wrong_source(path / "train", "there must be two or more folders in it, one for each class")
         for split, found in folders.items():
             for one, other, here, there in (
                 (classes, found, "train", split),
                 (found, classes, split, "train"),
             ):
                 if extra := [name for name in one if name not in other]:
-                    raise wrong(
+                    raise wrong_source(
                         path, f"class {extra[0]!r} is in {here}, but there is no folder {there}/{extra[0]}"
                     )
         self._path = path
@@ -82,7 +82,7 @@ def _splits(path: Path) -> list[str]:
     if missing := [split for split in SPLITS if split not in here and split != OPTIONAL]:
         alike = [name for name in _folder_names(path) if name not in SPLITS and _meant(name) == missing[0]]
         hint = f" (is it {alike[0]!r}?)" if alike else ""
-        raise wrong(
+        raise wrong_source(
             path, f"there is no folder {missing[0]}{hint}; there must be train/<class>/… and test/<class>/…"
         )
     return here
@@ -164,7 +164,7 @@ class _Classes:
                         self._others[_ending(entry.name)] += _worth_a_word(entry.name)
                         self.passed_over[_ending(entry.name)] += 1
         if not found:
-            raise wrong(folder, f"the class has no image ({' '.join(EXTENSIONS)})")
+            raise wrong_source(folder, f"the class has no image ({' '.join(EXTENSIONS)})")
         return sorted(found)
 
     def told(self, split: str) -> Iterator[str]:
@@ -180,7 +180,7 @@ class _Classes:
         state = folder.stat()
         of_class, before = self._read.setdefault((state.st_dev, state.st_ino), (name, folder))
         if of_class != name:
-            raise wrong(folder, f"is the same folder as {before}, which is of class {of_class!r}")
+            raise wrong_source(folder, f"is the same folder as {before}, which is of class {of_class!r}")
         return before != folder
 
 

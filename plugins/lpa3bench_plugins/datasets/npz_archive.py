@@ -13,7 +13,7 @@ import numpy as np
 from lpa3bench.data.array_files import npz_keys, read_npz
 from lpa3bench.data.pictures import array_pictures
 from lpa3bench.data.pixels import Picture
-from lpa3bench_plugins.datasets.sources import OPTIONAL, SPLITS, SPLITS_IN_WORDS, Source, stamp, wrong
+from lpa3bench_plugins.datasets.sources import OPTIONAL, SPLITS, SPLITS_IN_WORDS, Source, stamp, wrong_source
 
 
 class Archive(Source):
@@ -31,7 +31,9 @@ class Archive(Source):
         self.num_classes = _classes(path, labels["train"])
         for split, found in labels.items():
             if found.max() >= self.num_classes:
-                raise wrong(path, f"{split}_labels has {found.max()}, and no training image has that label")
+                raise wrong_source(
+                    path, f"{split}_labels has {found.max()}, and no training image has that label"
+                )
         self.labels = {split: found.tolist() for split, found in labels.items()}
         self.stamp = (stamp(path, path.parent),)
         read = {f"{split}_{what}" for split in splits for what in ("images", "labels")}
@@ -49,9 +51,9 @@ class Archive(Source):
         try:
             found = array_pictures(images, key)
         except ValueError as error:
-            raise wrong(self._path, str(error)) from error
+            raise wrong_source(self._path, str(error)) from error
         if len(found) != len(self.labels[split]):
-            raise wrong(
+            raise wrong_source(
                 self._path, f"{key} is of shape {list(images.shape)} for {len(self.labels[split])} labels"
             )
         return [picture._replace(name=f"{self._path}, {picture.name}") for picture in found]
@@ -61,15 +63,15 @@ def _whole(path: Path, key: str) -> Any:
     """The labels of a split: int64 [N], N > 0, from 0 on."""
     labels = _array(path, key)
     if labels.dtype.kind not in "iu" or labels.shape not in ((len(labels),), (len(labels), 1)):
-        raise wrong(
+        raise wrong_source(
             path, f"{key} is {labels.dtype} {list(labels.shape)}, not one whole number for each image"
         )
     if not len(labels):
-        raise wrong(path, f"{key} is empty")
+        raise wrong_source(path, f"{key} is empty")
     if labels.min() < 0:
-        raise wrong(path, f"{key} has {labels.min()}; labels count from 0")
+        raise wrong_source(path, f"{key} has {labels.min()}; labels count from 0")
     if labels.max() > np.iinfo(np.int64).max:
-        raise wrong(path, f"{key} has {labels.max()}; labels count from 0")
+        raise wrong_source(path, f"{key} has {labels.max()}; labels count from 0")
     return labels.reshape(-1).astype(np.int64)
 
 
@@ -87,9 +89,9 @@ def _classes(path: Path, train: Any) -> int:
     found = np.unique(train)
     if found[-1] != len(found) - 1:
         missing = int((found != np.arange(len(found))).argmax())
-        raise wrong(path, f"no training image has label {missing}, and one has {found[-1]}")
+        raise wrong_source(path, f"no training image has label {missing}, and one has {found[-1]}")
     if len(found) < 2:
-        raise wrong(path, "train_labels has one class only; there must be two or more")
+        raise wrong_source(path, "train_labels has one class only; there must be two or more")
     return len(found)
 
 
@@ -100,7 +102,7 @@ def _keys(path: Path) -> list[str]:
 
 def _array(path: Path, key: str) -> Any:
     if key not in _keys(path):
-        raise wrong(path, f"there is no {key}; the keys are those of MedMNIST's files")
+        raise wrong_source(path, f"there is no {key}; the keys are those of MedMNIST's files")
     with _unpacking(path):
         return np.atleast_1d(read_npz(path, key))
 
@@ -110,4 +112,4 @@ def _unpacking(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError) as error:
-        raise wrong(path, f"is no whole .npz file ({error})") from error
+        raise wrong_source(path, f"is no whole .npz file ({error})") from error

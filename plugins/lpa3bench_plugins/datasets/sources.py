@@ -52,6 +52,6 @@ def stamp(file: Path, root: Path) -> str:
     return f"{name} {state.st_size} {state.st_mtime_ns}"
 
 
-def wrong(path: Path, fault: str) -> DataError:
+def wrong_source(path: Path, fault: str) -> DataError:
     """The error for a folder or an archive that is not what it should be."""
     return DataError(f"Images.path: {path}: {fault}")

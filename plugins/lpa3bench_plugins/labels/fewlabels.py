@@ -11,7 +11,7 @@ from lpa3bench_plugins.labels.confusion import _UNLABELLED, describe_noise
 if TYPE_CHECKING:
     from torch import Tensor
 
-SHOWN = 5
+_SHOWN = 5
 """Classes that a line names."""
 
 
@@ -76,6 +76,6 @@ class FewLabels(Labels):
 def _told(fewer: Mapping[int, int], each: int) -> Iterator[str]:
     """fewer: how many images there are of classes that have not enough, by class."""
     if fewer:
-        classes = ", ".join(f"class {label} has {count}" for label, count in [*fewer.items()][:SHOWN])
-        more = f" and {len(fewer) - SHOWN} more classes have fewer" if len(fewer) > SHOWN else ""
+        classes = ", ".join(f"class {label} has {count}" for label, count in [*fewer.items()][:_SHOWN])
+        more = f" and {len(fewer) - _SHOWN} more classes have fewer" if len(fewer) > _SHOWN else ""
         yield f"FewLabels: not every class has {each} images: {classes}{more}"

@@ -12,7 +12,7 @@ from lpa3bench.api import LabelContext, Labels, LabelSet
 from lpa3bench.data.array_files import npz_keys, read_npy, read_npz
 from lpa3bench.errors import DataError
 from lpa3bench_plugins.labels.confusion import _UNLABELLED, describe_noise
-from lpa3bench_plugins.labels.tables import Table, choose
+from lpa3bench_plugins.labels.tables import LabelTable, choose
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -79,7 +79,7 @@ class FromFile(Labels):
         if path.exists() and not path.is_file():  # a pipe would wait for somebody to write
             raise ValueError("it is no file")
         if path.suffix in TABLES:
-            table = Table.read(path, ids)
+            table = LabelTable.read(path, ids)
             names = None if ids is None else table.names(ids)
             return table.labels(self.key, names), names and names.title
         if path.suffix == ".npy":

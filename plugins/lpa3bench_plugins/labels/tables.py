@@ -17,7 +17,7 @@ _LOOKED_AT = 100
 """Rows by which the delimiter is found out."""
 
 
-class Names(NamedTuple):
+class ImageNames(NamedTuple):
     """A column that names the images."""
 
     place: int
@@ -27,14 +27,14 @@ class Names(NamedTuple):
     """int64 [N], the row of each image."""
 
 
-class Table(NamedTuple):
+class LabelTable(NamedTuple):
     """Rows of texts."""
 
     header: list[str] | None
     rows: list[list[str]]
 
     @classmethod
-    def read(cls, path: Path, ids: Sequence[str] | None) -> Table:
+    def read(cls, path: Path, ids: Sequence[str] | None) -> LabelTable:
         """A table from a file, whose first row is a header unless it opens with a number or names an image.
 
         Args:
@@ -50,7 +50,7 @@ class Table(NamedTuple):
             return cls(None, rows)
         return cls(rows[0], rows[1:])
 
-    def names(self, ids: Sequence[str]) -> Names | None:
+    def names(self, ids: Sequence[str]) -> ImageNames | None:
         """The column that names the images; None: there is none, so that rows are in their order.
 
         Raises:
@@ -59,10 +59,10 @@ class Table(NamedTuple):
         for place, cells in enumerate(zip_longest(*self.rows, fillvalue="")):
             title = self._title(place)
             if (rows := _joined(cells, ids, title)) is not None:
-                return Names(place, title, rows)
+                return ImageNames(place, title, rows)
         return None
 
-    def labels(self, key: str | None, names: Names | None) -> Any:
+    def labels(self, key: str | None, names: ImageNames | None) -> Any:
         """float64, the numbers in a column: of each row, or, where a column names the images, of each image.
 
         Args:
@@ -97,7 +97,7 @@ def choose(key: str | None, names: Sequence[str]) -> str:
     """The one of `names` that `key` asks for; it may be left out where there is only one."""
     if key is None and len(names) == 1:
         return names[0]
-    if key not in names:
+    if key is None or key not in names:
         raise ValueError(f"FromFile.key must be one of {', '.join(names)}; it is {key!r}")
     return key
 
@@ -130,7 +130,7 @@ def _is_number(text: str) -> bool:
 def _joined(cells: Sequence[str], ids: Sequence[str], title: str) -> Any:
     """int64 [N], for each image the cell that names it; None: the cells name none.
 
-    Names are compared by as many of their last parts as all of them have.
+    ImageNames are compared by as many of their last parts as all of them have.
 
     Raises:
         ValueError: they name some, and do not tell all images apart.

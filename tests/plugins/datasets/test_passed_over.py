@@ -13,7 +13,7 @@ from PIL import Image
 from support.pictures import CLASSES, COUNTS, draw
 
 from lpa3bench.data.pictures import EXTENSIONS, SYSTEMS
-from lpa3bench.data.pixels import IN_GREY, TRANSPARENT
+from lpa3bench.data.pixels import GREY_IMAGE, TRANSPARENT
 from lpa3bench_plugins.datasets.class_folders import OF_NO_CLASS, Folder
 from lpa3bench_plugins.datasets.images import Images
 from lpa3bench_plugins.datasets.npz_archive import Archive
@@ -122,7 +122,7 @@ def test_what_is_passed_over_is_counted_by_kind(folder: Path, tmp_path: Path, ca
     Image.new("LA", (12, 12)).save(folder / "test/bee/0.png")
     expected = {
         "passed over": {".gif": 2, ".txt": 1, "hidden": 2, "@eaDir": 1, "__MACOSX": 1, OF_NO_CLASS: 1},
-        "images": {IN_GREY: 1, TRANSPARENT: 1},
+        "kinds": {GREY_IMAGE: 1, TRANSPARENT: 1},
     }
     for _ in range(2):
         dataset = Images(path=str(folder), size=12)

@@ -35,9 +35,7 @@ class DataSummary:
         """The summary; nothing of a data set that has nothing to say of its files."""
         if not self.found:
             return
-        splits = (
-            f"{split} {sum(counts)} ({_by_class(counts, spec)})" for split, counts in self.images.items()
-        )
+        splits = [f"{split} {sum(of)} ({_by_class(of, spec)})" for split, of in self.images.items()]
         yield f"{spec.name}: {', '.join(splits)}"
         for what, kinds in _counted(self.found).items():
             yield f"{spec.name}: {what}: {', '.join(f'{count} {kind}' for kind, count in kinds.items())}"
