@@ -13,7 +13,7 @@ WRITTEN_OUT = 20
 """Classes up to which each cell has its number."""
 NAMED = 60
 """Classes up to which each has its name at the axes."""
-LONGEST_NAME = 24
+_LONGEST_NAME = 24
 CONFUSION_CAPTION = (
     "{split} images by their class (rows) and by the class predicted (columns); a cell's shade is its share "
     "of the row."
@@ -42,7 +42,7 @@ def draw_confusion(
         shown = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
         figure.colorbar(shown, ax=axes, shrink=0.7, label="share of the row")
         if classes <= NAMED:
-            words = [name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…" for name in names]
+            words = [name if len(name) <= _LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…" for name in names]
             axes.set_xticks(range(classes), words, rotation=90)
             axes.set_yticks(range(classes), words)
         if classes <= WRITTEN_OUT:

@@ -144,7 +144,7 @@ class Images(Dataset):
             name = _digest(str(self._path.absolute()), repr(self.decoder))[:16]
             decoded = in_cache(cache, f"images-{name}", key, chunks, shape, train)
         self._measured = _Measured(source.num_classes, source.class_names, decoded.mean, decoded.std)
-        self._found = {"passed over": dict(source.passed_over), "images": decoded.kinds}
+        self._found = {"passed over": dict(source.passed_over), "kinds": decoded.kinds}
         self._told = (*source.told, *self._darkness(decoded.kinds))
         parts = dict(zip(source.labels, torch.split(decoded.images, counts), strict=True))
         return {
