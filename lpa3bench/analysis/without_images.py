@@ -8,8 +8,8 @@ import torch
 
 from lpa3bench.api import DatasetSpec, LabelSet, TrainLabels
 from lpa3bench.config.experiment import Experiment
+from lpa3bench.data.data_summary import DataSummary
 from lpa3bench.data.image_store import ImageStore
-from lpa3bench.data.summary import DataSummary
 from lpa3bench.errors import DataError, RunFailed
 from lpa3bench.runtime.sealed_files import read_arrays
 from lpa3bench.training.run_directory import Beginning, RunDirectory

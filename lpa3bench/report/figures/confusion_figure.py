@@ -42,7 +42,9 @@ def draw_confusion(
         shown = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
         figure.colorbar(shown, ax=axes, shrink=0.7, label="share of the row")
         if classes <= NAMED:
-            words = [name if len(name) <= _LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…" for name in names]
+            words = [
+                name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…" for name in names
+            ]
             axes.set_xticks(range(classes), words, rotation=90)
             axes.set_yticks(range(classes), words)
         if classes <= WRITTEN_OUT:
