@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from lpa3bench.data.pictures import decode
-from lpa3bench.data.pixels import Decoder, Picture
+from lpa3bench.data.pixels import MODES, Decoder, Picture
+from lpa3bench.errors import UsageError
 
 
 def predict_pictures(
@@ -24,6 +25,9 @@ def predict_pictures(
 
     Raises:
         DataError: some cannot be read; the message names them.
+        UsageError: the run's images are neither grey nor of three colours.
     """
+    if decoder.channels not in MODES:
+        raise UsageError(f"the run's images have {decoder.channels} channels, and files are read as 1 or 3")
     chunks = decode(pictures, decoder, Counter(), of="predict")
     return torch.cat([probabilities(torch.from_numpy(pixels)) for pixels in chunks])
