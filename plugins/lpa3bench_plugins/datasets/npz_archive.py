@@ -15,12 +15,14 @@ from lpa3bench.data.pictures import array_pictures
 from lpa3bench.data.pixels import Picture
 from lpa3bench_plugins.datasets.sources import OPTIONAL, SPLITS, SPLITS_IN_WORDS, Source, stamp, wrong_source
 
+NAMES_KEY = "class_names"
+
 
 class Archive(Source):
     """An npz with MedMNIST's keys: `<split>_images` [N, H, W] or [N, H, W, 3], `<split>_labels` [N, 1].
 
     Images are uint8 or uint16. Labels may be [N] as well. Every class from 0 to the highest has a training
-    image.
+    image. `class_names`, words in the order of the labels, need not be there.
     """
 
     def __init__(self, path: Path) -> None:
@@ -35,8 +37,9 @@ class Archive(Source):
                     path, f"{split}_labels has {found.max()}, and no training image has that label"
                 )
         self.labels = {split: found.tolist() for split, found in labels.items()}
+        self.class_names = _names(path, self.num_classes) if NAMES_KEY in keys else ()
         self.stamp = (stamp(path, path.parent),)
-        read = {f"{split}_{what}" for split in splits for what in ("images", "labels")}
+        read = {NAMES_KEY} | {f"{split}_{what}" for split in splits for what in ("images", "labels")}
         others = [key for key in sorted(keys) if key not in read]
         self.passed_over = Counter(others)
         self.told = tuple(
@@ -73,6 +76,15 @@ def _whole(path: Path, key: str) -> Any:
     if labels.max() > np.iinfo(np.int64).max:
         raise wrong_source(path, f"{key} has {labels.max()}; labels count from 0")
     return labels.reshape(-1).astype(np.int64)
+
+
+def _names(path: Path, classes: int) -> tuple[str, ...]:
+    words = _array(path, NAMES_KEY)
+    if words.dtype.kind != "U" or words.shape != (classes,) or len({*words.tolist()}) != classes:
+        raise wrong_source(
+            path, f"{NAMES_KEY} is {words.dtype} {list(words.shape)}, not {classes} different words"
+        )
+    return tuple(words.tolist())
 
 
 def count_classes(path: Path) -> int:
