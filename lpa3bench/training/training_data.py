@@ -241,6 +241,8 @@ def _labels(experiment: Experiment, clean: Tensor, spec: DatasetSpec, ctx: Label
         raise PluginError(
             f"{name}.apply: info must be plain numbers and strings, for the record ({error})"
         ) from error
+    if isinstance(made.notes, str) or not all(isinstance(line, str) for line in made.notes):
+        raise PluginError(f"{name}.apply: notes must be lines, each a string; they are {made.notes!r}")
     if not bool(made.labelled.any()):
         raise ConfigError(f"run.labels: {name} on {spec.name}: leaves no image labelled")
     known = made.given[made.labelled]

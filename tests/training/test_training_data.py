@@ -315,3 +315,13 @@ def test_labels_whose_info_no_record_can_hold_are_named(tmp_path: Path) -> None:
     )
     with pytest.raises(PluginError, match=r"^Talkative\.apply: info must be plain numbers and strings"):
         prepare(experiment, root=tmp_path, seed=0, device=CPU)
+
+
+def test_labels_whose_notes_are_no_lines_are_named(tmp_path: Path) -> None:
+    class Wordy(Labels):
+        def apply(self, clean: torch.Tensor, ctx: LabelContext) -> LabelSet:
+            return LabelSet(clean, torch.ones_like(clean, dtype=torch.bool), {}, notes="one line")  # type: ignore[arg-type]
+
+    experiment = Experiment(task=Bystander(), dataset=TinySet(), backbone=TinyNet, epochs=1, labels=Wordy())
+    with pytest.raises(PluginError, match=r"^Wordy\.apply: notes must be lines, each a string"):
+        prepare(experiment, root=tmp_path, seed=0, device=CPU)

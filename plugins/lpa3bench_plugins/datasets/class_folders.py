@@ -18,6 +18,8 @@ from lpa3bench_plugins.datasets.sources import OPTIONAL, SPLITS, SPLITS_IN_WORDS
 NO_IMAGES = (".txt", ".md", ".csv", ".json", ".xml", ".html", ".db", ".ini")
 """Notes, and what systems leave: not worth a warning where images lie."""
 OF_NO_CLASS = "in no folder of a class"
+LIKE_A_SPLIT = "like a split"
+"""Folders beside the splits."""
 OTHER_SPLITS = ("training", "valid", "validation", "dev", "eval", "evaluation", "testing", "holdout")
 """What others call theirs."""
 
@@ -49,7 +51,7 @@ class Folder(Source):
         self.class_names = tuple(classes)
         self.labels, stamps, told = {}, [], _other_splits(path, list(folders), classes)
         self._files: dict[str, list[Path]] = {}
-        self.passed_over = Counter()
+        self.passed_over = Counter({LIKE_A_SPLIT: len(told)})
         for split in folders:
             of_split = _Classes(path / split)
             files = [of_split.images(path / split / name) for name in classes]

@@ -14,7 +14,7 @@ from support.pictures import CLASSES, COUNTS, draw
 
 from lpa3bench.data.pictures import EXTENSIONS, SYSTEMS
 from lpa3bench.data.pixels import GREY_IMAGE, TRANSPARENT
-from lpa3bench_plugins.datasets.class_folders import OF_NO_CLASS, Folder
+from lpa3bench_plugins.datasets.class_folders import LIKE_A_SPLIT, OF_NO_CLASS, Folder
 from lpa3bench_plugins.datasets.images import Images
 from lpa3bench_plugins.datasets.npz_archive import Archive
 
@@ -119,9 +119,13 @@ def test_what_is_passed_over_is_counted_by_kind(folder: Path, tmp_path: Path, ca
         write(folder / "train/ant" / name)
     write(folder / "train/1.png")
     write(folder / "test/.DS_Store")
+    shutil.copytree(folder / "test", folder / "valid")
     Image.new("LA", (12, 12)).save(folder / "test/bee/0.png")
     expected = {
-        "passed over": {".gif": 2, ".txt": 1, "hidden": 2, "@eaDir": 1, "__MACOSX": 1, OF_NO_CLASS: 1},
+        "passed over": {
+            **{".gif": 2, ".txt": 1, "hidden": 2, "@eaDir": 1, "__MACOSX": 1},
+            **{OF_NO_CLASS: 1, LIKE_A_SPLIT: 1},
+        },
         "kinds": {GREY_IMAGE: 1, TRANSPARENT: 1},
     }
     for _ in range(2):
