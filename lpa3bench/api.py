@@ -41,6 +41,7 @@ from lpa3bench.types import WeakView as WeakView
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from lpa3bench.data.pixels import Decoder
     from lpa3bench.nn.backbone import Backbone as Backbone
     from lpa3bench.nn.backbone import Model as Model
 
@@ -109,6 +110,13 @@ class Dataset(Plugin, ABC):
         counts, as {"passed over": {".gif": 2}}. A run starts with a summary of it, and of the images of each
         split and class, and its record keeps it; empty: the files are always the same."""
         return {}
+
+    @property
+    def decoder(self) -> Decoder:
+        """What makes any image into one like its own: new ones are predicted so."""
+        from lpa3bench.data.pixels import Decoder
+
+        return Decoder(size=self.spec.size, channels=self.spec.channels)
 
     def download(self, root: Path) -> None:
         """Fetch it into `root` through the library that owns it, because the user asked for it.

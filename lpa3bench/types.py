@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 Domain = Literal["main", "aux"]
 """Which of a network's BatchNorm layers, and of their statistics, a pass goes through."""
 SlotName = Literal["view", "strong", "positives"]
+Weights = Literal["last", "best"]
+"""Those of the last epoch, or of the one with the best validation score."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +142,11 @@ class DatasetSpec:
             raise ValueError(
                 f"class_names: must name {self.num_classes} classes, not {len(self.class_names)}"
             )
+
+    @property
+    def shown_names(self) -> tuple[str, ...]:
+        """What the classes are called: by their numbers where they have no names."""
+        return self.class_names or tuple(map(str, range(self.num_classes)))
 
 
 class Split(NamedTuple):

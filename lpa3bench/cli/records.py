@@ -68,7 +68,8 @@ def list_records(
     DIR is a folder of runs, a run, a record, or a board's results/. Records are verified; damaged ones are
     named, left out, and make the exit code 4. Runs that only served a measurement, such as those of augmenter
     cards, are counted and left out. Scores that are shares stand in [0, 1] with --csv and --json,
-    and in per cent in the table, which shows those of the metric that the runs select by.
+    and in per cent in the table, which shows those of the metrics that the runs select by, the most frequent
+    one first.
     """
     if as_csv and as_json:
         raise click.UsageError("--csv and --json exclude each other")
@@ -161,13 +162,14 @@ def _mark(record: Record) -> str:
 
 def _lines(records: list[Record]) -> list[str]:
     """A table for people: the run, its scores by the selecting metric, and what it took."""
-    from lpa3bench.boards.measures import measure_of
+    from lpa3bench.boards.measures import measure_of, selecting_metrics
     from lpa3bench.records.summary import LAST, ORACLE_BEST, VAL_SELECTED
     from lpa3bench.report.numbers import format_value
 
-    selects = dict.fromkeys(record.data.select for record in records)
     rules = (LAST, VAL_SELECTED, ORACLE_BEST)
-    measures = [measure_of(f"{metric}.{rule}", records) for metric in selects for rule in rules]
+    measures = [
+        measure_of(f"{metric}.{rule}", records) for metric in selecting_metrics(records) for rule in rules
+    ]
     head = ("run", *(measure.name for measure in measures), "seconds", "passes", "")
     body = [
         (

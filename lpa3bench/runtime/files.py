@@ -160,3 +160,16 @@ def ask_again(folder: Path) -> None:
 def without_waiting(path: str, flags: int) -> int:
     """An opener for `open` that does not wait until somebody writes into a pipe."""
     return os.open(path, flags | os.O_NONBLOCK)
+
+
+def regular(file: Path) -> Any:
+    """The state of a file, links followed.
+
+    Raises:
+        OSError: it is not there.
+        ValueError: it is a pipe or a device, which would wait for somebody to write.
+    """
+    state = file.stat()
+    if not stat.S_ISREG(state.st_mode):
+        raise ValueError("it is no file")
+    return state

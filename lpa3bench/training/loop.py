@@ -211,7 +211,8 @@ def run(job: Job, sinks: Sequence[Sink] = (), processes: Processes = ALONE) -> O
                 return Outcome(folder.path, None, already_done=False)
             test = predicted["test"]
             kept = selected_predictions(folder.best, selected(ledger.curve), predicted, **owner)
-            stored = StoredPredictions(predicted, kept)
+            places = {name: its.places for name, its in data.scored.items() if its.places is not None}
+            stored = StoredPredictions(predicted, kept, places, data.spec.class_names)
             write_predictions(folder.predictions, stored)
             composed = compose(
                 purpose=job.purpose,
@@ -338,7 +339,7 @@ def _write_start(job: Job, planned: Plan, where: Mapping[str, Any]) -> None:
     folder.write_text(folder.operative, job.config.operative)
     for copy in plugin_sources(job.config.plugins).values():
         copy.write(folder.path)
-    folder.write_beginning(planned.identity, job.seed, where, job.purpose)
+    folder.write_beginning(planned.identity, job.seed, where, job.purpose, planned.data.spec)
     labels = {
         "given": made.given.numpy(),
         "labelled": made.labelled.numpy(),

@@ -22,7 +22,7 @@ from lpa3bench.records.schema import Count, Purpose, RunIdentity
 from lpa3bench.runtime.files import read_at_most, write_text
 from lpa3bench.training import identity as identities
 from lpa3bench.training.saved_forms import check_checkpoint
-from lpa3bench.types import SLOTS, SlotName
+from lpa3bench.types import SLOTS, DatasetSpec, SlotName
 
 if TYPE_CHECKING:
     from lpa3bench.runtime.state import Checkpoints
@@ -40,6 +40,8 @@ class Beginning:
     operative: str = ""
     """SHA-256 of its `operative.gin`; "": an earlier engine began it."""
     purpose: Purpose = "result"
+    spec: DatasetSpec | None = None
+    """The data set's, as measured, with the run's weak view and size; None: an earlier engine began it."""
 
 
 class _Env(msgspec.Struct):
@@ -52,6 +54,8 @@ class _Env(msgspec.Struct):
     purpose: Purpose = "result"
     digest: str = ""
     """SHA-256 of the rest; "": an earlier engine wrote it."""
+    spec: DatasetSpec | msgspec.UnsetType = msgspec.UNSET
+    """Unset, it is left out of file and digest: files of earlier engines have none."""
 
     def digest_of_rest(self) -> str:
         rest = msgspec.structs.replace(self, digest="")
@@ -152,7 +156,8 @@ class RunDirectory:
             why = printable(f"{type(error).__name__}: {error}".removeprefix("ValueError: "))
             message = f"{self.env}: damaged ({why[:200]}); {START_OVER}"
             raise RunFailed(message, kind="damaged") from error
-        return Beginning(defined, env.seed, short, env.provenance, env.operative, env.purpose)
+        spec = None if env.spec is msgspec.UNSET else env.spec
+        return Beginning(defined, env.seed, short, env.provenance, env.operative, env.purpose, spec)
 
     def write_beginning(
         self,
@@ -160,6 +165,7 @@ class RunDirectory:
         seed: int,
         provenance: Mapping[str, Any],
         purpose: Purpose = "result",
+        spec: DatasetSpec | None = None,
     ) -> None:
         """Write what `beginning` reads, with its digest and that of the `operative.gin` that lies there.
 
@@ -167,6 +173,8 @@ class RunDirectory:
             RunFailed: the disk refused it.
         """
         env = _Env(identities.identity_as_json(identity), seed, dict(provenance), purpose=purpose)
+        if spec is not None:
+            env.spec = spec
         with suppress(FileNotFoundError):
             env.operative = hashlib.sha256(self.operative.read_bytes()).hexdigest()
         env.digest = env.digest_of_rest()

@@ -19,10 +19,32 @@ from lpa3bench.data.image_store import ImageStore
 from lpa3bench.data.splits import data_hash, fingerprint, hold_out, limit
 from lpa3bench.errors import ConfigError, DataError, PluginError, blamed
 from lpa3bench.runtime.seeding import Draws, derive
-from lpa3bench.types import STILL
+from lpa3bench.types import SCORED, STILL
 
 AT_CHANCE = 0.9
 """From this share of what labels in a random order get wrong, a file's order is in doubt."""
+
+
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Which images of the data set a split is scored on."""
+
+    index: Tensor
+    """int64 [N], on the CPU: places in the data set's split of that name, of held-out images in "train"."""
+    ids: tuple[str, ...] | None = None
+    """What they are called (`Split.ids`)."""
+    clean: Tensor | None = None
+    """int64 [N], on the CPU: their clean labels, where they are scored by the given ones."""
+
+    @classmethod
+    def of(cls, split: Split, index: Tensor, clean: Tensor | None = None) -> Places:
+        ids = None if split.ids is None else tuple(split.ids[place] for place in index.tolist())
+        return cls(index, ids, clean)
+
+    def chosen(self, some: Tensor) -> Places:
+        """Of these, by their places here."""
+        ids = None if self.ids is None else tuple(self.ids[place] for place in some.tolist())
+        return Places(self.index[some], ids, None if self.clean is None else self.clean[some])
 
 
 @dataclass(frozen=True)
@@ -31,7 +53,8 @@ class Scored:
 
     images: ImageStore
     labels: Tensor
-    """int64 [N], on the device."""
+    """int64 [N], on the device: those that it is scored by."""
+    places: Places | None = None
 
 
 @dataclass(frozen=True)
@@ -95,7 +118,8 @@ def prepare(
     ctx = LabelContext(num_classes=spec.num_classes, draws=draws, root=root, seed=seed, ids=train.ids)
     label_set = _labels(experiment, train.labels, spec, ctx)
     index = torch.arange(len(train.labels))
-    scored = {name: splits[name] for name in ("val", "test") if name in splits}
+    scored = {name: splits[name] for name in SCORED if name in splits}
+    places = {name: Places.of(split, torch.arange(len(split.labels))) for name, split in scored.items()}
     held = None
     if experiment.holdout:
         if "val" in splits:
@@ -106,10 +130,14 @@ def prepare(
         if not bool(label_set.labelled[held].all()):
             raise ConfigError("run.holdout: needs labels on all training images, and here only some have one")
         scored["val"] = Split(train.images[held], label_set.given[held])
+        places["val"] = Places.of(train, held, clean=train.labels[held])
     summary = _summary(experiment, root, splits, index, held)
     if limit_to is not None:
         index = index[limit(len(index), limit_to, Draws(derive(seed, "limit")))]
-        scored = {name: _part(split, name, limit_to) for name, split in scored.items()}
+        for name, split in scored.items():  # of a data set's own split the same images with every seed
+            some = limit(len(split.labels), limit_to, Draws(derive(0, "limit", name)))
+            scored[name] = Split(split.images[some], split.labels[some])
+            places[name] = places[name].chosen(some)
     if not bool(label_set.labelled[index].any()):
         raise ConfigError(
             f"--limit {limit_to}: leaves no labelled image; few have a label, so leave --limit out"
@@ -122,7 +150,9 @@ def prepare(
         index=index,
         scored={
             name: Scored(
-                ImageStore(split.images, STILL, device, resize=experiment.resize), split.labels.to(device)
+                ImageStore(split.images, STILL, device, resize=experiment.resize),
+                split.labels.to(device),
+                places[name],
             )
             for name, split in scored.items()
         },
@@ -158,12 +188,6 @@ def _summary(
         duplicates=count_duplicates(digests),
         found=found,
     )
-
-
-def _part(split: Split, name: str, count: int) -> Split:
-    """At most so many images to score on; of a data set's own split the same with every seed."""
-    chosen = limit(len(split.labels), count, Draws(derive(0, "limit", name)))
-    return Split(split.images[chosen], split.labels[chosen])
 
 
 def _oddities(experiment: Experiment, spec: DatasetSpec, label_set: LabelSet, root: Path) -> Iterator[str]:

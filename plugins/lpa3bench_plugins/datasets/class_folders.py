@@ -10,30 +10,13 @@ from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 
-from PIL import Image
-
+from lpa3bench.data.pictures import EXTENSIONS, is_image, open_file, skipped
+from lpa3bench.data.pixels import Picture
 from lpa3bench.errors import DataError
-from lpa3bench_plugins.datasets.sources import (
-    OPTIONAL,
-    SPLITS,
-    SPLITS_IN_WORDS,
-    Picture,
-    Source,
-    regular,
-    stamp,
-    wrong_source,
-)
+from lpa3bench_plugins.datasets.sources import OPTIONAL, SPLITS, SPLITS_IN_WORDS, Source, stamp, wrong_source
 
-EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
-"""Those that torchvision's ImageFolder reads."""
 NO_IMAGES = (".txt", ".md", ".csv", ".json", ".xml", ".html", ".db", ".ini")
 """Notes, and what systems leave: not worth a warning where images lie."""
-SYSTEMS = (
-    *("@eaDir", "#recycle", "#snapshot", "@Recycle", "@Recently-Snapshot", "@SynoResource"),
-    *("__MACOSX", "$RECYCLE.BIN", "System Volume Information", "lost+found"),
-)
-"""Folders that a NAS, macOS, Windows or a file system puts among others: thumbnails, what was deleted."""
-HIDDEN_FILE = "hidden"
 OF_NO_CLASS = "in no folder of a class"
 LIKE_A_SPLIT = "like a split"
 """Folders beside the splits."""
@@ -80,7 +63,7 @@ class Folder(Source):
         self.stamp, self.told = tuple(stamps), tuple(told)
 
     def pictures(self, split: str) -> list[Picture]:
-        return [Picture(str(file), partial(_opened, file)) for file in self._files[split]]
+        return [Picture(str(file), partial(open_file, file)) for file in self._files[split]]
 
     def ids(self, split: str) -> tuple[str, ...]:
         """Paths relative to the folder: `train/cat/1.png`."""
@@ -96,11 +79,6 @@ def class_names(path: Path) -> tuple[str, ...]:
     return tuple(_class_folders(path / "train"))
 
 
-def _opened(file: Path) -> Image.Image:
-    regular(file)
-    return Image.open(file)
-
-
 def _splits(path: Path) -> list[str]:
     here = [split for split in SPLITS if (path / split).is_dir()]
     if missing := [split for split in SPLITS if split not in here and split != OPTIONAL]:
@@ -114,7 +92,7 @@ def _splits(path: Path) -> list[str]:
 
 def _class_folders(path: Path) -> list[str]:
     with _reading():
-        places = [place for place in path.iterdir() if not _skipped(place.name)]
+        places = [place for place in path.iterdir() if not skipped(place.name)]
         for place in places:
             if place.is_symlink():
                 place.stat()  # one that leads nowhere is no class less
@@ -123,7 +101,7 @@ def _class_folders(path: Path) -> list[str]:
 
 def _folder_names(path: Path) -> list[str]:
     with _reading():
-        return sorted(place.name for place in path.iterdir() if not _skipped(place.name) and place.is_dir())
+        return sorted(place.name for place in path.iterdir() if not skipped(place.name) and place.is_dir())
 
 
 def _meant(name: str) -> str | None:
@@ -160,7 +138,7 @@ class _Classes:
         """Files that are of no class."""
         with _reading():
             for entry in os.scandir(split):
-                if kind := _skipped(entry.name):
+                if kind := skipped(entry.name):
                     self.passed_over[kind] += 1
                 elif not entry.is_dir():
                     self._loose += _worth_a_word(entry.name)
@@ -178,11 +156,11 @@ class _Classes:
                 if self._again(here, folder.name):
                     continue
                 for entry in sorted(os.scandir(here), key=lambda entry: entry.name):
-                    if kind := _skipped(entry.name):
+                    if kind := skipped(entry.name):
                         self.passed_over[kind] += 1
                     elif _is_folder(entry):
                         (linked if entry.is_symlink() else real).append(Path(entry))
-                    elif _is_image(entry.name):
+                    elif is_image(entry.name):
                         found.append(Path(entry))
                     else:
                         self._others[_ending(entry.name)] += _worth_a_word(entry.name)
@@ -208,22 +186,13 @@ class _Classes:
         return before != folder
 
 
-def _skipped(name: str) -> str | None:
-    """What kind of thing it is where it is passed over whatever it holds."""
-    return HIDDEN_FILE if name.startswith(".") else name if name in SYSTEMS else None
-
-
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
     except OSError:  # a link to itself
-        if _is_image(entry.name):  # it is named with all others that cannot be read
+        if is_image(entry.name):  # it is named with all others that cannot be read
             return False
         raise
-
-
-def _is_image(name: str) -> bool:
-    return name.lower().endswith(EXTENSIONS)
 
 
 def _worth_a_word(name: str) -> bool:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,19 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lpa3bench.data.pixels import Pixels
 from lpa3bench.data.splits import fingerprint
-from lpa3bench.errors import DataError, RunFailed, shortened
+from lpa3bench.errors import DataError, RunFailed
 from lpa3bench.runtime.files import write_atomically
-from lpa3bench_plugins.datasets.pixels import Decoded, Decoder, Pixels
-from lpa3bench_plugins.datasets.sources import Picture
 
 _CHUNK = 256
-"""Images decoded at a time; so many are held beside the result."""
-_SHOWN = 20
-"""Images that cannot be read and are named; more are counted."""
-LONGEST_REASON = 40
-
-
+"""Images looked at a time."""
 Chunks = Callable[[Counter[str]], Iterable[Pixels]]
 """Decodes images, some at a time, and counts their kinds."""
 
@@ -44,59 +35,6 @@ class DecodedSet(NamedTuple):
     std: tuple[float, ...]
     kinds: dict[str, int]
     """How many images are of each kind."""
-
-
-def decode(pictures: Iterable[Picture], decoder: Decoder, kinds: Counter[str]) -> Iterator[Pixels]:
-    """All images in order, some at a time: uint8 [n, C, size, size].
-
-    Args:
-        pictures: how to open them; an image that cannot be read stops none of the others from being tried.
-        decoder: makes one image into pixels.
-        kinds: grows by the kinds of each image that was read.
-
-    Raises:
-        DataError: some cannot be read; the message names the first of them, and says how many there are.
-    """
-    left, faults = iter(pictures), list[tuple[str, str]]()
-
-    def attempt(picture: Picture) -> Decoded | tuple[str, str]:
-        try:
-            return decoder(picture)
-        except Exception as error:  # bytes that are no image fail in any way
-            return picture.name, " ".join(str(error).split()) or type(error).__name__
-
-    with ThreadPoolExecutor() as pool:
-        while some := [*islice(left, _CHUNK)]:
-            read: list[Pixels] = []
-            for found in pool.map(attempt, some):
-                if isinstance(found, Decoded):
-                    read.append(found.pixels)
-                    kinds.update(found.kinds)
-                else:
-                    faults.append(found)
-            if not faults:
-                yield np.stack(read)
-    if faults:
-        raise _unreadable(faults)
-
-
-def _unreadable(faults: Sequence[tuple[str, str]]) -> DataError:
-    """faults: what each image is called, and why it cannot be read."""
-    if len(faults) == 1:
-        ((name, why),) = faults
-        return DataError(f"Images: {name} cannot be read ({why}); mend it or remove it")
-    folder = os.path.commonpath([Path(name).parent for name, _ in faults])
-    shown = [f"{Path(name).relative_to(folder)} ({_in_short(why, name)})" for name, why in faults[:_SHOWN]]
-    more = f", and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
-    return DataError(
-        f"Images: {len(faults)} images in {folder} cannot be read; mend or remove them: "
-        f"{', '.join(shown)}{more}"
-    )
-
-
-def _in_short(why: str, name: str) -> str:
-    """A reason without the name of the file, which stands before it."""
-    return shortened(why.replace(repr(name), "it").replace(name, "it"), LONGEST_REASON)
 
 
 def statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:

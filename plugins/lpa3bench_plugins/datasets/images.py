@@ -11,11 +11,11 @@ from typing import Any, Literal, NamedTuple
 import PIL
 
 from lpa3bench.api import Dataset, DatasetSpec, Presence, Split, WeakView
+from lpa3bench.data.pixels import TOO_DARK, WHITE, Decoder, Fit
 from lpa3bench.errors import DataError
 from lpa3bench_plugins.datasets.class_folders import Folder, class_names
 from lpa3bench_plugins.datasets.files import check_normalisation
 from lpa3bench_plugins.datasets.npz_archive import Archive, count_classes
-from lpa3bench_plugins.datasets.pixels import TOO_DARK, WHITE, Decoder, Fit
 from lpa3bench_plugins.datasets.sources import Source
 
 FORMAT = "2"
@@ -126,7 +126,8 @@ class Images(Dataset):
         """The data folder `root` is not looked at: the images lie where `path` says."""
         import torch
 
-        from lpa3bench_plugins.datasets.decoding import decode, in_cache, in_memory
+        from lpa3bench.data.pictures import decode
+        from lpa3bench_plugins.datasets.decoding import in_cache, in_memory
 
         source = find_source(self._path)
         counts = [len(labels) for labels in source.labels.values()]
@@ -134,7 +135,7 @@ class Images(Dataset):
 
         def chunks(kinds: Counter[str]) -> Iterator[Any]:
             pictures = (picture for split in source.labels for picture in source.pictures(split))
-            return decode(pictures, self.decoder, kinds)
+            return decode(pictures, self.decoder, kinds, of="Images")
 
         if cache is None:
             decoded = in_memory(chunks, shape, train)

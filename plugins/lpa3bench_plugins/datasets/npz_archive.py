@@ -5,30 +5,24 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from lpa3bench.data.array_files import npz_keys, read_npz
-from lpa3bench_plugins.datasets.sources import (
-    OPTIONAL,
-    SPLITS,
-    SPLITS_IN_WORDS,
-    Picture,
-    Source,
-    stamp,
-    wrong_source,
-)
+from lpa3bench.data.pictures import array_pictures
+from lpa3bench.data.pixels import Picture
+from lpa3bench_plugins.datasets.sources import OPTIONAL, SPLITS, SPLITS_IN_WORDS, Source, stamp, wrong_source
+
+NAMES_KEY = "class_names"
 
 
 class Archive(Source):
     """An npz with MedMNIST's keys: `<split>_images` [N, H, W] or [N, H, W, 3], `<split>_labels` [N, 1].
 
     Images are uint8 or uint16. Labels may be [N] as well. Every class from 0 to the highest has a training
-    image.
+    image. `class_names`, words in the order of the labels, need not be there.
     """
 
     def __init__(self, path: Path) -> None:
@@ -43,8 +37,9 @@ class Archive(Source):
                     path, f"{split}_labels has {found.max()}, and no training image has that label"
                 )
         self.labels = {split: found.tolist() for split, found in labels.items()}
+        self.class_names = _names(path, self.num_classes) if NAMES_KEY in keys else ()
         self.stamp = (stamp(path, path.parent),)
-        read = {f"{split}_{what}" for split in splits for what in ("images", "labels")}
+        read = {NAMES_KEY} | {f"{split}_{what}" for split in splits for what in ("images", "labels")}
         others = [key for key in sorted(keys) if key not in read]
         self.passed_over = Counter(others)
         self.told = tuple(
@@ -56,30 +51,15 @@ class Archive(Source):
     def pictures(self, split: str) -> list[Picture]:
         key = f"{split}_images"
         images = _array(self._path, key)
-        if images.ndim == 4 and images.shape[3] == 1:
-            images = images[..., 0]
-        if (
-            images.dtype not in (np.uint8, np.uint16)
-            or images.ndim not in (3, 4)
-            or (images.ndim == 4 and images.shape[3] != 3)
-        ):
-            raise wrong_source(
-                self._path,
-                f"{key} is {images.dtype} {list(images.shape)}, "
-                "not uint8 or uint16 [N, H, W] or [N, H, W, 3]",
-            )
-        if len(images) != len(self.labels[split]) or 0 in images.shape:
+        try:
+            found = array_pictures(images, key)
+        except ValueError as error:
+            raise wrong_source(self._path, str(error)) from error
+        if len(found) != len(self.labels[split]):
             raise wrong_source(
                 self._path, f"{key} is of shape {list(images.shape)} for {len(self.labels[split])} labels"
             )
-        return [
-            Picture(f"{self._path}, {key}[{place}]", partial(_opened, image))
-            for place, image in enumerate(images)
-        ]
-
-
-def _opened(pixels: Any) -> Any:
-    return pixels if pixels.dtype == np.uint16 and pixels.ndim == 3 else Image.fromarray(pixels)
+        return [picture._replace(name=f"{self._path}, {picture.name}") for picture in found]
 
 
 def _whole(path: Path, key: str) -> Any:
@@ -96,6 +76,15 @@ def _whole(path: Path, key: str) -> Any:
     if labels.max() > np.iinfo(np.int64).max:
         raise wrong_source(path, f"{key} has {labels.max()}; labels count from 0")
     return labels.reshape(-1).astype(np.int64)
+
+
+def _names(path: Path, classes: int) -> tuple[str, ...]:
+    words = _array(path, NAMES_KEY)
+    if words.dtype.kind != "U" or words.shape != (classes,) or len({*words.tolist()}) != classes:
+        raise wrong_source(
+            path, f"{NAMES_KEY} is {words.dtype} {list(words.shape)}, not {classes} different words"
+        )
+    return tuple(words.tolist())
 
 
 def count_classes(path: Path) -> int:

@@ -5,28 +5,17 @@ Everything that can be wrong with them is one line that names the file.
 
 from __future__ import annotations
 
-import stat
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
 
-from PIL import Image
-
+from lpa3bench.data.pixels import Picture
 from lpa3bench.errors import DataError
+from lpa3bench.runtime.files import regular
 
 SPLITS = ("train", "val", "test")
 OPTIONAL = "val"
 SPLITS_IN_WORDS = "train, val and test"
-
-
-class Picture(NamedTuple):
-    """An image that has not been decoded."""
-
-    name: str
-    """What an error calls it."""
-    open: Callable[[], Image.Image | Any]
-    """The image, or uint16 [H, W, 3], which Pillow has no image for."""
 
 
 class Source(ABC):
@@ -61,19 +50,6 @@ def stamp(file: Path, root: Path) -> str:
     except (OSError, ValueError) as error:
         return f"{name} {error}"
     return f"{name} {state.st_size} {state.st_mtime_ns}"
-
-
-def regular(file: Path) -> Any:
-    """The state of a file, links followed.
-
-    Raises:
-        OSError: it is not there.
-        ValueError: it is a pipe or a device, which would wait for somebody to write.
-    """
-    state = file.stat()
-    if not stat.S_ISREG(state.st_mode):
-        raise ValueError("it is no file")
-    return state
 
 
 def wrong_source(path: Path, fault: str) -> DataError:

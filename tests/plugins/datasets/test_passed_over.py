@@ -12,10 +12,11 @@ import pytest
 from PIL import Image
 from support.pictures import CLASSES, COUNTS, draw
 
-from lpa3bench_plugins.datasets.class_folders import EXTENSIONS, LIKE_A_SPLIT, OF_NO_CLASS, SYSTEMS, Folder
+from lpa3bench.data.pictures import EXTENSIONS, SYSTEMS
+from lpa3bench.data.pixels import GREY_IMAGE, TRANSPARENT
+from lpa3bench_plugins.datasets.class_folders import LIKE_A_SPLIT, OF_NO_CLASS, Folder
 from lpa3bench_plugins.datasets.images import Images
 from lpa3bench_plugins.datasets.npz_archive import Archive
-from lpa3bench_plugins.datasets.pixels import GREY_IMAGE, TRANSPARENT
 
 READ = " ".join(EXTENSIONS)
 

@@ -157,3 +157,21 @@ def test_classes_are_counted_by_what_training_images_have(tmp_path: Path) -> Non
     assert Archive(path).num_classes == glance(path)[0] == 3
     with pytest.raises(DataError, match="test_labels has 3, and no training image has that label"):
         Archive(archive(path, [0, 1, 2], [3]))
+
+
+def test_an_archive_may_name_its_classes(tmp_path: Path) -> None:
+    path = archive(tmp_path / "mine.npz", [0, 1, 2])
+
+    def named(words: Any) -> Archive:
+        with np.load(path) as held:
+            arrays = {key: held[key] for key in held.files}
+        np.savez(path, **{**arrays, "class_names": words})
+        return Archive(path)
+
+    assert Archive(path).class_names == ()
+    archived = named(np.array(["ant", "bee", "cät"]))
+    assert archived.class_names == ("ant", "bee", "cät")
+    assert not archived.passed_over
+    for wrong in (np.array(["ant", "bee"]), np.array(["ant", "bee", "bee"]), np.arange(3)):
+        with pytest.raises(DataError, match=r"mine\.npz: class_names is .*, not 3 different words"):
+            named(wrong)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lpa3bench_plugins.datasets.pixels import (
+from lpa3bench.data.pixels import (
     FRAMES,
     GREY_IMAGE,
     TOO_DARK,
@@ -17,9 +17,9 @@ from lpa3bench_plugins.datasets.pixels import (
     TURNED,
     Decoded,
     Decoder,
+    Picture,
     sixteen_bits,
 )
-from lpa3bench_plugins.datasets.sources import Picture
 
 
 def decode(path: Path, size: int = 8, channels: int = 3, **more: Any) -> Decoded:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from PIL import ExifTags, Image
-
-from lpa3bench_plugins.datasets.sources import Picture
 
 Pixels = Any
 """np.ndarray, whose type parameters say nothing here."""
@@ -30,6 +29,15 @@ TOO_DARK = "of 16 bits and dark"
 def sixteen_bits(white: int) -> str:
     """The kind of image, with the scaling."""
     return f"of 16 bits ({white} is white)"
+
+
+class Picture(NamedTuple):
+    """An image that has not been decoded."""
+
+    name: str
+    """What an error calls it."""
+    open: Callable[[], Image.Image | Any]
+    """The image, or uint16 [H, W, 3], which Pillow has no image for."""
 
 
 class Decoded(NamedTuple):
