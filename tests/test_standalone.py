@@ -328,7 +328,10 @@ def test_labels_in_other_forms(y: Any) -> None:
         (torch.full((6,), 5), "must be in 0 … 4, but reaches from 5 to 5"),
         ([-1] * 6, "must be in 0 … 4, but reaches from -1 to -1"),
         (4 * torch.eye(5)[ROWS], r"has rows that are no probabilities .*y.argmax\(1\)"),
-        (torch.eye(5)[ROWS] + torch.eye(5)[[1, 2, 3, 4, 0, 1]], "has rows that are no prob.*; of several true"),
+        (
+            torch.eye(5)[ROWS] + torch.eye(5)[[1, 2, 3, 4, 0, 1]],
+            "has rows that are no prob.*; of several true",
+        ),
         (torch.full((6, 5), torch.nan), "has rows that are no probabilities"),
     ],
 )

@@ -151,9 +151,10 @@ def _links(module: nn.Module, prefix: str, seen: Sequence[Seen]) -> Iterator[str
 
 
 def _is_body(module: nn.Module, name: str, seen: Sequence[Seen]) -> bool:
-    """Whether it is a network in itself, of the kind that ends in pooled vectors or in logits: what it gives
-    is no map, and it has maps of several sizes inside."""
-    if any(len(s.shape) > 2 for s in seen if s.name == name):
+    """Whether it is a network in itself, of the kind that ends in pooled vectors or in logits, [B, D], and
+    has maps of several sizes inside."""
+    outputs = [first_tensor(getattr(s.output, "logits", s.output)) for s in seen if s.name == name]
+    if not outputs or any(getattr(output, "ndim", None) != 2 for output in outputs):
         return False
     inside = set(_links(module, f"{name}.", seen))
     sizes = {s.shape[2:] for s in seen if s.name in inside and len(s.shape) == 4}
@@ -174,8 +175,9 @@ def _of_family(model: nn.Module, seen: Sequence[Seen]) -> list[str] | None:
     ((name, path),) = found
     full = f"{name}.{path}" if name else path
     blocks = [f"{full}.{child}" for child, _ in _submodule(model, full).named_children()]
-    places = (round(len(blocks) * quarter / QUARTERS) - 1 for quarter in range(1, QUARTERS + 1))
-    return [blocks[place] for place in sorted({max(place, 0) for place in places})]
+    # Rounded up; of fewer than four blocks each once.
+    places = {-(-len(blocks) * quarter // QUARTERS) - 1 for quarter in range(1, QUARTERS + 1)}
+    return [blocks[place] for place in sorted(places)]
 
 
 def _blocks(module: nn.Module) -> str | None:
@@ -230,7 +232,11 @@ def _named(
     modules: Mapping[str, nn.Module], seen: Sequence[Seen], image: Tensor, names: Names, links: set[str]
 ) -> tuple[FeatureLayer, ...]:
     """The named layers in the order of their outputs, of which the last in a pass counts."""
-    told = {_known(modules, name): layout for name, layout in names.items()} if isinstance(names, Mapping) else {}
+    told = (
+        {_known(modules, name): layout for name, layout in names.items()}
+        if isinstance(names, Mapping)
+        else {}
+    )
     wanted = [_known(modules, name) for name in ([names] if isinstance(names, str) else names)]
     if not wanted:
         raise ValueError("layers: must name at least one module; None chooses them")

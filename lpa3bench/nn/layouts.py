@@ -87,9 +87,9 @@ class Layouts:
         fitting = self._evident[place]
         if len(fitting) == 1:
             return fitting[0]
-        before = next((f[0] for f in reversed(self._evident[:place]) if len(f) == 1), None)
+        before = next((f[0] for f in reversed(self._evident[:place]) if len(f) == 1), "BCHW")  # the image
         after = next((f[0] for f in self._evident[place + 1 :] if len(f) == 1), None)
-        if fitting and before is not None and before == after:
+        if fitting and before == after:
             return before
         what = "channels cannot be told from places in" if fitting else "there are no places of the image in"
         raise ValueError(

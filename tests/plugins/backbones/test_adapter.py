@@ -73,7 +73,11 @@ def images(count: int = 2, side: int = 32) -> Tensor:
 def test_features_are_the_last_links_at_each_resolution() -> None:
     """The second call of `act` counts, the pool enlarges, and the blocks' insides are no links."""
     net = adapted()
-    assert [(layer.name, layer.call) for layer in net.layers] == [("act", 1), ("stages.one", 0), ("stages", 0)]
+    assert [(layer.name, layer.call) for layer in net.layers] == [
+        ("act", 1),
+        ("stages.one", 0),
+        ("stages", 0),
+    ]
     assert [tuple(f.shape[1:]) for f in net(images()).features] == [(4, 16, 16), (8, 8, 8), (16, 4, 4)]
 
 
