@@ -13,15 +13,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
-
-from lpa3bench.env import Backbone as Backbone
 from lpa3bench.env import Context as Context
 from lpa3bench.env import Env as Env
-from lpa3bench.env import Model as Model
 from lpa3bench.env import ViewFunction as ViewFunction
 from lpa3bench.errors import DataError
 from lpa3bench.runtime.state import Stateful
@@ -40,6 +37,19 @@ from lpa3bench.types import Step as Step
 from lpa3bench.types import TrainLabels as TrainLabels
 from lpa3bench.types import View as View
 from lpa3bench.types import WeakView as WeakView
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from lpa3bench.nn.backbone import Backbone as Backbone
+    from lpa3bench.nn.backbone import Model as Model
+
+
+def __getattr__(name: str) -> Any:
+    """The names that need torch, which is imported when one of them is first used."""
+    if name not in ("Backbone", "Model"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module("lpa3bench.nn.backbone"), name)
 
 
 class Dataset(Plugin, ABC):

@@ -42,8 +42,8 @@ OPEN_TO_PLUGINS = (
     "api", "types", "attack", "nn", "data", "ops", "errors", "runtime.device", "runtime.files",
 )  # fmt: skip
 ROOMS = (
-    "_version", "errors", "runtime", "types", "records", "stats", "boards", "report", "ops", "data", "attack",
-    "env", "api", "nn", "plugin", "config", "standalone", "training", "testing", "analysis", "export",
+    "_version", "errors", "runtime", "types", "records", "stats", "boards", "report", "ops", "nn", "data",
+    "attack", "env", "api", "plugin", "config", "standalone", "training", "testing", "analysis", "export",
     "publish", "suites", "cli", "__main__",
 )  # fmt: skip
 """From the ground up: each may know those before it, and be it for an annotation."""
@@ -59,13 +59,15 @@ HEAVY = (
     "ray", "wandb",
 )  # fmt: skip
 TORCH_FREE = (
-    "_version", "errors", "types", "config", "publish", "cli", *BOARDS, "export.model_card",
-    "plugin.code", "plugin.copies", "plugin.hookspecs", "plugin.reading", "plugin.registry", "plugin.renames",
-    "plugin.scaffold", "runtime.device", "runtime.files", "runtime.licences", "runtime.paths",
-    "suites.cells", "suites.engine", "suites.local_engine", "suites.parent_death", "suites.ray_engine",
-    "suites.search", "suites.suite_check", "suites.suite_file", "suites.suite_run", "suites.timing",
-    "training.failure_file", "training.identity", "training.image_passes", "training.metrics_file",
-    "training.progress_bar", "training.provenance", "training.run_directory", "training.sinks",
+    "_version", "errors", "types", "env", "api", "config", "publish", "cli", *BOARDS,
+    "export.model_card", "plugin.annotations", "plugin.code", "plugin.copies", "plugin.hookspecs",
+    "plugin.reading", "plugin.registry", "plugin.renames", "plugin.scaffold", "runtime.device",
+    "runtime.files", "runtime.licences", "runtime.paths", "suites.cells", "suites.engine",
+    "suites.local_engine", "suites.parent_death", "suites.ray_engine", "suites.search",
+    "suites.suite_check", "suites.suite_file", "suites.suite_run", "suites.timing",
+    "suites.fork_server", "suites.forked_run", "training.failure_file", "training.identity",
+    "training.image_passes", "training.metrics_file", "training.progress_bar", "training.provenance",
+    "training.run_directory", "training.sinks",
 )  # fmt: skip
 """Whole rooms, and of others what a command needs that trains nothing."""
 

@@ -13,10 +13,11 @@ from lpa3bench.boards.definition import Definition
 from lpa3bench.boards.measures import is_cost, metric_of
 from lpa3bench.boards.toml_text import TomlPlace
 from lpa3bench.cli.storedmetrics import StoredMetrics
-from lpa3bench.config.bindings import RUN, SLOTS, Origin
+from lpa3bench.config.bindings import RUN, SLOTS, Origin, short
 from lpa3bench.config.names import RUN_KINDS, WEAK_VIEW, Catalogue
-from lpa3bench.config.typecheck import Mismatch, advice, fit_value, nearest
+from lpa3bench.config.typecheck import Mismatch, advice, fit_value, nearest, plain_annotation
 from lpa3bench.errors import PluginError
+from lpa3bench.plugin.annotations import written_annotation
 from lpa3bench.runtime.paths import gin_root
 
 if TYPE_CHECKING:
@@ -110,12 +111,19 @@ class _Known:
             target = self._target(owner, plain, origin)
             if not named:
                 self.catalogue.check_name(target, parameter, origin)
-            annotation = self.catalogue.parameters(target)[parameter].annotation if values else None
+            annotation = self._annotation(target, parameter) if values else None
         except PluginError:
             return  # it cannot be imported here, so nothing tells
         for value in values:
             if problem := self._mismatch(value, annotation):
                 raise origin.error(f"{name} {problem}")
+
+    def _annotation(self, target: str, parameter: str) -> Any:
+        """From the source where that tells it all, so that a board is built without torch."""
+        entry = self.registry.get(short(target))
+        text = None if entry is None else written_annotation(entry, parameter)
+        plain = None if text is None else plain_annotation(text)
+        return self.catalogue.parameters(target)[parameter].annotation if plain is None else plain
 
     def _is_here(self, owner: str) -> bool:
         return owner in (RUN, WEAK_VIEW) or self.registry.get(owner.rpartition(".")[2]) is not None

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from lpa3bench.suites.engine import Engine
     from lpa3bench.suites.execution import SuiteResult
+    from lpa3bench.suites.forked_run import ForkServer
     from lpa3bench.suites.overview import SuiteOverview
     from lpa3bench.suites.plan import CellPlan, Planner
 
@@ -110,6 +111,10 @@ def command(
 
     if address is not None and engine != "ray":
         raise UsageError("--address: is Ray's; add --engine ray")
+    ctx.with_resource(_ignoring_hangup())  # so do the engine's own processes, which inherit it
+    early = ctx.with_resource(
+        _fork_server_for(file, out) if engine == "local" and not (dry_run or list_commands) else nullcontext()
+    )
     registry = load_registry(plugins)
     checked = check_suite(file, registry)
     if checked.errors:
@@ -126,10 +131,8 @@ def command(
         _list_commands(planner, plans)
         ctx.exit(FAILED if any(planned.problem for planned in plans) else 0)
     threads = checked.suite.threads
-    with (
-        _ignoring_hangup(),  # so do the engine's own processes, which inherit it
-        _opened(engine, workers, address, device, threads) if is_pending(plans) else nullcontext() as opened,
-    ):
+    pending = is_pending(plans)
+    with _opened(engine, workers, address, device, threads, early) if pending else nullcontext() as opened:
         found = forecast_suite(
             plans,
             data=planner.data,
@@ -177,9 +180,17 @@ def _list_commands(planner: Planner, plans: Sequence[CellPlan]) -> None:
 
 
 def _opened(
-    name: str, workers: int | None, address: str | None, device: str, threads: int
+    name: str,
+    workers: int | None,
+    address: str | None,
+    device: str,
+    threads: int,
+    server: ForkServer | None,
 ) -> closing[Engine]:
     """The engine of that name, started.
+
+    Args:
+        server: of the local engine, where it was started before.
 
     Raises:
         UsageError: Ray is not installed or not there, or no machine has room for a run.
@@ -189,10 +200,35 @@ def _opened(
 
         return closing(connect_ray(address, workers=workers, threads=threads, device=device))
     from lpa3bench.runtime.device import gpus
+    from lpa3bench.suites.forked_run import fork_server, modules_to_share
     from lpa3bench.suites.local_engine import LocalEngine, usable_cores
 
     here = gpus(device)
-    return closing(LocalEngine(workers or len(here) or max(1, usable_cores() // threads), here))
+    server = None if here else server or fork_server(_threads(threads))
+    if server is not None:
+        server.preload(modules_to_share())
+    return closing(LocalEngine(workers or len(here) or max(1, usable_cores() // threads), here, server))
+
+
+@contextmanager
+def _fork_server_for(file: Path, out: Path) -> Iterator[ForkServer | None]:
+    """What starts the suite's runs, importing what they need while they are being planned.
+
+    None where it may not be needed: as many runs are done as the suite has.
+    """
+    from lpa3bench.suites.forked_run import fork_server
+    from lpa3bench.suites.suite_file import read_suite_and_errors
+
+    suite, errors = read_suite_and_errors(file)
+    all_may_be_done = sum(1 for _ in out.glob("*/result.json")) >= len(suite.cells) * len(suite.seeds)
+    server = None if errors or all_may_be_done else fork_server(_threads(suite.threads))
+    with closing(server) if server is not None else nullcontext():
+        yield server
+
+
+def _threads(number: int) -> dict[str, str]:
+    """What tells the libraries of a run how many threads to start."""
+    return {THREADS: str(number)}
 
 
 @contextmanager
@@ -216,7 +252,7 @@ def _run_pending(planner: Planner, overview: SuiteOverview, engine: Engine) -> S
     from lpa3bench.suites.progress import progress_display
     from lpa3bench.suites.run_queue import RunQueue, launch_from_here
 
-    environment = {THREADS: str(planner.suite.threads)}
+    environment = _threads(planner.suite.threads)
     environment |= {name: os.environ[name] for name in ("LPA3BENCH_DATA",) if name in os.environ}
     with (
         Interrupts(then="stopping all runs") as interrupts,

@@ -154,10 +154,9 @@ def _fitted(text: str, entry: Entry, parameter: str, value: str) -> Any:
 
 
 def _parameters(entry: Entry) -> dict[str, Parameter]:
-    from lpa3bench import api
     from lpa3bench.config.typecheck import parameters
 
-    found = parameters(entry.load(), vars(api))
+    found = parameters(entry.load())
     return {name: p for name, p in found.items() if name not in FROM_ENGINE}
 
 

@@ -114,8 +114,7 @@ class Catalogue:
     def parameters(self, target: str) -> dict[str, Parameter]:
         """The parameters that a config can bind, in the order of the constructor."""
         if target not in self._taken:
-            # Annotations name the interfaces, which are often imported for type checkers only.
-            found = parameters(self.load(target), vars(import_module("lpa3bench.api")))
+            found = parameters(self.load(target))
             self._taken[target] = {name: found[name] for name in self.names(target)}
         return self._taken[target]
 

@@ -11,9 +11,11 @@ import inspect
 import math
 import re
 import types
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import cached_property, partial
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -35,27 +37,53 @@ class Mismatch(ValueError):
 class Parameter:
     """One parameter of a constructor."""
 
-    annotation: Any
     required: bool
     default: Any
+    _evaluated: Callable[[], Any] = field(repr=False)
+
+    @cached_property
+    def annotation(self) -> Any:
+        """Evaluated when it is asked for: that of a network imports torch. `Any` where it cannot be: it may
+        name what is imported for type checkers only, and values are not checked then."""
+        try:
+            return self._evaluated()
+        except (NameError, TypeError, AttributeError):
+            return Any
 
 
-def parameters(cls: type, names: Mapping[str, Any] | None = None) -> dict[str, Parameter]:
-    """The parameters of a class's constructor.
+class _Interfaces(dict[str, Any]):
+    """What annotations name without importing it at run time: the names of `lpa3bench.api`."""
 
-    `names` helps to evaluate annotations. Where they cannot be evaluated, values are not checked: an
-    annotation may name what is imported for type checkers only.
-    """
+    def __missing__(self, name: str) -> Any:
+        try:
+            return getattr(import_module("lpa3bench.api"), name)
+        except AttributeError:
+            raise KeyError(name) from None
+
+
+def parameters(cls: type) -> dict[str, Parameter]:
+    """The parameters of a class's constructor that a config can name."""
     constructor: Any = cls.__init__  # type: ignore[misc]  # it is looked at, not called
-    try:
-        hints = get_type_hints(constructor, localns=dict(names or {}))
-    except (NameError, TypeError, AttributeError):
-        hints = {}
+    space = getattr(inspect.unwrap(constructor), "__globals__", {})
+    written = getattr(constructor, "__annotations__", {})
+
+    def evaluated(name: str) -> Any:
+        alone = types.SimpleNamespace(__annotations__={name: written[name]} if name in written else {})
+        return get_type_hints(alone, space, _Interfaces()).get(name, Any)
+
     taken = {name: inspect.signature(cls).parameters[name] for name in parameter_names(cls)}
     return {
-        name: Parameter(hints.get(name, Any), required=p.default is p.empty, default=p.default)
+        name: Parameter(p.default is p.empty, p.default, partial(evaluated, name))
         for name, p in taken.items()
     }
+
+
+def plain_annotation(text: str) -> Any:
+    """An annotation from its text, where it is made of builtins and `Literal` alone; else None."""
+    try:
+        return eval(text, {"Literal": Literal})
+    except Exception:  # it names something else
+        return None
 
 
 def parameter_names(cls: type) -> list[str]:

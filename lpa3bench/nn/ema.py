@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from lpa3bench.api import Model
+    from lpa3bench.nn.backbone import Model
 
 
 class EMA:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
@@ -132,7 +132,7 @@ def _outline(content: bytes, module: str, package: str) -> _Outline:
         tree = ast.parse(content)
     except (SyntaxError, ValueError):
         return found
-    for node in tree.body:
+    for node in _statements(tree.body):
         match node:
             case ast.ClassDef(name=name):
                 bases = (base.value if isinstance(base, ast.Subscript) else base for base in node.bases)
@@ -146,6 +146,15 @@ def _outline(content: bytes, module: str, package: str) -> _Outline:
                 home = absolute(SourceImport(level, source or ""), package)
                 found.names.update({alias.asname or alias.name: f"{home}.{alias.name}" for alias in names})
     return found
+
+
+def _statements(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
+    """With those for type checkers: a name that a module gets when it is asked for stands there."""
+    for node in body:
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            yield from node.body
+        else:
+            yield node
 
 
 def _said(cls: ast.ClassDef) -> dict[str, str] | None:

@@ -13,13 +13,13 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
-from typing import Any, NamedTuple, TypeVar
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from lpa3bench.errors import BenchError, FailureKind, RunFailed, Stopped
 from lpa3bench.runtime import device as devices
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 TIMEOUT = timedelta(minutes=10)
 """How long a process waits for the others before it gives the run up."""
@@ -132,11 +132,15 @@ class Torchrun(Processes):
         self.size = size
 
     def span(self, rows: int) -> Span:
+        import torch
+
         counts = self.stack(torch.tensor(rows)).tolist()
         start = sum(counts[: self.rank])
         return Span(start, start + rows, sum(counts))
 
     def gather(self, x: Tensor) -> Tensor:
+        import torch
+
         counts = self.stack(torch.tensor(len(x))).tolist()
         padded = x.new_zeros((max(counts), *x.shape[1:]))
         padded[: len(x)] = x.detach()
@@ -144,6 +148,7 @@ class Torchrun(Processes):
         return torch.cat([part[:count] for part, count in parts])
 
     def stack(self, x: Tensor) -> Tensor:
+        import torch
         from torch import distributed
 
         x = x.detach().contiguous()
@@ -159,6 +164,8 @@ class Torchrun(Processes):
             distributed.all_reduce(x)
 
     def average(self, tensors: Sequence[Tensor]) -> None:
+        import torch
+
         for dtype in dict.fromkeys(tensor.dtype for tensor in tensors):
             alike = [tensor for tensor in tensors if tensor.dtype == dtype]
             flat = torch.cat([tensor.reshape(-1) for tensor in alike])
@@ -183,6 +190,8 @@ class Torchrun(Processes):
         return values
 
     def highest(self, number: int) -> int:
+        import torch
+
         return int(self.stack(torch.tensor(number)).max())
 
     def from_first(self, make: Callable[[], T]) -> T:

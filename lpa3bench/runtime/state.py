@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from lpa3bench.errors import DamagedWarning, DataError, RunFailed
 from lpa3bench.runtime.files import write_atomically
 from lpa3bench.runtime.sealed_files import open_whole, seal
@@ -38,13 +36,15 @@ class Stateful:
         Raises:
             KeyError: a saved attribute is not in `state`.
         """
+        from torch import Tensor
+
         for name in self.saved:
             held = getattr(self, name)
             if hasattr(held, "load_state_dict"):
                 held.load_state_dict(state[name])
             else:  # checkpoints are read to the CPU; a tensor goes where the one it replaces lives
                 value = state[name]
-                both = isinstance(held, torch.Tensor) and isinstance(value, torch.Tensor)
+                both = isinstance(held, Tensor) and isinstance(value, Tensor)
                 setattr(self, name, value.to(held.device) if both else value)
 
 
@@ -54,6 +54,8 @@ def save_state(path: Path, state: Mapping[str, Any]) -> None:
     Raises:
         RunFailed: the disk refused it.
     """
+
+    import torch
 
     def write(temporary: Path) -> None:
         torch.save(state, temporary)
@@ -69,6 +71,8 @@ def load_state(path: Path) -> dict[str, Any]:
         FileNotFoundError: there is none.
         DataError: it is damaged.
     """
+    import torch
+
     with open_whole(path) as file:
         state = torch.load(file, map_location="cpu", weights_only=True)
     if not isinstance(state, dict):

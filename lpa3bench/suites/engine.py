@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -86,8 +86,7 @@ def start_run(launch: Launch, extra: Mapping[str, str] | None = None) -> subproc
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as file:
-            now = datetime.now().astimezone().isoformat(timespec="seconds")
-            file.write(f"--- {now}  lpa3bench run {printable(shlex.join(launch.arguments))}\n".encode())
+            file.write(log_heading(launch.arguments))
             file.flush()
             return subprocess.Popen(
                 [*starter, "run", *launch.arguments],
@@ -100,6 +99,12 @@ def start_run(launch: Launch, extra: Mapping[str, str] | None = None) -> subproc
             )
     except OSError as error:
         raise RunFailed(f"it cannot be started with the log {log} ({error.strerror})") from error
+
+
+def log_heading(arguments: Sequence[str]) -> bytes:
+    """The line before what a run prints."""
+    now = datetime.now().astimezone().isoformat(timespec="seconds")
+    return f"--- {now}  lpa3bench run {printable(shlex.join(arguments))}\n".encode()
 
 
 def failure_line(log: Path, code: int) -> str:

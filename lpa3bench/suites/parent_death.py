@@ -16,13 +16,18 @@ PR_SET_PDEATHSIG = 1
 """Of Linux's prctl(2)."""
 
 
-def main() -> None:
-    """Ask the kernel for a SIGKILL at the parent's death, which exec keeps, and become the command."""
-    parent, *arguments = sys.argv[1:]
+def die_with(parent: int) -> None:
+    """Ask the kernel for a SIGKILL at the death of process `parent`, which exec keeps and fork does not."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != int(parent):  # it had ended before the kernel was asked
+        if os.getppid() != parent:  # it had ended before the kernel was asked
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+def main() -> None:
+    """Become the command."""
+    parent, *arguments = sys.argv[1:]
+    die_with(int(parent))
     os.execv(sys.executable, [sys.executable, "-m", "lpa3bench", *arguments])
 
 

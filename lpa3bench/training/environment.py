@@ -18,6 +18,7 @@ from lpa3bench.data.sampler import Sampler
 from lpa3bench.nn.batchnorm import bn_domain, single_values
 from lpa3bench.nn.mode import kept_mode
 from lpa3bench.runtime import device as devices
+from lpa3bench.runtime.compiler_import import spare_compiler_import
 from lpa3bench.runtime.distributed import ALONE, Processes
 from lpa3bench.runtime.seeding import Draws, SharedDraws, derive
 from lpa3bench.training.device_checks import Alarm
@@ -50,6 +51,7 @@ class Environment(Env):
         device: torch.device,
         processes: Processes = ALONE,
     ) -> None:
+        spare_compiler_import()
         self.spec = spec
         self.epochs = experiment.epochs
         self.device = device

@@ -10,11 +10,8 @@ import base64
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from lpa3bench._version import __version__
 from lpa3bench.boards.board import Board, Cell, Comparison, Measure, Row
@@ -34,6 +31,10 @@ from lpa3bench.report.numbers import (
 )
 from lpa3bench.report.table_building import board_measure, result_tables
 from lpa3bench.report.table_text import question_answers, question_summary, replication_text
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+    from markupsafe import Markup
 
 PAGE_FOLDER = Path(__file__).parent
 VERDICTS = {"better": "▲", "worse": "▼", "no difference shown": "○", "not testable": "?"}
@@ -112,6 +113,8 @@ def _costs(comparison: Comparison, own: Measure) -> list[tuple[str, str]]:
 
 def _environment(board: Board, own: Measure) -> Environment:
     """Templates that know the board's measures; "own" is the one that its cells show."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
     environment = Environment(
         loader=FileSystemLoader(PAGE_FOLDER),
         autoescape=True,
@@ -153,6 +156,8 @@ def _environment(board: Board, own: Measure) -> Environment:
 
 def _own(name: str) -> Markup:
     """A file of ours, which is put into the page as it stands."""
+    from markupsafe import Markup
+
     return Markup((PAGE_FOLDER / name).read_text(encoding="utf-8"))
 
 

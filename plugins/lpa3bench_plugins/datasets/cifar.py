@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
 
 from lpa3bench.api import Dataset, DatasetSpec, Presence, Split, WeakView
 from lpa3bench.data.array_files import whole_numbers
@@ -89,6 +88,8 @@ class _CIFAR(Dataset):
         )
 
     def load(self, root: Path, *, cache: Path | None = None) -> dict[str, Split]:
+        import torch
+
         splits = {}
         for split, files in self.files.items():
             parts = [self._read(root, file, count) for file, count in files.items()]

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
 
 from lpa3bench.api import Dataset, DatasetSpec, Presence, Split, WeakView
 from lpa3bench_plugins.datasets.files import (
@@ -75,6 +74,8 @@ class FashionMNIST(Dataset):
         )
 
     def load(self, root: Path, *, cache: Path | None = None) -> dict[str, Split]:
+        import torch
+
         splits = {}
         for split, (prefix, count) in self.files.items():
             images = self._array(root, f"{prefix}-images-idx3-ubyte", (count, _SIDE, _SIDE))

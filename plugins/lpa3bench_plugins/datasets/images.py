@@ -5,16 +5,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import PIL
-import torch
 
 from lpa3bench.api import Dataset, DatasetSpec, Presence, Split, WeakView
 from lpa3bench.errors import DataError
-from lpa3bench_plugins.datasets.decoding import decode, in_cache, in_memory
 from lpa3bench_plugins.datasets.files import check_normalisation
 from lpa3bench_plugins.datasets.sources import find_source, glance
+
+if TYPE_CHECKING:
+    import torch
 
 FORMAT = "1"
 """Changes when other bytes are made of the same images, so that what lies in a cache is made anew."""
@@ -105,6 +106,10 @@ class Images(Dataset):
 
     def load(self, root: Path, *, cache: Path | None = None) -> dict[str, Split]:
         """The data folder `root` is not looked at: the images lie where `path` says."""
+        import torch
+
+        from lpa3bench_plugins.datasets.decoding import decode, in_cache, in_memory
+
         source = find_source(self._path)
         counts = [len(labels) for labels in source.labels.values()]
         shape, train = (sum(counts), self.channels, self.size, self.size), counts[0]

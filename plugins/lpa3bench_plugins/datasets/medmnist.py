@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import torch
 
 from lpa3bench.api import Dataset, DatasetSpec, Presence, Split, WeakView
 from lpa3bench.data.array_files import read_npz, whole_numbers
@@ -140,6 +139,8 @@ class MedMNIST(Dataset):
 
     def _split(self, path: Path, split: str) -> Split:
         """One split; ValueError where it is not what the catalogue says."""
+        import torch
+
         count, channels = self.info["n_samples"][split], self.info["n_channels"]
         images = read_npz(path, f"{split}_images")
         labels = whole_numbers(read_npz(path, f"{split}_labels"), f"{split}_labels")

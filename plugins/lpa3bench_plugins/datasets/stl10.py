@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from lpa3bench.api import Dataset, DatasetSpec, Presence, Split, WeakView
 from lpa3bench_plugins.datasets.files import (
@@ -20,6 +18,9 @@ from lpa3bench_plugins.datasets.files import (
     other_files,
     presence_of_files,
 )
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _SIDE = 96
 _BYTES = 3 * _SIDE * _SIDE
@@ -81,6 +82,8 @@ class STL10(Dataset):
         )
 
     def load(self, root: Path, *, cache: Path | None = None) -> dict[str, Split]:
+        import torch
+
         none = torch.full((self.counts["unlabeled"],), _UNLABELLED)
         labels = {"train": torch.cat((self._labels(root, "train"), none)), "test": self._labels(root, "test")}
         images = {"train": self._images(root, "train", "unlabeled"), "test": self._images(root, "test")}
@@ -126,6 +129,8 @@ class STL10(Dataset):
 
     def _labels(self, root: Path, part: str) -> Tensor:
         """int64 [N]; the file has classes from 1 to 10."""
+        import torch
+
         path = self._file(root, f"{part}_y.bin", self.counts[part])
         labels = np.fromfile(path, np.uint8).astype(np.int64) - 1
         if labels.min() < 0 or labels.max() > 9:
@@ -137,6 +142,8 @@ class STL10(Dataset):
 
         The result is allocated once and filled piece by piece from the mapped files: nothing is there twice.
         """
+        import torch
+
         paths = [self._file(root, f"{part}_X.bin", self.counts[part] * _BYTES) for part in parts]
         images = torch.empty((sum(self.counts[part] for part in parts), 3, _SIDE, _SIDE), dtype=torch.uint8)
         done = 0

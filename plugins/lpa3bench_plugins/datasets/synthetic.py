@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from lpa3bench.api import Dataset, DatasetSpec, Presence, Split, WeakView
 from lpa3bench_plugins.datasets.files import check_normalisation
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 BLOCKS = 4
 LOWEST, CONTRAST, NOISE = 32, 112, 112
@@ -93,10 +95,14 @@ class Synthetic(Dataset):
         """Nothing to do: the images are made when they are loaded."""
 
     def _generator(self, place: int) -> torch.Generator:
+        import torch
+
         return torch.Generator().manual_seed((len(self.counts) + 1) * self.seed + place)
 
     def _patterns(self) -> Tensor:
         """uint8 [K, C, size, size]"""
+        import torch
+
         blocks = torch.randint(
             LOWEST,
             LOWEST + CONTRAST,
@@ -108,6 +114,8 @@ class Synthetic(Dataset):
         return blocks[:, :, place][:, :, :, place]
 
     def _split(self, patterns: Tensor, count: int, generator: torch.Generator) -> Split:
+        import torch
+
         labels = torch.arange(count) % self.num_classes
         shape = (count, *patterns.shape[1:])
         noise = torch.randint(0, NOISE, shape, generator=generator, dtype=torch.uint8)

@@ -7,16 +7,17 @@ import re
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from lpa3bench.api import LabelContext, Labels, LabelSet
 from lpa3bench.data.array_files import read_npz
 from lpa3bench.errors import DataError
 from lpa3bench_plugins.labels.confusion import describe_noise
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 KEYS = {
     10: {
@@ -62,6 +63,8 @@ class CIFARN(Labels):
 
     def apply(self, clean: Tensor, ctx: LabelContext) -> LabelSet:
         """Raises DataError where the file is missing or damaged, or belongs to images in another order."""
+        import torch
+
         num_classes = ctx.num_classes
         if num_classes not in KEYS:
             raise ValueError(f"people labelled CIFAR-10 and CIFAR-100, not a set of {num_classes} classes")
@@ -110,6 +113,8 @@ class CIFARN(Labels):
 
 def _labels(array: Any, key: str, count: int, num_classes: int) -> Tensor:
     """int64 [count]; ValueError where the array is something else."""
+    import torch
+
     numbers = np.asarray(array)
     if numbers.dtype.kind not in "iu" or numbers.shape != (count,):
         raise ValueError(
@@ -122,6 +127,8 @@ def _labels(array: Any, key: str, count: int, num_classes: int) -> Tensor:
 
 def _pt(path: Path, keys: tuple[str, ...]) -> Any:
     """A pickle can name any function to be called: only what rebuilds arrays of whole numbers is let in."""
+    import torch
+
     rebuild: Any = np.empty(0).__reduce__()[0]  # the function, wherever this version of numpy keeps it
     allowed = [(rebuild, f"numpy.{core}.multiarray._reconstruct") for core in ("core", "_core")]
     dtypes = {type(np.dtype(kind)) for kind in ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8")}

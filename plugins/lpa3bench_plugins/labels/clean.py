@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from lpa3bench.api import LabelContext, Labels, LabelSet
 from lpa3bench_plugins.labels.confusion import _UNLABELLED, describe_noise
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Clean(Labels):

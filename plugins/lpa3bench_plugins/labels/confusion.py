@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
+
 
 _UNLABELLED = -1
 """Stands where an image has no label: using it fails, instead of giving a label away."""
@@ -28,6 +29,8 @@ def describe_noise(
         among those whose clean one is known (None where there are none); `confusion`, K×K counts of them by
         clean (row) and given (column) class.
     """
+    import torch
+
     known = labelled & (clean != _UNLABELLED)
     pairs = clean[known] * num_classes + given[known]
     confusion = torch.bincount(pairs, minlength=num_classes**2).view(num_classes, num_classes)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from lpa3bench.api import LabelContext, Labels, LabelSet
 from lpa3bench_plugins.labels.confusion import _UNLABELLED, describe_noise
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class FewLabels(Labels):
@@ -27,6 +29,8 @@ class FewLabels(Labels):
         self.count = count
 
     def apply(self, clean: Tensor, ctx: LabelContext) -> LabelSet:
+        import torch
+
         num_classes = ctx.num_classes
         each, rest = divmod(self.count, num_classes)
         if rest:

@@ -6,16 +6,17 @@ import csv
 from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from lpa3bench.api import LabelContext, Labels, LabelSet
 from lpa3bench.data.array_files import npz_keys, read_npy, read_npz
 from lpa3bench.errors import DataError
 from lpa3bench_plugins.labels.confusion import _UNLABELLED, describe_noise
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class FromFile(Labels):
@@ -67,6 +68,8 @@ class FromFile(Labels):
                 )
 
     def _read(self, count: int, num_classes: int) -> Tensor:
+        import torch
+
         path = Path(self.path).expanduser()
         try:
             if path.exists() and not path.is_file():  # a pipe would wait for somebody to write

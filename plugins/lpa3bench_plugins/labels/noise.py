@@ -13,13 +13,12 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal
 
-import torch
-from torch import Tensor
-
 from lpa3bench.api import LabelContext, Labels, LabelSet
 from lpa3bench_plugins.labels.confusion import _UNLABELLED, describe_noise
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from lpa3bench.runtime.seeding import Draws
 
 # Truck → automobile, bird → airplane, deer → horse, cat ↔ dog (Patrini et al., 2017); others stay.
@@ -53,6 +52,8 @@ class _Noise(Labels):
         self.rate = rate
 
     def apply(self, clean: Tensor, ctx: LabelContext) -> LabelSet:
+        import torch
+
         if without := int((clean == _UNLABELLED).sum()):
             raise ValueError(f"there is no label to change on {without:,} images that come without one")
         # Of the rate as it is written: the product of floats would make 28 of 0.29 · 100.
@@ -116,6 +117,8 @@ class AsymmetricNoise(_Noise):
         self.table = table
 
     def changed(self, labels: Tensor, num_classes: int, draws: Draws) -> Tensor:
+        import torch
+
         if len(self.table) != num_classes:
             raise ValueError(
                 f"mapping: is for {len(self.table)} classes and the data set has {num_classes}; "

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from lpa3bench.api import LabelContext, Labels, LabelSet
 from lpa3bench.errors import DataError
 from lpa3bench_plugins.labels.confusion import _UNLABELLED, describe_noise
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _FILE = "stl10_binary/fold_indices.txt"
 FOLDS = 10
@@ -42,6 +43,8 @@ class STL10Fold(Labels):
 
     def apply(self, clean: Tensor, ctx: LabelContext) -> LabelSet:
         """Raises DataError where the file of folds is missing or damaged."""
+        import torch
+
         candidates = (clean != _UNLABELLED).nonzero()[:, 0]
         if len(candidates) != LABELLED:
             raise ValueError(
@@ -57,6 +60,8 @@ class STL10Fold(Labels):
 
 def _folds(root: Path) -> Tensor:
     """int64 [10, 1000]"""
+    import torch
+
     path = root / _FILE
     if not path.is_file():
         raise DataError(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from lpa3bench.api import Metric
 from lpa3bench_plugins.metrics.predictions import finite
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Accuracy(Metric):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from lpa3bench.api import Metric
 from lpa3bench_plugins.metrics.predictions import finite
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Brier(Metric):
@@ -20,6 +22,8 @@ class Brier(Metric):
     undefined = "a probability is not finite"
 
     def compute(self, probs: Tensor, labels: Tensor) -> float | None:
+        import torch
+
         if not finite(probs):
             return None
         distance = probs.double()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from lpa3bench.api import Metric
 from lpa3bench_plugins.metrics.predictions import confusion
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class ConfusionMatrix(Metric):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from lpa3bench.api import Metric
 from lpa3bench_plugins.metrics.predictions import finite
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class ECE(Metric):
@@ -31,6 +33,8 @@ class ECE(Metric):
         self.title = "calibration error" if bins == 15 else f"calibration error, {bins} bins"
 
     def compute(self, probs: Tensor, labels: Tensor) -> float | None:
+        import torch
+
         if not finite(probs):
             return None
         confidence, predicted = probs.max(1)

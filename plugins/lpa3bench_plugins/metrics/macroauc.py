@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import torch
-from torch import Tensor
 
 from lpa3bench.api import Metric
 from lpa3bench_plugins.metrics.predictions import finite
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class MacroAUC(Metric):
@@ -24,6 +27,8 @@ class MacroAUC(Metric):
     undefined = "a class has no image, or all of them, or a probability is not finite"
 
     def compute(self, probs: Tensor, labels: Tensor) -> float | None:
+        import torch
+
         counts = torch.bincount(labels, minlength=probs.shape[1])
         if bool((counts == 0).any()) or int(counts.max()) == len(labels) or not finite(probs):
             return None

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from lpa3bench.api import Metric
 from lpa3bench_plugins.metrics.predictions import finite
 
-SMALLEST = torch.finfo(torch.float32).eps
-"""2^-23. A probability below it counts as it, as in scikit-learn's `log_loss` of float32: one image costs
-15.9 nats at most, where a soft-max that underflows to 0 would make the mean infinite."""
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SMALLEST = 2.0**-23
+"""That of float32. A probability below it counts as it, as in scikit-learn's `log_loss` of float32: one image
+costs 15.9 nats at most, where a soft-max that underflows to 0 would make the mean infinite."""
 
 
 class NLL(Metric):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def finite(probs: Tensor) -> bool:
@@ -13,6 +15,8 @@ def finite(probs: Tensor) -> bool:
 
 def confusion(probs: Tensor, labels: Tensor) -> Tensor:
     """int64 [K, K]: images by their class (rows) and the class predicted (columns)."""
+    import torch
+
     classes = probs.shape[1]
     pairs = torch.bincount(labels * classes + probs.argmax(1), minlength=classes**2)
     return pairs.view(classes, classes)

@@ -14,7 +14,7 @@ from support.pictures import draw, listing, made_folder
 
 from lpa3bench import testing
 from lpa3bench.errors import DataError, RunFailed
-from lpa3bench_plugins.datasets import images
+from lpa3bench_plugins.datasets import decoding
 from lpa3bench_plugins.datasets.images import Images
 
 
@@ -45,7 +45,7 @@ def load(folder: Path, tmp_path: Path) -> Callable[..., dict[str, torch.Tensor]]
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Grows by the number of images whenever some are decoded for a cache."""
     calls: list[int] = []
-    real = images.in_cache
+    real = decoding.in_cache
 
     def in_cache(*given: Any, **more: Any) -> Any:
         *before, chunks, shape, train = given
@@ -56,7 +56,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
         return real(*before, counted, shape, train, **more)
 
-    monkeypatch.setattr(images, "in_cache", in_cache)
+    monkeypatch.setattr(decoding, "in_cache", in_cache)
     return calls
 
 

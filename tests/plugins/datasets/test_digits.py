@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gzip
+from importlib.machinery import ModuleSpec
 from itertools import combinations
 from pathlib import Path
 
@@ -8,8 +10,10 @@ import torch
 
 from lpa3bench.config import load_config
 from lpa3bench.data.splits import data_hash
+from lpa3bench.errors import DataError
 from lpa3bench.plugin.registry import load_registry
 from lpa3bench.runtime.paths import resolve_config
+from lpa3bench_plugins.datasets import digits
 from lpa3bench_plugins.datasets.digits import Digits
 
 
@@ -93,6 +97,30 @@ def test_nothing_to_get(tmp_path: Path) -> None:
     assert not (tmp_path / "new").exists()
     assert Digits().verify(tmp_path / "new") == {"train": 901, "val": 179, "test": 717}
     assert Digits().present(tmp_path / "new").splits == {"train": 901, "val": 179, "test": 717}
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (None, "Digits: scikit-learn is not here with its datasets/data/digits.csv.gz; install"),
+        (b"no archive", r"Digits: .*digits.csv.gz is damaged \(Not a gzipped file"),
+        (gzip.compress(b"0,1,2\n" * 9, mtime=0), r"Digits: .* is damaged \(it holds \[9, 3\] numbers\)"),
+        (gzip.compress(b"0,x\n", mtime=0), "Digits: .* is damaged "),
+    ],
+)
+def test_a_file_that_is_not_what_it_should_be_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None, fault: str
+) -> None:
+    package = ModuleSpec("sklearn", None, is_package=True)
+    package.submodule_search_locations = [str(tmp_path)]
+    monkeypatch.setattr(digits, "find_spec", lambda name: package)
+    if content is not None:
+        (tmp_path / "datasets" / "data").mkdir(parents=True)
+        (tmp_path / "datasets" / "data" / "digits.csv.gz").write_bytes(content)
+    with pytest.raises(DataError, match=fault) as raised:
+        Digits().load(Path("nowhere"))
+    assert "\n" not in str(raised.value)
+    assert Digits().present(Path("nowhere")).problem == (str(raised.value) if content is None else None)
 
 
 def test_the_first_split_is_that_of_runs_from_before_there_were_others() -> None:
