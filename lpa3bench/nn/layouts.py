@@ -85,8 +85,10 @@ class Layouts:
         """
         place = self._place(seen)
         fitting = self._evident[place]
-        if len(fitting) == 1:
-            return fitting[0]
+        known = list(zip(self._outputs, self._evident, strict=True))
+        # Of an nn.Sequential the output is its last link's.
+        if same := [f[0] for other, f in known if len(f) == 1 and other.output is seen.output]:
+            return same[0]
         before = next((f[0] for f in reversed(self._evident[:place]) if len(f) == 1), "BCHW")  # the image
         after = next((f[0] for f in self._evident[place + 1 :] if len(f) == 1), None)
         if fitting and before == after:

@@ -21,6 +21,8 @@ def test_the_script_of_the_page_learns(capsys: pytest.CaptureFixture[str]) -> No
     names: dict[str, Any] = {}
     with torch.random.fork_rng():
         exec(compile(script, str(PAGE), "exec"), names)
-    assert {name: round(share, 1) for name, share in names["reached"].items()} == {}
+    reached = names["reached"]
+    assert [*reached] == ["ResNet", "ConvNeXt", "ViT"]
+    assert min(reached.values()) > 0.6, reached  # of ten classes; on one machine 92, 87 and 81 %
     assert any(isinstance(m, DualBatchNorm2d) for m in names["resnet"].modules())
     assert capsys.readouterr().out.count("of 797 test images") == 3
