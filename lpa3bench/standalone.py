@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from lpa3bench import attack
 from lpa3bench.api import Output
 from lpa3bench.nn.batchnorm import still
-from lpa3bench.nn.features import Names, pick, read, watched_pass
+from lpa3bench.nn.features import LayerNames, pick, read, watched_pass
 from lpa3bench.nn.freeze import frozen
 from lpa3bench.nn.layouts import FeatureLayer
 
@@ -34,7 +34,7 @@ def lpa3(
     start: float = 0.01,
     probe: float = 0.1,
     floor: float = 1e-4,
-    layers: Names | None = None,
+    layers: LayerNames | None = None,
     normalises: bool = False,
     generator: torch.Generator | None = None,
 ) -> Tensor:
@@ -134,7 +134,7 @@ def _per_channel(name: str, value: float | Sequence[float] | Tensor, x: Tensor) 
 
 
 def _labels(y: Any, logits: Tensor) -> Tensor | None:
-    """Labels as int64 [B]: class numbers as they are, of one-hot or soft labels the class that they favour."""
+    """Labels as int64 [B]: class numbers, or the classes that one-hot or soft labels favour."""
     if y is None:
         return None
     images, classes = logits.shape
@@ -186,7 +186,7 @@ class _Network:
     def __init__(
         self,
         model: nn.Module,
-        layers: Names | None,
+        layers: LayerNames | None,
         dtype: torch.dtype,
         normalisation: tuple[Tensor, Tensor] | None,
     ) -> None:

@@ -3,8 +3,8 @@
 Of a convolutional network, or one that keeps its places in a grid (Swin), the last output at each resolution
 is taken among the links of its chain. Those are its children and what is in every `nn.Sequential` and
 `nn.ModuleList` among them; the inside of a block with a forward of its own is no link, so in a ResNet these
-are the outputs of stages, and hidden layers, gates and attention weights are out of reach. Where that leaves a
-doubt it refuses, and says what to name.
+are the outputs of stages, and hidden layers, gates and attention weights are out of reach. Of a known
+transformer four blocks are taken. Where there is a doubt it refuses, and says what to name.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from torch import Tensor, nn
 
 from lpa3bench.nn.batchnorm import still
 from lpa3bench.nn.hooks import watched
-from lpa3bench.nn.layouts import FeatureLayer, Layout, Layouts, Seen, check_rows, first_tensor
+from lpa3bench.nn.layouts import FeatureLayer, Layout, Layouts, ModuleCall, check_rows, first_tensor
 from lpa3bench.types import Output
 
-Names = str | Sequence[str] | Mapping[str, Layout]
+LayerNames = str | Sequence[str] | Mapping[str, Layout]
 """Modules as in `model.named_modules()`, where need be with the layout of what they give."""
 
 FAMILIES = {
@@ -39,14 +39,16 @@ FAMILIES = {
 """Networks of one resolution from end to end, by package and class: where their blocks are. The blocks at the
 four quarters of the depth are taken."""
 QUARTERS = 4
-LARGE = 64
+LARGE_IMAGE = 64
 """Side in pixels: on larger images a map of one place has been pooled."""
 MANY = 4
-"""With so many smaller maps one as large as the image is left out, as in VGG: networks for small images, whose
-first stage has the image's size, have fewer."""
+"""With so many smaller maps one as large as the image is left out, as in VGG: networks for small images,
+whose first stage has the image's size, have fewer."""
 
 
-def feature_layers(model: nn.Module, x: Tensor, *, layers: Names | None = None) -> tuple[FeatureLayer, ...]:
+def feature_layers(
+    model: nn.Module, x: Tensor, *, layers: LayerNames | None = None
+) -> tuple[FeatureLayer, ...]:
     """What `lpa3(model, x, …)` takes as features, in the order of the forward pass.
 
     The model is called once, in the mode that it is in, without a gradient; as in `lpa3` itself, nothing of
@@ -69,12 +71,12 @@ def feature_layers(model: nn.Module, x: Tensor, *, layers: Names | None = None) 
     return pick(model, seen, x, layers)
 
 
-def watched_pass(model: nn.Module, image: Tensor) -> tuple[Any, list[Seen]]:
+def watched_pass(model: nn.Module, image: Tensor) -> tuple[Any, list[ModuleCall]]:
     """What the model returns, and every call of every module in it."""
-    modules, seen = _modules(model), list[Seen]()
+    modules, seen = _modules(model), list[ModuleCall]()
 
     def saw(name: str, call: int, output: Any) -> None:
-        seen.append(Seen(name, call, modules[name], output))
+        seen.append(ModuleCall(name, call, modules[name], output))
 
     with _uncompiled(model), watched(modules, saw):
         raw = model(image)
@@ -96,7 +98,7 @@ def read(model: nn.Module, layers: Sequence[FeatureLayer], image: Tensor) -> tup
 
 
 def pick(
-    model: nn.Module, seen: Sequence[Seen], image: Tensor, names: Names | None = None
+    model: nn.Module, seen: Sequence[ModuleCall], image: Tensor, names: LayerNames | None = None
 ) -> tuple[FeatureLayer, ...]:
     """The features of a model, from a `watched_pass` with the image [B, C, H, W].
 
@@ -134,15 +136,15 @@ def _submodule(model: nn.Module, name: str) -> nn.Module:
 
 
 def _uncompiled(model: nn.Module) -> AbstractContextManager[Any]:
-    """Inside the block hooks of a compiled model, or part, are called: code compiled without them skips them."""
+    """Inside the block hooks are called; code that was compiled without them skips them."""
     compiled = any(
         hasattr(module, "_orig_mod") or module._compiled_call_impl is not None for module in model.modules()
     )
     return torch.compiler.set_stance("force_eager") if compiled else nullcontext()
 
 
-def _links(module: nn.Module, prefix: str, seen: Sequence[Seen]) -> Iterator[str]:
-    """Names of the links of the chain, those of a body inside the model included."""
+def _links(module: nn.Module, prefix: str, seen: Sequence[ModuleCall]) -> Iterator[str]:
+    """LayerNames of the links of the chain, those of a body inside the model included."""
     for child_name, child in module.named_children():
         child, name = _plain(child), prefix + child_name
         yield name
@@ -150,7 +152,7 @@ def _links(module: nn.Module, prefix: str, seen: Sequence[Seen]) -> Iterator[str
             yield from _links(child, f"{name}.", seen)
 
 
-def _is_body(module: nn.Module, name: str, seen: Sequence[Seen]) -> bool:
+def _is_body(module: nn.Module, name: str, seen: Sequence[ModuleCall]) -> bool:
     """Whether it is a network in itself, of the kind that ends in pooled vectors or in logits, [B, D], and
     has maps of several sizes inside."""
     outputs = [first_tensor(getattr(s.output, "logits", s.output)) for s in seen if s.name == name]
@@ -161,7 +163,7 @@ def _is_body(module: nn.Module, name: str, seen: Sequence[Seen]) -> bool:
     return len(sizes - {(1, 1)}) > 1
 
 
-def _of_family(model: nn.Module, seen: Sequence[Seen]) -> list[str] | None:
+def _of_family(model: nn.Module, seen: Sequence[ModuleCall]) -> list[str] | None:
     """The layers to take where the model is of a family with shipped ones, or wraps one that is."""
     called = {"": _plain(model)} | {s.name: s.module for s in seen}
     found = [(name, path) for name, module in called.items() if (path := _blocks(module)) is not None]
@@ -187,12 +189,12 @@ def _blocks(module: nn.Module) -> str | None:
 
 # ----------------------------------------------------------------------------------------------- the features
 def _last_at_each_resolution(
-    outputs: Sequence[Seen], image: Tensor, seen: Sequence[Seen]
+    outputs: Sequence[ModuleCall], image: Tensor, seen: Sequence[ModuleCall]
 ) -> tuple[FeatureLayer, ...]:
     """The features of a chain: by size of the map, the last link that gives one, ever smaller sizes."""
     layouts = Layouts(outputs, image, seen)
     height, width = image.shape[2:]
-    last: dict[tuple[int, int], Seen] = {}
+    last: dict[tuple[int, int], ModuleCall] = {}
     pooled = False
     for link in outputs:
         shape = link.shape
@@ -211,7 +213,7 @@ def _last_at_each_resolution(
         if size == (1, 1):
             kind = type(link.module)
             pooled = pooled or ("pool" in kind.__name__.lower() and not issubclass(kind, nn.MaxPool2d))
-            if pooled or max(height, width) > LARGE or not _is_stage(link.module):
+            if pooled or max(height, width) > LARGE_IMAGE or not _is_stage(link.module):
                 continue
         last[size] = link
     if len(last) > MANY:
@@ -229,7 +231,11 @@ def _is_stage(module: nn.Module) -> bool:
 
 
 def _named(
-    modules: Mapping[str, nn.Module], seen: Sequence[Seen], image: Tensor, names: Names, links: set[str]
+    modules: Mapping[str, nn.Module],
+    seen: Sequence[ModuleCall],
+    image: Tensor,
+    names: LayerNames,
+    links: set[str],
 ) -> tuple[FeatureLayer, ...]:
     """The named layers in the order of their outputs, of which the last in a pass counts."""
     told = (
@@ -252,8 +258,8 @@ def _named(
         if len(shape) not in (3, 4):
             what = list(shape) if shape else type(output.output).__name__
             raise ValueError(
-                f"layers: {output.name!r} gives {what}, no feature: neither maps [B, C, H, W] or [B, H, W, C] "
-                "nor tokens [B, N, D]"
+                f"layers: {output.name!r} gives {what}, no feature: neither maps [B, C, H, W] or "
+                "[B, H, W, C] nor tokens [B, N, D]"
             )
         check_rows(output, len(image))
         layout: Layout = "BND" if len(shape) == 3 else told.get(output.name) or layouts(output)

@@ -31,7 +31,7 @@ class FeatureLayer(NamedTuple):
         return feature.transpose(1, 2).unsqueeze(3) if self.layout == "BND" else feature
 
 
-class Seen(NamedTuple):
+class ModuleCall(NamedTuple):
     """One call of one module."""
 
     name: str
@@ -59,7 +59,7 @@ class Layouts:
         seen: all calls.
     """
 
-    def __init__(self, outputs: Sequence[Seen], image: Tensor, seen: Sequence[Seen]) -> None:
+    def __init__(self, outputs: Sequence[ModuleCall], image: Tensor, seen: Sequence[ModuleCall]) -> None:
         self._height, self._width = image.shape[2:]
         self._convolutional = not any(
             type(s.module) in (nn.Linear, nn.LayerNorm) and len(s.shape) > 2 for s in seen
@@ -68,7 +68,7 @@ class Layouts:
         self._outputs = [s for s in outputs if len(s.shape) == 4]
         self._evident = [self._evident_of(s) for s in self._outputs]
 
-    def size(self, seen: Seen) -> tuple[int, int]:
+    def size(self, seen: ModuleCall) -> tuple[int, int]:
         """Height and width of one of the outputs.
 
         Raises:
@@ -77,7 +77,7 @@ class Layouts:
         sizes = {_size(seen.shape, layout) for layout in self._evident[self._place(seen)]}
         return sizes.pop() if len(sizes) == 1 else _size(seen.shape, self(seen))
 
-    def __call__(self, seen: Seen) -> Layout:
+    def __call__(self, seen: ModuleCall) -> Layout:
         """The layout of one of the outputs, 4-D.
 
         Raises:
@@ -99,10 +99,10 @@ class Layouts:
             f"layers={{{seen.name!r}: 'BCHW'}} or 'BHWC', or name other layers"
         )
 
-    def _place(self, seen: Seen) -> int:
+    def _place(self, seen: ModuleCall) -> int:
         return next(i for i, other in enumerate(self._outputs) if other is seen)
 
-    def _evident_of(self, seen: Seen) -> tuple[Layout, ...]:
+    def _evident_of(self, seen: ModuleCall) -> tuple[Layout, ...]:
         """The layouts that it may have."""
         module = seen.module
         if self._convolutional or isinstance(
@@ -130,10 +130,10 @@ def _size(shape: Sequence[int], layout: Layout) -> tuple[int, int]:
     return (shape[2], shape[3]) if layout == "BCHW" else (shape[1], shape[2])
 
 
-def check_rows(seen: Seen, images: int) -> None:
+def check_rows(seen: ModuleCall, images: int) -> None:
     """Refuse an output that has not one row for each of so many images."""
     if seen.shape[0] != images:
         raise ValueError(
-            f"layers: {seen.name!r} gives {list(seen.shape)} for {images} images, whose features must come one row "
-            "an image (windows do not, nor does a batch in the second axis); name other layers"
+            f"layers: {seen.name!r} gives {list(seen.shape)} for {images} images; features have one row an "
+            "image, which windows have not, nor has a batch in the second axis; name other layers"
         )

@@ -207,7 +207,7 @@ def test_named_tokens_and_maps_come_in_the_order_of_the_pass() -> None:
         (
             Tokens(False),
             ["blocks.0"],
-            r"'blocks.0' gives \[16, 3, 8\] for 3 images, whose features must come",
+            r"'blocks.0' gives \[16, 3, 8\] for 3 images; features have one row",
         ),
         (nn.Sequential(nn.Flatten(), nn.Linear(768, 5)), None, "no module gives feature maps"),
         (Wrapped(Tokens()), None, "no module gives feature maps .*; name those whose outputs"),

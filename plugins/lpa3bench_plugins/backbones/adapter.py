@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from lpa3bench.api import Backbone, Output
-from lpa3bench.nn.features import Names, pick, read, watched_pass
+from lpa3bench.nn.features import LayerNames, pick, read, watched_pass
 from lpa3bench.nn.layouts import FeatureLayer
 from lpa3bench.nn.mode import kept_mode
 
@@ -37,7 +37,7 @@ class Adapted(Backbone):
     """
 
     def __init__(
-        self, network: nn.Module, in_channels: int, layers: Names | None, image_size: int | None = None
+        self, network: nn.Module, in_channels: int, layers: LayerNames | None, image_size: int | None = None
     ) -> None:
         super().__init__()
         _refuse_auxiliary_heads(network)
@@ -46,7 +46,7 @@ class Adapted(Backbone):
         self.network = network
         self.taps = tuple(layer.name for layer in self.layers)
         self.parts = _parts(network, (*self.taps, head), head)
-        """Names of the stages: of modules, and of parameters that belong to no smaller one."""
+        """LayerNames of the stages: of modules, and of parameters that belong to no smaller one."""
 
     def forward(self, x: Tensor) -> Output:
         return Output(*read(self.network, self.layers, x))
@@ -69,7 +69,7 @@ def _refuse_auxiliary_heads(network: nn.Module) -> None:
 
 
 def _probe(
-    network: nn.Module, in_channels: int, names: Names | None, side: int
+    network: nn.Module, in_channels: int, names: LayerNames | None, side: int
 ) -> tuple[tuple[FeatureLayer, ...], str]:
     """What is taken of a black image, and the name of the head.
 
@@ -96,7 +96,7 @@ def _probe(
 
 # ----------------------------------------------------------------------------------------------- the stages
 def _parts(network: nn.Module, inner: Sequence[str], head: str) -> tuple[str, ...]:
-    """Names of modules and parameters that hold every parameter once, in the order of their definition.
+    """LayerNames of modules and parameters that hold every parameter once, in the order of their definition.
 
     A link of the chain is a part, unless it holds one of `inner` and can be taken apart. Parameters of what
     is taken apart, such as a class token, are parts of their own, before the others.
