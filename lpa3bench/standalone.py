@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from lpa3bench import attack
 from lpa3bench.api import Output
 from lpa3bench.nn.batchnorm import still
-from lpa3bench.nn.features import LayerNames, pick, read, watched_pass
+from lpa3bench.nn.feature_layers import LayerNames, pick, read, watched_pass
 from lpa3bench.nn.freeze import frozen
 from lpa3bench.nn.layouts import FeatureLayer
 

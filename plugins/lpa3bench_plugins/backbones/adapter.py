@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from lpa3bench.api import Backbone, Output
-from lpa3bench.nn.features import LayerNames, pick, read, watched_pass
+from lpa3bench.nn.feature_layers import LayerNames, pick, read, watched_pass
 from lpa3bench.nn.layouts import FeatureLayer
 from lpa3bench.nn.mode import kept_mode
 
@@ -28,7 +28,7 @@ class Adapted(Backbone):
         network: takes [B, C, H, W] and returns logits [B, K], made by its last `nn.Linear`.
         in_channels: C.
         layers: names of modules that give maps or tokens, or by name how these lie; None: those that
-            `lpa3bench.nn.features` is sure of.
+            `lpa3bench.nn.feature_layers` is sure of.
         image_size: side of the images that the network is made for; None: of any size.
 
     Raises:

@@ -13,7 +13,7 @@ from torchvision import models
 
 from lpa3bench.api import Output
 from lpa3bench.attack import distance, unit
-from lpa3bench.nn.features import feature_layers
+from lpa3bench.nn.feature_layers import feature_layers
 from lpa3bench.nn.layouts import FeatureLayer
 
 PAGE = Path(__file__).parents[2] / "docs" / "lpa3-function.md"
