@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         ViewFunction,
         WeakView,
     )
+    from lpa3bench.nn.feature_layers import feature_layers
     from lpa3bench.plugin.from_transform import from_transform
     from lpa3bench.plugin.hookspecs import hookimpl
     from lpa3bench.runtime.seeding import Draws
@@ -46,6 +47,7 @@ _HOME = {
         "lpa3bench.api",
     ),
     "Draws": "lpa3bench.runtime.seeding",
+    "feature_layers": "lpa3bench.nn.feature_layers",
     "from_transform": "lpa3bench.plugin.from_transform",
     "hookimpl": "lpa3bench.plugin.hookspecs",
     "lpa3": "lpa3bench.standalone",
@@ -74,6 +76,7 @@ __all__ = [
     "ViewFunction",
     "WeakView",
     "__version__",
+    "feature_layers",
     "from_transform",
     "hookimpl",
     "lpa3",
