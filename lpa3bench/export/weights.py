@@ -15,7 +15,15 @@ from safetensors.torch import save
 
 from lpa3bench.analysis.trained_run import Trained, open_run
 from lpa3bench.errors import RunFailed, UsageError, plain
-from lpa3bench.export.finished_run import CONFIG, WEIGHTS, About, digest_of_export, is_export, predict
+from lpa3bench.export.finished_run import (
+    CONFIG,
+    WEIGHTS,
+    About,
+    Exported,
+    digest_of_export,
+    is_export,
+    predict,
+)
 from lpa3bench.export.model_card import write_card
 from lpa3bench.runtime.files import make_folders, text_writer, write_all
 from lpa3bench.training.run_directory import RunDirectory
@@ -104,6 +112,13 @@ def export(
         faithful=faithful,
         changed=trained.changed,
     )
+
+
+def as_module(trained: Trained) -> Exported:
+    """The networks that an open run predicts by, as what `export` writes is loaded again."""
+    networks = {name: net for name, net in _named(trained).items() if net in trained.networks}
+    resize = trained.config.experiment().resize
+    return Exported(networks, resize).eval().requires_grad_(False)
 
 
 def _named(trained: Trained) -> dict[str, Any]:

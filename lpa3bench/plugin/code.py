@@ -8,7 +8,6 @@ docstrings and the place of the files do not count.
 from __future__ import annotations
 
 import importlib.metadata
-import inspect
 import os
 import sys
 import sysconfig
@@ -21,6 +20,7 @@ from pathlib import Path
 from lpa3bench.errors import PluginError
 from lpa3bench.plugin.reading import ModuleSource, SourceImport, absolute, read_source
 from lpa3bench.plugin.registry import Entry
+from lpa3bench.plugin.written_classes import MAIN, WrittenSource, written_source
 from lpa3bench.runtime.files import digest
 
 ENGINE, OUR_PLUGINS = "lpa3bench", "lpa3bench_plugins"
@@ -77,8 +77,8 @@ def code_of(entry: Entry) -> Code:
     for module in _roots(entry, cls):
         reader.take(module)
     home = find_module(cls.__module__)
-    if home is None or home.file is None:
-        reader.sources[""] = _written(entry, cls)
+    if cls.__module__ == MAIN or home is None or home.file is None:
+        reader.take_written(_written(entry, cls))
     version = getattr(cls, "version", 1)  # of a subclass of one of ours, say
     parts = [cls.__qualname__] if version == 1 else [cls.__qualname__, f"version {version}"]
     parts += [part for key in sorted(reader.sources) for part in (key, reader.sources[key])]
@@ -123,7 +123,7 @@ def _roots(entry: Entry, cls: type) -> Iterator[Module]:
     if getattr(sys.modules.get(cls.__module__), cls.__qualname__, None) is not cls:
         names.append(entry.module)  # a function made the class, and was told how where it is registered
     for name in dict.fromkeys(names):
-        if name and (entry.file is None or name != entry.module):
+        if name not in ("", MAIN) and (entry.file is None or name != entry.module):
             yield from filter(None, map(find_module, _with_packages(name)))
 
 
@@ -133,10 +133,10 @@ def _with_packages(name: str) -> Iterator[str]:
     return (".".join(parts[: count + 1]) for count in range(len(parts)))
 
 
-def _written(entry: Entry, cls: type) -> str:
-    """What a class without a file says, from a notebook for instance."""
+def _written(entry: Entry, cls: type) -> WrittenSource:
+    """What a class without a file of its own says, from a notebook for instance."""
     try:
-        return read_source(inspect.cleandoc(inspect.getsource(cls)).encode()).meaning
+        return written_source(cls)
     except (OSError, TypeError):
         raise PluginError(
             f"{entry.name} ({entry.distribution}): its source cannot be found, so its runs could not be told "
@@ -173,6 +173,14 @@ class _Reader:
                 continue
             key = "" if module.file == self._entry.file else module.key
             self.sources[key], self.files[key] = source.meaning, module.file
+
+    def take_written(self, written: WrittenSource) -> None:
+        """Add a class of a notebook or script, and the modules that it names."""
+        self.sources |= written.parts
+        names = [*written.modules, *(name for item in written.imports for name in _names(item, ""))]
+        for name in dict.fromkeys(inner for name in names for inner in _with_packages(name)):
+            if name != MAIN and (found := find_module(name)) is not None:
+                self.take(found)
 
     def _counts(self, module: Module, file: Path) -> bool:
         if module.top == ENGINE or (_is_standard(file) and not _is_installed(module, file)):

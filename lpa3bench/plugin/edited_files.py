@@ -1,0 +1,72 @@
+"""Plugin files that are edited while a process goes on: a notebook must not run old code under a new name."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from lpa3bench.errors import PluginError
+from lpa3bench.plugin.code import code_of
+from lpa3bench.plugin.registry import Entry, Registry, load_registry
+from lpa3bench.runtime.files import digest
+
+_READ: dict[Path, tuple[Any, str]] = {}
+"""How each file was when its code was first asked for, by the import that it belongs to."""
+
+
+def fresh_registry(files: tuple[Path, ...]) -> Registry:
+    """As `load_registry`, but a file that was edited since, or a module beside it, is imported anew.
+
+    Raises:
+        PluginError: a name is claimed twice.
+        UsageError: one of `files` is not there.
+    """
+    registry = load_registry(files)
+    entries = [entry for entry in registry.entries if entry.file is not None]
+    edited = [entry for entry in entries if _edited(entry)]
+    if not edited:
+        return registry
+    old = {file for entry in edited for file in code_of(entry).files.values()}
+    for name, module in [*sys.modules.items()]:
+        if _file_of(module) in old:
+            del sys.modules[name]
+    load_registry.cache_clear()
+    registry = load_registry(files)
+    for entry in registry.entries:
+        if entry.file is not None:
+            _edited(entry)
+    return registry
+
+
+def refuse_edited(entries: Iterable[Entry]) -> None:
+    """Raises PluginError where a module was edited since it was imported: its source is no longer what runs."""
+    for entry in entries:
+        if not entry.is_ours and (edited := _edited(entry)):
+            raise PluginError(
+                f"{edited[0]}: was edited since it was imported, and {entry.name} still runs what it said "
+                "before; importlib.reload its module and take the class from it again, or start Python anew"
+            )
+
+
+def _edited(entry: Entry) -> list[Path]:
+    """Files of a plugin that say something else than when the modules that they made were first seen."""
+    modules = {file: module for module in [*sys.modules.values()] if (file := _file_of(module))}
+    changed = []
+    for file in code_of(entry).files.values():
+        module = modules.get(file)
+        if module is None:
+            continue
+        now = (getattr(module, "__spec__", None), digest(file.read_bytes()))
+        before = _READ.setdefault(file, now)
+        if before[0] is not now[0]:  # imported again
+            _READ[file] = now
+        elif before != now:
+            changed.append(file)
+    return changed
+
+
+def _file_of(module: Any) -> Path | None:
+    file = getattr(module, "__file__", None)
+    return Path(file).resolve() if isinstance(file, str) else None
