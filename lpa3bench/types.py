@@ -89,7 +89,6 @@ class Plugin:
     renamed: ClassVar[dict[str, str]] = {}
     """Old name of a parameter → the one it has now."""
 
-
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         if "__init__" in vars(cls):

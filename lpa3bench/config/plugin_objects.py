@@ -42,7 +42,7 @@ def given_parameters(params: Mapping[str, Any], registry: Registry) -> GivenPara
     """Lines for these values.
 
     Args:
-        params: by name as a config has it, `"LPA3.margin"` or `"run.positives"`. A value is a number, a truth,
+        params: by name as a config has it, `"LPA3.margin"` or `"run.positives"`. A value is a number, a bool,
             text, None, or a list, tuple or dict of such; a class of a plugin, an object of one, or
             `functools.partial(Class, …)`; or a reference as text, `"@augmenters.LPA3()"`.
         registry: the plugins there are.
@@ -157,7 +157,8 @@ class _Writer:
 
 def _kind_of(cls: type) -> str | None:
     api = import_module("lpa3bench.api")
-    return next((name for name, base in _INTERFACES.items() if issubclass(cls, getattr(api, base))), None)
+    found = (kind for kind, base in _INTERFACES.items() if issubclass(cls, getattr(api, base)))
+    return next(found, None)
 
 
 def _is_weak_view(cls: type) -> bool:

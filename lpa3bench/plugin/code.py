@@ -178,7 +178,7 @@ class _Reader:
         """Add a class of a notebook or script, and the modules that it names."""
         self.sources |= written.parts
         names = [*written.modules, *(name for item in written.imports for name in _names(item, ""))]
-        for name in dict.fromkeys(inner for name in names for inner in _with_packages(name)):
+        for name in dict.fromkeys(part for whole in names for part in _with_packages(whole)):
             if name != MAIN and (found := find_module(name)) is not None:
                 self.take(found)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +29,8 @@ def fresh_registry(files: tuple[Path, ...]) -> Registry:
     if not edited:
         return registry
     old = {file for entry in edited for file in code_of(entry).files.values()}
-    for name, module in [*sys.modules.items()]:
-        if _file_of(module) in old:
-            del sys.modules[name]
+    for name, _, _ in _modules_of(old):
+        del sys.modules[name]
     load_registry.cache_clear()
     registry = load_registry(files)
     for entry in registry.entries:
@@ -41,7 +40,7 @@ def fresh_registry(files: tuple[Path, ...]) -> Registry:
 
 
 def refuse_edited(entries: Iterable[Entry]) -> None:
-    """Raises PluginError where a module was edited since it was imported: its source is no longer what runs."""
+    """Raises PluginError where a module was edited since it was imported: its file is not what runs."""
     for entry in entries:
         if not entry.is_ours and (edited := _edited(entry)):
             raise PluginError(
@@ -52,9 +51,10 @@ def refuse_edited(entries: Iterable[Entry]) -> None:
 
 def _edited(entry: Entry) -> list[Path]:
     """Files of a plugin that say something else than when the modules that they made were first seen."""
-    modules = {file: module for module in [*sys.modules.values()] if (file := _file_of(module))}
+    files = code_of(entry).files.values()
+    modules = {file: module for _, file, module in _modules_of(files)}
     changed = []
-    for file in code_of(entry).files.values():
+    for file in files:
         module = modules.get(file)
         if module is None:
             continue
@@ -67,6 +67,12 @@ def _edited(entry: Entry) -> list[Path]:
     return changed
 
 
-def _file_of(module: Any) -> Path | None:
-    file = getattr(module, "__file__", None)
-    return Path(file).resolve() if isinstance(file, str) else None
+def _modules_of(files: Collection[Path]) -> list[tuple[str, Path, Any]]:
+    """The modules that were imported from these files: name, file, module."""
+    names = {file.name for file in files}
+    found = []
+    for name, module in [*sys.modules.items()]:
+        path = getattr(module, "__file__", None)
+        if isinstance(path, str) and Path(path).name in names and (file := Path(path).resolve()) in files:
+            found.append((name, file, module))
+    return found

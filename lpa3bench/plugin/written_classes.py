@@ -110,7 +110,9 @@ def _functions(thing: Any) -> list[FunctionType]:
     """Those that tell where it was written."""
     if isinstance(thing, FunctionType):
         return [thing]
-    members = [getattr(member, "__func__", getattr(member, "fget", member)) for member in vars(thing).values()]
+    members = [
+        getattr(member, "__func__", getattr(member, "fget", member)) for member in vars(thing).values()
+    ]
     plain = [inspect.unwrap(member) for member in members if callable(member)]
     return [member for member in plain if isinstance(member, FunctionType)]
 
@@ -129,7 +131,7 @@ def _definition(text: str, qualname: str) -> str | None:
         if not named:
             return None
         node = named[-1]
-        found = node.body  # type: ignore[attr-defined]  # the three kinds have one
+        found = node.body
     return None if node is None else ast.unparse(node)
 
 

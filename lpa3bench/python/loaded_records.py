@@ -63,14 +63,12 @@ class Records(Sequence[Record]):
         return f"<{len(self)} records of {cells} cells>"
 
 
-def load(
-    *places: str | Path, runs: str | Path = "runs", plugins: Sequence[str | Path] = ()
-) -> Records:
+def load(*places: str | Path, runs: str | Path = "runs", plugins: Sequence[str | Path] = ()) -> Records:
     """The records there, each read and verified; what only served a measurement is left out.
 
     Args:
-        places: each a folder of runs, a run, a record, a board, a pattern of such paths, the name of a cell in
-            `runs`, or "shipped:digits" and "shipped:digits/CELL" for what comes with the package.
+        places: each a folder of runs, a run, a record, a board, a pattern of such paths, the name of a cell
+            in `runs`, or "shipped:digits" and "shipped:digits/CELL" for what comes with the package.
         plugins: files as of `--plugin`, so that parameters which they have renamed go by today's names.
 
     Raises:

@@ -41,7 +41,8 @@ class Run:
         return {f"{name}.{rule}": score for name, of in metrics for rule, score in of.scores.items()}
 
     def model(self, weights: Literal["last", "best"] = "last", *, device: str = "cpu") -> Exported:
-        """The networks that it predicts by, in eval mode: images [B, C, H, W] in [0, 1] → probabilities [B, K].
+        """The networks that it predicts by, in eval mode: of images [B, C, H, W] in [0, 1] the class
+        probabilities [B, K].
 
         Args:
             weights: of the last epoch, or of the one with the best validation score.
@@ -60,8 +61,8 @@ class Run:
         return as_module(opened)
 
     def predictions(self) -> StoredPredictions:
-        """How it predicted the test split, and the validation split where there is one: `.last["test"].probs`,
-        a tensor [N, K], and `.labels`.
+        """How it predicted the test split, and the validation split where there is one, as
+        `.last["test"].probs`, a tensor [N, K], and `.labels`.
 
         Raises:
             DataError: `predictions.npz` is gone or damaged.
@@ -103,8 +104,8 @@ def run(
 
     Args:
         files: gin files or names of shipped ones; later ones win.
-        params: values by name, `{"LPA3.margin": 0.05}`, that win over all files; classes of plugins and objects
-            of them too, `{"run.positives": MyAugmenter(k=3)}`, registered or not.
+        params: values by name, `{"LPA3.margin": 0.05}`, that win over all files; classes and objects of
+            plugins too, `{"run.positives": MyAugmenter(k=3)}`, registered or not.
         setting: one of those that the config offers.
         seed: of everything drawn.
         data: the data folder; None: $LPA3BENCH_DATA, else the cache.
