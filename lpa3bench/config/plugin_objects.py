@@ -147,8 +147,8 @@ class _Writer:
             other = self.registry.get(cls.__name__)
             if other is not None:
                 raise PluginError(
-                    f"the name {cls.__name__} is claimed twice: by {other.distribution} ({other.kind}) and by "
-                    "the class that was given; rename the class"
+                    f"the name {cls.__name__} is claimed twice: by {other.distribution} ({other.kind}) and "
+                    "by the class that was given; rename the class"
                 )
             entry = Entry(found, cls.__name__, cls, cls.__module__, cls.__module__)
             self.registry = replace(self.registry, entries=(*self.registry.entries, entry))
@@ -177,6 +177,6 @@ def _constructed_with(name: str, made: Any) -> Mapping[str, Any]:
 def _unwritable(name: str, value: Any) -> str:
     what = f"a {type(value).__name__}"
     return (
-        f"params: {shortened(name)} is {what}, which no config can hold; it takes numbers, text, None, lists, "
-        "tuples and dicts of such, and classes or objects of plugins"
+        f"params: {shortened(name)} is {what}, which no config can hold; it takes numbers, text, None, "
+        "lists, tuples and dicts of such, and classes or objects of plugins"
     )
