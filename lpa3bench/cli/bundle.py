@@ -74,24 +74,38 @@ def make(board: str, out: Path | None, plugins: tuple[Path, ...], as_json: bool)
     metavar="N",
     help="Train N runs again, those that took the fewest passes first, and compare.",
 )
+@click.option(
+    "--run-plugins",
+    is_flag=True,
+    help="Import plugin files that the bundle brings: they are code of whoever made it.",
+)
 @device_option
 @data_option
 @json_option
 @click.pass_context
-def check(ctx: click.Context, file: Path, rerun: int, device: str, data: Path | None, as_json: bool) -> None:
+def check(
+    ctx: click.Context,
+    file: Path,
+    rerun: int,
+    run_plugins: bool,
+    device: str,
+    data: Path | None,
+    as_json: bool,
+) -> None:
     """Rebuild the board in such a file, and train runs of it again.
 
     Every record is verified, the board is built from them and compared with the pages in the file, and each
     experiment is read as this lpa3bench reads it. Where pages differ, or a run does not come out again, the
     exit code is 1. In other surroundings (another processor, another PyTorch) runs end with other bits, and
-    how far apart they are is told. Plugin files in the bundle are code, and --rerun runs it.
+    how far apart they are is told. Experiments with plugin files that the bundle brings are left out
+    unless --run-plugins is given.
     """
     from dataclasses import asdict
 
     from lpa3bench.publish.bundle_check import check_bundle, page_advice
     from lpa3bench.runtime.paths import data_root
 
-    done = check_bundle(file, data=data_root(data), rerun=rerun, device=device)
+    done = check_bundle(file, data=data_root(data), rerun=rerun, device=device, run_plugins=run_plugins)
     if as_json:
         import msgspec
 
@@ -106,6 +120,8 @@ def check(ctx: click.Context, file: Path, rerun: int, device: str, data: Path | 
             click.echo("every page is what the records build")
         for other in done.configs:
             click.echo(f"another experiment here: {other}")
+        if done.untrusted:
+            click.echo(f"{done.untrusted} experiments left out, with plugin files that --run-plugins runs")
         for one in done.reruns:
             click.echo(f"{one.run}: {one.text}")
     if not done.agrees:

@@ -59,7 +59,7 @@ class BundleCheck:
 
     @property
     def agrees(self) -> bool:
-        """Whether nothing is amiss; that an experiment would be another one here is no fault of the file's."""
+        """Whether nothing is amiss; an experiment that would be another one here is no fault of the file."""
         return not self.pages and all(rerun.agrees for rerun in self.reruns)
 
 

@@ -102,9 +102,11 @@ def test_the_same_board_makes_the_same_bytes(board: Path, bundle: Path, tmp_path
 
 
 def test_it_is_rebuilt_and_a_run_comes_out_again(bundle: Path, tmp_path: Path) -> None:
-    done = CliRunner().invoke(
-        main, ["bundle", "check", str(bundle), "--rerun", "2", "--data", str(tmp_path), "--device", "cpu"]
-    )
+    call = ["bundle", "check", str(bundle), "--rerun", "2", "--data", str(tmp_path), "--device", "cpu"]
+    done = CliRunner().invoke(main, call)
+    assert done.exit_code == 2, "one of them runs code that the bundle brings"
+    assert "1 of its runs use no plugin files; --run-plugins runs the others too" in done.stderr
+    done = CliRunner().invoke(main, [*call, "--run-plugins"])
     assert done.exit_code == 0, done.output
     lines = done.stdout.splitlines()
     assert lines[:2] == ["small: 2 records verified", "every page is what the records build"]
@@ -119,6 +121,7 @@ def test_a_page_that_its_records_do_not_build_is_named(bundle: Path, tmp_path: P
     assert done.exit_code == 1
     told = json.loads(done.stdout)
     assert (told["pages"], told["agrees"], told["configs"]) == (["board.csv"], False, [])
+    assert told["untrusted"] == 1
 
 
 def test_another_experiment_here_is_told(bundle: Path, tmp_path: Path) -> None:
