@@ -99,11 +99,22 @@ def _text(thing: Any) -> str:
         found = _definition("".join(lines), thing.__qualname__) if lines else None
         if found is not None:
             return found
-    if isinstance(thing, type):  # made by a function: what it was made of
-        texts = [_text(f) for f in _functions(thing) if f.__module__ == MAIN]
-        if texts:
-            return "\n".join(texts)
+    if isinstance(thing, type):
+        if texts := [_text(f) for f in _functions(thing) if f.__module__ == MAIN]:
+            return "\n".join(texts)  # made by a function: what it was made of
+        if thing.__module__ == MAIN and (text := _in_a_cell(thing.__qualname__)) is not None:
+            return text
     return dedent(inspect.getsource(thing))
+
+
+def _in_a_cell(qualname: str) -> str | None:
+    """The newest definition of that name in a cell: a class without functions does not tell which one."""
+    for name in reversed([*linecache.cache]):
+        if "ipykernel" in name or name.startswith("<ipython"):
+            text = "".join(linecache.getlines(name))
+            if qualname in text and (found := _definition(text, qualname)) is not None:
+                return found
+    return None
 
 
 def _functions(thing: Any) -> list[FunctionType]:
