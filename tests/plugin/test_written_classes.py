@@ -5,14 +5,17 @@ from __future__ import annotations
 import linecache
 import sys
 from itertools import count
+from pathlib import Path
 from textwrap import dedent
 from types import ModuleType
 from typing import Any
 
 import pytest
+import torch
 
 from lpa3bench.plugin.code import Code, code_of
-from lpa3bench.plugin.registry import Entry
+from lpa3bench.plugin.copies import plugin_sources
+from lpa3bench.plugin.registry import Entry, load_registry
 
 CELLS = """
 import math
@@ -102,6 +105,50 @@ def test_a_cell_that_was_edited_alone_counts(notebook: Notebook) -> None:
     before = notebook.code()
     notebook.run("def helper(x):\n    return x * BY * BY")
     assert notebook.code().digest != before.digest
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("torch.relu", "torch.sigmoid"),
+        ("partial(helper, x=1)", "partial(helper, x=2)"),
+        ("Made(k=1)", "Made(k=2)"),
+        ("{'a': [1, 2.5]}", "{'a': [1, 3.5]}"),
+        ("lambda x: x + 1", "lambda x: x + 2"),
+        ("nn.Dropout(0.5)", "nn.Dropout(0.25)"),
+    ],
+)
+def test_values_beside_it_count(notebook: Notebook, one: str, other: str) -> None:
+    notebook.run("from functools import partial\nfrom types import SimpleNamespace as Made")
+    notebook.run("class User(Base):\n    def generate(self, x, ctx):\n        return USED")
+    digests = []
+    for value in (one, other, one):
+        notebook.run(f"USED = {value}")
+        digests.append(notebook.code("User").digest)
+    assert digests[0] == digests[2] != digests[1]
+
+
+def test_it_is_written_down_as_a_plugin_file_of_the_same_digest(notebook: Notebook, tmp_path: Path) -> None:
+    """So that the command line, and another process, take the run up."""
+    entry = Entry("augmenters", "Mine", notebook.module.Mine, "__main__")
+    copy = plugin_sources([entry])["Mine"]
+    file = copy.write(tmp_path)
+    assert file == tmp_path / "plugins" / f"{copy.digest}-Mine" / "Mine.py"
+    (loaded,) = (e for e in load_registry((file,)).entries if e.file)
+    assert (loaded.kind, loaded.name) == ("augmenters", "Mine")
+    assert code_of(loaded).digest == copy.digest == notebook.code().digest
+    made = loaded.load()(most=0.5)
+    assert made.generate(torch.ones(2, 1, 2, 2), None).x.mean() == 0.5
+
+
+def test_what_cannot_be_written_down_refuses_to_be_imported(notebook: Notebook, tmp_path: Path) -> None:
+    notebook.run(
+        "TABLE = torch.ones(3)\nclass User(Base):\n    def generate(self, x, ctx):\n        return TABLE"
+    )
+    entry = Entry("augmenters", "User", notebook.module.User, "__main__")
+    file = plugin_sources([entry])["User"].write(tmp_path)
+    (broken,) = (b for b in load_registry((file,)).broken if str(file) in b.distribution)
+    assert broken.error == "ImportError: TABLE cannot be written down"
 
 
 def test_libraries_are_known_by_name(notebook: Notebook) -> None:
