@@ -39,7 +39,7 @@ VERBS = {
     "leaderboard": "Build boards from records, merge records, publish boards.",
     "records": "List records, and bring them up to date.",
     "figure": "Draw the paper's figures and augmenter cards from runs.",
-    "bundle": "Put a board with all that rebuilds it into one file, and check such a file.",
+    "bundle": "Put a board into one file that rebuilds it, or check one.",
     "publish": "Replay finished or running runs into Weights & Biases.",
     "export": "Write the final weights of a run as safetensors.",
     "check": "Check gin files without training.",

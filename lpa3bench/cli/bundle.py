@@ -29,7 +29,7 @@ class BundleVerbs(click.Group):
 
 @click.group(cls=BundleVerbs, subcommand_metavar="[VERB] BOARD")
 def command() -> None:
-    """Put a board with all that rebuilds it into one file, and check such a file.
+    """Put a board into one file that rebuilds it, or check one.
 
     `lpa3bench bundle BOARD` makes one, as `bundle make` does.
     """
@@ -52,7 +52,7 @@ def make(board: str, out: Path | None, plugins: tuple[Path, ...], as_json: bool)
     the records, the board.toml, the pages, a gin file for each experiment, the sources of plugins that were
     given as files, and the versions of everything.
     """
-    from lpa3bench.publish.bundle import board_folder, write_bundle
+    from lpa3bench.publish.board_bundle import board_folder, write_bundle
 
     folder = board_folder(board)
     done = write_bundle(folder, out or Path(f"{folder.resolve().name}.bundle.zip"), plugins=plugins)

@@ -21,7 +21,7 @@ from lpa3bench.config import load_config
 from lpa3bench.errors import BenchError, DataError, RenamedWarning, UsageError
 from lpa3bench.plugin.registry import load_registry
 from lpa3bench.plugin.renames import current_names
-from lpa3bench.publish.bundle import BOARDS, CONFIGS, MANIFEST, BundleManifest, built_pages, config_name
+from lpa3bench.publish.board_bundle import BOARDS, CONFIGS, MANIFEST, BundleManifest, built_pages, config_name
 from lpa3bench.records import Record
 from lpa3bench.records.summary import column
 from lpa3bench.runtime.sealed_files import open_whole
@@ -30,7 +30,7 @@ from lpa3bench.training.identity import differences
 if TYPE_CHECKING:
     from lpa3bench.config import Config
 
-MOST_UNPACKED = 2**30
+MOST_IN_BUNDLE = 2**30
 """Bytes of all members together that are worth unpacking."""
 
 
@@ -114,8 +114,8 @@ def _unpacked(path: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="lpa3bench-") as folder:
         try:
             with open_whole(path) as file, zipfile.ZipFile(file) as archive:
-                if sum(member.file_size for member in archive.infolist()) > MOST_UNPACKED:
-                    raise DataError(f"unpacks to more than {MOST_UNPACKED // 2**20} MiB", path=path)
+                if sum(member.file_size for member in archive.infolist()) > MOST_IN_BUNDLE:
+                    raise DataError(f"unpacks to more than {MOST_IN_BUNDLE // 2**20} MiB", path=path)
                 archive.extractall(folder)  # leaves no member outside
         except FileNotFoundError as error:
             raise DataError("there is no such file", path=path) from error

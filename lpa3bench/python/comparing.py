@@ -10,7 +10,7 @@ from typing import Any
 
 from lpa3bench.boards import comparison
 from lpa3bench.boards.comparison import CellComparison, Compared
-from lpa3bench.boards.selection import Group, equal_cost_arms, grouped, select
+from lpa3bench.boards.selection import Group, equal_cost_arms, in_groups, select
 from lpa3bench.errors import UsageError
 from lpa3bench.plugin.registry import load_registry
 from lpa3bench.plugin.renames import current_names
@@ -18,12 +18,12 @@ from lpa3bench.python.running import Run
 from lpa3bench.records import Record
 from lpa3bench.report.comparison_text import comparison_json, comparison_markdown, comparison_text
 
-Side = str | Path | Run | Record | Iterable[Run | Record]
+MethodGiven = str | Path | Run | Record | Iterable[Run | Record]
 """A word as the command line takes it, or what `run` and `load` return."""
 
 
 @dataclass(frozen=True)
-class Comparison:
+class MethodComparison:
     """What came out; printed, it is what the command prints."""
 
     compared: Compared
@@ -46,14 +46,14 @@ class Comparison:
 
 
 def compare(
-    method: Side,
-    baseline: Side,
+    method: MethodGiven,
+    baseline: MethodGiven,
     *,
     metric: str | None = None,
-    equal_cost: Side | None = None,
+    equal_cost: MethodGiven | None = None,
     runs: str | Path = "runs",
     plugins: Sequence[str | Path] = (),
-) -> Comparison:
+) -> MethodComparison:
     """Compare two methods; differences are method − baseline.
 
     Args:
@@ -75,12 +75,12 @@ def compare(
     if equal_cost is not None and not any(cell.at_equal_cost for cell in compared.cells):
         what = "B with another schedule, and share seeds with A"
         raise UsageError(f"--equal-cost {equal_cost}: nothing there is compared with A; it must be {what}")
-    return Comparison(compared)
+    return MethodComparison(compared)
 
 
-def _groups(side: Side, runs: Path, current: Callable[[str], str]) -> list[Group]:
+def _groups(side: MethodGiven, runs: Path, current: Callable[[str], str]) -> list[Group]:
     if isinstance(side, str | Path):
         return select(str(side), runs, current)
     several = [side] if isinstance(side, Run | Record) else [*side]
     records = [one.record if isinstance(one, Run) else one for one in several]
-    return grouped([record.path for record in records], "what was given", current)
+    return in_groups([record.path for record in records], "what was given", current)

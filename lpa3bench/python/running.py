@@ -111,7 +111,7 @@ def run(
         data: the data folder; None: $LPA3BENCH_DATA, else the cache.
         out: where the run's folder is made.
         plugins: files as of `--plugin`, and classes. A file that was edited since is loaded anew.
-        device: "auto", "cpu" or "cuda".
+        device: where to compute, as of `--device`; "auto" takes a GPU where there is one.
         limit: train on so many images only; the record is no result then.
         fresh: start over, whatever an earlier run of the same name left.
         progress: whether to say on stderr how far it is.

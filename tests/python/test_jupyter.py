@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+import lpa3bench
+
 nbformat = pytest.importorskip("nbformat", reason="nbclient is not installed: pip install 'lpa3bench[dev]'")
 nbclient = pytest.importorskip("nbclient", reason="nbclient is not installed: pip install 'lpa3bench[dev]'")
 pytest.importorskip("ipykernel", reason="ipykernel is not installed: pip install 'lpa3bench[dev]'")
@@ -42,6 +44,14 @@ def test_the_tour(tmp_path: Path) -> None:
     assert "verdict       not testable: 2 pairs" in compared
     assert "digits-fixmatch" in shipped
     assert len([*(tmp_path / "runs").glob("*/result.json")]) == 5
+    copy = next((tmp_path / "runs").glob("*/plugins/*-Fade/Fade.py"))
+    again = lpa3bench.run(
+        "quickstart",
+        params={"run.epochs": 2, "run.positives": "@augmenters.Fade()", "Fade.most": 0.3},
+        out=tmp_path / "runs",
+        plugins=[copy],
+    )
+    assert again.already_done, "what the cell defined is the plugin file that it was written down in"
 
 
 RUN = """

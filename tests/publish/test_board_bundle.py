@@ -15,7 +15,7 @@ from support.small_trained import SUPERVISED, train
 import lpa3bench
 from lpa3bench.cli import main
 from lpa3bench.errors import DataError
-from lpa3bench.publish.bundle import board_folder, write_bundle
+from lpa3bench.publish.board_bundle import board_folder, write_bundle
 from lpa3bench.publish.bundle_check import check_bundle
 from lpa3bench.runtime.paths import shipped
 from lpa3bench.runtime.sealed_files import seal
