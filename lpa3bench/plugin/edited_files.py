@@ -17,7 +17,8 @@ _READ: dict[Path, tuple[Any, str]] = {}
 
 
 def fresh_registry(files: tuple[Path, ...]) -> Registry:
-    """As `load_registry`, but a file that was edited since, or a module beside it, is imported anew.
+    """As `load_registry`, but a file that was edited since, or a module beside it, is imported anew, and so is
+    one that could not be used.
 
     Raises:
         PluginError: a name is claimed twice.
@@ -26,7 +27,8 @@ def fresh_registry(files: tuple[Path, ...]) -> Registry:
     registry = load_registry(files)
     entries = [entry for entry in registry.entries if entry.file is not None]
     edited = [entry for entry in entries if _edited(entry)]
-    if not edited:
+    unused = {broken.distribution for broken in registry.broken} & {*map(str, files)}
+    if not edited and not unused:
         return registry
     old = {file for entry in edited for file in code_of(entry).files.values()}
     for name, _, _ in _modules_of(old):

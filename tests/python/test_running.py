@@ -234,6 +234,9 @@ def test_a_plugin_file_that_was_edited_is_loaded_anew(
     (tmp_path / "mine.py").write_text(PLUGIN)
     call = partial(run, params={**ONE, "run.view": "@augmenters.Dimmer()"}, plugins=[tmp_path / "mine.py"])
     bright = call()
+    (tmp_path / "dimming.py").write_text("BY = \n")
+    with pytest.raises(PluginError, match="SyntaxError"):
+        call()
     (tmp_path / "dimming.py").write_text("BY = 0.001\n")
     dark = call()
     assert dark.folder != bright.folder
