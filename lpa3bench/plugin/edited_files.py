@@ -17,8 +17,8 @@ _READ: dict[Path, tuple[Any, str]] = {}
 
 
 def fresh_registry(files: tuple[Path, ...]) -> Registry:
-    """As `load_registry`, but a file that was edited since, or a module beside it, is imported anew, and so is
-    one that could not be used.
+    """As `load_registry`, but a file that was edited since, or a module beside it, is imported anew, and so
+    is one that could not be used.
 
     Raises:
         PluginError: a name is claimed twice.
