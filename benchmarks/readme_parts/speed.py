@@ -29,6 +29,7 @@ def speed() -> str:
             "`python benchmarks/attack.py`",
         ],
         ["the same, PreActResNet18", _spread(of["attack_preactresnet18"], "ratio", 3), "the same"],
+        ["the same, SmallNet on 8×8 digits", _spread(of["attack_smallnet"], "ratio", 3), "the same"],
         [
             "its peak memory at K = 10 over K = 1, WRN-28-2 and PreActResNet18",
             f"{networks['wrn-28-2']:.2f}, {networks['preactresnet18']:.2f}",
