@@ -27,6 +27,16 @@ class BenchError(Exception):
     exit_code = 1
     kind: FailureKind = "other"
 
+    def _render_traceback_(self) -> list[str]:
+        """What Jupyter shows of it, by a convention of IPython's: the line that the command line prints.
+
+        Raises:
+            NotImplementedError: the whole traceback is to be shown.
+        """
+        if os.environ.get("LPA3BENCH_TRACEBACK"):
+            raise NotImplementedError
+        return [error_line(self)]
+
 
 class RunFailed(BenchError):
     """The run itself went wrong: a NaN loss, a full disk, an augmenter that left the image range.

@@ -189,6 +189,7 @@ def open_run(
     weights: Weights = "last",
     bindings: Sequence[str] = (),
     plugins: tuple[Path, ...] = (),
+    registry: Registry | None = None,
 ) -> Trained:
     """Build a run again from its directory, finished or not, and load what it has learned. Writes nothing.
 
@@ -202,6 +203,7 @@ def open_run(
         bindings: texts as of `-p`, to measure the run under other values: `("LPA3.label = 'given'",)`. Those
             that have no say in the run are passed over.
         plugins: files as of `--plugin`.
+        registry: the plugins, where they are known already.
 
     Raises:
         RunFailed: it is no run directory, or has no readable checkpoint (or no `best.pt`), or the plugins no
@@ -215,7 +217,7 @@ def open_run(
     if not folder.operative.is_file():
         raise RunFailed(f"{path}: is no run directory: there is no {folder.operative.name}")
     limit, seed = began.identity.limit, began.seed
-    registry = registries.load_registry(plugins)
+    registry = registries.load_registry(plugins) if registry is None else registry
     original = configs.load_config((folder.operative,), registry=registry)
     said = configs.used(bindings, (folder.operative,), registry=registry)
     config = configs.load_config((folder.operative,), bindings=said, registry=registry)

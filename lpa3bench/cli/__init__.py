@@ -39,6 +39,7 @@ VERBS = {
     "leaderboard": "Build boards from records, merge records, publish boards.",
     "records": "List records, and bring them up to date.",
     "figure": "Draw the paper's figures and augmenter cards from runs.",
+    "bundle": "Put a board into one file that rebuilds it, or check one.",
     "publish": "Replay finished or running runs into Weights & Biases.",
     "predict": "Tell the classes of new images by a trained run.",
     "export": "Write the weights of a run as safetensors.",

@@ -94,22 +94,29 @@ class Exported(nn.Module):
     Args:
         networks: by name; each takes images [B, C, H, W] in [0, 1].
         spec: of the images that they take.
-        about: what the file says of them.
+        decoder: what makes an image into pixels, as the images of the run were made.
+        resize: the side that they are brought to, where that is another one.
+        weights: which ones of the run they have.
     """
 
     class_names: tuple[str, ...]
     """In the order of the probabilities; "0", "1", … where the data set has no names for its classes."""
-    decoder: Decoder
-    """What makes an image into pixels, as the images of the run were made."""
 
-    def __init__(self, networks: dict[str, nn.Module], spec: DatasetSpec, about: About) -> None:
+    def __init__(
+        self,
+        networks: dict[str, nn.Module],
+        spec: DatasetSpec,
+        *,
+        decoder: Decoder,
+        resize: int | None,
+        weights: Weights,
+    ) -> None:
         super().__init__()
         self.networks = nn.ModuleDict(networks)
-        self.resize = about.resize
-        self.weights: Weights = "last" if about.making is msgspec.UNSET else about.making.weights
         self.class_names = spec.shown_names
-        told = {} if about.making is msgspec.UNSET else about.making.decoder
-        self.decoder = Decoder(**{"size": spec.size, "channels": spec.channels, **told})
+        self.decoder = decoder
+        self.resize = resize
+        self.weights = weights
 
     def forward(self, x: Tensor) -> Tensor:
         """Class probabilities [B, K], the soft-max of the sum of the networks' logits.
@@ -192,7 +199,16 @@ def load_exported(path: Path | str, *, plugins: tuple[Path, ...] = ()) -> Export
         except RuntimeError as error:
             reason = " ".join(str(error).split())[:200]
             raise RunFailed(f"{file}: its weights do not fit its backbone ({reason})") from error
-    return Exported({**models}, spec, about).eval().requires_grad_(False)
+    making = None if about.making is msgspec.UNSET else about.making
+    told = making.decoder if making else {}
+    made = Exported(
+        {**models},
+        spec,
+        decoder=Decoder(**{"size": spec.size, "channels": spec.channels, **told}),
+        resize=about.resize,
+        weights=making.weights if making else "last",
+    )
+    return made.eval().requires_grad_(False)
 
 
 def _factory(file: Path, about: About, plugins: tuple[Path, ...]) -> Callable[..., Backbone]:

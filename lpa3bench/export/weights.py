@@ -23,6 +23,7 @@ from lpa3bench.export.finished_run import (
     WEIGHTS,
     About,
     Constructed,
+    Exported,
     Making,
     digest_of_export,
     is_export,
@@ -133,6 +134,19 @@ def export(
         faithful=faithful,
         changed=trained.changed,
     )
+
+
+def as_module(trained: Trained, weights: Weights) -> Exported:
+    """The networks that an open run predicts by, as what `export` writes is loaded again."""
+    networks = {name: net for name, net in _named(trained).items() if net in trained.networks}
+    made = Exported(
+        networks,
+        trained.spec,
+        decoder=trained.decoder,
+        resize=trained.config.experiment().resize,
+        weights=weights,
+    )
+    return made.eval().requires_grad_(False)
 
 
 def _construction(config: Config) -> Constructed | None:
