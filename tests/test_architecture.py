@@ -325,6 +325,8 @@ def test_a_public_name_has_one_meaning() -> None:
 def test_a_file_name_says_which_file() -> None:
     names = [module.path.name for module in modules(ENGINE) if module.path.name != "__init__.py"]
     assert {name for name in names if names.count(name) > 1} == set()
+    tests = [path.name for path in (ROOT / "tests").rglob("test_*.py")]  # pytest takes one of a name
+    assert {name for name in tests if tests.count(name) > 1} == set()
 
 
 def test_files_are_short_and_say_what_they_are_for() -> None:

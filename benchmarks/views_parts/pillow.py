@@ -49,15 +49,18 @@ def cut_out(image: Image.Image, x: float, y: float) -> Image.Image:
 
 
 class Views(Dataset[tuple[Tensor, Tensor]]):
-    """One weak and one strong view, image by image, normalised."""
+    """One weak and one strong view, image by image; normalised where it is told by what."""
 
-    def __init__(self, pictures: Pictures, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+    def __init__(
+        self, pictures: Pictures, normalisation: tuple[tuple[float, ...], tuple[float, ...]] | None = None
+    ) -> None:
         self._pictures = pictures
         self._random = np.random.default_rng(1)
         side = pictures.shape[1]
         crop = transforms.RandomCrop(side, padding=side // 8, padding_mode="reflect")
         self._weak = transforms.Compose([transforms.RandomHorizontalFlip(), crop])
-        self._finished = transforms.Compose([transforms.ToTensor(), transforms.Normalize(mean, std)])
+        normalise = [] if normalisation is None else [transforms.Normalize(*normalisation)]
+        self._finished = transforms.Compose([transforms.ToTensor(), *normalise])
 
     def __len__(self) -> int:
         return len(self._pictures)
@@ -79,4 +82,4 @@ def loader(
     pictures: Pictures, batch: int, mean: tuple[float, ...], std: tuple[float, ...]
 ) -> DataLoader[tuple[Tensor, Tensor]]:
     """One pass over the pictures."""
-    return DataLoader(Views(pictures, mean, std), batch, shuffle=True, drop_last=True, num_workers=0)
+    return DataLoader(Views(pictures, (mean, std)), batch, shuffle=True, drop_last=True, num_workers=0)
