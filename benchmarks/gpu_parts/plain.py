@@ -23,7 +23,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from views_parts.pillow import Views
 
-from lpa3bench.attack import FEATURE_EPSILON, GRADIENT_EPSILON, Box, Options
+from lpa3bench.attack import GRADIENT_EPSILON, Box, Options
+from lpa3bench.attack.features import FEATURE_EPSILON
 from lpa3bench.config.experiment import Experiment
 from lpa3bench.nn.batchnorm import add_auxiliary, bn_domain
 
