@@ -33,6 +33,8 @@ GOLDEN = {
     "B": ("tcs",),
     "G": ("phi",),
     "D": ("dividemix",),
+    "N": ("pgd",),
+    "M": ("vat",),
 }
 """Golden files and the tests that hold the code against them, those first that are worth most."""
 CASE = re.compile(r"^\S*test_golden_(\w+)\.py::(.+?) (PASSED|FAILED|SKIPPED|ERROR)\b", re.MULTILINE)

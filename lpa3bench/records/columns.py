@@ -60,7 +60,7 @@ RUN_COLUMNS: dict[str, str] = {
     "flags": "what makes it less than a result or is odd about its data, joined by '; '",
     "path": "the file of the record",
 }
-"""What the columns of a run mean that every table has; `FAMILIES` has the others."""
+"""What the columns of a run mean that every table has; `RUN_FAMILIES` has the others."""
 CURVE_COLUMNS: dict[str, str] = {
     "epoch": "counted from 0",
     "step": "steps of training so far",
@@ -68,7 +68,7 @@ CURVE_COLUMNS: dict[str, str] = {
     "seconds": "wall-clock seconds of training so far",
 }
 """What every row of a curve has beside the columns of its run."""
-FAMILIES: dict[str, str] = {
+RUN_FAMILIES: dict[str, str] = {
     "<metric>.<rule>": "a score on the test split, such as accuracy.last or nll.val_selected",
     "<Plugin>.<parameter>": "a value that was in force, such as LPA3.margin, positives/LPA3.margin or "
     "run.holdout; numbers as numbers",
