@@ -16,8 +16,8 @@ and there, in the checkout, which has to hold `benchmarks/` and `tests/`:
 No data set is needed: images are made up, of the right shape. The parts, those first whose
 answers are worth most, each with a share of the time, which ends it; what it leaves over goes to the next:
 
-* checks: golden files A, C, E, B, G, D, N and M on the device (float64 to 1e-9, float32 to their tolerances); every
-  task's step in float64 on CPU and device with the same draws.
+* checks: golden files A, C, E, B, G, D, N and M on the device (float64 to 1e-9, float32 to their
+  tolerances); every task's step in float64 on CPU and device with the same draws.
 * ceilings: a large copy and a large bfloat16 product.
 * steps: FixMatch and PES with and without LP-A3, at their published batch and network: time (device events,
   the median), images per second, peak memory; over the floor that the ceilings set (see
