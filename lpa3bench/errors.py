@@ -118,6 +118,13 @@ class DamagedWarning(UserWarning):
     """A file of a run is damaged, and another one or none is used; the command line prints it as one line."""
 
 
+class CopyWarning(UserWarning):
+    """The code of a plugin comes from the copy in a run directory; the command line prints it as one line."""
+
+
+PLUGIN_HINT = "one in a file of your own is given with --plugin FILE or run.plugins"
+"""Ends what is said of a plugin that is not there."""
+
 CONTROL_SIGNS = re.compile(
     "["
     "\x00-\x08\x0b-\x1f\x7f-\x9f"  # all but tab and newline: escape sequences open with one of these

@@ -8,7 +8,7 @@ import click
 
 from lpa3bench.cli.options import plugin_option
 from lpa3bench.cli.storedmetrics import StoredMetrics, refuse_where_copied
-from lpa3bench.errors import DataError, UsageError, error_line
+from lpa3bench.errors import PLUGIN_HINT, DataError, UsageError, error_line
 
 
 @click.command()
@@ -39,7 +39,7 @@ def command(
         if metric is None:
             refuse_where_copied(name, [path.parent for path in paths])
             known = ", ".join(one.name for one in registry.kind("metrics"))
-            raise UsageError(f"--metric {name}: there is no such metric; there are {known}")
+            raise UsageError(f"--metric {name}: there is no such metric; there are {known}; {PLUGIN_HINT}")
         metrics.append(metric)
     failed = 0
     for path in paths:

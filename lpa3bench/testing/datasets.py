@@ -140,7 +140,7 @@ DATASET_LAWS = (
     Law(
         "loads",
         loads,
-        'return {"train": Split(…), "test": Split(…)} from `load`, and raise DataError where files are missing',
+        'return {"train": Split(…), "test": Split(…)} from `load`; raise DataError where files are missing',
     ),
     Law("shapes", image_shapes, "return uint8 [N, C, H, W] of `spec.channels` and `spec.size`"),
     Law(

@@ -3,9 +3,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from lpa3bench.nn.reset import reset_parameters
+from lpa3bench.nn.reset import initialised, reset_parameters
 from lpa3bench.runtime.seeding import seeded
-from lpa3bench.nn.reset import initialised
 from lpa3bench.testing import no_global_randomness
 
 
