@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lpa3bench.api import Dataset
     from lpa3bench.config.plugin_alone import PluginParameters
 
-Work = Callable[["Dataset"], str]
+Work = Callable[["Dataset"], dict[str, int]]
 size_option = param_option("BreastMNIST.size=64")
 names_argument = click.argument("names", metavar="NAME…", nargs=-1, required=True)
 
@@ -39,22 +39,26 @@ def command() -> None:
 @data_option
 @size_option
 @plugin_option
+@json_option
 def get(
-    names: tuple[str, ...], data: Path | None, bindings: tuple[str, ...], plugins: tuple[Path, ...]
+    names: tuple[str, ...],
+    data: Path | None,
+    bindings: tuple[str, ...],
+    plugins: tuple[Path, ...],
+    as_json: bool,
 ) -> None:
     """Download data sets, through the library that owns each, and verify them."""
     root = data_root(data)
 
-    def fetch(dataset: Dataset) -> str:
+    def fetch(dataset: Dataset) -> dict[str, int]:
         try:
-            counts = dataset.verify(root)
+            return dataset.verify(root)
         except DataError:
             click.echo(f"getting {dataset.spec.name} into {root}", err=True)
             dataset.download(root)
-            counts = dataset.verify(root)
-        return _line(dataset.spec.name, _counts(counts))
+            return dataset.verify(root)
 
-    _for_each(names, bindings, plugins, fetch)
+    _for_each(names, bindings, plugins, fetch, as_json)
 
 
 @command.command()
@@ -62,17 +66,17 @@ def get(
 @data_option
 @size_option
 @plugin_option
+@json_option
 def verify(
-    names: tuple[str, ...], data: Path | None, bindings: tuple[str, ...], plugins: tuple[Path, ...]
+    names: tuple[str, ...],
+    data: Path | None,
+    bindings: tuple[str, ...],
+    plugins: tuple[Path, ...],
+    as_json: bool,
 ) -> None:
     """Check that data sets are whole: checksums, and the number of images."""
     root = data_root(data)
-    _for_each(
-        names,
-        bindings,
-        plugins,
-        lambda dataset: _line(dataset.spec.name, _counts(dataset.verify(root))),
-    )
+    _for_each(names, bindings, plugins, lambda dataset: dataset.verify(root), as_json)
 
 
 @command.command(name="list")
@@ -97,9 +101,10 @@ def list_(data: Path | None, bindings: tuple[str, ...], plugins: tuple[Path, ...
 
 
 def _for_each(
-    names: tuple[str, ...], bindings: tuple[str, ...], plugins: tuple[Path, ...], work: Work
+    names: tuple[str, ...], bindings: tuple[str, ...], plugins: tuple[Path, ...], work: Work, as_json: bool
 ) -> None:
-    """Do the work for every data set named, also where it fails for another, and print what it returns.
+    """Do the work for every data set named, also where it fails for another, and print how many images of
+    each split it counts.
 
     Raises:
         DataError: it failed for at least one.
@@ -109,11 +114,19 @@ def _for_each(
     parameters = _parameters(bindings, entries, registry)
     datasets: list[Dataset] = [parameters.build(entry) for entry in entries]
     failures: list[DataError] = []
+    told: dict[str, dict[str, Any]] = {}
     for dataset in datasets:
+        name = dataset.spec.name
         try:
-            click.echo(work(dataset))
+            counts = work(dataset)
+            told[name] = {"splits": counts, "problem": None}
+            if not as_json:
+                click.echo(_line(name, _counts(counts)))
         except DataError as error:
+            told[name] = {"splits": None, "problem": str(error)}
             failures.append(error)
+    if as_json:
+        click.echo(json.dumps({"datasets": told}, indent=2))
     for failure in failures[:-1]:
         click.echo(error_line(failure), err=True)
     if failures:

@@ -13,6 +13,7 @@ import click
 
 from lpa3bench.cli.options import config_options, data_option, device_option, grid_options, json_option
 from lpa3bench.errors import UsageError, blamed
+from lpa3bench.runtime.duration import TIMED_DOUBT, busy, duration, duration_range
 from lpa3bench.runtime.paths import data_root
 from lpa3bench.types import STILL
 
@@ -68,7 +69,8 @@ def command(
     if not no_forecast:
         from lpa3bench.training.dry_run import forecast
 
-        shown["forecast"] = forecast(config, root=data_root(data), device=device)
+        load = busy()
+        shown["forecast"] = forecast(config, root=data_root(data), device=device) | {"busy": load}
     click.echo(json.dumps(shown, indent=1) if as_json else text(shown))
 
 
@@ -206,17 +208,17 @@ def _forecast(forecast: dict[str, Any]) -> str:
         for phase in forecast["phases"]
     ]
     hours = forecast["hours"]
-    rows.append(("all steps", "unknown: the data set is not here" if hours is None else _duration(hours)))
+    rows.append(("all steps", "unknown: the data set is not here" if hours is None else _about(hours)))
+    rows += [("busy", forecast["busy"])] if forecast.get("busy") else []
     rows.append(("memory", f"{forecast['peak_memory_bytes'] / 2**30:.1f} GiB, programs and data included"))
     if forecast["scaled_from"]:
         rows.append(("scaled", f"from {forecast['scaled_from']}"))
     return _section("forecast", rows)
 
 
-def _duration(hours: float) -> str:
-    if hours < 1 / 60:
-        return f"{hours * 3600:.0f} s"
-    return f"{hours * 60:.0f} min" if hours < 2 else f"{hours:.1f} h"
+def _about(hours: float) -> str:
+    low, high = (3600 * hours * TIMED_DOUBT**side for side in (-1, 1))
+    return f"about {duration(3600 * hours)} ({duration_range(low, high)})"
 
 
 def _section(heading: str, rows: Sequence[_Row]) -> str:

@@ -206,9 +206,9 @@ def _opened(
         from lpa3bench.suites.ray_engine import connect_ray
 
         return closing(connect_ray(address, workers=workers, threads=threads, device=device))
-    from lpa3bench.runtime.device import gpus
+    from lpa3bench.runtime.device import gpus, usable_cores
     from lpa3bench.suites.forked_run import fork_server, modules_to_share
-    from lpa3bench.suites.local_engine import LocalEngine, usable_cores
+    from lpa3bench.suites.local_engine import LocalEngine
 
     here = gpus(device)
     server = None if here else server or fork_server(_threads(threads))

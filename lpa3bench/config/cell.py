@@ -48,12 +48,13 @@ def refuse_nonsense(experiment: Experiment) -> None:
         raise ConfigError("; ".join(reasons))
 
 
-def cell_name(names: Mapping[str, str], setting: str | None) -> str:
+def cell_name(names: Mapping[str, str], setting: str | None, *, other_backbone: bool = False) -> str:
     """What a person calls the cell: data set, task, setting or labels, slots; lower case, joined by "-".
 
     Args:
         names: of the plugins, by parameter of `run`: `{"task": "PES", "dataset": "CIFAR100", …}`.
         setting: the chosen one; it stands for the labels.
+        other_backbone: whether it is not the one that its config has, and so is named too.
     """
     parts = [names["dataset"], names["task"]]
     labels = setting or names.get("labels", "Clean")
@@ -64,14 +65,15 @@ def cell_name(names: Mapping[str, str], setting: str | None) -> str:
         for name, slot in SLOTS.items()
         if name in names
     ]
+    parts += [names["backbone"]] if other_backbone else []
     # It becomes the name of a folder, and a plugin may be called anything.
     return "-".join(re.sub(r"[^a-z0-9.]+", "_", part.lower()).strip("._") for part in parts)
 
 
-def describe_cell(experiment: Experiment, names: Mapping[str, str]) -> dict[str, Any]:
-    """The cell, for the record: the fields of `CellOfRun` but `identity`."""
+def describe_cell(experiment: Experiment, names: Mapping[str, str], name: str) -> dict[str, Any]:
+    """The cell, for the record: the fields of `CellOfRun` but `identity`. `name`: as of `cell_name`."""
     return {
-        "name": cell_name(names, experiment.setting),
+        "name": name,
         "task": names["task"],
         "dataset": names["dataset"],
         "labels": names.get("labels", "Clean"),

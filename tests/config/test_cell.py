@@ -120,11 +120,12 @@ NAMES = {"task": "PES", "dataset": "CIFAR100", "backbone": "ResNet18"}
 )
 def test_the_name_tells_cells_apart(names: dict[str, str], setting: str | None, name: str) -> None:
     assert cell_name(NAMES | names, setting) == name
+    assert cell_name(NAMES | names, setting, other_backbone=True) == f"{name}-resnet18"
 
 
 def test_the_description_is_whole() -> None:
     names = NAMES | {"labels": "SymmetricNoise", "view": "RandAugment"}
-    cell = describe_cell(experiment(), names)
+    cell = describe_cell(experiment(), names, cell_name(names, None))
     assert json.loads(json.dumps(cell)) == cell == {
         "name": "cifar100-pes-symmetricnoise-view.randaugment",
         "task": "PES",
