@@ -122,7 +122,7 @@ def with_copy(registry: Registry, plugin: str, copy: Path) -> Registry:
         sys.path.insert(0, home)  # the modules beside it were found when the run began, wherever they lay
     found = registry.with_files([copy])
     entry = found.get(plugin)
-    broken = next((b.error for b in found.broken if Path(b.distribution) == copy.resolve()), None)
+    broken = next((b.error for b in found.broken if b.distribution == str(copy)), None)
     if entry is None:
         raise PluginError(f"{copy}: {broken or f'registers no {plugin}'}")
     if code_of(entry).digest != copy.parent.name.partition("-")[0]:

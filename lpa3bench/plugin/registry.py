@@ -111,12 +111,12 @@ class Registry:
             FileNotFoundError: one of them is not there.
             PluginError: a name is claimed twice.
         """
-        here = {entry.file for entry in self.entries} | {Path(b.distribution).absolute() for b in self.broken}
+        here = {entry.file for entry in self.entries} | {Path(b.distribution).resolve() for b in self.broken}
         found = self
-        for path in dict.fromkeys(file.resolve() for file in files):
-            if path not in here:
-                about = path.stat()
-                new = _of_file(path, (about.st_mtime_ns, about.st_size))
+        for place, path in {file.resolve(): file for file in files}.items():
+            if place not in here:
+                about = place.stat()
+                new = _of_file(path, place, (about.st_mtime_ns, about.st_size))
                 found = Registry((*found.entries, *new.entries), (*found.broken, *new.broken))
         _refuse_doubles(found.entries)
         return found
@@ -241,8 +241,8 @@ def _refuse_doubles(entries: Sequence[Entry]) -> None:
 
 
 @cache
-def _of_file(path: Path, about: tuple[int, int]) -> Registry:
-    """The plugins of a file alone. `about`: when it was changed, and its size."""
+def _of_file(path: Path, place: Path, about: tuple[int, int]) -> Registry:
+    """The plugins of a file alone: as it was given, where it lies, when it was changed, and its size."""
     collector = _Collector()
     collector.add_file(path)
     return collector.registry()
