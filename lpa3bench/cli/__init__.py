@@ -44,7 +44,7 @@ VERBS = {
     "export": "Write the final weights of a run as safetensors.",
     "check": "Check gin files without training.",
     "show": "Show what gin files add up to, and what it will cost.",
-    "list": "List the plugins, or say what one of them is.",
+    "list": "List what there is, or say what one plugin is.",
     "data": "Get data sets, verify them, and list what is here.",
     "new": "Write a plugin of your own to start from.",
     "test-plugin": "Hold a plugin to the laws that ours keep.",

@@ -15,7 +15,7 @@ from click.shell_completion import CompletionItem
 
 from lpa3bench.cli.options import json_option, plugin_option
 from lpa3bench.errors import PLUGIN_HINT, UsageError
-from lpa3bench.plugin.description import first_sentence, summary
+from lpa3bench.plugin.description import opening, summary
 from lpa3bench.plugin.hookspecs import KINDS
 from lpa3bench.plugin.registry import Entry, Registry, load_registry
 from lpa3bench.runtime.paths import config_names, gin_root, shipped, suite_names
@@ -32,13 +32,13 @@ def _overlays() -> list[str]:
     return [name for name in config_names() if name.startswith(OVERLAYS)]
 
 
-SHIPPED = {"configs": _configs, "overlays": _overlays, "suites": suite_names}
+LISTED_FILES = {"configs": _configs, "overlays": _overlays, "suites": suite_names}
 """What is shipped as gin files, and the names of each."""
 BOARDS = "boards"
 
 
 def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    names = (*KINDS, *SHIPPED, BOARDS, *(entry.name for entry in load_registry().entries))
+    names = (*KINDS, *LISTED_FILES, BOARDS, *(entry.name for entry in load_registry().entries))
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
@@ -54,8 +54,8 @@ def command(what: str | None, plugins: tuple[Path, ...], as_json: bool) -> None:
     listed with their distribution and what is wrong with them, whatever the kind. Of a plugin's NAME its
     description is printed, with the parameters that a config can bind and their defaults.
     """
-    if what in (*SHIPPED, BOARDS):
-        rows = _boards() if what == BOARDS else [(name, _said_in(name)) for name in SHIPPED[what]()]
+    if what in (*LISTED_FILES, BOARDS):
+        rows = _boards() if what == BOARDS else [(name, _said_in(name)) for name in LISTED_FILES[what]()]
         if as_json:
             told = [{"name": name, "description": said} for name, said in rows]
             click.echo(json.dumps({what: told}, indent=2))
@@ -76,7 +76,7 @@ def _entry(registry: Registry, name: str) -> Entry:
     """Raises UsageError where there is none of that name."""
     entry = registry.get(name)
     if entry is None:
-        kinds = (*KINDS, *SHIPPED, BOARDS)
+        kinds = (*KINDS, *LISTED_FILES, BOARDS)
         near = get_close_matches(name.lower(), kinds, cutoff=0.7) or registry.nearest(name)
         hint = f"did you mean {' or '.join(near)}?" if near else f"the kinds are {', '.join(kinds)}"
         raise UsageError(f"there is no plugin and no kind {name}; {hint}; {PLUGIN_HINT}")
@@ -160,7 +160,7 @@ def _rows(rows: Sequence[tuple[str, ...]]) -> list[str]:
 def _said_in(name: str) -> str:
     """The first sentence of a shipped gin file, which opens with what it is."""
     lines = (gin_root() / f"{name}.gin").read_text(encoding="utf-8").splitlines()
-    said = first_sentence("\n".join(line.removeprefix("#").strip() for line in lines if line[:1] == "#"))
+    said = opening("\n".join(line.removeprefix("#").strip() for line in lines if line[:1] == "#"))
     return said.removeprefix("Overlay: ")
 
 

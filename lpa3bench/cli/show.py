@@ -13,7 +13,7 @@ import click
 
 from lpa3bench.cli.options import config_options, data_option, device_option, grid_options, json_option
 from lpa3bench.errors import UsageError, blamed
-from lpa3bench.runtime.duration import TIMED_DOUBT, busy, duration, duration_range
+from lpa3bench.runtime.duration import TIMED_DOUBT, about, busy
 from lpa3bench.runtime.paths import data_root
 from lpa3bench.types import STILL
 
@@ -217,8 +217,8 @@ def _forecast(forecast: dict[str, Any]) -> str:
 
 
 def _about(hours: float) -> str:
-    low, high = (3600 * hours * TIMED_DOUBT**side for side in (-1, 1))
-    return f"about {duration(3600 * hours)} ({duration_range(low, high)})"
+    low, middle, high = (3600 * hours * TIMED_DOUBT**side for side in (-1, 0, 1))
+    return about(low, middle, high)
 
 
 def _section(heading: str, rows: Sequence[_Row]) -> str:

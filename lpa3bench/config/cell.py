@@ -6,12 +6,14 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from lpa3bench.config.bindings import RUN
 from lpa3bench.config.experiment import Experiment
 from lpa3bench.errors import ConfigError, blamed
 from lpa3bench.types import SLOTS
 
 if TYPE_CHECKING:
     from lpa3bench.api import Task
+    from lpa3bench.config import Config
 
 
 def refuse_nonsense(experiment: Experiment) -> None:
@@ -68,6 +70,12 @@ def cell_name(names: Mapping[str, str], setting: str | None, *, other_backbone: 
     parts += [names["backbone"]] if other_backbone else []
     # It becomes the name of a folder, and a plugin may be called anything.
     return "-".join(re.sub(r"[^a-z0-9.]+", "_", part.lower()).strip("._") for part in parts)
+
+
+def name_of_cell(config: Config) -> str:
+    """What the cell of a config is called: with the backbone, where an overlay or `-p` exchanged it."""
+    other = any(change.name == f"{RUN}.backbone" for change in config.changed)
+    return cell_name(config.names, config.setting, other_backbone=other)
 
 
 def describe_cell(experiment: Experiment, names: Mapping[str, str], name: str) -> dict[str, Any]:

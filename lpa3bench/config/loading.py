@@ -331,14 +331,6 @@ class Config:
         values = {parameter: bound.value for parameter, bound in self._tree.run.bound.items()}
         return {p: short(value.target) for p, value in values.items() if isinstance(value, GinReference)}
 
-    @property
-    def cell(self) -> str:
-        """What its cell is called: with the backbone, where an overlay or `-p` put another in its place."""
-        from lpa3bench.config.cell import cell_name
-
-        other = any(change.name == f"{RUN}.backbone" for change in self.changed)
-        return cell_name(self.names, self.setting, other_backbone=other)
-
     def located(self, error: ConfigError) -> ConfigError:
         """The error with file and line in front, where it opens with a parameter: "run.holdout: …"."""
         name, colon, _ = str(error).partition(": ")

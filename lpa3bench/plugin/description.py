@@ -16,7 +16,7 @@ _DOCSTRING = r'^class {name}\b[^\n]*(?:\n(?![ \t]*"""|class |def )[^\n]*)*?\n[ \
 """A class with nothing but the rest of its heading before the docstring."""
 
 
-def first_sentence(text: str) -> str:
+def opening(text: str) -> str:
     """The first sentence of a text's first paragraph, in one line; what is long is cut."""
     paragraph = " ".join(inspect.cleandoc(text).partition("\n\n")[0].split())
     found = re.match(rf".*?{_END}", paragraph)
@@ -29,11 +29,11 @@ def first_sentence(text: str) -> str:
 def summary(entry: Entry) -> str:
     """The first sentence of the class's docstring; empty where it has none, or none is found."""
     if not isinstance(entry.target, str):
-        return first_sentence(entry.target.__dict__.get("__doc__") or "")
+        return opening(entry.target.__dict__.get("__doc__") or "")
     module, _, name = entry.target.partition(":")
     found = find_module(module)
     if found is None or found.file is None:
         return ""
     text = found.file.read_text(encoding="utf-8", errors="replace")
     docstring = re.search(_DOCSTRING.format(name=re.escape(name)), text, re.DOTALL | re.MULTILINE)
-    return first_sentence(docstring[1]) if docstring else ""
+    return opening(docstring[1]) if docstring else ""

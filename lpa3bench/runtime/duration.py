@@ -16,14 +16,19 @@ BUSY_SHARE = 0.5
 
 def duration(seconds: float) -> str:
     """`40 s`, `12 min`, `3.5 h`, `4 days`."""
-    return duration_range(seconds, seconds)
+    size, unit = _unit(seconds)
+    return f"{_rounded(seconds / size)} {unit}"
 
 
-def duration_range(low: float, high: float) -> str:
-    """`8 to 18 min`, both ends in the unit of the larger one; one number where they are the same."""
-    _, size, unit = next(entry for entry in UNITS if high < entry[0])
-    first, last = (_rounded(seconds / size) for seconds in (low, high))
-    return f"{last} {unit}" if first == last else f"{first} to {last} {unit}"
+def about(low: float, seconds: float, high: float) -> str:
+    """`about 12 min (8 to 18 min)`, in one unit: that of the seconds that are expected."""
+    size, unit = _unit(seconds)
+    first, middle, last = (_rounded(number / size) for number in (low, seconds, high))
+    return f"about {middle} {unit} ({first} to {last} {unit})"
+
+
+def _unit(seconds: float) -> tuple[float, str]:
+    return next((size, unit) for limit, size, unit in UNITS if seconds < limit)
 
 
 def _rounded(number: float) -> str:

@@ -34,7 +34,7 @@ def called(path: Path) -> str:
     return f"gin/{path.relative_to(root).as_posix()}" if path.is_relative_to(root) else str(path)
 
 
-def short_name(path: Path) -> str:
+def typed_name(path: Path) -> str:
     """What a command line calls a gin file: `quickstart` for a shipped one, any other as it was given."""
     root = gin_root()
     if not path.is_relative_to(root):

@@ -26,7 +26,7 @@ _NAME = re.compile(r"(?:\w+/)*\w+(?:\.\w+)*")
 
 
 @dataclass(frozen=True)
-class Axis:
+class GridAxis:
     """A parameter, as it is bound, and the texts of its values."""
 
     name: str
@@ -61,7 +61,7 @@ def _written(name: str, value: str) -> str:
     return value
 
 
-def parse_axis(text: str) -> Axis:
+def parse_axis(text: str) -> GridAxis:
     """An axis as it is typed: `run.view=none,RandAugment`, `LPA3.margin=0.01,0.02`, `setting=sym50,sym80`.
 
     Raises:
@@ -71,7 +71,7 @@ def parse_axis(text: str) -> Axis:
     found = tuple(part.strip() for part in _split(values))
     if not (equals and _NAME.fullmatch(name) and all(found)):
         raise UsageError(f"--grid {text}: is written NAME=VALUE,VALUE, as in run.view=none,RandAugment")
-    return Axis(name, found)
+    return GridAxis(name, found)
 
 
 def _split(text: str) -> list[str]:
@@ -93,7 +93,7 @@ def _split(text: str) -> list[str]:
     return parts
 
 
-def axes_of(value: Mapping[str, Any], origin: Origin) -> tuple[Axis, ...]:
+def axes_of(value: Mapping[str, Any], origin: Origin) -> tuple[GridAxis, ...]:
     """The axes that `suite.grid` names: a dict from a parameter to the list of its values.
 
     Raises:
@@ -105,7 +105,7 @@ def axes_of(value: Mapping[str, Any], origin: Origin) -> tuple[Axis, ...]:
             raise origin.error(f"suite.grid: {name!r} is no parameter; one is written as in 'LPA3.margin'")
         if not isinstance(values, list | tuple) or not values:
             raise origin.error(f"suite.grid: {name} must be a list of values, not {values!r}")
-        axes.append(Axis(name, tuple(_text_of(name, item) for item in values)))
+        axes.append(GridAxis(name, tuple(_text_of(name, item) for item in values)))
     return tuple(axes)
 
 
@@ -122,7 +122,7 @@ def _text_of(name: str, value: Any) -> str:
     return repr(value)
 
 
-def expand(cells: Sequence[SuiteCell], axes: Sequence[Axis]) -> Iterator[SuiteCell]:
+def expand(cells: Sequence[SuiteCell], axes: Sequence[GridAxis]) -> Iterator[SuiteCell]:
     """Every cell with every combination of values, the last axis changing fastest.
 
     Raises:

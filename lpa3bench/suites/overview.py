@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from lpa3bench.errors import printable
-from lpa3bench.runtime.duration import duration, duration_range
+from lpa3bench.runtime.duration import about, duration
 from lpa3bench.suites import Suite
 from lpa3bench.suites.forecast import SuiteForecast, seconds_left, seconds_together
 from lpa3bench.suites.plan import CellPlan, is_pending
@@ -122,12 +122,12 @@ class SuiteOverview:
         low, whole, high = (self._together(side) for side in (-1, 0, 1))
         end = datetime.now().astimezone() + timedelta(seconds=whole)
         at_once = f"{self.capacity} at a time" if self.capacity > 1 else "one after the other"
-        about = f"about {duration(whole)} ({duration_range(low, high)}), until {end:%a %d %b %H:%M}"
+        left_for = f"{about(low, whole, high)}, until {end:%a %d %b %H:%M}"
         f = self.forecast
         by = {"measured": f.measured, "from timed steps": f.timed, "guessed from others": f.guessed}
         known = ", ".join(f"{what}: {count}" for what, count in by.items() if count)
         busy = f"; {f.busy}" if f.busy else ""
-        return f"{about}; {duration(sum(map(sum, left)))} of runs, {at_once} (cells {known}){busy}"
+        return f"{left_for}; {duration(sum(map(sum, left)))} of runs, {at_once} (cells {known}){busy}"
 
     def _together(self, side: int) -> float:
         """Seconds until all is done."""

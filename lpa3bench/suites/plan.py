@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lpa3bench.config import Config
+from lpa3bench.config.cell import name_of_cell
 from lpa3bench.config.experiment import Experiment
 from lpa3bench.data.splits import data_hash
 from lpa3bench.errors import BenchError, ConfigError, RunFailed, blamed
@@ -90,7 +91,7 @@ class Planner:
 
     def _planned(self, loaded: LoadedCell) -> CellPlan:
         experiment = loaded.config.experiment()
-        name = loaded.config.cell
+        name = name_of_cell(loaded.config)
         try:
             runs = self.runs(loaded.whole, loaded.config, self.suite.seeds)
             identity = runs[0].name.rpartition("-")[0].rpartition("-")[2]
@@ -125,7 +126,7 @@ class Planner:
                 known[content] = identify(config, data_hash=found_hash, content=content)
             found.append(
                 SuiteRun(
-                    name=found_folder(out, run_name(config.cell, known[content], seed)).name,
+                    name=found_folder(out, run_name(name_of_cell(config), known[content], seed)).name,
                     cell=str(whole),
                     seed=seed,
                     epochs=experiment.epochs,

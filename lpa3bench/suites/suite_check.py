@@ -15,7 +15,7 @@ from lpa3bench.config.names import Catalogue
 from lpa3bench.errors import BenchError
 from lpa3bench.plugin.registry import Registry
 from lpa3bench.suites.cells import SuiteCell
-from lpa3bench.suites.grid import Axis
+from lpa3bench.suites.grid import GridAxis
 from lpa3bench.suites.suite_file import Suite, read_suite_and_errors
 
 
@@ -51,7 +51,7 @@ class CheckedSuite:
 
 
 def check_suite(
-    path: Path, registry: Registry, *, axes: Sequence[Axis] = (), seeds: Sequence[int] = ()
+    path: Path, registry: Registry, *, axes: Sequence[GridAxis] = (), seeds: Sequence[int] = ()
 ) -> CheckedSuite:
     """Check the file and every cell of it, down to the ranges of values, and collect all errors.
 

@@ -17,9 +17,9 @@ from lpa3bench.config.operative import plain_value
 from lpa3bench.config.typecheck import advice
 from lpa3bench.errors import ConfigError
 from lpa3bench.plugin.registry import Registry
-from lpa3bench.runtime.paths import called, resolve_config, short_name
+from lpa3bench.runtime.paths import called, resolve_config, typed_name
 from lpa3bench.suites.cells import SuiteCell, bound_name, parse_cell
-from lpa3bench.suites.grid import Axis, axes_of, expand
+from lpa3bench.suites.grid import GridAxis, axes_of, expand
 from lpa3bench.suites.search import Search, parse_search
 
 SUITE_PARAMETERS: dict[str, Any] = {
@@ -106,7 +106,7 @@ def is_suite(path: Path) -> bool:
         return False
 
 
-def read_suite(path: Path, axes: Sequence[Axis] = (), seeds: Sequence[int] = ()) -> Suite:
+def read_suite(path: Path, axes: Sequence[GridAxis] = (), seeds: Sequence[int] = ()) -> Suite:
     """The suite of that file. Its cells are parsed and not loaded; `check_suite` does that.
 
     Args:
@@ -124,12 +124,12 @@ def read_suite(path: Path, axes: Sequence[Axis] = (), seeds: Sequence[int] = ())
 
 
 def read_suite_and_errors(
-    path: Path, axes: Sequence[Axis] = (), seeds: Sequence[int] = ()
+    path: Path, axes: Sequence[GridAxis] = (), seeds: Sequence[int] = ()
 ) -> tuple[Suite, list[ConfigError]]:
     """The suite with what is right in the file, and all that is wrong; arguments as of `read_suite`."""
     cell = None
     if seeds and not is_suite(path):
-        cell = SuiteCell((short_name(path),), origin=Origin(called(path), 1))
+        cell = SuiteCell((typed_name(path),), origin=Origin(called(path), 1))
     suite, errors = _read(path) if cell is None else (Suite((cell,)), [])
     try:
         cells = tuple(expand(suite.cells, axes))

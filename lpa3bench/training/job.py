@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lpa3bench.config import Config
+from lpa3bench.config.cell import name_of_cell
 from lpa3bench.config.experiment import Experiment
 from lpa3bench.errors import ConfigError, RunFailed
 from lpa3bench.records import Record
@@ -88,7 +89,7 @@ def plan(job: Job) -> Plan:
         raise job.config.located(error) from error
     content = label_content(experiment, job.data, job.seed)
     identity = identify(job.config, data_hash=data.data_hash, content=content, limit=job.limit)
-    cell = job.config.cell
+    cell = name_of_cell(job.config)
     return Plan(
         experiment=experiment,
         device=device,

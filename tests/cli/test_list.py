@@ -13,7 +13,7 @@ from support.console import Cli
 
 import lpa3bench
 from lpa3bench.cli import main
-from lpa3bench.plugin.description import LONGEST, first_sentence, summary
+from lpa3bench.plugin.description import LONGEST, opening, summary
 from lpa3bench.plugin.hookspecs import KINDS
 from lpa3bench.plugin.registry import load_registry
 from lpa3bench.runtime.paths import config_names, suite_names
@@ -122,7 +122,7 @@ def test_json(wavy: Path, broken: Path) -> None:
         "name": "LPA3",
         "distribution": f"lpa3bench {lpa3bench.__version__}",
         "target": "lpa3bench_plugins.augmenters.lpa3:LPA3",
-        "description": first_sentence(inspect.getdoc(LPA3) or ""),
+        "description": opening(inspect.getdoc(LPA3) or ""),
     }
     assert lpa3 in found["plugins"]
     assert {entry["kind"] for entry in found["plugins"]} == {"augmenters"}
@@ -135,7 +135,7 @@ def test_json(wavy: Path, broken: Path) -> None:
 def test_every_plugin_of_ours_says_what_it_is() -> None:
     for entry in load_registry().entries:
         if entry.is_ours:
-            assert summary(entry) == first_sentence(inspect.getdoc(entry.load()) or ""), entry.name
+            assert summary(entry) == opening(inspect.getdoc(entry.load()) or ""), entry.name
             assert 0 < len(summary(entry)) <= LONGEST
 
 
@@ -168,7 +168,7 @@ def test_the_lists_hold_every_shipped_file_once() -> None:
     ],
 )
 def test_the_first_sentence(text: str, said: str) -> None:
-    assert first_sentence(text) == said
+    assert opening(text) == said
 
 
 def test_a_name_claimed_twice_is_exit_5(tmp_path: Path) -> None:

@@ -240,8 +240,20 @@ def test_of_a_suite_its_cells_and_seeds(path: str) -> None:
         "seeds": [1, 2],
         "bindings": ["ToyTask.weight = 1", "ToyAttack.margin = 2"],
         "threads": 1,
+        "plugins": [],
         "search": None,
     }
+
+
+def test_of_a_grid_every_cell(path: str) -> None:
+    words = ("a.gin", "--grid", "setting=low,high", "--grid", "ToyTask.lr=1,2", "--seeds", "0-2")
+    assert shown(*words).stdout.splitlines()[0] == "runs      12: 4 cells × 3 seeds"
+    assert json.loads(shown(*words, "--json").stdout)["cells"][1] == [
+        "a.gin", "--setting", "low", "-p", "ToyTask.lr = 2",
+    ]  # fmt: skip
+    done = shown("a.gin", "--seeds", "0", "-p", "ToyTask.lr=1")
+    assert done.exit_code == 2
+    assert "--grid and --seeds take one FILE" in done.stderr
 
 
 def test_of_a_search_what_is_drawn(path: str) -> None:

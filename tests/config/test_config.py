@@ -18,7 +18,7 @@ from support.config_plugins import WHOLE, ToyAttack, ToyChain, ToyJitter, ToyNet
 from lpa3bench.api import Metric, WeakView
 from lpa3bench.config import Config, load_config
 from lpa3bench.errors import ConfigError
-from lpa3bench.plugin.registry import Entry, Registry
+from lpa3bench.plugin.registry import Registry
 
 REGISTRY = config_plugins.registry()
 
@@ -39,16 +39,6 @@ def values(config: Config) -> dict[str, str]:
 def origins(config: Config, folder: Path) -> dict[str, str]:
     """Without the folder's name."""
     return {value.name: value.origin.removeprefix(f"{folder}/") for value in config.values}
-
-
-def test_the_name_of_a_cell_tells_a_backbone_that_is_not_its_config_s(tmp_path: Path) -> None:
-    name = "toydata-toytask-low-toyattack"
-    assert loaded(tmp_path).cell == name
-    assert loaded(tmp_path, "", "run.backbone = @backbones.ToyNet").cell == name, "it is the same one"
-    other = type("OtherNet", (ToyNet,), {})
-    registry = Registry((*REGISTRY.entries, Entry("backbones", "OtherNet", other, "toys 1.0")), ())
-    params = ("run.backbone = @backbones.OtherNet",)
-    assert load_config([tmp_path / "a.gin"], bindings=params, registry=registry).cell == f"{name}-othernet"
 
 
 # ---------------------------------------------------------------------------------------------- what is built

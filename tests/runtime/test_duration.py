@@ -7,25 +7,21 @@ import os
 import pytest
 
 from lpa3bench.runtime import duration as durations
-from lpa3bench.runtime.duration import busy, duration, duration_range
+from lpa3bench.runtime.duration import about, busy, duration
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "words"),
-    [
-        (0.0, 0.0, "0 s"),
-        (2.4, 5.4, "2.4 to 5.4 s"),
-        (40.0, 119.0, "40 to 119 s"),
-        (60.0, 120.0, "1 to 2 min"),
-        (3600.0, 5400.0, "60 to 90 min"),
-        (3600.0, 7200.0, "1 to 2 h"),
-        (86_400.0, 172_800.0, "1 to 2 days"),
-        (36_000.0, 36_100.0, "10 h"),
-    ],
-)
-def test_a_range_has_one_unit(low: float, high: float, words: str) -> None:
-    assert duration_range(low, high) == words
-    assert duration(high) == duration_range(high, high)
+    ("seconds", "words"),
+    [(0.0, "0 s"), (3.6, "3.6 s"), (119.0, "119 s"), (120.0, "2 min"), (5400.0, "90 min"), (7200.0, "2 h"),
+     (9000.0, "2.5 h"), (165_600.0, "46 h"), (216_000.0, "2.5 days"), (8.64e6, "100 days")],
+)  # fmt: skip
+def test_in_words(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
+
+
+def test_a_range_is_in_the_unit_of_what_is_expected() -> None:
+    assert about(110_400.0, 165_600.0, 248_400.0) == "about 46 h (31 to 69 h)"
+    assert about(60.0, 119.0, 300.0) == "about 119 s (60 to 300 s)"
 
 
 @pytest.mark.parametrize(("load", "is_busy"), [(0.2, False), (2.0, False), (2.5, True), (40.0, True)])

@@ -10,7 +10,7 @@ from support.config_plugins import WHOLE
 
 from lpa3bench.config.bindings import GinReference, Origin
 from lpa3bench.errors import ConfigError, UsageError
-from lpa3bench.suites import Axis, SuiteCell, check_suite, parse_axis, parse_seeds, read_suite
+from lpa3bench.suites import GridAxis, SuiteCell, check_suite, parse_axis, parse_seeds, read_suite
 from lpa3bench.suites.grid import axes_of, expand
 
 HERE = Origin("s.gin", 3)
@@ -94,9 +94,9 @@ def test_axes_of_a_file() -> None:
     value = {"run.view": ["none", None, reference], "A.b": [0.1, None, "x", "1"], "setting": ("low",)}
     view = ("none", "none", "@augmenters.Cutout()")
     assert axes_of(value, HERE) == (
-        Axis("run.view", view),
-        Axis("A.b", ("0.1", "None", "x", "'1'")),
-        Axis("setting", ("low",)),
+        GridAxis("run.view", view),
+        GridAxis("A.b", ("0.1", "None", "x", "'1'")),
+        GridAxis("setting", ("low",)),
     )
 
 
