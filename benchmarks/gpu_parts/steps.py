@@ -1,4 +1,7 @@
-"""What a step takes, for every task with and without LP-A3 at its published batch and network."""
+"""What a step takes, for every task with and without LP-A3 at its published batch and network.
+
+Three parts: the steps whose speed is a goal, then what the device and the host do in them, then all others.
+"""
 
 from __future__ import annotations
 
@@ -24,20 +27,50 @@ SECONDS = 4.0
 """Of timed steps, for one arm."""
 
 
-def part(setting: Setting) -> Iterator[Item]:
-    """An item for each arm of each cell; where the time is short the last cells are left out."""
+BOTH = (cells.NONE, cells.LPA3)
+
+
+def goals(setting: Setting) -> Iterator[Item]:
+    """Times over floors, of FixMatch and PES with and without LP-A3."""
+    for cell in cells.GOALS:
+        for arm in BOTH:
+            yield f"{cell.name} | {arm}", partial(one, setting, cell, arm, timed_row)
+
+
+def waits(setting: Setting) -> Iterator[Item]:
+    """Host synchronisations and kernels of the same steps."""
+    for cell in cells.GOALS:
+        for arm in BOTH:
+            yield f"{cell.name} | {arm}", partial(one, setting, cell, arm, watched_row)
+
+
+def others(setting: Setting) -> Iterator[Item]:
+    """Both of every other arm of every cell; where the time is short the last cells are left out."""
     chosen = cells.ALL[: cells.QUICK] if setting.quick else cells.ALL
     for cell in cells.one_of_each_task() if setting.toy else chosen:
-        for arm in (cells.NONE, cells.LPA3) if setting.toy else cell.arms:
-            yield f"{cell.name} | {arm}", partial(one, setting, cell, arm)
+        for arm in BOTH if setting.toy else cell.arms:
+            if cell not in cells.GOALS or arm not in BOTH:
+                yield f"{cell.name} | {arm}", partial(one, setting, cell, arm, timed_row, watched_row)
 
 
-def one(setting: Setting, cell: Cell, arm: str) -> dict[str, Any]:
-    """Everything about one arm of a cell."""
-    device = setting.device
+Row = Callable[[Setting, Cell, str, Stage], dict[str, Any]]
+
+
+def one(setting: Setting, cell: Cell, arm: str, *rows: Row) -> dict[str, Any]:
+    """What there is to see of one arm of a cell."""
     gc.collect()
-    forget_peak(device)
-    made = cells.stage(cell, arm, device, toy=setting.toy)
+    forget_peak(setting.device)
+    made = cells.stage(cell, arm, setting.device, toy=setting.toy)
+    seen: dict[str, Any] = {}
+    for row in rows:
+        seen |= row(setting, cell, arm, made)
+    made.env.alarm.check()
+    return seen
+
+
+def timed_row(setting: Setting, cell: Cell, arm: str, made: Stage) -> dict[str, Any]:
+    """Time, memory and passes of a step, over the floor and over a step without LP-A3."""
+    device = setting.device
     times = timed(made, device, setting)
     row: dict[str, Any] = {
         "phase": made.phase.name,
@@ -51,11 +84,16 @@ def one(setting: Setting, cell: Cell, arm: str) -> dict[str, Any]:
     }
     found = ceilings.measured(setting.results)
     row |= {} if found is None else over_floor(made, row, found)
-    row |= ratios(setting, cell, arm, row)
-    row["host_syncs"] = undisturbed(made, lambda: host_syncs(device, made.advance))
-    row["profile"] = undisturbed(made, lambda: profiled(device, made.advance))
-    made.env.alarm.check()
-    return row
+    return row | ratios(setting, cell, arm, row)
+
+
+def watched_row(setting: Setting, cell: Cell, arm: str, made: Stage) -> dict[str, Any]:
+    """Where the host waits in a step, and the kernels that the device runs."""
+    made.advance()  # the first step makes what later ones find
+    return {
+        "host_syncs": undisturbed(made, lambda: host_syncs(setting.device, made.advance)),
+        "profile": undisturbed(made, lambda: profiled(setting.device, made.advance)),
+    }
 
 
 def timed(made: Stage, device: torch.device, setting: Setting) -> list[float]:
@@ -106,7 +144,8 @@ def over_floor(made: Stage, row: dict[str, Any], found: Ceilings) -> dict[str, A
 
 def ratios(setting: Setting, cell: Cell, arm: str, row: dict[str, Any]) -> dict[str, Any]:
     """An LP-A3 step over the step without, measured and by the count of passes; nothing without it."""
-    plain = setting.results["steps"].get(f"{cell.name} | {cells.NONE}")
+    measured_steps = setting.results.get("steps", {}) | setting.results.get("other steps", {})
+    plain = measured_steps.get(f"{cell.name} | {cells.NONE}")
     if arm == cells.NONE or plain is None:
         return {}
     measured = row["step_seconds"] / plain["step_seconds"]

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+WRONG = "WRONG"
+
 
 def lines(report: dict[str, Any]) -> Iterator[str]:
     """Line by line, no longer than a terminal's width allows."""
     mark = ", TOY SIZES: the numbers mean nothing" if report["toy"] else ""
     yield f"{report['device']}, torch {report['versions']['torch']}, {report['seconds']:.0f} s{mark}"
     results = report["results"]
-    yield from _checks(results.get("checks", {}))
+    yield from _checks(results.get("checks", {}) | results.get("repeats", {}))
     yield from _ceilings(results.get("ceilings", {}))
-    yield from _steps(results.get("steps", {}))
+    watched, timed = results.get("waits", {}), results.get("steps", {}) | results.get("other steps", {})
+    yield from _steps({name: row | watched.get(name, {}) for name, row in timed.items()})
     yield from _precision(results.get("precision", {}))
     yield from _growth(results.get("growth", {}))
     yield from _rivals(results.get("rivals", {}))
@@ -25,22 +28,31 @@ def lines(report: dict[str, Any]) -> Iterator[str]:
 
 def right(report: dict[str, Any]) -> bool:
     """Whether every check that was made came out right; two runs may differ in the default mode."""
-    checks = report["results"].get("checks", {})
-    for name, found in checks.items():
-        if name == "golden" and any(letter["failed"] or not letter["passed"] for letter in found.values()):
+    results = report["results"]
+    checks = results.get("checks", {})
+    for name, found in (checks | results.get("repeats", {})).items():
+        if name == "golden" and any(_verdict(letter) == WRONG for letter in found.values()):
             return False
         if name.startswith("CPU and device") and not all(arm["equal"] for arm in found.values()):
             return False
         kinds = (found[kind] for kind in ("same_seed", "resumed") if kind in found)
         if name == "runs, deterministic" and not all(kind["bit_equal"] for kind in kinds):
             return False
-    return bool(checks) or "checks" not in report["results"]
+    return bool(checks) or "checks" not in results
+
+
+def _verdict(letter: dict[str, Any]) -> str:
+    """Of a golden file."""
+    if letter["failed"]:
+        return WRONG
+    if letter["unfinished"]:
+        return "right so far, unfinished"
+    return "right" if letter["passed"] else WRONG
 
 
 def _checks(found: dict[str, Any]) -> Iterator[str]:
     for letter, told in found.get("golden", {}).items():
-        verdict = "right" if told["passed"] and not told["failed"] else "WRONG"
-        yield f"golden {letter}  {verdict}: {told['passed']} passed, {len(told['failed'])} failed"
+        yield f"golden {letter}  {_verdict(told)}: {told['passed']} passed, {len(told['failed'])} failed"
         yield from (f"          {text}"[:110] for text in told["failed"][:2])
     for name, told in found.items():
         if name.startswith("CPU and device"):
@@ -70,10 +82,10 @@ def _steps(found: dict[str, Any]) -> Iterator[str]:
     heads = f"{'ms':>8} {'img/s':>8} {'GiB':>5} {'kern':>6} {'sync':>4} {'/floor':>6} {'/count':>6}"
     yield f"{'cell | arm':54} {heads}"
     for name, row in found.items():
-        syncs = row["host_syncs"]
+        syncs, profile = row.get("host_syncs"), row.get("profile")
         yield (
             f"{name[:54]:54} {1e3 * row['step_seconds']:8.2f} {row['images_per_second']:8.0f} "
-            f"{row['peak_memory_bytes'] / 2**30:5.1f} {row['profile']['kernels']:6} "
+            f"{row['peak_memory_bytes'] / 2**30:5.1f} {profile['kernels'] if profile else '-':>6} "
             f"{'-' if syncs is None else len(syncs):>4} {_number(row.get('over_floor')):>6} "
             f"{_number(row.get('excess')):>6}"
         )

@@ -97,6 +97,7 @@ def run(job: Job, sinks: Sequence[Sink] = (), processes: Processes = ALONE) -> O
             torch.set_num_threads(checkpoint["threads"])
 
         # ---------------------------------------------------------------------------------- building
+        where = _provenance(job, planned, processes)  # of the code that runs, whatever is edited meanwhile
         task: Task = experiment.task
         ledger = Ledger()
         owner: Any = {"identity": planned.identity, "seed": job.seed}
@@ -123,7 +124,7 @@ def run(job: Job, sinks: Sequence[Sink] = (), processes: Processes = ALONE) -> O
             ledger.resumed_from.append(len(ledger.curve))
             metrics = begun_with(metrics, ledger.curve)
         elif processes.first:
-            _write_start(job, planned, processes)
+            _write_start(job, planned, where)
             _save(job, planned, env, task, ledger)  # so that a stop in the first epoch leaves one too
         if processes.first:
             restore(folder.metrics, ledger.curve)
@@ -226,7 +227,7 @@ def run(job: Job, sinks: Sequence[Sink] = (), processes: Processes = ALONE) -> O
                 },
                 config=_config(job),
                 identity=planned.identity,
-                provenance=_provenance(job, planned, processes),
+                provenance=where,
                 resumed_from=ledger.resumed_from,
                 unused=env.views.unused(),
                 warnings=data.warnings,
@@ -320,7 +321,7 @@ def _read(means: Mapping[str, Means], *, last: str, processes: Processes) -> dic
 
 
 # -------------------------------------------------------------------------------------- files of a run
-def _write_start(job: Job, planned: Plan, processes: Processes) -> None:
+def _write_start(job: Job, planned: Plan, where: Mapping[str, Any]) -> None:
     """What is known before the first step."""
     folder, made = planned.folder, planned.data.label_set
     folder.clear()
@@ -329,7 +330,7 @@ def _write_start(job: Job, planned: Plan, processes: Processes) -> None:
     folder.write_text(folder.operative, job.config.operative)
     for copy in plugin_sources(job.config.plugins).values():
         copy.write(folder.path)
-    folder.write_beginning(planned.identity, job.seed, _provenance(job, planned, processes), job.purpose)
+    folder.write_beginning(planned.identity, job.seed, where, job.purpose)
     labels = {
         "given": made.given.numpy(),
         "labelled": made.labelled.numpy(),

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import gpu
 import pytest
 from gpu_parts import cells, precision
 
@@ -31,16 +32,17 @@ def test_everything_is_measured(tmp_path: Path) -> None:
     assert report["failed"] == []
     assert {*report["left_out"]} <= {"rivals, RandAugment, kornia: it is not installed"}
     results = report["results"]
-    assert list(results) == ["checks", "ceilings", "steps", "precision", "growth", "rivals", "together"]
+    assert list(results) == [*gpu.PARTS]
 
     assert results["checks"]["golden"]["G"]["passed"] > 10
-    runs = results["checks"]["runs, deterministic"]
+    runs = results["repeats"]["runs, deterministic"]
     assert runs["same_seed"]["bit_equal"]
     assert runs["resumed"]["bit_equal"]
     assert runs["resumed_from"] == [1]
     assert runs["resumed"]["tensors"] > 20
 
-    steps = results["steps"]
+    assert [*results["waits"]] == [*results["steps"]]
+    steps = results["steps"] | results["other steps"]
     assert len(steps) == 2 * len(cells.one_of_each_task())
     for name, row in steps.items():
         # Which of the two is larger is for the device to say: they are measured one after the other, and on a

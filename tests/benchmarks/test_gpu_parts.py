@@ -59,6 +59,27 @@ def test_parts_that_fail_or_have_no_time_leave_the_others_alone() -> None:
     assert len(saved) == 3
 
 
+def test_what_takes_too_long_is_ended_and_the_rest_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(budget, "GRACE", 0.05)
+    setting = budget.Setting(device=CPU, toy=True, quick=True)
+
+    def endless() -> Any:
+        while True:
+            torch.ones(3).sum()
+
+    def slow(setting: budget.Setting) -> Iterator[budget.Item]:
+        setting.deadline = budget.Deadline(0.05)
+        yield "endless", endless
+
+    def quick(_: budget.Setting) -> Iterator[budget.Item]:
+        yield "works", lambda: 1
+
+    budget.run(setting, {"slow": (0.5, slow), "quick": (0.5, quick)}, 60, after=lambda: None)
+    assert setting.results == {"slow": {}, "quick": {"works": 1}}
+    assert setting.left_out == ["slow, endless: not done within 0 s"]
+    assert setting.failed == []
+
+
 # --------------------------------------------------------------------------------------------------- watch
 def test_tally_of_what_a_profiler_saw() -> None:
     seen = watch.tally(
@@ -93,14 +114,26 @@ def test_a_cpu_runs_no_kernels() -> None:
 
 # -------------------------------------------------------------------------------------------------- checks
 def test_verdicts_by_golden_file() -> None:
-    report = """<testsuites><testsuite>
-    <testcase classname="tests.golden.test_golden_phi" name="one"/>
-    <testcase classname="tests.golden.test_golden_phi" name="two"><failure message="off&#10;by 3"/></testcase>
-    <testcase classname="tests.golden.test_golden_tcs" name="three"><skipped/></testcase>
-    </testsuite></testsuites>"""
-    found = checks.verdicts(report, ["B", "G"])
-    assert found["G"] == {"passed": 1, "failed": ["two: off"], "skipped": 0}
-    assert found["B"] == {"passed": 0, "failed": [], "skipped": 1}
+    told = """
+tests/golden/test_golden_phi.py::one PASSED                [ 30%]
+tests/golden/test_golden_phi.py::two[a - b] FAILED         [ 60%]
+tests/golden/test_golden_tcs.py::three SKIPPED (no GPU)    [100%]
+FAILED tests/golden/test_golden_phi.py::two[a - b] - off by 3
+"""
+    found = checks.verdicts(told, ["B", "G"], finished=True)
+    rest = {"unfinished": False}
+    assert found["G"] == {"passed": 1, "failed": ["two[a - b]: off by 3"], "skipped": 0, **rest}
+    assert found["B"] == {"passed": 0, "failed": [], "skipped": 1, **rest}
+
+
+def test_golden_tests_that_were_cut_short_are_told_as_far_as_they_went() -> None:
+    told = "tests/golden/test_golden_attack.py::one PASSED [ 1%]\ntests/golden/test_golden_attack.py::two "
+    found = checks.verdicts(told, ["A", "D"], finished=False)
+    assert found["A"] == {"passed": 1, "failed": [], "skipped": 0, "unfinished": True}
+    assert found["D"]["passed"] == 0
+    assert table.right({"results": {"checks": {"golden": found}}})
+    found["A"]["failed"] = ["x"]
+    assert not table.right({"results": {"checks": {"golden": found}}})
 
 
 def test_every_golden_test_belongs_to_a_file() -> None:
@@ -187,14 +220,16 @@ def test_a_wrong_number_is_found_in_the_report() -> None:
 
     alike = {"bit_equal": True, "difference": 0.0}
     apart = {"bit_equal": False, "difference": 1e-3}
-    right = {"A": {"passed": 3, "failed": []}}
+    whole = {"unfinished": False}
+    right = {"A": {"passed": 3, "failed": [], **whole}}
     assert table.right(report(golden=right))
     assert not table.right(report())
-    assert not table.right(report(golden={"A": {"passed": 3, "failed": ["x"]}}))
-    assert not table.right(report(golden={"A": {"passed": 0, "failed": []}}))
+    assert not table.right(report(golden={"A": {"passed": 3, "failed": ["x"], **whole}}))
+    assert not table.right(report(golden={"A": {"passed": 0, "failed": [], **whole}}))
     assert not table.right(report(**{"CPU and device, x": {"none": {"equal": False}}}))
-    assert table.right(report(**{"runs, default": {"same_seed": apart, "resumed": apart}}))
-    assert not table.right(report(**{"runs, deterministic": {"same_seed": alike, "resumed": apart}}))
+    for mode, fine in (("default", True), ("deterministic", False)):
+        repeated = {f"runs, {mode}": {"same_seed": alike, "resumed": apart}}
+        assert table.right({"results": {"repeats": repeated}}) is fine
 
 
 def test_one_cell_of_each_task() -> None:
@@ -272,7 +307,8 @@ def test_a_compiled_network_takes_the_same_steps() -> None:
 
 
 def test_single_parts_share_the_time() -> None:
-    assert gpu.chosen(None) == gpu.PARTS
+    assert [*gpu.chosen()] == [*gpu.PARTS]
+    assert "growth" not in gpu.chosen(without=["growth"])
     two = gpu.chosen(["compiled", "checks"])
     assert [*two] == ["checks", "compiled"]
     assert sum(share for share, _ in two.values()) == pytest.approx(1)
