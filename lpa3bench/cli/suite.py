@@ -15,7 +15,7 @@ from click.shell_completion import CompletionItem
 
 from lpa3bench.cli.options import data_option, device_option, grid_options, json_option, plugin_option
 from lpa3bench.errors import Stopped, TryAgain, UsageError, error_line, printable
-from lpa3bench.runtime.paths import data_root, resolve_config, suite_names
+from lpa3bench.runtime.paths import config_names, data_root, resolve_config, suite_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,8 +32,9 @@ THREADS = "OMP_NUM_THREADS"
 
 
 def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Shipped suites, and the shell's own completion of paths."""
-    names = [CompletionItem(name) for name in suite_names() if name.startswith(incomplete)]
+    """Shipped suites and configs, and the shell's own completion of paths."""
+    shipped = (*suite_names(), *config_names())
+    names = [CompletionItem(name) for name in shipped if name.startswith(incomplete)]
     return [CompletionItem(incomplete, type="file"), *names]
 
 

@@ -117,6 +117,26 @@ def test_some_of_the_runs(folder: Path) -> None:
     assert none.stderr == "error: --only b*: fits no cell and no run of s.gin\n"
 
 
+def test_a_grid_and_seeds_of_the_command_line(folder: Path) -> None:
+    found = plan("--grid", "run.view=none,ToyJitter", "--seeds", "5-6")
+    assert [cell["cell"] for cell in found["cells"]] == [
+        f"a.gin{overlay} -p 'run.view = {view}'"
+        for overlay in ("", " none.gin")
+        for view in ("None", "@augmenters.ToyJitter()")
+    ]
+    assert [run["seed"] for run in found["cells"][0]["runs"]] == [5, 6]
+    listed = suite("a.gin", "--seeds", "0", "--grid", "setting=low,high", "--list-commands").stdout
+    assert [shlex.split(line)[3:6] for line in listed.splitlines()] == [
+        ["a.gin", "--setting", "low"],
+        ["a.gin", "--setting", "high"],
+    ]
+    idle = suite("a.gin", "--seeds", "0", "--grid", "ToyStrong.none=1", "--dry-run")
+    assert idle.exit_code == 3
+    without = suite("a.gin", "--dry-run")
+    assert without.exit_code == 3
+    assert "--seeds makes a suite of it" in without.stderr
+
+
 def test_commands_for_another_scheduler(folder: Path) -> None:
     """Nothing else on stdout; each line is what a shell takes."""
     done = suite("s.gin", "--list-commands", "--device", "cpu", "--data", "my data")
