@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 
+from lpa3bench.errors import printable
 from lpa3bench.plugin.code import find_module
 from lpa3bench.plugin.registry import Entry
 
@@ -18,7 +19,7 @@ _DOCSTRING = r'^class {name}\b[^\n]*(?:\n(?![ \t]*"""|class |def )[^\n]*)*?\n[ \
 
 def opening(text: str) -> str:
     """The first sentence of a text's first paragraph, in one line; what is long is cut."""
-    paragraph = " ".join(inspect.cleandoc(text).partition("\n\n")[0].split())
+    paragraph = printable(" ".join(inspect.cleandoc(text).partition("\n\n")[0].split()))
     found = re.match(rf".*?{_END}", paragraph)
     sentence = (found[0] if found else paragraph).rstrip(".:")
     if len(sentence) <= LONGEST:

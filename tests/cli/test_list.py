@@ -165,6 +165,7 @@ def test_the_lists_hold_every_shipped_file_once() -> None:
         ("As Guo et al. (2017) have it, in Fig. 4. More.", "As Guo et al. (2017) have it, in Fig. 4"),
         ("x " * 80, f"{'x ' * 48}x…"),
         ("", ""),
+        ("A \x1b[31mred word.", "A ?[31mred word"),
     ],
 )
 def test_the_first_sentence(text: str, said: str) -> None:
