@@ -28,6 +28,8 @@ def register_tasks(register: Register) -> None:
 @hookimpl
 def register_augmenters(register: Register) -> None:
     register("LPA3", f"{HERE}.augmenters.lpa3:LPA3")
+    register("PGD", f"{HERE}.augmenters.pgd:PGD")
+    register("VAT", f"{HERE}.augmenters.vat:VAT")
     register("RandAugment", f"{HERE}.augmenters.randaugment:RandAugment")
     register("InfoMinStyle", f"{HERE}.augmenters.infomin:InfoMinStyle")
     register("Cutout", f"{HERE}.augmenters.cutout:Cutout")

@@ -14,7 +14,9 @@ from lpa3bench_plugins.augmenters.cutmix import CutMix
 from lpa3bench_plugins.augmenters.cutout import Cutout
 from lpa3bench_plugins.augmenters.identity import Identity
 from lpa3bench_plugins.augmenters.image_ops.published import GRADED, NAMES
+from lpa3bench_plugins.augmenters.pgd import PGD
 from lpa3bench_plugins.augmenters.randaugment import RandAugment
+from lpa3bench_plugins.augmenters.vat import VAT
 from numerics.fingerprints import Numbers, Scenario
 from numerics.stage import DoubleInfoMin, DoubleLPA3, Pictures, begin, viewed
 
@@ -37,6 +39,11 @@ MAKERS: dict[str, Make] = {
         augmenters=(Cutout(side=7), DoubleLPA3(ratio=0.5, iterations=2), Identity())
     ),
     "Identity/plain": Identity,
+    "PGD/defaults": PGD,
+    "PGD/advprop": partial(PGD, domain="aux", noise=0.8, aim="target"),
+    "PGD/l2": partial(PGD, norm="l2", epsilon=100.0, iterations=2, label="model", statistics="batch"),
+    "VAT/defaults": VAT,
+    "VAT/prediction": partial(VAT, target="prediction", iterations=2, radius=2.0, domain="aux"),
 } | {f"RandAugment/{name}": partial(RandAugment, recipe=name) for name in NAMES}
 MAKERS |= {
     f"RandAugment/{name}, strong": partial(RandAugment, recipe=name, n=3, magnitude=25, cutout=5)
