@@ -122,8 +122,11 @@ class CopyWarning(UserWarning):
     """The code of a plugin comes from the copy in a run directory; the command line prints it as one line."""
 
 
-PLUGIN_HINT = "one in a file of your own is given with --plugin FILE or run.plugins"
-"""Ends what is said of a plugin that is not there."""
+def with_plugin_hint(text: str) -> str:
+    """What is said of a plugin that is not there, with what may be missing."""
+    joint = " One" if text.endswith("?") else "; one"
+    return f"{text}{joint} in a file of your own is given with --plugin FILE or run.plugins"
+
 
 CONTROL_SIGNS = re.compile(
     "["

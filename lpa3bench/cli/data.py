@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lpa3bench.cli.options import data_option, json_option, param_option, plugin_option
-from lpa3bench.errors import PLUGIN_HINT, BenchError, DataError, UsageError, error_line, printable
+from lpa3bench.errors import BenchError, DataError, UsageError, error_line, printable, with_plugin_hint
 from lpa3bench.plugin.registry import Entry, Registry, load_registry
 from lpa3bench.runtime.paths import data_root
 from lpa3bench.types import Presence
@@ -139,7 +139,7 @@ def _find(registry: Registry, name: str) -> Entry:
         return entry
     near = registry.nearest(name, "datasets")
     advice = f"did you mean {' or '.join(near)}?" if near else "see them with: lpa3bench data list"
-    raise UsageError(f"there is no data set {name!r}; {advice}; {PLUGIN_HINT}")
+    raise UsageError(with_plugin_hint(f"there is no data set {name!r}; {advice}"))
 
 
 def _parameters(bindings: tuple[str, ...], entries: Sequence[Entry], registry: Registry) -> PluginParameters:

@@ -14,7 +14,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from lpa3bench.cli.options import json_option, plugin_option
-from lpa3bench.errors import PLUGIN_HINT, UsageError
+from lpa3bench.errors import UsageError, with_plugin_hint
 from lpa3bench.plugin.description import opening, summary
 from lpa3bench.plugin.hookspecs import KINDS
 from lpa3bench.plugin.registry import Entry, Registry, load_registry
@@ -79,7 +79,7 @@ def _entry(registry: Registry, name: str) -> Entry:
         kinds = (*KINDS, *LISTED_FILES, BOARDS)
         near = get_close_matches(name.lower(), kinds, cutoff=0.7) or registry.nearest(name)
         hint = f"did you mean {' or '.join(near)}?" if near else f"the kinds are {', '.join(kinds)}"
-        raise UsageError(f"there is no plugin and no kind {name}; {hint}; {PLUGIN_HINT}")
+        raise UsageError(with_plugin_hint(f"there is no plugin and no kind {name}; {hint}"))
     return entry
 
 

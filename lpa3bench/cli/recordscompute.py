@@ -10,7 +10,7 @@ import click
 
 from lpa3bench.cli.options import json_option, plugin_option
 from lpa3bench.cli.storedmetrics import StoredMetrics, refuse_where_copied
-from lpa3bench.errors import PLUGIN_HINT, DataError, UsageError, error_line
+from lpa3bench.errors import DataError, UsageError, error_line, with_plugin_hint
 
 
 @click.command()
@@ -46,7 +46,7 @@ def command(
         if metric is None:
             refuse_where_copied(name, [path.parent for path in paths])
             known = ", ".join(one.name for one in registry.kind("metrics"))
-            raise UsageError(f"--metric {name}: there is no such metric; there are {known}; {PLUGIN_HINT}")
+            raise UsageError(with_plugin_hint(f"--metric {name}: there is no such metric; there are {known}"))
         metrics.append(metric)
     failed, told = 0, list[dict[str, Any]]()
     for path in paths:

@@ -14,7 +14,7 @@ from lpa3bench.config.bindings import PLUGINS, RUN, SUITE, GinReference, Origin,
 from lpa3bench.config.default_metrics import missing_metric
 from lpa3bench.config.experiment import Experiment
 from lpa3bench.config.typecheck import Parameter, advice, nearest, parameter_names, parameters
-from lpa3bench.errors import PLUGIN_HINT, PluginError, RenamedWarning
+from lpa3bench.errors import PluginError, RenamedWarning, with_plugin_hint
 from lpa3bench.plugin import renames
 from lpa3bench.plugin.copies import copies_that_name, copy_of_run, with_copy
 from lpa3bench.plugin.hookspecs import KINDS
@@ -71,7 +71,9 @@ class Catalogue:
             try:
                 self.registry = with_copy(self.registry, name, copy)
             except PluginError as error:
-                raise origin.error(f"there is no {name} here but a copy: {error}; {PLUGIN_HINT}") from error
+                raise origin.error(
+                    with_plugin_hint(f"there is no {name} here but a copy: {error}")
+                ) from error
             return self.registry.get(name)
         return None
 
@@ -108,9 +110,9 @@ class Catalogue:
             broken = "; ".join(f"{b.distribution}: {b.error}" for b in self.registry.broken)
             if not nearest(name, names):
                 why = f"there is no {selector}, but a plugin module is broken ({broken})"
-                raise PluginError(f"{origin}: {why}; {PLUGIN_HINT}")
+                raise PluginError(with_plugin_hint(f"{origin}: {why}"))
             hint += f" Or is it in a plugin module that is broken ({broken})?"
-        raise origin.error(f"there is no {selector}; {hint}; {PLUGIN_HINT}")
+        raise origin.error(with_plugin_hint(f"there is no {selector}; {hint}"))
 
     def load(self, target: str) -> type:
         """The class itself.

@@ -95,7 +95,7 @@ def test_the_file_checks_by_itself(folder: Path) -> None:
         ('run.plugin = ["mine.py"]', "run has no parameter plugin; did you mean plugins"),
         (
             "run.view = @augmenters.Shift()",
-            "one in a file of your own is given with --plugin FILE or run.plugins",
+            "ne in a file of your own is given with --plugin FILE or run.plugins",
         ),
     ],
 )
