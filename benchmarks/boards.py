@@ -27,6 +27,8 @@ from lpa3bench.records.record_files import signed, write_record
 from lpa3bench.records.searches import BOARD_RECORDS
 
 BOARD = Path(__file__).parent.parent / "leaderboards" / "digits"
+GOAL = 4 / 372
+"""Seconds that a record may take."""
 APART = 10_000
 """Between the seeds of a record and of its next copy."""
 
@@ -90,6 +92,9 @@ def main() -> None:
         folders = {times: Path(place) / str(times) / options.board.name for times in options.times}
         records = {times: copied(options.board, folder, times) for times, folder in folders.items()}
         rounds = [{times: built(folder) for times, folder in folders.items()} for _ in range(options.rounds)]
+    # Not before: it imports torch, and what this process held would count as held by the builds.
+    from timing import against, keep
+
     for times, n in records.items():
         cpu, wall, memory = ([*column] for column in zip(*(turn[times] for turn in rounds), strict=True))
         each = [1000 * seconds / n for seconds in cpu]
@@ -98,10 +103,15 @@ def main() -> None:
             f"{max(each):.1f}, {len(each)} rounds), {statistics.median(cpu):.1f} s, by the clock "
             f"{statistics.median(wall):.1f} s, {max(memory):.0f} MiB"
         )
-        kept[f"board_of_{n}"] = {"cpu": cpu, "wall": wall, "mebibytes": memory}
+        over = against(cpu, GOAL * n)
+        print(f"{n:,} records: CPU time over the goal of {1000 * GOAL:.1f} ms a record {over}")
+        kept[f"board_of_{n}"] = {
+            **over._asdict(),
+            "goal": 1,
+            "seconds": statistics.median(cpu),
+            "mebibytes": max(memory),
+        }
     if options.keep:
-        from timing import keep
-
         keep(**kept)
 
 

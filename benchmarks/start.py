@@ -2,9 +2,9 @@
 
     python benchmarks/start.py [--rounds 5] [--only VERB ...] [--keep]
 
-Each round starts every command once as a process of its own, beginning with another one each time; a ratio is
-that of processor time of one round, and the median over the rounds is printed with the lowest and highest and
-with the goal. "first step" is `lpa3bench run quickstart` up to its first update.
+Each round starts every command once as a process of its own, beginning with another one each time; the ratio
+is that of the medians of processor time, printed with the rounds' lowest and highest and with the goal. First
+step is `lpa3bench run quickstart` up to its first update.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from timing import Times, keep
+from timing import Times, compared, keep
 
 BOARD = Path(__file__).parents[1] / "leaderboards" / "digits"
 PAIR = ("shipped:digits/digits-dividemix-sym50-lpa3", "shipped:digits/digits-dividemix-sym50")
@@ -110,13 +110,12 @@ def main() -> None:
     unit = times[TORCH]
     print(f"{'command':<18}{'ratio':>7}{'low':>7}{'high':>7}{'goal':>7}{'cpu s':>8}{'wall s':>8}")
     for name, of in times.items():
-        ratios = [cpu / torch for cpu, torch in zip(of.cpu, unit.cpu, strict=True)]
-        ratio, low, high = statistics.median(ratios), min(ratios), max(ratios)
+        found = compared(of.cpu, unit.cpu)
         goal = "" if GOALS[name] is None else f"{GOALS[name]:.1f}"
         seconds = f"{statistics.median(of.cpu):>8.2f}{statistics.median(of.wall):>8.2f}"
-        print(f"{name:<18}{ratio:>7.2f}{low:>7.2f}{high:>7.2f}{goal:>7}{seconds}")
+        print(f"{name:<18}{found.ratio:>7.2f}{found.low:>7.2f}{found.high:>7.2f}{goal:>7}{seconds}")
         if options.keep and name != TORCH:
-            keep(**{f"start {name}": {"ratio": ratio, "low": low, "high": high, "n": len(ratios)}})
+            keep(**{f"start {name}": {**found._asdict(), "goal": GOALS[name]}})
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from timing import keep
+from timing import against, keep
 
 HERE = Path(__file__).parents[1]
 CONFIG = """
@@ -100,7 +100,14 @@ def main() -> None:
         pairs = zip(times[options.against.absolute()], times[HERE], strict=True)
         print(f"the other checkout over this one: {spread([other.wall / own.wall for other, own in pairs])}")
     if options.keep:
-        keep(suite={"ratios": ratios, "runs": options.runs, "workers": options.workers})
+        keep(
+            suite={
+                **against(ratios, 1.0)._asdict(),
+                "goal": 1,
+                "runs": options.runs,
+                "workers": options.workers,
+            }
+        )
 
 
 if __name__ == "__main__":

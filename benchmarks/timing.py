@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,33 @@ class Times(NamedTuple):
 
     cpu: list[float]
     wall: list[float]
+
+
+class Compared(NamedTuple):
+    """How many times as long one of two took as the other."""
+
+    ratio: float
+    """Of the medians."""
+    low: float
+    high: float
+    """The least and the greatest of the rounds' own ratios."""
+    n: int
+    """Rounds."""
+
+    def __str__(self) -> str:
+        return f"{self.ratio:.2f} ({self.low:.2f} to {self.high:.2f})  n={self.n}"
+
+
+def compared(slow: list[float], fast: list[float]) -> Compared:
+    """The seconds of one over those of the other, round by round."""
+    paired = [one / other for one, other in zip(slow, fast, strict=True)]
+    ratio = statistics.median(slow) / statistics.median(fast)
+    return Compared(ratio, min(paired), max(paired), len(paired))
+
+
+def against(seconds: list[float], goal: float) -> Compared:
+    """What was measured over what it may take, round by round."""
+    return compared(seconds, [goal] * len(seconds))
 
 
 def interleaved(variants: dict[str, Callable[[], None]], rounds: int) -> dict[str, Times]:

@@ -1,16 +1,17 @@
-"""FixMatch's weak and strong views: batched on bytes against Pillow and a DataLoader. Run by hand:
+"""FixMatch's weak and strong views against what else makes such views, at four shapes. Run by hand:
 
-    python benchmarks/views.py [--batch 448] [--rounds 15] [--keep]
+    python benchmarks/views.py [--shape 64x32x32x3] [--rounds 15] [--keep]
 
-Both sides make the same thing out of the same 32×32 colour images held in memory: a batch of weak views
-(flip, crop with 4 pixels of reflection) and, from a second independent crop, one of strong views (two of
-FixMatch's fourteen operators, then Cutout), as float32 images in [0, 1]. Ours is `ImageStore.weak` twice and
-`RandAugment`; the other is a `Dataset` of Pillow images behind a `DataLoader` without workers, with
-torchvision's flip, crop and `to_tensor`, as the released loader has. That both compute the same bytes from
-the same choices is checked before anything is timed. Normalisation, here the model's business, is left out
-on both sides.
+Every side makes the same thing out of images held in memory as bytes: a batch of weak views (flip, crop with
+an eighth of the side of reflection around it) and, from a second independent crop, one of strong views (two
+operators, then a box), as normalised float32. Ours is `ImageStore.weak` twice, `RandAugment` and the
+network's normalisation. The others:
 
-One thread. Each round makes one batch with either, the order rotates, and the ratio is taken of the medians;
+- Pillow, torchvision's transforms of images and a DataLoader without workers, as the released loader has: its
+  distribution is ours. That the same choices give the same bytes is checked before anything is timed.
+- torchvision v2 and kornia on batches: other distributions, as they draw operators once for a whole batch.
+
+One thread. Each round makes some batches with each, the order rotates, and the ratio is taken of the medians;
 the spread is that of the rounds' own ratios. CPU time of the process is the measure, as other programs cannot
 blur it; wall time stands beside it.
 """
@@ -19,139 +20,163 @@ from __future__ import annotations
 
 import argparse
 import platform
-import statistics
 import sys
 from collections.abc import Callable, Iterator
 from itertools import chain, repeat
+from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import PIL
 import torch
 import torchvision
-from PIL import Image, ImageDraw, ImageEnhance, ImageOps
-from timing import interleaved, keep
+from PIL import Image
+from timing import compared, interleaved, keep
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
-from torchvision import transforms
-from torchvision.transforms.functional import to_tensor
+from views_parts import batched, pillow
 
 from lpa3bench.api import WeakView
 from lpa3bench.data.image_store import ImageStore
+from lpa3bench.nn.normalisation import normalise
 from lpa3bench.runtime.seeding import Draws
 from lpa3bench_plugins.augmenters.image_ops import engine
 from lpa3bench_plugins.augmenters.randaugment import RandAugment
 
-SIDE, IMAGES, CUTOUT = 32, 10_000, 16
 LARGEST_KEPT = 31 << 20
-AIM = 15
-Pictures = npt.NDArray[np.uint8]
+VALUES = 1 << 20
+"""Of the weak views that one side makes in a round, at least, and never fewer batches than these: what
+torchvision v2 and kornia draw for a batch makes it quick or slow."""
+BATCHES = 2
+Batches = Iterator[tuple[Tensor, Tensor]]
 
 
-def affine(image: Image.Image, *matrix: float) -> Image.Image:
-    return image.transform(image.size, Image.Transform.AFFINE, matrix)
+class Shape(NamedTuple):
+    """Of a batch."""
+
+    batch: int
+    side: int
+    channels: int
+
+    def __str__(self) -> str:
+        return f"{self.batch}x{self.side}x{self.side}x{self.channels}"
+
+    @property
+    def turns(self) -> int:
+        """Batches that one side makes in a round."""
+        return max(BATCHES, VALUES // (self.batch * self.side**2 * self.channels))
+
+    @property
+    def held(self) -> int:
+        """Images held in memory: as many as in one part of CIFAR-10's files, fewer where they are large."""
+        return min(10_000, 60_000_000 // (self.side**2 * self.channels))
+
+    @property
+    def normalisation(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        return (0.49, 0.48, 0.45)[: self.channels], (0.25, 0.24, 0.26)[: self.channels]
 
 
-# v: 1 … 9; s: the sign, 1 or −1. In the order of the released pool.
-OPERATORS: tuple[Callable[[Image.Image, int, int], Image.Image], ...] = (
-    lambda image, v, s: ImageOps.autocontrast(image),
-    lambda image, v, s: ImageEnhance.Brightness(image).enhance(v * 0.9 / 10 + 0.05),
-    lambda image, v, s: ImageEnhance.Color(image).enhance(v * 0.9 / 10 + 0.05),
-    lambda image, v, s: ImageEnhance.Contrast(image).enhance(v * 0.9 / 10 + 0.05),
-    lambda image, v, s: ImageOps.equalize(image),
-    lambda image, v, s: image,
-    lambda image, v, s: ImageOps.posterize(image, int(v * 4 / 10) + 4),
-    lambda image, v, s: image.rotate(s * int(v * 30 / 10)),
-    lambda image, v, s: ImageEnhance.Sharpness(image).enhance(v * 0.9 / 10 + 0.05),
-    lambda image, v, s: affine(image, 1, s * v * 0.3 / 10, 0, 0, 1, 0),
-    lambda image, v, s: affine(image, 1, 0, 0, s * v * 0.3 / 10, 1, 0),
-    lambda image, v, s: ImageOps.solarize(image, 256 - int(v * 256 / 10)),
-    lambda image, v, s: affine(image, 1, 0, int(s * v * 0.3 / 10 * image.width), 0, 1, 0),
-    lambda image, v, s: affine(image, 1, 0, 0, 0, 1, int(s * v * 0.3 / 10 * image.height)),
-)
+SHAPES = {
+    str(shape): shape for shape in (Shape(448, 32, 3), Shape(64, 32, 3), Shape(64, 28, 1), Shape(32, 224, 3))
+}
+GOALS = {
+    "448x32x32x3": {"pillow": 20, "torchvision_v2": 1.3, "kornia": 3},
+    "64x32x32x3": {"pillow": 1, "torchvision_v2": 1, "kornia": 1},
+    "64x28x28x1": {"pillow": 1, "torchvision_v2": 1, "kornia": 1},
+    "32x224x224x3": {"pillow": 2, "torchvision_v2": 1, "kornia": 1},
+}
+"""How many times as long as we the others are to take."""
 
 
-def cut_out(image: Image.Image, x: float, y: float) -> Image.Image:
-    """Grey from the corner to 16 pixels on, both included; x and y in pixels."""
-    left, top = int(max(0, x - CUTOUT / 2)), int(max(0, y - CUTOUT / 2))
-    right, bottom = min(image.width, left + CUTOUT), min(image.height, top + CUTOUT)
-    image = image.copy()
-    ImageDraw.Draw(image).rectangle((left, top, right, bottom), (127, 127, 127))
-    return image
-
-
-class PillowViews(Dataset[tuple[Tensor, Tensor]]):
-    """One weak and one strong view, image by image."""
-
-    def __init__(self, pictures: Pictures, seed: int) -> None:
-        self._pictures = pictures
-        self._random = np.random.default_rng(seed)
-        self._weak = transforms.Compose(
-            [
-                transforms.RandomHorizontalFlip(),
-                transforms.RandomCrop(SIDE, padding=4, padding_mode="reflect"),
-            ]
-        )
-
-    def __len__(self) -> int:
-        return len(self._pictures)
-
-    def __getitem__(self, place: int) -> tuple[Tensor, Tensor]:
-        image = Image.fromarray(self._pictures[place])
-        return to_tensor(self._weak(image)), to_tensor(self._strong(self._weak(image)))
-
-    def _strong(self, image: Image.Image) -> Image.Image:
-        draw = self._random
-        for op in draw.integers(0, len(OPERATORS), 2).tolist():
-            v = int(draw.integers(1, 10))
-            if draw.random() < 0.5:
-                image = OPERATORS[op](image, v, 1 if draw.random() < 0.5 else -1)
-        return cut_out(image, draw.uniform(0, SIDE), draw.uniform(0, SIDE))
-
-
-def check_same(pictures: Pictures) -> None:
-    """The same choices give the same bytes on both sides.
+def check_same(images: Tensor) -> None:
+    """The same choices give the same bytes here and in Pillow.
 
     Raises:
         AssertionError: they do not; a comparison of speeds would mean nothing.
     """
-    recipe = RandAugment().recipe
-    drawn = engine.choose_operations(recipe, len(pictures), Draws(1))
-    ours = engine.apply_recipe(torch.from_numpy(pictures).permute(0, 3, 1, 2), recipe, drawn)
-    for row, picture in enumerate(pictures):
+    recipe, side = RandAugment().recipe, images.shape[-1]
+    drawn = engine.choose_operations(recipe, len(images), Draws(1))
+    ours = engine.apply_recipe(images, recipe, drawn)
+    for row, picture in enumerate(pictures_of(images)):
         image = Image.fromarray(picture)
         for layer in range(2):
             if drawn.applied[row, layer]:
                 sign = -1 if drawn.negative[row, layer] else 1
-                image = OPERATORS[drawn.op[row, layer]](image, int(drawn.level[row, layer]) + 1, sign)
-        image = cut_out(image, *(drawn.centre[row, -1] * SIDE).tolist())
-        if not np.array_equal(np.asarray(image), ours[row].permute(1, 2, 0).numpy()):
+                image = pillow.OPERATORS[drawn.op[row, layer]](image, int(drawn.level[row, layer]) + 1, sign)
+        image = pillow.cut_out(image, *(drawn.centre[row, -1] * side).tolist())
+        if not np.array_equal(np.asarray(image), pictures_of(ours[row : row + 1])[0]):
             raise AssertionError(f"image {row}: Pillow and the batched engine disagree")
 
 
-def batched(pictures: Pictures, batch: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Batches of our views, for ever."""
-    images = torch.from_numpy(pictures).permute(0, 3, 1, 2)
-    store = ImageStore(images, WeakView(flip=True, pad=4, mode="reflect"), "cpu")
-    order, weak, strong, augment = Draws(1), Draws(2), Draws(3), Draws(4)
-    recipe = RandAugment().recipe
+def pictures_of(images: Tensor) -> pillow.Pictures:
+    """Bytes [N, C, H, W] as Pillow takes them."""
+    pictures: pillow.Pictures = images.permute(0, 2, 3, 1).contiguous().numpy()
+    return pictures[..., 0] if images.shape[1] == 1 else pictures
+
+
+def indices(count: int, batch: int) -> Iterator[Tensor]:
+    """Of the images of each batch, for ever."""
+    order = Draws(1)
     while True:
-        for index in order.permutation(len(store)).split(batch):
-            if len(index) == batch:
-                begun = store.weak(index, strong)
-                drawn = engine.choose_operations(recipe, batch, augment)
-                yield store.weak(index, weak), engine.augment(begun, recipe, drawn)
+        yield from (index for index in order.permutation(count).split(batch) if len(index) == batch)
 
 
-def one_by_one(pictures: Pictures, batch: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Batches of Pillow's views, for ever."""
-    loader = DataLoader(PillowViews(pictures, 1), batch, shuffle=True, drop_last=True, num_workers=0)
-    return chain.from_iterable(repeat(loader))
+def ours(images: Tensor, shape: Shape) -> Batches:
+    store = ImageStore(images, WeakView(flip=True, pad=shape.side // 8, mode="reflect"), "cpu")
+    weak, strong, augment = Draws(2), Draws(3), Draws(4)
+    mean, std = (torch.tensor(each).view(-1, 1, 1) for each in shape.normalisation)
+    recipe = RandAugment().recipe
+    for index in indices(len(images), shape.batch):
+        begun = store.weak(index, strong)
+        drawn = engine.choose_operations(recipe, shape.batch, augment)
+        views = store.weak(index, weak), engine.augment(begun, recipe, drawn)
+        yield normalise(views[0], mean, std), normalise(views[1], mean, std)
+
+
+def of_batches(images: Tensor, shape: Shape, finished: batched.Finished) -> Batches:
+    for index in indices(len(images), shape.batch):
+        yield finished(images[index])
+
+
+def sides(images: Tensor, shape: Shape) -> dict[str, Batches]:
+    """By name, ours first."""
+    loader = pillow.loader(pictures_of(images), shape.batch, *shape.normalisation)
+    made = {"ours": ours(images, shape), "pillow": chain.from_iterable(repeat(loader))}
+    for library in (batched.torchvision_v2, batched.kornia):
+        if finished := library(shape.side, *shape.normalisation):
+            made[library.__name__] = of_batches(images, shape, finished)
+    return made
+
+
+def measured(shape: Shape, rounds: int) -> dict[str, Any]:
+    """By how much the others take longer, printed and returned."""
+    torch.manual_seed(0)
+    images = torch.randint(0, 256, (shape.held, shape.channels, shape.side, shape.side), dtype=torch.uint8)
+    check_same(images[:200])
+    made = sides(images, shape)
+    times = interleaved({name: taker(batches, shape.turns) for name, batches in made.items()}, rounds)
+    found: dict[str, Any] = {}
+    for name in [*made][1:]:
+        for clock in ("wall", "cpu"):
+            one = compared(getattr(times[name], clock), getattr(times["ours"], clock))
+            print(f"{shape} {clock:4}  {name} / ours {one}", flush=True)
+        found[name] = {**one._asdict(), "goal": GOALS[str(shape)][name]}  # the last clock's: the CPU's
+    rate = shape.batch * shape.turns / sorted(times["ours"].cpu)[rounds // 2]
+    print(f"{shape} cpu   ours {rate:,.0f} images/s")
+    return {**found, "images_a_second": round(rate, -2)}
+
+
+def taker(batches: Batches, turns: int) -> Callable[[], None]:
+    """Makes so many batches and lets them go."""
+
+    def take() -> None:
+        for _ in range(turns):
+            next(batches)
+
+    return take
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--batch", type=int, default=448)
+    parser.add_argument("--shape", action="append", choices=list(SHAPES))
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--keep", action="store_true", help="put it into results/speed.json")
     given = parser.parse_args()
@@ -163,31 +188,12 @@ def main() -> int:
         f"torch {torch.__version__}, torchvision {torchvision.__version__}, Pillow {PIL.__version__}, "
         f"Python {platform.python_version()}, {platform.processor() or platform.machine()}, 1 thread"
     )
-    pictures = np.random.default_rng(0).integers(0, 256, (IMAGES, SIDE, SIDE, 3), dtype=np.uint8)
-    check_same(pictures[:500])
-    ours, theirs = batched(pictures, given.batch), one_by_one(pictures, given.batch)
-    times = interleaved({"ours": lambda: take(ours), "pillow": lambda: take(theirs)}, given.rounds)
-    reached, found = 0.0, {}
-    for clock in ("wall", "cpu"):
-        fast, slow = (getattr(times[key], clock) for key in ("ours", "pillow"))
-        reached = statistics.median(slow) / statistics.median(fast)
-        paired = sorted(a / b for a, b in zip(slow, fast, strict=True))
-        rate, peer = (given.batch / statistics.median(seconds) for seconds in (fast, slow))
-        found = {"ratio": reached, "low": paired[0], "high": paired[-1], "n": given.rounds}
-        found["images_a_second"] = round(rate, -3)
-        print(
-            f"B={given.batch} {clock:4}  ours {rate:6.0f} images/s  Pillow, DataLoader {peer:5.0f} images/s  "
-            f"ratio {reached:.1f} ({paired[0]:.1f} to {paired[-1]:.1f})  n={given.rounds}"
-        )
-    if given.keep:  # the last clock's: the CPU's
-        keep(views=found)
-    print(f"aim {AIM} (CPU time): {'kept' if reached >= AIM else 'MISSED'}")
-    return 0 if reached >= AIM else 1
-
-
-def take(batches: Iterator[tuple[Tensor, Tensor]]) -> None:
-    """Make one batch and let it go."""
-    next(batches)
+    found = {
+        str(shape): measured(shape, given.rounds) for shape in map(SHAPES.__getitem__, given.shape or SHAPES)
+    }
+    if given.keep:
+        keep(**{f"views_{shape}": of for shape, of in found.items()})
+    return 0
 
 
 if __name__ == "__main__":

@@ -33,8 +33,12 @@ if TYPE_CHECKING:
         ViewFunction,
         WeakView,
     )
+    from lpa3bench.nn.feature_layers import feature_layers
     from lpa3bench.plugin.from_transform import from_transform
     from lpa3bench.plugin.hookspecs import hookimpl
+    from lpa3bench.python.comparing import compare
+    from lpa3bench.python.loaded_records import load
+    from lpa3bench.python.running import run
     from lpa3bench.runtime.seeding import Draws
     from lpa3bench.standalone import lpa3
 
@@ -46,9 +50,13 @@ _HOME = {
         "lpa3bench.api",
     ),
     "Draws": "lpa3bench.runtime.seeding",
+    "compare": "lpa3bench.python.comparing",
+    "feature_layers": "lpa3bench.nn.feature_layers",
     "from_transform": "lpa3bench.plugin.from_transform",
     "hookimpl": "lpa3bench.plugin.hookspecs",
+    "load": "lpa3bench.python.loaded_records",
     "lpa3": "lpa3bench.standalone",
+    "run": "lpa3bench.python.running",
 }  # fmt: skip
 
 __all__ = [
@@ -74,9 +82,13 @@ __all__ = [
     "ViewFunction",
     "WeakView",
     "__version__",
+    "compare",
+    "feature_layers",
     "from_transform",
     "hookimpl",
+    "load",
     "lpa3",
+    "run",
 ]
 
 

@@ -12,7 +12,7 @@ its constructor: what costs anything happens in `setup` or later. Nothing is set
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,6 +41,7 @@ from lpa3bench.types import WeakView as WeakView
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from lpa3bench.data.pixels import Decoder
     from lpa3bench.nn.backbone import Backbone as Backbone
     from lpa3bench.nn.backbone import Model as Model
 
@@ -100,9 +101,22 @@ class Dataset(Plugin, ABC):
         return None
 
     def warnings(self, root: Path) -> tuple[str, ...]:
-        """What else is odd about what `load` has just read, a line each: files that were passed over, images
-        in two splits. A run says so."""
+        """What else is odd about what `load` has just read, a line each, such as files that were passed over.
+        A run says so, and finds images that are in two splits by itself."""
         return ()
+
+    def found(self, root: Path) -> Mapping[str, Mapping[str, int]]:
+        """What there was in the files that `load` has just read, beside the images and labels it returned:
+        counts, as {"passed over": {".gif": 2}}. A run starts with a summary of it, and of the images of each
+        split and class, and its record keeps it; empty: the files are always the same."""
+        return {}
+
+    @property
+    def decoder(self) -> Decoder:
+        """What makes any image into one like its own: new ones are predicted so."""
+        from lpa3bench.data.pixels import Decoder
+
+        return Decoder(size=self.spec.size, channels=self.spec.channels)
 
     def download(self, root: Path) -> None:
         """Fetch it into `root` through the library that owns it, because the user asked for it.

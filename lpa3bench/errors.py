@@ -27,6 +27,16 @@ class BenchError(Exception):
     exit_code = 1
     kind: FailureKind = "other"
 
+    def _render_traceback_(self) -> list[str]:
+        """What Jupyter shows of it, by a convention of IPython's: the line that the command line prints.
+
+        Raises:
+            NotImplementedError: the whole traceback is to be shown.
+        """
+        if os.environ.get("LPA3BENCH_TRACEBACK"):
+            raise NotImplementedError
+        return [error_line(self)]
+
 
 class RunFailed(BenchError):
     """The run itself went wrong: a NaN loss, a full disk, an augmenter that left the image range.
@@ -101,7 +111,8 @@ class InUse(TryAgain):
 
 
 class Stopped(BenchError):
-    """A signal ended the run at a step; its checkpoint is on disk (exit 130 for SIGINT, 143 for SIGTERM)."""
+    """A signal ended the run at a step; its checkpoint is on disk. The exit code is 128 + its number: 130 for
+    SIGINT, 143 for SIGTERM, 138 and 140 for SIGUSR1 and SIGUSR2."""
 
     kind = "stopped"
 

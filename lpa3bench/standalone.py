@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from lpa3bench import attack
 from lpa3bench.api import Output
-from lpa3bench.nn.batchnorm import frozen_statistics
+from lpa3bench.nn.batchnorm import still
+from lpa3bench.nn.feature_layers import LayerNames, pick, read, watched_pass
 from lpa3bench.nn.freeze import frozen
-from lpa3bench.nn.hooks import watched
+from lpa3bench.nn.layouts import FeatureLayer
+
+SLACK = 1e-2
+"""How far the sum of a row of probabilities may be from 1: half precision leaves 1e-3 with ten classes."""
 
 
 def lpa3(
     model: nn.Module,
     x: Tensor,
-    y: Tensor | None = None,
+    y: Any = None,
     *,
     mean: float | Sequence[float] | Tensor,
     std: float | Sequence[float] | Tensor,
@@ -32,7 +34,7 @@ def lpa3(
     start: float = 0.01,
     probe: float = 0.1,
     floor: float = 1e-4,
-    layers: Sequence[str] | None = None,
+    layers: LayerNames | None = None,
     normalises: bool = False,
     generator: torch.Generator | None = None,
 ) -> Tensor:
@@ -52,14 +54,16 @@ def lpa3(
         model: any network that takes [B, C, H, W] and returns logits [B, K], alone, first in a tuple, or as
             the attribute `logits`.
         x: [B, C, H, W] float, in [0, 1].
-        y: int64 [B], the labels to preserve; None: what the model predicts.
-        mean, std: the normalisation that the model was trained with, one number or one per channel. The
-            search works in these units.
+        y: the labels to preserve: class numbers [B] of any whole type, or one-hot or soft labels [B, K], of
+            which the class that they favour counts (the first on ties); tensor, NumPy array or list. None:
+            what the model predicts.
+        mean, std: the normalisation that the model was trained with, for images in [0, 1], one number or one
+            per channel. The search works in these units.
         margin, step_size, iterations, lam, temperature, start, probe, floor: see `attack.Options`.
-        layers: names of the modules (as in `model.named_modules()`) whose outputs are the features; each must
-            give [B, C, H, W]. None: a model that returns features itself (`Output`) is taken at its word;
-            of any other, a convolutional network, the last module output [B, C, H, W] at each resolution is
-            taken, global pooling excepted. Name the layers of a transformer.
+        layers: names of the modules (as in `model.named_modules()`) whose outputs are the features: maps
+            [B, C, H, W] or [B, H, W, C], or tokens [B, N, D]; {name: "BCHW" or "BHWC"} where a shape does not
+            tell which. None: a model that returns features itself (`Output`) is taken at its word; of any
+            other those that `feature_layers(model, x)` shows, or a refusal.
         normalises: whether the model takes x itself and normalises inside, rather than (x − mean)/std.
         generator: where the start noise is drawn; None: torch's global generator.
 
@@ -83,19 +87,19 @@ def lpa3(
         floor=floor,
     )
     _check_images(x)
-    # A list of them all: an auxiliary BatchNorm, which `frozen_statistics` lets run, stands still here too.
-    norms = nn.ModuleList(module for module in model.modules() if isinstance(module, _BatchNorm))
-    with torch.inference_mode(False), torch.no_grad(), frozen(model), frozen_statistics(norms):
+    with torch.inference_mode(False), torch.no_grad(), frozen(model), still(model):
         image = x.detach().clone() if x.is_inference() else x.detach()
         image = image.to(torch.promote_types(x.dtype, torch.float32))
         centre = _per_channel("mean", mean, image)
         scale = _per_channel("std", std, image)
+        if not bool(((centre >= 0) & (centre <= 1)).all()):
+            raise ValueError(f"mean: must be in [0, 1], as x is, not {mean}; divide those of bytes by 255")
         if not bool((scale > 0).all()):
             raise ValueError(f"std: must be > 0, not {std}")
         network = _Network(model, layers, x.dtype, (centre, scale) if normalises else None)
         z = (image - centre) / scale
         output = network(z)
-        reference = attack.make_reference(output, _check_labels(y, output.logits), options.temperature)
+        reference = attack.make_reference(output, _labels(y, output.logits), options.temperature)
         _check_finite(reference)
         noise = torch.empty(z.shape, dtype=z.dtype, device=z.device)
         noise.uniform_(-start, start, generator=generator)
@@ -129,16 +133,33 @@ def _per_channel(name: str, value: float | Sequence[float] | Tensor, x: Tensor) 
     return tensor.expand(x.shape[1]).reshape(-1, 1, 1)
 
 
-def _check_labels(y: Tensor | None, logits: Tensor) -> Tensor | None:
-    """Refuse labels that these logits have no place for."""
+def _labels(y: Any, logits: Tensor) -> Tensor | None:
+    """Labels as int64 [B]: class numbers, or the classes that one-hot or soft labels favour."""
     if y is None:
         return None
-    if y.dtype != torch.int64 or y.shape != logits.shape[:1]:
-        raise ValueError(f"y: must be int64 [{len(logits)}], not {y.dtype} {list(y.shape)}")
-    low, high = (int(v) for v in y.aminmax())
-    if low < 0 or high >= logits.shape[1]:
-        raise ValueError(f"y: must be in 0 … {logits.shape[1] - 1}, but reaches from {low} to {high}")
-    return y
+    images, classes = logits.shape
+    wanted = f"class numbers [{images}] or probabilities [{images}, {classes}]"
+    try:
+        label = torch.as_tensor(y, device=logits.device)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"y: must be {wanted}, not {type(y).__name__} ({error})") from error
+    whole = not (label.is_floating_point() or label.is_complex() or label.dtype == torch.bool)
+    if whole and label.shape in ((images,), (images, 1)):
+        label = label.flatten().long()
+        low, high = (int(v) for v in label.aminmax())
+        if low < 0 or high >= classes:
+            raise ValueError(f"y: must be in 0 … {classes - 1}, but reaches from {low} to {high}")
+        return label
+    if label.shape == logits.shape and not label.is_complex():
+        shares = label.double()
+        if not bool(((shares >= 0).all(1) & ((shares.sum(1) - 1).abs() < SLACK)).all()):
+            raise ValueError(
+                "y: has rows that are no probabilities (≥ 0, sum 1); hand in the class to preserve, as "
+                "y.argmax(1); of several true classes one"
+            )
+        return shares.argmax(1)
+    remedy = "; as class numbers: y.long()" if label.shape == (images,) else ""
+    raise ValueError(f"y: must be {wanted}, not {label.dtype} {list(label.shape)}{remedy}")
 
 
 def _check_finite(reference: attack.Reference) -> None:
@@ -151,10 +172,7 @@ def _check_finite(reference: attack.Reference) -> None:
         raise ValueError("layers: a feature map of x holds NaN or infinity")
 
 
-# ----------------------------------------------------------------------------------------- features by hooks
-_LAST = -1
-
-
+# ------------------------------------------------------------------------------------------------ the network
 class _Network:
     """Any model as `forward(z) -> Output`, its features read by hooks that live for one call each.
 
@@ -168,82 +186,37 @@ class _Network:
     def __init__(
         self,
         model: nn.Module,
-        layers: Sequence[str] | str | None,
+        layers: LayerNames | None,
         dtype: torch.dtype,
         normalisation: tuple[Tensor, Tensor] | None,
     ) -> None:
         self._model = model
         self._dtype = dtype
         self._normalisation = normalisation
-        # Under the names that they had before the model, or a part of it, was compiled.
-        self._modules = {name.replace("_orig_mod.", ""): module for name, module in model.named_modules()}
-        self._taps: list[tuple[str, int]] | None = None
-        """What is read: a module's name and which of its calls in a forward pass."""
-        self._own = False
-        """Whether the model hands out features itself."""
-        if layers is not None:
-            names = [layers] if isinstance(layers, str) else list(layers)
-            self._taps = [(self._known(name), _LAST) for name in names]
-            if not names:
-                raise ValueError("layers: must name at least one module; None chooses them")
+        self._names = layers
+        self._layers: tuple[FeatureLayer, ...] | None = None
+        """What is read, once that is chosen; (): the model hands out features itself."""
 
     def __call__(self, z: Tensor) -> Output:
         if self._normalisation is not None:
             mean, std = self._normalisation
             z = torch.addcmul(mean, z, std)
         image = z.to(self._dtype)
-        if self._own:
-            return self._model(image)  # type: ignore[no-any-return]
-        if self._taps is None:
-            return self._first_call(image)
-        outputs: dict[tuple[str, int], Any] = {}
+        if self._layers is None:
+            raw, features = self._first_call(image)
+        else:
+            raw, features = read(self._model, self._layers, image)
+        return Output(_logits(raw, image), features or raw.features)
 
-        def saw(name: str, call: int, output: Any) -> None:
-            outputs[name, call] = outputs[name, _LAST] = output
-
-        with watched({name: self._modules[name] for name, _ in self._taps}, saw):
-            raw = self._model(image)
-        features = tuple(_feature_map(name, outputs.get((name, call))) for name, call in self._taps)
-        return Output(_logits(raw, image), features)
-
-    def _first_call(self, image: Tensor) -> Output:
-        """The model's own features where it returns some, else the last output at each resolution."""
-        last: dict[torch.Size, tuple[str, int, Tensor]] = {}
-
-        def saw(name: str, call: int, output: Any) -> None:
-            if not isinstance(output, Tensor) or output.dim() != 4 or output.shape[1:] == image.shape[1:]:
-                return
-            # What a layer without parts gives at 1×1 is a pooled mean or a gate; a stage's output is a map.
-            if output.shape[2:] != (1, 1) or any(True for _ in self._modules[name].children()):
-                last[output.shape[2:]] = (name, call, output)
-
-        with watched(self._modules, saw):
-            raw = self._model(image)
-        if isinstance(raw, Output) and raw.features:
-            self._own = True
-            return raw
-        if not last:
-            raise ValueError("layers: no module gives feature maps [B, C, H, W]; name those to read")
-        self._taps = [(name, call) for name, call, _ in last.values()]
-        return Output(_logits(raw, image), tuple(output for _, _, output in last.values()))
-
-    def _known(self, name: str) -> str:
-        """The name itself, if a module has it."""
-        if name not in self._modules:
-            near = get_close_matches(name, self._modules, n=3, cutoff=0.4)
-            hint = f"; nearest: {', '.join(near)}" if near else "; see model.named_modules()"
-            raise ValueError(f"layers: the model has no module {name!r}{hint}")
-        return name
-
-
-def _feature_map(name: str, output: Any) -> Tensor:
-    """What a named module returned, if it is a feature map."""
-    if output is None:
-        raise ValueError(f"layers: the forward pass did not reach {name!r}")
-    if not isinstance(output, Tensor) or output.dim() != 4:
-        what = list(output.shape) if isinstance(output, Tensor) else type(output).__name__
-        raise ValueError(f"layers: {name!r} gives {what}, not a feature map [B, C, H, W]")
-    return output
+    def _first_call(self, image: Tensor) -> tuple[Any, tuple[Tensor, ...]]:
+        raw, seen = watched_pass(self._model, image)
+        _logits(raw, image)  # a model of another kind is told before its layers are
+        if self._names is None and isinstance(raw, Output) and raw.features:
+            self._layers = ()
+        else:
+            self._layers = pick(self._model, seen, image, self._names)
+        outputs = {(s.name, s.call): s.output for s in seen} | {(s.name, -1): s.output for s in seen}
+        return raw, tuple(layer.map_of(outputs[layer.name, layer.call]) for layer in self._layers)
 
 
 def _logits(raw: Any, image: Tensor) -> Tensor:
@@ -254,4 +227,9 @@ def _logits(raw: Any, image: Tensor) -> Tensor:
     if not isinstance(found, Tensor) or found.dim() != 2 or len(found) != len(image):
         what = list(found.shape) if isinstance(found, Tensor) else type(raw).__name__
         raise ValueError(f"model: must return logits [{len(image)}, K], not {what}")
+    if found.shape[1] < 2:
+        raise ValueError(
+            "model: returns one logit, whose soft-max is 1 whatever it is; return those of two classes, "
+            "torch.cat([torch.zeros_like(logit), logit], 1)"
+        )
     return found

@@ -5,8 +5,11 @@ Letters in shapes are those of `lpa3bench.api`. Imports no torch.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import wraps
+from inspect import signature
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 if TYPE_CHECKING:
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 Domain = Literal["main", "aux"]
 """Which of a network's BatchNorm layers, and of their statistics, a pass goes through."""
 SlotName = Literal["view", "strong", "positives"]
+Weights = Literal["last", "best"]
+"""Those of the last epoch, or of the one with the best validation score."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,13 +65,36 @@ SCORED = ("val", "test")
 """The splits that a run is scored on; "val" only where there is one."""
 
 
+def _remembering(init: Callable[..., None]) -> Callable[..., None]:
+    """The constructor, which also leaves its arguments with the object."""
+    known = signature(init)
+
+    @wraps(init)
+    def construct(self: Any, *args: Any, **given: Any) -> None:
+        with suppress(TypeError):  # which the constructor itself is to raise
+            _, *named = known.bind(self, *args, **given).arguments.items()
+            vars(self).setdefault("_constructed_with", dict(named))  # the outermost constructor's
+        init(self, *args, **given)
+
+    construct.__signature__ = known  # type: ignore[attr-defined]  # gin does not look through wrappers
+    return construct
+
+
 class Plugin:
-    """What a class of any kind may say of its own past, so that old configs and records stay good."""
+    """What a class of any kind may say of its own past, so that old configs and records stay good.
+
+    An object remembers what it was constructed with: handed over in Python, it becomes lines of a config.
+    """
 
     version: ClassVar[int] = 1
     """Raised when its numbers change: the runs before and after are not those of one experiment."""
     renamed: ClassVar[dict[str, str]] = {}
     """Old name of a parameter → the one it has now."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "__init__" in vars(cls):
+            cls.__init__ = _remembering(cls.__init__)  # type: ignore[method-assign]
 
 
 class Output(NamedTuple):
@@ -141,6 +169,11 @@ class DatasetSpec:
                 f"class_names: must name {self.num_classes} classes, not {len(self.class_names)}"
             )
 
+    @property
+    def shown_names(self) -> tuple[str, ...]:
+        """What the classes are called: by their numbers where they have no names."""
+        return self.class_names or tuple(map(str, range(self.num_classes)))
+
 
 class Split(NamedTuple):
     """One split of a data set, on the CPU."""
@@ -190,6 +223,8 @@ class LabelSet:
     """bool [N]"""
     info: dict[str, Any]
     """What was done, for the record (plain numbers and strings)."""
+    notes: tuple[str, ...] = ()
+    """What whoever starts the run should know of them, a line each."""
 
 
 @dataclass

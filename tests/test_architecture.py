@@ -22,15 +22,18 @@ PLUGINS = ROOT / "plugins" / "lpa3bench_plugins"
 
 LONGEST_FILE = 400
 ONLY_IN = {
-    "gin": ("lpa3bench.config.loading",),
+    "gin": ("lpa3bench.config.loading", "lpa3bench.config.gin_state"),
     "pluggy": ("lpa3bench.plugin.hookspecs", "lpa3bench.plugin.registry"),
     "rich": ("lpa3bench.training.progress_bar", "lpa3bench.suites.progress"),
     "wandb": ("lpa3bench.publish.sdk",),
     "ray": ("lpa3bench.suites.ray_engine",),
+    "submitit": ("lpa3bench.suites.slurm_engine",),
     "jinja2": ("lpa3bench.report",),
     "matplotlib": ("lpa3bench.report",),
     "scipy": ("lpa3bench.stats",),
     "torchcam": ("lpa3bench.analysis",),
+    "pandas": ("lpa3bench.records.frames",),
+    "pyarrow": ("lpa3bench.records.frames",),
     "torch.distributed": ("lpa3bench.runtime.distributed",),
     "click": ("lpa3bench.cli",),
     "safetensors": ("lpa3bench.export",),
@@ -44,7 +47,7 @@ OPEN_TO_PLUGINS = (
 ROOMS = (
     "_version", "errors", "runtime", "types", "records", "stats", "boards", "report", "ops", "nn", "data",
     "attack", "env", "api", "plugin", "config", "standalone", "training", "testing", "analysis", "export",
-    "publish", "suites", "cli", "__main__",
+    "publish", "suites", "python", "cli", "__main__",
 )  # fmt: skip
 """From the ground up: each may know those before it, and be it for an annotation."""
 BOARDS = ("report", "boards", "stats", "records")
@@ -52,22 +55,22 @@ BOARDS = ("report", "boards", "stats", "records")
 GROUND = ("errors", "types", "runtime.files", "runtime.paths", "runtime.licences", "_version")
 NOT_FOR_TRAINING = ("stats", "boards", "report")
 """Below it in the list, and yet none of its business: a run ends with its record."""
-MOST_FILES, MOST_PACKAGES = 10, 17
+MOST_FILES, MOST_PACKAGES = 9, 18
 """How wide the house may get: a newcomer names the room for any question."""
 HEAVY = (
     "torch", "torchvision", "gin", "rich", "numpy", "sklearn", "medmnist", "scipy", "matplotlib", "jinja2",
-    "ray", "wandb",
+    "ray", "submitit", "wandb",
 )  # fmt: skip
 TORCH_FREE = (
     "_version", "errors", "types", "env", "api", "config", "publish", "cli", *BOARDS,
     "export.model_card", "plugin.annotations", "plugin.code", "plugin.copies", "plugin.hookspecs",
     "plugin.reading", "plugin.registry", "plugin.renames", "plugin.scaffold", "runtime.device",
-    "runtime.files", "runtime.licences", "runtime.paths", "suites.cells", "suites.engine",
-    "suites.local_engine", "suites.parent_death", "suites.ray_engine", "suites.search",
+    "runtime.files", "runtime.licences", "runtime.paths", "runtime.shared_locks", "suites.cells",
+    "suites.engine", "suites.local_engine", "suites.parent_death", "suites.ray_engine", "suites.search",
     "suites.suite_check", "suites.suite_file", "suites.suite_run", "suites.timing",
-    "suites.fork_server", "suites.forked_run", "training.failure_file", "training.identity",
-    "training.image_passes", "training.metrics_file", "training.progress_bar", "training.provenance",
-    "training.run_directory", "training.sinks",
+    "suites.fork_server", "suites.forked_run", "suites.slurm_engine", "suites.slurm_job",
+    "training.failure_file", "training.identity", "training.image_passes", "training.metrics_file",
+    "training.progress_bar", "training.provenance", "training.run_directory", "training.sinks",
 )  # fmt: skip
 """Whole rooms, and of others what a command needs that trains nothing."""
 
@@ -288,8 +291,9 @@ def _defines(node: ast.stmt) -> bool:
 
 
 # ----------------------------------------------------------------------------------------------- the words
-SAME_EVERYWHERE = re.compile("command|main|register_[a-z]+")
-"""What every verb, program and registration module calls so."""
+SAME_EVERYWHERE = re.compile("command|main|register_[a-z]+|run|compare|load")
+"""What every verb, program and registration module calls so; and verbs that Python code calls by their name,
+`lpa3bench.run`, with the function that does the work behind them."""
 
 
 def public_names(module: Module) -> Iterator[str]:
@@ -321,6 +325,8 @@ def test_a_public_name_has_one_meaning() -> None:
 def test_a_file_name_says_which_file() -> None:
     names = [module.path.name for module in modules(ENGINE) if module.path.name != "__init__.py"]
     assert {name for name in names if names.count(name) > 1} == set()
+    tests = [path.name for path in (ROOT / "tests").rglob("test_*.py")]  # pytest takes one of a name
+    assert {name for name in tests if tests.count(name) > 1} == set()
 
 
 def test_files_are_short_and_say_what_they_are_for() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -63,6 +64,10 @@ class Normalised(nn.Module):
 
     def forward(self, x: Tensor) -> Any:
         return self.body(self.normalise((x - self.mean) / self.std))
+
+
+def Pooled(classes: int) -> nn.Module:
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, classes))
 
 
 def make(kind: type[nn.Module] = Plain) -> Any:
@@ -264,16 +269,16 @@ def test_what_a_model_may_return(wrap: Any) -> None:
         ({"x": images().mul(torch.nan)}, "x: must be finite"),
         ({"mean": (0.5, 0.5)}, r"mean: must be one finite number or one per channel \(3\), not \(0.5, 0.5\)"),
         ({"std": (0.5, 0.5, 0.0)}, "std: must be > 0"),
-        ({"y": torch.zeros(6)}, r"y: must be int64 \[6\], not torch.float32 \[6\]"),
-        ({"y": torch.zeros(5, dtype=torch.int64)}, r"y: must be int64 \[6\], not torch.int64 \[5\]"),
-        ({"y": torch.full((6,), 5)}, "y: must be in 0 … 4, but reaches from 5 to 5"),
+        ({"mean": (123.7, 116.3, 103.5)}, r"mean: must be in \[0, 1\], as x is, .* divide"),
+        ({"mean": -0.5}, r"mean: must be in \[0, 1\]"),
         ({"layers": ["bn1", "conv3"]}, "layers: the model has no module 'conv3'; nearest: conv"),
         ({"layers": ["xyz"]}, r"layers: the model has no module 'xyz'; see model.named_modules\(\)"),
         ({"layers": []}, "layers: must name at least one module"),
-        ({"layers": ["head"]}, r"layers: 'head' gives \[6, 5\], not a feature map \[B, C, H, W\]"),
+        ({"layers": ["head"]}, r"layers: 'head' gives \[6, 5\], no feature: neither maps"),
         ({"layers": ["unused"]}, "layers: the forward pass did not reach 'unused'"),
         ({"model": nn.Sequential(nn.Flatten(), nn.Linear(192, 5))}, "layers: no module gives feature maps"),
         ({"model": nn.Conv2d(3, 4, 1)}, r"model: must return logits \[6, K\], not \[6, 4, 8, 8\]"),
+        ({"model": Pooled(1)}, r"model: returns one logit, .*torch.cat\(\[torch.zeros_like\(logit\)"),
         ({"margin": -1}, "margin: must be >= 0"),
         ({"iterations": -1}, "iterations: must be >= 0"),
     ],
@@ -283,6 +288,57 @@ def test_wrong_arguments(change: dict[str, Any], message: str) -> None:
     model = arguments["model"]
     with unchanged(model), pytest.raises(ValueError, match=f"^{message}"):
         lpa3(**arguments)
+
+
+ROWS = [0, 1, 2, 3, 4, 0]
+SOFT = 0.9 * torch.eye(5)[ROWS] + 0.02
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        ROWS,
+        tuple(ROWS),
+        np.array(ROWS),
+        np.array(ROWS, dtype=np.uint8),
+        np.array(ROWS).reshape(-1, 1),
+        torch.tensor(ROWS, dtype=torch.int32),
+        torch.tensor(ROWS, dtype=torch.uint8),
+        F.one_hot(torch.tensor(ROWS)),
+        np.eye(5, dtype=bool)[ROWS],
+        SOFT,
+        SOFT.half(),
+        SOFT.tolist(),
+    ],
+)
+def test_labels_in_other_forms(y: Any) -> None:
+    model = make().eval()
+    expected = augmented(model, images(), torch.tensor(ROWS), lam=50.0)
+    assert torch.equal(augmented(model, images(), y, lam=50.0), expected)
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (torch.zeros(6), r"must be class numbers \[6\] or probabilities \[6, 5\], not .*: y.long\(\)"),
+        (torch.zeros(6, dtype=torch.bool), r"must be class numbers .*; as class numbers: y.long\(\)"),
+        (torch.zeros(5, dtype=torch.int64), r"must be class numbers \[6\] or .*, not torch.int64 \[5\]$"),
+        (["cat"] * 6, r"must be class numbers \[6\] .*, not list"),
+        ([[0], [1, 2]], r"must be class numbers \[6\] .*, not list"),
+        (torch.full((6,), 5), "must be in 0 … 4, but reaches from 5 to 5"),
+        ([-1] * 6, "must be in 0 … 4, but reaches from -1 to -1"),
+        (4 * torch.eye(5)[ROWS], r"has rows that are no probabilities .*y.argmax\(1\)"),
+        (
+            torch.eye(5)[ROWS] + torch.eye(5)[[1, 2, 3, 4, 0, 1]],
+            "has rows that are no prob.*; of several true",
+        ),
+        (torch.full((6, 5), torch.nan), "has rows that are no probabilities"),
+    ],
+)
+def test_labels_that_are_not_plain(y: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=f"^y: {message}") as caught:
+        augmented(make(), images(), y)
+    assert "\n" not in str(caught.value)
 
 
 class Fragile(Plain):
@@ -326,8 +382,19 @@ class _Spoilt(nn.Module):
         return Output(output.logits, (output.features[0] * torch.nan, *output.features[1:]))
 
 
-def test_layers_of_a_compiled_network_go_by_the_names_they_had() -> None:
+@pytest.mark.parametrize("part", ["whole", "in place", "a layer"])
+@pytest.mark.parametrize("layers", [None, ["conv2"]])
+def test_a_compiled_network_goes_by_the_names_it_had(part: str, layers: list[str] | None) -> None:
+    """Even where it ran before the hooks were there, so that its code was compiled without them."""
     x = images()
-    plain = augmented(make(), x, layers=["conv2"], generator=seeded())
-    compiled = torch.compile(make(), backend="eager")
-    assert torch.equal(augmented(compiled, x, layers=["conv2"], generator=seeded()), plain)
+    plain = augmented(make().eval(), x, layers=layers)
+    model = make().eval()
+    if part == "whole":
+        compiled = torch.compile(model, backend="eager")
+    else:
+        compiled = model
+        (model if part == "in place" else model.conv2).compile(backend="eager")
+    compiled(x)
+    assert torch.equal(augmented(compiled, x, layers=layers), plain)
+    if layers is not None:
+        assert torch.equal(augmented(compiled, x, layers=["_orig_mod.conv2"]), plain)

@@ -21,10 +21,10 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
-from torchvision.transforms.functional import to_tensor
-from views import PillowViews
+from views_parts.pillow import Views
 
-from lpa3bench.attack import FEATURE_EPSILON, GRADIENT_EPSILON, Box, Options
+from lpa3bench.attack import GRADIENT_EPSILON, Box, Options
+from lpa3bench.attack.features import FEATURE_EPSILON
 from lpa3bench.config.experiment import Experiment
 from lpa3bench.nn.batchnorm import add_auxiliary, bn_domain
 
@@ -32,12 +32,12 @@ IMAGES, CLASSES = 10_000, 10
 WORKERS = 8
 
 
-class Labelled(PillowViews):
+class Labelled(Views):
     """A weak view and a label."""
 
     def __getitem__(self, place: int) -> tuple[Tensor, Tensor]:
         image = Image.fromarray(self._pictures[place])
-        return to_tensor(self._weak(image)), torch.tensor(place % CLASSES)
+        return self._finished(self._weak(image)), torch.tensor(place % CLASSES)
 
 
 class PlainFixMatch:
@@ -75,8 +75,8 @@ class PlainFixMatch:
             torch.tensor(values, device=device).view(-1, 1, 1) for values in (made.spec.mean, made.spec.std)
         )
         pictures = np.random.default_rng(0).integers(0, 256, (images, 32, 32, 3), dtype=np.uint8)
-        self._labelled = endless(Labelled(pictures, 1), task.batch_size, workers)
-        self._unlabelled = endless(PillowViews(pictures, 2), task.mu * task.batch_size, workers)
+        self._labelled = endless(Labelled(pictures), task.batch_size, workers)
+        self._unlabelled = endless(Views(pictures), task.mu * task.batch_size, workers)
 
     def advance(self) -> float:
         """One step; its loss."""
@@ -115,7 +115,7 @@ class PlainFixMatch:
         return z + search(self.net, z, noise, logits, features, box, self._options)
 
 
-def endless(pictures: PillowViews, batch: int, workers: int) -> Iterator[tuple[Tensor, Tensor]]:
+def endless(pictures: Views, batch: int, workers: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Batches, for ever."""
     loader = DataLoader(
         pictures,

@@ -194,7 +194,14 @@ def first_step(scene: Scene, precision: Precision) -> Start:
         pace = scene.options.schedule()[0]
         delta = attack.begin(noise, z, box)
         step = attack.iterate(
-            network, z, delta, reference, pace, box=box, options=scene.options, share=precision.share
+            network,
+            z,
+            delta,
+            reference,
+            pace,
+            limits=box.around(z),
+            options=scene.options,
+            share=precision.share,
         )
     return Start(reference.logp, step.delta, step.step_length)
 

@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from readme_parts.page import RESULTS, table
+
+LOOPS = {
+    "attack_wrn-28-2": "WRN-28-2",
+    "attack_preactresnet18": "PreActResNet18",
+    "attack_smallnet": "SmallNet, 8×8 digits",
+}
+PEERS = {
+    "pillow": "Pillow, DataLoader",
+    "torchvision_v2": "torchvision v2, batched",
+    "kornia": "kornia, batched",
+}
 
 
 def kept() -> Any:
@@ -17,47 +29,83 @@ def machines() -> str:
     return "; ".join(dict.fromkeys(of["machine"] for of in kept().values()))
 
 
-def speed() -> str:
+def start() -> str:
+    return _ratios("start ", "command", lambda name, of: f"`{name}`")
+
+
+def suite() -> str:
+    return _ratios("suite", "suite", lambda name, of: f"{of['runs']} tiny runs, {of['workers']} workers")
+
+
+def boards() -> str:
+    def told(name: str, of: Any) -> str:
+        return f"{int(name):,} records: {of['seconds']:.1f} s, {of['mebibytes']:.0f} MiB"
+
+    return _ratios("board_of_", "board", told)
+
+
+def loop() -> str:
     of = kept()
-    networks, memory = of["attack_memory"], of["step_memory"]
-    views, step = of["views"], of["step"]
+    rows = [[told, _spread(of[name], 3)] for name, told in LOOPS.items() if name in of]
+    return table(["network", "search over its floor"], rows)
+
+
+def loop_memory() -> str:
+    memory = kept()["attack_memory"]
+    return f"{memory['wrn-28-2']:.2f} on WRN-28-2 and {memory['preactresnet18']:.2f} on PreActResNet18"
+
+
+def views() -> str:
+    found = {name.removeprefix("views_"): of for name, of in kept().items() if name.startswith("views_")}
     rows = [
         [
-            "LP-A3's loop over its floor, K × (forward + backward to the image + forward), WRN-28-2, "
-            "batch 64, K = 5",
-            _spread(of["attack_wrn-28-2"], "ratio", 3),
-            "`python benchmarks/attack.py`",
-        ],
-        ["the same, PreActResNet18", _spread(of["attack_preactresnet18"], "ratio", 3), "the same"],
-        [
-            "its peak memory at K = 10 over K = 1, WRN-28-2 and PreActResNet18",
-            f"{networks['wrn-28-2']:.2f}, {networks['preactresnet18']:.2f}",
-            "the same",
-        ],
-        [
-            "FixMatch's weak and strong views, batch 448, over Pillow and a DataLoader",
-            f"{_spread(views, 'ratio', 1, ' ×')}; {views['images_a_second']:,.0f} images a second",
-            f"`python benchmarks/views.py --rounds {views['n']}`",
-        ],
-        [
-            "a training step outside the task's forward and backward, ResNet-18, batch 64",
-            _spread(step, "percent", 2, " %"),
-            f"`python benchmarks/step.py --steps {step['n']}`",
-        ],
-        [
-            "peak memory of LP-A3 training after 12 steps over 3, WRN-28-2, K = 1 and K = 5",
-            f"{memory['1']:.2f}, {memory['5']:.2f}",
-            "the same",
-        ],
+            shape,
+            *(f"{_spread(of[peer], 2)}, goal {of[peer]['goal']:g}" if peer in of else "" for peer in PEERS),
+            f"{of['images_a_second']:,.0f}",
+        ]
+        for shape, of in found.items()
     ]
-    return table(["what", "measured", "command"], rows)
+    return _table(["batch", *PEERS.values(), "our images a second"], rows)
 
 
-def _spread(of: dict[str, float], name: str, digits: int, unit: str = "") -> str:
-    """The median, and from which to which round."""
-    value, low, high = (f"{of[key]:.{digits}f}" for key in (name, "low", "high"))
-    inside = " %" if unit == " %" else ""
-    return f"{value}{unit} ({low} to {high}{inside}, n = {of['n']})"
+def step() -> str:
+    of = kept()["step"]
+    return f"{of['percent']:.2f} % ({of['low']:.2f} to {of['high']:.2f} %, n = {of['n']})"
 
 
-PARTS = {"speed": speed, "speed.machines": machines}
+def step_memory() -> str:
+    memory = kept()["step_memory"]
+    return f"{memory['1']:.2f} for K = 1 and {memory['5']:.2f} for K = 5"
+
+
+def _ratios(prefix: str, what: str, told: Callable[[str, Any], str]) -> str:
+    """A row for each entry whose name begins so."""
+    rows = [
+        [told(name.removeprefix(prefix), of), _spread(of, 2), f"≤ {of['goal']:g}"]
+        for name, of in kept().items()
+        if name.startswith(prefix)
+    ]
+    return _table([what, "measured", "goal"], rows)
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    return table(head, rows) if rows else "Not measured yet."
+
+
+def _spread(of: dict[str, float], digits: int) -> str:
+    """The ratio, and from which to which round."""
+    value, low, high = (f"{of[key]:.{digits}f}" for key in ("ratio", "low", "high"))
+    return f"{value} ({low} to {high}, n = {of['n']})"
+
+
+PARTS = {
+    "speed.machines": machines,
+    "speed.start": start,
+    "speed.suite": suite,
+    "speed.boards": boards,
+    "speed.loop": loop,
+    "speed.loop.memory": loop_memory,
+    "speed.views": views,
+    "speed.step": step,
+    "speed.step.memory": step_memory,
+}

@@ -101,7 +101,10 @@ class _Watched(nn.Module):
         count = len(output.features)
         if not -1 <= self.place < count or count == 0:
             raise UsageError(f"--layer {self.layer}: the network has feature maps 1 … {count}")
-        self.map(output.features[self.place])
+        feature = output.features[self.place]
+        if feature.shape[3] == 1 < feature.shape[2]:
+            raise UsageError("Score-CAM needs maps, and this network's features are tokens without a place")
+        self.map(feature)
         return at_least_float32(output.logits)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import torch
@@ -14,8 +14,11 @@ from torch.nn.modules.module import register_module_forward_hook
 
 from lpa3bench import config as configs
 from lpa3bench.analysis.interception import Guard
+from lpa3bench.analysis.without_images import without_images
 from lpa3bench.api import Augmenter, DatasetSpec, Output, SlotName, Task, View
 from lpa3bench.config import Config
+from lpa3bench.data.image_store import ImageStore
+from lpa3bench.data.pixels import Decoder
 from lpa3bench.errors import ConfigError, DataError, RunFailed, UsageError, blamed, with_plugin_hint
 from lpa3bench.nn.batchnorm import bn_domain
 from lpa3bench.ops import one_hot
@@ -31,9 +34,8 @@ from lpa3bench.training.network import Classifier
 from lpa3bench.training.run_directory import Beginning, RunDirectory
 from lpa3bench.training.saved_forms import strange
 from lpa3bench.training.training_data import Scored, TrainingData, prepare
-from lpa3bench.types import SLOTS
+from lpa3bench.types import SLOTS, STILL, Weights
 
-Weights = Literal["last", "best"]
 ANY_SLOT: SlotName = next(name for name, slot in SLOTS.items() if not slot.every_row)
 """Where an augmenter that is bound nowhere is said to stand: the slot that asks the least of it."""
 
@@ -85,6 +87,20 @@ class Trained:
     def test(self) -> Scored:
         """The test split: `test.images.plain(index)` (index: int64 [B]) in [0, 1], and `test.labels`."""
         return self.data.scored["test"]
+
+    @property
+    def decoder(self) -> Decoder:
+        """What makes any image into one of the data set's, before it is resized by `run.resize`."""
+        return self.config.experiment().dataset.decoder
+
+    def probabilities(self, pixels: Tensor) -> Tensor:
+        """How the task predicts images that are no part of the data set: float32 [B, K], on the CPU.
+
+        Args:
+            pixels: uint8 [B, C, S, S], as `decoder` makes them.
+        """
+        store = ImageStore(pixels, STILL, self.device, resize=self.data.store.resize)
+        return self.predict(store.plain(torch.arange(len(pixels), device=self.device))).cpu()
 
     @property
     def train(self) -> Scored:
@@ -168,23 +184,26 @@ class Trained:
 def open_run(
     path: Path,
     *,
-    data: Path,
+    data: Path | None,
     device: str = "auto",
     weights: Weights = "last",
     bindings: Sequence[str] = (),
     plugins: tuple[Path, ...] = (),
+    registry: Registry | None = None,
 ) -> Trained:
     """Build a run again from its directory, finished or not, and load what it has learned. Writes nothing.
 
     Args:
         path: the run directory.
-        data: the data folder.
+        data: the data folder; None: the run is opened without its images, for new ones alone (`test` and
+            `train` are not there). A run of an engine that did not write down what its data set is cannot be.
         device: as in `run`; it need not be the one that the run began with.
         weights: "last": those of the newest checkpoint; "best": those of the epoch with the best validation
             score (`best.pt`), with the augmenters' memories of the newest checkpoint.
         bindings: texts as of `-p`, to measure the run under other values: `("LPA3.label = 'given'",)`. Those
             that have no say in the run are passed over.
         plugins: files as of `--plugin`.
+        registry: the plugins, where they are known already.
 
     Raises:
         RunFailed: it is no run directory, or has no readable checkpoint (or no `best.pt`), or the plugins no
@@ -198,14 +217,17 @@ def open_run(
     if not folder.operative.is_file():
         raise RunFailed(f"{path}: is no run directory: there is no {folder.operative.name}")
     limit, seed = began.identity.limit, began.seed
-    registry = registries.load_registry(plugins)
+    registry = registries.load_registry(plugins) if registry is None else registry
     original = configs.load_config((folder.operative,), registry=registry)
     said = configs.used(bindings, (folder.operative,), registry=registry)
     config = configs.load_config((folder.operative,), bindings=said, registry=registry)
     experiment = config.experiment()
     where = devices.choose_device(device)
     learned, views = _learned(folder, began, weights)
-    prepared = prepare(experiment, root=data, seed=seed, device=where, limit_to=limit)
+    if data is None:
+        prepared = without_images(folder, began, experiment, where)
+    else:
+        prepared = prepare(experiment, root=data, seed=seed, device=where, limit_to=limit)
     if prepared.data_hash != began.identity.data:
         raise DataError(f"{data}: holds another {prepared.spec.name} than {path} was trained on")
     env = Environment(
@@ -230,8 +252,10 @@ def open_run(
         raise RunFailed(f"{path}: its state does not fit what its config builds now ({reason})") from error
     for model in env.models.values():
         model.eval()
-    content = label_content(experiment, data, seed)
+    content = b"" if data is None else label_content(experiment, data, seed)
     now = identify(original, data_hash=prepared.data_hash, content=content, limit=limit)
+    if data is None:  # the files of labels are not looked at
+        now = msgspec.structs.replace(now, labels=began.identity.labels)
     values = original.identity_config_of(began.identity.config)
     before = msgspec.structs.replace(began.identity, config=values)
     return Trained(
@@ -275,7 +299,10 @@ def _learned(folder: RunDirectory, began: Beginning, weights: Weights) -> tuple[
     if weights == "last":
         return _Learned(last["env"]["models"], last["task"], done), views
     if not folder.best.exists():
-        raise RunFailed(f"{folder.path}: no {folder.best.name}: nothing was selected on a validation split")
+        raise RunFailed(
+            f"{folder.path}: no {folder.best.name}: nothing was selected on a validation split "
+            "(run.holdout = N makes one)"
+        )
     best = load_best(folder.best, began.identity, began.seed)
     return _Learned(best["models"], best["task"], best["epoch"] + 1), views
 
@@ -288,7 +315,7 @@ def _predicting(task: Task, env: Environment, data: TrainingData) -> tuple[Class
         if isinstance(module, Classifier):
             seen[module] = None
 
-    x = data.scored["test"].images.plain(torch.arange(1, device=env.device))
+    x = torch.zeros((1, data.spec.channels, *data.store.view_size), device=env.device)
     hook = register_module_forward_hook(note)
     try:
         with env.evaluating(), blamed(f"{type(task).__name__}.predict"):

@@ -11,6 +11,7 @@ from typing import Any
 
 from lpa3bench.boards.conditions import IDENTITY, NONE, NUMERICS, SLOT, parsed, unscoped
 from lpa3bench.boards.draft_text import ColumnKey, DraftPart, keys_of, marked, table_of, toml_value, with_keys
+from lpa3bench.boards.measures import selecting_metrics
 from lpa3bench.errors import DataError, printable
 from lpa3bench.records import PROTOCOL_VERSION, Record
 from lpa3bench.records.summary import LAST, ORACLE_BEST
@@ -33,7 +34,8 @@ def draft(records: Sequence[Record], title: str) -> str:
     Columns are data sets with their labels and backbone. Rows are tasks with their augmenters; where one
     column has several experiments of such a row, the settings in which they differ make rows of their own.
     Each row is planned where it has records, and compared with the row of its task that has the fewest
-    augmenters; of several, with the one that differs in the fewest settings.
+    augmenters; of several, with the one that differs in the fewest settings. The board is of the metric that
+    most runs select by, and shows those beside it that others do.
 
     Raises:
         DataError: there are none.
@@ -44,13 +46,13 @@ def draft(records: Sequence[Record], title: str) -> str:
     columns = with_keys(_columns(records))
     rows = with_keys(_with_baselines([*_rows(records)]))
     rows = [replace(row, columns=_planned(row, columns)) for row in rows]
-    select = records[0].data.select
+    selects = selecting_metrics(records)
     head = {
         "title": printable(title),
         "text": "Drafted from the records that were there; names, order, notes and baselines can be changed. "
         "The data set's weak view comes first in every row; one without an augmenter has nothing else.",
-        "metric": f"{select}.{LAST}",
-        "also": [f"{select}.{ORACLE_BEST}"],
+        "metric": f"{selects[0]}.{LAST}",
+        "also": [f"{selects[0]}.{ORACLE_BEST}", *(f"{name}.{LAST}" for name in selects[1:])],
         "protocol": PROTOCOL_VERSION,
     }
     parts = [

@@ -5,6 +5,7 @@ Name, unit and direction of a metric are those that its records state.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from lpa3bench.boards.board import Measure
@@ -120,8 +121,13 @@ def score_keys(records: Sequence[Record]) -> list[str]:
     return [*dict.fromkeys(keys)]
 
 
+def selecting_metrics(records: Iterable[Record]) -> list[str]:
+    """What the runs select by, that of the most runs first; of equals the first."""
+    return [name for name, _ in Counter(record.data.select for record in records).most_common()]
+
+
 def chosen_measure(key: str | None, records: Sequence[Record]) -> Measure:
-    """The measure called so; without a name the selecting metric's after the last epoch.
+    """The measure called so; without a name that of the last epoch by the metric that most runs select by.
 
     Args:
         records: at least one.
@@ -130,7 +136,7 @@ def chosen_measure(key: str | None, records: Sequence[Record]) -> Measure:
         UsageError: no record has it.
     """
     known = score_keys(records)
-    key = key or with_rule(records[0].data.select, "last")
+    key = key or with_rule(selecting_metrics(records)[0], "last")
     if key not in known and not is_cost(key):
         raise UsageError(f"--metric {key}: none of the records has it; they have {', '.join(known)}")
     return measure_of(key, records)

@@ -71,20 +71,20 @@ def select(text: str, runs: Path, current: Callable[[str], str] = str) -> list[G
     """
     if text.startswith(SHIPPED):
         board, _, cell = text.removeprefix(SHIPPED).partition("/")
-        return _some(_named(cell or "*", _results(board), text), text, current)
+        return in_groups(_named(cell or "*", _results(board), text), text, current)
     path = Path(text)
     if path.exists():
-        return _some(find_records([path]), text, current)
+        return in_groups(find_records([path]), text, current)
     try:
         matches = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
     except ValueError as error:  # a pattern such as a**b
         raise DataError(f"{text}: is no pattern of paths: ** stands for folders, by itself") from error
     if matches:
-        return _some(find_records(matches), text, current)
+        return in_groups(find_records(matches), text, current)
     folder = path.parent if path.parent != Path() else runs
     if not folder.is_dir():
         raise DataError(f"{text}: there is no such file or folder, and no folder {folder} to look for it in")
-    return _some(_named(path.name, folder, text), text, current)
+    return in_groups(_named(path.name, folder, text), text, current)
 
 
 def equal_cost_arms(baselines: Iterable[Group]) -> list[Group]:
@@ -96,7 +96,7 @@ def equal_cost_arms(baselines: Iterable[Group]) -> list[Group]:
         folder = path.parent.parent if path.name == "result.json" else path.parent
         files = [file for file in find_records([folder]) if f"-{EQUAL_COST}" in _names(file)[0]]
         with suppress(DataError):
-            groups |= {group.label: group for group in _some(files, str(folder), baseline.current)}
+            groups |= {group.label: group for group in in_groups(files, str(folder), baseline.current)}
     return [*groups.values()]
 
 
@@ -134,10 +134,16 @@ def _names(file: Path) -> tuple[str, ...]:
     return (match["cell"], f"{match['cell']}-{match['identity']}", stem) if match else (stem,)
 
 
-def _some(files: Iterable[Path], text: str, current: Callable[[str], str]) -> list[Group]:
-    """The files in groups; of files that are called as runs are, one a group is read, of others all.
+def in_groups(files: Iterable[Path], text: str, current: Callable[[str], str]) -> list[Group]:
+    """The records in groups; of files that are called as runs are, one a group is read, of others all.
 
     What only served a measurement is left out.
+
+    Args:
+        text: what whoever asks calls them.
+
+    Raises:
+        DataError: there is none, or one is damaged.
     """
     by_name: dict[tuple[str, ...], list[Path]] = defaultdict(list)
     for file in files:

@@ -58,28 +58,21 @@ def command(
     of them has several cells, those with the same task, data set, labels, setting, backbone and epochs are
     compared.
     """
-    from lpa3bench.boards.comparison import compare
-    from lpa3bench.boards.selection import equal_cost_arms, select
+    from lpa3bench.boards.selection import select
     from lpa3bench.cli.storedmetrics import StoredMetrics
     from lpa3bench.plugin.registry import load_registry
     from lpa3bench.plugin.renames import current_names
+    from lpa3bench.python.comparing import compare
     from lpa3bench.report.comparison_text import comparison_json, comparison_markdown, comparison_text
 
     if more:
         raise UsageError(f"takes two arguments, not {len(more) + 2}: put a pattern in quotes")
     if as_json and as_markdown:
         raise UsageError("--json and --markdown: choose one")
-    registry = load_registry(plugins)
-    current = current_names(registry)
-    sides = [select(word, runs, current) for word in (method, baseline)]
-    paths = [path for groups in sides for group in groups for path in group.paths]
-    if metric and StoredMetrics(registry).add(paths, [metric]):
-        sides = [select(word, runs, current) for word in (method, baseline)]
-    methods, baselines = sides
-    arms = select(equal_cost, runs, current) if equal_cost else equal_cost_arms(baselines)
-    compared = compare(methods, baselines, metric, arms)
-    if equal_cost and not any(cell.at_equal_cost for cell in compared.cells):
-        what = "B with another schedule, and share seeds with A"
-        raise UsageError(f"--equal-cost {equal_cost}: nothing there is compared with A; it must be {what}")
+    if metric:
+        registry = load_registry(plugins)
+        groups = [g for word in (method, baseline) for g in select(word, runs, current_names(registry))]
+        StoredMetrics(registry).add([path for group in groups for path in group.paths], [metric])
+    found = compare(method, baseline, metric=metric, equal_cost=equal_cost, runs=runs, plugins=plugins)
     show = comparison_json if as_json else comparison_markdown if as_markdown else comparison_text
-    click.echo(show(compared))
+    click.echo(show(found.compared))

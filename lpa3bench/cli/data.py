@@ -11,9 +11,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lpa3bench.cli.options import data_option, json_option, param_option, plugin_option
-from lpa3bench.errors import BenchError, DataError, UsageError, error_line, printable, with_plugin_hint
+from lpa3bench.errors import (
+    BenchError,
+    ConfigError,
+    DataError,
+    UsageError,
+    error_line,
+    printable,
+    with_plugin_hint,
+)
 from lpa3bench.plugin.registry import Entry, Registry, load_registry
-from lpa3bench.runtime.paths import data_root
+from lpa3bench.runtime.paths import config_names, data_root, resolve_config
 from lpa3bench.types import Presence
 
 if TYPE_CHECKING:
@@ -62,20 +70,33 @@ def get(
 
 
 @command.command()
-@names_argument
+@click.argument("names", metavar="NAME…|FILE…", nargs=-1, required=True)
+@click.option("--setting", metavar="NAME", help="Which of the settings that the file offers to take.")
 @data_option
 @size_option
 @plugin_option
 @json_option
 def verify(
     names: tuple[str, ...],
+    setting: str | None,
     data: Path | None,
     bindings: tuple[str, ...],
     plugins: tuple[Path, ...],
     as_json: bool,
 ) -> None:
-    """Check that data sets are whole: checksums, and the number of images."""
+    """Check that data sets are whole: checksums, and the number of images.
+
+    In place of data sets there may be gin files, taken together as `run` takes them: then the data and the
+    labels of their run are read, and what it would say of them is printed: images of each class, what was
+    passed over, images in two splits, how far labels from a file agree with the data set's.
+    """
     root = data_root(data)
+    registry = load_registry(plugins)
+    if _are_configs(names, registry):
+        _verify_run(names, setting, bindings, registry, root, as_json)
+        return
+    if setting is not None:
+        raise UsageError("--setting: data sets have none; name a gin file")
     _for_each(names, bindings, plugins, lambda dataset: dataset.verify(root), as_json)
 
 
@@ -131,6 +152,51 @@ def _for_each(
         click.echo(error_line(failure), err=True)
     if failures:
         raise failures[-1]
+
+
+def _are_configs(names: tuple[str, ...], registry: Registry) -> bool:
+    """Whether gin files are meant, shipped ones among them."""
+    first = names[0]
+    return registry.get(first) is None and (Path(first).suffix == ".gin" or first in config_names())
+
+
+def _verify_run(
+    files: Sequence[str],
+    setting: str | None,
+    bindings: Sequence[str],
+    registry: Registry,
+    root: Path,
+    as_json: bool,
+) -> None:
+    """Read the data and make the labels of a run, and print what there is to say of them."""
+    import torch
+
+    from lpa3bench.api import Dataset
+    from lpa3bench.config import load_config
+    from lpa3bench.training.training_data import prepare
+
+    paths = [resolve_config(name) for name in files]
+    config = load_config(paths, setting=setting, bindings=bindings, registry=registry)
+    experiment = config.experiment()
+    if type(experiment.dataset).verify is not Dataset.verify:  # else it loads, which comes now
+        experiment.dataset.verify(root)
+    try:
+        prepared = prepare(experiment, root=root, seed=0, device=torch.device("cpu"))
+    except ConfigError as error:
+        raise config.located(error) from error
+    counts = {split: sum(of_classes) for split, of_classes in prepared.summary.images.items()}
+    if as_json:
+        told = {
+            "splits": counts,
+            "problem": None,
+            "told": [*prepared.told()],
+            "warnings": [*prepared.warnings],
+        }
+        click.echo(json.dumps({"datasets": {prepared.spec.name: told}}, indent=2))
+        return
+    click.echo(_line(prepared.spec.name, _counts(counts)))
+    for line in (*prepared.told(), *(f"warning: {warning}" for warning in prepared.warnings)):
+        click.echo(printable(line))
 
 
 def _find(registry: Registry, name: str) -> Entry:

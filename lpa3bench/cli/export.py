@@ -1,14 +1,18 @@
-"""`lpa3bench export`: the final weights of a run, with a card."""
+"""`lpa3bench export`: the weights of a run, with a card."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from lpa3bench.cli.options import data_option, device_option, json_option, plugin_option
+from lpa3bench.cli.options import data_option, device_option, json_option, plugin_option, weights_option
+
+if TYPE_CHECKING:
+    from lpa3bench.types import Weights
 
 
 @click.command()
@@ -19,6 +23,7 @@ from lpa3bench.cli.options import data_option, device_option, json_option, plugi
 @click.option(
     "--format", "kind", type=click.Choice(["safetensors"]), default="safetensors", show_default=True
 )
+@weights_option
 @device_option
 @data_option
 @plugin_option
@@ -27,21 +32,24 @@ def command(
     run: Path,
     out: Path | None,
     kind: str,
+    weights: Weights,
     device: str,
     data: Path | None,
     plugins: tuple[Path, ...],
     as_json: bool,
 ) -> None:
-    """Write the final weights of a run as safetensors.
+    """Write the weights of a run as safetensors.
 
     RUN is the directory of a finished run. Beside model.safetensors, which holds every network of the run and
     the average that it predicts by, stand config.gin and a card, README.md, that says how to load them. The
-    data set must be here: what the networks predict is compared with what the run does.
+    data set need not be here; --data is for runs that an earlier version began.
     """
+    from lpa3bench.analysis.without_images import tells_of_data
     from lpa3bench.export.weights import export
     from lpa3bench.runtime.paths import data_root
 
-    done = export(run, out=out, data=data_root(data), device=device, plugins=plugins)
+    where = None if data is None and tells_of_data(run) else data_root(data)
+    done = export(run, out=out, weights=weights, data=where, device=device, plugins=plugins)
     for change in done.changed:
         click.echo(f"changed since the run: {change}", err=True)
     if not done.faithful:

@@ -8,12 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lpa3bench.cli.options import SEED, data_option, device_option, json_option, plugin_option
+from lpa3bench.cli.options import (
+    SEED,
+    data_option,
+    device_option,
+    json_option,
+    plugin_option,
+    weights_option,
+)
 from lpa3bench.runtime.paths import data_root
 
 if TYPE_CHECKING:
     from lpa3bench.analysis.scorecam import CamVariant
-    from lpa3bench.analysis.trained_run import Trained, Weights
+    from lpa3bench.analysis.trained_run import Trained
+    from lpa3bench.types import Weights
 
 
 @click.command()
@@ -40,13 +48,7 @@ if TYPE_CHECKING:
     metavar="N",
     help="Feature map of the heat maps, counted from the stem. [default: the last]",
 )
-@click.option(
-    "--weights",
-    type=click.Choice(["last", "best"]),
-    default="last",
-    show_default=True,
-    help="Of the last epoch, or of the best by validation.",
-)
+@weights_option
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Of the augmenters.")
 @device_option
 @data_option

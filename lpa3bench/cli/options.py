@@ -95,6 +95,17 @@ def device_option(function: Verb) -> Verb:
     )(function)
 
 
+def weights_option(function: Verb) -> Verb:
+    """`--weights last|best`: `weights`."""
+    return click.option(
+        "--weights",
+        type=click.Choice(["last", "best"]),
+        default="last",
+        show_default=True,
+        help="Of the last epoch, or of the best by validation.",
+    )(function)
+
+
 def data_option(function: Verb) -> Verb:
     """`--data DIR`: `data`, a path or None; hand it to `paths.data_root`."""
     return click.option(

@@ -11,10 +11,11 @@ import click
 
 from lpa3bench.cli.options import json_option
 from lpa3bench.errors import DataError, error_line
-from lpa3bench.types import SLOTS
 
 if TYPE_CHECKING:
+    from lpa3bench.boards.board import Measure
     from lpa3bench.records import Record
+    from lpa3bench.records.columns import Columns
 
 
 _VERBS = {
@@ -57,39 +58,83 @@ def command() -> None:
 @command.command("list")
 @click.argument("places", metavar="DIR...", type=click.Path(path_type=Path), nargs=-1, required=True)
 @click.option("--all", "all_of_them", is_flag=True, help="List what only served a measurement too.")
+@click.option("--curves", is_flag=True, help="A row a run and epoch, with all the columns of the run.")
+@click.option(
+    "--by", type=click.Choice(["cell"]), help="A row a cell: mean ± standard deviation over its n seeds."
+)
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@click.option(
+    "--parquet",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write a Parquet file; takes pip install 'lpa3bench[data]'.",
+)
 @json_option
 @click.pass_context
 def list_records(
-    ctx: click.Context, places: tuple[Path, ...], all_of_them: bool, as_csv: bool, as_json: bool
+    ctx: click.Context,
+    places: tuple[Path, ...],
+    all_of_them: bool,
+    curves: bool,
+    by: str | None,
+    as_csv: bool,
+    parquet: Path | None,
+    as_json: bool,
 ) -> None:
     """List the records in a folder, a row for each run.
 
     DIR is a folder of runs, a run, a record, or a board's results/. Records are verified; damaged ones are
     named, left out, and make the exit code 4. Runs that only served a measurement, such as those of augmenter
-    cards, are counted and left out. Scores that are shares stand in [0, 1] with --csv and --json,
-    and in per cent in the table, which shows those of the metric that the runs select by.
+    cards, are counted and left out. Scores that are shares stand in [0, 1] with --csv, --json and --parquet,
+    and in per cent in the table, which shows those of the metrics that the runs select by, the most frequent
+    one first. docs/tables.md says what each column is.
     """
-    if as_csv and as_json:
-        raise click.UsageError("--csv and --json exclude each other")
+    if as_csv + as_json + (parquet is not None) > 1:
+        raise click.UsageError("--csv, --json and --parquet exclude each other")
+    if curves and by:
+        raise click.UsageError("--curves and --by exclude each other")
+    if curves and not (as_csv or as_json or parquet):
+        raise click.UsageError("--curves: give --csv, --json or --parquet FILE too")
     found, damaged = _read(places)
     records = [record for record in found if all_of_them or record.is_evidence]
-    rows = [_row(record) for record in records]
-    if as_json:
-        click.echo(json.dumps(rows, indent=1))
-    elif as_csv:
-        from lpa3bench.report.csv_table import csv_text
-
-        click.echo(csv_text(rows), nl=False)
-    else:
-        for line in _lines(records):
-            click.echo(line)
+    _write(records, curves=curves, by_cell=by is not None, parquet=parquet, as_csv=as_csv, as_json=as_json)
     if left := len(found) - len(records):
         click.echo(f"{left} that only served a measurement left out; --all lists them", err=True)
     for error in damaged:
         click.echo(error_line(error), err=True)
     if damaged:
         ctx.exit(damaged[0].exit_code)
+
+
+def _write(
+    records: list[Record], *, curves: bool, by_cell: bool, parquet: Path | None, as_csv: bool, as_json: bool
+) -> None:
+    if not (as_csv or as_json or parquet):
+        for line in _cell_lines(records) if by_cell else _lines(records):
+            click.echo(line)
+        return
+    from lpa3bench.boards.cell_means import cell_columns
+    from lpa3bench.records.columns import curve_columns, run_columns
+
+    make = curve_columns if curves else cell_columns if by_cell else run_columns
+    columns = make(records)
+    if parquet is not None:
+        from lpa3bench.records.frames import write_parquet
+
+        write_parquet(parquet, columns)
+        click.echo(str(parquet))
+        return
+    rows = _rows(columns)
+    if as_json:
+        click.echo(json.dumps(rows, indent=1))
+    else:
+        from lpa3bench.report.csv_table import csv_text
+
+        click.echo(csv_text(rows), nl=False)
+
+
+def _rows(columns: Columns) -> list[dict[str, Any]]:
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def _read(places: tuple[Path, ...]) -> tuple[list[Record], list[DataError]]:
@@ -113,47 +158,6 @@ def _read(places: tuple[Path, ...]) -> tuple[list[Record], list[DataError]]:
     return sorted(records, key=lambda record: (record.name, record.identity, record.seed)), damaged
 
 
-def _row(record: Record) -> dict[str, Any]:
-    """Everything of a record that is one number or one word."""
-    cell, cost, provenance = record.cell, record.data.cost, record.data.provenance
-    return {
-        "cell": record.name,
-        "identity": record.identity,
-        "seed": record.seed,
-        "task": cell.task,
-        "dataset": cell.dataset,
-        "labels": cell.labels,
-        "setting": cell.setting,
-        "backbone": cell.backbone,
-        **{slot: record.slots.get(slot) for slot in SLOTS},
-        "epochs": cell.epochs,
-        **{
-            f"{metric}.{rule}": score
-            for metric, of in record.metrics.items()
-            for rule, score in of.scores.items()
-        },
-        "training_seconds": record.seconds,
-        "forward_equivalents": record.passes,
-        "steps": sum(cost.steps.values()),
-        "peak_memory_bytes": cost.peak_memory_bytes,
-        "labels_sha256": record.label_hash,
-        "data_sha256": record.data_hash,
-        "protocol": record.protocol_version,
-        "is_result": record.is_result,
-        "purpose": record.data.purpose,
-        "numerics": record.numerics,
-        "device": provenance.device,
-        "cpu_model": provenance.cpu_model,
-        "cpu_capability": provenance.cpu_capability,
-        "gpu_name": provenance.gpu_name,
-        "precision": provenance.precision,
-        "threads": provenance.threads,
-        "finished": provenance.finished,
-        "flags": "; ".join(record.data.flags),
-        "path": str(record.path),
-    }
-
-
 def _mark(record: Record) -> str:
     purpose = record.data.purpose
     return "" if record.is_result else f"not a result ({'--limit' if purpose == 'result' else purpose})"
@@ -161,13 +165,9 @@ def _mark(record: Record) -> str:
 
 def _lines(records: list[Record]) -> list[str]:
     """A table for people: the run, its scores by the selecting metric, and what it took."""
-    from lpa3bench.boards.measures import measure_of
-    from lpa3bench.records.summary import LAST, ORACLE_BEST, VAL_SELECTED
     from lpa3bench.report.numbers import format_value
 
-    selects = dict.fromkeys(record.data.select for record in records)
-    rules = (LAST, VAL_SELECTED, ORACLE_BEST)
-    measures = [measure_of(f"{metric}.{rule}", records) for metric in selects for rule in rules]
+    measures = _selecting(records)
     head = ("run", *(measure.name for measure in measures), "seconds", "passes", "")
     body = [
         (
@@ -179,11 +179,50 @@ def _lines(records: list[Record]) -> list[str]:
         )
         for record in records
     ]
-    widths = [max(len(row[place]) for row in (head, *body)) for place in range(len(head))]
+    return _aligned([head, *body])
+
+
+def _cell_lines(records: list[Record]) -> list[str]:
+    """The same by cell: mean ± standard deviation of the runs in which a score is defined."""
+    from lpa3bench.boards.cell_means import cell_means
+    from lpa3bench.report.numbers import format_mean
+
+    cells, again = cell_means(records)
+    measures = _selecting(records)
+    body = [
+        (
+            cell.label,
+            str(len(cell.runs)),
+            *(
+                format_mean(of.mean, of.std, measure) if (of := cell.scores.get(measure.key)) else "–"
+                for measure in measures
+            ),
+            _mark(cell.runs[0]),
+        )
+        for cell in cells
+    ]
+    if again:
+        click.echo(f"{again} further runs of seeds that are there left out", err=True)
+    return _aligned([("cell", "n", *(measure.name for measure in measures), ""), *body])
+
+
+def _selecting(records: list[Record]) -> list[Measure]:
+    """The metrics that the runs select by, by three rules."""
+    from lpa3bench.boards.measures import measure_of, selecting_metrics
+    from lpa3bench.records.summary import LAST, ORACLE_BEST, VAL_SELECTED
+
+    rules = (LAST, VAL_SELECTED, ORACLE_BEST)
+    names = selecting_metrics(records)
+    return [measure_of(f"{metric}.{rule}", records) for metric in names for rule in rules]
+
+
+def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
+    """Text at the left in the first and the last column, numbers at the right in the others."""
+    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
     return [
         "  ".join(
-            text.ljust(width) if place in (0, len(head) - 1) else text.rjust(width)
+            text.ljust(width) if place in (0, len(row) - 1) else text.rjust(width)
             for place, (text, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
-        for row in (head, *body)
+        for row in rows
     ]

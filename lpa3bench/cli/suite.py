@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import signal
 from contextlib import closing, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,18 +45,25 @@ def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
 @grid_options
 @click.option(
     "--engine",
-    type=click.Choice(("local", "ray")),
+    type=click.Choice(("local", "ray", "slurm")),
     default="local",
     show_default=True,
-    help="Who runs them: processes on this machine, or Ray (the extra `ray`).",
+    help="Who runs them: processes on this machine, Ray, or Slurm (the extras `ray` and `slurm`).",
 )
 @click.option(
     "--workers",
     type=click.IntRange(1),
     metavar="N",
-    help="Runs at once. [default: one for each GPU, else for each core; with Ray as many as have room]",
+    help="Runs at once. [default: one for each GPU, else for each core; with Ray as many as have room, "
+    "with Slurm 256]",
 )
 @click.option("--address", metavar="ADDR", help="Join the Ray cluster there instead of starting one here.")
+@click.option(
+    "--sbatch",
+    metavar="OPTION=VALUE",
+    multiple=True,
+    help="An option of Slurm's sbatch for every job: time=4:00:00, partition=gpu, gpus=1. Repeatable.",
+)
 @click.option(
     "--only",
     metavar="GLOB",
@@ -89,6 +96,7 @@ def command(
     engine: str,
     workers: int | None,
     address: str | None,
+    sbatch: tuple[str, ...],
     only: tuple[str, ...],
     dry_run: bool,
     list_commands: bool,
@@ -105,9 +113,10 @@ def command(
     (quickstart), of which --grid makes many cells. Finished runs are not run again,
     interrupted ones go on where they were, and one that fails does not keep the others: the same command goes
     on until all is done. Exits with 6 where some runs failed, with 75 where other processes hold all that is
-    left, or Ray lost it.
+    left, or Ray or Slurm lost it.
     """
     from lpa3bench.plugin.registry import load_registry
+    from lpa3bench.runtime.shared_locks import why_locks_are_local
     from lpa3bench.suites import check_suite, parse_axis, parse_seeds
     from lpa3bench.suites.execution import finished_result, with_chosen_runs
     from lpa3bench.suites.forecast import forecast_suite
@@ -116,6 +125,8 @@ def command(
 
     if address is not None and engine != "ray":
         raise UsageError("--address: is Ray's; add --engine ray")
+    if sbatch and engine != "slurm":
+        raise UsageError("--sbatch: is Slurm's; add --engine slurm")
     ctx.with_resource(_ignoring_hangup())  # so do the engine's own processes, which inherit it
     wanted: Any = {"axes": [*map(parse_axis, grid)], "seeds": parse_seeds(seeds) if seeds else ()}
     early = ctx.with_resource(
@@ -139,8 +150,14 @@ def command(
         _list_commands(planner, plans)
         ctx.exit(FAILED if any(planned.problem for planned in plans) else 0)
     threads = checked.suite.threads
-    pending = is_pending(plans)
-    with _opened(engine, workers, address, device, threads, early) if pending else nullcontext() as opened:
+    if engine == "slurm":
+        opening = partial(_opened_slurm, sbatch, out, workers, threads)
+    else:
+        opening = partial(_opened, engine, workers, address, device, threads, early)
+    shared = engine == "slurm" or address is not None
+    if shared and is_pending(plans) and (why := why_locks_are_local(out)):
+        click.echo(f"note: {why}; let one suite at a time work in {out}", err=True)
+    with opening() if is_pending(plans) else nullcontext() as opened:
         found = forecast_suite(
             plans,
             data=planner.data,
@@ -148,7 +165,7 @@ def command(
             threads=threads,
             cache=out / ".cache",
             plugins=plugins,
-            time_steps=not no_forecast,
+            time_steps=not no_forecast and engine != "slurm",  # this is another machine than theirs
         )
         overview = SuiteOverview(checked.suite, plans, found, opened.capacity if opened else 0)
         if dry_run:
@@ -173,11 +190,12 @@ def _options(device: str, data: Path | None, plugins: Sequence[Path]) -> tuple[s
 
 def _list_commands(planner: Planner, plans: Sequence[CellPlan]) -> None:
     """For a scheduler of somebody else's: each line is a whole command for a shell."""
+    from lpa3bench.suites.command_lines import command_line
+
     runs = {run.name: run for planned in plans for run in planned.all_runs}
     for run in runs.values():
         if run.state != "done":
-            words = ("lpa3bench", "run", *run.arguments)
-            click.echo(f"{THREADS}={planner.suite.threads} {shlex.join(words)}")
+            click.echo(command_line(run.arguments, _threads(planner.suite.threads)))
     for planned in plans:
         if planned.problem:
             click.echo(error_line(f"{planned}: {planned.problem}"), err=True)
@@ -216,6 +234,12 @@ def _opened(
     if server is not None:
         server.preload(modules_to_share())
     return closing(LocalEngine(workers or len(here) or max(1, usable_cores() // threads), here, server))
+
+
+def _opened_slurm(sbatch: Sequence[str], out: Path, workers: int | None, threads: int) -> closing[Engine]:
+    from lpa3bench.suites.slurm_engine import connect_slurm, sbatch_options
+
+    return closing(connect_slurm(sbatch_options(sbatch), out=out, workers=workers, threads=threads))
 
 
 @contextmanager
@@ -263,7 +287,7 @@ def _run_pending(planner: Planner, overview: SuiteOverview, engine: Engine) -> S
     environment = _threads(planner.suite.threads)
     environment |= {name: os.environ[name] for name in ("LPA3BENCH_DATA",) if name in os.environ}
     with (
-        Interrupts(then="stopping all runs") as interrupts,
+        Interrupts(then=engine.on_stop) as interrupts,
         closing(progress_display(engine.capacity)) as display,
     ):
         queue = RunQueue(engine, display, interrupts, launch_from_here(environment))
@@ -272,7 +296,7 @@ def _run_pending(planner: Planner, overview: SuiteOverview, engine: Engine) -> S
         name = signal.Signals(interrupts.received).name
         raise Stopped(
             f"{name} received: {result.count('done')} runs are done, {result.count('stopped')} are not; "
-            "the same command goes on",
+            f"{engine.after_stop}",
             interrupts.received,
         )
     return result

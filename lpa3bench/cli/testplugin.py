@@ -186,8 +186,7 @@ def _check_complete(entries: Sequence[Entry], given: Arguments) -> None:
         others = "; the others are tested by name, with --plugin FILE" if len(entries) > len(needs) else ""
         raise UsageError("; ".join(needs) + others)
     for entry in entries:
-        if given[entry.name]:
-            _check_accepted(entry, given[entry.name])
+        _check_accepted(entry, given[entry.name])
 
 
 def _needed(entry: Entry, given: dict[str, Any]) -> str:
@@ -203,7 +202,8 @@ def _needed(entry: Entry, given: dict[str, Any]) -> str:
 
 
 def _check_accepted(entry: Entry, given: dict[str, Any]) -> None:
-    """A value that it refuses is the user's mistake; whatever else goes wrong is for the laws to say."""
+    """A value that it refuses, or misses where it has None, is the user's to give; whatever else goes wrong
+    is for the laws to say."""
     from lpa3bench.runtime.seeding import seeded
 
     engine = FROM_ENGINE if entry.kind == "backbones" else {}
@@ -211,6 +211,8 @@ def _check_accepted(entry: Entry, given: dict[str, Any]) -> None:
         with seeded(0):
             entry.load()(**given, **engine)
     except ValueError as error:
-        raise UsageError(f"{entry.name}.{error}") from error
+        named = _parameters(entry).get(str(error).partition(":")[0])
+        if given or (named is not None and named.default is None):
+            raise UsageError(f"{entry.name}.{error}") from error
     except (Exception, SystemExit):
         return

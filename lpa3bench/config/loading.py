@@ -6,7 +6,7 @@ is ours, because gin knows no settings, layers or origins: `reading` (files and 
 and types), `operative` (what it adds up to). gin builds from the operative config, the very text that a
 record keeps, so no record can tell of another experiment than the one that was run.
 
-gin's config is global to the process: it is filled, used and cleared under a lock.
+gin's config is global to the process: `gin_state` has it give way to one of ours.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 import gin
@@ -41,6 +40,7 @@ from lpa3bench.config.bindings import (
 from lpa3bench.config.default_metrics import default_layer
 from lpa3bench.config.defaults import default_text, identity_config
 from lpa3bench.config.experiment import Experiment
+from lpa3bench.config.gin_state import empty_gin
 from lpa3bench.config.gin_syntax import Import, Include, Reader, Statement, refuse_control_signs
 from lpa3bench.config.lint import macro_errors, name_errors, scope_errors, value_errors
 from lpa3bench.config.names import Catalogue
@@ -54,7 +54,6 @@ from lpa3bench.runtime.paths import called
 if TYPE_CHECKING:
     from lpa3bench.api import Backbone
 
-_LOCK = RLock()
 DEEPEST_VALUE = 20
 """Brackets within brackets."""
 _HOME = "lpa3bench"
@@ -350,13 +349,11 @@ class Config:
 
     @contextmanager
     def _gin(self) -> Iterator[None]:
-        """Inside the block gin holds this config."""
-        with _LOCK:
-            gin.clear_config()
-            with gin.config.interactive_mode():  # a name may be registered anew, with another class
-                for target in {node.target for node in self._tree.nodes.values()}:
-                    cls = self._catalogue.load(target)
-                    gin.external_configurable(cls, name=short(target), module=kind(target) or _HOME)
+        """Inside the block gin holds this config, and no other."""
+        with empty_gin():
+            for target in {node.target for node in self._tree.nodes.values()}:
+                cls = self._catalogue.load(target)
+                gin.external_configurable(cls, name=short(target), module=kind(target) or _HOME)
             gin.parse_config(self.operative)
             try:
                 yield
@@ -372,8 +369,6 @@ class Config:
             except Exception as error:  # an abstract class, a constructor without the arguments it is given
                 reason = (str(error).splitlines() or [type(error).__name__])[0]
                 raise PluginError(f"a plugin cannot be built: {reason}") from error
-            finally:
-                gin.clear_config()
 
     def _located(self, error: Exception) -> Exception:
         """A constructor's complaint, with the line that bound the parameter it names."""

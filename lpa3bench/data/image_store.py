@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -15,26 +16,27 @@ if TYPE_CHECKING:
     from lpa3bench.types import WeakView
 
 
-def _reflected(side: int, pad: int, device: torch.device) -> Tensor:
-    """Which row (or column) of an image stands in each one of the padded image: int64 [side + 2·pad]."""
-    place = torch.arange(-pad, side + pad, device=device).abs()
-    return (side - 1) - ((side - 1) - place).abs()
-
-
 def _padded(images: Tensor, weak: WeakView) -> Tensor:
     """uint8 [N, C, H, W] → uint8 [N, H + 2·pad, W + 2·pad, C], contiguous."""
     pad = weak.pad
-    height, width = images.shape[-2:]
-    pixels = images.permute(0, 2, 3, 1)
-    if weak.mode == "constant":
-        return functional.pad(pixels, (0, 0, pad, pad, pad, pad)).contiguous()
-    if pad >= min(height, width):
+    count, channels, height, width = images.shape
+    if weak.mode == "reflect" and pad >= min(height, width):
         raise ValueError(
             f"pad: must be < {min(height, width)}, the side of the images, to reflect; not {pad}"
         )
-    # torch's own reflection padding takes no bytes.
-    rows, columns = (_reflected(side, pad, images.device) for side in (height, width))
-    return pixels.index_select(1, rows).index_select(2, columns).contiguous()
+    size = (count, height + 2 * pad, width + 2 * pad, channels)
+    out = images.new_zeros(size) if weak.mode == "constant" else images.new_empty(size)
+    rows = out[:, pad : pad + height]
+    rows[:, :, pad : pad + width] = images.permute(0, 2, 3, 1)
+    if weak.mode == "constant" or pad == 0:
+        return out
+    # By slices: torch's own reflection padding takes no bytes, and picking rows and columns by number takes
+    # twice as long.
+    rows[:, :, :pad] = rows[:, :, pad + 1 : 2 * pad + 1].flip(2)
+    rows[:, :, pad + width :] = rows[:, :, width - 1 : pad + width - 1].flip(2)
+    out[:, :pad] = out[:, pad + 1 : 2 * pad + 1].flip(1)
+    out[:, pad + height :] = out[:, height - 1 : pad + height - 1].flip(1)
+    return out
 
 
 class ImageStore:
@@ -76,6 +78,7 @@ class ImageStore:
         self._size = padded.shape[1:3]
         self._crop = crop
         self._bytes = padded.view(-1)
+        self._rows = torch.arange(self._size[0], device=self.device) * self._size[1]
         self._count = len(images)
 
     def __len__(self) -> int:
@@ -102,22 +105,23 @@ class ImageStore:
             float32 [B, C, h, w] in [0, 1], channels_last; h and w are the crop's, or `resize`.
         """
         count = len(index)
-        flip = draws.integers((count,), 0, 2)
-        top = draws.integers((count,), 0, self._size[0] - self._crop[0] + 1)
-        left = draws.integers((count,), 0, self._size[1] - self._crop[1] + 1)
+        flip = draws.integers((count,), 0, 2).numpy()
+        top = draws.integers((count,), 0, self._size[0] - self._crop[0] + 1).numpy()
+        left = draws.integers((count,), 0, self._size[1] - self._crop[1] + 1).numpy()
         if not self.weak_view.flip:
-            flip = torch.zeros_like(flip)
+            flip = flip * 0
         # In the flipped image the crop lies as far from the right as it would from the left.
-        left = torch.where(flip == 1, self._size[1] - self._crop[1] - left, left)
-        order = flip.argsort(stable=True)  # those to be flipped come last, so that they are one slice
-        straight = count - int(flip.sum())
-        places = torch.stack((top, left, order, order.argsort()))
-        top, left, order, back = send(places, self.device)
-        index = send(index, self.device)
-        pixels = self._cut(index[order], top[order], left[order], self._crop)
-        flipped = pixels[straight:].permute(0, 3, 1, 2)  # channels_last, for which torch has a fast flip
-        flipped.copy_(flipped.flip(3))
-        return self._resized(_as_images(pixels.index_select(0, back)))
+        left = left + flip * (self._size[1] - self._crop[1] - 2 * left)
+        corner = top * self._size[1] + left
+        order = flip.argsort(kind="stable")  # those to be flipped come last, so that they are one slice
+        places = torch.from_numpy(np.stack((corner[order], order, order.argsort())))
+        corners, there, back = send(places, self.device)
+        with torch.inference_mode():  # shortens small calls; the images made below are ordinary tensors
+            pixels = self._cut(send(index, self.device).index_select(0, there), corners, self._crop)
+            flipped = pixels[count - int(flip.sum()) :].permute(0, 3, 1, 2)
+            flipped.copy_(flipped.flip(3))  # channels_last, for which torch has a fast flip
+            pixels = pixels.index_select(0, back)
+        return self._resized(_as_images(pixels))
 
     def plain(self, index: Tensor) -> Tensor:
         """The images at `index` as they are.
@@ -129,8 +133,8 @@ class ImageStore:
             float32 [B, C, H, W] in [0, 1], channels_last; the whole image, also where the training view is a
             smaller crop; resized as the training views are.
         """
-        corner = torch.full_like(index, self.weak_view.pad, device=self.device)
-        pixels = self._cut(send(index, self.device), corner, corner, self.shape[1:])
+        corner = self.weak_view.pad * (self._size[1] + 1)
+        pixels = self._cut(send(index, self.device), corner, self.shape[1:])
         return self._resized(_as_images(pixels))
 
     def _resized(self, x: Tensor) -> Tensor:
@@ -142,19 +146,23 @@ class ImageStore:
             memory_format=torch.channels_last
         )
 
-    def _cut(self, index: Tensor, top: Tensor, left: Tensor, size: tuple[int, int]) -> Tensor:
-        """The part of that size of each padded image at `index` whose corner is at `top`, `left`.
+    def _cut(self, index: Tensor, corner: Tensor | int, size: tuple[int, int]) -> Tensor:
+        """The part of that size of each padded image at `index`, uint8 [B, h, w, C].
 
-        index, top, left: int64 [B], on the device. uint8 [B, h, w, C].
+        Args:
+            index: int64 [B], on the device.
+            corner: int64 [B], on the device, or one for all: the pixel in the padded image, counted row by
+                row, that becomes the first of the part.
+            size: h and w.
         """
         channels, (height, width) = self.shape[0], size
         stretch = width * channels
         # Every stretch of one row of a view that the bytes hold, as overlapping rows of a table: on a CPU
         # copying 32 pixels at a time is more than three times as fast as one by one.
         table = self._bytes.as_strided(((len(self._bytes) - stretch) // channels + 1, stretch), (channels, 1))
-        first = (index * self._size[0] + top) * self._size[1] + left
-        places = first[:, None] + torch.arange(height, device=self.device) * self._size[1]
-        return table.index_select(0, places.view(-1)).view(-1, height, width, channels)
+        first = index * (self._size[0] * self._size[1]) + corner
+        places = (first[:, None] + self._rows[:height]).view(-1)
+        return table.index_select(0, places).view(-1, height, width, channels)
 
 
 def _as_images(pixels: Tensor) -> Tensor:

@@ -5,18 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lpa3bench.records import Record
-from lpa3bench.records.summary import LAST
+from lpa3bench.records.summary import LAST, VAL_SELECTED
 from lpa3bench.report.markdown import escape_markdown
 from lpa3bench.runtime import licences
+from lpa3bench.types import DatasetSpec
 
 SNIPPET = """\
-import torch
-from lpa3bench.export.finished_run import load_exported
+import numpy as np
+from lpa3bench.export import load
 
-model = load_exported("{folder}")  # in eval mode, on the CPU
-x = torch.rand(2, {channels}, {size}, {size})  # images in [0, 1]; the network normalises them itself
+model = load("{folder}")  # in eval mode, on the CPU
+image = np.zeros((40, 30, 3), np.uint8)  # or a file's path, or an image of Pillow
+x = model.preprocess([image, image])  # [2, {channels}, {size}, {size}] in [0, 1]; it normalises them itself
 probabilities = model(x)  # [2, {classes}]
+names = [model.class_names[best] for best in probabilities.argmax(1)]
 """
+ClassRow = tuple[str, int | None, float | None]
+"""What a class is called, its test images, and the share of them that is right; None: not known."""
+_MOST_CLASSES = 200
+"""That a card lists."""
 
 
 def write_card(
@@ -25,7 +32,9 @@ def write_card(
     networks: Sequence[str],
     predicts: Sequence[str],
     faithful: bool,
-    spec: tuple[int, int, int],
+    spec: DatasetSpec,
+    epoch: int | None,
+    classes: Sequence[ClassRow],
     folder: str = ".",
 ) -> str:
     """Markdown for `README.md`.
@@ -34,11 +43,15 @@ def write_card(
         networks: that the file holds.
         predicts: those that the run predicts by.
         faithful: whether the sum of their logits was seen to be the task's own prediction.
-        spec: channels, size and classes.
+        spec: of the data set, as the networks see it.
+        epoch: with the best validation score, after which the weights were taken, counted from 1; None: the
+            last one.
+        classes: in the order of the probabilities, with scores of these weights.
         folder: that the snippet loads from.
     """
-    channels, size, classes = spec
-    snippet = SNIPPET.format(folder=folder, channels=channels, size=size, classes=classes)
+    snippet = SNIPPET.format(folder=folder, channels=spec.channels, size=spec.size, classes=spec.num_classes)
+    rule = LAST if epoch is None else VAL_SELECTED
+    after = "its last epoch" if epoch is None else f"epoch {epoch}, the best by validation"
     how = " + ".join(f"`{name}`" for name in predicts)
     caution = "" if faithful else (
         "\n**The task predicts in a way of its own: what `load` returns, the soft-max of these networks' "
@@ -51,7 +64,7 @@ tags: [image-classification, data-augmentation]
 ---
 # {escape_markdown(record.name)}, seed {record.seed}
 
-Weights of one run of lpa3bench after its last epoch.
+Weights of one run of lpa3bench after {after}.
 `model.safetensors` holds {", ".join(f"`{name}/…`" for name in networks)}; the run predicts by {how}.
 `config.gin` holds every value that was in force; `lpa3bench run config.gin --seed {record.seed}` trains it
 again.
@@ -61,8 +74,12 @@ again.
 {_scores(record)}
 
 All are scores on the test set of **one run (n = 1)**: they say nothing of how much another seed would differ,
-and two such numbers are no comparison of two methods. {_of_these_weights(record)}
+and two such numbers are no comparison of two methods. {_of_these_weights(record, rule)}
 {_flags(record)}
+## Classes
+
+{_classes(classes)}
+
 ## What it was trained on
 
 {_table(_facts(record))}
@@ -93,11 +110,20 @@ def _value(value: float | None, unit: str) -> str:
     return f"{100 * value:.2f} %" if unit == "%" else f"{value:.4g} {unit}".rstrip()
 
 
-def _of_these_weights(record: Record) -> str:
-    """Which of the scores are the last epoch's, and which are of other epochs."""
-    last = " and ".join(f"`{name}.{LAST}`" for name in record.metrics)
+def _of_these_weights(record: Record, rule: str) -> str:
+    """Which of the scores are of these weights, and which of other epochs."""
+    ours = " and ".join(f"`{name}.{rule}`" for name in record.metrics)
     belong = "belongs" if len(record.metrics) == 1 else "belong"
-    return f"{last} {belong} to these weights, the others do not."
+    return f"{ours} {belong} to these weights, the others do not."
+
+
+def _classes(classes: Sequence[ClassRow]) -> str:
+    rows = [
+        (name, "" if images is None else str(images), "" if share is None else f"{100 * share:.2f} %")
+        for name, images, share in classes[:_MOST_CLASSES]
+    ]
+    more = f"\n\n{len(classes) - len(rows)} more." if len(rows) < len(classes) else ""
+    return _table(rows, ("class", "test images", "right")) + more
 
 
 def _flags(record: Record) -> str:
@@ -125,8 +151,6 @@ def _facts(record: Record) -> list[tuple[str, str]]:
     ]
 
 
-def _table(rows: Sequence[tuple[str, str]], head: tuple[str, str] = ("", "")) -> str:
-    lines = [f"| {head[0]} | {head[1]} |", "| --- | --- |"]
-    return "\n".join(
-        [*lines, *(f"| {escape_markdown(name)} | {escape_markdown(value)} |" for name, value in rows)]
-    )
+def _table(rows: Sequence[tuple[str, ...]], head: tuple[str, ...] = ("", "")) -> str:
+    lines = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]
+    return "\n".join([*lines, *(f"| {' | '.join(map(escape_markdown, row))} |" for row in rows)])

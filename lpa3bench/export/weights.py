@@ -1,9 +1,10 @@
-"""Writes the final weights of a finished run, its config and a card; what else lies there stays."""
+"""Writes the weights of a finished run, its config and a card; what else lies there stays."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from ast import literal_eval
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,17 +15,33 @@ from safetensors import SafetensorError
 from safetensors.torch import save
 
 from lpa3bench.analysis.trained_run import Trained, open_run
+from lpa3bench.api import DatasetSpec
+from lpa3bench.config import Config
 from lpa3bench.errors import RunFailed, UsageError, plain
-from lpa3bench.export.finished_run import CONFIG, WEIGHTS, About, digest_of_export, is_export, predict
-from lpa3bench.export.model_card import write_card
+from lpa3bench.export.finished_run import (
+    CONFIG,
+    WEIGHTS,
+    About,
+    Constructed,
+    Exported,
+    Making,
+    digest_of_export,
+    is_export,
+    predict,
+)
+from lpa3bench.export.model_card import ClassRow, write_card
 from lpa3bench.runtime.files import make_folders, text_writer, write_all
+from lpa3bench.runtime.seeding import Draws
+from lpa3bench.training.evaluation import per_class
+from lpa3bench.training.predictions import Predictions, read_predictions
 from lpa3bench.training.run_directory import RunDirectory
+from lpa3bench.types import Weights
 
 CARD = "README.md"
 _LEFT_OVER = {f".{name}.{end}" for name in (WEIGHTS, CONFIG, CARD) for end in ("tmp", "old")}
 """What a killed export leaves."""
 LOOKED_AT = 64
-"""Test images on which the networks' own prediction is compared with the task's."""
+"""Images on which the networks' own prediction is compared with the task's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +58,13 @@ class Export:
 
 
 def export(
-    path: Path, *, out: Path | None = None, data: Path, device: str = "auto", plugins: tuple[Path, ...] = ()
+    path: Path,
+    *,
+    out: Path | None = None,
+    weights: Weights = "last",
+    data: Path | None = None,
+    device: str = "auto",
+    plugins: tuple[Path, ...] = (),
 ) -> Export:
     """Write `model.safetensors`, `config.gin` and `README.md`.
 
@@ -49,7 +72,9 @@ def export(
         path: the directory of a finished run.
         out: the folder. The three files of an earlier export there are replaced; whatever else lies beside
             them stays. None: `export` in the run directory.
-        data, device, plugins: as of `run`.
+        weights: of the last epoch, or of the one with the best validation score.
+        data: as of `open_run`.
+        device, plugins: as of `run`.
 
     Raises:
         RunFailed: the run is not finished, or its checkpoint is gone, or the disk refused it.
@@ -63,7 +88,7 @@ def export(
     assert record is not None
     target = (out or path / "export").resolve()
     _check_free(target, called=out or target)
-    trained = open_run(path, data=data, device=device, plugins=plugins)
+    trained = open_run(path, data=data, device=device, weights=weights, plugins=plugins)
     named = _named(trained)
     predicts = tuple(name for name, network in named.items() if network in trained.networks)
     faithful = _faithful(trained)
@@ -76,12 +101,14 @@ def export(
         spec={
             "name": spec.name,
             "num_classes": spec.num_classes,
+            "class_names": spec.class_names,
             "channels": spec.channels,
             "size": spec.size,
             "mean": spec.mean,
             "std": spec.std,
         },
         config_digest=hashlib.sha256(config).hexdigest(),
+        making=Making(weights, trained.epochs_done, asdict(trained.decoder), _construction(trained.config)),
     )
     tensors = {
         f"{name}/{key}": tensor.detach().cpu().contiguous().clone()
@@ -89,12 +116,15 @@ def export(
         for key, tensor in network.state_dict().items()
     }
     about.digest = digest_of_export(about, tensors)
+    stored = read_predictions(folder.predictions)
     card = write_card(
         record,
         networks=tuple(named),
         predicts=predicts,
         faithful=faithful,
-        spec=(spec.channels, spec.size, spec.num_classes),
+        spec=spec,
+        epoch=None if weights == "last" else trained.epochs_done,
+        classes=_classes(stored.of(weights).get("test") if stored else None, spec),
     )
     _write(target, tensors, about, config, card)
     return Export(
@@ -104,6 +134,44 @@ def export(
         faithful=faithful,
         changed=trained.changed,
     )
+
+
+def as_module(trained: Trained, weights: Weights) -> Exported:
+    """The networks that an open run predicts by, as what `export` writes is loaded again."""
+    networks = {name: net for name, net in _named(trained).items() if net in trained.networks}
+    made = Exported(
+        networks,
+        trained.spec,
+        decoder=trained.decoder,
+        resize=trained.config.experiment().resize,
+        weights=weights,
+    )
+    return made.eval().requires_grad_(False)
+
+
+def _construction(config: Config) -> Constructed | None:
+    """How the backbone is built without a config; None where it takes one, for an object among its
+    parameters."""
+    values = {value.name: value for value in config.values if value.line is not None}
+    scope, slash, target = values["run.backbone"].text.lstrip("@").rpartition("/")
+    name = target.rpartition(".")[2]
+    opening = f"{scope}{slash}{name}."
+    parameters = {own.removeprefix(opening): v.text for own, v in values.items() if own.startswith(opening)}
+    try:
+        for text in parameters.values():
+            literal_eval(text)
+    except (ValueError, SyntaxError):
+        return None
+    return Constructed(name, parameters)
+
+
+def _classes(test: Predictions | None, spec: DatasetSpec) -> list[ClassRow]:
+    """What the card says of each class: name, and of its test images how many there are and how many are
+    right, where that is known."""
+    if test is None:
+        return [(name, None, None) for name in spec.shown_names]
+    its = per_class(test, spec)
+    return [*zip(spec.shown_names, its.images, its.shares, strict=True)]
 
 
 def _named(trained: Trained) -> dict[str, Any]:
@@ -120,9 +188,9 @@ def _named(trained: Trained) -> dict[str, Any]:
 
 @torch.no_grad()
 def _faithful(trained: Trained) -> bool:
-    """Whether the task predicts by the sum of its networks' logits, seen on some test images."""
-    count = min(LOOKED_AT, len(trained.test.labels))
-    x = trained.test.images.plain(torch.arange(count, device=trained.device))
+    """Whether the task predicts by the sum of its networks' logits, seen on made-up images."""
+    shape = (LOOKED_AT, trained.spec.channels, *trained.data.store.view_size)
+    x = Draws(0).uniform(shape).to(trained.device)
     with trained.env.evaluating(*trained.networks), trained.env.autocast():
         own = predict([*trained.networks], x)
     return bool(torch.allclose(own.float(), trained.predict(x), atol=1e-3))

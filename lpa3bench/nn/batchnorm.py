@@ -99,6 +99,12 @@ def frozen_statistics(model: nn.Module) -> AbstractContextManager[None]:
     return _holding(_main_batchnorms(model), "track_running_stats", False)
 
 
+def still(model: nn.Module) -> AbstractContextManager[None]:
+    """As `frozen_statistics`, and the auxiliary running statistics stand still too."""
+    norms = [module for module in model.modules() if isinstance(module, _BatchNorm)]
+    return _holding(norms, "track_running_stats", False)
+
+
 @contextmanager
 def single_values(model: nn.Module) -> Iterator[list[_BatchNorm]]:
     """Inside the block, a BatchNorm in train mode may get a single value per channel: one image, on a map of

@@ -8,7 +8,6 @@ docstrings and the place of the files do not count.
 from __future__ import annotations
 
 import importlib.metadata
-import inspect
 import os
 import sys
 import sysconfig
@@ -21,6 +20,7 @@ from pathlib import Path
 from lpa3bench.errors import PluginError
 from lpa3bench.plugin.reading import ModuleSource, SourceImport, absolute, read_source
 from lpa3bench.plugin.registry import Entry
+from lpa3bench.plugin.written_classes import MAIN, written_file
 from lpa3bench.runtime.files import digest
 
 ENGINE, OUR_PLUGINS = "lpa3bench", "lpa3bench_plugins"
@@ -76,9 +76,8 @@ def code_of(entry: Entry) -> Code:
     reader = _Reader(entry, cls)
     for module in _roots(entry, cls):
         reader.take(module)
-    home = find_module(cls.__module__)
-    if home is None or home.file is None:
-        reader.sources[""] = _written(entry, cls)
+    if (text := written_source(entry)) is not None:
+        reader.take_text(text)
     version = getattr(cls, "version", 1)  # of a subclass of one of ours, say
     parts = [cls.__qualname__] if version == 1 else [cls.__qualname__, f"version {version}"]
     parts += [part for key in sorted(reader.sources) for part in (key, reader.sources[key])]
@@ -123,7 +122,7 @@ def _roots(entry: Entry, cls: type) -> Iterator[Module]:
     if getattr(sys.modules.get(cls.__module__), cls.__qualname__, None) is not cls:
         names.append(entry.module)  # a function made the class, and was told how where it is registered
     for name in dict.fromkeys(names):
-        if name and (entry.file is None or name != entry.module):
+        if name not in ("", MAIN) and (entry.file is None or name != entry.module):
             yield from filter(None, map(find_module, _with_packages(name)))
 
 
@@ -133,10 +132,19 @@ def _with_packages(name: str) -> Iterator[str]:
     return (".".join(parts[: count + 1]) for count in range(len(parts)))
 
 
-def _written(entry: Entry, cls: type) -> str:
-    """What a class without a file says, from a notebook for instance."""
+def written_source(entry: Entry) -> str | None:
+    """The plugin file that a class of a notebook, or of the script that runs, is written down in; None: it
+    has a file of its own.
+
+    Raises:
+        PluginError: its source is nowhere to be found.
+    """
+    cls = entry.load()
+    home = None if cls.__module__ == MAIN else find_module(cls.__module__)
+    if entry.file is not None or (home is not None and home.file is not None):
+        return None
     try:
-        return read_source(inspect.cleandoc(inspect.getsource(cls)).encode()).meaning
+        return written_file(cls, entry.kind, entry.name)
     except (OSError, TypeError):
         raise PluginError(
             f"{entry.name} ({entry.distribution}): its source cannot be found, so its runs could not be told "
@@ -173,6 +181,13 @@ class _Reader:
                 continue
             key = "" if module.file == self._entry.file else module.key
             self.sources[key], self.files[key] = source.meaning, module.file
+
+    def take_text(self, text: str) -> None:
+        """Add a plugin file that lies nowhere, and all that it imports."""
+        source = read_source(text.encode())
+        self.sources[""] = source.meaning
+        for module in self._imported(Module("", None), source):
+            self.take(module)
 
     def _counts(self, module: Module, file: Path) -> bool:
         if module.top == ENGINE or (_is_standard(file) and not _is_installed(module, file)):

@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from lpa3bench.errors import CopyWarning, PluginError, RunFailed
-from lpa3bench.plugin.code import code_of
+from lpa3bench.plugin.code import code_of, written_source
 from lpa3bench.plugin.registry import Entry, Registry
 from lpa3bench.runtime.files import read_at_most, write_atomically
 
@@ -73,7 +73,7 @@ class SourceCopy:
 
 
 def plugin_sources(entries: Iterable[Entry]) -> dict[str, SourceCopy]:
-    """The sources of those plugins that were given as files, by name.
+    """The sources of those plugins that were given as files, or defined in a notebook, by name.
 
     Raises:
         PluginError: one of them cannot be imported.
@@ -85,6 +85,9 @@ def plugin_sources(entries: Iterable[Entry]) -> dict[str, SourceCopy]:
             files = [file for file in code.files.values() if file.is_relative_to(home)]
             contents = {file.relative_to(home).as_posix(): file.read_bytes() for file in files}
             found[entry.name] = SourceCopy(code.digest, entry.file.name, contents)
+        elif not entry.is_ours and (text := written_source(entry)) is not None:
+            main = f"{entry.name}.py"
+            found[entry.name] = SourceCopy(code_of(entry).digest, main, {main: text.encode()})
     return found
 
 

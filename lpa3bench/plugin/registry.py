@@ -53,6 +53,13 @@ class Entry:
         """Whether it comes with lpa3bench."""
         return self.file is None and self.distribution.partition(" ")[0] == OURS
 
+    def is_of(self, cls: type) -> bool:
+        """Whether it is this very class; imports nothing."""
+        if isinstance(self.target, type):
+            return self.target is cls
+        module, _, attribute = self.target.partition(":")
+        return getattr(sys.modules.get(module), attribute, None) is cls
+
     def load(self) -> type:
         """The class itself.
 
@@ -97,6 +104,10 @@ class Registry:
     def get(self, name: str) -> Entry | None:
         """The plugin of that name, whatever its kind."""
         return next((e for e in self.entries if e.name == name), None)
+
+    def of_class(self, cls: type) -> Entry | None:
+        """The plugin that is this very class."""
+        return next((entry for entry in self.entries if entry.is_of(cls)), None)
 
     def broken_with(self, name: str) -> Broken | None:
         """The broken module that the name would have come from, where that is known."""

@@ -40,6 +40,7 @@ def compose(
     resumed_from: Sequence[int],
     unused: Sequence[str],
     warnings: Sequence[str] = (),
+    data: Mapping[str, Any] | None = None,
     purpose: Purpose = "result",
 ) -> RecordData:
     """The record of a run that went to its end.
@@ -52,6 +53,7 @@ def compose(
             `finished`).
         unused: slots that were bound and that the run never came to.
         warnings: what is odd about the data.
+        data: what they are.
 
     Raises:
         ValueError: a part is malformed; the message says which.
@@ -60,7 +62,7 @@ def compose(
     flags = [*warnings, *(f"{slot} {never}" for slot in unused)]
     if protocol["limit"] is not None and protocol["limit"] == labels["training_images"]:
         flags.insert(0, f"not a result: only {labels['training_images']} training images (--limit)")
-    data = msgspec.convert(
+    record = msgspec.convert(
         {
             "schema_version": SCHEMA_VERSION,
             "purpose": purpose,
@@ -81,7 +83,8 @@ def compose(
             "resumed_from": resumed_from,
             "flags": flags,
             "details": details,
+            "data": data or {},
         },
         RecordData,
     )
-    return msgspec.structs.replace(data, digest=digest_of(data))
+    return msgspec.structs.replace(record, digest=digest_of(record))

@@ -224,6 +224,8 @@ class RecordData(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
     flags: tuple[Text, ...]
     details: dict[MetricName, Any] = field(default_factory=dict)
     """What a metric says that is no number, by metric."""
+    data: dict[str, Any] = field(default_factory=dict)
+    """What the data set held: images of each split and class, in two splits, and what else its files were."""
     digest: str = ""
     """SHA-256 of all the rest, see `digest_of`; "" only until it is known."""
 

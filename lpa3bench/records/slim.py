@@ -14,7 +14,7 @@ from lpa3bench.records.record import Record
 from lpa3bench.records.record_files import anonymous, record_text
 from lpa3bench.records.summary import column
 
-_COMMON = ("cell", "labels", "protocol", "config", "identity", "per_class")
+_COMMON = ("cell", "labels", "protocol", "config", "identity", "per_class", "data")
 """Parts of a record that runs share: of an experiment, or of a seed."""
 _COMMON_SURROUNDINGS = ("versions", "plugins", "plugin_sources", "command", "math_libraries", "plugin_files")
 

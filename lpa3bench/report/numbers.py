@@ -30,6 +30,12 @@ def format_difference(number: float | None, measure: Measure) -> str:
     return text if number is None or text.startswith(MINUS) or not text.strip("0.") else f"+{text}"
 
 
+def format_mean(mean: float | None, std: float | None, measure: Measure) -> str:
+    """A mean and its standard deviation, as `98.31 ± 0.42`; of one run the mean alone."""
+    text = format_value(mean, measure)
+    return text if mean is None or std is None else f"{text} ± {format_value(std, measure)}"
+
+
 def scale_of(measure: Measure) -> int:
     """What its numbers are multiplied by before they are shown."""
     return 100 if measure.unit == "%" else 1

@@ -147,6 +147,29 @@ def read_at_most(path: Path, most: int) -> bytes:
     return content
 
 
+def ask_again(folder: Path) -> None:
+    """Have a network file system look at a folder again, so that what other machines wrote is seen.
+
+    NFS remembers for up to a minute that a file was missing; the folder's attributes come anew with the
+    answer to a change of them.
+    """
+    with suppress(OSError):  # it is missing, or somebody else's
+        folder.chmod(stat.S_IMODE(folder.stat().st_mode))
+
+
 def without_waiting(path: str, flags: int) -> int:
     """An opener for `open` that does not wait until somebody writes into a pipe."""
     return os.open(path, flags | os.O_NONBLOCK)
+
+
+def regular(file: Path) -> Any:
+    """The state of a file, links followed.
+
+    Raises:
+        OSError: it is not there.
+        ValueError: it is a pipe or a device, which would wait for somebody to write.
+    """
+    state = file.stat()
+    if not stat.S_ISREG(state.st_mode):
+        raise ValueError("it is no file")
+    return state

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM end a run between two steps instead of in the middle of one."""
+"""Signals that ask a run to stop end it between two steps instead of in the middle of one."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from typing import Any
 from lpa3bench.errors import Stopped
 from lpa3bench.runtime.distributed import ALONE, Processes
 
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+"""Schedulers of clusters send the last two, if asked to, before a job's time is over."""
+
 
 class Interrupts:
-    """While entered, the first SIGINT or SIGTERM is remembered; a second one acts at once.
+    """While entered, the first signal of `STOPPING` is remembered; a second one acts at once.
 
     One that any of the `processes` of a run gets stops all of them, at the same step.
 
@@ -29,7 +32,7 @@ class Interrupts:
 
     def __enter__(self) -> Interrupts:
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in STOPPING:
                 self._before[number] = signal.signal(number, self._note)
         return self
 

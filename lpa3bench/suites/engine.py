@@ -30,6 +30,8 @@ class Launch:
     cwd: str
     log: str
     """The file that takes what the process prints, after what earlier ones printed."""
+    folder: str = ""
+    """The run directory."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,14 @@ class EndedRun:
 class Engine(ABC):
     """Where runs are started. Its methods are called by one thread."""
 
+    on_stop = "stopping all runs"
+    """For people: what it does when the suite is stopped."""
+
+    @property
+    def after_stop(self) -> str:
+        """For people: what is to be known after that."""
+        return "the same command goes on"
+
     @property
     @abstractmethod
     def capacity(self) -> int:
@@ -56,6 +66,10 @@ class Engine(ABC):
     @abstractmethod
     def has_room(self) -> bool:
         """Whether another one may be handed in."""
+
+    def holds(self, name: str) -> bool:
+        """Whether it does this run already, for a suite before: handed in, it is not started anew."""
+        return False
 
     @abstractmethod
     def submit(self, name: str, launch: Launch) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from lpa3bench.errors import ConfigError, DataError, FailureKind, InUse, PluginError, UsageError
+from lpa3bench.runtime.files import ask_again
 from lpa3bench.runtime.signals import Interrupts
 from lpa3bench.suites.engine import EndedRun, Engine, Launch
 from lpa3bench.suites.suite_run import SuiteRun
@@ -178,17 +179,17 @@ class RunQueue:
         """Hand it to the engine, unless it is done or others work on it."""
         if run.state == "done":  # before, or just now by another suite
             self._settle(RunOutcome(run, "done"))
-        elif run.folder.in_use():
-            self._held.append(run)
-        else:
+        elif (known := self._engine.holds(run.name)) or not run.folder.in_use():
             self._active[run.name] = ActiveRun(
                 run,
                 time.monotonic(),
-                _size(run),
+                0 if known else _size(run),
                 run.share_done,
                 failure_before=read_failure(run.folder.failure),
             )
             self._engine.submit(run.name, self._launch(run))
+        else:
+            self._held.append(run)
 
     def _collect(self, active: ActiveRun, ended: EndedRun) -> None:
         """Settle what has ended, or try it again."""
@@ -221,7 +222,8 @@ def launch_from_here(environment: dict[str, str]) -> Callable[[SuiteRun], Launch
     """Runs start in this process's folder, with this added to the environment."""
 
     def launch(run: SuiteRun) -> Launch:
-        return Launch(run.arguments, environment, str(Path.cwd()), str(run.log.absolute()))
+        folder, log = (str(path.absolute()) for path in (run.folder.path, run.log))
+        return Launch(run.arguments, environment, str(Path.cwd()), log, folder)
 
     return launch
 
@@ -248,6 +250,7 @@ def _killed(ended: EndedRun) -> bool:
 def _outcome(active: ActiveRun, ended: EndedRun) -> RunOutcome:
     """Done is what the run directory says is done; the exit status only says why there is no record."""
     seconds = time.monotonic() - (active.since or active.handed_in)
+    ask_again(active.run.folder.path)
     if active.run.is_finished:
         return RunOutcome(active.run, "done", seconds=seconds, share=1 - active.share_before)
     kind = _failure_kind(active, ended)

@@ -78,6 +78,9 @@ def spec_is_known(subject: DatasetSubject) -> None:
     assert min(spec.std) > 0, "std: must be > 0"
     assert spec.num_classes > 1, "there are fewer than two classes"
     assert len(set(spec.class_names)) == len(spec.class_names), "class_names: two classes have one name"
+    decoder = subject.dataset.decoder
+    same = (decoder.channels, decoder.size) == (spec.channels, spec.size)
+    assert same, "decoder: makes images of other channels or another size than the spec's"
 
 
 def loads(subject: DatasetSubject) -> None:

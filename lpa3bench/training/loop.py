@@ -44,7 +44,13 @@ from lpa3bench.types import SCORED
 
 CHECK_EVERY = 50
 """Steps between two looks at the device's flags."""
-_AS_BEFORE = {"run.score_every": "1"}
+_AS_BEFORE = {
+    "run.score_every": "1",
+    "Supervised.class_weights": "None",
+    "FewLabels.per_class": "None",
+    "Images.fit": "'crop'",
+    "Images.white_level": "65535",
+}
 """Parameters that are younger than some records, with what all runs before had: a config that says the same
 leaves them out, so that an old and a new record differ in nothing."""
 _RESERVED = frozenset({"epoch", "step", "passes", "seconds", "train", *SCORED})
@@ -135,6 +141,7 @@ def run(job: Job, sinks: Sequence[Sink] = (), processes: Processes = ALONE) -> O
             epochs=experiment.epochs,
             epochs_done=len(ledger.curve),
             phases=task.phases(experiment.epochs),
+            summary=data.told(),
             warnings=data.warnings,
             note=left_behind(job, planned) if checkpoint is None and processes.first else None,
         )
@@ -204,7 +211,8 @@ def run(job: Job, sinks: Sequence[Sink] = (), processes: Processes = ALONE) -> O
                 return Outcome(folder.path, None, already_done=False)
             test = predicted["test"]
             kept = selected_predictions(folder.best, selected(ledger.curve), predicted, **owner)
-            stored = StoredPredictions(predicted, kept)
+            places = {name: its.places for name, its in data.scored.items() if its.places is not None}
+            stored = StoredPredictions(predicted, kept, places, data.spec.class_names)
             write_predictions(folder.predictions, stored)
             composed = compose(
                 purpose=job.purpose,
@@ -231,6 +239,7 @@ def run(job: Job, sinks: Sequence[Sink] = (), processes: Processes = ALONE) -> O
                 resumed_from=ledger.resumed_from,
                 unused=env.views.unused(),
                 warnings=data.warnings,
+                data=data.summary.as_record(),
             )
             write_record(folder.result, composed)
             record = Record(composed, folder.result)
@@ -330,7 +339,7 @@ def _write_start(job: Job, planned: Plan, where: Mapping[str, Any]) -> None:
     folder.write_text(folder.operative, job.config.operative)
     for copy in plugin_sources(job.config.plugins).values():
         copy.write(folder.path)
-    folder.write_beginning(planned.identity, job.seed, where, job.purpose)
+    folder.write_beginning(planned.identity, job.seed, where, job.purpose, planned.data.spec)
     labels = {
         "given": made.given.numpy(),
         "labelled": made.labelled.numpy(),

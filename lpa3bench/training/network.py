@@ -12,6 +12,7 @@ from lpa3bench.api import Backbone, DatasetSpec, Model, Output
 from lpa3bench.errors import ConfigError, PluginError, blamed
 from lpa3bench.nn.batchnorm import add_auxiliary, single_values
 from lpa3bench.nn.mode import kept_mode
+from lpa3bench.nn.normalisation import normalise
 from lpa3bench.nn.syncbatchnorm import synchronise_batchnorm
 from lpa3bench.runtime.distributed import ALONE, Processes
 from lpa3bench.runtime.seeding import derive, seeded
@@ -40,7 +41,7 @@ class Classifier(Model):
             )
 
     def normalise(self, x: Tensor) -> Tensor:
-        return (x - self.mean) / self.std
+        return normalise(x, self.mean, self.std)
 
     def forward(self, x: Tensor) -> Output:
         """The backbone's output for images [B, C, H, W] in [0, 1]."""

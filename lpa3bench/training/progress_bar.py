@@ -31,6 +31,8 @@ _COUNTS = ("epoch", "step", "passes")
 def progress(stream: TextIO | None = None) -> Sink:
     """The sink that suits the stream (None: stderr)."""
     stream = stream or sys.stderr
+    if type(stream).__module__.startswith("ipykernel."):  # Jupyter's
+        return NotebookLine(stream)
     return Bar(stream) if draws_bars(stream) else Lines(stream)
 
 
@@ -119,10 +121,9 @@ class Lines(Sink):
 
     def start(self, info: RunInfo) -> None:
         self.pace = StepRate(info)
-        for line in _first_lines(info):
-            self._write(line)
         begun = f", goes on after epoch {info.epochs_done}" if info.epochs_done else ""
-        self._write(f"{info.run_id}: {info.epochs} epochs{begun}")
+        for line in (*_first_lines(info), f"{info.run_id}: {info.epochs} epochs{begun}"):
+            self._put(f"{line}\n")
 
     def step(self, phase: str) -> None:
         self.pace.step(phase)
@@ -132,12 +133,31 @@ class Lines(Sink):
         now = time.monotonic()
         if now >= self._next or self.pace.epochs_done == self.pace.epochs:
             self._next = now + LINE_SECONDS
-            self._write(f"{self.pace.headline}  {numbers(row, LINE_ROOM)}".rstrip())
+            self._tell(f"{self.pace.headline}  {numbers(row, LINE_ROOM)}".rstrip())
 
-    def _write(self, line: str) -> None:
+    def _tell(self, line: str) -> None:
+        self._put(f"{line}\n")
+
+    def _put(self, text: str) -> None:
         with suppress(OSError):
-            self.stream.write(f"{line}\n")
+            self.stream.write(text)
             self.stream.flush()
+
+
+class NotebookLine(Lines):
+    """The same in a single line of a cell's output, which would grow with the run otherwise."""
+
+    _there = 0
+    """Letters of what stands in that line."""
+
+    def close(self) -> None:
+        if self._there:
+            self._put("\n")
+            self._there = 0
+
+    def _tell(self, line: str) -> None:
+        self._put(f"\r{line.ljust(self._there)}")
+        self._there = len(line)
 
 
 class Bar(Sink):
@@ -206,8 +226,10 @@ class Bar(Sink):
 
 def _first_lines(info: RunInfo) -> list[str]:
     """What whoever started it should know."""
+    summary = (f"data: {line}" for line in info.summary)
+    warnings = (f"warning: {warning}" for warning in info.warnings)
     note = [] if info.note is None else [f"note: {info.note}"]
-    return [printable(line) for line in (*(f"warning: {warning}" for warning in info.warnings), *note)]
+    return [printable(line) for line in (*summary, *warnings, *note)]
 
 
 def numbers(row: Mapping[str, Any], room: int) -> str:

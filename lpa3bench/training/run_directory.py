@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -21,7 +22,7 @@ from lpa3bench.records.schema import Count, Purpose, RunIdentity
 from lpa3bench.runtime.files import read_at_most, write_text
 from lpa3bench.training import identity as identities
 from lpa3bench.training.saved_forms import check_checkpoint
-from lpa3bench.types import SLOTS, SlotName
+from lpa3bench.types import SLOTS, DatasetSpec, SlotName
 
 if TYPE_CHECKING:
     from lpa3bench.runtime.state import Checkpoints
@@ -39,6 +40,8 @@ class Beginning:
     operative: str = ""
     """SHA-256 of its `operative.gin`; "": an earlier engine began it."""
     purpose: Purpose = "result"
+    spec: DatasetSpec | None = None
+    """The data set's, as measured, with the run's weak view and size; None: an earlier engine began it."""
 
 
 class _Env(msgspec.Struct):
@@ -51,6 +54,8 @@ class _Env(msgspec.Struct):
     purpose: Purpose = "result"
     digest: str = ""
     """SHA-256 of the rest; "": an earlier engine wrote it."""
+    spec: DatasetSpec | msgspec.UnsetType = msgspec.UNSET
+    """Unset, it is left out of file and digest: files of earlier engines have none."""
 
     def digest_of_rest(self) -> str:
         rest = msgspec.structs.replace(self, digest="")
@@ -60,6 +65,8 @@ class _Env(msgspec.Struct):
 START_OVER = "start over with --fresh"
 LARGEST_ENV = 16 * 2**20
 """Bytes of an `env.json` that is worth reading."""
+HELD = (errno.EAGAIN, errno.EACCES)
+"""What `flock` fails with where another process has the lock; NFS may say either."""
 NAME_END = re.compile(r"-([0-9a-f]{8}-s\d+)$")
 """How the name of a run's directory ends, unless somebody renamed it."""
 
@@ -103,9 +110,12 @@ class RunDirectory:
     def locked(self) -> Iterator[None]:
         """Make the directory and keep other processes out; a process that dies leaves no lock behind.
 
+        On a disk that machines share it keeps out those of other machines, if the disk does
+        (`runtime.shared_locks`).
+
         Raises:
             InUse: another process is at work here.
-            RunFailed: the directory cannot be made.
+            RunFailed: the directory cannot be made, or its disk has no locks.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -118,18 +128,26 @@ class RunDirectory:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
-                raise InUse(self.path) from error
+                if error.errno in HELD:
+                    raise InUse(self.path) from error
+                raise RunFailed(
+                    f"{self.path}: its disk has no locks ({error.strerror}), so two processes could work on "
+                    "one run; choose another --out, or have it mounted with locks (docs/cluster.md)",
+                    kind="disk",
+                ) from error
             yield
 
     def in_use(self) -> bool:
         """Whether another process is at work here just now."""
         try:
-            with (self.path / ".lock").open("a") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+            file = (self.path / ".lock").open("a")
         except OSError:  # nobody has been here yet
             return False
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:  # where the disk has no locks, `locked` says so
+                return error.errno in HELD
         return False
 
     def beginning(self) -> Beginning:
@@ -152,7 +170,8 @@ class RunDirectory:
             why = printable(f"{type(error).__name__}: {error}".removeprefix("ValueError: "))
             message = f"{self.env}: damaged ({why[:200]}); {START_OVER}"
             raise RunFailed(message, kind="damaged") from error
-        return Beginning(defined, env.seed, short, env.provenance, env.operative, env.purpose)
+        spec = None if env.spec is msgspec.UNSET else env.spec
+        return Beginning(defined, env.seed, short, env.provenance, env.operative, env.purpose, spec)
 
     def write_beginning(
         self,
@@ -160,6 +179,7 @@ class RunDirectory:
         seed: int,
         provenance: Mapping[str, Any],
         purpose: Purpose = "result",
+        spec: DatasetSpec | None = None,
     ) -> None:
         """Write what `beginning` reads, with its digest and that of the `operative.gin` that lies there.
 
@@ -167,6 +187,8 @@ class RunDirectory:
             RunFailed: the disk refused it.
         """
         env = _Env(identities.identity_as_json(identity), seed, dict(provenance), purpose=purpose)
+        if spec is not None:
+            env.spec = spec
         with suppress(FileNotFoundError):
             env.operative = hashlib.sha256(self.operative.read_bytes()).hexdigest()
         env.digest = env.digest_of_rest()

@@ -25,6 +25,8 @@ class RunInfo:
     epochs_done: int
     """0, or the number that the checkpoint holds which the run goes on from."""
     phases: tuple[Phase, ...]
+    summary: tuple[str, ...] = ()
+    """What the data and the labels are, where the files tell."""
     warnings: tuple[str, ...] = ()
     """What is odd about the data."""
     note: str | None = None

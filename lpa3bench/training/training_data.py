@@ -3,23 +3,48 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import torch
 from torch import Tensor
 
 from lpa3bench.api import DatasetSpec, LabelContext, LabelSet, Split, TrainLabels
 from lpa3bench.config.experiment import Experiment
+from lpa3bench.data.data_summary import DataSummary
+from lpa3bench.data.duplicates import count_duplicates, image_digests
 from lpa3bench.data.image_store import ImageStore
 from lpa3bench.data.splits import data_hash, fingerprint, hold_out, limit
 from lpa3bench.errors import ConfigError, DataError, PluginError, blamed
 from lpa3bench.runtime.seeding import Draws, derive
-from lpa3bench.types import STILL
+from lpa3bench.types import SCORED, STILL
 
 AT_CHANCE = 0.9
 """From this share of what labels in a random order get wrong, a file's order is in doubt."""
+
+
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Which images of the data set a split is scored on."""
+
+    index: Tensor
+    """int64 [N], on the CPU: places in the data set's split of that name, of held-out images in "train"."""
+    ids: tuple[str, ...] | None = None
+    """What they are called (`Split.ids`)."""
+    clean: Tensor | None = None
+    """int64 [N], on the CPU: their clean labels, where they are scored by the given ones."""
+
+    @classmethod
+    def of(cls, split: Split, index: Tensor, clean: Tensor | None = None) -> Places:
+        ids = None if split.ids is None else tuple(split.ids[place] for place in index.tolist())
+        return cls(index, ids, clean)
+
+    def chosen(self, some: Tensor) -> Places:
+        """Of these, by their places here."""
+        ids = None if self.ids is None else tuple(self.ids[place] for place in some.tolist())
+        return Places(self.index[some], ids, None if self.clean is None else self.clean[some])
 
 
 @dataclass(frozen=True)
@@ -28,7 +53,8 @@ class Scored:
 
     images: ImageStore
     labels: Tensor
-    """int64 [N], on the device."""
+    """int64 [N], on the device: those that it is scored by."""
+    places: Places | None = None
 
 
 @dataclass(frozen=True)
@@ -47,8 +73,14 @@ class TrainingData:
     """ "test", and "val" where the data set or `run.holdout` gives one."""
     data_hash: str
     label_hash: str
+    summary: DataSummary
+    """Of the whole data set, held-out images apart."""
     warnings: tuple[str, ...] = ()
     """What is odd about the files; a run starts with these lines and its record keeps them."""
+
+    def told(self) -> tuple[str, ...]:
+        """What the data and the labels are, where they are not the same for everybody, a line each."""
+        return (*self.summary.lines(self.spec), *self.label_set.notes)
 
 
 def prepare(
@@ -86,7 +118,9 @@ def prepare(
     ctx = LabelContext(num_classes=spec.num_classes, draws=draws, root=root, seed=seed, ids=train.ids)
     label_set = _labels(experiment, train.labels, spec, ctx)
     index = torch.arange(len(train.labels))
-    scored = {name: splits[name] for name in ("val", "test") if name in splits}
+    scored = {name: splits[name] for name in SCORED if name in splits}
+    places = {name: Places.of(split, torch.arange(len(split.labels))) for name, split in scored.items()}
+    held = None
     if experiment.holdout:
         if "val" in splits:
             raise ConfigError(f"run.holdout: {spec.name} has a validation split of its own; leave it 0")
@@ -96,9 +130,14 @@ def prepare(
         if not bool(label_set.labelled[held].all()):
             raise ConfigError("run.holdout: needs labels on all training images, and here only some have one")
         scored["val"] = Split(train.images[held], label_set.given[held])
+        places["val"] = Places.of(train, held, clean=train.labels[held])
+    summary = _summary(experiment, root, splits, index, held)
     if limit_to is not None:
         index = index[limit(len(index), limit_to, Draws(derive(seed, "limit")))]
-        scored = {name: _part(split, name, limit_to) for name, split in scored.items()}
+        for name, split in scored.items():  # of a data set's own split the same images with every seed
+            some = limit(len(split.labels), limit_to, Draws(derive(0, "limit", name)))
+            scored[name] = Split(split.images[some], split.labels[some])
+            places[name] = places[name].chosen(some)
     if not bool(label_set.labelled[index].any()):
         raise ConfigError(
             f"--limit {limit_to}: leaves no labelled image; few have a label, so leave --limit out"
@@ -111,20 +150,44 @@ def prepare(
         index=index,
         scored={
             name: Scored(
-                ImageStore(split.images, STILL, device, resize=experiment.resize), split.labels.to(device)
+                ImageStore(split.images, STILL, device, resize=experiment.resize),
+                split.labels.to(device),
+                places[name],
             )
             for name, split in scored.items()
         },
         data_hash=data_hash(splits),
         label_hash=fingerprint([label_set.given, label_set.labelled, index]),
-        warnings=tuple(_oddities(experiment, spec, label_set, root)),
+        summary=summary,
+        warnings=(*_oddities(experiment, spec, label_set, root), *summary.warnings(spec)),
     )
 
 
-def _part(split: Split, name: str, count: int) -> Split:
-    """At most so many images to score on; of a data set's own split the same with every seed."""
-    chosen = limit(len(split.labels), count, Draws(derive(0, "limit", name)))
-    return Split(split.images[chosen], split.labels[chosen])
+def _summary(
+    experiment: Experiment, root: Path, splits: Mapping[str, Split], index: Tensor, held: Tensor | None
+) -> DataSummary:
+    """Of all that a run without `--limit` trains and is scored on.
+
+    Args:
+        index: int64, the training images.
+        held: int64, those of them that are held out for validation.
+    """
+    labels = {name: splits[name].labels for name in ("train", "val", "test") if name in splits}
+    digests = {name: image_digests(splits[name].images) for name in labels}
+    if held is not None:
+        for name, places in {"val": held, "train": index}.items():
+            labels[name] = splits["train"].labels[places]
+            digests[name] = [digests["train"][place] for place in places.tolist()]
+    with blamed(f"{type(experiment.dataset).__name__}.found"):
+        found = msgspec.convert(experiment.dataset.found(root), dict[str, dict[str, int]])
+    return DataSummary(
+        images={
+            name: torch.bincount(known[known >= 0], minlength=experiment.spec.num_classes).tolist()
+            for name, known in labels.items()
+        },
+        duplicates=count_duplicates(digests),
+        found=found,
+    )
 
 
 def _oddities(experiment: Experiment, spec: DatasetSpec, label_set: LabelSet, root: Path) -> Iterator[str]:
@@ -178,6 +241,8 @@ def _labels(experiment: Experiment, clean: Tensor, spec: DatasetSpec, ctx: Label
         raise PluginError(
             f"{name}.apply: info must be plain numbers and strings, for the record ({error})"
         ) from error
+    if isinstance(made.notes, str) or not all(isinstance(line, str) for line in made.notes):
+        raise PluginError(f"{name}.apply: notes must be lines, each a string; they are {made.notes!r}")
     if not bool(made.labelled.any()):
         raise ConfigError(f"run.labels: {name} on {spec.name}: leaves no image labelled")
     known = made.given[made.labelled]

@@ -164,6 +164,17 @@ def test_a_layer_that_is_not_there(layer: int) -> None:
         score_cam(small_net(), x, labels, layer=layer)
 
 
+def test_tokens_have_no_place_in_the_image() -> None:
+    class Tokens(SmallNet):
+        def forward(self, x: Tensor) -> Output:
+            logits, features = super().forward(x)
+            return Output(logits, tuple(f.flatten(2).unsqueeze(3) for f in features))
+
+    net = classifier(Tokens(num_classes=3, in_channels=3, width=4))
+    with pytest.raises(UsageError, match="Score-CAM needs maps, and this network's features are tokens"):
+        score_cam(net, *images())
+
+
 def test_any_backbone_will_do() -> None:
     """What is explained is the output's feature map, not a layer that goes by a name."""
     net, (x, labels) = classifier(TinyNet(num_classes=3, in_channels=3)), images()

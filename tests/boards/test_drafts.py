@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from support.small_boards import LPA3, defined
-from support.small_records import bits, changed, small_record, within
+from support.small_records import NLL, bits, changed, small_record, within
 
 from lpa3bench.boards.building import build_board
 from lpa3bench.boards.drafts import draft
@@ -82,6 +82,14 @@ def test_rows_are_arms_and_columns_are_what_they_are_tried_on() -> None:
     assert baselines["FixMatch + LPA3 + RandAugment (strong)"] == "fixmatch-randaugment-strong"
     assert baselines["Supervised (clean, sym50, sym90)"] is None
     assert baselines["Supervised (equal_cost)"] == "supervised-clean-sym50-sym90"
+
+
+def test_the_metric_that_most_runs_select_by_comes_first_and_the_others_stand_beside_it() -> None:
+    loss = small_record(bits(5), task="A", metric="nll", kind=NLL, last=1.5)
+    board = defined(draft([loss, *RECORDS], "Mine"))
+    assert (board.metric, board.also) == ("accuracy.last", ("accuracy.oracle_best", "nll.last"))
+    alone = defined(draft([loss], "Mine"))
+    assert (alone.metric, alone.also) == ("nll.last", ("nll.oracle_best",))
 
 
 @pytest.mark.parametrize("names", [("margin", "ratio"), ("margin", "iterations", "ratio", "lam")])

@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from support.pictures import CLASSES, made_folder
 
 from lpa3bench.cli import main
 from lpa3bench.errors import DataError
 from lpa3bench_plugins.datasets.cifar import CIFAR10
+from lpa3bench_plugins.datasets.class_folders import EXTENSIONS
 from lpa3bench_plugins.datasets.medmnist import BreastMNIST
 
 PLUGIN = """
@@ -221,6 +223,69 @@ def test_a_binding_that_is_wrong(binding: str, says: str, tmp_path: Path) -> Non
     assert (result.exit_code, result.stdout) == (3, "")
     assert result.stderr.startswith("error: -p '")
     assert says in result.stderr
+
+
+# ----------------------------------------------------------------------------------------- of a gin file
+OWN = ("-p", "Images.size=12", "-p", "run.backbone=@backbones.SmallNet")
+
+
+def own_images(tmp_path: Path) -> tuple[str, ...]:
+    folder = made_folder(tmp_path)
+    (folder / "test/ant/a.gif").write_text("")
+    return ("images_supervised", *OWN, "-p", f"Images.path='{folder}'")
+
+
+def test_the_data_of_a_run(tmp_path: Path) -> None:
+    """Of own images, which need parameters; and how far labels from a file are theirs."""
+    arguments = own_images(tmp_path)
+    names = [f"train/{name}/{place}.png" for name in CLASSES for place in range(3)]
+    rows = [f"{name};{(place + (place == 4)) // 3}" for place, name in enumerate(names)]
+    rows[3] = rows[3].replace(";1", ";2")
+    (tmp_path / "a.csv").write_text("\n".join(["file;label", *rows[::-1]]))
+    labels = ("-p", "run.labels=@labels.FromFile()", "-p", f"FromFile.path='{tmp_path}/a.csv'")
+    result = call("verify", *arguments, *labels)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.output.splitlines() == [
+        "Images          train 9, val 3, test 6",
+        "Images: train 9 (ant 3, bee 3, cat 3), val 3 (ant 1, bee 1, cat 1), test 6 (ant 2, bee 2, cat 2)",
+        "Images: passed over: 1 .gif",
+        "FromFile: a.csv, joined by its column 'file'; 8 of 9 labels (88.9 %) agree with the data set's own",
+        "warning: Images: test files of other kinds are passed over (1 .gif); read are "
+        + " ".join(EXTENSIONS),
+        "warning: Images: 3 of 3 val images have the pixels of training images",
+        "warning: Images: 6 of 6 test images have the pixels of training images",
+        "warning: Images: 3 of 6 test images have the pixels of val images",
+    ]
+    assert not (tmp_path / "runs").exists()
+
+
+def test_the_data_of_a_run_that_cannot_be_read(tmp_path: Path) -> None:
+    arguments = own_images(tmp_path)
+    for name in ("ant/0.png", "cat/2.png"):
+        (tmp_path / "mine/train" / name).write_text("no image")
+    result = call("verify", *arguments)
+    assert (result.exit_code, result.stdout) == (4, "")
+    assert result.stderr.startswith(f"error: Images: 2 images in {tmp_path}/mine/train cannot be read; mend")
+    missing = call("verify", "images_supervised", *OWN, "-p", "Images.path='gone'")
+    assert (missing.exit_code, missing.stdout) == (4, "")
+    assert "there is no folder or .npz file" in missing.stderr
+    wrong = call("verify", *arguments, "-p", "Images.fit='cover'")
+    assert (wrong.exit_code, wrong.stdout) == (3, "")
+    assert "Images.fit must be" in wrong.stderr
+
+
+def test_checksums_are_looked_at_for_a_gin_file_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def verify(self: Any, root: Path) -> dict[str, int]:
+        raise DataError("damaged")
+
+    monkeypatch.setattr(CIFAR10.__mro__[1], "verify", verify)
+    result = call("verify", "cifar10_pes", "--setting", "sym50", "--data", tmp_path)
+    assert (result.exit_code, result.stderr) == (4, "error: damaged\n")
+
+
+def test_a_setting_is_of_a_gin_file() -> None:
+    result = call("verify", "Digits", "--setting", "sym20")
+    assert (result.exit_code, result.stdout) == (2, "")
 
 
 def test_nothing_is_named() -> None:

@@ -16,10 +16,11 @@ from safetensors.torch import save_file
 from support.small_records import changed, small_record
 
 from lpa3bench.analysis.trained_run import open_run
+from lpa3bench.api import DatasetSpec
 from lpa3bench.cli import main
 from lpa3bench.errors import RunFailed
 from lpa3bench.export.finished_run import load_exported
-from lpa3bench.export.model_card import write_card
+from lpa3bench.export.model_card import ClassRow, write_card
 from lpa3bench.records import Record
 from lpa3bench.runtime import licences
 
@@ -47,6 +48,8 @@ TASKS = {
         "DivideMix.batch_size = 16\nDivideMix.warmup_epochs = 1\n"
     ),
 }
+SPEC = DatasetSpec(name="Made", num_classes=2, channels=1, size=8, mean=(0.5,), std=(0.5,))
+CLASSES: list[ClassRow] = [("cat", 3, 2 / 3), ("d|g", None, None)]
 HOLDS = {
     "Supervised": (["net"], ["net"]),
     "FixMatch": (["net", "net-average"], ["net-average"]),
@@ -148,6 +151,12 @@ def test_the_card(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert refused.exit_code == 2, "weights that nobody exported are somebody's"
     assert (theirs / "README.md").read_text() == "somebody's own"
 
+    classes = re.search(r"## Classes\n\n(.*?)\n\n##", card, re.DOTALL)
+    assert classes is not None
+    assert [line.split("|")[1:3] for line in classes[1].splitlines()[2:]] == [
+        [f" {name} ", f" {count} "]
+        for name, count in zip(range(10), record["per_class"]["images"], strict=True)
+    ]
     (run / "result.json").unlink()
     refused = command("export", run)
     assert refused.exit_code == 1
@@ -198,10 +207,20 @@ def test_every_score_of_the_last_epoch_belongs_to_the_weights() -> None:
     nll = msgspec.structs.replace(accuracy, unit="nats", scores={"last": 1.25, "val_selected": None})
     record = changed(plain, metrics={"accuracy": accuracy, "macro_auc": area, "nll": nll})
 
-    def card(record: Record) -> str:
-        return write_card(record, networks=["net"], predicts=["net"], faithful=True, spec=(1, 8, 10))
+    def card(record: Record, epoch: int | None = None) -> str:
+        return write_card(
+            record, networks=["net"], predicts=["net"], faithful=True, spec=SPEC, epoch=epoch, classes=CLASSES
+        )
 
     assert "`accuracy.last` belongs to these weights, the others do not." in card(plain)
+    assert "after its last epoch." in card(plain)
+    best = card(plain, epoch=7)
+    assert "after epoch 7, the best by validation." in best
+    assert "`accuracy.val_selected` belongs to these weights, the others do not." in best
+    assert [line for line in best.splitlines() if line.startswith(("| cat", "| d"))][:2] == [
+        "| cat | 3 | 66.67 % |",
+        r"| d\|g |  |  |",
+    ]
     assert (
         "`accuracy.last` and `macro_auc.last` and `nll.last` belong to these weights, the others do not."
     ) in card(record)

@@ -7,16 +7,23 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 from click.testing import CliRunner, Result
 from support.console import Cli
 from support.small_records import bits, changed, small_record, write
-from support.small_trained import FIXMATCH, train
+from support.small_trained import FIXMATCH, SUPERVISED, train
 
 from lpa3bench import config
 from lpa3bench.cli import main
 from lpa3bench.cli.figure import FIGURES
 from lpa3bench.plugin import registry
 from lpa3bench.records import Record
+from lpa3bench.training.predictions import (
+    Predictions,
+    StoredPredictions,
+    read_predictions,
+    write_predictions,
+)
 
 SUITE = """
 suite.cells = [
@@ -78,6 +85,43 @@ def test_augment_by_the_real_command(cli: Cli, tmp_path: Path) -> None:
     nothing = cli("figure", "augment", tmp_path, "--data", tmp_path)
     assert (nothing.returncode, nothing.stdout) == (1, "")
     assert nothing.stderr == f"error: {tmp_path}: is no run directory: there is no env.json\n"
+
+
+def test_confusion(tmp_path: Path) -> None:
+    run = train(tmp_path, SUPERVISED)
+    stored = read_predictions(run / "predictions.npz")
+    assert stored is not None
+    for split, weights in (("test", "last"), ("val", "best")):
+        own = (stored.last if weights == "last" else stored.selected)[split]
+        options = ("--split", split, "--weights", weights, "--out", tmp_path / weights, "--json")
+        done = figure("confusion", run, *options)
+        assert done.exit_code == 0, done.output
+        told = json.loads(done.stdout)
+        assert told["files"] == [str(tmp_path / f"{weights}.{end}") for end in ("svg", "png")]
+        assert told["classes"] == ["0", "1", "2", "3"]
+        pairs = [(int(label), int(best)) for label, best in zip(own.labels, own.probs.argmax(1), strict=True)]
+        assert told["images"] == [[pairs.count((row, column)) for column in range(4)] for row in range(4)]
+        text = " ".join((tmp_path / f"{weights}.svg").read_text(encoding="utf-8").split())
+        assert f"{split.capitalize()} images by their class" in text
+    for taken in ("predictions.npz", "result.json"):
+        (run / taken).unlink()
+        refused = figure("confusion", run)
+        assert (refused.exit_code, refused.stderr) == (
+            4,
+            f"error: {run}: is no finished run with its predictions\n",
+        )
+
+
+def test_a_confusion_of_what_was_not_predicted_is_refused(tmp_path: Path) -> None:
+    probs, labels = torch.eye(2), torch.arange(2)
+    record = small_record([True, True])
+    run = write(tmp_path, record, runs=True) / str(record)
+    write_predictions(run / "predictions.npz", StoredPredictions({"test": Predictions(probs, labels)}, {}))
+    assert figure("confusion", run, "--out", tmp_path / "it").exit_code == 0
+    for options, what in ((("--split", "val"), "val split"), (("--weights", "best"), "epoch selected")):
+        refused = figure("confusion", run, *options)
+        assert refused.exit_code == 4
+        assert f"has no predictions of a{'n' if what[0] == 'e' else ''} {what}" in refused.stderr
 
 
 def test_curves(tmp_path: Path) -> None:

@@ -69,8 +69,8 @@ def test_what_a_plugin_is_and_takes() -> None:
     assert (inspect.getdoc(LPA3) or "") in text
     assert re.search(r"^  LPA3\.margin = 0\.02 +takes a float$", text, re.MULTILINE)
     assert re.search(r"^  LPA3\.step_size = None +takes a float or None$", text, re.MULTILINE)
-    required = listed("FewLabels").stdout
-    assert re.search(r"^  FewLabels\.count +takes an int$", required, re.MULTILINE)
+    required = listed("FromFile").stdout
+    assert re.search(r"^  FromFile\.path +takes a str$", required, re.MULTILINE)
 
 
 def test_what_the_data_set_tells_a_backbone_is_no_parameter() -> None:

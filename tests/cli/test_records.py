@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner, Result
 from support.small_records import NLL, bits, small_record, write
 
@@ -55,8 +57,9 @@ def test_each_metric_stands_in_its_own_unit(tmp_path: Path) -> None:
     head, fixmatch, scored, lpa3 = done.stdout.splitlines()
     assert "accuracy, best on test" in head
     assert "negative log-likelihood, best on test" in head
-    assert fixmatch.split()[:7] == [str(loss), "1.50", "–", "0.250", "–", "–", "–"]
-    assert lpa3.split()[:7] == [str(RECORDS[0]), "–", "–", "–", "70.00", "–", "80.00"]
+    assert head.index("accuracy") < head.index("negative"), "most runs select by it"
+    assert fixmatch.split()[:7] == [str(loss), "–", "–", "–", "1.50", "–", "0.250"]
+    assert lpa3.split()[:7] == [str(RECORDS[0]), "70.00", "–", "80.00", "–", "–", "–"]
     assert scored.endswith("not a result (score)")
     rows = json.loads(call(tmp_path, "--all", "--json").stdout)
     assert [(row.get("nll.last"), row.get("accuracy.last")) for row in rows] == [
@@ -85,3 +88,36 @@ def test_what_only_served_a_measurement_is_counted_and_left_out(tmp_path: Path) 
     assert "helper" not in done.stdout
     assert done.stderr == "1 that only served a measurement left out; --all lists them\n"
     assert call(folder, "--all").stdout.count("not a result (aid)") == 1
+
+
+def test_by_cell_says_mean_sd_and_n(tmp_path: Path) -> None:
+    runs = [small_record(bits(right), seed=seed) for seed, right in ((0, 6), (1, 8))]
+    done = call(write(tmp_path, *runs, RECORDS[1]), "--by", "cell")
+    head, two, evil = done.stdout.splitlines()
+    assert re.split("  +", head)[:3] == ["cell", "n", "accuracy, last epoch"]
+    assert re.split("  +", two)[1:] == ["2", "70.00 ± 14.14", "–", "70.00 ± 14.14"]
+    assert re.split("  +", evil)[1:3] == ["1", "50.00"]
+    assert evil.endswith("not a result (--limit)")
+    rows = json.loads(call(tmp_path, "--by", "cell", "--json").stdout)
+    assert [row["n"] for row in rows] == [2, 1]
+
+
+def test_curves_are_written_as_a_table(tmp_path: Path) -> None:
+    write(tmp_path, *RECORDS)
+    rows = [*csv.DictReader(io.StringIO(call(tmp_path, "--curves", "--csv").stdout))]
+    assert [(row["seed"], row["epoch"], row["test/accuracy"]) for row in rows] == [
+        ("1", "0", "0.8"), ("1", "1", "0.7"), ("0", "0", "0.5"),
+    ]  # fmt: skip
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    file = tmp_path / "tables" / "curves.parquet"
+    assert call(tmp_path, "--curves", "--parquet", file).stdout == f"{file}\n"
+    frame = pandas.read_parquet(file)
+    assert frame["test/accuracy"].tolist() == [0.8, 0.7, 0.5]
+    assert frame["positives"].tolist()[:2] == ["LPA3", "LPA3"]
+    assert {"run.task", "versions.torch", "accuracy.last"} <= {*frame.columns}
+
+
+@pytest.mark.parametrize("words", [["--curves"], ["--curves", "--by", "cell"], ["--csv", "--parquet", "a"]])
+def test_options_that_do_not_go_together(tmp_path: Path, words: list[str]) -> None:
+    assert call(write(tmp_path, *RECORDS), *words).exit_code == 2

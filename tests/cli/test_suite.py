@@ -26,8 +26,8 @@ from support.small_records import finish
 from lpa3bench.api import Split
 from lpa3bench.cli import main
 from lpa3bench.cli import suite as suites
-from lpa3bench.runtime import device
-from lpa3bench.suites import run_queue
+from lpa3bench.runtime import device, shared_locks
+from lpa3bench.suites import run_queue, slurm_engine
 from lpa3bench.suites.engine import EndedRun
 from lpa3bench.training.run_directory import RunDirectory
 
@@ -137,16 +137,19 @@ def test_a_grid_and_seeds_of_the_command_line(folder: Path) -> None:
     assert "--seeds makes a suite of it" in without.stderr
 
 
-def test_commands_for_another_scheduler(folder: Path) -> None:
-    """Nothing else on stdout; each line is what a shell takes."""
+def test_commands_for_another_scheduler(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing else on stdout; each line is what a shell takes, and means the same everywhere."""
+    monkeypatch.setenv("PYTHONPATH", f"mine{os.pathsep}/theirs")
     done = suite("s.gin", "--list-commands", "--device", "cpu", "--data", "my data")
     lines = done.stdout.splitlines()
     assert len(lines) == 4
-    threads, *words = shlex.split(lines[0])
-    assert threads == "OMP_NUM_THREADS=3"
-    assert words[:5] == ["lpa3bench", "run", "a.gin", "--seed", "1"]
-    assert words[5:] == [
-        "--device", "cpu", "--data", "my data", "--plugin", config_plugins.__file__, "--out", "runs",
+    change, here, and_then, *words = shlex.split(lines[2])
+    assert (change, here, and_then) == ("cd", str(folder), "&&")
+    assert words[:2] == ["OMP_NUM_THREADS=3", f"PYTHONPATH={folder}/mine:/theirs"]
+    assert words[2:6] == [sys.executable, "-m", "lpa3bench", "run"]
+    assert words[6:] == [
+        f"{folder}/a.gin", f"{folder}/none.gin", "--seed", "1", "--device", "cpu", "--data",
+        f"{folder}/my data", "--plugin", config_plugins.__file__, "--out", f"{folder}/runs",
     ]  # fmt: skip
     first = Path(plan()["cells"][0]["runs"][0]["folder"])
     finish(first)
@@ -264,7 +267,41 @@ def test_no_engine_is_started_where_nothing_is_to_do(folder: Path, monkeypatch: 
     assert plan("--engine", "ray")["workers"] == 0
 
 
+def test_the_data_folder_is_named_where_the_environment_chose_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LPA3BENCH_DATA", "chosen")
+    (line, *_) = suite("s.gin", "--list-commands").stdout.splitlines()
+    assert line.endswith(f"--out {folder}/runs --data {folder}/chosen")
+
+
+def test_what_slurm_is_asked_for(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    def connect(options: Any, **others: Any) -> Any:
+        asked.append((options, others))
+        return Faked(Path("runs"))
+
+    monkeypatch.setattr(slurm_engine, "connect_slurm", connect)
+    words = ("--engine", "slurm", "--sbatch", "time=1-12", "--sbatch", "--comment=a=b", "--workers", "7")
+    done = suite("s.gin", "--only", "*none*", *words)
+    assert (done.exit_code, done.stdout.splitlines()[-1]) == (0, "2 of 2 runs are done")
+    assert asked == [({"time": "1-12", "comment": "a=b"}, {"out": Path("runs"), "workers": 7, "threads": 3})]
+
+
+def test_locks_that_do_not_hold_between_machines_are_told(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slurm_engine, "connect_slurm", lambda *_, **__: Faked(Path("runs")))
+    monkeypatch.setattr(shared_locks, "why_locks_are_local", lambda _: "/x is mounted with nolock")
+    done = suite("s.gin", "--engine", "slurm", "--dry-run")
+    assert done.stderr == "note: /x is mounted with nolock; let one suite at a time work in runs\n"
+    assert suite("s.gin", "--dry-run").stderr == ""
+
+
 def test_options_that_do_not_go_together(folder: Path) -> None:
+    done = suite("s.gin", "--sbatch", "time=4:00:00")
+    assert (done.exit_code, done.stderr) == (2, "error: --sbatch: is Slurm's; add --engine slurm\n")
     done = suite("s.gin", "--address", "auto")
     assert (done.exit_code, done.stderr) == (2, "error: --address: is Ray's; add --engine ray\n")
 

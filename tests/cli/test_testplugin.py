@@ -134,9 +134,12 @@ def test_a_wrong_parameter_is_a_usage_error(dim: Path, binding: str, told: str) 
 
 
 def test_what_a_plugin_needs_to_be_told() -> None:
+    result = verdict("FromFile")
+    assert result.exit_code == 2
+    assert result.stderr == "error: FromFile needs path; give -p FromFile.path=…\n"
     result = verdict("FewLabels")
     assert result.exit_code == 2
-    assert result.stderr == "error: FewLabels needs count; give -p FewLabels.count=…\n"
+    assert result.stderr == "error: FewLabels.count: give it or per_class, not neither\n"
     assert verdict("FewLabels", "-p", "FewLabels.count=20").exit_code == 0
 
 

@@ -369,7 +369,7 @@ def inside(thing: Any) -> Any:
     if type(thing).__module__ == config_plugins.__name__ or isinstance(thing, Metric):
         return type(thing).__name__, inside(vars(thing))
     if isinstance(thing, dict):
-        return {name: inside(value) for name, value in thing.items()}
+        return {name: inside(value) for name, value in thing.items() if name != "_constructed_with"}
     if isinstance(thing, list | tuple):
         return [inside(item) for item in thing]
     if hasattr(thing, "__dataclass_fields__"):

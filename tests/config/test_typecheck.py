@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lpa3bench import api
 from lpa3bench.config.bindings import GinReference, Macro, Origin
 from lpa3bench.config.loading import parse
 from lpa3bench.config.typecheck import (
@@ -163,12 +164,14 @@ def test_the_parameters_of_a_constructor() -> None:
     assert parameters(Animal) == {}
 
 
-def test_annotations_for_type_checkers_only_are_evaluated_with_the_names_given() -> None:
+def test_annotations_for_type_checkers_only_are_evaluated_where_they_name_an_interface() -> None:
     class Thing:
-        def __init__(self, *, pet: Elsewhere, count: int) -> None: ...  # noqa: F821
+        def __init__(self, *, inner: Augmenter, pet: Elsewhere, count: int) -> None: ...  # type: ignore[name-defined]  # noqa: F821
 
-    assert parameters(Thing, {"Elsewhere": Dog})["pet"].annotation is Dog
-    assert parameters(Thing)["count"].annotation is Any  # one that cannot be evaluated: nothing is checked
+    found = parameters(Thing)
+    assert found["inner"].annotation is api.Augmenter
+    assert found["pet"].annotation is Any  # one that cannot be evaluated: nothing is checked
+    assert found["count"].annotation is int
 
 
 def test_nearest_names_ignore_case_and_come_likeliest_first() -> None:

@@ -17,6 +17,12 @@ BINDINGS = (
     "SmallNet.width=8",
     "Supervised.batch_size=8",
 )
+OTHERWISE = (
+    'Images.fit="pad"',
+    "run.labels=@labels.FromFile()",
+    'FromFile.path="labels.csv"',
+    'Supervised.class_weights="balanced"',
+)
 
 
 @pytest.fixture
@@ -44,21 +50,36 @@ def arguments(*more: str) -> list[str]:
 
 
 def test_a_folder_of_images_is_trained_on(here: Path, cli: Cli) -> None:
+    (here / "my images/test/dark/@eaDir").mkdir()
+    names = [f"{name}/{place}.png" for name in ("dark", "bright") for place in range(12)]
+    rows = [f"{name};{int(name > 'c' and name != 'dark/3.png')}\n" for name in names]
+    (here / "labels.csv").write_text("file;label\n" + "".join(rows))
     before = listing(here / "my images")
-    done = cli(*arguments(), "--json", cwd=here)
+    done = cli(*arguments(*OTHERWISE), "--json", cwd=here)
     assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[:3] == [
+        "data: Images: train 24 (bright 12, dark 12), test 8 (bright 4, dark 4)",
+        "data: Images: passed over: 1 @eaDir",
+        "data: FromFile: labels.csv, joined by its column 'file'; 23 of 24 labels (95.8 %) agree with the "
+        "data set's own",
+    ]
     record = json.loads(done.stdout)
+    assert record["data"] == {
+        "images": {"train": [12, 12], "test": [4, 4]},
+        "duplicates": {"test in train": 0},
+        "found": {"passed over": {"@eaDir": 1}},
+    }
     assert record["status"] == "ok"
     assert record["cell"]["dataset"] == "Images"
     assert record["labels"]["training_images"] == 24
-    assert record["labels"]["confusion"] == [[12, 0], [0, 12]]
+    assert record["labels"]["confusion"] == [[12, 0], [1, 11]]
     assert len(record["curve"]) == 1
     assert listing(here / "my images") == before
-    assert sorted(path.name for path in here.iterdir()) == ["my images", "runs"]
+    assert sorted(path.name for path in here.iterdir()) == ["labels.csv", "my images", "runs"]
     cached = sorted((here / "runs" / ".cache").iterdir())
     assert [path.suffix for path in cached] == [".json", ".npy", ".lock"]
 
-    again = cli(*arguments(), cwd=here)
+    again = cli(*arguments(*OTHERWISE), cwd=here)
     assert again.returncode == 0
     assert "this run is finished" in again.stderr
     assert cached == sorted((here / "runs" / ".cache").iterdir())

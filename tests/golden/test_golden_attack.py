@@ -82,8 +82,9 @@ class Case:
 
     def iterate(self, k: int, delta: Tensor) -> attack.Iteration:
         pace = self.options.schedule()[k]
+        limits = self.box.around(self.z)
         return attack.iterate(
-            self.forward, self.z, delta, self.reference, pace, box=self.box, options=self.options
+            self.forward, self.z, delta, self.reference, pace, limits=limits, options=self.options
         )
 
     def before(self, k: int) -> Tensor:

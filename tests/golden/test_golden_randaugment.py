@@ -107,7 +107,7 @@ def test_generic_operators(golden: Golden, place: int) -> None:
 def test_cutout(golden: Golden, name: str, image: str) -> None:
     centre = torch.from_numpy(golden[f"randaug/{name}/centre_xy"])
     images = planar(golden[f"randaug/image/{image}"]).expand(len(centre), -1, -1, -1)
-    box = cutout.boxes(centre, torch.full((len(centre),), float(golden[f"randaug/{name}/side"])))
+    box = cutout.boxes(centre, float(golden[f"randaug/{name}/side"]))
     out = cutout.paint(images, box.to(DEVICE), (127, 127, 127))
     assert torch.equal(out, planar(golden[f"randaug/{name}/out"]))
 

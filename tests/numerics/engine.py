@@ -130,6 +130,9 @@ OPTIONS = {
 }
 
 
+QUANTITIES = ("loss", *(f for f in attack.Iteration._fields if f not in ("lam", "share")))
+
+
 def _network() -> tuple[nn.Module, Tensor, attack.Box, Tensor]:
     """A network, normalised images that reach to both ends of the range, their box, and noise."""
     with seeded(21):
@@ -155,7 +158,7 @@ def search() -> Numbers:
         delta = attack.begin(noise, z, box)
         steps = attack.trace(net, z, delta, reference, box=box, options=options)
         for place, iteration in enumerate(steps):
-            for field in iteration._fields:
+            for field in QUANTITIES:
                 numbers[f"{name} {place}: {field}"] = size(getattr(iteration, field))
     rows = torch.tensor([1, 4])
     label = torch.tensor([0, 1, 2, 3, 0, 1])
@@ -168,8 +171,10 @@ def search() -> Numbers:
     numbers |= {"whole: delta": size(whole), "whole: loss": floats([float(last.loss)])}
     once = attack.Pace(budget=0.1, lam=2.0)
     options = attack.Options(margin=0.0, step_size=1.0)
-    alone = attack.iterate(net, z[rows], noise[rows], given, once, box=box, options=options)
-    numbers |= {f"one iteration: {field}": size(getattr(alone, field)) for field in alone._fields}
+    alone = attack.iterate(
+        net, z[rows], noise[rows], given, once, limits=box.around(z[rows]), options=options
+    )
+    numbers |= {f"one iteration: {field}": size(getattr(alone, field)) for field in QUANTITIES}
     # Of so small a share the gradient is short, and what is added to its length counts.
     few, last = attack.search(net, z[rows], noise[rows], given, box=box, options=attack.Options(), share=1e-7)
     assert last is not None

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from lpa3bench import attack
+from lpa3bench.attack import features
 from lpa3bench.nn import bank
 from lpa3bench.plugin import registry
 from lpa3bench.training import identity
@@ -63,7 +64,7 @@ def test_every_plugin_that_computes_has_a_scenario() -> None:
     [
         (attack, "DECADE", engine.search),
         (attack, "GRADIENT_EPSILON", engine.search),
-        (attack, "FEATURE_EPSILON", engine.feature_distance),
+        (features, "FEATURE_EPSILON", engine.feature_distance),
         (bank, "NEWEST", engine.memory),
     ],
 )

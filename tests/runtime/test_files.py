@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 
 from lpa3bench.errors import RunFailed
-from lpa3bench.runtime.files import Writer, make_folders, text_writer, write_all, write_atomically, write_text
+from lpa3bench.runtime.files import (
+    Writer,
+    ask_again,
+    make_folders,
+    text_writer,
+    write_all,
+    write_atomically,
+    write_text,
+)
 
 
 def test_a_file_is_replaced_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -112,3 +120,15 @@ def test_no_control_sign_gets_into_a_text_file(tmp_path: Path) -> None:
     text = (tmp_path / "board.json").read_text(encoding="utf-8")
     assert text.isprintable()
     assert json.loads(text) == {"name": named}
+
+
+def test_a_folder_is_looked_at_again_by_a_change_that_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tmp_path.chmod(0o750)
+    changed: list[int] = []
+    monkeypatch.setattr(Path, "chmod", lambda path, mode: changed.append(mode))
+    ask_again(tmp_path)
+    assert changed == [0o750]
+    monkeypatch.undo()
+    ask_again(tmp_path / "absent")

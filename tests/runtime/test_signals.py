@@ -12,7 +12,7 @@ import pytest
 from lpa3bench.errors import Stopped
 from lpa3bench.runtime.signals import Interrupts
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
 
 def handlers() -> list[object]:
@@ -30,7 +30,10 @@ def test_without_a_signal_nothing_happens_and_the_handlers_come_back() -> None:
     assert handlers() == before
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGUSR1, 138), (signal.SIGUSR2, 140)],
+)
 def test_the_first_is_remembered_until_somebody_asks(number: int, code: int) -> None:
     before = handlers()
     with Interrupts() as interrupts:

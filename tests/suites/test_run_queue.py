@@ -163,6 +163,18 @@ def test_what_others_work_on_is_left_to_them(tmp_path: Path, runs: list[SuiteRun
     assert NAMES[0] not in engine.started
 
 
+def test_what_the_engine_does_already_is_watched_and_not_left_to_others(
+    tmp_path: Path, runs: list[SuiteRun], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Slurm goes on with a run when the suite that handed it in is gone."""
+    engine = Faked(tmp_path)
+    monkeypatch.setattr(engine, "holds", lambda name: name == NAMES[0])
+    with RunDirectory(tmp_path / NAMES[0]).locked():
+        found = done_by(runs, engine)
+    assert statuses(found) == dict.fromkeys(NAMES, "done")
+    assert engine.started[0] == NAMES[0]
+
+
 def test_what_fails_while_others_hold_it_is_up_to_them(tmp_path: Path, runs: list[SuiteRun]) -> None:
     """Whatever our own attempt died of: another suite has taken the run up meanwhile."""
     lost = EndedRun("", 75, "Ray gave up", "lost")

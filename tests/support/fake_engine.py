@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lpa3bench.errors import FailureKind, RunFailed
-from lpa3bench.suites.engine import EndedRun, Launch
+from lpa3bench.suites.engine import EndedRun, Engine, Launch
 from lpa3bench.suites.run_queue import RunOutcome, SuiteProgress
 from lpa3bench.suites.suite_run import SuiteRun
 from lpa3bench.training.failure_file import recorded_failure
@@ -39,6 +39,9 @@ class Faked:
         capacity: runs at once.
     """
 
+    on_stop = Engine.on_stop
+    after_stop = "the same command goes on"
+
     def __init__(
         self, out: Path, scripts: Mapping[str, Sequence[EndedRun]] | None = None, capacity: int = 2
     ) -> None:
@@ -51,6 +54,9 @@ class Faked:
         self.started: list[str] = []
         self.most = 0
         self.signals: list[int] = []
+
+    def holds(self, name: str) -> bool:
+        return False
 
     def has_room(self) -> bool:
         return len(self.under_way) < self.capacity

@@ -98,8 +98,24 @@ def card(**augmenter: Any) -> dict[str, Any]:
         ],
         "not_measured": None,
         "classes": [
-            {"class": 0, "n": 20, "preserved": 0.9, "low": 0.7, "high": 0.97, "accuracy_change": -0.05},
-            {"class": 1, "n": 0, "preserved": None, "low": None, "high": None, "accuracy_change": None},
+            {
+                "class": 0,
+                "name": "cat",
+                "n": 20,
+                "preserved": 0.9,
+                "low": 0.7,
+                "high": 0.97,
+                "accuracy_change": -0.05,
+            },
+            {
+                "class": 1,
+                "name": "dog",
+                "n": 0,
+                "preserved": None,
+                "low": None,
+                "high": None,
+                "accuracy_change": None,
+            },
         ],
         "examples": [{"label": 0, "image": picture, "view": picture, "judge_image": 0, "judge_view": 1}],
     }

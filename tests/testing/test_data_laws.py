@@ -12,6 +12,7 @@ from torch import Tensor
 
 from lpa3bench import testing
 from lpa3bench.api import LabelContext, Labels, LabelSet, Presence, Split
+from lpa3bench.data.pixels import Decoder
 from lpa3bench.errors import DataError
 from lpa3bench.testing import TinySet
 
@@ -41,6 +42,15 @@ def test_a_data_set_with_a_fault(change: Any, law: str, tmp_path: Path) -> None:
             return {name: change(split) for name, split in super().load(root).items()}
 
     assert broken(testing.try_dataset(Faulty, tmp_path)) == {law}
+
+
+def test_a_data_set_that_makes_new_images_unlike_its_own(tmp_path: Path) -> None:
+    class Larger(TinySet):
+        @property
+        def decoder(self) -> Decoder:
+            return Decoder(size=self.spec.size + 1, channels=self.spec.channels)
+
+    assert broken(testing.try_dataset(Larger, tmp_path)) == {"spec"}
 
 
 def test_a_data_set_without_a_test_split(tmp_path: Path) -> None:

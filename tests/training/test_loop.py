@@ -192,7 +192,7 @@ def test_the_record_is_complete(tmp_path: Path) -> None:
     assert list(record) == [
         "schema_version", "purpose", "cell", "seed", "status", "select", "metrics", "per_class", "curve",
         "correct", "cost", "labels", "protocol", "config", "identity", "provenance", "resumed_from", "flags",
-        "digest",
+        "data", "digest",
     ]  # fmt: skip
     assert record["cell"]["slots"] == {"positives": "LPA3"}
     assert record["cell"]["backbone"] == "SmallNet"

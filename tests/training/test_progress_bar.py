@@ -167,6 +167,24 @@ def test_quick_epochs_share_a_line_and_the_last_always_has_one(clock: Clock) -> 
     assert [line.split("  ")[0] for line in lines] == ["epoch 1/4", "epoch 4/4"]
 
 
+class Cell(io.StringIO):
+    """Where a notebook's kernel writes what a cell prints."""
+
+    __module__ = "ipykernel.iostream"
+
+
+def test_in_a_notebook_one_line_is_written_over(clock: Clock) -> None:
+    stream = Cell()
+    sink = display.progress(stream)
+    train(sink, clock, seconds_per_step=1)
+    first, shown = stream.getvalue().splitlines(keepends=False)[0], stream.getvalue().partition("\n")[2]
+    assert first.endswith(": 4 epochs")
+    assert shown.count("\n") == 1
+    lines = shown.removesuffix("\n").split("\r")[1:]
+    assert [line.split("  ")[0] for line in lines] == ["epoch 1/4", "epoch 2/4", "epoch 3/4", "epoch 4/4"]
+    assert [len(line) for line in lines] == sorted(len(line) for line in lines), "it covers the one before"
+
+
 def test_the_bar_reaches_its_end(clock: Clock) -> None:
     stream = Terminal()
     train(Bar(stream), clock, seconds_per_step=1, epochs_done=1)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -179,3 +183,36 @@ def test_clearing_begins_with_the_record(tmp_path: Path, monkeypatch: pytest.Mon
     assert {p for p in tmp_path.rglob("*") if p.is_file()} == {*own}
     assert not (tmp_path / "export").exists()
     folder.clear()  # an empty one too
+
+
+@pytest.mark.parametrize("number", [errno.EAGAIN, errno.EACCES])
+def test_a_lock_that_another_machine_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """NFS may say either."""
+    folder = RunDirectory(tmp_path / "run")
+    with folder.locked():
+        pass
+    monkeypatch.setattr(fcntl, "flock", refusing(number))
+    assert folder.in_use()
+    with pytest.raises(InUse), folder.locked():
+        pass
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_disk_without_locks_is_not_taken_for_another_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    folder = RunDirectory(tmp_path / "run")
+    monkeypatch.setattr(fcntl, "flock", refusing(number))
+    with pytest.raises(RunFailed, match="run: its disk has no locks .*; choose another --out") as caught:
+        folder.locked().__enter__()
+    assert caught.value.kind == "disk"
+    assert not folder.in_use()
+
+
+def refusing(number: int) -> Callable[..., None]:
+    def flock(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    return flock

@@ -104,12 +104,19 @@ def test_every_image_keeps_its_label_wherever_it_goes(seed: int, holdout: int, l
     assert scored == sorted({*scored})
     assert len(scored) == min(limit or len(test.labels), len(test.labels)), "--limit limits scoring too"
     assert torch.equal(data.scored["test"].labels, test.labels[scored])
+    assert data.scored["test"].places is not None
+    assert data.scored["test"].places.index.tolist() == scored
     assert set(data.scored) == ({"test", "val"} if holdout else {"test"})
     if holdout:
         held = [(train.images == image).flatten(1).all(1).nonzero().item() for image in images(data, "val")]
         assert len(held) == min(limit or holdout, holdout)
         assert not set(held) & set(data.index.tolist())
         assert torch.equal(data.scored["val"].labels, given[held]), "with the given labels, not the clean"
+        places = data.scored["val"].places
+        assert places is not None
+        assert (places.index.tolist(), places.ids) == (held, None)
+        assert places.clean is not None, "which are known all the same"
+        assert torch.equal(places.clean, train.labels[held])
     left = COUNT - holdout
     assert len(data.index) == (left if limit is None else min(limit, left))
 
@@ -256,6 +263,10 @@ def test_names_of_images_do_not_enter_the_hash_and_must_be_as_many() -> None:
         for name, split in TinySet().load(Path()).items()
     }
     assert prepared(dataset=Damaged(**named)).data_hash == prepared().data_hash
+    data = prepared(dataset=Damaged(**named), holdout=9, limit=5)
+    for scored in data.scored.values():
+        assert scored.places is not None
+        assert scored.places.ids == tuple(map(str, scored.places.index.tolist()))
     short = named["test"]._replace(ids=("0",))
     with pytest.raises(DataError, match=r"^Tiny: test has 1 ids for 48 images"):
         prepared(dataset=Damaged(test=short))
@@ -303,4 +314,14 @@ def test_labels_whose_info_no_record_can_hold_are_named(tmp_path: Path) -> None:
         task=Bystander(), dataset=TinySet(), backbone=TinyNet, epochs=1, labels=Talkative()
     )
     with pytest.raises(PluginError, match=r"^Talkative\.apply: info must be plain numbers and strings"):
+        prepare(experiment, root=tmp_path, seed=0, device=CPU)
+
+
+def test_labels_whose_notes_are_no_lines_are_named(tmp_path: Path) -> None:
+    class Wordy(Labels):
+        def apply(self, clean: torch.Tensor, ctx: LabelContext) -> LabelSet:
+            return LabelSet(clean, torch.ones_like(clean, dtype=torch.bool), {}, notes="one line")  # type: ignore[arg-type]
+
+    experiment = Experiment(task=Bystander(), dataset=TinySet(), backbone=TinyNet, epochs=1, labels=Wordy())
+    with pytest.raises(PluginError, match=r"^Wordy\.apply: notes must be lines, each a string"):
         prepare(experiment, root=tmp_path, seed=0, device=CPU)

@@ -83,7 +83,7 @@ def _on_data(request: Request, runs: CardRuns) -> tuple[list[CardMeasure], list[
     learnt = attack(learner, *taught, held=held, seed=seed, name="train")
     viewed, label = made.viewed, held[1].cpu()
     by_judge = look(judge.net, viewed.x, viewed.view)
-    harmed, changes = training.harm(learnt.right, on_clean.right, label, judge.spec.num_classes)
+    harmed, changes = training.harm(learnt.right, on_clean.right, label, judge.spec.shown_names)
     layers = {"judge": _layers(judge, held[0]), "attacked": _layers(attacked, held[0])}
     margin, whose = _margin(request, runs)
     found = [
@@ -101,7 +101,7 @@ def _on_data(request: Request, runs: CardRuns) -> tuple[list[CardMeasure], list[
         *information.recognition(recognised(judge.net, viewed.x, viewed.view)),
         *parts.costs(viewed, runs.augmented.record.data.cost, runs.clean.record.data.cost),
     ]
-    classes = parts.by_class(by_judge, viewed, judge.spec.num_classes, changes)
+    classes = parts.by_class(by_judge, viewed, judge.spec.shown_names, changes)
     return found, classes, _examples(by_judge, viewed)
 
 

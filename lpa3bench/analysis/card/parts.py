@@ -55,18 +55,21 @@ def preservation(judge: Seen, viewed: Viewed) -> list[CardMeasure]:
     ]
 
 
-def by_class(judge: Seen, viewed: Viewed, classes: int, harm: Sequence[float | None]) -> list[dict[str, Any]]:
-    """For each class: views that the judge gives the class it gave the image, and what training with the
-    augmenter did to the class's accuracy (`harm`, [K])."""
+def by_class(
+    judge: Seen, viewed: Viewed, classes: Sequence[str], harm: Sequence[float | None]
+) -> list[dict[str, Any]]:
+    """For each of the classes, called so: views that the judge gives the class it gave the image, and what
+    training with the augmenter did to the class's accuracy (`harm`, [K])."""
     same, label = judge.after.argmax(1) == judge.before.argmax(1), viewed.label.cpu()
     rows = []
-    for number in range(classes):
+    for number, name in enumerate(classes):
         mine = same[label == number]
         n, hits = len(mine), int(mine.sum())
         low, high = wilson(hits, n) if n else (None, None)
         rows.append(
             {
                 "class": number,
+                "name": name,
                 "n": n,
                 "preserved": hits / n if n else None,
                 "low": low,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -83,20 +84,21 @@ def diversity(augmented: Tensor, clean: Tensor) -> list[CardMeasure]:
 
 
 def harm(
-    augmented: Tensor, clean: Tensor, labels: Tensor, classes: int
+    augmented: Tensor, clean: Tensor, labels: Tensor, classes: Sequence[str]
 ) -> tuple[list[CardMeasure], list[Any]]:
     """What training with the augmenter did to the accuracy of each class.
 
     Args:
         augmented, clean: bool [N], right or not, of the same held-out images.
         labels: int64 [N].
+        classes: what they are called.
 
     Returns:
         The measures, and the change of each class (None where it has no image).
     """
     change = augmented.double() - clean.double()
-    counts = torch.bincount(labels, minlength=classes)
-    sums = torch.bincount(labels, weights=change, minlength=classes)
+    counts = torch.bincount(labels, minlength=len(classes))
+    sums = torch.bincount(labels, weights=change, minlength=len(classes))
     changes = [s / n if n else None for s, n in zip(sums.tolist(), counts.tolist(), strict=True)]
     known = [(value, number) for number, value in enumerate(changes) if value is not None]
     worst, number = min(known)
@@ -114,7 +116,7 @@ def harm(
             worst,
             n=int(counts[number]),
             key="worst_class",
-            title=f"worst class ({number})",
+            title=f"worst class ({classes[number]})",
             definition="Least of the same difference over the classes. The least of several noisy numbers "
             "is low even where nothing is harmed.",
             **told,

@@ -25,6 +25,8 @@ PAGE = (8.27, 11.2)
 IMAGE, VIEW = LINE_COLOURS[0], LINE_COLOURS[1]
 SMALL = 7.5
 WRAP = 145
+NAMED_CLASSES, ROOM_FOR_NAMES = 10, 40
+"""Classes, and signs of all their names together, that find room at an axis."""
 """Characters of small print on a line."""
 RATES = (
     ("judge_right", "judge right on images"),
@@ -287,7 +289,11 @@ def _classes(axes: Axes, classes: Sequence[Mapping[str, Any]]) -> None:
                 ms=3.5,
             )
     axes.set(ylim=(-0.03, 1.06), xlabel="class", ylabel="label preserved")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    names = [row["name"] for row in classes]
+    if len(names) <= NAMED_CLASSES and sum(map(len, names)) <= ROOM_FOR_NAMES:
+        axes.set_xticks(range(len(names)), names)
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_title("Class by class", loc="left")
 
 

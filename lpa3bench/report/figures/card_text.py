@@ -164,7 +164,7 @@ def _classes(card: Card) -> Iterator[str]:
     yield "## Class by class"
     rows = [
         (
-            str(row["class"]),
+            escape_markdown(row["name"]),
             str(row["n"]),
             _share(row["preserved"]),
             "–" if row["low"] is None else f"{_share(row['low'])} … {_share(row['high'])}",

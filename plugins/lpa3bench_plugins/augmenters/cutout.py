@@ -64,10 +64,7 @@ class Cutout(Augmenter):
         height, width = x.shape[2:]
         side = min(height, width) // 2 if self.side is None else self.side
         centre = ctx.draws.uniform((len(x), 2)).double() * torch.tensor([width, height])
-        if self.box == "centred":
-            box = cutout.centred_boxes(centre, side)
-        else:
-            box = cutout.boxes(centre, torch.full((len(x),), side))
+        box = (cutout.centred_boxes if self.box == "centred" else cutout.boxes)(centre, side)
         hidden = cutout.inside(send(box, x.device), height, width).bool()
         colour = torch.tensor(ctx.spec.mean if self.fill == "mean" else GREY, dtype=x.dtype)
         colour = send(colour, x.device).view(-1, 1, 1)

@@ -1,21 +1,20 @@
-"""Somebody else's convolutional network as a backbone: what it is made of is found in one probing pass."""
+"""Somebody else's network as a backbone: what it is made of is found in one probing pass."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from difflib import get_close_matches
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from lpa3bench.api import Backbone, Output
-from lpa3bench.nn.hooks import watched
+from lpa3bench.nn.feature_layers import LayerNames, pick, read, watched_pass
+from lpa3bench.nn.layouts import FeatureLayer
 from lpa3bench.nn.mode import kept_mode
 
 PROBED = 128
-"""Side in pixels of the probing image. At strides of up to 64 a map is no single pixel there: what is has
-been pooled."""
+"""Side in pixels of the probing image, where a network takes images of any size. At strides of up to 64 a map
+is no single pixel there: what is has been pooled."""
 
 
 class Adapted(Backbone):
@@ -26,41 +25,38 @@ class Adapted(Backbone):
     module whose output is changed in place afterwards, as by an in-place ReLU, is seen as changed.
 
     Args:
-        network: takes [B, C, H, W] of any size and returns logits [B, K], made by its last `nn.Linear`.
+        network: takes [B, C, H, W] and returns logits [B, K], made by its last `nn.Linear`.
         in_channels: C.
-        layers: names of modules that give maps [B, C', H', W']. None: the last output at each resolution
-            among the links of the network's chain, which are its children and those of every `nn.Sequential`
-            or `nn.ModuleList` in it. What is inside a block with a forward of its own is no link, so in a
-            ResNet these are the outputs of stages. Pooled vectors are no maps.
+        layers: names of modules that give maps or tokens, or by name how these lie; None: those that
+            `lpa3bench.nn.feature_layers` is sure of.
+        image_size: side of the images that the network is made for; None: of any size.
 
     Raises:
         ValueError: the network is none of the kind that this can adapt; the message opens with "arch" or
             "layers".
     """
 
-    def __init__(self, network: nn.Module, in_channels: int, layers: tuple[str, ...] | None) -> None:
+    def __init__(
+        self, network: nn.Module, in_channels: int, layers: LayerNames | None, image_size: int | None = None
+    ) -> None:
         super().__init__()
         _refuse_auxiliary_heads(network)
-        links = dict(_links(network))
-        wanted = links if layers is None else {name: _known(network, name) for name in layers}
-        if not wanted:
-            raise ValueError("layers: must name at least one module; None finds them")
-        seen, head = _probe(network, in_channels, wanted)
+        self.layers, head = _probe(network, in_channels, layers, image_size or PROBED)
+        """What gives the features, in the order in which it does."""
         self.network = network
-        self.taps = _last_at_each_resolution(seen) if layers is None else _all_maps(seen, layers)
-        """Names of the modules that give the features, in the order in which they do."""
+        self.taps = tuple(layer.name for layer in self.layers)
         self.parts = _parts(network, (*self.taps, head), head)
-        """Names of the stages."""
+        """LayerNames of the stages: of modules, and of parameters that belong to no smaller one."""
 
     def forward(self, x: Tensor) -> Output:
-        seen: dict[str, Tensor] = {}
-        tapped = {name: self.network.get_submodule(name) for name in self.taps}
-        with watched(tapped, lambda name, _, output: seen.__setitem__(name, output)):
-            logits = self.network(x)
-        return Output(logits, tuple(seen[name] for name in self.taps))
+        return Output(*read(self.network, self.layers, x))
 
     def stages(self) -> list[nn.Module]:
-        return [self.network.get_submodule(name) for name in self.parts]
+        own = dict(self.network.named_parameters())
+        return [
+            nn.ParameterList([own[name]]) if name in own else self.network.get_submodule(name)
+            for name in self.parts
+        ]
 
 
 # ---------------------------------------------------------------------------------------------- the network
@@ -72,111 +68,49 @@ def _refuse_auxiliary_heads(network: nn.Module) -> None:
         )
 
 
-def _links(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module]]:
-    """The links of the chain with their full names."""
-    for name, child in module.named_children():
-        yield prefix + name, child
-        if isinstance(child, nn.Sequential | nn.ModuleList):
-            yield from _links(child, f"{prefix}{name}.")
-
-
-def _known(network: nn.Module, name: str) -> nn.Module:
-    modules: dict[str, nn.Module] = dict(network.named_modules())
-    if name not in modules:
-        near = get_close_matches(name, modules, n=3, cutoff=0.4)
-        hint = f"; nearest: {', '.join(near)}" if near else ""
-        raise ValueError(f"layers: {type(network).__name__} has no module {name!r}{hint}")
-    return modules[name]
-
-
 def _probe(
-    network: nn.Module, in_channels: int, wanted: dict[str, nn.Module]
-) -> tuple[list[tuple[str, Any]], str]:
-    """What the wanted modules return for a black image, call by call, and the name of the head.
+    network: nn.Module, in_channels: int, names: LayerNames | None, side: int
+) -> tuple[tuple[FeatureLayer, ...], str]:
+    """What is taken of a black image, and the name of the head.
 
     In eval mode and without gradient: no statistics move, and drop-out draws nothing.
     """
-    seen: list[tuple[str, Any]] = []
-    linear: list[tuple[str, Any]] = []
-    heads: dict[str, nn.Module] = {
-        name: module for name, module in network.named_modules() if isinstance(module, nn.Linear)
-    }
-    image = torch.zeros(1, in_channels, PROBED, PROBED)
+    image = torch.zeros(1, in_channels, side, side)
     try:
-        with (
-            torch.no_grad(),
-            kept_mode(network),
-            watched(wanted, lambda name, _, output: seen.append((name, output))),
-            watched(heads, lambda name, _, output: linear.append((name, output))),
-        ):
-            logits = network.eval()(image)
+        with torch.no_grad(), kept_mode(network):
+            logits, seen = watched_pass(network.eval(), image)
     except Exception as error:  # whatever a network says to an image size that it was not made for
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(
-            f"arch: {type(network).__name__} refuses an image of {PROBED} pixels ({reason}); "
-            "take a convolutional network, which takes images of any size"
+            f"arch: {type(network).__name__} refuses an image of {side} pixels ({reason}); "
+            "give the side of your images as image_size, or take a network for images of any size"
         ) from error
-    if not linear or linear[-1][1] is not logits:
+    linear = [s for s in seen if isinstance(s.module, nn.Linear)]
+    if not linear or linear[-1].output is not logits:
         raise ValueError(
             f"arch: the logits of {type(network).__name__} are not the output of an nn.Linear, "
             "so it has no head that a task could train apart; take another network"
         )
-    return seen, linear[-1][0]
-
-
-# --------------------------------------------------------------------------------------------- the features
-def _is_map(output: Any) -> bool:
-    """Whether it can be [B, C, H, W] of a square image."""
-    return isinstance(output, Tensor) and output.dim() == 4 and output.shape[2] == output.shape[3]
-
-
-def _last_at_each_resolution(seen: list[tuple[str, Any]]) -> tuple[str, ...]:
-    """The features of a chain: by side of the map, the last link that gives one, ever smaller sides."""
-    calls = [name for name, _ in seen]
-    last: dict[int, str] = {}
-    for name, output in seen:
-        if isinstance(output, Tensor) and output.dim() > 2 and not _is_map(output):
-            raise ValueError(
-                f"arch: its module {name!r} gives {list(output.shape)}, not a map [B, C, H, W], as those of "
-                "transformers do; take a convolutional network, or name the layers that give maps"
-            )
-        if not _is_map(output) or calls.count(name) > 1:
-            continue
-        side = output.shape[2]
-        # Not pooled, and not enlarged again, as by an adaptive pool in front of a classifier.
-        if 1 < side < PROBED and side <= min(last, default=side):
-            last[side] = name
-    if not last:
-        raise ValueError("arch: no module gives maps [B, C, H, W]; take a convolutional network")
-    return tuple(last.values())
-
-
-def _all_maps(seen: list[tuple[str, Any]], layers: Sequence[str]) -> tuple[str, ...]:
-    """The named layers in the order of their outputs."""
-    outputs: dict[str, Any] = {}
-    for name, output in seen:
-        outputs.pop(name, None)  # a later call counts, and takes its place
-        outputs[name] = output
-        if not _is_map(output):
-            what = list(output.shape) if isinstance(output, Tensor) else type(output).__name__
-            raise ValueError(f"layers: {name!r} gives {what}, not a map [B, C, H, W]")
-    if missed := [name for name in layers if name not in outputs]:
-        raise ValueError(f"layers: the forward pass does not reach {missed[0]!r}")
-    return tuple(outputs)
+    return pick(network, seen, image, names), linear[-1].name
 
 
 # ----------------------------------------------------------------------------------------------- the stages
 def _parts(network: nn.Module, inner: Sequence[str], head: str) -> tuple[str, ...]:
-    """Names of modules that hold every parameter once, in the order of the network's definition.
+    """LayerNames of modules and parameters that hold every parameter once, in the order of their definition.
 
-    A link of the chain is a part, unless it holds one of `inner` and can be taken apart.
+    A link of the chain is a part, unless it holds one of `inner` and can be taken apart. Parameters of what
+    is taken apart, such as a class token, are parts of their own, before the others.
 
     Raises:
-        ValueError: a module that has to be taken apart has parameters of its own, a parameter is shared, or
-            the head is not the last part.
+        ValueError: a parameter is shared, or the head is not the last part.
     """
     found = list(_split(network, "", inner, head))
-    held = [id(p) for name in found for p in network.get_submodule(name).parameters()]
+    own = dict(network.named_parameters(remove_duplicate=False))
+    held = [
+        id(p)
+        for name in found
+        for p in ([own[name]] if name in own else network.get_submodule(name).parameters())
+    ]
     if found[-1] != head or len(held) != len(set(held)):
         raise ValueError(
             f"arch: the stages of {type(network).__name__} cannot be told, because "
@@ -186,12 +120,7 @@ def _parts(network: nn.Module, inner: Sequence[str], head: str) -> tuple[str, ..
 
 
 def _split(module: nn.Module, prefix: str, inner: Sequence[str], head: str) -> Iterator[str]:
-    own = [name for name, _ in module.named_parameters(recurse=False)]
-    if own:
-        raise ValueError(
-            f"arch: the stages of {type(module).__name__} cannot be told, because {prefix + own[0]!r} "
-            "belongs to none of its parts"
-        )
+    yield from (prefix + name for name, _ in module.named_parameters(recurse=False))
     for name, child in module.named_children():
         full = prefix + name
         chain = isinstance(child, nn.Sequential | nn.ModuleList)

@@ -4,30 +4,28 @@ from __future__ import annotations
 
 import fcntl
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
+from lpa3bench.data.pixels import Pixels
 from lpa3bench.data.splits import fingerprint
 from lpa3bench.errors import DataError, RunFailed
 from lpa3bench.runtime.files import write_atomically
-from lpa3bench_plugins.datasets.sources import Picture
 
 _CHUNK = 256
-"""Images decoded at a time; so many are held beside the result."""
-MODES = {1: "L", 3: "RGB"}
-Pixels = Any
-"""np.ndarray, whose type parameters say nothing here."""
+"""Images looked at a time."""
+Chunks = Callable[[Counter[str]], Iterable[Pixels]]
+"""Decodes images, some at a time, and counts their kinds."""
 
 
-class Decoded(NamedTuple):
+class DecodedSet(NamedTuple):
     """Images of one size, and what was measured on the training images among them."""
 
     images: Tensor
@@ -35,49 +33,8 @@ class Decoded(NamedTuple):
     mean: tuple[float, ...]
     """Per channel, in [0, 1]."""
     std: tuple[float, ...]
-
-
-def square(picture: Picture, size: int, channels: int) -> Pixels:
-    """The largest square in the middle of an image, resized: uint8 [C, size, size].
-
-    The same as resizing until the shorter side is `size` and cutting out the middle, but for rounding; with
-    Pillow's bilinear filter, which averages where it makes smaller. An image of that size is left as it is.
-
-    Raises:
-        DataError: it cannot be read; the message names it.
-    """
-    try:
-        with picture.open() as image:
-            if image.mode.startswith(("I", "F")):
-                raise ValueError(f"its pixels are not bytes (mode {image.mode}); convert it to 8 bits")
-            middle = _middle(*image.size)
-            whole = image.convert(MODES[channels])
-            if whole.size != (size, size):
-                whole = whole.resize((size, size), Image.Resampling.BILINEAR, box=middle)
-            pixels = np.asarray(whole)
-    except Exception as error:  # bytes that are no image fail in any way
-        why = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(f"Images: {picture.name} cannot be read ({why}); mend it or remove it") from error
-    return pixels.reshape(size, size, channels).transpose(2, 0, 1)
-
-
-def _middle(width: int, height: int) -> tuple[float, float, float, float]:
-    """The largest square in the middle: left, top, right, bottom."""
-    side = min(width, height)
-    left, top = (width - side) / 2, (height - side) / 2
-    return left, top, left + side, top + side
-
-
-def decode(pictures: Sequence[Picture], size: int, channels: int) -> Iterator[Pixels]:
-    """All images in order, some at a time: uint8 [n, C, size, size].
-
-    Raises:
-        DataError: one cannot be read, the first in order.
-    """
-    with ThreadPoolExecutor() as pool:
-        for start in range(0, len(pictures), _CHUNK):
-            some = pictures[start : start + _CHUNK]
-            yield np.stack([*pool.map(lambda picture: square(picture, size, channels), some)])
+    kinds: dict[str, int]
+    """How many images are of each kind."""
 
 
 def statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -100,24 +57,24 @@ def statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
     return tuple(mean.tolist()), tuple(np.where(std > 0, std, 1.0).tolist())
 
 
-def in_memory(chunks: Iterable[Pixels], shape: tuple[int, ...], train: int) -> Decoded:
+def in_memory(chunks: Chunks, shape: tuple[int, ...], train: int) -> DecodedSet:
     """Images of that shape, the first `train` of which are the training images."""
     images = torch.empty(shape, dtype=torch.uint8)
-    done = 0
-    for some in chunks:
+    done, kinds = 0, Counter[str]()
+    for some in chunks(kinds):
         images[done : done + len(some)] = torch.from_numpy(some)
         done += len(some)
-    return Decoded(images, *statistics(images[:train]))
+    return DecodedSet(images, *statistics(images[:train]), dict(kinds))
 
 
 def in_cache(
     folder: Path,
     name: str,
     key: str,
-    chunks: Callable[[], Iterable[Pixels]],
+    chunks: Chunks,
     shape: tuple[int, ...],
     train: int,
-) -> Decoded:
+) -> DecodedSet:
     """As `in_memory`, but mapped from a file, which is written where there is none, or another one.
 
     `<name>.json` says what `<name>.npy` holds and is written after it. What is damaged, or was made of other
@@ -138,31 +95,33 @@ def in_cache(
     with _alone(folder):
         if (held := _held(images, about, key, shape)) is not None:
             return held
-        write_atomically(images, lambda path: _write(path, chunks(), shape))
+        kinds = Counter[str]()
+        write_atomically(images, lambda path: _write(path, chunks(kinds), shape))
         mapped = _mapped(images)
-        made = Decoded(mapped, *statistics(mapped[:train]))
-        told = {"key": key, "sha256": _sealed(made), "mean": made.mean, "std": made.std}
+        made = DecodedSet(mapped, *statistics(mapped[:train]), dict(kinds))
+        told = {"key": key, "sha256": _sealed(made), "mean": made.mean, "std": made.std, "kinds": made.kinds}
         write_atomically(about, lambda path: path.write_text(json.dumps(told)))
     return made
 
 
-def _held(images: Path, about: Path, key: str, shape: tuple[int, ...]) -> Decoded | None:
+def _held(images: Path, about: Path, key: str, shape: tuple[int, ...]) -> DecodedSet | None:
     """What the files hold; None where they do not hold what is wanted."""
     try:
         told = json.loads(about.read_text())
         if told["key"] != key:
             return None
-        held = Decoded(_mapped(images), tuple(told["mean"]), tuple(told["std"]))
+        held = DecodedSet(_mapped(images), tuple(told["mean"]), tuple(told["std"]), told["kinds"])
         whole = tuple(held.images.shape) == shape and _sealed(held) == told["sha256"]
     except Exception:  # missing, or damaged, which fails in any way
         return None
     return held if whole else None
 
 
-def _sealed(decoded: Decoded) -> str:
+def _sealed(decoded: DecodedSet) -> str:
     """SHA-256 of everything in it."""
     measured = (torch.tensor(values, dtype=torch.float64) for values in (decoded.mean, decoded.std))
-    return fingerprint([decoded.images, *measured])
+    counted = torch.tensor([*json.dumps(decoded.kinds).encode()], dtype=torch.uint8)
+    return fingerprint([decoded.images, *measured, counted])
 
 
 def _mapped(path: Path) -> Tensor:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import inf
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from lpa3bench.api import Env, Model, Phase, Step, Task, ViewFunction
+from lpa3bench.errors import ConfigError
 from lpa3bench.ops import one_hot, probabilities, soft_cross_entropy
 from lpa3bench_plugins.tasks.requirements import check_sgd, not_negative, positive
 from lpa3bench_plugins.tasks.steps import descend
@@ -37,6 +39,10 @@ class Supervised(Task):
         milestones: shares of the epochs, ascending, after which `lr` is multiplied by `gamma`.
         gamma: see `milestones`.
         positives_weight: w.
+        class_weights: of each class in both losses, so that rare ones are learnt too: "balanced", in inverse
+            proportion to the number of its labels, or a number for each class, in their order. They are
+            scaled so that their mean over the labelled images is 1, and the learning rate means what it does
+            without. Of a soft target each class has its own weight.
 
     Raises:
         ValueError: a value is out of range.
@@ -58,6 +64,7 @@ class Supervised(Task):
         milestones: tuple[float, ...] = (0.5, 0.75),
         gamma: float = 0.1,
         positives_weight: float = 1.0,
+        class_weights: Literal["balanced"] | tuple[float, ...] | None = None,
     ) -> None:
         check_sgd(batch_size=batch_size, lr=lr, momentum=momentum, weight_decay=weight_decay)
         if nesterov and (optimizer != "sgd" or momentum == 0):
@@ -66,6 +73,10 @@ class Supervised(Task):
             raise ValueError(f"milestones: must ascend between 0 and 1, not {milestones}")
         positive(gamma=gamma)
         not_negative(positives_weight=positives_weight)
+        if isinstance(class_weights, str) and class_weights != "balanced":
+            raise ValueError(f"class_weights: must be 'balanced' or numbers, not {class_weights!r}")
+        if isinstance(class_weights, tuple) and not all(0 < weight < inf for weight in class_weights):
+            raise ValueError(f"class_weights: must be > 0, not {class_weights}")
         self.batch_size = batch_size
         self.optimizer = optimizer
         self.lr = lr
@@ -75,17 +86,25 @@ class Supervised(Task):
         self.milestones = milestones
         self.gamma = gamma
         self.positives_weight = positives_weight
+        self.class_weights = class_weights
         self.env: Env
         self.net: Model
         self.optimiser: torch.optim.Optimizer
+        self.class_weight: Tensor | None
 
     def unshared(self) -> str | None:
         """Every mean is weighted."""
         return None
 
     def setup(self, env: Env) -> None:
+        """Build the optimiser, the order of the images and the weights of the classes.
+
+        Raises:
+            ConfigError: there is not a weight for each class.
+        """
         self.env = env
         self.net = env.model("net")
+        self.class_weight = None if self.class_weights is None else _weights(self.class_weights, env)
         parameters = list(self.net.parameters())
         if self.optimizer == "adam":
             self.optimiser = torch.optim.Adam(parameters, self.lr, weight_decay=self.weight_decay, fused=True)
@@ -131,12 +150,14 @@ class Supervised(Task):
         hard = views("positives", net, x, index=index, target=target, pass_no=batch.pass_no)
 
         logits = env.logits(net, x).logits
-        loss = env.weighted(soft_cross_entropy(logits, target), len(x))
+        loss = env.weighted(soft_cross_entropy(logits, target, self.class_weight), len(x))
         logs = {"train_accuracy": env.weighted(_agreement(logits, target), len(x))}
         if hard is not None and env.total(len(hard.x)):
             hard_target = target[hard.rows] if hard.target is None else hard.target
             hard_logits = env.logits(net, hard.x, hard.domain, slot="positives").logits
-            hard_loss = env.weighted(soft_cross_entropy(hard_logits, hard_target), len(hard.x))
+            hard_loss = env.weighted(
+                soft_cross_entropy(hard_logits, hard_target, self.class_weight), len(hard.x)
+            )
             loss = loss + self.positives_weight * hard_loss
             logs |= {
                 "positives_loss": hard_loss,
@@ -147,6 +168,33 @@ class Supervised(Task):
     def predict(self, x: Tensor) -> Tensor:
         """Soft-max of the network's main branch: [B, K]."""
         return probabilities(self.env.logits(self.net, x).logits)
+
+
+def _weights(weights: Literal["balanced"] | tuple[float, ...], env: Env) -> Tensor:
+    """Of the classes, on the device of the labels.
+
+    Raises:
+        ConfigError: there is not one for each class.
+    """
+    classes = env.spec.num_classes
+    if weights != "balanced" and len(weights) != classes:
+        have = f"has {len(weights)} numbers, and {env.spec.name} {classes} classes"
+        raise ConfigError(f"run.task: Supervised.class_weights {have}")
+    given = env.labels.given[env.labels.labelled]
+    counts = torch.bincount(given.cpu(), minlength=classes)
+    return scaled_weights(weights, counts).float().to(given.device)
+
+
+def scaled_weights(weights: Literal["balanced"] | tuple[float, ...], counts: Tensor) -> Tensor:
+    """Weights of the classes of which the mean over the labelled images is 1: float64 [K].
+
+    Args:
+        weights: as `Supervised.class_weights`.
+        counts: int64 [K], the labels of each class.
+    """
+    found = 1 / counts.clamp(min=1) if weights == "balanced" else torch.tensor(weights)
+    exact = found.double()
+    return exact * counts.sum() / (exact * counts).sum()
 
 
 def _agreement(logits: Tensor, target: Tensor) -> Tensor:

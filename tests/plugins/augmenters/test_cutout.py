@@ -81,7 +81,7 @@ def test_fixmatch_box_and_grey_are_the_end_of_fixmatchs_randaugment() -> None:
     images = torch.randint(0, 256, (50, 3, 32, 32), dtype=torch.uint8)
     view = Cutout(box="fixmatch", fill="grey").generate(images / 255, context(5))
     centre = Draws(5).uniform((50, 2)).double() * 32
-    expected = cutout.paint(images, cutout.boxes(centre, torch.full((50,), 16)), (127, 127, 127))
+    expected = cutout.paint(images, cutout.boxes(centre, 16), (127, 127, 127))
     assert torch.equal(view.x, expected / 255)
 
 

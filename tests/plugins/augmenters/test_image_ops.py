@@ -138,7 +138,7 @@ def test_boxes(centre: tuple[float, float], size: tuple[int, int], side: int, ch
     height, width = size
     x, y = centre[0] * width, centre[1] * height
     images = torch.full((1, channels, height, width), 9, dtype=torch.uint8)
-    box = cutout.boxes(torch.tensor([[x, y]], dtype=torch.float64), torch.tensor([float(side)]))
+    box = cutout.boxes(torch.tensor([[x, y]], dtype=torch.float64), side)
     out = cutout.paint(images, box, (10, 200, 30))
     left, top = int(max(0, x - side / 2)), int(max(0, y - side / 2))
     expected = images.clone()
@@ -153,7 +153,7 @@ def test_boxes_in_the_pool_lie_around_their_own_centre() -> None:
     images = torch.zeros(64, 3, 9, 9, dtype=torch.uint8)
     drawn = engine.choose_operations(recipe, 64, Draws(3))
     out = engine.apply_recipe(images, recipe, drawn)
-    box = cutout.boxes(drawn.centre[:, 0] * 9, torch.full((64,), 2.0))
+    box = cutout.boxes(drawn.centre[:, 0] * 9, 2)
     assert torch.equal(out, cutout.paint(images, box, (125, 123, 114)))
     assert len({tuple(row) for row in box.tolist()}) > 20
 
@@ -242,3 +242,28 @@ def test_large_images_are_warped_in_whole() -> None:
     column[..., -1] = 200
     moved = apply("TranslateXabs", column, float((1 << 16) - 2))
     assert moved.flatten().nonzero().flatten().tolist() == [1]
+
+
+def test_sources_worked_out_beforehand_and_for_the_batch_are_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    recipe = RECIPES["fixmatch"]
+    images = pictures(64, 3, 9, 12, 5)
+    drawn = engine.choose_operations(recipe, 64, Draws(2))
+    out = engine.apply_recipe(images, recipe, drawn)
+    engine._tables.cache_clear()
+    monkeypatch.setattr(engine, "_SOURCES", 0)
+    assert torch.equal(engine.apply_recipe(images, recipe, drawn), out)
+    assert engine._tables(recipe, 3, 9, 12, images.device)[2].sources is None
+    engine._tables.cache_clear()
+
+
+def test_recipes_that_are_equal_share_their_tables_and_others_do_not() -> None:
+    one, other = (published.build_recipe("generic", magnitude=magnitude) for magnitude in (9, 10))
+    assert hash(one) == hash(other)  # only equality tells pools apart
+    images = pictures(64, 3, 9, 9, 5)
+    drawn = engine.choose_operations(one, 64, Draws(2))
+    assert not torch.equal(engine.apply_recipe(images, one, drawn), engine.apply_recipe(images, other, drawn))
+    again = published.build_recipe("generic", magnitude=9)
+    tables = [engine._tables(each, 3, 9, 9, images.device) for each in (one, again, other)]
+    assert tables[0] is tables[1] is not tables[2]

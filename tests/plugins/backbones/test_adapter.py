@@ -71,9 +71,13 @@ def images(count: int = 2, side: int = 32) -> Tensor:
 
 
 def test_features_are_the_last_links_at_each_resolution() -> None:
-    """`act` is called twice, the pool enlarges, and the blocks' insides are no links."""
+    """The second call of `act` counts, the pool enlarges, and the blocks' insides are no links."""
     net = adapted()
-    assert net.taps == ("stem", "stages.one", "stages")
+    assert [(layer.name, layer.call) for layer in net.layers] == [
+        ("act", 1),
+        ("stages.one", 0),
+        ("stages", 0),
+    ]
     assert [tuple(f.shape[1:]) for f in net(images()).features] == [(4, 16, 16), (8, 8, 8), (16, 4, 4)]
 
 
@@ -174,6 +178,11 @@ class Tokens(nn.Module):
         return x.flatten(2).mT
 
 
+class First(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x[:, 0]
+
+
 def sequence(*layers: nn.Module) -> nn.Module:
     return nn.Sequential(nn.Conv2d(3, 4, 3, 2, 1), *layers)
 
@@ -184,6 +193,16 @@ class Owner(Net):
     def __init__(self) -> None:
         super().__init__()
         self.scale = nn.Parameter(torch.ones(()))
+
+
+def test_a_parameter_that_belongs_to_no_part_is_one() -> None:
+    """As the class token of a transformer."""
+    network = Owner()
+    net = adapted(network)
+    assert net.parts[0] == "scale"
+    held = [id(p) for stage in net.stages() for p in stage.parameters()]
+    assert sorted(held) == sorted(id(p) for p in net.parameters())
+    assert held[0] == id(network.scale)
 
 
 class Backwards(Net):
@@ -218,12 +237,11 @@ POOL = (nn.AdaptiveAvgPool2d(1), nn.Flatten())
         ),
         (sequence(*POOL, nn.Linear(4, 5), nn.Tanh()), "^arch: the logits of Sequential are not the output"),
         (sequence(nn.Flatten(), nn.Linear(9, 5)), r"^arch: Sequential refuses an image of 128 pixels \(mat1"),
-        (sequence(Tokens(), nn.Linear(4, 5)), r"^arch: its module '1' gives \[1, 4096, 4\], not a map"),
+        (sequence(Tokens(), First(), nn.Linear(4, 5)), r"^layers: '1' gives \[1, 4096, 4\], not maps"),
         (
             nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 5)),
-            "^arch: no module gives maps",
+            "^layers: no module gives feature maps",
         ),
-        (Owner(), "^arch: the stages of Owner cannot be told, because 'scale' belongs to none"),
         (Backwards(), "^arch: the stages of Backwards cannot be told, because 'stem' comes after its head"),
         (Shares(), "^arch: the stages of Shares cannot be told, because two parts share a parameter"),
     ],
@@ -238,9 +256,9 @@ def test_refuses_what_it_cannot_adapt(network: nn.Module, message: str) -> None:
 @pytest.mark.parametrize(
     ("layers", "message"),
     [
-        (("stages.tow",), "^layers: Net has no module 'stages.tow'; nearest: stages.two"),
-        (("head.fc",), r"^layers: 'head.fc' gives \[1, 5\], not a map"),
-        (("stem", "idle"), "^layers: the forward pass does not reach 'idle'"),
+        (("stages.tow",), "^layers: the model has no module 'stages.tow'; nearest: stages.two"),
+        (("head.fc",), r"^layers: 'head.fc' gives \[1, 5\], no feature"),
+        (("stem", "idle"), "^layers: the forward pass did not reach 'idle'"),
         ((), "^layers: must name at least one module"),
     ],
 )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import sys
+from functools import partial
+from typing import Any
 
 import pytest
 import torch
@@ -46,6 +48,40 @@ def test_families(arch: str, taps: tuple[str, ...]) -> None:
     held = [id(p) for stage in stages for p in stage.parameters()]
     assert sorted(held) == sorted(id(p) for p in net.parameters())
     assert isinstance(stages[-1], nn.Linear)
+
+
+@pytest.mark.usefixtures("_timm")
+@pytest.mark.parametrize(
+    ("arch", "options", "shapes"),
+    [
+        ("test_vit", {"image_size": 64}, [(64, 17, 1)] * 4),  # tokens
+        (
+            "swin_tiny_patch4_window7_224",
+            {"image_size": 64},
+            [(96 * 2**i, 16 // 2**i, 16 // 2**i) for i in range(4)],
+        ),
+        ("convnext_atto", {"image_size": 64}, [(40, 16, 16), (80, 8, 8), (160, 4, 4), (320, 2, 2)]),
+        (
+            "hiera_tiny_224",
+            {"image_size": 224, "layers": ("blocks.0", "blocks.11")},
+            [(96, 3136, 1), (768, 49, 1)],
+        ),
+    ],
+)
+def test_transformers(arch: str, options: dict[str, Any], shapes: list[tuple[int, ...]]) -> None:
+    side = options["image_size"]
+    with torch.device("meta"):
+        net = TimmNet(num_classes=5, in_channels=3, arch=arch, **options).eval()
+        output = net(torch.zeros(2, 3, side, side))
+    assert [tuple(f.shape[1:]) for f in output.features] == shapes
+    held = [id(p) for stage in net.stages() for p in stage.parameters()]
+    assert sorted(held) == sorted(id(p) for p in net.parameters())
+
+
+@pytest.mark.usefixtures("_timm")
+def test_a_small_transformer_keeps_the_laws() -> None:
+    """Those of all backbones, on its images of 32 pixels."""
+    testing.check_backbone(partial(TimmNet, arch="test_vit", image_size=32))
 
 
 @pytest.mark.usefixtures("_timm")

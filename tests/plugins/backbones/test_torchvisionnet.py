@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import pytest
 import torch
@@ -100,6 +101,29 @@ def test_a_deep_copy_and_the_auxiliary_domain() -> None:
     assert net.network.bn1.num_batches_tracked == 1
 
 
+@pytest.mark.parametrize(
+    ("options", "features"),
+    [
+        ({"arch": "swin_t"}, [(96, 16, 16), (192, 8, 8), (384, 4, 4), (768, 2, 2)]),
+        ({"arch": "vit_b_32", "image_size": 64}, [(768, 5, 1)] * 4),  # tokens
+        (
+            {"arch": "swin_t", "layers": {"features.1": "BHWC", "features.4": "BHWC"}},
+            [(96, 16, 16), (384, 4, 4)],
+        ),
+    ],
+)
+def test_transformers(options: dict[str, Any], features: list[tuple[int, ...]]) -> None:
+    """Of one channel, with every parameter in a stage."""
+    with torch.device("meta"):
+        net = TorchvisionNet(num_classes=5, in_channels=1, **options).eval()
+        output = net(images(1).to("meta"))
+    assert output.logits.shape == (2, 5)
+    assert [tuple(f.shape[1:]) for f in output.features] == features
+    held = [id(p) for stage in net.stages() for p in stage.parameters()]
+    assert sorted(held) == sorted(id(p) for p in net.parameters())
+    assert isinstance(net.stages()[-1], nn.Linear)
+
+
 def test_layers_by_name() -> None:
     net = TorchvisionNet(num_classes=5, in_channels=3, layers=("layer3.0.conv1", "layer2"))
     assert [f.shape[1] for f in net(images()).features] == [128, 256]
@@ -114,12 +138,8 @@ def test_layers_by_name() -> None:
         ),
         ({"arch": "fcn_resnet50"}, "^arch: must be a classifier of torchvision.models, not 'fcn_resnet50'"),
         ({"arch": "squeezenet1_1"}, "^arch: the logits of SqueezeNet are not the output of an nn.Linear"),
-        ({"arch": "vit_b_32"}, "^arch: VisionTransformer refuses an image of 128 pixels"),
-        (
-            {"arch": "swin_t"},
-            "^arch: its module 'features.0.1' gives .* not a map .* as those of transformers",
-        ),
-        ({"layers": ("layer5",)}, "^layers: ResNet has no module 'layer5'; nearest: layer4"),
+        ({"arch": "vit_b_32"}, "^arch: VisionTransformer refuses an image of 128 pixels.* as image_size"),
+        ({"layers": ("layer5",)}, "^layers: the model has no module 'layer5'; nearest: layer4"),
     ],
 )
 def test_refuses_what_it_cannot_adapt(options: dict[str, object], message: str) -> None:

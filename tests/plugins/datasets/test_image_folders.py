@@ -12,9 +12,9 @@ from PIL import Image
 from support.pictures import CLASSES, COUNTS, draw, made_folder
 
 from lpa3bench import testing
-from lpa3bench.errors import DataError
+from lpa3bench.errors import DataError, error_line
 from lpa3bench_plugins.datasets import decoding
-from lpa3bench_plugins.datasets.decoding import Picture, square, statistics
+from lpa3bench_plugins.datasets.decoding import statistics
 from lpa3bench_plugins.datasets.images import Images
 
 
@@ -113,15 +113,18 @@ def test_what_is_passed_over(folder: Path) -> None:
     assert Images(path=str(folder), size=8).verify(Path()) == {"train": 10, "val": 3, "test": 6}
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("shape", [(), (1,), (3,)])
-def test_an_npz(tmp_path: Path, shape: tuple[int, ...]) -> None:
+def test_an_npz(tmp_path: Path, shape: tuple[int, ...], dtype: Any) -> None:
+    """Of 16 bits, every value is 257 times as high."""
     held = arrays()
     for split in COUNTS:
-        pixels = held[f"{split}_images"]
+        pixels = held[f"{split}_images"].astype(dtype)
         held[f"{split}_images"] = (
             pixels if shape == (3,) else pixels[..., 0].reshape(*pixels.shape[:3], *shape)
         )
-    np.savez(tmp_path / "mine.npz", **held)
+    deep = {key: array * np.uint16(257) for key, array in held.items() if array.dtype == np.uint16}
+    np.savez(tmp_path / "mine.npz", **held | deep)
     dataset = Images(path=str(tmp_path / "mine.npz"), size=12)
     splits = dataset.load(Path())
     assert list(splits) == ["train", "val", "test"]
@@ -142,43 +145,6 @@ def test_the_path_is_relative_to_where_the_command_starts(
 
 
 # ------------------------------------------------------------------------------------------ how it is read
-@pytest.mark.parametrize("size", [(40, 20), (20, 40), (31, 20)])
-def test_the_middle_is_resized(tmp_path: Path, size: tuple[int, int]) -> None:
-    """As torchvision: shorter side to the size, then the middle; up to rounding."""
-    from torchvision.transforms import functional as theirs
-
-    column, row = np.meshgrid(np.arange(size[0]), np.arange(size[1]))
-    smooth = np.stack((5 * column, 5 * row, 100 + 2 * column - row), 2).astype(np.uint8)
-    path = tmp_path / "a.png"
-    Image.fromarray(smooth).save(path)
-    ours = square(Picture("a", lambda: Image.open(path)), 10, 3)
-    expected = theirs.center_crop(theirs.resize(Image.open(path), 10), 10)
-    assert ours.shape == (3, 10, 10)
-    difference = ours.transpose(1, 2, 0).astype(int) - np.asarray(expected).astype(int)
-    assert np.abs(difference).max() <= 8
-
-
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK"])
-@pytest.mark.parametrize("channels", [1, 3])
-def test_every_kind_of_image(tmp_path: Path, mode: str, channels: int) -> None:
-    image = Image.new("RGB", (9, 7), (255, 255, 255)).convert(mode)
-    path = tmp_path / ("a.tif" if mode == "CMYK" else "a.png")
-    image.save(path)
-    pixels = square(Picture("a", lambda: Image.open(path)), 5, channels)
-    assert pixels.dtype == np.uint8
-    assert pixels.shape == (channels, 5, 5)
-    assert (pixels == 255).all()
-
-
-def test_an_image_of_sixteen_bits_is_refused(folder: Path) -> None:
-    """Converting it would make all but the darkest pixels white."""
-    path = folder / "train" / "ant" / "deep.png"
-    Image.fromarray((np.arange(64, dtype=np.uint16) * 1000).reshape(8, 8)).save(path)
-    fails(
-        folder, r"deep\.png cannot be read \(its pixels are not bytes \(mode I;16\); convert it to 8 bits\)"
-    )
-
-
 def test_what_is_measured(folder: Path) -> None:
     dataset = Images(path=str(folder), size=12)
     assert (dataset.spec.mean, dataset.spec.std) == ((0.5,) * 3, (0.5,) * 3)
@@ -223,11 +189,29 @@ def test_a_torn_jpeg(folder: Path) -> None:
     fails(folder, r"0\.jpg cannot be read \(image file is truncated")
 
 
-def test_the_first_is_named_where_there_are_several(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_that_cannot_be_read_are_named_at_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of every split and chunk; what is no file and what is no image alike."""
     monkeypatch.setattr(decoding, "_CHUNK", 4)
-    for name in ("cat/1.png", "bee/2.png", "cat/0.png"):
-        (folder / "train" / name).write_text("no image")
-    fails(folder, r"train/bee/2\.png cannot be read")
+    (folder / "train/bee/1.png").write_text("no image")
+    (folder / "train/ant/9.png").symlink_to("gone")
+    (folder / "test/cat/0.png").write_bytes((folder / "test/cat/0.png").read_bytes()[:200])
+    message = (
+        rf"^Images: 3 images in {folder} cannot be read; mend or remove them: train/ant/9\.png \(.*\), "
+        r"train/bee/1\.png \(cannot identify image file it\), test/cat/0\.png \(.*truncated.*\)$"
+    )
+    fails(folder, message)
+
+
+def test_of_many_that_cannot_be_read_some_are_named_and_all_counted(folder: Path) -> None:
+    for place in range(30):
+        (folder / f"train/bee/wrong{place:02}.png").write_text("no image")
+    fails(
+        folder, rf"^Images: 30 images in {folder}/train/bee .*: wrong00\.png .* wrong19\.png .*, and 10 more$"
+    )
+    with pytest.raises(DataError) as caught:
+        Images(path=str(folder), size=8).load(Path())
+    assert "wrong20" not in str(caught.value)
+    assert "…" not in error_line(caught.value), "as the command line prints it"
 
 
 def remove(folder: Path, name: str) -> None:
@@ -239,6 +223,10 @@ LAYOUTS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "no train": (
         lambda f: remove(f, "train"),
         r"mine: there is no folder train; there must be train/<class>/…",
+    ),
+    "misspelt train": (
+        lambda f: (f / "train").rename(f / "Train"),
+        r"mine: there is no folder train \(is it 'Train'\?\); there must",
     ),
     "no test": (lambda f: remove(f, "test"), r"mine: there is no folder test;"),
     "no class": (
@@ -322,6 +310,9 @@ def test_a_file_that_is_no_npz(tmp_path: Path, content: str) -> None:
         ({"mean": (0.5,)}, r"^mean: needs one number per channel, 3 in all"),
         ({"channels": 1, "std": (0.0,)}, r"^std: must be > 0"),
         ({"path": ""}, r"^path: must name"),
+        ({"fit": "cover"}, r"^fit: must be 'crop', 'pad' or 'stretch', not 'cover'"),
+        ({"white_level": 0}, r"^white_level: must be in \[1, 65535\], not 0"),
+        ({"white_level": 65536}, r"^white_level: "),
     ],
 )
 def test_parameters(given: dict[str, Any], message: str) -> None:

@@ -9,10 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from support.pictures import CLASSES, COUNTS, draw
 
+from lpa3bench.data.pictures import EXTENSIONS, SYSTEMS
+from lpa3bench.data.pixels import GREY_IMAGE, TRANSPARENT
+from lpa3bench_plugins.datasets.class_folders import LIKE_A_SPLIT, OF_NO_CLASS, Folder
 from lpa3bench_plugins.datasets.images import Images
-from lpa3bench_plugins.datasets.sources import EXTENSIONS, SYSTEMS, Archive, Folder
+from lpa3bench_plugins.datasets.npz_archive import Archive
 
 READ = " ".join(EXTENSIONS)
 
@@ -83,13 +87,21 @@ LOUD: dict[str, tuple[Callable[[Path], Any], str]] = {
         lambda f: shutil.copytree(f / "test", f / "valid"),
         "the folder 'valid' has folders of classes and is passed over; splits are train, val and test",
     ),
-    "test is train": (
-        lambda f: [shutil.rmtree(f / "test"), shutil.copytree(f / "train", f / "test")],
-        "9 of 9 test images have the pixels of training images",
+    "a misspelt split": (
+        lambda f: (f / "Tset").mkdir(),
+        "the folder 'Tset' looks like a split and is passed over; splits are train, val and test",
     ),
-    "one of val": (
-        lambda f: shutil.copy(f / "train/ant/0.png", f / "val/bee/9.png"),
-        "1 of 4 val images have the pixels of training images",
+    "another word for a split": (
+        lambda f: (f / "validation").mkdir(),
+        "the folder 'validation' looks like a split and is passed over; splits are train, val and test",
+    ),
+    "twelve bits in sixteen": (
+        lambda f: [
+            Image.fromarray(np.full((12, 12), 4000, np.uint16)).save(f / "train/ant" / name)
+            for name in ("0.png", "1.png")
+        ],
+        "2 images of 16 bits are nearly black: none of their values reaches a sixteenth of "
+        "Images.white_level = 65535; bind the highest they can have (4095: 12 bits)",
     ),
 }
 
@@ -101,14 +113,37 @@ def test_what_was_left_out_is_one_line(folder: Path, kind: str) -> None:
     assert told(folder) == (line,)
 
 
+@pytest.mark.parametrize("cached", [False, True])
+def test_what_is_passed_over_is_counted_by_kind(folder: Path, tmp_path: Path, cached: bool) -> None:
+    for name in ("1.gif", "2.gif", "a.txt", ".b.png", "@eaDir/1.png", "__MACOSX/1.png", "@eaDir/2.png"):
+        write(folder / "train/ant" / name)
+    write(folder / "train/1.png")
+    write(folder / "test/.DS_Store")
+    shutil.copytree(folder / "test", folder / "valid")
+    Image.new("LA", (12, 12)).save(folder / "test/bee/0.png")
+    expected = {
+        "passed over": {
+            **{".gif": 2, ".txt": 1, "hidden": 2, "@eaDir": 1, "__MACOSX": 1},
+            **{OF_NO_CLASS: 1, LIKE_A_SPLIT: 1},
+        },
+        "kinds": {GREY_IMAGE: 1, TRANSPARENT: 1},
+    }
+    for _ in range(2):
+        dataset = Images(path=str(folder), size=12)
+        assert dataset.found(Path()) == {}
+        dataset.load(Path(), cache=tmp_path / "cache" if cached else None)
+        assert dataset.found(Path()) == expected
+
+
 def test_other_keys_of_an_npz(tmp_path: Path) -> None:
     path = tmp_path / "mine.npz"
     images, labels = np.arange(32, dtype=np.uint8).reshape(2, 4, 4), np.arange(2)
     held = {"train_images": images, "train_labels": labels, "test_images": images + 99, "test_labels": labels}
     np.savez(path, names=labels, **held)
-    assert Archive(path).passed_over == ()
+    assert (Archive(path).told, Archive(path).passed_over) == ((), {"names": 1})
     np.savez(path, valid_images=images, val_labels=labels, **held)
-    assert Archive(path).passed_over == tuple(
+    assert Archive(path).passed_over == {"val_labels": 1, "valid_images": 1}
+    assert Archive(path).told == tuple(
         f"'{key}' is passed over; splits are train, val and test, each of images and labels"
         for key in ("val_labels", "valid_images")
     )

@@ -13,8 +13,9 @@ import pytest
 from support.pictures import CLASSES, draw, made_folder
 
 from lpa3bench.errors import DataError
-from lpa3bench_plugins.datasets.images import Images
-from lpa3bench_plugins.datasets.sources import Archive, Folder, glance
+from lpa3bench_plugins.datasets.class_folders import Folder
+from lpa3bench_plugins.datasets.images import Images, glance
+from lpa3bench_plugins.datasets.npz_archive import Archive
 
 
 @pytest.fixture
@@ -81,16 +82,16 @@ REFUSED: dict[str, tuple[Callable[[Path], Any], str]] = {
         lambda f: (f / "train/ant/loop").symlink_to("loop"),
         r"train/ant/loop cannot be read \(Too many levels",
     ),
-    "an image to itself": (
-        lambda f: (f / "train/ant/7.png").symlink_to("7.png"),
-        r"train/ant/7\.png cannot be read \(Too many levels",
-    ),
     "a class that is gone": (
         lambda f: (f / "train/dog").symlink_to("gone"),
         r"train/dog cannot be read \(No such file",
     ),
-    "a pipe": (lambda f: os.mkfifo(f / "train/ant/7.png"), r"train/ant/7\.png: is no file; remove it"),
-    "a device": (lambda f: (f / "test/bee/7.png").symlink_to("/dev/zero"), r"test/bee/7\.png: is no file"),
+}
+NO_FILES: dict[str, tuple[Callable[[Path], Any], str]] = {
+    "to itself": (lambda path: path.symlink_to(path.name), "Too many levels"),
+    "broken": (lambda path: path.symlink_to("gone"), "No such file"),
+    "a pipe": (os.mkfifo, "it is no file"),
+    "a device": (lambda path: path.symlink_to("/dev/zero"), "it is no file"),
 }
 
 
@@ -104,6 +105,14 @@ def test_what_cannot_be_meant_is_one_line(folder: Path, kind: str) -> None:
         dataset.load(Path())
     assert str(caught.value).startswith("Images.path: ")
     assert dataset.present(Path()).problem == str(caught.value)
+
+
+@pytest.mark.parametrize("kind", NO_FILES)
+def test_what_is_called_an_image_and_is_no_file_cannot_be_read(folder: Path, kind: str) -> None:
+    make, why = NO_FILES[kind]
+    make(folder / "train/ant/7.png")
+    with pytest.raises(DataError, match=rf"Images: \S*train/ant/7\.png cannot be read \(.*{why}"):
+        Images(path=str(folder), size=8).load(Path())
 
 
 def test_a_pipe_that_is_no_image_is_passed_over(folder: Path) -> None:
@@ -148,3 +157,21 @@ def test_classes_are_counted_by_what_training_images_have(tmp_path: Path) -> Non
     assert Archive(path).num_classes == glance(path)[0] == 3
     with pytest.raises(DataError, match="test_labels has 3, and no training image has that label"):
         Archive(archive(path, [0, 1, 2], [3]))
+
+
+def test_an_archive_may_name_its_classes(tmp_path: Path) -> None:
+    path = archive(tmp_path / "mine.npz", [0, 1, 2])
+
+    def named(words: Any) -> Archive:
+        with np.load(path) as held:
+            arrays = {key: held[key] for key in held.files}
+        np.savez(path, **{**arrays, "class_names": words})
+        return Archive(path)
+
+    assert Archive(path).class_names == ()
+    archived = named(np.array(["ant", "bee", "cät"]))
+    assert archived.class_names == ("ant", "bee", "cät")
+    assert not archived.passed_over
+    for wrong in (np.array(["ant", "bee"]), np.array(["ant", "bee", "bee"]), np.arange(3)):
+        with pytest.raises(DataError, match=r"mine\.npz: class_names is .*, not 3 different words"):
+            named(wrong)

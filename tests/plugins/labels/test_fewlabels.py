@@ -43,6 +43,33 @@ def test_what_a_data_set_cannot_give(count: int, message: str) -> None:
         FewLabels(count=count).apply(CLEAN, context(7))
 
 
-def test_no_labels_at_all() -> None:
-    with pytest.raises(ValueError, match=r"^count: must be >= 1"):
-        FewLabels(count=0)
+def test_so_many_of_each_class_are_the_same_as_so_many_in_all() -> None:
+    one, other = (FewLabels(**given).apply(CLEAN, context(7)) for given in ({"count": 35}, {"per_class": 5}))
+    assert torch.equal(one.given, other.given)
+    assert {**other.info, "count": 35} == {**one.info, "per_class": 5}
+    assert other.notes == ()
+
+
+def test_a_class_that_has_fewer_keeps_all_of_them_and_it_is_said() -> None:
+    clean = torch.tensor([0] * 9 + [1] * 2 + [2] * 4 + [-1] * 5)
+    made = FewLabels(per_class=4).apply(clean, context(4))
+    assert made.given[made.labelled].bincount(minlength=4).tolist() == [4, 2, 4, 0]
+    assert made.labelled[9:15].all()
+    assert not made.labelled[15:].any()
+    assert made.notes == ("FewLabels: not every class has 4 images: class 1 has 2, class 3 has 0",)
+    many = FewLabels(per_class=2).apply(torch.arange(9), context(9))
+    assert many.notes[0].endswith("class 4 has 1 and 4 more classes have fewer")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"count": 0}, "^count: must be >= 1, not 0"),
+        ({"per_class": 0}, "^per_class: must be >= 1, not 0"),
+        ({}, "^count: give it or per_class, not neither"),
+        ({"count": 7, "per_class": 1}, "^count: give it or per_class, not both"),
+    ],
+)
+def test_what_is_asked_for(given: dict[str, int], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        FewLabels(**given)

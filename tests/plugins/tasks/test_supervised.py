@@ -12,12 +12,13 @@ from support.small_runs import assert_two_passes, begin, train
 from torch import Tensor
 
 from lpa3bench.api import Augmenter, Context, Domain, TrainLabels, View
+from lpa3bench.errors import ConfigError
 from lpa3bench.ops import one_hot, soft_cross_entropy
 from lpa3bench.testing import COUNT, weights_of
 from lpa3bench.training.environment import Environment
 from lpa3bench_plugins.augmenters.identity import Identity
 from lpa3bench_plugins.augmenters.lpa3 import LPA3
-from lpa3bench_plugins.tasks.supervised import Supervised, step_decay
+from lpa3bench_plugins.tasks.supervised import Supervised, scaled_weights, step_decay
 
 ROWS = torch.tensor([1, 3])
 
@@ -87,6 +88,9 @@ def test_the_optimiser_follows_the_schedule(optimizer: Any) -> None:
         ("milestones", {"milestones": (0.0,)}),
         ("gamma", {"gamma": 0.0}),
         ("positives_weight", {"positives_weight": -1.0}),
+        ("class_weights", {"class_weights": "fair"}),
+        ("class_weights", {"class_weights": (1.0, 0.0, 1.0)}),
+        ("class_weights", {"class_weights": (1.0, float("inf"), 1.0)}),
     ],
 )
 def test_values_out_of_range_are_refused_by_name(name: str, given: dict[str, Any]) -> None:
@@ -124,6 +128,66 @@ def test_images_without_a_label_are_never_trained_on() -> None:
     assert seen.unique().tolist() == labelled.nonzero().flatten().tolist()
     assert len(seen) == 3 * int(labelled.sum())
     assert all(bool(torch.isfinite(logs["loss"])) for _, logs in done)
+
+
+# ------------------------------------------------------------------------------------- weights of classes
+@pytest.mark.parametrize("weights", ["balanced", (1.0, 2.0, 0.5, 7.0)])
+def test_weights_have_a_mean_of_one_over_the_images(weights: Any) -> None:
+    counts = torch.tensor([60, 30, 9, 0])
+    found = scaled_weights(weights, counts)
+    assert float((found * counts).sum() / counts.sum()) == pytest.approx(1)
+    expected = [1 / 60, 1 / 30, 1 / 9] if weights == "balanced" else weights[:3]
+    assert (found[:3] / found[0]).tolist() == pytest.approx([weight / expected[0] for weight in expected])
+    assert bool(torch.isfinite(found).all())
+
+
+def test_equal_weights_are_none() -> None:
+    """Of three classes with as many labels each."""
+    plain, weighted = (
+        first_step(task)[3]["loss"] for task in (Supervised(), Supervised(class_weights="balanced"))
+    )
+    torch.testing.assert_close(plain, weighted)
+
+
+def test_each_image_counts_by_the_weight_of_its_class() -> None:
+    """As in `torch.nn.CrossEntropyLoss`, but for what the sum is divided by."""
+    task = Supervised(batch_size=16, class_weights=(1.0, 4.0, 0.5))
+    env, x, target, logs = first_step(task, positives=Some())
+    weights = scaled_weights((1.0, 4.0, 0.5), env.labels.given.bincount()).float()
+    fresh = begin(Supervised(), positives=Some())
+
+    def expected(rows: Tensor, domain: Domain) -> Tensor:
+        logits = fresh.logits(fresh.models["net"], x[rows], domain).logits.detach()
+        labels = target[rows].argmax(1)
+        summed = torch.nn.functional.cross_entropy(logits, labels, weights, reduction="sum")
+        return summed / len(rows)
+
+    hard = expected(ROWS, "aux")
+    torch.testing.assert_close(logs["positives_loss"], hard)
+    torch.testing.assert_close(logs["loss"], expected(torch.arange(16), "main") + hard)
+
+
+def test_there_is_a_weight_for_each_class() -> None:
+    with pytest.raises(
+        ConfigError, match=r"^run\.task: Supervised\.class_weights has 2 numbers, and Tiny 3 classes"
+    ):
+        begin(Supervised(class_weights=(1.0, 2.0)))
+
+
+def test_a_rare_class_is_learnt() -> None:
+    """Two images in forty-eight: without weights the network need not care."""
+    labels = torch.arange(COUNT) % 3
+    rare = torch.where(labels == 2, -1, labels)
+    rare[[2, 5]] = 2
+    recalls = []
+    for weights in (None, "balanced"):
+        task = Supervised(batch_size=16, lr=3e-3, milestones=(), class_weights=weights)  # type: ignore[arg-type]
+        env = begin(task, labels=TrainLabels(rare, rare >= 0), epochs=4)
+        train(task, env, range(4))
+        with env.evaluating():
+            of_class = env.images((labels == 2).nonzero()[:, 0])
+            recalls.append(float(task.predict(of_class)[:, 2].mean()))
+    assert recalls[1] > 2 * recalls[0]
 
 
 # ----------------------------------------------------------------------------------------- Algorithm 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from torch import Tensor
@@ -11,15 +11,35 @@ from torch import Tensor
 from lpa3bench_plugins.augmenters.image_ops import cutout, geometric, photometric
 
 
+@dataclass(frozen=True)
+class Tables:
+    """A recipe for one size of images, on a device. R rows: operators × levels × signs."""
+
+    magnitude: Tensor
+    """float32 [R, 1, 1, 1]"""
+    values: Tensor
+    """uint8 [R, 1, 256], what becomes of each value, of operators that need to know no more."""
+    move: Tensor
+    """int64 [R], the row of `matrix` and `sources`, of operators that move pixels."""
+    matrix: Tensor
+    """int64 [M, 6], where pixels are read (see `geometric`)."""
+    sources: Tensor | None
+    """int32 [M, H·W], the same worked out for each pixel (`geometric.sources`); None: there are too many."""
+
+
 class Own(NamedTuple):
     """What belongs to each of G images in one layer."""
 
-    magnitude: Tensor
-    """float32 [G, 1, 1, 1]"""
-    matrix: Tensor
-    """int64 [G, 6], where pixels are read (see `geometric`)."""
+    tables: Tables
+    row: Tensor
+    """int64 [G], in the tables."""
     centre: Tensor
     """float64 [G, 2], x and y of a box in pixels."""
+
+    @property
+    def magnitude(self) -> Tensor:
+        """float32 [G, 1, 1, 1]"""
+        return self.tables.magnitude.index_select(0, self.row)
 
 
 Kernel = Callable[[Tensor, Own], Tensor]
@@ -39,32 +59,53 @@ class Operator:
     """What the magnitude is; empty where there is none."""
     matrix: Callable[[float, int, int], geometric.Matrix] | None = None
     """Of an operator that moves pixels, from magnitude, height and width."""
+    values: Callable[[Tensor, Tensor], Tensor] | None = None
+    """Of an operator under which a value's fate hangs on nothing else: what it does to images, uint8
+    [G, C, H, W] and float32 [G, 1, 1, 1] to new images."""
+    colours: bool = False
+    """Whether nothing happens to an image of one channel."""
 
 
 def _photometric(apply: Callable[[Tensor, Tensor], Tensor], unit: str = "") -> Operator:
     return Operator(lambda images, own: apply(images, own.magnitude), unit)
 
 
+def _of_content(apply: Callable[[Tensor], Tensor]) -> Operator:
+    return Operator(lambda images, own: apply(images))
+
+
+def _pointwise(apply: Callable[[Tensor, Tensor], Tensor], unit: str = "") -> Operator:
+    """One that is worked out for all 256 values once, and then looked up."""
+    return Operator(_map, unit, values=apply)
+
+
+def _map(images: Tensor, own: Own) -> Tensor:
+    return photometric.look_up(own.tables.values.index_select(0, own.row), images)
+
+
 def _warp(images: Tensor, own: Own) -> Tensor:
-    return geometric.warp(images, own.matrix)
+    move = own.tables.move.index_select(0, own.row)
+    if own.tables.sources is not None:
+        return geometric.move(images, own.tables.sources.index_select(0, move))
+    return geometric.warp(images, own.tables.matrix.index_select(0, move))
 
 
 def _box(images: Tensor, own: Own) -> Tensor:
-    return cutout.paint(images, cutout.boxes(own.centre, own.magnitude.flatten().double()), BOX_COLOUR)
+    return cutout.paint(images, cutout.boxes(own.centre, own.magnitude.view(-1, 1).double()), BOX_COLOUR)
 
 
 OPERATORS: dict[str, Operator] = {
     "Identity": Operator(None),
-    "AutoContrast": _photometric(photometric.auto_contrast),
-    "Brightness": _photometric(photometric.brightness, "factor"),
-    "Color": _photometric(photometric.color, "factor"),
+    "AutoContrast": _of_content(photometric.auto_contrast),
+    "Brightness": _pointwise(photometric.brightness, "factor"),
+    "Color": replace(_photometric(photometric.color, "factor"), colours=True),
     "Contrast": _photometric(photometric.contrast, "factor"),
-    "Equalize": _photometric(photometric.equalize),
-    "Invert": _photometric(photometric.invert),
-    "Posterize": _photometric(photometric.posterize, "bits kept"),
+    "Equalize": _of_content(photometric.equalize),
+    "Invert": _pointwise(photometric.invert),
+    "Posterize": _pointwise(photometric.posterize, "bits kept"),
     "Sharpness": _photometric(photometric.sharpness, "factor"),
-    "Solarize": _photometric(photometric.solarize, "threshold"),
-    "SolarizeAdd": _photometric(photometric.solarize_add, "amount added"),
+    "Solarize": _pointwise(photometric.solarize, "threshold"),
+    "SolarizeAdd": _pointwise(photometric.solarize_add, "amount added"),
     "CutoutAbs": Operator(_box, "side in pixels"),
     "Rotate": Operator(_warp, "degrees", geometric.rotate),
     "ShearX": Operator(_warp, "columns per row", geometric.shear_x),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
@@ -12,12 +14,12 @@ Colour = tuple[int, int, int]
 """RGB, 0 … 255. Images without three channels get its luma in every channel."""
 
 
-def boxes(centre: Tensor, side: Tensor) -> Tensor:
+def boxes(centre: Tensor, side: Tensor | float) -> Tensor:
     """The boxes around drawn centres.
 
     Args:
         centre: float64 [G, 2], x in [0, width) and y in [0, height), in pixels.
-        side: float64 [G], in pixels.
+        side: in pixels, float64 [G, 1] or one for all.
 
     Returns:
         int64 [G, 4]: first column, first row, last column, last row, **all included**. A box is therefore
@@ -25,8 +27,8 @@ def boxes(centre: Tensor, side: Tensor) -> Tensor:
         The left and upper edges never cut it off: its corner is moved into the image first, and its far end
         counted from there.
     """
-    corner = (centre - side[:, None] / 2).clamp_(min=0).trunc_()
-    return torch.cat((corner, (corner + side[:, None]).trunc_()), dim=1).long()
+    corner = (centre - side / 2).clamp_(min=0).long()
+    return torch.cat((corner, (corner + side).long()), dim=1)
 
 
 def centred_boxes(centre: Tensor, side: int) -> Tensor:
@@ -54,12 +56,18 @@ def inside(box: Tensor, height: int, width: int) -> Tensor:
     Returns:
         uint8 [G, 1, H, W], 255 inside and 0 outside.
     """
-    left, top, right, bottom = box[:, :, None].unbind(1)
-    column = torch.arange(width, device=box.device)
-    row = torch.arange(height, device=box.device)
-    columns = ((column >= left) & (column <= right)).to(torch.uint8).mul_(255)
-    rows = ((row >= top) & (row <= bottom)).to(torch.uint8).mul_(255)
-    return (rows[:, :, None] & columns[:, None, :])[:, None]  # bytes: a CPU is far slower with booleans
+    length = max(height, width)
+    ends = torch.cat((box[:, :2], box[:, 2:] + 1), dim=1).clamp_(0, length).view(-1)
+    before = _beginnings(length, box.device).index_select(0, ends).view(-1, 4, length)
+    axes = before[:, :2] ^ before[:, 2:]
+    # Bytes: a CPU is far slower with booleans.
+    return axes[:, 1, :height, None].bitwise_and(axes[:, 0, None, :width])[:, None]
+
+
+@lru_cache(maxsize=32)
+def _beginnings(length: int, device: torch.device) -> Tensor:
+    """uint8 [length + 1, length], of which row n is 255 in the first n places and 0 after."""
+    return torch.full((length + 1, length), 255, dtype=torch.uint8, device=device).tril_(-1)
 
 
 def paint(images: Tensor, box: Tensor, colour: Colour) -> Tensor:
@@ -74,6 +82,11 @@ def paint(images: Tensor, box: Tensor, colour: Colour) -> Tensor:
         uint8 [G, C, H, W].
     """
     mask = inside(box, *images.shape[2:])
-    values = colour if images.shape[1] == 3 else (luma(*colour),)
-    shade = send(torch.tensor(values, dtype=torch.uint8), images.device)[:, None, None]
+    shade = _shade(colour if images.shape[1] == 3 else (luma(*colour),), images.device)
     return (images & ~mask).bitwise_or_(mask & shade)
+
+
+@lru_cache(maxsize=32)
+def _shade(values: tuple[int, ...], device: torch.device) -> Tensor:
+    """uint8 [C, 1, 1]."""
+    return send(torch.tensor(values, dtype=torch.uint8), device)[:, None, None]

@@ -11,12 +11,14 @@ from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from lpa3bench.runtime.device import send
-from lpa3bench_plugins.augmenters.image_ops import cutout
-from lpa3bench_plugins.augmenters.image_ops.catalogue import OPERATORS, Kernel, Own
+from lpa3bench_plugins.augmenters.image_ops import cutout, geometric
+from lpa3bench_plugins.augmenters.image_ops.catalogue import OPERATORS, Kernel, Own, Tables
 from lpa3bench_plugins.augmenters.image_ops.photometric import to_bytes
 from lpa3bench_plugins.augmenters.image_ops.recipes import Recipe
 
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 _CHUNK = 1 << 21
 """Values (B·C·H·W) augmented at a time on a CPU, where both smaller and larger calls are slower (the first
 for the number of calls, the second for the cache): 682 images of 3×32×32, 75 of 3×96×96."""
+
+_SOURCES = 1 << 20
+"""Pixels (M·H·W) whose sources are kept for each recipe and size: 90 moves of FixMatch up to 107×107."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,8 @@ class Choices:
 
     def __getitem__(self, images: slice) -> Choices:
         """The choices for a part of the batch."""
+        if images == slice(0, len(self.op)):
+            return self
         return Choices(**{field.name: getattr(self, field.name)[images] for field in fields(self)})
 
 
@@ -57,13 +64,19 @@ def choose_operations(recipe: Recipe, count: int, draws: Draws) -> Choices:
     """
     shape = (count, recipe.layers)
     first = draws.integers((count, recipe.layers // recipe.together), 0, len(recipe.pool) // recipe.together)
-    op = (first[:, :, None] * recipe.together + torch.arange(recipe.together)).flatten(1)
+    op = first.numpy()[:, :, None] * recipe.together + np.arange(recipe.together)
+    op = op.reshape(shape)
     level = draws.integers(shape, 0, recipe.levels)
-    chance = draws.uniform(shape)
+    applied = draws.uniform(shape).numpy() < _probability(recipe)[op]
     negative = draws.integers(shape, 0, 2).bool()
     centre = draws.uniform((count, recipe.layers + 1, 2)).double()
-    probability = torch.tensor([entry.probability for entry in recipe.pool])
-    return Choices(op, level, chance < probability[op], negative, centre)
+    return Choices(torch.from_numpy(op), level, torch.from_numpy(applied), negative, centre)
+
+
+@lru_cache(maxsize=32)
+def _probability(recipe: Recipe) -> npt.NDArray[np.float32]:
+    """[P], of each operator of the pool."""
+    return np.array([entry.probability for entry in recipe.pool], np.float32)
 
 
 def augment(x: Tensor, recipe: Recipe, choices: Choices, chunk: int | None = None) -> Tensor:
@@ -90,7 +103,11 @@ def _levels(x: Tensor) -> Tensor:
     """Float images to bytes: [B, C, H, W] in [0, 1] to uint8 of that shape, contiguous."""
     levels = torch.empty_like(x, dtype=torch.uint8, memory_format=torch.contiguous_format)
     for part in _parts(x, _CHUNK // 8):
-        levels[part] = to_bytes(x[part].mul(255).round_())
+        made = to_bytes(x[part].mul(255).round_())
+        if x.device.type == "cpu":  # NumPy brings bytes into another order three times as fast as torch
+            np.copyto(levels[part].numpy(), made.numpy())
+        else:
+            levels[part] = made
     return levels
 
 
@@ -103,79 +120,77 @@ def _parts(x: Tensor, values: int, count: int | None = None) -> Iterator[slice]:
         per_image = x[:1].numel()
         count = max(1, values // max(1, per_image)) if x.device.type == "cpu" else max(1, len(x))
     for start in range(0, len(x), count):
-        yield slice(start, start + count)
+        yield slice(start, min(start + count, len(x)))
 
 
 def apply_recipe(images: Tensor, recipe: Recipe, choices: Choices) -> Tensor:
     """Apply what was drawn to bytes: uint8 [B, C, H, W] to new ones of that shape."""
     height, width = images.shape[-2:]
-    tables = _tables(recipe, height, width)
-    drawn = (choices.op * recipe.levels + choices.level) * 2 + choices.negative
-    kernel = tables.kernel[choices.op] * choices.applied
-    centre = choices.centre * torch.tensor([width, height])
-    place = torch.arange(len(images))  # the image that each row holds
+    kernels, kernel_of, tables = _tables(recipe, *images.shape[1:], images.device)
+    # The small numbers on the host are NumPy's, which has them in a third of torch's time.
+    kernel = kernel_of[choices.op.numpy()] * choices.applied.numpy()
+    row = (choices.op.numpy() * recipe.levels + choices.level.numpy()) * 2 + choices.negative.numpy()
+    centre = choices.centre.numpy() * (width, height)
+    # Layers in which nothing happens to an image become its last: its result is the same, and in later layers
+    # fewer kernels have images.
+    turn = np.argsort(kernel == 0, axis=1, kind="stable")
+    place = np.arange(len(images))  # the image that each row holds
     for layer in range(recipe.layers):
         # Rows of one kernel are brought together. They stay in that order: the next layer wants another.
-        order = kernel[:, layer].index_select(0, place).argsort(stable=True)
-        place = place.index_select(0, order)
-        images = images.index_select(0, send(order, images.device))
-        _run(images, tables, kernel[:, layer], drawn[place, layer], centre[place, layer])
-    images = images.index_select(0, send(place.argsort(), images.device))
+        order = kernel[place, turn[place, layer]].argsort(kind="stable")
+        place = place[order]
+        drawn = place, turn[place, layer]
+        images = images.index_select(0, send(torch.from_numpy(order), images.device))
+        sizes = np.bincount(kernel[drawn], minlength=1 + len(kernels)).tolist()
+        rows, centres = (send(torch.from_numpy(each[drawn]), images.device) for each in (row, centre))
+        # One split and one concatenation, as each call costs as much as the work on a small batch.
+        parts = zip(kernels, *(torch.split(each, sizes)[1:] for each in (images, rows, centres)), strict=True)
+        done = (run(part, Own(tables, *own)) for run, part, *own in parts if len(part))
+        images = torch.cat((images[: sizes[0]], *done))
+    images = images.index_select(0, send(torch.from_numpy(place.argsort()), images.device))
     side = recipe.cutout_side(height, width)
     if side:
-        box = cutout.boxes(centre[:, -1], torch.full((len(images),), side))
+        box = cutout.boxes(torch.from_numpy(centre[:, -1]), side)
         images = cutout.paint(images, send(box, images.device), recipe.colour)
     return images
 
 
-@dataclass(frozen=True)
-class _Tables:
-    """A recipe for one size of images, on the host. P operators, R rows: operators × levels × signs."""
-
-    kernels: tuple[Kernel, ...]
-    """All that can happen to an image in a layer."""
-    kernel: Tensor
-    """int64 [P], which of them belongs to each operator, counted from 1; 0: nothing happens."""
-    magnitude: Tensor
-    """float32 [R, 1, 1, 1]"""
-    matrix: Tensor
-    """int64 [R, 6]"""
-
-
 @lru_cache(maxsize=32)
-def _tables(recipe: Recipe, height: int, width: int) -> _Tables:
+def _tables(
+    recipe: Recipe, channels: int, height: int, width: int, device: torch.device
+) -> tuple[tuple[Kernel, ...], npt.NDArray[np.int64], Tables]:
+    """All kernels that can run; int64 [P], which of them belongs to each operator, counted from 1, 0 where
+    nothing happens; and the operators' tables."""
     kernels: list[Kernel] = []
-    kernel = torch.zeros(len(recipe.pool), dtype=torch.int64)
+    kernel_of = np.zeros(len(recipe.pool), np.int64)
     magnitude = torch.zeros(len(recipe.pool), recipe.levels, 2)
-    matrix = torch.zeros((*magnitude.shape, 6), dtype=torch.int64)
+    values = torch.zeros((*magnitude.shape, 256), dtype=torch.uint8)
+    move = torch.zeros(magnitude.shape, dtype=torch.int64)
+    matrix: list[geometric.Matrix] = []
+    all_values = torch.arange(256, dtype=torch.uint8)
     for place, entry in enumerate(recipe.pool):
         operator = OPERATORS[entry.op]
-        if operator.kernel is not None:
+        if operator.kernel is not None and not (operator.colours and channels == 1):
             if operator.kernel not in kernels:
                 kernels.append(operator.kernel)
-            kernel[place] = 1 + kernels.index(operator.kernel)
-        for sign, values in enumerate((entry.values, entry.mirrored or entry.values)):
-            for level, value in enumerate(values):
+            kernel_of[place] = 1 + kernels.index(operator.kernel)
+        for sign, of_level in enumerate((entry.values, entry.mirrored or entry.values)):
+            for level, value in enumerate(of_level):
                 magnitude[place, level, sign] = value
                 if operator.matrix is not None:
-                    matrix[place, level, sign] = torch.tensor(operator.matrix(value, height, width))
-    return _Tables(tuple(kernels), kernel, magnitude.view(-1, 1, 1, 1), matrix.view(-1, 6))
-
-
-def _run(images: Tensor, tables: _Tables, kernel: Tensor, row: Tensor, centre: Tensor) -> None:
-    """Run each kernel on its slice of the images, in place.
-
-    Args:
-        images: uint8 [B, C, H, W], sorted by kernel; those of kernel 0 stay as they are.
-        tables: of the recipe.
-        kernel: int64 [B] on the host, in any order: only their numbers count.
-        row: int64 [B] on the host, the row of each image in the tables.
-        centre: float64 [B, 2] on the host, in pixels.
-    """
-    sizes = kernel.bincount(minlength=1 + len(tables.kernels)).tolist()
-    parts = torch.split(images, sizes)
-    own = (tables.magnitude.index_select(0, row), tables.matrix.index_select(0, row), centre)
-    own_parts = (torch.split(send(each, images.device), sizes) for each in own)
-    for run, part, *owned in zip((None, *tables.kernels), parts, *own_parts, strict=True):
-        if run is not None and len(part):
-            part.copy_(run(part, Own(*owned)))
+                    move[place, level, sign] = len(matrix)
+                    matrix.append(operator.matrix(value, height, width))
+        if operator.values is not None:
+            own = magnitude[place].view(-1, 1, 1, 1)
+            made = operator.values(all_values.expand(len(own), 1, 1, -1), own)
+            values[place] = made.view_as(values[place])
+    matrices = torch.tensor(matrix, dtype=torch.int64).view(-1, 6)
+    few = len(matrix) * height * width <= _SOURCES
+    tables = Tables(
+        magnitude.view(-1, 1, 1, 1).to(device),
+        values.view(-1, 1, 256).to(device),
+        move.view(-1).to(device),
+        matrices.to(device),
+        geometric.sources(matrices, height, width).to(device) if few else None,
+    )
+    return tuple(kernels), kernel_of, tables

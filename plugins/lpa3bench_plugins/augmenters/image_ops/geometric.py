@@ -77,13 +77,39 @@ def warp(images: Tensor, matrix: Tensor) -> Tensor:
     Returns:
         uint8 [G, C, H, W].
     """
-    height, width = images.shape[-2:]
+    return move(images, sources(matrix, *images.shape[-2:]))
+
+
+def sources(matrix: Tensor, height: int, width: int) -> Tensor:
+    """Where each pixel is read, as `move` wants it.
+
+    A black frame of one pixel stands for everything outside; positions are counted from its corner.
+
+    Args:
+        matrix: int64 [G, 6], one `Matrix` per image.
+        height, width: of the images.
+
+    Returns:
+        int32 or int64 [G, H·W], places in the framed image.
+    """
     small = max(height, width) < 1 << 12  # positions then fit 32 bits, which a CPU handles twice as fast
     a, b, c, d, e, f = matrix.to(torch.int32 if small else torch.int64)[:, :, None, None].unbind(1)
-    column = torch.arange(width, device=images.device, dtype=a.dtype)
-    row = torch.arange(height, device=images.device, dtype=a.dtype)[:, None]
-    # A black frame of one pixel stands for everything outside; positions are counted from its corner.
+    column = torch.arange(width, device=matrix.device, dtype=a.dtype)
+    row = torch.arange(height, device=matrix.device, dtype=a.dtype)[:, None]
     x = ((a * column + c + ONE) + b * row).bitwise_right_shift_(16).clamp_(0, width + 1)
     y = ((d * column + f + ONE) + e * row).bitwise_right_shift_(16).clamp_(0, height + 1)
-    place = y.mul_(width + 2).add_(x).long().flatten(1)[:, None].expand(-1, images.shape[1], -1)
+    return y.mul_(width + 2).add_(x).flatten(1)
+
+
+def move(images: Tensor, sources: Tensor) -> Tensor:
+    """Read each pixel elsewhere.
+
+    Args:
+        images: uint8 [G, C, H, W].
+        sources: int32 or int64 [G, H·W], places in the image with a black frame of one pixel around it.
+
+    Returns:
+        uint8 [G, C, H, W].
+    """
+    place = sources.long()[:, None].expand(-1, images.shape[1], -1)
     return F.pad(images, (1, 1, 1, 1)).flatten(2).gather(2, place).view_as(images)

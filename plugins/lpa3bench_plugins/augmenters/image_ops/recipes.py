@@ -48,6 +48,10 @@ class Recipe:
     colour: Colour = (127, 127, 127)
     """Of that box."""
 
+    def __hash__(self) -> int:
+        """Of a part: the engine looks recipes up for every batch, and the whole pool takes a while."""
+        return hash((self.name, self.layers, self.levels, self.cutout))
+
     def cutout_side(self, height: int, width: int) -> int:
         """Side in pixels of the box at the end; 0: none."""
         return min(height, width) // 2 if self.cutout is None else self.cutout

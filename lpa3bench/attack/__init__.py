@@ -18,27 +18,25 @@ Where paper and released code disagree:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
+from lpa3bench.attack.features import apart_and_numbers, pulls
+from lpa3bench.attack.features import distance as distance
+from lpa3bench.attack.features import unit as unit
 from lpa3bench.ops import at_least_float32
 from lpa3bench.types import Output
 
 Forward = Callable[[Tensor], Output]
 """Logits and features of a normalised batch."""
 
-FEATURE_EPSILON = 1e-10
-"""Added to the norm of a feature vector, after the square root."""
 GRADIENT_EPSILON = 1e-8
 """Added to the norm of an image's gradient."""
-CACHED = 2**18
-"""Elements of a feature map that are worked on at once on a CPU."""
 DECADE = 0.1
 """The steps shrink, and the multiplier grows, towards this factor over the iterations."""
 
@@ -102,6 +100,19 @@ class Options:
         return [Pace(size * DECADE**share, self.lam * DECADE ** (1 - share)) for share in shares]
 
 
+class Limits(NamedTuple):
+    """Of a perturbation."""
+
+    lower: Tensor
+    """[B, C, H, W]"""
+    upper: Tensor
+    """[B, C, H, W]"""
+
+    def clamp(self, delta: Tensor) -> Tensor:
+        """The perturbation nearest to δ, [B, C, H, W], that lies within."""
+        return delta.clamp(self.lower, self.upper)
+
+
 class Box(NamedTuple):
     """The image range [0, 1] in normalised units."""
 
@@ -117,97 +128,23 @@ class Box(NamedTuple):
 
     def clamp(self, delta: Tensor, z: Tensor) -> Tensor:
         """The perturbation nearest to δ that keeps z + δ an image; [B, C, H, W] all."""
-        return delta.clamp(self.lower - z, self.upper - z)
+        return self.around(z).clamp(delta)
+
+    def around(self, z: Tensor) -> Limits:
+        """Between which δ keeps z + δ an image; z: [B, C, H, W]."""
+        return Limits(self.lower - z, self.upper - z)
 
 
-# ------------------------------------------------------------------------------- features and their distance
-def _norm(feature: Tensor) -> Tensor:
-    """Length of each channel vector: [B, C, H, W] → [B, 1, H, W]."""
-    norm: Tensor = torch.linalg.vector_norm(feature, dim=1, keepdim=True)
-    return norm
-
-
-def _factor(norm: Tensor) -> Tensor:
-    """What makes φ of a feature, from its `_norm`: 1/((‖f‖ + ε)√(HW))."""
-    return 1 / ((norm + FEATURE_EPSILON) * math.sqrt(norm.shape[2] * norm.shape[3]))
-
-
-def unit(features: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    """φ (paper, equation 3), kept as one map per layer: [B, C_i, H_i, W_i] → the same.
-
-    At each place the channel vector is divided by its norm (+1e-10), then by √(H_i·W_i), so that each
-    layer's map has norm one, whatever the features' scale. A vector of zeros stays one.
-    """
-    return tuple(wide * _factor(_norm(wide)) for wide in map(at_least_float32, features))
-
-
-def _blocks(*maps: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """Maps [B, …] cut along B into pieces that a CPU's cache holds; on other devices in one piece."""
-    images = len(maps[0])
-    if maps[0].device.type == "cpu":
-        images = max(1, CACHED // maps[0].shape[1:].numel())
-    return zip(*(torch.split(m, images) for m in maps), strict=True)
-
-
-class _SquaredDistance(torch.autograd.Function):
-    """‖φ(f) − r‖² per image, of one layer: f, r [B, C, H, W] → [B].
-
-    Written by hand because autograd would keep, and walk back through, six maps of the layer's size where
-    this one keeps none of its own, and because at a vector of zeros the gradient, which grows without bound
-    as 1/‖f‖ towards it, is not a number; here it is zero (deviation: the released code returns NaN).
-
-    With φ = s·f, s = 1/((‖f‖ + ε)√(HW)) and w = φ − r the gradient is 2s·(w − f·⟨f, w⟩/(‖f‖(‖f‖ + ε))).
-    """
-
-    @staticmethod
-    def forward(ctx: Any, feature: Tensor, reference: Tensor) -> Tensor:
-        parts = []
-        for f, r in _blocks(feature, reference):
-            f = at_least_float32(f)
-            norm = _norm(f)
-            gap = (f * _factor(norm)).sub_(r)
-            along = (f * gap).sum(dim=1, keepdim=True)  # not vecdot, which autocast would do in half
-            parts.append((torch.linalg.vector_norm(gap, dim=(1, 2, 3)), norm, along))
-        apart, norm, along = (torch.cat(part) for part in zip(*parts, strict=True))
-        ctx.save_for_backward(feature, reference, norm, along)
-        return apart.square_()
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        feature, reference, norm, along = ctx.saved_tensors
-        alive, factor = norm > 0, _factor(norm)
-        # w is not kept: the gradient is a·f − b·r, with numbers a and b for each place.
-        b = torch.where(alive, factor, 0) * (2 * grad).view(-1, 1, 1, 1)
-        a = b * (factor - torch.where(alive, along / (norm * (norm + FEATURE_EPSILON)), 0))
-        result = torch.empty_like(feature, dtype=norm.dtype)
-        for f, r, of_f, of_r, out in _blocks(feature, reference, a, b, result):
-            torch.mul(at_least_float32(f), of_f, out=out).addcmul_(r, of_r, value=-1)
-        return result.to(feature.dtype), None
-
-
-def distance(features: Sequence[Tensor], reference: Sequence[Tensor]) -> Tensor:
-    """‖φ(x') − φ(x)‖₂ per image (LPIPS on the network's own features; paper, equation 3).
-
-    Args:
-        features: of x', one map [B, C_i, H_i, W_i] per layer; gradients flow to these.
-        reference: `unit` of the features of x; constants.
-
-    Returns:
-        float [B], from 0 to 2√layers. Its gradient at distance 0 is taken as 0.
-    """
-    squared: Tensor = sum(_SquaredDistance.apply(f, r) for f, r in zip(features, reference, strict=True))
-    apart = squared > 0
-    return torch.where(apart, torch.where(apart, squared, 1).sqrt(), 0)
-
-
+# ------------------------------------------------------------------------------------------- the reference
 def label_logp(logits: Tensor, label: Tensor, temperature: float = 1.0) -> Tensor:
     """Log-probability of the label: logits [B, K], label int64 [B] → [B], at least float32.
 
     The released code takes the log of a soft-max, which is −∞ where the probability underflows; this is not.
     """
-    logp = F.log_softmax(at_least_float32(logits) / temperature, dim=1)
-    return logp.gather(1, label.unsqueeze(1)).squeeze(1)
+    wide = at_least_float32(logits)
+    if temperature != 1:  # a division by one is an operation more, and changes no bit
+        wide = wide / temperature
+    return -F.cross_entropy(wide, label, reduction="none")
 
 
 class Reference(NamedTuple):
@@ -252,8 +189,6 @@ class Iteration(NamedTuple):
 
     delta: Tensor
     """[B, C, H, W], after the update and the clamp."""
-    loss: Tensor
-    """0-d, what the gradient was taken of."""
     distance: Tensor
     logp: Tensor
     gap: Tensor
@@ -266,6 +201,13 @@ class Iteration(NamedTuple):
     """|change of the log-probability| per unit of length, towards the probe."""
     step_length: Tensor
     """L2 length of the step, before the clamp."""
+    lam: float
+    share: float
+
+    @property
+    def loss(self) -> Tensor:
+        """0-d, what the gradient was taken of."""
+        return self.share * (self.lam * self.hinge.mean() - self.distance.mean())
 
 
 def iterate(
@@ -275,7 +217,7 @@ def iterate(
     reference: Reference,
     pace: Pace,
     *,
-    box: Box,
+    limits: Limits,
     options: Options,
     share: float = 1.0,
 ) -> Iteration:
@@ -287,7 +229,7 @@ def iterate(
         delta: [B, C, H, W], where the search stands.
         reference: of the same B images.
         pace: this iteration's entry of `options.schedule()`.
-        box: clamps z + δ.
+        limits: of δ, `Box.around(z)`.
         options: the rest.
         share: these images' share of all that are searched at once (by other processes); the loss is a mean
             over all of them, and its scale counts beside `GRADIENT_EPSILON`.
@@ -296,12 +238,19 @@ def iterate(
         delta = delta.detach().requires_grad_()
         output = forward(z + delta)
         logp = label_logp(output.logits, reference.label, options.temperature)
-        apart = distance(output.features, reference.phi)
+    # The gradient of the loss to the network's outputs is written out; autograd goes on from there.
+    with torch.no_grad():
         gap = reference.logp - logp
         hinge = (gap - options.margin).relu()
-        loss = share * (pace.lam * hinge.mean() - apart.mean())
-        (gradient,) = torch.autograd.grad(loss, delta)
-    del output  # its maps need not outlive the backward pass
+        squared, numbers = apart_and_numbers(output.features, reference.phi)
+        differs = squared > 0
+        root = torch.where(differs, squared, 1).sqrt_()
+        each = torch.full_like(gap, -share)
+        to_logp = torch.where(hinge > 0, (each * pace.lam).div_(len(z)), 0)
+        to_squared = torch.where(differs, each.div_(len(z)).div_(root), 0)
+        to_features = pulls(output.features, reference.phi, numbers, to_squared)
+    (gradient,) = torch.autograd.grad([logp, *output.features], delta, [to_logp, *to_features])
+    del output, to_features, numbers  # its maps need not outlive the backward pass
     with torch.no_grad():
         grad_norm = torch.linalg.vector_norm(gradient, dim=(1, 2, 3))
         direction = gradient / (grad_norm + GRADIENT_EPSILON).view(-1, 1, 1, 1)
@@ -311,16 +260,17 @@ def iterate(
         step_length = pace.budget / (rate + options.floor)
         moved = delta - step_length.view(-1, 1, 1, 1).to(delta.dtype) * direction
         return Iteration(
-            delta=box.clamp(moved, z),
-            loss=loss.detach(),
-            distance=apart.detach(),
+            delta=limits.clamp(moved),
+            distance=torch.where(differs, root, 0),
             logp=logp.detach(),
-            gap=gap.detach(),
-            hinge=hinge.detach(),
+            gap=gap,
+            hinge=hinge,
             grad_norm=grad_norm,
             probe_logp=probe_logp,
             rate=rate,
             step_length=step_length,
+            lam=pace.lam,
+            share=share,
         )
 
 
@@ -339,9 +289,10 @@ def trace(
     options: Options,
     share: float = 1.0,
 ) -> Iterator[Iteration]:
-    """The iterations of the search from δ on, one by one. Arguments as for `iterate`."""
+    """The iterations of the search from δ on, one by one. Arguments as for `iterate`; box: clamps z + δ."""
+    limits = box.around(z)
     for pace in options.schedule():
-        iteration = iterate(forward, z, delta, reference, pace, box=box, options=options, share=share)
+        iteration = iterate(forward, z, delta, reference, pace, limits=limits, options=options, share=share)
         delta = iteration.delta
         yield iteration
 

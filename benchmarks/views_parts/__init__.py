@@ -1,0 +1,1 @@
+"""What makes the same views elsewhere: parts of views.py."""
