@@ -34,11 +34,11 @@ def _overlays() -> list[str]:
 
 LISTED_FILES = {"configs": _configs, "overlays": _overlays, "suites": suite_names}
 """What is shipped as gin files, and the names of each."""
-BOARDS = "boards"
+LISTED_BOARDS = "boards"
 
 
 def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    names = (*KINDS, *LISTED_FILES, BOARDS, *(entry.name for entry in load_registry().entries))
+    names = (*KINDS, *LISTED_FILES, LISTED_BOARDS, *(entry.name for entry in load_registry().entries))
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
@@ -54,8 +54,10 @@ def command(what: str | None, plugins: tuple[Path, ...], as_json: bool) -> None:
     listed with their distribution and what is wrong with them, whatever the kind. Of a plugin's NAME its
     description is printed, with the parameters that a config can bind and their defaults.
     """
-    if what in (*LISTED_FILES, BOARDS):
-        rows = _boards() if what == BOARDS else [(name, _said_in(name)) for name in LISTED_FILES[what]()]
+    if what in (*LISTED_FILES, LISTED_BOARDS):
+        rows = (
+            _boards() if what == LISTED_BOARDS else [(name, _said_in(name)) for name in LISTED_FILES[what]()]
+        )
         if as_json:
             told = [{"name": name, "description": said} for name, said in rows]
             click.echo(json.dumps({what: told}, indent=2))
@@ -76,7 +78,7 @@ def _entry(registry: Registry, name: str) -> Entry:
     """Raises UsageError where there is none of that name."""
     entry = registry.get(name)
     if entry is None:
-        kinds = (*KINDS, *LISTED_FILES, BOARDS)
+        kinds = (*KINDS, *LISTED_FILES, LISTED_BOARDS)
         near = get_close_matches(name.lower(), kinds, cutoff=0.7) or registry.nearest(name)
         hint = f"did you mean {' or '.join(near)}?" if near else f"the kinds are {', '.join(kinds)}"
         raise UsageError(with_plugin_hint(f"there is no plugin and no kind {name}; {hint}"))
