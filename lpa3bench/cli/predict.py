@@ -10,6 +10,7 @@ import click
 from click.core import ParameterSource
 
 from lpa3bench.cli.options import data_option, device_option, json_option, plugin_option, weights_option
+from lpa3bench.cli.text_columns import aligned
 from lpa3bench.errors import UsageError, printable
 
 if TYPE_CHECKING:
@@ -141,13 +142,7 @@ def _lines(names: list[str], classes: tuple[str, ...], probs: Tensor) -> list[st
     likely, which = probs.sort(dim=1, descending=True, stable=True)
     told = zip(names, which[:, :2].tolist(), likely[:, :2].tolist(), strict=True)
     rows = [
-        _HEAD,
-        *(
-            (name, classes[first], f"{p:.3f}", classes[second], f"{q:.3f}")
-            for name, (first, second), (p, q) in told
-        ),
+        (name, classes[first], f"{p:.3f}", classes[second], f"{q:.3f}")
+        for name, (first, second), (p, q) in told
     ]
-    widths = [max(len(row[place]) for row in rows) for place in range(len(_HEAD))]
-    return [
-        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
+    return aligned([_HEAD, *rows])
