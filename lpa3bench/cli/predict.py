@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from lpa3bench.data.pixels import Decoder
     from lpa3bench.types import Weights
 
-EXPORTED = "model.safetensors"
 _HEAD = ("file", "class", "probability", "next", "probability")
 
 
@@ -66,9 +65,10 @@ def command(
         raise click.UsageError("--csv and --json exclude each other")
     from lpa3bench.analysis.new_images import predict_pictures
     from lpa3bench.data.pictures import find_pictures
+    from lpa3bench.export import EXPORTED_WEIGHTS
 
     pictures = find_pictures(images)
-    if run.is_file() or (run / EXPORTED).is_file():
+    if run.is_file() or (run / EXPORTED_WEIGHTS).is_file():
         given = ctx.get_parameter_source("weights") is not ParameterSource.DEFAULT
         judge = _exported(run, weights if given else None, device, plugins)
     else:

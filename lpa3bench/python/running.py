@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from lpa3bench.config import load_config
 from lpa3bench.config.plugin_objects import given_parameters, with_classes
@@ -20,6 +20,7 @@ from lpa3bench.runtime.paths import data_root, resolve_config
 if TYPE_CHECKING:
     from lpa3bench.export.finished_run import Exported
     from lpa3bench.training.predictions import StoredPredictions
+    from lpa3bench.types import Weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,10 +38,9 @@ class Run:
     @property
     def metrics(self) -> dict[str, float | None]:
         """The scores on the test split, by `<metric>.<rule>`, those of the selecting metric first."""
-        metrics = self.record.metrics.items()
-        return {f"{name}.{rule}": score for name, of in metrics for rule, score in of.scores.items()}
+        return self.record.scores
 
-    def model(self, weights: Literal["last", "best"] = "last", *, device: str = "cpu") -> Exported:
+    def model(self, weights: Weights = "last", *, device: str = "cpu") -> Exported:
         """The networks that it predicts by, in eval mode: of images [B, C, H, W] in [0, 1] the class
         probabilities [B, K].
 
