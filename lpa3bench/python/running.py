@@ -50,14 +50,14 @@ class Run:
 
         Raises:
             RunFailed: the checkpoint is gone, or nothing was selected on a validation split.
-            DataError: the data set, which says what to normalise by, is gone.
+            DataError: an earlier version began the run, and its data set is gone.
         """
         from lpa3bench.analysis.trained_run import open_run
+        from lpa3bench.analysis.without_images import tells_of_data
         from lpa3bench.export.weights import as_module
 
-        opened = open_run(
-            self.folder, data=self._data, device=device, weights=weights, registry=self._registry
-        )
+        data = None if tells_of_data(self.folder) else self._data
+        opened = open_run(self.folder, data=data, device=device, weights=weights, registry=self._registry)
         return as_module(opened, weights)
 
     def predictions(self) -> StoredPredictions:
