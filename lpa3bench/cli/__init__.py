@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 from functools import partial
-from importlib import import_module
 from typing import Any, TextIO, cast
 
 import click
 
 from lpa3bench._version import __version__
+from lpa3bench.cli.verb_group import VerbGroup
 from lpa3bench.errors import (
     BenchError,
     CopyWarning,
@@ -62,21 +62,8 @@ def module_of(verb: str) -> str:
     return f"lpa3bench.cli.{verb.replace('-', '')}"
 
 
-class Cli(click.Group):
-    """Imports a verb when it is called, and turns a user's error into one line and an exit code."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*VERBS]
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in VERBS:
-            return None
-        command: click.Command = import_module(module_of(cmd_name)).command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Verbs"):
-            formatter.write_dl([*VERBS.items()])
+class Cli(VerbGroup):
+    """Turns a user's error into one line and an exit code."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -139,6 +126,8 @@ def _warn(show: Callable[..., None], message: Warning | str, category: type[Warn
 
 @click.command(
     cls=Cli,
+    lines=VERBS,
+    modules={verb: module_of(verb) for verb in VERBS},
     context_settings={"help_option_names": ["-h", "--help"]},
     subcommand_metavar="VERB [ARGS]...",
     epilog=(

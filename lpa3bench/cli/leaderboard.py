@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lpa3bench.cli.options import json_option, plugin_option
+from lpa3bench.cli.verb_group import VerbGroup
 from lpa3bench.errors import BenchError, ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -26,25 +27,12 @@ _VERBS = {
 NOT_TAKEN_EXIT = 4
 
 
-class Verbs(click.Group):
-    """Imports what publishes only when it is asked for."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*_VERBS]
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name == "publish":
-            from lpa3bench.cli.leaderboardpublish import publish
-
-            return publish
-        return super().get_command(ctx, cmd_name)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Verbs"):
-            formatter.write_dl([*_VERBS.items()])
-
-
-@click.group(cls=Verbs, subcommand_metavar="VERB [ARGS]...")
+@click.group(
+    cls=VerbGroup,
+    lines=_VERBS,
+    modules={"publish": "lpa3bench.cli.leaderboardpublish"},
+    subcommand_metavar="VERB [ARGS]...",
+)
 def command() -> None:
     """Build boards from records, merge records, publish boards.
 

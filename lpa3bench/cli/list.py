@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import json
 import tomllib
-from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from lpa3bench.cli.options import json_option, plugin_option
+from lpa3bench.cli.text_columns import aligned
 from lpa3bench.errors import UsageError, with_plugin_hint
 from lpa3bench.plugin.description import opening, summary
 from lpa3bench.plugin.hookspecs import KINDS
@@ -62,7 +62,7 @@ def command(what: str | None, plugins: tuple[Path, ...], as_json: bool) -> None:
             told = [{"name": name, "description": said} for name, said in rows]
             click.echo(json.dumps({what: told}, indent=2))
         else:
-            click.echo("\n".join((what, *_rows(rows))))
+            click.echo("\n".join((what, *aligned(rows, indent="  "))))
         return
     registry = load_registry(plugins)
     if what is not None and what not in KINDS:
@@ -114,7 +114,8 @@ def _description(described: dict[str, Any]) -> str:
         for key, told in parameters.items()
     ]
     parts = [f"{name} ({described['kind']}, {described['distribution']})", described["description"]]
-    return "\n\n".join([*filter(None, parts), "\n".join(_rows(pairs)) or "It has no parameters."])
+    told = "\n".join(aligned(pairs, indent="  ")) or "It has no parameters."
+    return "\n\n".join([*filter(None, parts), told])
 
 
 # -------------------------------------------------------------------------------------------------- a list
@@ -144,18 +145,14 @@ def _target(target: type | str) -> str:
 
 def _text(registry: Registry, kinds: tuple[str, ...]) -> str:
     sections = [
-        [kind, *_rows([(e.name, e.distribution, summary(e)) for e in registry.kind(kind)])] for kind in kinds
+        [kind, *aligned([(e.name, e.distribution, summary(e)) for e in registry.kind(kind)], indent="  ")]
+        for kind in kinds
     ]
     if registry.broken:
-        sections.append(["broken", *_rows([(b.distribution, b.error) for b in registry.broken])])
+        sections.append(
+            ["broken", *aligned([(b.distribution, b.error) for b in registry.broken], indent="  ")]
+        )
     return "\n\n".join("\n".join(lines) for lines in sections)
-
-
-def _rows(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Columns, indented; the last of a row runs on."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)) for row in rows)
-    return [f"  {line.rstrip()}" for line in lines]
 
 
 # --------------------------------------------------------------------------------------- what is shipped

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lpa3bench.cli.options import config_options, data_option, device_option, grid_options, json_option
+from lpa3bench.cli.text_columns import aligned
 from lpa3bench.errors import UsageError, blamed
 from lpa3bench.runtime.duration import TIMED_DOUBT, about, busy
 from lpa3bench.runtime.paths import data_root
@@ -130,7 +131,7 @@ def suite_text(suite: Suite) -> str:
         head.append(("search", suite.search.size))
         ranges = [(name, str(drawn_from)) for name, drawn_from in suite.search.ranges]
         sections.append(_section("drawn from, in every cell that uses it", ranges))
-    return "\n\n".join((_table(head), *sections))
+    return "\n\n".join(("\n".join(aligned(head)), *sections))
 
 
 def count_parameters(config: Config) -> dict[str, int]:
@@ -166,7 +167,7 @@ def text(shown: dict[str, Any]) -> str:
     ]
     dormant: list[_Row] = [(d["name"], d["origin"], d["reason"]) for d in shown["dormant"]]
     sections = [
-        _table(head),
+        "\n".join(aligned(head)),
         *_values(shown["values"]),
         *(_section(f"{slot} does", [(line,) for line in said]) for slot, said in shown["augmenters"].items()),
         _section(f"differs from what {Path(shown['files'][0]).name} says", changed),
@@ -222,14 +223,4 @@ def _about(hours: float) -> str:
 
 
 def _section(heading: str, rows: Sequence[_Row]) -> str:
-    return f"{heading}\n{_table(rows, indent='  ') if rows else '  nothing'}"
-
-
-def _table(rows: Sequence[_Row], indent: str = "") -> str:
-    """Columns as wide as their widest cell; the last cell of a row runs on."""
-    widths = [0] * max(map(len, rows))
-    for row in rows:
-        for column, cell in enumerate(row[:-1]):
-            widths[column] = max(widths[column], len(cell))
-    lines = ("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)) for row in rows)
-    return "\n".join(indent + line.rstrip() for line in lines)
+    return "\n".join((heading, *(aligned(rows, indent="  ") if rows else ("  nothing",))))

@@ -62,5 +62,4 @@ def _counted(found: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int]
 def _by_class(counts: Sequence[int], spec: DatasetSpec) -> str:
     if len(counts) > MOST_CLASSES:
         return f"{min(counts)} to {max(counts)} of each of {len(counts)} classes"
-    names = spec.class_names or [*map(str, range(len(counts)))]
-    return ", ".join(f"{name} {count}" for name, count in zip(names, counts, strict=True))
+    return ", ".join(f"{name} {count}" for name, count in zip(spec.shown_names, counts, strict=True))
