@@ -249,8 +249,10 @@ def iterate(
         to_logp = torch.where(hinge > 0, (each * pace.lam).div_(len(z)), 0)
         to_squared = torch.where(differs, each.div_(len(z)).div_(root), 0)
         to_features = pulls(output.features, reference.phi, numbers, to_squared)
-    (gradient,) = torch.autograd.grad([logp, *output.features], delta, [to_logp, *to_features])
-    del output, to_features, numbers  # its maps need not outlive the backward pass
+    pulled = zip((logp, *output.features), (to_logp, *to_features), strict=True)
+    ends, pulling = zip(*((end, pull) for end, pull in pulled if end.requires_grad), strict=True)
+    (gradient,) = torch.autograd.grad(ends, delta, pulling)
+    del output, to_features, numbers, pulled, ends, pulling  # its maps need not outlive the backward pass
     with torch.no_grad():
         grad_norm = torch.linalg.vector_norm(gradient, dim=(1, 2, 3))
         direction = gradient / (grad_norm + GRADIENT_EPSILON).view(-1, 1, 1, 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import warnings
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from lpa3bench.boards.definition import load_definition
 from lpa3bench.boards.results import stored
 from lpa3bench.boards.source_copies import FOLDER
 from lpa3bench.config import load_config
-from lpa3bench.errors import BenchError, DataError, RenamedWarning, UsageError
+from lpa3bench.errors import BenchError, DataError, RenamedWarning, UsageError, shortened
 from lpa3bench.plugin.registry import load_registry
 from lpa3bench.plugin.renames import current_names
 from lpa3bench.publish.board_bundle import BOARDS, CONFIGS, MANIFEST, BundleManifest, built_pages, config_name
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 MOST_IN_BUNDLE = 2**30
 """Bytes of all members together that are worth unpacking."""
+MOST_FILES = 2**15
 
 
 @dataclass(frozen=True)
@@ -86,8 +87,9 @@ def check_bundle(
         home = folder / BOARDS / manifest.board
         definition = load_definition(home, current_names(load_registry()))
         records = stored(definition)
+        _look_for_gaps(path, folder, manifest, records)
         built = built_pages(definition, records)
-        pages = [name for name, text in built.items() if _held(home / name) != text]
+        pages = [name for name, text in built.items() if _held(home / name) != text.encode()]
         trusted = [record for record in records if run_plugins or not _plugin_files(record)]
         if len(trusted) < rerun:
             raise UsageError(
@@ -97,6 +99,7 @@ def check_bundle(
         every = {config_name(record) for record in records}
         first = {config_name(record): record for record in trusted}
         others = [f"{name}: {why}" for name in sorted(first) if (why := _other(first[name], folder))]
+        others = [other.replace(f"{folder}/", "") for other in others]
         chosen = sorted(trusted, key=lambda record: (record.passes, record.file_name))[:rerun]
         reruns = [_train_again(record, folder, data=data, device=device) for record in chosen]
     return BundleCheck(
@@ -116,10 +119,16 @@ def _unpacked(path: Path) -> Iterator[Path]:
             with open_whole(path) as file, zipfile.ZipFile(file) as archive:
                 if sum(member.file_size for member in archive.infolist()) > MOST_IN_BUNDLE:
                     raise DataError(f"unpacks to more than {MOST_IN_BUNDLE // 2**20} MiB", path=path)
+                if len(archive.infolist()) > MOST_FILES:
+                    raise DataError(f"holds more than {MOST_FILES} files", path=path)
                 archive.extractall(folder)  # leaves no member outside
         except FileNotFoundError as error:
             raise DataError("there is no such file", path=path) from error
-        yield Path(folder)
+        try:
+            yield Path(folder)
+        except BenchError as error:  # the folder is gone when the message is read
+            error.args = (str(error).replace(f"{folder}/", f"{path}: "),)
+            raise
 
 
 def _manifest(path: Path, folder: Path) -> BundleManifest:
@@ -127,13 +136,22 @@ def _manifest(path: Path, folder: Path) -> BundleManifest:
         manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=BundleManifest)
     except (OSError, ValueError) as error:
         raise DataError(f"is no bundle ({error})", path=path) from error
-    if Path(manifest.board).name != manifest.board:
-        raise DataError(f"is no bundle (of a board called {manifest.board!r})", path=path)
+    if manifest.board not in {file.parent.name for file in (folder / BOARDS).glob("*/board.toml")}:
+        raise DataError(f"is no bundle (it has no board called {shortened(manifest.board)!r})", path=path)
     return manifest
 
 
-def _held(file: Path) -> str | None:
-    return file.read_text(encoding="utf-8") if file.is_file() else None
+def _look_for_gaps(path: Path, folder: Path, manifest: BundleManifest, records: Sequence[Record]) -> None:
+    """Raises DataError where something is missing that the rest speaks of."""
+    if len(records) != manifest.records:
+        raise DataError(f"damaged (it says {manifest.records} records, and holds {len(records)})", path=path)
+    for name in sorted({config_name(record) for record in records}):
+        if not (folder / CONFIGS / name).is_file():
+            raise DataError(f"damaged ({CONFIGS}/{name} is missing)", path=path)
+
+
+def _held(file: Path) -> bytes | None:
+    return file.read_bytes() if file.is_file() else None
 
 
 def page_advice(manifest: BundleManifest) -> str:

@@ -16,6 +16,7 @@ import atexit
 import ctypes
 import gc
 import importlib
+import importlib.util
 import json
 import os
 import runpy
@@ -90,11 +91,14 @@ class Server:
     # ------------------------------------------------------------------------------------------ imports
     def preload(self, names: Sequence[str]) -> None:
         """Import these modules. One that fails is left to the runs that need it, which say why."""
+        before = {path: _version(path) for path in _source_files()}
         for name in names:
             if name not in sys.modules:
                 with suppress(Exception, SystemExit):
                     importlib.import_module(name)
-        self._sources = {path: _version(path) for path in _sources()}
+        # As they were before they were imported, be it by an earlier call: one may be edited meanwhile.
+        known = before | self._sources
+        self._sources = {path: known.get(path) or _version(path) for path in _sources()}
         gc.collect()
         gc.freeze()  # so that no copy collects, and thereby writes to, what all of them share
 
@@ -164,6 +168,8 @@ class Server:
             finally:
                 os.close(file)
         except OSError:
+            if os.getpid() != server:  # a copy that is no run would be a second server
+                os._exit(1)
             self._tell("refused", run)
             return None
         self._running[process] = run
@@ -195,6 +201,15 @@ def _sources() -> Iterator[str]:
         file = getattr(module, "__file__", None)
         if name.partition(".")[0] in COPIED and file is not None:
             yield file
+
+
+def _source_files() -> Iterator[str]:
+    """Of packages of that name, whatever of them is imported."""
+    for name in COPIED:
+        spec = importlib.util.find_spec(name)
+        for folder in (spec and spec.submodule_search_locations) or ():
+            for below, _, files in os.walk(folder):
+                yield from (str(Path(below, file)) for file in files if file.endswith(".py"))
 
 
 def _version(path: str) -> tuple[int, int]:

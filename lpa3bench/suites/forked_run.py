@@ -33,6 +33,8 @@ class ForkedRun:
         self.code: int | None = None
         self.refused = False
         """Whether it must be started in another way."""
+        self.stopped_by: int | None = None
+        """The signal that it was sent before its process was there: it is not started in another way."""
         self._server = server
 
     def poll(self) -> int | None:
@@ -94,7 +96,8 @@ class ForkServer:
             while read := os.read(self._process.stdout.fileno(), 65536):
                 *lines, self._unread = (self._unread + read).split(b"\n")
                 for line in lines:
-                    self._hear(*json.loads(line))
+                    if line.startswith(b"["):  # a sitecustomize may print before the server runs
+                        self._hear(*json.loads(line))
         except BlockingIOError:
             return
         self._died()
@@ -102,9 +105,13 @@ class ForkServer:
     def send_signal(self, run: ForkedRun, number: int) -> None:
         """Send it to a run; one that has not been started yet ends by it."""
         self.look()
-        if run.pid is not None:
+        if run.pid is None:
+            run.stopped_by = number
+        if run.refused:
+            run.refused, run.code = False, -number
+        elif run.code is None and self._ready:  # the server does as it is told in that order
             self._order("signal", run.number, number)
-        elif run.code is None and not run.refused and not self._ready:
+        elif run.code is None:
             self._end(run.number, -number)
 
     def close(self) -> None:
@@ -182,14 +189,19 @@ class ForkServer:
         self._runs.pop(number).code = code
 
     def _refuse(self, number: int) -> None:
-        self._runs.pop(number).refused = True
+        run = self._runs[number]
+        if run.stopped_by is not None:
+            self._end(number, -run.stopped_by)
+        else:
+            self._runs.pop(number).refused = True
 
 
 def _forget(process: subprocess.Popen[bytes]) -> None:
     """Free what a process that is dying has held here."""
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:
-            pipe.close()
+            with suppress(BrokenPipeError):  # an order that it did not take is still in the buffer
+                pipe.close()
     with suppress(subprocess.TimeoutExpired):
         process.wait(KILL_SECONDS)
 

@@ -345,6 +345,31 @@ def test_reference_rows(net: Net) -> None:
     assert not some.logp.requires_grad
 
 
+class Fixed(Net):
+    """One of its features comes of the image without a gradient, as a frozen branch's may."""
+
+    def forward(self, z: Tensor) -> Output:
+        logits, (one, two) = super().forward(z)
+        return Output(logits, (one.detach(), two))
+
+
+def test_a_feature_without_a_gradient_counts_in_the_distance_alone(net: Net) -> None:
+    fixed = Fixed().double()
+    fixed.load_state_dict(net.state_dict())
+    noise = start_noise(images())
+    (_, one), (_, other) = (run(n, images(), iterations=1) for n in (net, fixed))
+    assert torch.equal(one.distance, other.distance)
+    assert not torch.equal(one.grad_norm, other.grad_norm)
+    z = (images() - MEAN) / STD
+    delta = attack.begin(noise, z, BOX).requires_grad_()
+    output = fixed(z + delta)
+    reference = attack.make_reference(fixed(z))
+    hinge = (reference.logp - attack.label_logp(output.logits, reference.label) - 0.02).relu()
+    loss = 0.1 * hinge.mean() - attack.distance(output.features, reference.phi).mean()
+    (gradient,) = torch.autograd.grad(loss, delta)
+    torch.testing.assert_close(other.grad_norm, torch.linalg.vector_norm(gradient, dim=(1, 2, 3)))
+
+
 def test_a_network_without_features_is_refused(net: Net) -> None:
     with pytest.raises(ValueError, match="^output: has no features"):
         attack.make_reference(Output(net(images()).logits, ()))

@@ -15,6 +15,7 @@ from support.small_trained import SUPERVISED, train
 import lpa3bench
 from lpa3bench.cli import main
 from lpa3bench.errors import DataError
+from lpa3bench.publish import bundle_check
 from lpa3bench.publish.board_bundle import board_folder, write_bundle
 from lpa3bench.publish.bundle_check import check_bundle
 from lpa3bench.runtime.paths import shipped
@@ -146,12 +147,52 @@ def test_what_is_damaged_or_no_bundle_is_refused(bundle: Path, tmp_path: Path) -
         check_bundle(changed(bundle, lambda members: members.pop("bundle.json") and None), data=tmp_path)
 
 
+@pytest.mark.parametrize("name", ["..", "", "a\0b", "x" * 5000, "other"])
+def test_a_board_that_is_not_in_it(bundle: Path, tmp_path: Path, name: str) -> None:
+    def edit(members: dict[str, bytes]) -> None:
+        members["bundle.json"] = json.dumps({**json.loads(members["bundle.json"]), "board": name}).encode()
+
+    with pytest.raises(DataError, match=r"changed\.zip: is no bundle \(it has no board called '"):
+        check_bundle(changed(bundle, edit), data=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("gone", "message"),
+    [
+        ("/results/synthetic", r"damaged \(it says 2 records, and holds 1\)"),
+        ("configs/", r"damaged \(configs/\S+\.gin is missing\)"),
+    ],
+)
+def test_what_is_missing_is_told(bundle: Path, tmp_path: Path, gone: str, message: str) -> None:
+    def edit(members: dict[str, bytes]) -> None:
+        members.pop(next(name for name in members if gone in name))
+
+    with pytest.raises(DataError, match=rf"changed\.zip: {message}$"):
+        check_bundle(changed(bundle, edit), data=tmp_path)
+
+
+def test_a_page_of_other_bytes_is_named(bundle: Path, tmp_path: Path) -> None:
+    def edit(members: dict[str, bytes]) -> None:
+        members["leaderboards/small/README.md"] = b"\xff"
+        members["leaderboards/small/board.csv"] += b"\r\n"
+
+    assert {*check_bundle(changed(bundle, edit), data=tmp_path).pages} == {"README.md", "board.csv"}
+
+
+def test_too_many_files_are_not_unpacked(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bundle_check, "MOST_FILES", 3)
+    with pytest.raises(DataError, match="holds more than 3 files"):
+        check_bundle(bundle, data=tmp_path)
+
+
 def test_an_edited_record_is_refused(bundle: Path, tmp_path: Path) -> None:
     def edit(members: dict[str, bytes]) -> None:
         name = next(name for name in members if "/results/synthetic" in name)
         members[name] = members[name].replace(b'"seed": 3', b'"seed": 4')
 
-    with pytest.raises(DataError, match="edited or damaged"):
+    with pytest.raises(DataError, match=r"changed\.zip: leaderboards/small/results/.* edited or damaged"):
         check_bundle(changed(bundle, edit), data=tmp_path)
 
 

@@ -217,6 +217,23 @@ def test_a_run_that_is_killed_takes_no_other_with_it(folder: Path, engine: Local
     assert ended(engine) == EndedRun("b", -15, "killed by SIGTERM")
 
 
+@pytest.mark.parametrize("can_log", [True, False])
+def test_a_run_that_was_stopped_before_its_process_was_there_is_not_started(
+    folder: Path, engine: LocalEngine, can_log: bool
+) -> None:
+    """Neither by the server nor, where it refuses, by itself."""
+    server = engine._server
+    assert server is not None
+    until(lambda: server.look() or server._ready, 120)
+    assert server._process is not None
+    os.kill(server._process.pid, signal.SIGSTOP)  # so that it answers after the signal was sent
+    log = "stopped" if can_log else "."
+    engine.submit("a", launch(folder, "a.gin", "--plugin", "stays.py", log=log))
+    engine.stop(signal.SIGTERM)
+    os.kill(server._process.pid, signal.SIGCONT)
+    assert ended(engine) == EndedRun("a", -15, "killed by SIGTERM")
+
+
 # ------------------------------------------------------------------------------------- the server's death
 def test_runs_end_with_their_server_and_another_one_is_started(folder: Path, engine: LocalEngine) -> None:
     engine.submit("a", launch(folder, "a.gin", "--plugin", "stays.py", log="orphan"))
@@ -246,6 +263,23 @@ def test_a_server_does_not_outlive_who_started_it(tmp_path: Path) -> None:
     master.kill()
     master.wait()
     until(lambda: is_gone(server))
+
+
+def test_an_order_that_a_dead_server_did_not_take_is_done_without_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was killed after the last look at it."""
+    monkeypatch.setattr(forked_run, "SERVER", "lpa3bench.nowhere")
+    server = ForkServer({})
+    engine = LocalEngine(1, server=server)
+    assert server._process is not None
+    server._process.wait()
+    server._ready = True
+    engine.submit("a", Launch(("--version",), {}, str(Path.cwd()), str(tmp_path / "log")))
+    assert isinstance(engine._running["a"].process, ForkedRun)
+    engine.poll()
+    assert not isinstance(engine._running["a"].process, ForkedRun)
+    engine.close()
 
 
 def test_what_a_server_that_is_not_ready_was_asked_for_ends_by_a_signal(tmp_path: Path) -> None:
@@ -318,6 +352,24 @@ def test_no_copy_is_made_of_an_older_engine(
     assert idle._start(7, ["--help"], str(tmp_path / "log")) is None
     assert (tmp_path / "answers").read_text() == '["refused", 7]\n'
     assert not (tmp_path / "log").exists()
+
+
+def test_a_source_that_was_edited_before_more_was_imported_is_older_all_the_same(
+    idle: Server, tmp_path: Path
+) -> None:
+    edit(tmp_path)
+    idle.preload(["lpa3bench.no_such_module"])
+    assert not idle._can_copy()
+
+
+def test_a_source_that_is_edited_while_it_is_imported_is_older(
+    idle: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fork_server, "_source_files", lambda: [str(tmp_path / "source.py")])
+    monkeypatch.setattr(fork_server.importlib, "import_module", lambda name: edit(tmp_path))
+    server = Server(idle._answers)
+    server.preload(["lpa3bench.no_such_module"])
+    assert not server._can_copy()
 
 
 def test_threads_are_seen() -> None:

@@ -77,7 +77,10 @@ class LabelTable(NamedTuple):
         if not others:
             raise ValueError("it names images and has no labels")
         if self.header is not None:
-            column = self.header.index(choose(key, [self.header[place] for place in others]))
+            title = choose(key, [self.header[place] for place in others])
+            if len(places := [place for place in others if self.header[place] == title]) > 1:
+                raise ValueError(f"{len(places)} of its columns are called {title!r}; rename all but one")
+            (column,) = places
         elif key is not None:
             raise ValueError(f"there is no header to find the key {key!r} in")
         elif len(others) > 1:
@@ -135,7 +138,7 @@ def _joined(cells: Sequence[str], ids: Sequence[str], title: str) -> Any:
     Raises:
         ValueError: they name some, and do not tell all images apart.
     """
-    names = [cell.replace("\\", "/") for cell in cells]
+    names = [_path(cell) for cell in cells]
     depth = min(name.count("/") + 1 for name in (*names, *ids))
     given, wanted = _ends(names, depth), _ends(ids, depth)
     if not {*given} & {*wanted}:
@@ -158,6 +161,11 @@ def _joined(cells: Sequence[str], ids: Sequence[str], title: str) -> Any:
     return np.array([rows[name] for name in wanted], np.int64)
 
 
+def _path(text: str) -> str:
+    """Of an image, with Windows' separators or from the working folder too."""
+    return text.replace("\\", "/").removeprefix("./")
+
+
 def _ends(names: Sequence[str], depth: int) -> list[str]:
     """The last parts of paths, so many of them."""
     return ["/".join(name.split("/")[-depth:]) for name in names]
@@ -165,6 +173,6 @@ def _ends(names: Sequence[str], depth: int) -> list[str]:
 
 def _names_one(text: str, ids: Sequence[str]) -> bool:
     """Whether it is the path of an image, or how one ends or goes on before, with its ending or without."""
-    path = "/" + text.replace("\\", "/")
+    path = f"/{_path(text)}"
     known = (f"/{name}" for image in ids for name in (image, image.rpartition(".")[0]))
     return not _is_number(text) and any(name.endswith(path) or path.endswith(name) for name in known)

@@ -40,6 +40,7 @@ NAMES: dict[str, Callable[[str], str]] = {
     "whole paths": lambda name: f"/home/me/images/{name}",
     "Windows": lambda name: name.replace("/", "\\"),
     "from here": lambda name: f"./{name}",
+    "from the folder of the split": lambda name: f"./{name.removeprefix('train/')}",
     "without an ending": lambda name: name.removesuffix(".png"),
     "spaces": lambda name: f" {name} ",
 }
@@ -86,6 +87,12 @@ def test_the_column_of_the_labels_may_be_any(tmp_path: Path) -> None:
     assert read(tmp_path / "a.csv", text, key="label").given.tolist() == OWN
     with pytest.raises(DataError, match=r"FromFile\.key must be one of other, label; it is None"):
         read(tmp_path / "a.csv", text)
+
+
+def test_a_title_that_two_columns_have_is_no_key(tmp_path: Path) -> None:
+    text = "label,label\n" + "0,1\n" * len(IDS)
+    with pytest.raises(DataError, match="2 of its columns are called 'label'; rename all but one"):
+        read(tmp_path / "a.csv", text, key="label")
 
 
 def test_names_that_do_not_tell_images_apart_are_enough_in_order(tmp_path: Path) -> None:
