@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -200,9 +201,9 @@ def _sorted(board: Definition, there: Sequence[Record], offers: Offered, registr
     """What becomes of the records that are offered, once they have the board's metrics; what their
     predictions contradict is refused."""
     from lpa3bench.boards.results import sort
-    from lpa3bench.cli.storedmetrics import StoredMetrics
+    from lpa3bench.analysis.stored_metrics import StoredMetrics
 
-    metrics = StoredMetrics(registry)
+    metrics = StoredMetrics(registry, partial(click.echo, err=True))
     paths = [*offers.records, *offers.damaged]
     offers.read(metrics.add(paths, (board.metric, *board.also), offers.records))
     return sort(board, there, offers, metrics.doubt)
