@@ -63,7 +63,8 @@ HEAVY = (
 )  # fmt: skip
 TORCH_FREE = (
     "_version", "errors", "types", "env", "api", "config", "publish", "cli", *BOARDS,
-    "analysis.stored_metrics", "export.model_card", "plugin.annotations", "plugin.code", "plugin.copies", "plugin.hookspecs",
+    "analysis.stored_metrics",
+    "export.model_card", "plugin.annotations", "plugin.code", "plugin.copies", "plugin.hookspecs",
     "plugin.reading", "plugin.registry", "plugin.renames", "plugin.scaffold", "runtime.device",
     "runtime.files", "runtime.licences", "runtime.paths", "runtime.shared_locks", "suites.cells",
     "suites.engine", "suites.local_engine", "suites.parent_death", "suites.ray_engine", "suites.search",

@@ -200,8 +200,8 @@ def _definition(
 def _sorted(board: Definition, there: Sequence[Record], offers: Offered, registry: Registry) -> Sorted:
     """What becomes of the records that are offered, once they have the board's metrics; what their
     predictions contradict is refused."""
-    from lpa3bench.boards.results import sort
     from lpa3bench.analysis.stored_metrics import StoredMetrics
+    from lpa3bench.boards.results import sort
 
     metrics = StoredMetrics(registry, partial(click.echo, err=True))
     paths = [*offers.records, *offers.damaged]

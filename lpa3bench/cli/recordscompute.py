@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from lpa3bench.cli.options import plugin_option
 from lpa3bench.analysis.stored_metrics import StoredMetrics, refuse_where_copied
+from lpa3bench.cli.options import plugin_option
 from lpa3bench.errors import DataError, UsageError, error_line
 
 
