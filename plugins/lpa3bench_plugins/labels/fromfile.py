@@ -29,8 +29,8 @@ class FromFile(Labels):
     Where the images have names, as those of folders do, and a column of a table has them too, each row goes
     to the image that it names, whatever the order: by its path in the data set or the last parts of it
     (`train/cat/1.png`, `cat/1.png`, `1.png`), as long as they tell the images apart. Every training
-    image must have a row; rows of other images are passed over. Anything else is in the data set's order. A run says which of the two it
-    was, and on how many images the labels agree with the data set's own.
+    image must have a row; rows of other images are passed over. Anything else is in the data set's order. A
+    run says which of the two it was, and on how many images the labels agree with the data set's own.
 
     Args:
         path: `.csv` or `.tsv` (one column, or several with a header; what lies between them, a comma,
