@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from lpa3bench import attack
 from lpa3bench.api import Output
 from lpa3bench.nn.batchnorm import still
-from lpa3bench.nn.feature_layers import LayerNames, pick, read, watched_pass
+from lpa3bench.nn.feature_layers import LayerNames, pick, read, uncompiled, watched_pass
 from lpa3bench.nn.freeze import frozen
 from lpa3bench.nn.layouts import FeatureLayer
 
@@ -113,6 +114,8 @@ def lpa3(
 # ------------------------------------------------------------------------------------------------ arguments
 def _check_images(x: Tensor) -> None:
     """Refuse what is no batch of images in [0, 1]. Reads two numbers off the device."""
+    if not isinstance(x, Tensor):
+        raise ValueError(f"x: must be a tensor [B, C, H, W], not {type(x).__name__}")
     if x.dim() != 4 or x.numel() == 0:
         raise ValueError(f"x: must be images [B, C, H, W], not {list(x.shape)}")
     if not x.is_floating_point():
@@ -129,7 +132,9 @@ def _per_channel(name: str, value: float | Sequence[float] | Tensor, x: Tensor) 
     """Mean or std as [C, 1, 1], like x."""
     tensor = torch.as_tensor(value, dtype=x.dtype, device=x.device).flatten()
     if tensor.numel() not in (1, x.shape[1]) or not bool(tensor.isfinite().all()):
-        raise ValueError(f"{name}: must be one finite number or one per channel ({x.shape[1]}), not {value}")
+        last = "; of images [B, H, W, C] hand in x.permute(0, 3, 1, 2)" * (tensor.numel() == x.shape[3])
+        what = f"one finite number or one per channel ({x.shape[1]})"
+        raise ValueError(f"{name}: must be {what}, not {value}{last}")
     return tensor.expand(x.shape[1]).reshape(-1, 1, 1)
 
 
@@ -205,7 +210,8 @@ class _Network:
         if self._layers is None:
             raw, features = self._first_call(image)
         else:
-            raw, features = read(self._model, self._layers, image)
+            with uncompiled(self._model) if self._layers else nullcontext():
+                raw, features = read(self._model, self._layers, image)
         return Output(_logits(raw, image), features or raw.features)
 
     def _first_call(self, image: Tensor) -> tuple[Any, tuple[Tensor, ...]]:

@@ -212,6 +212,8 @@ class LabelContext:
     """Of the run, for labels that come as numbered trials; `draws` serves all others."""
     ids: tuple[str, ...] | None = None
     """What the images are called (`Split.ids`)."""
+    class_names: tuple[str, ...] = ()
+    """What the classes are called (`DatasetSpec.class_names`)."""
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,7 @@ HEAVY = (
 )  # fmt: skip
 TORCH_FREE = (
     "_version", "errors", "types", "env", "api", "config", "publish", "cli", *BOARDS,
+    "analysis.stored_metrics",
     "export.model_card", "plugin.annotations", "plugin.code", "plugin.copies", "plugin.hookspecs",
     "plugin.reading", "plugin.registry", "plugin.renames", "plugin.scaffold", "runtime.device",
     "runtime.files", "runtime.licences", "runtime.paths", "runtime.shared_locks", "suites.cells",

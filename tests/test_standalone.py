@@ -267,6 +267,7 @@ def test_what_a_model_may_return(wrap: Any) -> None:
         ({"x": images() * 4 - 2}, r"x: must be finite and in \[0, 1\], but reaches from"),
         ({"x": images() / 0}, "x: must be finite"),
         ({"x": images().mul(torch.nan)}, "x: must be finite"),
+        ({"x": np.zeros((2, 3, 8, 8))}, r"x: must be a tensor \[B, C, H, W\], not ndarray"),
         ({"mean": (0.5, 0.5)}, r"mean: must be one finite number or one per channel \(3\), not \(0.5, 0.5\)"),
         ({"std": (0.5, 0.5, 0.0)}, "std: must be > 0"),
         ({"mean": (123.7, 116.3, 103.5)}, r"mean: must be in \[0, 1\], as x is, .* divide"),
@@ -395,6 +396,7 @@ def test_a_compiled_network_goes_by_the_names_it_had(part: str, layers: list[str
         compiled = model
         (model if part == "in place" else model.conv2).compile(backend="eager")
     compiled(x)
-    assert torch.equal(augmented(compiled, x, layers=layers), plain)
+    with torch._dynamo.config.patch(error_on_recompile=True):  # type: ignore[attr-defined]
+        assert torch.equal(augmented(compiled, x, layers=layers), plain)
     if layers is not None:
         assert torch.equal(augmented(compiled, x, layers=["_orig_mod.conv2"]), plain)

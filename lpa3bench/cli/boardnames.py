@@ -8,11 +8,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lpa3bench.analysis.stored_metrics import StoredMetrics
 from lpa3bench.boards.conditions import FIELDS, NONE, SLOT, Condition, unscoped
 from lpa3bench.boards.definition import Definition
 from lpa3bench.boards.measures import is_cost, metric_of
 from lpa3bench.boards.toml_text import TomlPlace
-from lpa3bench.cli.storedmetrics import StoredMetrics
 from lpa3bench.config.bindings import RUN, SLOTS, Origin, short
 from lpa3bench.config.names import RUN_KINDS, WEAK_VIEW, Catalogue
 from lpa3bench.config.typecheck import Mismatch, advice, fit_value, nearest, plain_annotation

@@ -58,10 +58,6 @@ def command(
     of them has several cells, those with the same task, data set, labels, setting, backbone and epochs are
     compared.
     """
-    from lpa3bench.boards.selection import select
-    from lpa3bench.cli.storedmetrics import StoredMetrics
-    from lpa3bench.plugin.registry import load_registry
-    from lpa3bench.plugin.renames import current_names
     from lpa3bench.python.comparing import compare
     from lpa3bench.report.comparison_text import comparison_json, comparison_markdown, comparison_text
 
@@ -69,10 +65,8 @@ def command(
         raise UsageError(f"takes two arguments, not {len(more) + 2}: put a pattern in quotes")
     if as_json and as_markdown:
         raise UsageError("--json and --markdown: choose one")
-    if metric:
-        registry = load_registry(plugins)
-        groups = [g for word in (method, baseline) for g in select(word, runs, current_names(registry))]
-        StoredMetrics(registry).add([path for group in groups for path in group.paths], [metric])
     found = compare(method, baseline, metric=metric, equal_cost=equal_cost, runs=runs, plugins=plugins)
+    for note in found.notes:
+        click.echo(note, err=True)
     show = comparison_json if as_json else comparison_markdown if as_markdown else comparison_text
     click.echo(show(found.compared))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -199,10 +200,10 @@ def _definition(
 def _sorted(board: Definition, there: Sequence[Record], offers: Offered, registry: Registry) -> Sorted:
     """What becomes of the records that are offered, once they have the board's metrics; what their
     predictions contradict is refused."""
+    from lpa3bench.analysis.stored_metrics import StoredMetrics
     from lpa3bench.boards.results import sort
-    from lpa3bench.cli.storedmetrics import StoredMetrics
 
-    metrics = StoredMetrics(registry)
+    metrics = StoredMetrics(registry, partial(click.echo, err=True))
     paths = [*offers.records, *offers.damaged]
     offers.read(metrics.add(paths, (board.metric, *board.also), offers.records))
     return sort(board, there, offers, metrics.doubt)

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
+from lpa3bench.analysis.stored_metrics import StoredMetrics, refuse_where_copied
 from lpa3bench.cli.options import json_option, plugin_option
-from lpa3bench.cli.storedmetrics import StoredMetrics, refuse_where_copied
 from lpa3bench.errors import DataError, UsageError, error_line, with_plugin_hint
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor, nn
@@ -78,7 +78,7 @@ def watched_pass(model: nn.Module, image: Tensor) -> tuple[Any, list[ModuleCall]
     def saw(name: str, call: int, output: Any) -> None:
         seen.append(ModuleCall(name, call, modules[name], output))
 
-    with _uncompiled(model), watched(modules, saw):
+    with uncompiled(model), watched(modules, saw):
         raw = model(image)
     return raw, seen
 
@@ -135,8 +135,9 @@ def _submodule(model: nn.Module, name: str) -> nn.Module:
     return model
 
 
-def _uncompiled(model: nn.Module) -> AbstractContextManager[Any]:
-    """Inside the block hooks are called; code that was compiled without them skips them."""
+def uncompiled(model: nn.Module) -> AbstractContextManager[Any]:
+    """Inside the block hooks are called; code that was compiled without them skips them, and with them it
+    would be compiled once more."""
     compiled = any(
         hasattr(module, "_orig_mod") or module._compiled_call_impl is not None for module in model.modules()
     )
@@ -239,7 +240,7 @@ def _named(
 ) -> tuple[FeatureLayer, ...]:
     """The named layers in the order of their outputs, of which the last in a pass counts."""
     told = (
-        {_known(modules, name): layout for name, layout in names.items()}
+        {_known(modules, name): _known_layout(name, layout) for name, layout in names.items()}
         if isinstance(names, Mapping)
         else {}
     )
@@ -269,6 +270,12 @@ def _named(
             )
         layers.append(FeatureLayer(output.name, -1, layout, shape))
     return tuple(layers)
+
+
+def _known_layout(name: str, layout: Layout) -> Layout:
+    if layout not in get_args(Layout):
+        raise ValueError(f"layers: {name!r}: a layout is 'BCHW', 'BHWC' or 'BND', not {layout!r}")
+    return layout
 
 
 def _known(modules: Mapping[str, nn.Module], name: str) -> str:

@@ -6,15 +6,17 @@ import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lpa3bench.config import load_config
 from lpa3bench.config.plugin_objects import given_parameters, with_classes
-from lpa3bench.errors import DataError, Stopped
+from lpa3bench.errors import DataError, Stopped, UsageError
 from lpa3bench.plugin.edited_files import fresh_registry, refuse_edited
 from lpa3bench.plugin.registry import Registry
 from lpa3bench.records import Record
+from lpa3bench.runtime.device import DEVICES
 from lpa3bench.runtime.paths import data_root, resolve_config
 
 if TYPE_CHECKING:
@@ -49,6 +51,7 @@ class Run:
             device: where it is to be.
 
         Raises:
+            UsageError: `weights` is neither.
             RunFailed: the checkpoint is gone, or nothing was selected on a validation split.
             DataError: an earlier version began the run, and its data set is gone.
         """
@@ -56,6 +59,8 @@ class Run:
         from lpa3bench.analysis.without_images import tells_of_data
         from lpa3bench.export.weights import as_module
 
+        if weights not in ("last", "best"):
+            raise UsageError(f"weights: must be 'last' or 'best', not {weights!r}")
         data = None if tells_of_data(self.folder) else self._data
         opened = open_run(self.folder, data=data, device=device, weights=weights, registry=self._registry)
         return as_module(opened, weights)
@@ -125,6 +130,10 @@ def run(
     from lpa3bench.training.loop import run as train
     from lpa3bench.training.progress_bar import progress as progress_sink
 
+    _check_arguments(files, params, device)
+    seed = _whole("seed", seed, 0)
+    limit = None if limit is None else _whole("limit", limit, 1)
+    plugins = [plugins] if isinstance(plugins, str | Path | type) else plugins
     paths = tuple(Path(plugin) for plugin in plugins if not isinstance(plugin, type))
     classes = [plugin for plugin in plugins if isinstance(plugin, type)]
     given = given_parameters(params or {}, with_classes(fresh_registry(paths), classes))
@@ -144,6 +153,24 @@ def run(
         done = train(job, [progress_sink()] if progress else [])
     assert done.record is not None
     return Run(done.record, done.folder, done.already_done, job.data, given.registry)
+
+
+def _check_arguments(files: Sequence[str | Path], params: object, device: str) -> None:
+    """Refuse what the command line cannot be given at all."""
+    if not files:
+        raise UsageError("files: give a gin file, or the name of a shipped one, such as 'quickstart'")
+    if not isinstance(params, Mapping | None):
+        raise UsageError(f"params: must be a dict, such as {{'run.epochs': 1}}, not {type(params).__name__}")
+    if device not in DEVICES:
+        raise UsageError(f"device: must be one of {', '.join(DEVICES)}, not {device!r}")
+
+
+def _whole(name: str, value: Any, least: int) -> int:
+    """As int, NumPy's too."""
+    whole = index(value) if hasattr(value, "__index__") and not isinstance(value, bool) else -1
+    if not least <= whole < 2**63:
+        raise UsageError(f"{name}: must be a whole number >= {least}, not {value!r}")
+    return whole
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lpa3bench.errors import UsageError
 from lpa3bench.records.columns import Columns
+from lpa3bench.records.summary import RULES
 from lpa3bench.runtime.files import make_folders, write_atomically
 
 if TYPE_CHECKING:
@@ -24,6 +25,12 @@ def _told_where_missing(library: str) -> Iterator[None]:
         raise UsageError(f"this takes {library}: pip install 'lpa3bench[data]'") from error
 
 
+def _of_numbers(name: str, values: list[Any]) -> bool:
+    """Whether it is a column of scores without any, which counts among the numbers all the same."""
+    score = name.rpartition(".")[2] in (*RULES, "mean", "sd") or name.startswith(("val/", "test/"))
+    return score and all(value is None for value in values)
+
+
 def data_frame(columns: Columns) -> pandas.DataFrame:
     """The table as a pandas data frame.
 
@@ -32,11 +39,14 @@ def data_frame(columns: Columns) -> pandas.DataFrame:
     """
     with _told_where_missing("pandas"):
         import pandas
-    return pandas.DataFrame(columns)
+    return pandas.DataFrame(
+        {name: pandas.Series(column, dtype="float64" if _of_numbers(name, column) else None)
+         for name, column in columns.items()}
+    )  # fmt: skip
 
 
 def write_parquet(path: Path, columns: Columns) -> None:
-    """Write the table, all or nothing. A column without any value is one of text.
+    """Write the table, all or nothing. A column without any value is one of text, unless it is a score's.
 
     Raises:
         UsageError: pyarrow is not installed.
@@ -46,10 +56,10 @@ def write_parquet(path: Path, columns: Columns) -> None:
         import pyarrow
         from pyarrow import parquet
 
-    def array(values: list[Any]) -> Any:
-        known = any(value is not None for value in values)
-        return pyarrow.array(values, None if known else pyarrow.string())
+    def array(name: str, values: list[Any]) -> Any:
+        empty = pyarrow.float64() if _of_numbers(name, values) else pyarrow.string()
+        return pyarrow.array(values, None if any(value is not None for value in values) else empty)
 
-    table = pyarrow.table({name: array(values) for name, values in columns.items()})
+    table = pyarrow.table({name: array(name, values) for name, values in columns.items()})
     make_folders([path.parent])
     write_atomically(path, lambda temporary: parquet.write_table(table, temporary))

@@ -185,6 +185,8 @@ def test_as_many_channels_as_places_are_told_by_the_neighbours() -> None:
         taken(model)
     assert "layers={'mix': 'BCHW'} or 'BHWC'" in str(e.value)
     assert taken(model, layers={"mix": "BHWC"}) == {"mix": "BHWC"}
+    with pytest.raises(ValueError, match="^layers: 'mix': a layout is 'BCHW', 'BHWC' or 'BND', not 'NHWC'"):
+        taken(model, layers={"mix": "NHWC"})
     with pytest.raises(ValueError, match="^layers: 'mix' gives .* which cannot lie as 'BND'"):
         taken(model, layers={"mix": "BND"})
 

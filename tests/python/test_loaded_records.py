@@ -59,6 +59,10 @@ def test_frames_have_a_row_a_run_or_an_epoch_or_a_cell(runs: Path) -> None:
     cells = found.by_cell().set_index("cell")
     assert cells.loc["digits-supervised-lpa3", "accuracy.last.mean"] == pytest.approx(0.8)
     assert cells["n"].tolist() == [3, 3]
+    assert table["accuracy.mean_last_20"].isna().all()
+    assert {found[:1].by_cell()["accuracy.last.sd"].dtype, table["accuracy.mean_last_20"].dtype} == {
+        cells["accuracy.last.mean"].dtype
+    }, "a score that no run has is a number all the same"
 
 
 def test_shipped_boards_are_there_by_name() -> None:

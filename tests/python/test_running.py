@@ -52,9 +52,33 @@ def run(gin: Path, tmp_path: Path) -> Any:
     return partial(lpa3bench.run, gin, data=tmp_path, out=tmp_path / "runs", progress=False, device="cpu")
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"seed": "a"}, "seed: must be a whole number >= 0, not 'a'"),
+        ({"seed": True}, "seed: must be a whole number >= 0, not True"),
+        ({"params": ["run.epochs=1"]}, r"params: must be a dict, such as \{'run\.epochs': 1\}, not list"),
+        ({"device": "cudaa"}, "device: must be one of auto, cpu, cuda, not 'cudaa'"),
+        ({"limit": 0}, "limit: must be a whole number >= 1, not 0"),
+        ({"plugins": "mine.py"}, "--plugin mine.py: no such file"),
+    ],
+)
+def test_arguments_of_another_kind_are_refused_in_one_line(
+    run: Any, tmp_path: Path, given: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UsageError, match=f"^{message}$"):
+        run(**given)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_without_a_file_it_says_what_to_give() -> None:
+    with pytest.raises(UsageError, match="^files: give a gin file, or the name of a shipped one"):
+        lpa3bench.run()
+
+
 # ------------------------------------------------------------------------------------------------- the run
 def test_it_returns_what_the_run_ended_with(run: Any, capfd: pytest.CaptureFixture[str]) -> None:
-    done = run(params=ONE, seed=3)
+    done = run(params=ONE, seed=np.int64(3))
     assert (done.record.seed, done.record.cell.epochs, done.already_done) == (3, 1, False)
     assert done.folder.name == str(done.record)
     assert done.metrics["accuracy.last"] == done.record.score("accuracy.last")
@@ -66,6 +90,8 @@ def test_it_returns_what_the_run_ended_with(run: Any, capfd: pytest.CaptureFixtu
     assert probs.shape == (3, 4)
     assert torch.allclose(probs.sum(1), torch.ones(3))
     assert torch.equal(done.model("best")(images), probs), "of one epoch it is the best"
+    with pytest.raises(UsageError, match="^weights: must be 'last' or 'best', not 'selected'$"):
+        done.model("selected")
     assert "accuracy.last" in repr(done)
     assert run(params=ONE, seed=3).already_done
     told = capfd.readouterr()

@@ -34,12 +34,14 @@ class LabelTable(NamedTuple):
     rows: list[list[str]]
 
     @classmethod
-    def read(cls, path: Path, ids: Sequence[str] | None) -> LabelTable:
-        """A table from a file, whose first row is a header unless it opens with a number or names an image.
+    def read(cls, path: Path, ids: Sequence[str] | None, classes: Sequence[str] = ()) -> LabelTable:
+        """A table from a file, whose first row is a header unless it opens with a number, names an image, or
+        has a label as the row after it.
 
         Args:
             path: text in UTF-8.
             ids: what the images are called, where they have names.
+            classes: what the classes are called, likewise.
 
         Raises:
             OSError, ValueError, csv.Error: it cannot be read.
@@ -47,6 +49,9 @@ class LabelTable(NamedTuple):
         text = path.read_text(encoding="utf-8-sig")
         rows = [[cell.strip() for cell in row] for row in _parsed(text, _delimiter(text)) if row]
         if not rows or _is_number(rows[0][0]) or any(_names_one(cell, ids or ()) for cell in rows[0]):
+            return cls(None, rows)
+        known = {*classes, "-1"}
+        if any(cell in classes and known.issuperset(below) for cell, *below in zip(*rows[:2], strict=False)):
             return cls(None, rows)
         return cls(rows[0], rows[1:])
 
@@ -62,15 +67,16 @@ class LabelTable(NamedTuple):
                 return ImageNames(place, title, rows)
         return None
 
-    def labels(self, key: str | None, names: ImageNames | None) -> Any:
-        """float64, the numbers in a column: of each row, or, where a column names the images, of each image.
+    def labels(self, key: str | None, names: ImageNames | None, classes: Sequence[str] = ()) -> Any:
+        """float64, the classes in a column: of each row, or, where a column names the images, of each image.
 
         Args:
             key: title of the column; None: there is only one, beside that of the names.
             names: the column of the names.
+            classes: see `class_numbers`.
 
         Raises:
-            ValueError: no column is meant, or not every row has a number in it.
+            ValueError: no column is meant, or not every row has a class in it.
         """
         width = len(self.header or max(self.rows, key=len, default=[""]))
         others = [place for place in range(width) if names is None or place != names.place]
@@ -90,7 +96,7 @@ class LabelTable(NamedTuple):
         rows = self.rows if names is None else [self.rows[row] for row in names.rows]
         if any(len(row) <= column for row in rows):
             raise ValueError("not every row has that column")
-        return np.array([float(row[column]) for row in rows])
+        return class_numbers([row[column] for row in rows], classes)
 
     def _title(self, place: int) -> str:
         return f"column {place + 1}" if self.header is None else f"column {self.header[place]!r}"
@@ -106,6 +112,25 @@ def choose(key: str | None, names: Sequence[str]) -> str:
 
 
 # ------------------------------------------------------------------------------------- what stands in a file
+def class_numbers(words: Sequence[str], classes: Sequence[str]) -> Any:
+    """float64 [N]: class numbers if all are numbers, else places among the names of classes, or -1.
+
+    Args:
+        words: one for each image.
+        classes: what the classes are called, in their order; empty: they have no names.
+
+    Raises:
+        ValueError: one is neither.
+    """
+    if not classes or all(map(_is_number, words)):
+        return np.array([float(word) for word in words])
+    numbers = {"-1": -1, **{name: number for number, name in enumerate(classes)}}
+    if strange := [word for word in words if word not in numbers]:
+        shown = ", ".join(classes[:10]) + (f" and {len(classes) - 10} more" if len(classes) > 10 else "")
+        raise ValueError(f"{strange[0]!r} is no class; they are {shown}, and -1 stands for none")
+    return np.array([numbers[word] for word in words], np.float64)
+
+
 def _parsed(text: str, delimiter: str) -> Iterator[list[str]]:
     return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
 

@@ -152,3 +152,38 @@ def test_many_rows_take_no_time(tmp_path: Path) -> None:
         torch.zeros(len(ids), dtype=torch.int64), replace(context(2), ids=(*ids,))
     )
     assert np.array_equal(made.given.numpy(), (np.arange(20_000)[::-1]) % 2)
+
+
+# ------------------------------------------------------------------------------------- classes by their names
+CLASSES = ("red ant", "bee")
+
+
+def named(path: Path, classes: tuple[str, ...] = CLASSES, ids: tuple[str, ...] | None = None) -> list[int]:
+    made = FromFile(path=str(path)).apply(CLEAN, replace(context(2), ids=ids, class_names=classes))
+    return made.given.tolist()
+
+
+def test_labels_may_be_the_names_of_classes(tmp_path: Path) -> None:
+    said = [CLASSES[label] if label >= 0 else "-1" for label in OWN]
+    for name, lines in (("a.csv", said), ("headed.csv", ["label", *said]), ("a.txt", said)):
+        (tmp_path / name).write_text("\n".join(lines) + "\n")
+        assert named(tmp_path / name) == OWN, name
+    np.save(tmp_path / "a.npy", np.array(said))
+    assert named(tmp_path / "a.npy") == OWN
+    rows = [f"{IDS[place]},{said[place]}" for place in SHUFFLED]
+    (tmp_path / "joined.csv").write_text("\n".join(["file,label", *rows]))
+    assert named(tmp_path / "joined.csv", ids=IDS) == OWN
+    (tmp_path / "words.txt").write_text("ant bee -1 bee bee ant")
+    assert named(tmp_path / "words.txt", ("ant", "bee")) == OWN
+
+
+def test_a_file_of_numbers_has_class_numbers_whatever_classes_are_called(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("\n".join(map(str, OWN)))
+    assert named(tmp_path / "a.txt", ("1", "0")) == OWN
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.txt"])
+def test_a_name_of_no_class_is_told(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("bee\nbee\nbee\nwasp\nbee\nbee\n")
+    with pytest.raises(DataError, match=r"'wasp' is no class; they are red ant, bee, and -1 stands for none"):
+        named(tmp_path / name)

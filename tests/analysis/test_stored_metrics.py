@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from support.small_boards import LPA3, TOML, board_folder
 from support.small_records import changed, small_record
 
+import lpa3bench
 from lpa3bench.cli import main
 from lpa3bench.records import Record, read_record, write_record
 from lpa3bench.training.predictions import Predictions, StoredPredictions, write_predictions
@@ -85,6 +86,22 @@ def test_a_metric_that_came_later_is_compared(runs: Path, plugin: Path) -> None:
     assert {record.metrics["margin"].computed for record in records} == {"later"}
     again = call("compare", *sides, "--metric", "margin.last")
     assert (again.exit_code, again.stderr, again.stdout) == (0, "", done.stdout), "it stands in the records"
+
+
+def test_from_python_as_well(runs: Path, plugin: Path) -> None:
+    """Of the arm at equal cost too; records that were loaded before are read anew."""
+    sides = (f"{runs}/*-lpa3-*", f"{runs}/digits-supervised-????????-s0")
+    ours, theirs = map(lpa3bench.load, sides)
+    found = lpa3bench.compare(ours, iter(theirs), metric="margin.last", plugins=[plugin])
+    assert found.notes == ("2 records: margin computed from stored predictions",)
+    (cell,) = found.cells
+    assert cell.method.scores.mean == read_record(ours[0].path).score("margin.last")
+    again = lpa3bench.compare(*sides, metric="margin.last")
+    assert (str(again), again.notes) == (str(found), ())
+    run_directory(runs, 0, identity="a", setting="equal_cost", passes=ours[0].passes)
+    found = lpa3bench.compare(*sides, metric="margin.last", plugins=[plugin])
+    assert found.notes == ("1 record: margin computed from stored predictions",)
+    assert found.cells[0].at_equal_cost is not None
 
 
 def test_a_board_of_a_metric_that_came_later(runs: Path, plugin: Path, tmp_path: Path) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import click
 
 from lpa3bench.errors import DataError, PluginError, UsageError
 from lpa3bench.plugin.copies import copies_that_name
@@ -22,10 +20,13 @@ class StoredMetrics:
     """Metrics by their names, and what stored predictions say of them.
 
     Imports no torch before a run directory with predictions asks for a metric.
+
+    Args:
+        say: takes notes, a line each.
     """
 
-    def __init__(self, registry: Registry) -> None:
-        self._registry = registry
+    def __init__(self, registry: Registry, say: Callable[[str], object] = str) -> None:
+        self._registry, self._say = registry, say
         self.metric = cache(self._metric)
 
     def _metric(self, name: str) -> Metric | None:
@@ -46,7 +47,7 @@ class StoredMetrics:
     ) -> list[Path]:
         """Compute what finished runs lack of these measures, and write it into their records.
 
-        Only where predictions lie beside the record; a note on stderr says for how many. A record that cannot
+        Only where predictions lie beside the record; a note says for how many. A record that cannot
         be read, or that its predictions contradict, is left to whoever takes it.
 
         Args:
@@ -70,7 +71,7 @@ class StoredMetrics:
         if done:
             word = "record" if len(done) == 1 else "records"
             told = f"{', '.join(names)} computed from stored predictions"
-            click.echo(f"{len(done)} {word}: {told}", err=True)
+            self._say(f"{len(done)} {word}: {told}")
         return done
 
     def _add(self, path: Path, names: Sequence[str], paths: Sequence[Path]) -> bool:
