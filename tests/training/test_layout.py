@@ -139,6 +139,8 @@ def test_a_record_and_an_identity_tell_the_layout_that_is_not_the_default(tmp_pa
 
 def test_others_are_refused_and_a_forecast_is_timed_for_each() -> None:
     assert get_args(Layout) == LAYOUTS == tuple(FORMATS)
-    with pytest.raises(ValueError, match="^layout: must be channels_last or contiguous, not 'channels_first'"):
+    with pytest.raises(
+        ValueError, match="^layout: must be channels_last or contiguous, not 'channels_first'"
+    ):
         built(SmallNet, TinySet(), "channels_first")  # type: ignore[arg-type]
     assert "run.layout" in RATE_GOES_BY
