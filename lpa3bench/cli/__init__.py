@@ -22,6 +22,7 @@ import click
 from lpa3bench._version import __version__
 from lpa3bench.errors import (
     BenchError,
+    CopyWarning,
     DamagedWarning,
     RenamedWarning,
     RunFailed,
@@ -45,7 +46,7 @@ VERBS = {
     "export": "Write the weights of a run as safetensors.",
     "check": "Check gin files without training.",
     "show": "Show what gin files add up to, and what it will cost.",
-    "list": "List the plugins, or say what one of them is.",
+    "list": "List what there is, or say what one plugin is.",
     "data": "Get data sets, verify them, and list what is here.",
     "new": "Write a plugin of your own to start from.",
     "test-plugin": "Hold a plugin to the laws that ours keep.",
@@ -99,6 +100,7 @@ class Cli(click.Group):
         try:
             with _only_ours_on_stdout(), warnings.catch_warnings(), refusals_told():
                 warnings.simplefilter("default", RenamedWarning)
+                warnings.simplefilter("default", CopyWarning)
                 warnings.simplefilter("always", DamagedWarning)
                 warnings.showwarning = partial(_warn, warnings.showwarning)
                 return super().invoke(ctx)
@@ -127,7 +129,9 @@ def _only_ours_on_stdout() -> Iterator[None]:
 
 def _warn(show: Callable[..., None], message: Warning | str, category: type[Warning], *place: Any) -> None:
     """Ours in one line, others as ever."""
-    if issubclass(category, RenamedWarning | DamagedWarning):
+    if issubclass(category, CopyWarning):
+        click.echo(f"note: {printable(str(message))}", err=True)
+    elif issubclass(category, RenamedWarning | DamagedWarning):
         click.echo(f"warning: {printable(str(message))}", err=True)
     else:
         show(message, category, *place)
