@@ -11,6 +11,7 @@ import torch
 
 from lpa3bench import config
 from lpa3bench.api import Backbone, Dataset
+from lpa3bench.cli.show import description
 from lpa3bench.config.experiment import Experiment
 from lpa3bench.plugin import registry
 from lpa3bench.testing import TinySet, assert_same, environment, weights_of
@@ -135,6 +136,14 @@ def test_a_record_and_an_identity_tell_the_layout_that_is_not_the_default(tmp_pa
         run(stopped, [KillAfterFirst()])
     states = [RunDirectory(done.folder).checkpoints.load() for done in (other, run(stopped))]
     assert_same(*({part: state[part] for part in ("env", "task")} for state in states if state))
+
+
+@pytest.mark.parametrize(
+    ("bindings", "value"), [((), "'channels_last'"), (("run.layout = 'contiguous'",), "'contiguous'")]
+)
+def test_show_tells_it(tmp_path: Path, bindings: tuple[str, ...], value: str) -> None:
+    values = description(job(tmp_path, *bindings).config)["values"]
+    assert [told["value"] for told in values if told["name"] == "run.layout"] == [value]
 
 
 def test_others_are_refused_and_a_forecast_is_timed_for_each() -> None:
