@@ -1,6 +1,6 @@
 """Every benchmark of speed, one after the other, and the page that is made of what they find. Run by hand:
 
-    python benchmarks/all.py [start suite boards loop views step] [--short]
+    python benchmarks/all.py [start suite boards loop views step layout] [--short]
 
 Without names all are run, which takes most of an hour; let nothing else run meanwhile. Each prints ratios
 with their spread and keeps them in results/speed.json, of which docs/speed.md is then made. With --short they
@@ -23,6 +23,7 @@ PROGRAMS = {
     "loop": ("attack.py", "--rounds 1 --batch 4 --iterations 1"),
     "views": ("views.py", "--rounds 1"),
     "step": ("step.py", "--steps 1 --batch 4"),
+    "layout": ("layout.py", "--rounds 1 --batch 4 --iterations 1"),
 }
 """By name: the program, and its options for --short."""
 

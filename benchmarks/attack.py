@@ -37,6 +37,8 @@ from lpa3bench import attack
 from lpa3bench.api import Backbone
 from lpa3bench.nn.batchnorm import add_auxiliary, bn_domain
 from lpa3bench.nn.freeze import frozen
+from lpa3bench.training.network import FORMATS
+from lpa3bench.types import Layout
 from lpa3bench_plugins.backbones.preactresnet import PreActResNet18
 from lpa3bench_plugins.backbones.smallnet import SmallNet
 from lpa3bench_plugins.backbones.wideresnet import WideResNet
@@ -74,16 +76,16 @@ class Setup(NamedTuple):
     reference: attack.Reference
 
 
-def prepare(name: str, batch: int) -> Setup:
+def prepare(name: str, batch: int, layout: Layout = "channels_last") -> Setup:
     """Random weights and images; neither changes what a pass costs."""
     torch.manual_seed(0)
     case = NETS[name]
     net = case.make(num_classes=10, in_channels=case.channels)
     add_auxiliary(net)
-    net = net.to(memory_format=torch.channels_last).train()
+    net = net.to(memory_format=FORMATS[layout]).train()
     mean, std = torch.full((case.channels, 1, 1), 0.5), torch.full((case.channels, 1, 1), 0.25)
     x = torch.rand(batch, case.channels, case.side, case.side)
-    z = ((x - mean) / std).contiguous(memory_format=torch.channels_last)
+    z = ((x - mean) / std).contiguous(memory_format=FORMATS[layout])
     noise = torch.empty(z.shape).uniform_(-0.01, 0.01)
     with torch.no_grad():
         reference = attack.make_reference(net(z))

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import wraps
 from inspect import signature
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, get_args
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 Domain = Literal["main", "aux"]
 """Which of a network's BatchNorm layers, and of their statistics, a pass goes through."""
 SlotName = Literal["view", "strong", "positives"]
+Layout = Literal["channels_last", "contiguous"]
+"""How maps [B, C, H, W] lie in memory: all channels of a pixel together, or all pixels of a channel."""
+LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 Weights = Literal["last", "best"]
 """Those of the last epoch, or of the one with the best validation score."""
 

@@ -78,6 +78,21 @@ def step_memory() -> str:
     return f"{memory['1']:.2f} for K = 1 and {memory['5']:.2f} for K = 5"
 
 
+def layouts() -> str:
+    of = kept()
+    rows = [
+        [
+            told,
+            str(of[name]["batch"]),
+            str(of[name]["iterations"]),
+            *(_spread(of[name][part], 2) for part in ("step", "search")),
+        ]
+        for loop, told in LOOPS.items()
+        if (name := loop.replace("attack", "layout")) in of
+    ]
+    return _table(["network", "batch", "K", "training step", "LP-A3's search"], rows)
+
+
 def _ratios(prefix: str, what: str, told: Callable[[str, Any], str]) -> str:
     """A row for each entry whose name begins so."""
     rows = [
@@ -108,4 +123,5 @@ PARTS = {
     "speed.views": views,
     "speed.step": step,
     "speed.step.memory": step_memory,
+    "speed.layouts": layouts,
 }

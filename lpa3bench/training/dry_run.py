@@ -26,7 +26,7 @@ from lpa3bench.training.training_data import prepare, training_store
 from lpa3bench.types import SLOTS, spans
 
 CPU_BATCH = 8
-RATE_GOES_BY = ("run.backbone", "run.precision", *(f"run.{slot}" for slot in SLOTS))
+RATE_GOES_BY = ("run.backbone", "run.layout", "run.precision", *(f"run.{slot}" for slot in SLOTS))
 """Beside the network's own parameters and the size of the images; some augmenters take long and no passes."""
 TIMED_SECONDS = 0.25
 """Of a step that can be timed on a machine that does other things too."""

@@ -75,6 +75,7 @@ class Environment(Env):
             device=device,
             auxiliary=any(a.bn_domain == "aux" for a in slots.values()),
             passes=self.passes,
+            layout=experiment.layout,
             processes=processes,
         )
         self.views: Views = Views(

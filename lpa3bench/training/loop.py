@@ -45,6 +45,7 @@ from lpa3bench.types import SCORED
 CHECK_EVERY = 50
 """Steps between two looks at the device's flags."""
 _AS_BEFORE = {
+    "run.layout": "'channels_last'",
     "run.score_every": "1",
     "Supervised.class_weights": "None",
     "FewLabels.per_class": "None",

@@ -17,6 +17,7 @@ from lpa3bench.nn.syncbatchnorm import synchronise_batchnorm
 from lpa3bench.runtime.distributed import ALONE, Processes
 from lpa3bench.runtime.seeding import derive, seeded
 from lpa3bench.training.image_passes import BACKWARD_IMAGE, BACKWARD_WEIGHTS, FORWARD, Passes
+from lpa3bench.types import Layout
 
 
 class Classifier(Model):
@@ -27,13 +28,22 @@ class Classifier(Model):
         backbone: the network.
         spec: for mean and std.
         passes: where its passes are counted.
+        layout: of the backbone's weights, which its images are then given in.
     """
 
-    def __init__(self, name: str, backbone: Backbone, spec: DatasetSpec, passes: Passes) -> None:
+    def __init__(
+        self,
+        name: str,
+        backbone: Backbone,
+        spec: DatasetSpec,
+        passes: Passes,
+        layout: Layout = "channels_last",
+    ) -> None:
         super().__init__()
         self.name = name
         self.backbone = backbone
         self.passes = passes
+        self.layout = layout
         dtype = next(backbone.parameters()).dtype
         for statistic, values in (("mean", spec.mean), ("std", spec.std)):
             self.register_buffer(
@@ -41,13 +51,18 @@ class Classifier(Model):
             )
 
     def normalise(self, x: Tensor) -> Tensor:
-        return normalise(x, self.mean, self.std)
+        return normalise(self._laid_out(x), self.mean, self.std)
+
+    def _laid_out(self, x: Tensor) -> Tensor:
+        """Images come channels_last; `contiguous` would leave grey ones so, as they are both."""
+        return x.flatten(1).view(x.shape) if self.layout == "contiguous" else x
 
     def forward(self, x: Tensor) -> Output:
         """The backbone's output for images [B, C, H, W] in [0, 1]."""
         return self.from_normalised(self.normalise(x))
 
     def from_normalised(self, z: Tensor) -> Output:
+        z = self._laid_out(z)
         alone = len(z) == 1 and self.training
         with (
             blamed(f"{type(self.backbone).__name__}.forward"),
@@ -106,6 +121,12 @@ def _smallest(backbone: Backbone, z: Tensor) -> int | None:
         return enough
 
 
+FORMATS: dict[Layout, torch.memory_format] = {
+    "channels_last": torch.channels_last,
+    "contiguous": torch.contiguous_format,
+}
+
+
 def build_networks(
     names: tuple[str, ...],
     backbone: Callable[..., Backbone],
@@ -115,6 +136,7 @@ def build_networks(
     device: torch.device,
     auxiliary: bool,
     passes: Passes,
+    layout: Layout = "channels_last",
     processes: Processes = ALONE,
 ) -> dict[str, Classifier]:
     """The networks of a run, each initialised from a seed of its own, on the CPU, whatever the device.
@@ -130,6 +152,6 @@ def build_networks(
         synchronise_batchnorm(network, processes)
         if auxiliary:
             add_auxiliary(network)
-        model = Classifier(name, network, spec, passes)
-        models[name] = model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        model = Classifier(name, network, spec, passes, layout)
+        models[name] = model.to(device=device, memory_format=FORMATS[layout])  # type: ignore[call-overload]
     return models

@@ -57,10 +57,14 @@ def test_what_was_kept_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
         "start list": found,
         "board_of_372": {**found, "seconds": 2.0, "mebibytes": 99.6},
         "views_64x28x28x1": {"pillow": found, "kornia": found, "images_a_second": 12_300.0},
+        "layout_smallnet": {"step": found, "search": {**found, "ratio": 1.5}, "batch": 64, "iterations": 2},
     }
     monkeypatch.setattr(speed, "kept", lambda: kept)
     assert speed.start().splitlines()[2:] == ["| `list` | 0.50 (0.25 to 0.75, n = 3) | ≤ 1 |"]
     assert speed.boards().splitlines()[2].startswith("| 372 records: 2.0 s, 100 MiB | 0.50 (")
+    assert speed.layouts().splitlines()[2:] == [
+        "| SmallNet, 8×8 digits | 64 | 2 | 0.50 (0.25 to 0.75, n = 3) | 1.50 (0.25 to 0.75, n = 3) |"
+    ]
     row = speed.views().splitlines()[2].split(" | ")
     assert row[0] == "| 64x28x28x1"
     assert row[1] == row[3] == "0.50 (0.25 to 0.75, n = 3), goal 1"

@@ -335,7 +335,7 @@ def test_nothing_that_was_published_is_left_to_a_default(name: str) -> None:
     config = loaded(name, "augmenters/lpa3")
     free = {
         f"run.{name}"
-        for name in ("view", "strong", "holdout", "precision", "resize", "score_every", "select")
+        for name in ("view", "strong", "holdout", "layout", "precision", "resize", "score_every", "select")
     }
     free |= {"WeakView.crop"}
     unused = {"positives/LPA3.select", "positives/LPA3.tcs"}  # nothing is selected at ratio 1
