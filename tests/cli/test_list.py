@@ -70,7 +70,7 @@ def test_what_a_plugin_is_and_takes() -> None:
     assert re.search(r"^  LPA3\.margin = 0\.02 +takes a float$", text, re.MULTILINE)
     assert re.search(r"^  LPA3\.step_size = None +takes a float or None$", text, re.MULTILINE)
     required = listed("FromFile").stdout
-    assert re.search(r"^  FromFile\.path +takes a str$", required, re.MULTILINE)
+    assert re.search(r"^  FromFile\.path +takes a str \(in quotes\)$", required, re.MULTILINE)
 
 
 def test_what_the_data_set_tells_a_backbone_is_no_parameter() -> None:
