@@ -211,6 +211,12 @@ class LabelContext:
     """Of the run, for labels that come as numbered trials; `draws` serves all others."""
     ids: tuple[str, ...] | None = None
     """What the images are called (`Split.ids`)."""
+    class_names: tuple[str, ...] = ()
+    """What the classes are called (`DatasetSpec.class_names`)."""
+
+    def shown_name(self, label: int) -> str:
+        """What to call a class: by its number where it has no name."""
+        return f"class {self.class_names[label] if self.class_names else label}"
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,14 @@ def prepare(
         _check(stored, name, split)
     train = splits["train"]
     draws = Draws(derive(seed, "labels"))
-    ctx = LabelContext(num_classes=spec.num_classes, draws=draws, root=root, seed=seed, ids=train.ids)
+    ctx = LabelContext(
+        num_classes=spec.num_classes,
+        draws=draws,
+        root=root,
+        seed=seed,
+        ids=train.ids,
+        class_names=spec.class_names,
+    )
     label_set = _labels(experiment, train.labels, spec, ctx)
     index = torch.arange(len(train.labels))
     scored = {name: splits[name] for name in SCORED if name in splits}

@@ -12,7 +12,7 @@ from lpa3bench.api import LabelContext, Labels, LabelSet
 from lpa3bench.data.array_files import npz_keys, read_npy, read_npz
 from lpa3bench.errors import DataError
 from lpa3bench_plugins.labels.confusion import _UNLABELLED, describe_noise
-from lpa3bench_plugins.labels.tables import LabelTable, choose
+from lpa3bench_plugins.labels.tables import LabelTable, as_labels, choose
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,18 +22,19 @@ ARRAYS = (".npy", ".npz", ".txt")
 
 
 class FromFile(Labels):
-    """Labels read from a file: a whole number for each training image.
+    """Labels read from a file: a class for each training image.
 
-    A label is a class from 0 to K − 1, or −1 for an image without one. Where the images of the data set have
-    names, as those of folders do, and a column of a table has them too, each row goes to the image that it
-    names, whatever the order: by its path in the data set or the last parts of it (`train/cat/1.png`,
-    `cat/1.png`, `1.png`), as long as they tell the images apart. Every training image must have a row; rows
-    of other images are passed over. Anything else is in the data set's order. A run says which of the two it
-    was, and on how many images the labels agree with the data set's own.
+    A label is a whole number from 0 to K − 1, or −1 for an image without one. In tables and texts it may be
+    the name of a class, where the data set has names; what reads as a number is one all the same. Where the
+    images of the data set have names, as those of folders do, and a column of a table has them too, each row
+    goes to the image that it names, whatever the order: by its path in the data set or the last parts of it
+    (`train/cat/1.png`, `cat/1.png`, `1.png`), as long as they tell the images apart. Every training image
+    must have a row; rows of other images are passed over. Anything else is in the data set's order. A run
+    says which of the two it was, and on how many images the labels agree with the data set's own.
 
     Args:
         path: `.csv` or `.tsv` (one column, or several with a header; what lies between them, a comma,
-            semicolon, tab or bar, is found out); `.npy`; `.npz`; or `.txt` (numbers between white space).
+            semicolon, tab or bar, is found out); `.npy`; `.npz`; or `.txt` (labels between white space).
             Relative to the folder that the command is started in.
         key: the column of the table or the array of an `.npz` that holds the labels, where there are several,
             the names of images left aside.
@@ -58,7 +59,7 @@ class FromFile(Labels):
 
         path = Path(self.path).expanduser()
         try:
-            values, joined = self._read(path, ctx.ids)
+            values, joined = self._read(path, ctx)
         except FileNotFoundError as error:
             raise DataError(f"FromFile.path: there is no file {path.absolute()}") from error
         except (OSError, ValueError, csv.Error) as error:
@@ -69,7 +70,7 @@ class FromFile(Labels):
         info = {"kind": "FromFile", "file": path.name, **({"joined_by": joined} if joined else {}), **info}
         return LabelSet(given, labelled, info, notes=(_agreement(info, joined),))
 
-    def _read(self, path: Path, ids: tuple[str, ...] | None) -> tuple[Any, str | None]:
+    def _read(self, path: Path, ctx: LabelContext) -> tuple[Any, str | None]:
         """The labels in the order of the images; and the title of the column that they were joined by.
 
         Raises:
@@ -79,15 +80,15 @@ class FromFile(Labels):
         if path.exists() and not path.is_file():  # a pipe would wait for somebody to write
             raise ValueError("it is no file")
         if path.suffix in TABLES:
-            table = LabelTable.read(path, ids)
-            names = None if ids is None else table.names(ids)
-            return table.labels(self.key, names), names and names.title
+            table = LabelTable.read(path, ctx)
+            names = None if ctx.ids is None else table.names(ctx.ids)
+            return as_labels(table.texts(self.key, names), ctx.class_names), names and names.title
         if path.suffix == ".npy":
             values = read_npy(path)
         elif path.suffix == ".npz":
             values = read_npz(path, choose(self.key, npz_keys(path)))
         else:
-            values = np.array([float(word) for word in path.read_text(encoding="utf-8-sig").split()])
+            values = as_labels(path.read_text(encoding="utf-8-sig").split(), ctx.class_names)
         if values.dtype.kind not in _REAL:
             raise ValueError(f"it holds {values.dtype} {list(values.shape)}, not a number for each image")
         return values, None
@@ -108,8 +109,9 @@ def _whole(path: Path, values: Any, count: int, num_classes: int) -> Any:
     wrong = (numbers != values) | (numbers < _UNLABELLED) | (numbers >= num_classes)
     if wrong.any():
         first = int(wrong.argmax())
+        found = str(values[first]).removesuffix(".0")
         raise DataError(
-            f"FromFile.path: {path}: label {first} (counted from 0) is {values[first]}; labels are 0 … "
+            f"FromFile.path: {path}: label {first} (counted from 0) is {found}; labels are 0 … "
             f"{num_classes - 1}, or {_UNLABELLED} for none"
         )
     return numbers

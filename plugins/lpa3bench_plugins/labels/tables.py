@@ -12,9 +12,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from lpa3bench.api import LabelContext
+from lpa3bench.errors import shortened
+
 DELIMITERS = ",;\t|"
 _LOOKED_AT = 100
 """Rows by which the delimiter is found out."""
+_LONGEST = 100
+"""Letters of a list of classes."""
 
 
 class ImageNames(NamedTuple):
@@ -34,19 +39,25 @@ class LabelTable(NamedTuple):
     rows: list[list[str]]
 
     @classmethod
-    def read(cls, path: Path, ids: Sequence[str] | None) -> LabelTable:
-        """A table from a file, whose first row is a header unless it opens with a number or names an image.
+    def read(cls, path: Path, ctx: LabelContext) -> LabelTable:
+        """A table from a file. Its first row is a header unless it opens with a number, names an image, or is
+        the name of a class and nothing else.
 
         Args:
             path: text in UTF-8.
-            ids: what the images are called, where they have names.
+            ctx: what the images and classes are called.
 
         Raises:
             OSError, ValueError, csv.Error: it cannot be read.
         """
         text = path.read_text(encoding="utf-8-sig")
         rows = [[cell.strip() for cell in row] for row in _parsed(text, _delimiter(text)) if row]
-        if not rows or _is_number(rows[0][0]) or any(_names_one(cell, ids or ()) for cell in rows[0]):
+        if (
+            not rows
+            or _is_number(rows[0][0])
+            or (len(rows[0]) == 1 and rows[0][0] in ctx.class_names)
+            or any(_names_one(cell, ctx.ids or ()) for cell in rows[0])
+        ):
             return cls(None, rows)
         return cls(rows[0], rows[1:])
 
@@ -62,15 +73,15 @@ class LabelTable(NamedTuple):
                 return ImageNames(place, title, rows)
         return None
 
-    def labels(self, key: str | None, names: ImageNames | None) -> Any:
-        """float64, the numbers in a column: of each row, or, where a column names the images, of each image.
+    def texts(self, key: str | None, names: ImageNames | None) -> list[str]:
+        """What stands in a column: in each row, or, where a column names the images, in that of each image.
 
         Args:
             key: title of the column; None: there is only one, beside that of the names.
             names: the column of the names.
 
         Raises:
-            ValueError: no column is meant, or not every row has a number in it.
+            ValueError: no column is meant, or not every row has it.
         """
         width = len(self.header or max(self.rows, key=len, default=[""]))
         others = [place for place in range(width) if names is None or place != names.place]
@@ -87,7 +98,7 @@ class LabelTable(NamedTuple):
         rows = self.rows if names is None else [self.rows[row] for row in names.rows]
         if any(len(row) <= column for row in rows):
             raise ValueError("not every row has that column")
-        return np.array([float(row[column]) for row in rows])
+        return [row[column] for row in rows]
 
     def _title(self, place: int) -> str:
         return f"column {place + 1}" if self.header is None else f"column {self.header[place]!r}"
@@ -100,6 +111,23 @@ def choose(key: str | None, names: Sequence[str]) -> str:
     if key is None or key not in names:
         raise ValueError(f"FromFile.key must be one of {', '.join(names)}; it is {key!r}")
     return key
+
+
+def as_labels(texts: Sequence[str], class_names: Sequence[str]) -> Any:
+    """float64 [N], a number for each text, which is one or the name of a class.
+
+    Raises:
+        ValueError: one is neither.
+    """
+    numbers = {name: float(label) for label, name in enumerate(class_names) if not _is_number(name)}
+    for text in dict.fromkeys(texts):
+        if _is_number(text):
+            numbers[text] = float(text)
+        elif text not in numbers:
+            classes = shortened(", ".join(numbers), _LONGEST)
+            neither = f"neither a number nor a class ({classes})" if class_names else "no number"
+            raise ValueError(f"label {text!r} is {neither}")
+    return np.array([numbers[text] for text in texts])
 
 
 # ------------------------------------------------------------------------------------- what stands in a file

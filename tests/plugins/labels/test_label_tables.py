@@ -57,6 +57,35 @@ def test_each_row_goes_to_the_image_that_it_names(tmp_path: Path, kind: str, hea
     )
 
 
+# ------------------------------------------------------------------------------------- classes by their names
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.csv", "file,label\n" + "".join(f"{IDS[i]},{('red ant', 'bee', -1)[OWN[i]]}\n" for i in SHUFFLED)),
+        ("a.csv", "label\nred ant\n1\n-1\nbee\nbee\n0\n"),
+        ("a.csv", "red ant\n1\n-1\nbee\nbee\n0\n"),
+        ("a.txt", "0 bee -1 bee bee 0"),
+    ],
+)
+def test_classes_may_stand_by_their_names(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+    named = replace(context(2), ids=IDS, class_names=("red ant", "bee"))
+    assert FromFile(path=str(tmp_path / name)).apply(CLEAN, named).given.tolist() == OWN
+
+
+def test_a_number_is_a_number_whatever_classes_are_called(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("0\n1\n-1\n1\n1\n0\n")
+    named = replace(context(2), class_names=("1", "2"))
+    assert FromFile(path=str(tmp_path / "a.csv")).apply(CLEAN, named).given.tolist() == OWN
+
+
+def test_a_name_that_no_class_has(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("label\nant\nwasp\n")
+    message = r"a\.csv: label 'wasp' is neither a number nor a class \(ant, bee\)$"
+    with pytest.raises(DataError, match=message):
+        FromFile(path=str(tmp_path / "a.csv")).apply(CLEAN, replace(context(2), class_names=("ant", "bee")))
+
+
 def test_without_names_rows_are_in_the_order_of_the_images(tmp_path: Path) -> None:
     expected = [OWN[place] for place in SHUFFLED]
     unnamed = read(tmp_path / "a.csv", table(), key="label", ids=None)
