@@ -137,7 +137,7 @@ def test_a_pattern_that_fits_several_runs(place: Path, verb: str) -> None:
     assert "it takes one RUN, and a pattern as runs/* stands for all that fit it" in done.stderr
 
 
-def test_two_formats_at_once(place: Path) -> None:
+def test_what_else_makes_no_sense(place: Path, tmp_path: Path) -> None:
     assert predict(place / "run", place / "new", "--csv", "--json").exit_code == 2
     bare = tmp_path / "run"
     shutil.copytree(place / "run", bare)
