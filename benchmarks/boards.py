@@ -10,17 +10,14 @@ more with ten times the records. CPU time is that of the process, import include
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
+from processes import ProcessCost, process_cost
 
 from lpa3bench.records import Record, pack, read_record, unpack
 from lpa3bench.records.record_files import signed, write_record
@@ -31,15 +28,6 @@ GOAL = 4 / 372
 """Seconds that a record may take."""
 APART = 10_000
 """Between the seeds of a record and of its next copy."""
-
-
-class Built(NamedTuple):
-    """What a build took."""
-
-    cpu: float
-    wall: float
-    mebibytes: float
-    """Of memory, at most."""
 
 
 def other_seed(record: Record, times: int) -> Record:
@@ -62,17 +50,9 @@ def copied(board: Path, folder: Path, times: int) -> int:
     return len(paths) * times
 
 
-def built(folder: Path) -> Built:
-    """What `lpa3bench leaderboard build` takes in a process of its own."""
-    line = [sys.executable, "-m", "lpa3bench", "leaderboard", "build", str(folder)]
-    start = time.perf_counter()
-    process = subprocess.Popen(line, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    wall = time.perf_counter() - start
-    if status:
-        raise SystemExit(f"{' '.join(line)}: exit status {os.waitstatus_to_exitcode(status)}")
-    unit = 2**20 if sys.platform == "darwin" else 2**10
-    return Built(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / unit)
+def built(folder: Path) -> ProcessCost:
+    """What `lpa3bench leaderboard build` takes."""
+    return process_cost([sys.executable, "-m", "lpa3bench", "leaderboard", "build", str(folder)])
 
 
 def main() -> None:

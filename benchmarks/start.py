@@ -12,13 +12,12 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from processes import process_cost
 from timing import Times, compared, keep
 
 BOARD = Path(__file__).parents[1] / "leaderboards" / "digits"
@@ -66,21 +65,6 @@ def commands(folder: str) -> dict[str, list[str]]:
     }
 
 
-def started(command: Sequence[str]) -> tuple[float, float]:
-    """Seconds of one process: on the processor, and by the clock on the wall."""
-    wall = time.perf_counter()
-    process = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "1"}
-    )
-    assert process.stderr is not None
-    said = process.stderr.read()
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{' '.join(command)}: exit code {process.returncode}\n{said.decode()}")
-    return used.ru_utime + used.ru_stime, time.perf_counter() - wall
-
-
 def measured(names: Sequence[str], rounds: int) -> dict[str, Times]:
     """As `timing.interleaved`, of processes; one round goes before."""
     times = {name: Times([], []) for name in names}
@@ -88,10 +72,10 @@ def measured(names: Sequence[str], rounds: int) -> dict[str, Times]:
         shift = turn % len(names)
         for name in (*names[shift:], *names[:shift]):
             with tempfile.TemporaryDirectory() as folder:
-                cpu, wall = started(commands(folder)[name])
+                cost = process_cost(commands(folder)[name], {**os.environ, "OMP_NUM_THREADS": "1"})
             if turn > 0:
-                times[name].cpu.append(cpu)
-                times[name].wall.append(wall)
+                times[name].cpu.append(cost.cpu)
+                times[name].wall.append(cost.wall)
     return times
 
 

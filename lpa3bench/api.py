@@ -222,7 +222,9 @@ class Augmenter(Plugin, Stateful, ABC):
         """Views of x: [B, C, H, W] in [0, 1].
 
         Most slots need one view of every row, in order (`Slot.every_row`). Take gradients with
-        `torch.autograd.grad` only, with respect to the image or to parameters of your own.
+        `torch.autograd.grad` only, with respect to the image or to parameters of your own, and inside
+        `torch.enable_grad()`: a task may ask for views where gradients are off, as while it predicts. What
+        learns does so only where `torch.is_grad_enabled()`.
         """
 
 

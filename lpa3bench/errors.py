@@ -129,6 +129,16 @@ class DamagedWarning(UserWarning):
     """A file of a run is damaged, and another one or none is used; the command line prints it as one line."""
 
 
+class CopyWarning(UserWarning):
+    """The code of a plugin comes from the copy in a run directory; the command line prints it as one line."""
+
+
+def with_plugin_hint(text: str) -> str:
+    """What is said of a plugin that is not there, with what may be missing."""
+    joint = " One" if text.endswith("?") else "; one"
+    return f"{text}{joint} in a file of your own is given with --plugin FILE or run.plugins"
+
+
 CONTROL_SIGNS = re.compile(
     "["
     "\x00-\x08\x0b-\x1f\x7f-\x9f"  # all but tab and newline: escape sequences open with one of these

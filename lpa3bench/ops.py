@@ -1,4 +1,4 @@
-"""Losses, mixing and ramps that several tasks share: pure functions of tensors."""
+"""Losses, mixing, counts and ramps that several parts share: pure functions of tensors."""
 
 from __future__ import annotations
 
@@ -53,6 +53,11 @@ def mix(x: Tensor, partner: Tensor, share: float | Tensor) -> Tensor:
     `share` is one number for the batch, or a tensor with one for each row that broadcasts against x.
     """
     return share * x + (1 - share) * x[partner]
+
+
+def count_pairs(first: Tensor, second: Tensor, classes: int) -> Tensor:
+    """How often each class of `first` meets each of `second`: int64 [N] both → int64 [K, K]."""
+    return torch.bincount(first * classes + second, minlength=classes**2).view(classes, classes)
 
 
 def linear_ramp(time: float, start: float, length: float) -> float:

@@ -61,7 +61,8 @@ SLOTS: dict[SlotName, Slot] = {
 }
 """`view`: how the task draws its ordinary training view, after the weak view. `strong`: FixMatch's strong
 view. `positives`: the set A of the paper's Algorithm 1."""
-SCORED = ("val", "test")
+SPLITS = ("train", "val", "test")
+SCORED = SPLITS[1:]
 """The splits that a run is scored on; "val" only where there is one."""
 
 

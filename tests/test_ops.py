@@ -170,3 +170,9 @@ def test_every_row_may_have_a_share_of_its_own() -> None:
     mixed = ops.mix(x, partner, share)
     for row, other, part in zip(range(3), partner.tolist(), (0.0, 0.25, 1.0), strict=True):
         torch.testing.assert_close(mixed[row], part * x[row] + (1 - part) * x[other])
+
+
+def test_pairs_of_classes_are_counted_with_the_first_as_row() -> None:
+    first, second = torch.tensor([0, 0, 2, 2, 2]), torch.tensor([0, 1, 1, 1, 2])
+    assert ops.count_pairs(first, second, 3).tolist() == [[1, 1, 0], [0, 0, 0], [0, 2, 1]]
+    assert ops.count_pairs(first[:0], second[:0], 2).tolist() == [[0, 0], [0, 0]]

@@ -126,3 +126,9 @@ def test_gin_config_is_not_hidden_from_the_root_of_the_checkout(cli: Cli) -> Non
     assert done.returncode == 0, done.stderr
     assert not Path(done.stdout).is_relative_to(ROOT / "gin")
     assert cli("version", cwd=ROOT).returncode == 0
+
+
+def test_the_citation_is_of_this_version() -> None:
+    told = (ROOT / "CITATION.cff").read_text()
+    assert re.findall(r"^version: (.*)$", told, re.MULTILINE) == [lpa3bench.__version__]
+    assert "arxiv.org/abs/2211.00824" in told

@@ -19,7 +19,7 @@ from lpa3bench.api import Augmenter, DatasetSpec, Output, SlotName, Task, View
 from lpa3bench.config import Config
 from lpa3bench.data.image_store import ImageStore
 from lpa3bench.data.pixels import Decoder
-from lpa3bench.errors import ConfigError, DataError, RunFailed, UsageError, blamed
+from lpa3bench.errors import ConfigError, DataError, RunFailed, UsageError, blamed, with_plugin_hint
 from lpa3bench.nn.batchnorm import bn_domain
 from lpa3bench.ops import one_hot
 from lpa3bench.plugin import registry as registries
@@ -132,7 +132,7 @@ class Trained:
         entry = self._registry.get(name)
         if entry is None or entry.kind != "augmenters":
             known = ", ".join(e.name for e in self._registry.kind("augmenters"))
-            raise UsageError(f"there is no augmenter {name!r}; augmenters are {known}")
+            raise UsageError(with_plugin_hint(f"there is no augmenter {name!r}; augmenters are {known}"))
         try:
             made: Augmenter = entry.load()(**parameters)
         except (TypeError, ValueError) as error:
@@ -268,7 +268,7 @@ def open_run(
         epochs_done=learned.epochs_done,
         seed=seed,
         changed=tuple(differences(before, now)),
-        _registry=registry,
+        _registry=config.registry,
         _guard=guard,
     )
 

@@ -115,10 +115,7 @@ def _title(metric: str) -> str:
 
 def score_keys(records: Sequence[Record]) -> list[str]:
     """Every `<metric>.<rule>` that one of the records has, those of the selecting metric first."""
-    keys = (
-        f"{name}.{rule}" for record in records for name, of in record.metrics.items() for rule in of.scores
-    )
-    return [*dict.fromkeys(keys)]
+    return [*dict.fromkeys(key for record in records for key in record.scores)]
 
 
 def selecting_metrics(records: Iterable[Record]) -> list[str]:

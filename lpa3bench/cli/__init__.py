@@ -14,14 +14,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 from functools import partial
-from importlib import import_module
 from typing import Any, TextIO, cast
 
 import click
 
 from lpa3bench._version import __version__
+from lpa3bench.cli.verb_group import VerbGroup
 from lpa3bench.errors import (
     BenchError,
+    CopyWarning,
     DamagedWarning,
     RenamedWarning,
     RunFailed,
@@ -45,7 +46,7 @@ VERBS = {
     "export": "Write the weights of a run as safetensors.",
     "check": "Check gin files without training.",
     "show": "Show what gin files add up to, and what it will cost.",
-    "list": "List the plugins, or say what one of them is.",
+    "list": "List what there is, or say what one plugin is.",
     "data": "Get data sets, verify them, and list what is here.",
     "new": "Write a plugin of your own to start from.",
     "test-plugin": "Hold a plugin to the laws that ours keep.",
@@ -61,21 +62,8 @@ def module_of(verb: str) -> str:
     return f"lpa3bench.cli.{verb.replace('-', '')}"
 
 
-class Cli(click.Group):
-    """Imports a verb when it is called, and turns a user's error into one line and an exit code."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*VERBS]
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in VERBS:
-            return None
-        command: click.Command = import_module(module_of(cmd_name)).command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Verbs"):
-            formatter.write_dl([*VERBS.items()])
+class Cli(VerbGroup):
+    """Turns a user's error into one line and an exit code."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -99,6 +87,7 @@ class Cli(click.Group):
         try:
             with _only_ours_on_stdout(), warnings.catch_warnings(), refusals_told():
                 warnings.simplefilter("default", RenamedWarning)
+                warnings.simplefilter("default", CopyWarning)
                 warnings.simplefilter("always", DamagedWarning)
                 warnings.showwarning = partial(_warn, warnings.showwarning)
                 return super().invoke(ctx)
@@ -127,7 +116,9 @@ def _only_ours_on_stdout() -> Iterator[None]:
 
 def _warn(show: Callable[..., None], message: Warning | str, category: type[Warning], *place: Any) -> None:
     """Ours in one line, others as ever."""
-    if issubclass(category, RenamedWarning | DamagedWarning):
+    if issubclass(category, CopyWarning):
+        click.echo(f"note: {printable(str(message))}", err=True)
+    elif issubclass(category, RenamedWarning | DamagedWarning):
         click.echo(f"warning: {printable(str(message))}", err=True)
     else:
         show(message, category, *place)
@@ -135,6 +126,8 @@ def _warn(show: Callable[..., None], message: Warning | str, category: type[Warn
 
 @click.command(
     cls=Cli,
+    lines=VERBS,
+    modules={verb: module_of(verb) for verb in VERBS},
     context_settings={"help_option_names": ["-h", "--help"]},
     subcommand_metavar="VERB [ARGS]...",
     epilog=(

@@ -16,7 +16,7 @@ from lpa3bench.cli.storedmetrics import StoredMetrics
 from lpa3bench.config.bindings import RUN, SLOTS, Origin, short
 from lpa3bench.config.names import RUN_KINDS, WEAK_VIEW, Catalogue
 from lpa3bench.config.typecheck import Mismatch, advice, fit_value, nearest, plain_annotation
-from lpa3bench.errors import PluginError
+from lpa3bench.errors import PluginError, with_plugin_hint
 from lpa3bench.plugin.annotations import written_annotation
 from lpa3bench.runtime.paths import gin_root
 
@@ -90,7 +90,9 @@ class _Known:
             return
         if StoredMetrics(self.registry).metric(name) is None:
             hint = advice(name, names or registered, "metrics")
-            raise origin.error(f"there is no metric {name} among plugins and records; {hint}")
+            raise origin.error(
+                with_plugin_hint(f"there is no metric {name} among plugins and records; {hint}")
+            )
 
     def check_parameter(self, name: str, values: Sequence[Any], origin: Origin) -> None:
         """Raises ConfigError where there is no such parameter, or it cannot have one of these values.

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from lpa3bench.cli.options import data_option, device_option, json_option, plugin_option
+from lpa3bench.cli.verb_group import VerbGroup
 
 _VERBS = {
     "make": "Put a board with all that rebuilds it into one file.",
@@ -15,19 +16,7 @@ _VERBS = {
 }
 
 
-class BundleVerbs(click.Group):
-    """`lpa3bench bundle BOARD` is short for `lpa3bench bundle make BOARD`."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*_VERBS]
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if args and args[0] not in (*_VERBS, *ctx.help_option_names):
-            args = ["make", *args]
-        return super().parse_args(ctx, args)
-
-
-@click.group(cls=BundleVerbs, subcommand_metavar="[VERB] BOARD")
+@click.group(cls=VerbGroup, lines=_VERBS, default="make", subcommand_metavar="[VERB] BOARD")
 def command() -> None:
     """Put a board into one file that rebuilds it, or check one.
 
@@ -35,7 +24,7 @@ def command() -> None:
     """
 
 
-@command.command("make", short_help=_VERBS["make"])
+@command.command("make")
 @click.argument("board", metavar="BOARD")
 @click.option(
     "--out",
@@ -65,7 +54,7 @@ def make(board: str, out: Path | None, plugins: tuple[Path, ...], as_json: bool)
         click.echo(f"{done.path}: {done.manifest.records} records in {done.files} files")
 
 
-@command.command("check", short_help=_VERBS["check"])
+@command.command("check")
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False))
 @click.option(
     "--rerun",

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import click
 
-from lpa3bench.cli.options import config_options
+from lpa3bench.cli.options import config_options, json_option
 from lpa3bench.errors import BenchError, error_line
 from lpa3bench.plugin.registry import Registry
 
 
 @click.command()
 @config_options
+@json_option
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -20,6 +23,7 @@ def command(
     setting: str | None,
     bindings: tuple[str, ...],
     plugins: tuple[Path, ...],
+    as_json: bool,
 ) -> None:
     """Check gin files without training.
 
@@ -33,16 +37,23 @@ def command(
     registry = load_plugins(plugins)
     if setting is not None or bindings:
         load_config(files, setting=setting, bindings=bindings, registry=registry).try_out()
-        click.echo(f"{' '.join(map(str, files))}: ok")
+        together = {"files": [*map(str, files)], "ok": True, "what": "together", "errors": []}
+        click.echo(json.dumps([together], indent=1) if as_json else f"{' '.join(map(str, files))}: ok")
         return
     exit_code = 0
+    told: list[dict[str, Any]] = []
     for path in files:
         what, errors = _checked(path, registry)
-        if not errors:
+        told.append(
+            {"files": [str(path)], "ok": not errors, "what": what, "errors": [str(error) for error in errors]}
+        )
+        if not errors and not as_json:
             click.echo(f"{path}: ok ({what})")
         for error in errors:
             click.echo(error_line(error), err=True)
             exit_code = max(exit_code, error.exit_code)
+    if as_json:
+        click.echo(json.dumps(told, indent=1))
     ctx.exit(exit_code)
 
 

@@ -6,12 +6,20 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lpa3bench.cli.options import data_option, json_option, param_option, plugin_option
-from lpa3bench.errors import BenchError, ConfigError, DataError, UsageError, error_line, printable
+from lpa3bench.errors import (
+    BenchError,
+    ConfigError,
+    DataError,
+    UsageError,
+    error_line,
+    printable,
+    with_plugin_hint,
+)
 from lpa3bench.plugin.registry import Entry, Registry, load_registry
 from lpa3bench.runtime.paths import config_names, data_root, resolve_config
 from lpa3bench.types import Presence
@@ -20,7 +28,7 @@ if TYPE_CHECKING:
     from lpa3bench.api import Dataset
     from lpa3bench.config.plugin_alone import PluginParameters
 
-Work = Callable[["Dataset"], str]
+Work = Callable[["Dataset"], dict[str, int]]
 size_option = param_option("BreastMNIST.size=64")
 names_argument = click.argument("names", metavar="NAME…", nargs=-1, required=True)
 
@@ -39,22 +47,26 @@ def command() -> None:
 @data_option
 @size_option
 @plugin_option
+@json_option
 def get(
-    names: tuple[str, ...], data: Path | None, bindings: tuple[str, ...], plugins: tuple[Path, ...]
+    names: tuple[str, ...],
+    data: Path | None,
+    bindings: tuple[str, ...],
+    plugins: tuple[Path, ...],
+    as_json: bool,
 ) -> None:
     """Download data sets, through the library that owns each, and verify them."""
     root = data_root(data)
 
-    def fetch(dataset: Dataset) -> str:
+    def fetch(dataset: Dataset) -> dict[str, int]:
         try:
-            counts = dataset.verify(root)
+            return dataset.verify(root)
         except DataError:
             click.echo(f"getting {dataset.spec.name} into {root}", err=True)
             dataset.download(root)
-            counts = dataset.verify(root)
-        return _line(dataset.spec.name, _counts(counts))
+            return dataset.verify(root)
 
-    _for_each(names, bindings, plugins, fetch)
+    _for_each(names, bindings, plugins, fetch, as_json)
 
 
 @command.command()
@@ -63,12 +75,14 @@ def get(
 @data_option
 @size_option
 @plugin_option
+@json_option
 def verify(
     names: tuple[str, ...],
     setting: str | None,
     data: Path | None,
     bindings: tuple[str, ...],
     plugins: tuple[Path, ...],
+    as_json: bool,
 ) -> None:
     """Check that data sets are whole: checksums, and the number of images.
 
@@ -79,16 +93,11 @@ def verify(
     root = data_root(data)
     registry = load_registry(plugins)
     if _are_configs(names, registry):
-        _verify_run(names, setting, bindings, registry, root)
+        _verify_run(names, setting, bindings, registry, root, as_json)
         return
     if setting is not None:
         raise UsageError("--setting: data sets have none; name a gin file")
-    _for_each(
-        names,
-        bindings,
-        plugins,
-        lambda dataset: _line(dataset.spec.name, _counts(dataset.verify(root))),
-    )
+    _for_each(names, bindings, plugins, lambda dataset: dataset.verify(root), as_json)
 
 
 @command.command(name="list")
@@ -113,9 +122,10 @@ def list_(data: Path | None, bindings: tuple[str, ...], plugins: tuple[Path, ...
 
 
 def _for_each(
-    names: tuple[str, ...], bindings: tuple[str, ...], plugins: tuple[Path, ...], work: Work
+    names: tuple[str, ...], bindings: tuple[str, ...], plugins: tuple[Path, ...], work: Work, as_json: bool
 ) -> None:
-    """Do the work for every data set named, also where it fails for another, and print what it returns.
+    """Do the work for every data set named, also where it fails for another, and print how many images of
+    each split it counts.
 
     Raises:
         DataError: it failed for at least one.
@@ -125,11 +135,19 @@ def _for_each(
     parameters = _parameters(bindings, entries, registry)
     datasets: list[Dataset] = [parameters.build(entry) for entry in entries]
     failures: list[DataError] = []
+    told: dict[str, dict[str, Any]] = {}
     for dataset in datasets:
+        name = dataset.spec.name
         try:
-            click.echo(work(dataset))
+            counts = work(dataset)
+            told[name] = {"splits": counts, "problem": None}
+            if not as_json:
+                click.echo(_line(name, _counts(counts)))
         except DataError as error:
+            told[name] = {"splits": None, "problem": str(error)}
             failures.append(error)
+    if as_json:
+        click.echo(json.dumps({"datasets": told}, indent=2))
     for failure in failures[:-1]:
         click.echo(error_line(failure), err=True)
     if failures:
@@ -143,7 +161,12 @@ def _are_configs(names: tuple[str, ...], registry: Registry) -> bool:
 
 
 def _verify_run(
-    files: Sequence[str], setting: str | None, bindings: Sequence[str], registry: Registry, root: Path
+    files: Sequence[str],
+    setting: str | None,
+    bindings: Sequence[str],
+    registry: Registry,
+    root: Path,
+    as_json: bool,
 ) -> None:
     """Read the data and make the labels of a run, and print what there is to say of them."""
     import torch
@@ -162,6 +185,15 @@ def _verify_run(
     except ConfigError as error:
         raise config.located(error) from error
     counts = {split: sum(of_classes) for split, of_classes in prepared.summary.images.items()}
+    if as_json:
+        told = {
+            "splits": counts,
+            "problem": None,
+            "told": [*prepared.told()],
+            "warnings": [*prepared.warnings],
+        }
+        click.echo(json.dumps({"datasets": {prepared.spec.name: told}}, indent=2))
+        return
     click.echo(_line(prepared.spec.name, _counts(counts)))
     for line in (*prepared.told(), *(f"warning: {warning}" for warning in prepared.warnings)):
         click.echo(printable(line))
@@ -173,7 +205,7 @@ def _find(registry: Registry, name: str) -> Entry:
         return entry
     near = registry.nearest(name, "datasets")
     advice = f"did you mean {' or '.join(near)}?" if near else "see them with: lpa3bench data list"
-    raise UsageError(f"there is no data set {name!r}; {advice}")
+    raise UsageError(with_plugin_hint(f"there is no data set {name!r}; {advice}"))
 
 
 def _parameters(bindings: tuple[str, ...], entries: Sequence[Entry], registry: Registry) -> PluginParameters:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 import click
+
+from lpa3bench.cli.verb_group import VerbGroup
 
 FIGURES = {
     "augment": "Views of test images with heat maps and predictions (the paper's Fig. 3).",
@@ -16,24 +16,13 @@ FIGURES = {
 """The kinds, each in a module `lpa3bench.cli.figure<kind>`, imported when it is called."""
 
 
-class Kinds(click.Group):
-    """Imports a kind of figure when it is asked for."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*FIGURES]
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in FIGURES:
-            return None
-        command: click.Command = import_module(f"lpa3bench.cli.figure{cmd_name}").command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Figures"):
-            formatter.write_dl([*FIGURES.items()])
-
-
-@click.group(cls=Kinds, subcommand_metavar="FIGURE [ARGS]...")
+@click.group(
+    cls=VerbGroup,
+    lines=FIGURES,
+    modules={kind: f"lpa3bench.cli.figure{kind}" for kind in FIGURES},
+    heading="Figures",
+    subcommand_metavar="FIGURE [ARGS]...",
+)
 def command() -> None:
     """Draw the paper's figures and augmenter cards from runs.
 

@@ -60,9 +60,8 @@ def command(run: Path, split: str, weights: Weights, out: Path, as_json: bool) -
 
 def _counts(predicted: Predictions) -> list[list[int]]:
     """[K, K]: images by their class and by the class predicted."""
-    import torch
+    from lpa3bench.ops import count_pairs
 
-    classes = predicted.probs.shape[1]
-    pairs = predicted.labels * classes + predicted.probs.argmax(1)
-    counts: list[list[int]] = torch.bincount(pairs, minlength=classes**2).view(classes, classes).tolist()
+    found = count_pairs(predicted.labels, predicted.probs.argmax(1), predicted.probs.shape[1])
+    counts: list[list[int]] = found.tolist()
     return counts

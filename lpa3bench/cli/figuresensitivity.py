@@ -103,7 +103,8 @@ def _of_suite(path: Path, records: Sequence[Record], plugins: tuple[Path, ...]) 
 
     if not is_suite(path):
         raise UsageError(f"{path}: is no suite file; give one, or the folders of runs")
-    suite, registry = read_suite(path), load_plugins(plugins)
+    suite = read_suite(path)
+    registry = load_plugins(plugins).with_files(suite.plugins)
     wanted = []
     for cell in suite.cells:
         config = suite.complete(cell, registry).load(registry)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from lpa3bench.cli.options import plugin_option
+from lpa3bench.cli.options import json_option, plugin_option
+from lpa3bench.cli.verb_group import VerbGroup
 from lpa3bench.errors import BenchError, ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -25,25 +27,12 @@ _VERBS = {
 NOT_TAKEN_EXIT = 4
 
 
-class Verbs(click.Group):
-    """Imports what publishes only when it is asked for."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*_VERBS]
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name == "publish":
-            from lpa3bench.cli.leaderboardpublish import publish
-
-            return publish
-        return super().get_command(ctx, cmd_name)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Verbs"):
-            formatter.write_dl([*_VERBS.items()])
-
-
-@click.group(cls=Verbs, subcommand_metavar="VERB [ARGS]...")
+@click.group(
+    cls=VerbGroup,
+    lines=_VERBS,
+    modules={"publish": "lpa3bench.cli.leaderboardpublish"},
+    subcommand_metavar="VERB [ARGS]...",
+)
 def command() -> None:
     """Build boards from records, merge records, publish boards.
 
@@ -71,9 +60,15 @@ fresh_option = click.option(
 )
 @fresh_option
 @plugin_option
+@json_option
 @click.pass_context
 def build_verb(
-    ctx: click.Context, folder: Path, places: tuple[Path, ...], fresh: bool, plugins: tuple[Path, ...]
+    ctx: click.Context,
+    folder: Path,
+    places: tuple[Path, ...],
+    fresh: bool,
+    plugins: tuple[Path, ...],
+    as_json: bool,
 ) -> None:
     """Take records into a board, if asked to, and write its pages.
 
@@ -90,15 +85,18 @@ def build_verb(
         raise click.UsageError("--fresh removes the board's records; say with --from where the new ones are")
     registry = load_registry(plugins)
     draft = places and not (folder / BOARD_TOML).exists()
-    _take(ctx, folder, places, registry, draft=bool(draft), fresh=fresh)
+    _take(ctx, folder, places, registry, as_json, draft=bool(draft), fresh=fresh)
 
 
 @command.command()
 @folder_argument
 @click.argument("places", metavar="PLACE...", type=click.Path(path_type=Path), nargs=-1, required=True)
 @plugin_option
+@json_option
 @click.pass_context
-def merge(ctx: click.Context, folder: Path, places: tuple[Path, ...], plugins: tuple[Path, ...]) -> None:
+def merge(
+    ctx: click.Context, folder: Path, places: tuple[Path, ...], plugins: tuple[Path, ...], as_json: bool
+) -> None:
     """Take records of other machines into a board.
 
     PLACE is a record, a run, or a folder of either. Each is verified: its form, that its scores follow from
@@ -113,7 +111,7 @@ def merge(ctx: click.Context, folder: Path, places: tuple[Path, ...], plugins: t
         raise ConfigError(
             f"{folder}: is no board; `lpa3bench leaderboard build {folder} --from {places[0]}` makes one"
         )
-    _take(ctx, folder, places, load_registry(plugins), refuse_others=True)
+    _take(ctx, folder, places, load_registry(plugins), as_json, refuse_others=True)
 
 
 def _take(
@@ -121,6 +119,7 @@ def _take(
     folder: Path,
     places: tuple[Path, ...],
     registry: Registry,
+    as_json: bool,
     *,
     draft: bool = False,
     fresh: bool = False,
@@ -153,7 +152,8 @@ def _take(
     if fresh and (found.refused or not found.taken):
         why = f"{len(found.refused)} records are refused" if found.refused else "--from has no record for it"
         raise DataError(f"{folder}: {why}, so --fresh removed nothing, and nothing was taken")
-    _write(definition, folder, there, found, places, text, damaged, fresh=fresh)
+    told = _write(definition, folder, there, found, places, text, damaged, fresh=fresh)
+    click.echo(json.dumps(told, indent=1) if as_json else "\n".join(told["pages"]))
     if found.refused or damaged or any(refuse_others or not experiment.on_purpose for experiment in out):
         ctx.exit(NOT_TAKEN_EXIT)
 
@@ -218,8 +218,9 @@ def _write(
     damaged: list[DataError],
     *,
     fresh: bool,
-) -> None:
+) -> dict[str, Any]:
     """Write the board: the records that it takes, its pages, and the text of its `board.toml` if that is new.
+    Returns what there is to tell of it.
 
     Args:
         there: records that it has, and keeps.
@@ -270,6 +271,14 @@ def _write(
         click.echo(f"{took}{known}{again}{out}", err=True)
     if found.aids:
         click.echo(f"{len(found.aids)} that only served a measurement left out", err=True)
-    for path in pages:
-        click.echo(str(path))
     click.echo(f"{board.measured} of {len(board.cells)} cells are measured", err=True)
+    return {
+        "pages": [*map(str, pages)],
+        "taken": len(found.taken),
+        "known": len(found.known),
+        "replications": len(found.replications),
+        "left_out": len(found.foreign),
+        "refused": [{"path": str(path), "reason": reason} for path, reason in found.refused],
+        "cells": len(board.cells),
+        "measured": board.measured,
+    }

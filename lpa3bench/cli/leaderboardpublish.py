@@ -16,7 +16,7 @@ from lpa3bench.cli.publish import advise, result_line, switched_off, target_opti
 @click.argument("board", metavar="BOARD", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @target_options
 @json_option
-def publish(
+def command(
     board: Path, project: str | None, entity: str | None, offline: bool, timeout: float, as_json: bool
 ) -> None:
     """Show a board at Weights & Biases: a table, and its files as an artifact.

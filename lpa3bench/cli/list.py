@@ -1,9 +1,10 @@
-"""`lpa3bench list`: which plugins there are, whose they are, which are broken, and what one of them takes."""
+"""`lpa3bench list`: which plugins, configs, suites and boards there are, and what one plugin takes."""
 
 from __future__ import annotations
 
 import inspect
 import json
+import tomllib
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,32 @@ import click
 from click.shell_completion import CompletionItem
 
 from lpa3bench.cli.options import json_option, plugin_option
-from lpa3bench.errors import UsageError
+from lpa3bench.cli.text_columns import aligned
+from lpa3bench.errors import UsageError, with_plugin_hint
+from lpa3bench.plugin.description import opening, summary
 from lpa3bench.plugin.hookspecs import KINDS
 from lpa3bench.plugin.registry import Entry, Registry, load_registry
+from lpa3bench.runtime.paths import config_names, gin_root, shipped, suite_names
+
+OVERLAYS = "augmenters/"
+"""What the names of shipped overlays begin with."""
+
+
+def _configs() -> list[str]:
+    return [name for name in config_names() if not name.startswith(OVERLAYS)]
+
+
+def _overlays() -> list[str]:
+    return [name for name in config_names() if name.startswith(OVERLAYS)]
+
+
+LISTED_FILES = {"configs": _configs, "overlays": _overlays, "suites": suite_names}
+"""What is shipped as gin files, and the names of each."""
+LISTED_BOARDS = "boards"
 
 
 def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    names = (*KINDS, *(entry.name for entry in load_registry().entries))
+    names = (*KINDS, *LISTED_FILES, LISTED_BOARDS, *(entry.name for entry in load_registry().entries))
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
@@ -27,12 +47,23 @@ def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
 @plugin_option
 @json_option
 def command(what: str | None, plugins: tuple[Path, ...], as_json: bool) -> None:
-    """List the plugins, or say what one of them is.
+    """List what there is, or say what one plugin is.
 
-    KIND is tasks, augmenters, backbones, datasets, labels or metrics. Broken plugins are listed with their
-    distribution and what is wrong with them, whatever the kind. Of a plugin's NAME its description is
-    printed, with the parameters that a config can bind and their defaults.
+    KIND is tasks, augmenters, backbones, datasets, labels or metrics, all of which are listed without it; or
+    configs, overlays (which go over a config), suites or boards, as they are shipped. Broken plugins are
+    listed with their distribution and what is wrong with them, whatever the kind. Of a plugin's NAME its
+    description is printed, with the parameters that a config can bind and their defaults.
     """
+    if what in (*LISTED_FILES, LISTED_BOARDS):
+        rows = (
+            _boards() if what == LISTED_BOARDS else [(name, _said_in(name)) for name in LISTED_FILES[what]()]
+        )
+        if as_json:
+            told = [{"name": name, "description": said} for name, said in rows]
+            click.echo(json.dumps({what: told}, indent=2))
+        else:
+            click.echo("\n".join((what, *aligned(rows, indent="  "))))
+        return
     registry = load_registry(plugins)
     if what is not None and what not in KINDS:
         described = _described(registry, _entry(registry, what))
@@ -47,9 +78,10 @@ def _entry(registry: Registry, name: str) -> Entry:
     """Raises UsageError where there is none of that name."""
     entry = registry.get(name)
     if entry is None:
-        near = get_close_matches(name.lower(), KINDS, cutoff=0.7) or registry.nearest(name)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"the kinds are {', '.join(KINDS)}"
-        raise UsageError(f"there is no plugin and no kind {name}; {hint}")
+        kinds = (*KINDS, *LISTED_FILES, LISTED_BOARDS)
+        near = get_close_matches(name.lower(), kinds, cutoff=0.7) or registry.nearest(name)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"the kinds are {', '.join(kinds)}"
+        raise UsageError(with_plugin_hint(f"there is no plugin and no kind {name}; {hint}"))
     return entry
 
 
@@ -82,7 +114,8 @@ def _description(described: dict[str, Any]) -> str:
         for key, told in parameters.items()
     ]
     parts = [f"{name} ({described['kind']}, {described['distribution']})", described["description"]]
-    return "\n\n".join([*filter(None, parts), "\n".join(_rows(pairs)) or "It has no parameters."])
+    told = "\n".join(aligned(pairs, indent="  ")) or "It has no parameters."
+    return "\n\n".join([*filter(None, parts), told])
 
 
 # -------------------------------------------------------------------------------------------------- a list
@@ -91,7 +124,13 @@ def _json(registry: Registry, kinds: tuple[str, ...]) -> str:
     return json.dumps(
         {
             "plugins": [
-                {"kind": e.kind, "name": e.name, "distribution": e.distribution, "target": _target(e.target)}
+                {
+                    "kind": e.kind,
+                    "name": e.name,
+                    "distribution": e.distribution,
+                    "target": _target(e.target),
+                    "description": summary(e),
+                }
                 for e in entries
             ],
             "broken": [{"distribution": b.distribution, "error": b.error} for b in registry.broken],
@@ -105,13 +144,26 @@ def _target(target: type | str) -> str:
 
 
 def _text(registry: Registry, kinds: tuple[str, ...]) -> str:
-    sections = [[kind, *_rows([(e.name, e.distribution) for e in registry.kind(kind)])] for kind in kinds]
+    sections = [
+        [kind, *aligned([(e.name, e.distribution, summary(e)) for e in registry.kind(kind)], indent="  ")]
+        for kind in kinds
+    ]
     if registry.broken:
-        sections.append(["broken", *_rows([(b.distribution, b.error) for b in registry.broken])])
+        sections.append(
+            ["broken", *aligned([(b.distribution, b.error) for b in registry.broken], indent="  ")]
+        )
     return "\n\n".join("\n".join(lines) for lines in sections)
 
 
-def _rows(pairs: list[tuple[str, str]]) -> list[str]:
-    """Two columns, indented."""
-    width = max((len(left) for left, _ in pairs), default=0)
-    return [f"  {left:<{width}}  {right}" for left, right in pairs]
+# --------------------------------------------------------------------------------------- what is shipped
+def _said_in(name: str) -> str:
+    """The first sentence of a shipped gin file, which opens with what it is."""
+    lines = (gin_root() / f"{name}.gin").read_text(encoding="utf-8").splitlines()
+    said = opening("\n".join(line.removeprefix("#").strip() for line in lines if line[:1] == "#"))
+    return said.removeprefix("Overlay: ")
+
+
+def _boards() -> list[tuple[str, str]]:
+    """The shipped boards, with their titles."""
+    files = sorted(shipped("leaderboards").glob("*/board.toml"))
+    return [(file.parent.name, tomllib.loads(file.read_text(encoding="utf-8"))["title"]) for file in files]

@@ -81,6 +81,21 @@ def _complete_files(ctx: click.Context, param: click.Parameter, incomplete: str)
     return [CompletionItem(incomplete, type="file"), *names]
 
 
+def grid_options(function: Verb) -> Verb:
+    """`--grid NAME=VALUE,… --seeds RANGE`: `grid` (a tuple of texts) and `seeds` (a text or None), for
+    `parse_axis` and `parse_seeds`."""
+    function = click.option(
+        "--seeds", metavar="RANGE", help="Seeds in place of the suite's own, as in 0-2 or 0,3,5-7."
+    )(function)
+    return click.option(
+        "--grid",
+        metavar="NAME=VALUE,...",
+        multiple=True,
+        help="Every cell with each of these values, as in run.view=none,RandAugment, LPA3.margin=0.01,0.02, "
+        "setting=sym50,sym80 or overlay=none,augmenters/lpa3. Repeatable: all combinations.",
+    )(function)
+
+
 def device_option(function: Verb) -> Verb:
     """`--device NAME`: `device`, one of `DEVICES`."""
     return click.option(

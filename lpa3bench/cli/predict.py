@@ -17,6 +17,7 @@ from lpa3bench.cli.options import (
     plugin_option,
     weights_option,
 )
+from lpa3bench.cli.text_columns import aligned
 from lpa3bench.errors import UsageError, printable
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from lpa3bench.data.pixels import Decoder
     from lpa3bench.types import Weights
 
-EXPORTED = "model.safetensors"
 _HEAD = ("file", "class", "probability", "next", "probability")
 
 
@@ -72,9 +72,10 @@ def command(
         raise click.UsageError("--csv and --json exclude each other")
     from lpa3bench.analysis.new_images import predict_pictures
     from lpa3bench.data.pictures import find_pictures
+    from lpa3bench.export import EXPORTED_WEIGHTS
 
     pictures = find_pictures(images)
-    if run.is_file() or (run / EXPORTED).is_file():
+    if run.is_file() or (run / EXPORTED_WEIGHTS).is_file():
         given = ctx.get_parameter_source("weights") is not ParameterSource.DEFAULT
         judge = _exported(run, weights if given else None, device, plugins)
     else:
@@ -148,13 +149,7 @@ def _lines(names: list[str], classes: tuple[str, ...], probs: Tensor) -> list[st
     likely, which = probs.sort(dim=1, descending=True, stable=True)
     told = zip(names, which[:, :2].tolist(), likely[:, :2].tolist(), strict=True)
     rows = [
-        _HEAD,
-        *(
-            (name, classes[first], f"{p:.3f}", classes[second], f"{q:.3f}")
-            for name, (first, second), (p, q) in told
-        ),
+        (name, classes[first], f"{p:.3f}", classes[second], f"{q:.3f}")
+        for name, (first, second), (p, q) in told
     ]
-    widths = [max(len(row[place]) for row in rows) for place in range(len(_HEAD))]
-    return [
-        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
+    return aligned([_HEAD, *rows])

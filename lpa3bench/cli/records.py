@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from lpa3bench.cli.options import json_option
+from lpa3bench.cli.text_columns import aligned
+from lpa3bench.cli.verb_group import VerbGroup
 from lpa3bench.errors import DataError, error_line
 
 if TYPE_CHECKING:
@@ -25,29 +26,13 @@ _VERBS = {
 }
 
 
-class RecordVerbs(click.Group):
-    """`lpa3bench records DIR` is short for `lpa3bench records list DIR`."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*_VERBS]
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name in ("upgrade", "compute"):
-            found: click.Command = import_module(f"lpa3bench.cli.records{cmd_name}").command
-            return found
-        return super().get_command(ctx, cmd_name)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Verbs"):
-            formatter.write_dl([*_VERBS.items()])
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if args and args[0] not in (*_VERBS, *ctx.help_option_names):
-            args = ["list", *args]
-        return super().parse_args(ctx, args)
-
-
-@click.group(cls=RecordVerbs, subcommand_metavar="[VERB] DIR...")
+@click.group(
+    cls=VerbGroup,
+    lines=_VERBS,
+    modules={verb: f"lpa3bench.cli.records{verb}" for verb in ("upgrade", "compute")},
+    default="list",
+    subcommand_metavar="[VERB] DIR...",
+)
 def command() -> None:
     """List records, and bring them up to date.
 
@@ -179,7 +164,7 @@ def _lines(records: list[Record]) -> list[str]:
         )
         for record in records
     ]
-    return _aligned([head, *body])
+    return aligned([head, *body], numbers=range(1, len(head) - 1))
 
 
 def _cell_lines(records: list[Record]) -> list[str]:
@@ -203,7 +188,8 @@ def _cell_lines(records: list[Record]) -> list[str]:
     ]
     if again:
         click.echo(f"{again} further runs of seeds that are there left out", err=True)
-    return _aligned([("cell", "n", *(measure.name for measure in measures), ""), *body])
+    head = ("cell", "n", *(measure.name for measure in measures), "")
+    return aligned([head, *body], numbers=range(1, len(head) - 1))
 
 
 def _selecting(records: list[Record]) -> list[Measure]:
@@ -214,15 +200,3 @@ def _selecting(records: list[Record]) -> list[Measure]:
     rules = (LAST, VAL_SELECTED, ORACLE_BEST)
     names = selecting_metrics(records)
     return [measure_of(f"{metric}.{rule}", records) for metric in names for rule in rules]
-
-
-def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
-    """Text at the left in the first and the last column, numbers at the right in the others."""
-    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
-    return [
-        "  ".join(
-            text.ljust(width) if place in (0, len(row) - 1) else text.rjust(width)
-            for place, (text, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import click
 
-from lpa3bench.cli.options import plugin_option
+from lpa3bench.cli.options import json_option, plugin_option
 from lpa3bench.cli.storedmetrics import StoredMetrics, refuse_where_copied
-from lpa3bench.errors import DataError, UsageError, error_line
+from lpa3bench.errors import DataError, UsageError, error_line, with_plugin_hint
 
 
 @click.command()
@@ -17,9 +19,14 @@ from lpa3bench.errors import DataError, UsageError, error_line
     "--metric", "names", metavar="NAME", multiple=True, required=True, help="A metric's name. Repeatable."
 )
 @plugin_option
+@json_option
 @click.pass_context
 def command(
-    ctx: click.Context, places: tuple[Path, ...], names: tuple[str, ...], plugins: tuple[Path, ...]
+    ctx: click.Context,
+    places: tuple[Path, ...],
+    names: tuple[str, ...],
+    plugins: tuple[Path, ...],
+    as_json: bool,
 ) -> None:
     """Compute a metric that came later from the stored predictions of runs.
 
@@ -39,16 +46,20 @@ def command(
         if metric is None:
             refuse_where_copied(name, [path.parent for path in paths])
             known = ", ".join(one.name for one in registry.kind("metrics"))
-            raise UsageError(f"--metric {name}: there is no such metric; there are {known}")
+            raise UsageError(with_plugin_hint(f"--metric {name}: there is no such metric; there are {known}"))
         metrics.append(metric)
-    failed = 0
+    failed, told = 0, list[dict[str, Any]]()
     for path in paths:
         try:
             record = read_record(path)
             write_record(path, with_metrics(record, metrics))
-            click.echo(f"{record}: {', '.join(metric.name for metric in metrics)}")
+            told.append({"record": str(path), "metrics": [metric.name for metric in metrics]})
+            if not as_json:
+                click.echo(f"{record}: {', '.join(metric.name for metric in metrics)}")
         except DataError as error:
             click.echo(error_line(error), err=True)
             failed += 1
+    if as_json:
+        click.echo(json.dumps(told, indent=1))
     if failed:
         ctx.exit(DataError.exit_code)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from lpa3bench.cli.options import plugin_option
+from lpa3bench.cli.options import json_option, plugin_option
 from lpa3bench.errors import DataError, error_line
 
 if TYPE_CHECKING:
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("places", metavar="DIR...", type=click.Path(path_type=Path), nargs=-1, required=True)
 @plugin_option
+@json_option
 @click.pass_context
-def command(ctx: click.Context, places: tuple[Path, ...], plugins: tuple[Path, ...]) -> None:
+def command(ctx: click.Context, places: tuple[Path, ...], plugins: tuple[Path, ...], as_json: bool) -> None:
     """Rewrite records of an older schema in today's.
 
     DIR is a folder of runs, a run, a record, or a board or its results/. A record gets the identity that a
@@ -39,6 +41,8 @@ def command(ctx: click.Context, places: tuple[Path, ...], plugins: tuple[Path, .
         except DataError as error:
             click.echo(error_line(error), err=True)
             failed += 1
+    if as_json:
+        click.echo(json.dumps({"records": len(files), "rewritten": done, "damaged": failed}, indent=1))
     click.echo(f"{done} of {len(files)} records rewritten", err=True)
     if failed:
         ctx.exit(DataError.exit_code)

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lpa3bench.cli.options import config_options, data_option, device_option, json_option
-from lpa3bench.errors import blamed
+from lpa3bench.cli.options import config_options, data_option, device_option, grid_options, json_option
+from lpa3bench.cli.text_columns import aligned
+from lpa3bench.errors import UsageError, blamed
+from lpa3bench.runtime.duration import TIMED_DOUBT, about, busy
 from lpa3bench.runtime.paths import data_root
 from lpa3bench.types import STILL
 
@@ -27,6 +29,7 @@ _Row = tuple[str, ...]
 
 @click.command()
 @config_options
+@grid_options
 @device_option
 @data_option
 @click.option(
@@ -38,6 +41,8 @@ def command(
     setting: str | None,
     bindings: tuple[str, ...],
     plugins: tuple[Path, ...],
+    grid: tuple[str, ...],
+    seeds: str | None,
     device: str,
     data: Path | None,
     no_forecast: bool,
@@ -47,14 +52,17 @@ def command(
 
     Every value with the line that it comes from, what lies dormant, what differs from the published setting,
     the size of the network, and a forecast of time and memory from a few timed steps on made-up images. Of a
-    suite: its cells and seeds.
+    suite: its cells and seeds, a grid expanded.
     """
     from lpa3bench.config import load_config
     from lpa3bench.plugin.registry import load_registry as load_plugins
-    from lpa3bench.suites import is_suite, read_suite
+    from lpa3bench.suites import is_suite, parse_axis, parse_seeds, read_suite
 
-    if len(files) == 1 and is_suite(files[0]) and setting is None and not bindings:
-        suite = read_suite(files[0])
+    varied = bool(grid or seeds)
+    if varied and (len(files) != 1 or setting is not None or bindings):
+        raise UsageError("--grid and --seeds take one FILE, as `suite` does; write the rest as axes")
+    if len(files) == 1 and (varied or is_suite(files[0])) and setting is None and not bindings:
+        suite = read_suite(files[0], [*map(parse_axis, grid)], parse_seeds(seeds) if seeds else ())
         click.echo(json.dumps(suite_description(suite), indent=1) if as_json else suite_text(suite))
         return
     config = load_config(files, setting=setting, bindings=bindings, registry=load_plugins(plugins))
@@ -62,7 +70,8 @@ def command(
     if not no_forecast:
         from lpa3bench.training.dry_run import forecast
 
-        shown["forecast"] = forecast(config, root=data_root(data), device=device)
+        load = busy()
+        shown["forecast"] = forecast(config, root=data_root(data), device=device) | {"busy": load}
     click.echo(json.dumps(shown, indent=1) if as_json else text(shown))
 
 
@@ -104,6 +113,7 @@ def suite_description(suite: Suite) -> dict[str, Any]:
         "seeds": list(suite.seeds),
         "bindings": list(suite.bindings),
         "threads": suite.threads,
+        "plugins": [*map(str, suite.plugins)],
         "search": suite.search.as_data() if suite.search else None,
     }
 
@@ -115,12 +125,13 @@ def suite_text(suite: Suite) -> str:
         ("bindings", "; ".join(suite.bindings) or "none"),
         ("threads", str(suite.threads)),
     ]
+    head += [("plugins", ", ".join(map(str, suite.plugins)))] if suite.plugins else []
     sections = [_section("cells", [(str(cell),) for cell in suite.cells])]
     if suite.search is not None:
         head.append(("search", suite.search.size))
         ranges = [(name, str(drawn_from)) for name, drawn_from in suite.search.ranges]
         sections.append(_section("drawn from, in every cell that uses it", ranges))
-    return "\n\n".join((_table(head), *sections))
+    return "\n\n".join(("\n".join(aligned(head)), *sections))
 
 
 def count_parameters(config: Config) -> dict[str, int]:
@@ -156,7 +167,7 @@ def text(shown: dict[str, Any]) -> str:
     ]
     dormant: list[_Row] = [(d["name"], d["origin"], d["reason"]) for d in shown["dormant"]]
     sections = [
-        _table(head),
+        "\n".join(aligned(head)),
         *_values(shown["values"]),
         *(_section(f"{slot} does", [(line,) for line in said]) for slot, said in shown["augmenters"].items()),
         _section(f"differs from what {Path(shown['files'][0]).name} says", changed),
@@ -198,28 +209,18 @@ def _forecast(forecast: dict[str, Any]) -> str:
         for phase in forecast["phases"]
     ]
     hours = forecast["hours"]
-    rows.append(("all steps", "unknown: the data set is not here" if hours is None else _duration(hours)))
+    rows.append(("all steps", "unknown: the data set is not here" if hours is None else _about(hours)))
+    rows += [("busy", forecast["busy"])] if forecast.get("busy") else []
     rows.append(("memory", f"{forecast['peak_memory_bytes'] / 2**30:.1f} GiB, programs and data included"))
     if forecast["scaled_from"]:
         rows.append(("scaled", f"from {forecast['scaled_from']}"))
     return _section("forecast", rows)
 
 
-def _duration(hours: float) -> str:
-    if hours < 1 / 60:
-        return f"{hours * 3600:.0f} s"
-    return f"{hours * 60:.0f} min" if hours < 2 else f"{hours:.1f} h"
+def _about(hours: float) -> str:
+    low, middle, high = (3600 * hours * TIMED_DOUBT**side for side in (-1, 0, 1))
+    return about(low, middle, high)
 
 
 def _section(heading: str, rows: Sequence[_Row]) -> str:
-    return f"{heading}\n{_table(rows, indent='  ') if rows else '  nothing'}"
-
-
-def _table(rows: Sequence[_Row], indent: str = "") -> str:
-    """Columns as wide as their widest cell; the last cell of a row runs on."""
-    widths = [0] * max(map(len, rows))
-    for row in rows:
-        for column, cell in enumerate(row[:-1]):
-            widths[column] = max(widths[column], len(cell))
-    lines = ("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)) for row in rows)
-    return "\n".join(indent + line.rstrip() for line in lines)
+    return "\n".join((heading, *(aligned(rows, indent="  ") if rows else ("  nothing",))))

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-from lpa3bench.cli.options import data_option, device_option, json_option, plugin_option
+from lpa3bench.cli.options import data_option, device_option, grid_options, json_option, plugin_option
 from lpa3bench.errors import Stopped, TryAgain, UsageError, error_line, printable
-from lpa3bench.runtime.paths import data_root, resolve_config, suite_names
+from lpa3bench.runtime.paths import config_names, data_root, resolve_config, suite_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,8 +32,9 @@ THREADS = "OMP_NUM_THREADS"
 
 
 def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Shipped suites, and the shell's own completion of paths."""
-    names = [CompletionItem(name) for name in suite_names() if name.startswith(incomplete)]
+    """Shipped suites and configs, and the shell's own completion of paths."""
+    shipped = (*suite_names(), *config_names())
+    names = [CompletionItem(name) for name in shipped if name.startswith(incomplete)]
     return [CompletionItem(incomplete, type="file"), *names]
 
 
@@ -41,6 +42,7 @@ def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
 @click.argument(
     "file", callback=lambda ctx, param, text: resolve_config(text), shell_complete=_complete, metavar="FILE"
 )
+@grid_options
 @click.option(
     "--engine",
     type=click.Choice(("local", "ray", "slurm")),
@@ -89,6 +91,8 @@ def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
 def command(
     ctx: click.Context,
     file: Path,
+    grid: tuple[str, ...],
+    seeds: str | None,
     engine: str,
     workers: int | None,
     address: str | None,
@@ -105,14 +109,15 @@ def command(
 ) -> None:
     """Train every cell of a suite with every seed.
 
-    FILE is a suite file or the name of a shipped one (suites/digits). Finished runs are not run again,
+    FILE is a suite file or the name of a shipped one (suites/digits); with --seeds also a config
+    (quickstart), of which --grid makes many cells. Finished runs are not run again,
     interrupted ones go on where they were, and one that fails does not keep the others: the same command goes
     on until all is done. Exits with 6 where some runs failed, with 75 where other processes hold all that is
     left, or Ray or Slurm lost it.
     """
     from lpa3bench.plugin.registry import load_registry
     from lpa3bench.runtime.shared_locks import why_locks_are_local
-    from lpa3bench.suites import check_suite
+    from lpa3bench.suites import check_suite, parse_axis, parse_seeds
     from lpa3bench.suites.execution import finished_result, with_chosen_runs
     from lpa3bench.suites.forecast import forecast_suite
     from lpa3bench.suites.overview import SuiteOverview
@@ -123,17 +128,20 @@ def command(
     if sbatch and engine != "slurm":
         raise UsageError("--sbatch: is Slurm's; add --engine slurm")
     ctx.with_resource(_ignoring_hangup())  # so do the engine's own processes, which inherit it
+    wanted: Any = {"axes": [*map(parse_axis, grid)], "seeds": parse_seeds(seeds) if seeds else ()}
     early = ctx.with_resource(
-        _fork_server_for(file, out) if engine == "local" and not (dry_run or list_commands) else nullcontext()
+        _fork_server_for(file, out, wanted)
+        if engine == "local" and not (dry_run or list_commands)
+        else nullcontext()
     )
-    registry = load_registry(plugins)
-    checked = check_suite(file, registry)
+    checked = check_suite(file, load_registry(plugins), **wanted)
     if checked.errors:
         for error in checked.errors:
             click.echo(error_line(error), err=True)
         ctx.exit(max(error.exit_code for error in checked.errors))
+    plugins = tuple(dict.fromkeys((*plugins, *checked.suite.plugins)))
     options = _options(device, data, plugins)
-    planner = Planner(checked.suite, registry, out=out, data=data_root(data), options=options)
+    planner = Planner(checked.suite, checked.registry, out=out, data=data_root(data), options=options)
     plans = with_chosen_runs(planner, planner.plan(checked.cells), {}, save=not dry_run)
     plans = [*matching_plans(plans, only, checked.suite.seeds)] if only else plans
     if not plans:
@@ -217,9 +225,9 @@ def _opened(
         from lpa3bench.suites.ray_engine import connect_ray
 
         return closing(connect_ray(address, workers=workers, threads=threads, device=device))
-    from lpa3bench.runtime.device import gpus
+    from lpa3bench.runtime.device import gpus, usable_cores
     from lpa3bench.suites.forked_run import fork_server, modules_to_share
-    from lpa3bench.suites.local_engine import LocalEngine, usable_cores
+    from lpa3bench.suites.local_engine import LocalEngine
 
     here = gpus(device)
     server = None if here else server or fork_server(_threads(threads))
@@ -235,7 +243,7 @@ def _opened_slurm(sbatch: Sequence[str], out: Path, workers: int | None, threads
 
 
 @contextmanager
-def _fork_server_for(file: Path, out: Path) -> Iterator[ForkServer | None]:
+def _fork_server_for(file: Path, out: Path, wanted: dict[str, Any]) -> Iterator[ForkServer | None]:
     """What starts the suite's runs, importing what they need while they are being planned.
 
     None where it may not be needed: as many runs are done as the suite has.
@@ -243,7 +251,7 @@ def _fork_server_for(file: Path, out: Path) -> Iterator[ForkServer | None]:
     from lpa3bench.suites.forked_run import fork_server
     from lpa3bench.suites.suite_file import read_suite_and_errors
 
-    suite, errors = read_suite_and_errors(file)
+    suite, errors = read_suite_and_errors(file, **wanted)
     all_may_be_done = sum(1 for _ in out.glob("*/result.json")) >= len(suite.cells) * len(suite.seeds)
     server = None if errors or all_may_be_done else fork_server(_threads(suite.threads))
     with closing(server) if server is not None else nullcontext():

@@ -15,7 +15,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from lpa3bench.cli.options import data_option, json_option, plugin_option
-from lpa3bench.errors import DataError, PluginError, UsageError
+from lpa3bench.errors import DataError, PluginError, UsageError, with_plugin_hint
 from lpa3bench.plugin.registry import Entry, Registry, load_registry
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def _unknown(name: str, registry: Registry) -> PluginError | UsageError:
     if registry.broken:
         broken = "; ".join(f"{b.distribution}: {b.error}" for b in registry.broken)
         hint += f" Or is it in a plugin module that is broken ({broken})?"
-    return UsageError(f"there is no plugin {name}; {hint}")
+    return UsageError(with_plugin_hint(f"there is no plugin {name}; {hint}"))
 
 
 # ---------------------------------------------------------------------------------------------- parameters

@@ -11,6 +11,7 @@ import click
 
 from lpa3bench._version import __version__
 from lpa3bench.cli.options import json_option
+from lpa3bench.cli.text_columns import aligned
 from lpa3bench.plugin.hookspecs import GROUP
 
 
@@ -26,9 +27,7 @@ def command(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return
-    width = max(map(len, found))
-    for name, version in found.items():
-        click.echo(f"{name:<{width}}  {version or 'not installed'}")
+    click.echo("\n".join(aligned([(name, version or "not installed") for name, version in found.items()])))
 
 
 def versions() -> dict[str, str | None]:

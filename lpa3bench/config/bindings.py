@@ -25,6 +25,9 @@ SUITE = "suite"
 """What a suite file binds, and nothing else does."""
 MACRO = "%"
 """The target of `name = value`, a value that others use as `%name`."""
+PLUGINS = "plugins"
+"""The parameter of `run` and of `suite` that names files with plugins; read before all others, and no part of
+what defines a run."""
 SETTINGS = ("settings", "setting")
 """The parameters of `run` that name the settings, and so cannot depend on them."""
 

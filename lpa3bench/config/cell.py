@@ -6,12 +6,14 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from lpa3bench.config.bindings import RUN
 from lpa3bench.config.experiment import Experiment
 from lpa3bench.errors import ConfigError, blamed
 from lpa3bench.types import SLOTS
 
 if TYPE_CHECKING:
     from lpa3bench.api import Task
+    from lpa3bench.config import Config
 
 
 def refuse_nonsense(experiment: Experiment) -> None:
@@ -48,12 +50,13 @@ def refuse_nonsense(experiment: Experiment) -> None:
         raise ConfigError("; ".join(reasons))
 
 
-def cell_name(names: Mapping[str, str], setting: str | None) -> str:
+def cell_name(names: Mapping[str, str], setting: str | None, *, other_backbone: bool = False) -> str:
     """What a person calls the cell: data set, task, setting or labels, slots; lower case, joined by "-".
 
     Args:
         names: of the plugins, by parameter of `run`: `{"task": "PES", "dataset": "CIFAR100", …}`.
         setting: the chosen one; it stands for the labels.
+        other_backbone: whether it is not the one that its config has, and so is named too.
     """
     parts = [names["dataset"], names["task"]]
     labels = setting or names.get("labels", "Clean")
@@ -64,14 +67,21 @@ def cell_name(names: Mapping[str, str], setting: str | None) -> str:
         for name, slot in SLOTS.items()
         if name in names
     ]
+    parts += [names["backbone"]] if other_backbone else []
     # It becomes the name of a folder, and a plugin may be called anything.
     return "-".join(re.sub(r"[^a-z0-9.]+", "_", part.lower()).strip("._") for part in parts)
 
 
-def describe_cell(experiment: Experiment, names: Mapping[str, str]) -> dict[str, Any]:
-    """The cell, for the record: the fields of `CellOfRun` but `identity`."""
+def name_of_cell(config: Config) -> str:
+    """What the cell of a config is called: with the backbone, where an overlay or `-p` exchanged it."""
+    other = any(change.name == f"{RUN}.backbone" for change in config.changed)
+    return cell_name(config.names, config.setting, other_backbone=other)
+
+
+def describe_cell(experiment: Experiment, names: Mapping[str, str], name: str) -> dict[str, Any]:
+    """The cell, for the record: the fields of `CellOfRun` but `identity`. `name`: as of `cell_name`."""
     return {
-        "name": cell_name(names, experiment.setting),
+        "name": name,
         "task": names["task"],
         "dataset": names["dataset"],
         "labels": names.get("labels", "Clean"),

@@ -6,7 +6,7 @@ What is wrong is collected, not raised, so that all of it can be told at once.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 
 from lpa3bench.config.bindings import (
     MACRO,
+    PLUGINS,
     RUN,
     Binding,
     GinReference,
@@ -78,6 +79,29 @@ def refuse_control_signs(text: str, place: Callable[[int], Origin]) -> None:
         raise place(line).error(f"holds the control sign U+{code:04X}; a string can have it as '{escape}'")
 
 
+def plugin_files(binding: Binding, folder: Path) -> list[Path]:
+    """The files that `run.plugins` or `suite.plugins` names.
+
+    Args:
+        folder: that the paths start from.
+
+    Raises:
+        ConfigError: it is no list of paths, or one of them is not there.
+    """
+    value = [binding.value] if isinstance(binding.value, str) else binding.value
+    texts = value if isinstance(value, list | tuple) else [None]
+    if binding.scopes:
+        raise binding.origin.error(f"{binding}: which plugins there are cannot depend on what is chosen")
+    if not all(isinstance(text, str) and text for text in texts):
+        raise binding.origin.error(f'{binding} must be a list of Python files, as in ["mine.py"]')
+    files = [folder / str(text) for text in texts]
+    for file in files:
+        if not file.is_file():
+            where = f"{folder}/" if str(folder) != "." else "the working folder"
+            raise binding.origin.error(f"{binding}: there is no {file}; a path starts from {where}")
+    return files
+
+
 LARGEST_FILE = 2**20
 """Bytes of a gin file."""
 DEEPEST_INCLUDE = 20
@@ -104,19 +128,22 @@ class Reader:
         self._open.append(path.resolve())
         place = partial(Origin, called(path))
         bindings: list[Binding] = []
-        text = ""
+        statements: list[Statement] = []
+        text, failed = "", None
         try:
             text = text_of(path)
-            for statement in self._parse(text, place):
-                match statement:
-                    case Binding():
-                        self._bind(statement, bindings)
-                    case Include(name, origin):
-                        self._include(path, name, origin, published)
-                    case Import(origin):
-                        self.errors.append(origin.error("import is refused; plugins are known by name"))
+            statements.extend(self._parse(text, place))
         except ConfigError as error:
-            self.errors.append(error)
+            failed = error
+        for statement in self._without_plugins(statements, path.parent):
+            match statement:
+                case Binding():
+                    self._bind(statement, bindings)
+                case Include(name, origin):
+                    self._include(path, name, origin, published)
+                case Import(origin):
+                    self.errors.append(origin.error("import is refused; plugins are known by name"))
+        self.errors += [failed] if failed else []
         self.errors.extend(repeated_bindings(bindings))
         self.layers.append(Layer(tuple(bindings), called(path), text, published))
         self._done.add(self._open.pop())
@@ -128,7 +155,8 @@ class Reader:
         try:
             match [*self._parse(text, lambda _: origin)]:
                 case [Binding() as binding]:
-                    self._bind(binding, bindings)
+                    for other in self._without_plugins([binding], Path()):
+                        self._bind(other, bindings)
                 case _:
                     self.errors.append(origin.error("must be one binding, as in LPA3.margin=0.02"))
         except ConfigError as error:
@@ -139,6 +167,19 @@ class Reader:
         """Add a `--setting`."""
         binding = Binding((), RUN, "setting", name, Origin(f"--setting {shortened(printable(name))}"))
         self.layers.append(Layer((binding,), "--setting", f"run.setting = {name!r}"))
+
+    def _without_plugins(self, statements: Sequence[Statement], folder: Path) -> list[Any]:
+        """The statements but `run.plugins`; what that names is known from now on."""
+        found = [
+            s for s in statements if isinstance(s, Binding) and (s.target, s.parameter) == (RUN, PLUGINS)
+        ]
+        self.errors.extend(repeated_bindings(found))
+        for binding in found:
+            try:
+                self.catalogue.add_files(plugin_files(binding, folder))
+            except BenchError as error:
+                self.errors.append(error)
+        return [s for s in statements if s not in found]
 
     def _bind(self, raw: Binding, bindings: list[Binding]) -> None:
         """Add a binding with all names in full."""

@@ -284,6 +284,11 @@ class Config:
         return default_text(name, self._catalogue)
 
     @property
+    def registry(self) -> Registry:
+        """The plugins there are: those that it was loaded with, and those of the files that it names."""
+        return self._catalogue.registry
+
+    @property
     def plugins(self) -> tuple[Entry, ...]:
         """The plugins that the experiment is made of."""
         names = {short(node.target) for node in self._tree.nodes.values()}

@@ -6,18 +6,19 @@ Telling names apart needs no plugin code; a class is imported when its parameter
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-from lpa3bench.config.bindings import RUN, SUITE, GinReference, Origin, kind, short
+from lpa3bench.config.bindings import PLUGINS, RUN, SUITE, GinReference, Origin, kind, short
 from lpa3bench.config.default_metrics import missing_metric
 from lpa3bench.config.experiment import Experiment
 from lpa3bench.config.typecheck import Parameter, advice, nearest, parameter_names, parameters
-from lpa3bench.errors import PluginError, RenamedWarning
+from lpa3bench.errors import PluginError, RenamedWarning, with_plugin_hint
 from lpa3bench.plugin import renames
-from lpa3bench.plugin.copies import copies_that_name
+from lpa3bench.plugin.copies import copies_that_name, copy_of_run, with_copy
 from lpa3bench.plugin.hookspecs import KINDS
-from lpa3bench.plugin.registry import Registry
+from lpa3bench.plugin.registry import Entry, Registry
 from lpa3bench.types import SLOTS
 
 WEAK_VIEW = "WeakView"
@@ -34,12 +35,12 @@ _FROM_ENGINE = {"backbones": ("num_classes", "in_channels")}
 """Parameters that the engine sets, from the data set."""
 
 
-def _copies(name: str, origin: Origin) -> list[Path]:
-    """Copies of a plugin file beside a config that was kept with a run, or with what was exported of it."""
+def _homes(origin: Origin) -> tuple[Path, ...]:
+    """Where copies of plugin files lie, if the config was kept with a run or with what was exported of it."""
     if origin.line is None:
-        return []
+        return ()
     folder = Path(origin.source).parent
-    return [copy for place in (folder, folder.absolute().parent) for copy in copies_that_name(name, place)]
+    return folder, folder.absolute().parent
 
 
 class Catalogue:
@@ -47,9 +48,34 @@ class Catalogue:
 
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
-        self.augmenters = frozenset(entry.name.lower() for entry in registry.kind("augmenters"))
         self._taken: dict[str, dict[str, Parameter]] = {}
         self._warned: set[tuple[str, str]] = set()
+
+    @property
+    def augmenters(self) -> frozenset[str]:
+        """Lower-case names of all augmenters there are."""
+        return frozenset(e.name.lower() for e in self.registry.entries if e.kind == "augmenters")
+
+    def add_files(self, files: Sequence[Path]) -> None:
+        """Know the plugins of these files too.
+
+        Raises:
+            FileNotFoundError: one of them is not there.
+            PluginError: a name is claimed twice.
+        """
+        self.registry = self.registry.with_files(files)
+
+    def _remembered(self, name: str, origin: Origin) -> Entry | None:
+        """The plugin from the copy that a run kept, where the config is that run's."""
+        for copy in filter(None, (copy_of_run(name, home) for home in _homes(origin))):
+            try:
+                self.registry = with_copy(self.registry, name, copy)
+            except PluginError as error:
+                raise origin.error(
+                    with_plugin_hint(f"there is no {name} here but a copy: {error}")
+                ) from error
+            return self.registry.get(name)
+        return None
 
     def target(self, selector: str, origin: Origin) -> str:
         """The full name of what `selector` means: `PES` and `tasks.PES` are `tasks.PES`.
@@ -67,13 +93,15 @@ class Catalogue:
             )
         before, _, name = selector.rpartition(".")
         entry = self.registry.get(name)
+        if entry is None and self.registry.broken_with(name) is None:
+            entry = self._remembered(name, origin)
         if entry is not None and before in ("", entry.kind):
             return f"{entry.kind}.{name}"
         if entry is not None:
             raise origin.error(f"there is no {selector}; did you mean {entry.kind}.{name}?")
         if (module := self.registry.broken_with(name)) is not None:
             raise PluginError(f"{origin}: {selector} comes from {module.distribution}, {module.error}")
-        if copies := _copies(name, origin):
+        if copies := [copy for home in _homes(origin) for copy in copies_that_name(name, home)]:
             raise origin.error(f"there is no {selector} here; its copy is {copies[0]}; give it with --plugin")
         ours = (RUN, WEAK_VIEW) if before == "" else ()
         names = [*ours, *(e.name for e in self.registry.entries if before in ("", e.kind))]
@@ -82,9 +110,9 @@ class Catalogue:
             broken = "; ".join(f"{b.distribution}: {b.error}" for b in self.registry.broken)
             if not nearest(name, names):
                 why = f"there is no {selector}, but a plugin module is broken ({broken})"
-                raise PluginError(f"{origin}: {why}")
+                raise PluginError(with_plugin_hint(f"{origin}: {why}"))
             hint += f" Or is it in a plugin module that is broken ({broken})?"
-        raise origin.error(f"there is no {selector}; {hint}")
+        raise origin.error(with_plugin_hint(f"there is no {selector}; {hint}"))
 
     def load(self, target: str) -> type:
         """The class itself.
@@ -135,5 +163,6 @@ class Catalogue:
             return
         if parameter in _FROM_ENGINE.get(kind(target), ()):
             raise origin.error(f"{short(target)}.{parameter} is set from the data set and cannot be bound")
+        names += [PLUGINS] if target == RUN else []
         hint = advice(parameter, names, "its parameters")
         raise origin.error(f"{short(target)} has no parameter {parameter}; {hint}")

@@ -6,14 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lpa3bench.types import DatasetSpec
+from lpa3bench.types import SPLITS, DatasetSpec
 
 MOST_CLASSES = 20
 """Classes that a line counts one by one."""
 MOST_NAMED = 3
 """Images or classes that a warning names."""
-SPLITS = ("train", "val", "test")
-"""In the order of a line; others come last."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,5 +82,4 @@ def _counted(found: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int]
 def _by_class(counts: Sequence[int], spec: DatasetSpec) -> str:
     if len(counts) > MOST_CLASSES:
         return f"{min(counts)} to {max(counts)} of each of {len(counts)} classes"
-    names = spec.class_names or [*map(str, range(len(counts)))]
-    return ", ".join(f"{name} {count}" for name, count in zip(names, counts, strict=True))
+    return ", ".join(f"{name} {count}" for name, count in zip(spec.shown_names, counts, strict=True))

@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations, islice
 from typing import TYPE_CHECKING
 
+from lpa3bench.types import SPLITS
+
 if TYPE_CHECKING:
     from torch import Tensor
 
 DIGEST_BYTES = 16
-ORDER = ("train", "val", "test")
 
 
 def image_digests(images: Tensor) -> list[bytes]:
@@ -32,7 +33,7 @@ def name_duplicates(
         most: images named of each pair.
     """
     found = {}
-    for earlier, later in combinations([split for split in ORDER if split in digests and split in names], 2):
+    for earlier, later in combinations([split for split in SPLITS if split in digests and split in names], 2):
         first = dict(zip(reversed(digests[earlier]), reversed(names[earlier]), strict=True))
         pairs = zip(names[later], digests[later], strict=True)
         same = ((name, first[digest]) for name, digest in pairs if digest in first)
@@ -46,7 +47,7 @@ def count_duplicates(digests: Mapping[str, Sequence[bytes]]) -> dict[str, int]:
     Args:
         digests: as `image_digests` makes them, by split.
     """
-    here = [split for split in ORDER if split in digests]
+    here = [split for split in SPLITS if split in digests]
     sets = {split: frozenset(digests[split]) for split in here}
     return {
         f"{later} in {earlier}": sum(digest in sets[earlier] for digest in digests[later])

@@ -11,7 +11,10 @@ if TYPE_CHECKING:
     from lpa3bench.export.finished_run import Exported as Exported
     from lpa3bench.export.finished_run import load_exported as load
 
-__all__ = ["Exported", "load"]
+__all__ = ["EXPORTED_WEIGHTS", "Exported", "load"]
+
+EXPORTED_WEIGHTS = "model.safetensors"
+"""The file that is enough by itself."""
 
 
 def __getattr__(name: str) -> Any:

@@ -24,13 +24,13 @@ from lpa3bench.data.image_store import ImageStore
 from lpa3bench.data.pictures import NewImage, as_picture, decode
 from lpa3bench.data.pixels import Decoder
 from lpa3bench.errors import PluginError, RunFailed
+from lpa3bench.export import EXPORTED_WEIGHTS
 from lpa3bench.ops import at_least_float32, probabilities
 from lpa3bench.plugin import registry as registries
 from lpa3bench.training.image_passes import Passes
 from lpa3bench.training.network import build_networks
 from lpa3bench.types import STILL, Weights
 
-WEIGHTS = "model.safetensors"
 CONFIG = "config.gin"
 AUXILIARY = ".aux."
 """In the name of a tensor that belongs to an auxiliary BatchNorm."""
@@ -184,7 +184,7 @@ def load_exported(path: Path | str, *, plugins: tuple[Path, ...] = ()) -> Export
         PluginError: the plugin of the backbone is missing or broken.
         ConfigError: an earlier version exported it, and its config cannot be read here.
     """
-    file = Path(path) / WEIGHTS if Path(path).is_dir() else Path(path)
+    file = Path(path) / EXPORTED_WEIGHTS if Path(path).is_dir() else Path(path)
     tensors, about = _read(file)
     spec = _spec(file, about)
     models = build_networks(

@@ -18,9 +18,9 @@ from lpa3bench.analysis.trained_run import Trained, open_run
 from lpa3bench.api import DatasetSpec
 from lpa3bench.config import Config
 from lpa3bench.errors import RunFailed, UsageError, plain
+from lpa3bench.export import EXPORTED_WEIGHTS
 from lpa3bench.export.finished_run import (
     CONFIG,
-    WEIGHTS,
     About,
     Constructed,
     Exported,
@@ -38,7 +38,7 @@ from lpa3bench.training.run_directory import RunDirectory
 from lpa3bench.types import Weights
 
 CARD = "README.md"
-_LEFT_OVER = {f".{name}.{end}" for name in (WEIGHTS, CONFIG, CARD) for end in ("tmp", "old")}
+_LEFT_OVER = {f".{name}.{end}" for name in (EXPORTED_WEIGHTS, CONFIG, CARD) for end in ("tmp", "old")}
 """What a killed export leaves."""
 LOOKED_AT = 64
 """Images on which the networks' own prediction is compared with the task's."""
@@ -198,7 +198,7 @@ def _faithful(trained: Trained) -> bool:
 
 def _check_free(target: Path, *, called: Path) -> None:
     """Refuse a folder in which our three files might replace somebody else's."""
-    if not target.exists() or is_export(target / WEIGHTS):
+    if not target.exists() or is_export(target / EXPORTED_WEIGHTS):
         return
     if not target.is_dir() or any(file.name not in _LEFT_OVER for file in target.iterdir()):
         raise UsageError(f"{called}: holds something else; choose another --out")
@@ -209,11 +209,11 @@ def _write(target: Path, tensors: dict[str, Any], about: About, config: bytes, c
     try:  # `save_file` would leave the file readable by its owner alone
         weights = save(tensors, {"lpa3bench": msgspec.json.encode(about).decode()})
     except SafetensorError as error:
-        raise RunFailed(f"{target / WEIGHTS}: could not be written ({error})") from error
+        raise RunFailed(f"{target / EXPORTED_WEIGHTS}: could not be written ({error})") from error
     make_folders([target])
     write_all(
         {
-            target / WEIGHTS: partial(Path.write_bytes, data=weights),
+            target / EXPORTED_WEIGHTS: partial(Path.write_bytes, data=weights),
             target / CONFIG: partial(Path.write_bytes, data=config),
             target / CARD: text_writer(plain(card)),
         }

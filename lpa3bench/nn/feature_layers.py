@@ -144,7 +144,7 @@ def _uncompiled(model: nn.Module) -> AbstractContextManager[Any]:
 
 
 def _links(module: nn.Module, prefix: str, seen: Sequence[ModuleCall]) -> Iterator[str]:
-    """LayerNames of the links of the chain, those of a body inside the model included."""
+    """Names of the links of the chain, those of a body inside the model included."""
     for child_name, child in module.named_children():
         child, name = _plain(child), prefix + child_name
         yield name

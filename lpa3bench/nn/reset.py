@@ -1,13 +1,34 @@
-"""Fresh weights for a part of a network."""
+"""Fresh weights: for a part of a network, and for a module that a plugin brings."""
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 from torch import nn
 
 from lpa3bench.runtime.seeding import seeded
+
+Made = TypeVar("Made", bound=nn.Module)
+
+
+def initialised(make: Callable[[], Made], seed: int, device: torch.device) -> Made:
+    """A module of a plugin's own, its first weights drawn from a seed of its own.
+
+    Its constructor alone would draw from torch's global generator, which the network and drop-out share:
+    `self.generator = initialised(lambda: MyGenerator(width=8), env.draws("mine").child(), env.device)`.
+
+    Args:
+        make: builds it; called where tensors take no memory. Parameters that no `reset_parameters` of a layer
+            sets are the caller's to fill.
+    """
+    with torch.device("meta"):
+        module = make()
+    module.to_empty(device=device)
+    reset_parameters(module, seed)
+    return module
 
 
 def reset_parameters(module: nn.Module, seed: int) -> None:

@@ -7,17 +7,34 @@ at the same places. The digest is the one that stands in the identity of the run
 from __future__ import annotations
 
 import re
+import sys
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from lpa3bench.errors import RunFailed
+import msgspec
+
+from lpa3bench.errors import CopyWarning, PluginError, RunFailed
 from lpa3bench.plugin.code import code_of, written_source
-from lpa3bench.plugin.registry import Entry
-from lpa3bench.runtime.files import write_atomically
+from lpa3bench.plugin.registry import Entry, Registry
+from lpa3bench.runtime.files import read_at_most, write_atomically
 
 COPIES_FOLDER = "plugins"
+LARGEST_BEGINNING = 16 * 2**20
+"""Bytes of an `env.json` that is worth reading."""
+
+
+class _Provenance(msgspec.Struct):
+    plugin_files: dict[str, str] = {}
+    """By plugin, the place of its copy in the run directory."""
+
+
+class _Beginning(msgspec.Struct):
+    """What is read here of the `env.json` of a run."""
+
+    provenance: _Provenance
 
 
 @dataclass(frozen=True)
@@ -82,6 +99,39 @@ def find_copy(digest: str, folders: Iterable[Path]) -> Path | None:
             if main.is_file():
                 return main
     return None
+
+
+def copy_of_run(plugin: str, folder: Path) -> Path | None:
+    """The copy that a run directory names as the file of the plugin; None: it names none, or is none."""
+    try:
+        began = msgspec.json.decode(read_at_most(folder / "env.json", LARGEST_BEGINNING), type=_Beginning)
+    except (OSError, ValueError, RecursionError):
+        return None
+    parts = PurePosixPath(began.provenance.plugin_files.get(plugin, "")).parts
+    if len(parts) != 3 or parts[0] != COPIES_FOLDER or ".." in parts:
+        return None
+    copy = folder.joinpath(*parts)
+    return copy if copy.is_file() else None
+
+
+def with_copy(registry: Registry, plugin: str, copy: Path) -> Registry:
+    """The registry with the plugin from the copy that its run kept, which is run for it.
+
+    Raises:
+        PluginError: the copy brings no such plugin, or is not what the run was trained by.
+    """
+    home = str(copy.parent.resolve())
+    if home not in sys.path:
+        sys.path.insert(0, home)  # the modules beside it were found when the run began, wherever they lay
+    found = registry.with_files([copy])
+    entry = found.get(plugin)
+    broken = next((b.error for b in found.broken if b.distribution == str(copy)), None)
+    if entry is None:
+        raise PluginError(f"{copy}: {broken or f'registers no {plugin}'}")
+    if code_of(entry).digest != copy.parent.name.partition("-")[0]:
+        raise PluginError(f"{copy}: it, or a module that it runs, is not what the run was trained by")
+    warnings.warn(f"{plugin} is taken from the run's copy, {copy}", CopyWarning, stacklevel=2)
+    return found
 
 
 def copies_that_name(plugin: str, folder: Path) -> list[Path]:

@@ -113,6 +113,25 @@ class Registry:
         """The broken module that the name would have come from, where that is known."""
         return next((b for b in self.broken if name in b.names), None)
 
+    def with_files(self, files: Sequence[Path]) -> Registry:
+        """This one with the plugins of these Python files too; those that it has are passed over.
+
+        A file is run once in a process, and again where it has changed.
+
+        Raises:
+            FileNotFoundError: one of them is not there.
+            PluginError: a name is claimed twice.
+        """
+        here = {entry.file for entry in self.entries} | {Path(b.distribution).resolve() for b in self.broken}
+        found = self
+        for place, path in {file.resolve(): file for file in files}.items():
+            if place not in here:
+                about = place.stat()
+                new = _of_file(path, place, (about.st_mtime_ns, about.st_size))
+                found = Registry((*found.entries, *new.entries), (*found.broken, *new.broken))
+        _refuse_doubles(found.entries)
+        return found
+
     def nearest(self, name: str, kind: str | None = None) -> list[str]:
         """Names that look like `name`, the likeliest first."""
         names = {e.name.lower(): e.name for e in self.entries if kind in (None, e.kind)}
@@ -206,16 +225,38 @@ class _Collector:
 
             self._manager.subset_hook_caller(f"register_{kind}", others)(register=register)
 
+    def add_file(self, path: Path) -> None:
+        """Take the plugins of a Python file, which is run for it."""
+        try:
+            module = _module_from(path.resolve())
+        except (Exception, SystemExit) as error:  # in any way, and not taking others down
+            self.broken.append(Broken(str(path), _reason(error)))
+            return
+        self.add(module, str(path), str(path), path.resolve())
+
     def registry(self) -> Registry:
-        first: dict[str, Entry] = {}
-        for entry in self.entries:
-            other = first.setdefault(entry.name, entry)
-            if other is not entry:
-                raise PluginError(
-                    f"the name {entry.name} is claimed twice: by {other.distribution} ({other.kind}) and by "
-                    f"{entry.distribution} ({entry.kind}); rename or uninstall one of them"
-                )
+        _refuse_doubles(self.entries)
         return Registry(tuple(self.entries), tuple(self.broken))
+
+
+def _refuse_doubles(entries: Sequence[Entry]) -> None:
+    """Raises PluginError where a name is claimed twice."""
+    first: dict[str, Entry] = {}
+    for entry in entries:
+        other = first.setdefault(entry.name, entry)
+        if other is not entry:
+            raise PluginError(
+                f"the name {entry.name} is claimed twice: by {other.distribution} ({other.kind}) and by "
+                f"{entry.distribution} ({entry.kind}); rename or uninstall one of them"
+            )
+
+
+@cache
+def _of_file(path: Path, place: Path, about: tuple[int, int]) -> Registry:
+    """The plugins of a file alone: as it was given, where it lies, when it was changed, and its size."""
+    collector = _Collector()
+    collector.add_file(path)
+    return collector.registry()
 
 
 def _module_from(path: Path) -> ModuleType:
@@ -251,10 +292,5 @@ def load_registry(files: Sequence[Path] = ()) -> Registry:
     for path in files:
         if not path.is_file():
             raise UsageError(f"--plugin {path}: no such file")
-        try:
-            module = _module_from(path.resolve())
-        except (Exception, SystemExit) as error:
-            collector.broken.append(Broken(str(path), _reason(error)))
-            continue
-        collector.add(module, str(path), str(path), path.resolve())
+        collector.add_file(path)
     return collector.registry()

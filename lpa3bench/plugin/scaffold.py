@@ -1,6 +1,7 @@
 """A plugin to start from: the files of a small distribution, filled in from `templates/`.
 
-`common` holds what every kind has; the folder of a kind its class, the test of it and a gin file.
+`common` holds what every kind has; the folder of a kind its class, the test of it and a gin file. There are
+several for an augmenter, of which `--template` takes one.
 """
 
 from __future__ import annotations
@@ -25,6 +26,14 @@ SCAFFOLD_KINDS = {
     "metric": "metrics",
 }
 """The kind of one plugin, and that of its hook."""
+AUGMENTER_TEMPLATES = {
+    "image": "augmenter",
+    "model": "augmenter_model",
+    "learned": "augmenter_learned",
+    "transform": "augmenter_transform",
+}
+"""What an augmenter starts from: a function of images, of the network too, a part that learns, a transform of
+another library; and the folder of each."""
 _RUN = {"augmenter": "quickstart augmenters/none ", "task": ""}
 """The gin files that a kind's own goes over, where it is not the quickstart; a task's is a whole config."""
 LONGEST_NAME = 32
@@ -54,10 +63,23 @@ class Names:
         self.distribution = f"lpa3bench-{self.folder}"
 
 
-def words(kind: str) -> set[str]:
-    """The words of the code that is written for a kind: its class can bear none of them."""
+def template_folder(kind: str, template: str | None) -> str:
+    """Where the files of a kind are.
+
+    Raises:
+        UsageError: the kind has no templates to choose from.
+    """
+    if template is not None and kind != "augmenter":
+        raise UsageError(
+            f"--template {template}: is one of augmenters; of a {kind} there is one, so leave it out"
+        )
+    return AUGMENTER_TEMPLATES[template] if template else kind
+
+
+def words(folder: str) -> set[str]:
+    """The words of the code that is written from a folder of templates: a class can bear none of them."""
     found: set[str] = set()
-    for source in (f"{kind}/class.py.txt", f"{kind}/test.py.txt"):
+    for source in (f"{folder}/class.py.txt", f"{folder}/test.py.txt"):
         text = (TEMPLATES / source).read_text().replace("${Name}", "_").replace("${package}", "_")
         tokens = tokenize.generate_tokens(io.StringIO(text).readline)
         found |= {token.string for token in tokens if token.type == tokenize.NAME}
@@ -69,8 +91,9 @@ def run_command(kind: str, gin: str) -> str:
     return f"lpa3bench run {_RUN.get(kind, 'quickstart ')}{gin}"
 
 
-def files(kind: str, names: Names) -> dict[str, str]:
+def files(kind: str, names: Names, template: str | None = None) -> dict[str, str]:
     """Path below the distribution's folder → text."""
+    folder = template_folder(kind, template)
     values = {
         "Name": names.plugin,
         "snake": names.snake,
@@ -85,11 +108,11 @@ def files(kind: str, names: Names) -> dict[str, str]:
     templates = {
         "pyproject.toml": "common/pyproject.toml.txt",
         "README.md": "common/readme.md.txt",
-        f"{names.snake}.gin": f"{kind}/config.gin.txt",
+        f"{names.snake}.gin": f"{folder}/config.gin.txt",
         f"{names.package}/__init__.py": "common/init.py.txt",
         f"{names.package}/plugin.py": "common/plugin.py.txt",
-        f"{names.package}/{kind}.py": f"{kind}/class.py.txt",
-        f"tests/test_{names.snake}.py": f"{kind}/test.py.txt",
+        f"{names.package}/{kind}.py": f"{folder}/class.py.txt",
+        f"tests/test_{names.snake}.py": f"{folder}/test.py.txt",
     }
     return {
         path: Template((TEMPLATES / source).read_text()).substitute(values)

@@ -26,6 +26,7 @@ from lpa3bench.boards.building import build_board
 from lpa3bench.boards.definition import Definition, load_definition
 from lpa3bench.boards.published import PUBLISHED_NAME
 from lpa3bench.boards.results import results_of, stored
+from lpa3bench.boards.selection import SHIPPED
 from lpa3bench.errors import DataError
 from lpa3bench.plugin.registry import Registry, load_registry
 from lpa3bench.plugin.renames import current_names
@@ -38,7 +39,6 @@ from lpa3bench.runtime.sealed_files import seal
 
 MANIFEST = "bundle.json"
 BOARDS, CONFIGS = "leaderboards", "configs"
-_SHIPPED = "shipped:"
 _ALWAYS = (1980, 1, 1, 0, 0, 0)
 """When each member was written: an archive tells nothing of today."""
 
@@ -77,7 +77,7 @@ def board_folder(text: str) -> Path:
     path = Path(text)
     if path.is_dir():
         return path
-    if (found := shipped(BOARDS) / text.removeprefix(_SHIPPED)).is_dir():
+    if (found := shipped(BOARDS) / text.removeprefix(SHIPPED)).is_dir():
         return found
     names = sorted(folder.parent.name for folder in shipped(BOARDS).glob("*/board.toml"))
     raise DataError(f"{text}: there is no such folder, nor a shipped board; these are {', '.join(names)}")

@@ -12,7 +12,7 @@ from typing import TextIO
 
 from lpa3bench.errors import BenchError
 from lpa3bench.publish.from_run_directory import read_run
-from lpa3bench.publish.target import Deadline, Target, is_disabled
+from lpa3bench.publish.target import Deadline, Target, has_key, is_disabled
 from lpa3bench.publish.upload import STATE_FOLDER, UploadResult, upload
 from lpa3bench.publish.wandb_run import WandbRun
 from lpa3bench.training.run_directory import RunDirectory
@@ -70,6 +70,11 @@ class FollowingProcess(Sink):
                     start_new_session=True,
                 )
             self._print(f"W&B: a process of its own publishes this run; it writes to {log}")
+            if Target(offline="--offline" in self._options).uploads and not has_key():
+                self._print(
+                    "W&B: there is no key, so this run is written offline and nothing is uploaded; `wandb "
+                    f"login` or WANDB_API_KEY, and `lpa3bench publish {info.folder}` uploads it at any time"
+                )
         except Exception as error:  # no reason to end the run
             why = f"W&B: nothing is published meanwhile ({error})"
             self._print(f"{why}; `lpa3bench publish {info.folder}` publishes the run later")

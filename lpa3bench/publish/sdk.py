@@ -13,13 +13,12 @@ import sys
 from collections.abc import Mapping
 from contextlib import chdir
 from http.client import HTTPException
-from netrc import NetrcParseError, netrc
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
-from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
+from lpa3bench.publish.target import in_netrc
 from lpa3bench.runtime.reserved_stdout import reserved_stdout
 
 DEFAULT_PROJECT = "lpa3bench"
@@ -225,17 +224,7 @@ def _has_key(settings: Any) -> bool:
     """Whether the SDK would find a key without asking anybody for one."""
     if settings.api_key or getattr(settings, "identity_token_file", None):
         return True
-    try:
-        return netrc(_netrc_file()).authenticators(urlsplit(settings.base_url).netloc) is not None
-    except (OSError, NetrcParseError):
-        return False
-
-
-def _netrc_file() -> Path:
-    if named := os.environ.get("NETRC"):
-        return Path(named).expanduser()
-    places = [Path.home() / ".netrc", Path.home() / "_netrc"]
-    return next((place for place in places if place.exists()), places[0])
+    return in_netrc(settings.base_url)
 
 
 if __name__ == "__main__":

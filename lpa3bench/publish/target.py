@@ -6,7 +6,9 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from netrc import NetrcParseError, netrc
 from pathlib import Path
+from urllib.parse import urlsplit
 
 IGNORED_VARIABLES = (
     "WANDB_RUN_ID", "WANDB_RESUME", "WANDB_SWEEP_ID", "WANDB_SERVICE", "WANDB_MODE", "WANDB_SILENT",
@@ -35,6 +37,31 @@ class Target:
         project = self.project or os.environ.get("WANDB_PROJECT", "")
         entity = self.entity or os.environ.get("WANDB_ENTITY", "")
         return f"{os.environ.get('WANDB_BASE_URL', '')} {entity}/{project}"
+
+
+PUBLIC_SERVER = "https://api.wandb.ai"
+
+
+def has_key() -> bool:
+    """Whether a key for the server is where W&B's SDK looks first, without importing the SDK."""
+    if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
+        return True
+    return in_netrc(os.environ.get("WANDB_BASE_URL") or PUBLIC_SERVER)
+
+
+def in_netrc(server: str) -> bool:
+    """Whether the user's netrc file has a password for the server of that URL."""
+    try:
+        return netrc(_netrc_file()).authenticators(urlsplit(server).netloc) is not None
+    except (OSError, NetrcParseError):
+        return False
+
+
+def _netrc_file() -> Path:
+    if named := os.environ.get("NETRC"):
+        return Path(named).expanduser()
+    places = [Path.home() / ".netrc", Path.home() / "_netrc"]
+    return next((place for place in places if place.exists()), places[0])
 
 
 def is_disabled() -> bool:

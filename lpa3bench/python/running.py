@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from lpa3bench.config import load_config
 from lpa3bench.config.plugin_objects import given_parameters, with_classes
@@ -20,6 +20,7 @@ from lpa3bench.runtime.paths import data_root, resolve_config
 if TYPE_CHECKING:
     from lpa3bench.export.finished_run import Exported
     from lpa3bench.training.predictions import StoredPredictions
+    from lpa3bench.types import Weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,10 +38,9 @@ class Run:
     @property
     def metrics(self) -> dict[str, float | None]:
         """The scores on the test split, by `<metric>.<rule>`, those of the selecting metric first."""
-        metrics = self.record.metrics.items()
-        return {f"{name}.{rule}": score for name, of in metrics for rule, score in of.scores.items()}
+        return self.record.scores
 
-    def model(self, weights: Literal["last", "best"] = "last", *, device: str = "cpu") -> Exported:
+    def model(self, weights: Weights = "last", *, device: str = "cpu") -> Exported:
         """The networks that it predicts by, in eval mode: of images [B, C, H, W] in [0, 1] the class
         probabilities [B, K].
 
@@ -50,14 +50,14 @@ class Run:
 
         Raises:
             RunFailed: the checkpoint is gone, or nothing was selected on a validation split.
-            DataError: the data set, which says what to normalise by, is gone.
+            DataError: an earlier version began the run, and its data set is gone.
         """
         from lpa3bench.analysis.trained_run import open_run
+        from lpa3bench.analysis.without_images import tells_of_data
         from lpa3bench.export.weights import as_module
 
-        opened = open_run(
-            self.folder, data=self._data, device=device, weights=weights, registry=self._registry
-        )
+        data = None if tells_of_data(self.folder) else self._data
+        opened = open_run(self.folder, data=data, device=device, weights=weights, registry=self._registry)
         return as_module(opened, weights)
 
     def predictions(self) -> StoredPredictions:

@@ -105,11 +105,6 @@ def run_row(record: Record) -> dict[str, Any]:
         "epochs": cell.epochs,
         "select": data.select,
     }
-    scores = {
-        f"{metric}.{rule}": score
-        for metric, of in record.metrics.items()
-        for rule, score in of.scores.items()
-    }
     measured: dict[str, Any] = {
         "label_noise_rate": _number(data.labels.get("realised_rate")),
         "training_images": _number(data.labels.get("training_images")),
@@ -142,7 +137,7 @@ def run_row(record: Record) -> dict[str, Any]:
     }  # fmt: skip
     return {
         **fixed,
-        **scores,
+        **record.scores,
         **measured,
         **{name: _parameter(text) for name, text in record.config.items()},
         **{f"versions.{name}": version for name, version in where.versions.items()},

@@ -169,6 +169,11 @@ class Record:
         """How many of them were."""
         return count(self.data.correct)
 
+    @property
+    def scores(self) -> dict[str, float | None]:
+        """All that `score` knows, by measure, those of the selecting metric first."""
+        return {f"{name}.{rule}": s for name, of in self.metrics.items() for rule, s in of.scores.items()}
+
     def score(self, measure: str) -> float | None:
         """A number of the test split, `<metric>.<rule>`; None where it is undefined or not recorded."""
         metric, _, rule = measure.partition(".")

@@ -19,6 +19,12 @@ VISIBLE = "CUDA_VISIBLE_DEVICES"
 """The environment variable that says which GPUs a process may see."""
 
 
+def usable_cores() -> int:
+    """Cores that this process may use, where the system says so; else all."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
 def choose_device(name: str) -> torch.device:
     """The device of that name; "auto" takes a GPU where there is one.
 

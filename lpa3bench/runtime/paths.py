@@ -34,6 +34,14 @@ def called(path: Path) -> str:
     return f"gin/{path.relative_to(root).as_posix()}" if path.is_relative_to(root) else str(path)
 
 
+def typed_name(path: Path) -> str:
+    """What a command line calls a gin file: `quickstart` for a shipped one, any other as it was given."""
+    root = gin_root()
+    if not path.is_relative_to(root):
+        return str(path)
+    return path.relative_to(root).with_suffix("").as_posix()
+
+
 def config_names() -> list[str]:
     """The shipped gin files that a run can be made of, without ".gin": `quickstart`, `augmenters/lpa3`.
 

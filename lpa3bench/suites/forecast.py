@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import mean
 
 import msgspec
 
 from lpa3bench.errors import RunFailed
+from lpa3bench.runtime.duration import TIMED_DOUBT, busy
 from lpa3bench.runtime.files import write_text
 from lpa3bench.suites import timing
 from lpa3bench.suites.plan import CellPlan
@@ -21,6 +22,9 @@ START_SECONDS = 5.0
 """Of a process before its first step."""
 AVERAGED_RUNS = 3
 """Finished runs of a cell that are averaged."""
+MEASURED_DOUBT, GUESSED_DOUBT = 1.1, 2.0
+"""Times as long, or as short, that a run may take: where others of its cell are finished, and where it is
+taken to be like other cells. `TIMED_DOUBT` where steps of it were timed."""
 TIMING_SECONDS = 20.0
 """For timed steps, of all cells together: cells for which no time is left are taken to be like the others."""
 
@@ -36,6 +40,15 @@ class SuiteForecast:
     """Cells of which some steps were timed, now or earlier."""
     guessed: int
     """Cells that are taken to be like the others."""
+    doubt: dict[str, float] = field(default_factory=dict)
+    """Times as long, or as short, that a run of a cell may take."""
+    busy: str | None = None
+    """What else the machine did while steps were timed."""
+
+    def at(self, side: int) -> SuiteForecast:
+        """The shortest (−1) or the longest (1) that it may be."""
+        seconds = {cell: s * self.doubt.get(cell, 1.0) ** side for cell, s in self.seconds.items()}
+        return replace(self, seconds=seconds)
 
     def of_runs(self, plans: Sequence[CellPlan]) -> dict[str, float]:
         """Seconds of each run as a whole, by its name, where they are known."""
@@ -83,6 +96,7 @@ def forecast_suite(
     new = {
         keys[str(p)]: p.loaded.whole for p in plans if str(p) in keys and keys[str(p)] not in known.seconds
     }
+    load = busy() if new and time_steps else None
     if time_steps:
         training = timing.time_cells(
             [*new.values()], data=data, device=device, threads=threads, plugins=plugins, budget=TIMING_SECONDS
@@ -94,7 +108,12 @@ def forecast_suite(
     found = {**measured, **timed}
     rest = [p for p in plans if not p.problem and str(p) not in found]
     guessed = {str(p): _mean_of_similar(p, plans, found) for p in rest} if found else {}
-    return SuiteForecast({**guessed, **found}, len(measured), len(timed), len(guessed))
+    doubt = (
+        dict.fromkeys(measured, MEASURED_DOUBT)
+        | dict.fromkeys(timed, TIMED_DOUBT)
+        | dict.fromkeys(guessed, GUESSED_DOUBT)
+    )
+    return SuiteForecast({**guessed, **found}, len(measured), len(timed), len(guessed), doubt, load)
 
 
 def _measured(planned: CellPlan) -> float | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -14,12 +13,6 @@ from lpa3bench.runtime.device import VISIBLE
 from lpa3bench.runtime.supervised import KILL_SECONDS, kill_descendants
 from lpa3bench.suites.engine import EndedRun, Engine, Launch, failure_line, start_run
 from lpa3bench.suites.forked_run import ForkedRun, ForkServer
-
-
-def usable_cores() -> int:
-    """Cores that this process may use, where the system says so; else all."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from lpa3bench.errors import printable
+from lpa3bench.runtime.duration import about, duration
 from lpa3bench.suites import Suite
 from lpa3bench.suites.forecast import SuiteForecast, seconds_left, seconds_together
 from lpa3bench.suites.plan import CellPlan, is_pending
@@ -46,10 +47,21 @@ class SuiteOverview:
         """Of all that is left, one after the other; None where nothing is known of a cell."""
         return None if (left := self._left()) is None else sum(map(sum, left))
 
-    def _left(self) -> tuple[list[float], list[float]] | None:
-        """Seconds of each run that is left, and of each that is chosen when those are over."""
-        seconds = self.forecast.of_runs(self.plans)
-        later = self.forecast.of_unchosen(self.plans, self.suite.seeds)
+    @property
+    def seconds_range(self) -> tuple[float, float] | None:
+        """The least and the most that `seconds` may be."""
+        ends = [self._left(side) for side in (-1, 1)]
+        low, high = (None if left is None else sum(map(sum, left)) for left in ends)
+        return None if low is None or high is None else (low, high)
+
+    def _left(self, side: int = 0) -> tuple[list[float], list[float]] | None:
+        """Seconds of each run that is left, and of each that is chosen when those are over.
+
+        `side`: at the least (−1), as expected (0), at the most (1).
+        """
+        forecast = self.forecast.at(side)
+        seconds = forecast.of_runs(self.plans)
+        later = forecast.of_unchosen(self.plans, self.suite.seeds)
         known = [one for one in later if one is not None]
         if len(known) < len(later) or any(r.name not in seconds for r in self.runs if r.state != "done"):
             return None
@@ -59,6 +71,8 @@ class SuiteOverview:
         return {
             "counts": self._counts(),
             "seconds": self.seconds,
+            "seconds_range": self.seconds_range,
+            "busy": self.forecast.busy,
             "workers": self.capacity,
             "cells": [
                 {
@@ -105,14 +119,19 @@ class SuiteOverview:
             return "unknown: nothing is measured or timed yet"
         if not self.is_pending:
             return "nothing is left to do"
-        whole = sum(seconds_together(phase, self.capacity) for phase in left)
+        low, whole, high = (self._together(side) for side in (-1, 0, 1))
         end = datetime.now().astimezone() + timedelta(seconds=whole)
         at_once = f"{self.capacity} at a time" if self.capacity > 1 else "one after the other"
-        hours = f"{sum(map(sum, left)) / 3600:.2f} h of runs, {at_once}: {whole / 3600:.2f} h, "
-        hours += f"until {end:%a %d %b %H:%M}"
+        left_for = f"{about(low, whole, high)}, until {end:%a %d %b %H:%M}"
         f = self.forecast
         by = {"measured": f.measured, "from timed steps": f.timed, "guessed from others": f.guessed}
-        return f"{hours} (cells {', '.join(f'{what}: {count}' for what, count in by.items() if count)})"
+        known = ", ".join(f"{what}: {count}" for what, count in by.items() if count)
+        busy = f"; {f.busy}" if f.busy else ""
+        return f"{left_for}; {duration(sum(map(sum, left)))} of runs, {at_once} (cells {known}){busy}"
+
+    def _together(self, side: int) -> float:
+        """Seconds until all is done."""
+        return sum(seconds_together(phase, self.capacity) for phase in self._left(side) or ())
 
 
 def _run_data(run: SuiteRun) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lpa3bench.config import Config
-from lpa3bench.config.cell import cell_name
+from lpa3bench.config.cell import name_of_cell
 from lpa3bench.config.experiment import Experiment
 from lpa3bench.data.splits import data_hash
 from lpa3bench.errors import BenchError, ConfigError, RunFailed, blamed
@@ -19,6 +19,7 @@ from lpa3bench.records.searches import SEARCH_FOLDER
 from lpa3bench.suites import LoadedCell, Search, Suite, SuiteCell, binding_texts
 from lpa3bench.suites.suite_run import SuiteRun
 from lpa3bench.training.job import cache_in, identify, label_content, run_name
+from lpa3bench.training.run_directory import found_folder
 
 
 @dataclass(frozen=True)
@@ -90,10 +91,10 @@ class Planner:
 
     def _planned(self, loaded: LoadedCell) -> CellPlan:
         experiment = loaded.config.experiment()
-        name = cell_name(loaded.config.names, experiment.setting)
+        name = name_of_cell(loaded.config)
         try:
             runs = self.runs(loaded.whole, loaded.config, self.suite.seeds)
-            identity = runs[0].name.removeprefix(f"{name}-").partition("-")[0]
+            identity = runs[0].name.rpartition("-")[0].rpartition("-")[2]
             if self.suite.search is None or not loaded.ranges:
                 return CellPlan(loaded, name, identity, runs)
             holdout = self._holdout(self.suite.search, loaded.config, experiment)
@@ -117,7 +118,6 @@ class Planner:
         words = ("--purpose", purpose) if aid else ()
         experiment = config.experiment()
         found_hash, _ = self._data(config, experiment)
-        name = cell_name(config.names, experiment.setting)
         known: dict[bytes, RunIdentity] = {}
         found = []
         for seed in seeds:
@@ -126,7 +126,7 @@ class Planner:
                 known[content] = identify(config, data_hash=found_hash, content=content)
             found.append(
                 SuiteRun(
-                    name=run_name(name, known[content], seed),
+                    name=found_folder(out, run_name(name_of_cell(config), known[content], seed)).name,
                     cell=str(whole),
                     seed=seed,
                     epochs=experiment.epochs,

@@ -20,10 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from lpa3bench.errors import FailureKind, RunFailed, TryAgain, UsageError
-from lpa3bench.runtime.device import gpus
+from lpa3bench.runtime.device import gpus, usable_cores
 from lpa3bench.runtime.supervised import kill_descendants
 from lpa3bench.suites.engine import EndedRun, Engine, Launch, failure_line, start_run
-from lpa3bench.suites.local_engine import usable_cores
 from lpa3bench.suites.ray_folder import ray_folder
 
 RAY_RETRIES = 3

@@ -15,6 +15,7 @@ from lpa3bench.config.names import Catalogue
 from lpa3bench.errors import BenchError
 from lpa3bench.plugin.registry import Registry
 from lpa3bench.suites.cells import SuiteCell
+from lpa3bench.suites.grid import GridAxis
 from lpa3bench.suites.suite_file import Suite, read_suite_and_errors
 
 
@@ -43,17 +44,28 @@ class CheckedSuite:
 
     suite: Suite
     errors: tuple[BenchError, ...]
+    registry: Registry
+    """With the plugins that the suite names."""
     cells: tuple[LoadedCell, ...] = ()
     """Those without mistakes."""
 
 
-def check_suite(path: Path, registry: Registry) -> CheckedSuite:
+def check_suite(
+    path: Path, registry: Registry, *, axes: Sequence[GridAxis] = (), seeds: Sequence[int] = ()
+) -> CheckedSuite:
     """Check the file and every cell of it, down to the ranges of values, and collect all errors.
 
     Two cells are the same if their configs come to the same, however they are written.
+
+    Args:
+        axes, seeds: as of `read_suite`.
+
+    Raises:
+        PluginError: a plugin file of the suite claims a name that is taken.
     """
-    suite, found = read_suite_and_errors(path)
+    suite, found = read_suite_and_errors(path, axes, seeds)
     errors: list[BenchError] = [*found]
+    registry = registry.with_files(suite.plugins)
     wrong = _wrong_by_themselves(suite, registry)
     errors += wrong.values()
     right = _without(suite, {*wrong})
@@ -73,7 +85,7 @@ def check_suite(path: Path, registry: Registry) -> CheckedSuite:
         cells.append(loaded)
     if not errors:
         errors += _unused(suite, cells)
-    return CheckedSuite(suite, tuple(errors), tuple(cells))
+    return CheckedSuite(suite, tuple(errors), registry, tuple(cells))
 
 
 def _loaded(suite: Suite, cell: SuiteCell, registry: Registry) -> LoadedCell:

@@ -38,6 +38,7 @@ from lpa3bench.testing.laws import (
 )
 from lpa3bench.testing.short_training import set_up
 from lpa3bench.testing.subject import (
+    DRAW_FROM_DRAWS,
     Observation,
     Subject,
     initialise,
@@ -233,7 +234,7 @@ def grey_images(subject: AugmenterSubject) -> None:
 
 def _left_as_they_are(seen: ViewsSeen) -> None:
     names = " and ".join(sorted(seen.overwritten))
-    assert not names, f"writes into the {names} that it is handed; work on a copy"
+    assert not names, f"writes into the {names} that it is handed"
 
 
 def weights_untouched(subject: AugmenterSubject) -> None:
@@ -249,7 +250,10 @@ def nothing_left(subject: AugmenterSubject) -> None:
 
 
 def gradients_off(subject: AugmenterSubject) -> None:
-    """It works where the task has switched gradients off, and the model to eval mode, as for a prediction."""
+    """It works where the task has switched gradients off, and the model to eval mode, as for a prediction.
+
+    The engine leaves them off, so that what learns can tell by torch.is_grad_enabled() when it is not to.
+    """
     subject.first.reached()
     with fresh_globals():
         env = subject.begin()
@@ -262,22 +266,42 @@ def gradients_off(subject: AugmenterSubject) -> None:
 
 
 AUGMENTER_LAWS = (
-    Law("initialise", initialise),
-    Law("batches", batches),
-    Law("shapes", view_shapes),
-    Law("range", view_values),
-    Law("input untouched", input_untouched),
-    Law("grey images", grey_images),
-    Law("parameters untouched", weights_untouched),
-    Law("no gradients left", nothing_left),
-    Law("no global RNG", no_global_draws),
-    Law("same seed", same_seed),
-    Law("seeds matter", other_seed),
-    Law("data order", pairing),
-    Law("three updates", three_updates),
-    Law("finite loss", finite_loss),
-    Law("gradients off", gradients_off),
-    Law("resume", resume),
+    Law(
+        "initialise",
+        initialise,
+        "let the constructor only keep its parameters; what costs anything belongs into `setup(env)`",
+    ),
+    Law("batches", batches, "mend `generate` or `begin_epoch`; LPA3BENCH_TRACEBACK=1 shows the line"),
+    Law(
+        "shapes",
+        view_shapes,
+        "return View(x, rows): x [M, C, H, W] of the dtype handed in, rows int64 [M], one for each view",
+    ),
+    Law("range", view_values, "clamp views to [0, 1], let rows ascend, and let targets be probabilities"),
+    Law("input untouched", input_untouched, "work on a copy"),
+    Law("grey images", grey_images, "go by x.shape[1], or refuse such data in `unsupported(spec, slot)`"),
+    Law(
+        "parameters untouched",
+        weights_untouched,
+        "call the network by `ctx.logits` alone, and change nothing but modules of your own",
+    ),
+    Law("no gradients left", nothing_left, "take gradients by torch.autograd.grad, not by backward()"),
+    Law("no global RNG", no_global_draws, DRAW_FROM_DRAWS),
+    Law("same seed", same_seed, "draw from `ctx.draws` alone, and keep nothing outside of the object"),
+    Law("seeds matter", other_seed, "use what is drawn, or draw nothing"),
+    Law(
+        "data order",
+        pairing,
+        "draw from `ctx.draws`, or in `setup` from `env.draws` under a name of your own",
+    ),
+    Law("three updates", three_updates, "mend what it raises; LPA3BENCH_TRACEBACK=1 shows the line"),
+    Law("finite loss", finite_loss, "keep views finite and, where there are targets, probabilities"),
+    Law(
+        "gradients off",
+        gradients_off,
+        "take gradients inside `with torch.enable_grad():`, and learn only where torch.is_grad_enabled()",
+    ),
+    Law("resume", resume, "make in `setup(env)` what the next epoch depends on, and name it in `saved`"),
 )
 
 
@@ -289,8 +313,8 @@ def try_augmenter(make: Callable[[], Augmenter]) -> list[Finding]:
         if reason is None:
             findings += findings_of(where, AUGMENTER_LAWS, AugmenterSubject(make, slot))
         elif isinstance(reason, Exception):
-            said = f"`unsupported` raises {one_line(reason)}"
-            findings.append(Finding(where, "initialise", "FAILED", said, reason))
+            said, remedy = f"`unsupported` raises {one_line(reason)}", "let it return the reason, or None"
+            findings.append(Finding(where, "initialise", "FAILED", said, remedy, reason))
         else:
             findings.append(Finding(where, EVERY, "not applicable", reason))
     return findings

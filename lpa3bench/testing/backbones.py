@@ -208,18 +208,34 @@ def _logits(net: Backbone, x: Tensor) -> Tensor:
 
 
 BACKBONE_LAWS = (
-    Law("initialise", initialise),
-    Law("shapes", output_shapes),
-    Law("one channel", one_channel),
-    Law("stages", stages),
-    Law("three updates", descends),
-    Law("eval mode", eval_mode),
-    Law("no global RNG", no_global_draws),
-    Law("same seed", same_seed),
-    Law("seeds matter", other_seed),
-    Law("deep copy", copies),
-    Law("auxiliary BatchNorm", auxiliary),
-    Law("resume", state_is_whole),
+    Law(
+        "initialise",
+        initialise,
+        "take `num_classes` and `in_channels` by keyword, and call super().__init__()",
+    ),
+    Law("shapes", output_shapes, "return Output(logits [B, K], (a map [B, C, H, W] of each stage, …))"),
+    Law(
+        "one channel",
+        one_channel,
+        "build the first layer from `in_channels`, or refuse by a ValueError that names it",
+    ),
+    Law("stages", stages, "return every part once, from stem to head, and an nn.Linear as the last"),
+    Law("three updates", descends, "look for what overflows or cuts the gradient"),
+    Law("eval mode", eval_mode, "change nothing in `forward` but what nn.BatchNorm2d keeps in training"),
+    Law(
+        "no global RNG",
+        no_global_draws,
+        "draw in the constructor and, in training only, from torch's own generator (drop-out)",
+    ),
+    Law("same seed", same_seed, "draw first weights from torch's own generator, which is seeded for it"),
+    Law("seeds matter", other_seed, "leave first weights to the layers' own `reset_parameters`"),
+    Law("deep copy", copies, "keep all that it holds in parameters, buffers and sub-modules"),
+    Law(
+        "auxiliary BatchNorm",
+        auxiliary,
+        "use plain nn.BatchNorm2d, called once a pass, and read no statistics by yourself",
+    ),
+    Law("resume", state_is_whole, "keep in parameters and buffers what an answer depends on"),
 )
 
 

@@ -134,16 +134,32 @@ def folder_untouched(subject: DatasetSubject) -> None:
 
 
 DATASET_LAWS = (
-    Law("initialise", initialise),
-    Law("spec", spec_is_known),
-    Law("loads", loads),
-    Law("shapes", image_shapes),
-    Law("labels", split_labels),
-    Law("ids", sample_ids),
-    Law("present", presence),
-    Law("same again", same_seed),
-    Law("folder untouched", folder_untouched),
-    Law("no global RNG", no_global_draws),
+    Law("initialise", initialise, "let the constructor only keep its parameters; files are read in `load`"),
+    Law(
+        "spec",
+        spec_is_known,
+        "correct `spec`: a mean and a std > 0 for each channel, and a name for each of two classes or more",
+    ),
+    Law(
+        "loads",
+        loads,
+        'return {"train": Split(…), "test": Split(…)} from `load`; raise DataError where files are missing',
+    ),
+    Law("shapes", image_shapes, "return uint8 [N, C, H, W] of `spec.channels` and `spec.size`"),
+    Law(
+        "labels",
+        split_labels,
+        "return int64 labels from 0 to num_classes − 1; −1 needs `unlabelled` in the spec",
+    ),
+    Law("ids", sample_ids, "give each image of a split a name of its own, or ids=None"),
+    Law("present", presence, "let `present` look for the same files as `load`, and count what that returns"),
+    Law("same again", same_seed, "read in a fixed order: sort what folders list, and draw nothing"),
+    Law("folder untouched", folder_untouched, "write into `cache` alone, and nothing where it is None"),
+    Law(
+        "no global RNG",
+        no_global_draws,
+        "draw made-up images from a generator of its own",
+    ),
 )
 
 

@@ -41,7 +41,7 @@ def global_draws(found: set[str]) -> Iterator[None]:
 def refuse_global_draws(found: set[str]) -> None:
     """Raises AssertionError where there are any."""
     names = " and ".join(f"{name}'s" for name in sorted(found))
-    assert not found, f"draws from {names} global random generator; draw from the `draws` that it is handed"
+    assert not found, f"draws from {names} global random generator"
 
 
 @contextmanager

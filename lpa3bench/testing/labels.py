@@ -16,6 +16,7 @@ from lpa3bench.runtime.seeding import Draws
 from lpa3bench.testing.differences import attempt, drew, fresh_globals, global_draws
 from lpa3bench.testing.laws import Finding, Law, NotApplicable, findings_of, hold
 from lpa3bench.testing.subject import (
+    DRAW_FROM_DRAWS,
     Observation,
     Subject,
     initialise,
@@ -134,15 +135,17 @@ def unlabelled(subject: LabelsSubject) -> None:
 
 
 LABELS_LAWS = (
-    Law("initialise", initialise),
-    Law("shapes", label_shapes),
-    Law("range", given_labels),
-    Law("info", plain_info),
-    Law("input untouched", clean_untouched),
-    Law("unlabelled images", unlabelled),
-    Law("no global RNG", no_global_draws),
-    Law("same seed", same_seed),
-    Law("seeds matter", other_seed),
+    Law("initialise", initialise, "let the constructor only keep its parameters; files are read in `apply`"),
+    Law("shapes", label_shapes, "return LabelSet(given int64 [N], labelled bool [N], info)"),
+    Law("range", given_labels, "give every labelled image a class from 0 to num_classes − 1"),
+    Law(
+        "info", plain_info, "return a dict of numbers, strings, lists and dicts: int(tensor), not the tensor"
+    ),
+    Law("input untouched", clean_untouched, "work on clean.clone()"),
+    Law("unlabelled images", unlabelled, "start from `labelled = clean >= 0`"),
+    Law("no global RNG", no_global_draws, DRAW_FROM_DRAWS),
+    Law("same seed", same_seed, "draw from `ctx.draws` alone, and read files in a fixed order"),
+    Law("seeds matter", other_seed, "use what is drawn, or draw nothing"),
 )
 
 

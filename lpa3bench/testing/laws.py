@@ -31,6 +31,8 @@ class Law:
     check: Callable[[Any], None]
     """Is handed the plugin's `Subject`. Its docstring is the law in one sentence; it raises where the law
     does not hold, with what was found instead."""
+    remedy: str
+    """What to do where it does not hold; ends the line that says so."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,16 @@ class Finding:
     law: str
     outcome: LawOutcome
     reason: str = ""
+    """What was found."""
+    remedy: str = ""
+    """What to do, where it failed."""
     error: BaseException | None = field(default=None, compare=False, repr=False)
     """What was raised."""
+
+    @property
+    def said(self) -> str:
+        """What was found, and what to do."""
+        return f"{self.reason.rstrip('.')}; {self.remedy}" if self.remedy else self.reason
 
     @property
     def data_missing(self) -> bool:
@@ -75,7 +85,8 @@ def _found(where: str, law: Law, subject: Any) -> Finding:
         found, outcome = error, "FAILED"
     else:
         return Finding(where, law.name, "passed")
-    return Finding(where, law.name, outcome, one_line(found), found)
+    remedy = law.remedy if outcome == "FAILED" else ""
+    return Finding(where, law.name, outcome, one_line(found), remedy, found)
 
 
 def hold(findings: Sequence[Finding]) -> None:
@@ -87,4 +98,4 @@ def hold(findings: Sequence[Finding]) -> None:
     for finding in findings:
         if finding.outcome == "FAILED":
             place = f" ({finding.where})" if finding.where else ""
-            raise AssertionError(f"{finding.law}{place}: {finding.reason}") from finding.error
+            raise AssertionError(f"{finding.law}{place}: {finding.said}") from finding.error

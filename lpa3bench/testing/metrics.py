@@ -183,7 +183,7 @@ def direction(subject: MetricSubject) -> None:
 
 def predictions_untouched(subject: MetricSubject) -> None:
     """The probabilities and labels that it is handed are left as they are."""
-    assert not subject.first.reached().overwritten, "writes into what it is handed; work on a copy"
+    assert not subject.first.reached().overwritten, "writes into what it is handed"
 
 
 def plain_detail(subject: MetricSubject) -> None:
@@ -200,16 +200,16 @@ def plain_detail(subject: MetricSubject) -> None:
 
 
 METRIC_LAWS = (
-    Law("initialise", initialise),
-    Law("well-formed", well_formed),
-    Law("number", number_or_none),
-    Law("undefined", undefined_is_none),
-    Law("any order", any_order),
-    Law("direction", direction),
-    Law("input untouched", predictions_untouched),
-    Law("detail", plain_detail),
-    Law("no global RNG", no_global_draws),
-    Law("same again", same_seed),
+    Law("initialise", initialise, "let the constructor only keep its parameters"),
+    Law("well-formed", well_formed, "correct that attribute of the class"),
+    Law("number", number_or_none, "return a Python float, as by .item(); where it is undefined, None"),
+    Law("undefined", undefined_is_none, "return None there, and say why in `undefined`"),
+    Law("any order", any_order, "let every image count alike, wherever it stands"),
+    Law("direction", direction, "turn `higher_is_better`, or the sign"),
+    Law("input untouched", predictions_untouched, "work on a copy"),
+    Law("detail", plain_detail, "return numbers, strings, lists and dicts: .tolist(), not the tensor"),
+    Law("no global RNG", no_global_draws, "compute it without random numbers"),
+    Law("same again", same_seed, "keep nothing from one call to the next"),
 )
 
 

@@ -12,6 +12,8 @@ from lpa3bench.testing.differences import assert_same, attempt, fresh_globals, r
 from lpa3bench.testing.laws import NotApplicable, NotReached
 
 OTHER_SEEDS = range(1, 6)
+DRAW_FROM_DRAWS = "draw from the `draws` that it is handed (docs/draws.md)"
+"""The remedy for draws from a global generator."""
 
 
 @dataclass

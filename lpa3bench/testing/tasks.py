@@ -12,7 +12,7 @@ from lpa3bench.api import Task
 from lpa3bench.testing.differences import listed, outcome_of
 from lpa3bench.testing.laws import EVERY, Finding, Law, NotApplicable, findings_of, hold
 from lpa3bench.testing.short_training import _LONGEST, TRIED_EPOCHS
-from lpa3bench.testing.subject import initialise, no_global_draws, other_seed, same_seed
+from lpa3bench.testing.subject import DRAW_FROM_DRAWS, initialise, no_global_draws, other_seed, same_seed
 from lpa3bench.testing.tiny import SPEC, Noise, TinyLabels, hard
 from lpa3bench.testing.training_subject import (
     PREDICTED,
@@ -72,19 +72,47 @@ def slot_used(subject: TaskSubject) -> None:
 
 
 TASK_LAWS = (
-    Law("initialise", initialise),
-    Law("three updates", three_updates),
-    Law("finite loss", finite_loss),
-    Law("trains", trains),
-    Law("phases", phases),
-    Law("shapes", prediction_shapes),
-    Law("predict", predict_leaves_all),
-    Law("no global RNG", no_global_draws),
-    Law("same seed", same_seed),
-    Law("seeds matter", other_seed),
-    Law("slot used", slot_used),
-    Law("data order", pairing),
-    Law("resume", resume),
+    Law(
+        "initialise",
+        initialise,
+        "let the constructor only keep its parameters, and make optimisers in `setup(env)`",
+    ),
+    Law(
+        "three updates",
+        three_updates,
+        "mend `batches`, `update` or `end_epoch`; LPA3BENCH_TRACEBACK=1 shows the line",
+    ),
+    Law(
+        "finite loss", finite_loss, 'return 0-d tensors, {"loss": loss.detach(), …}, and keep the loss finite'
+    ),
+    Law(
+        "trains",
+        trains,
+        "call `env.backward(loss)` and `step()` of an optimiser of the network's parameters in `update`",
+    ),
+    Law(
+        "phases", phases, "let `phases` name every phase that `batches` yields, with about its steps an epoch"
+    ),
+    Law("shapes", prediction_shapes, "return probabilities [B, K], by `softmax(1)` of logits"),
+    Law("predict", predict_leaves_all, "only read in `predict`; what learns belongs into `update`"),
+    Law("no global RNG", no_global_draws, DRAW_FROM_DRAWS),
+    Law(
+        "same seed",
+        same_seed,
+        "draw from `env.draws` and `env.sampler` alone, and keep nothing outside of the object",
+    ),
+    Law("seeds matter", other_seed, "take the order of the data from `env.sampler`"),
+    Law("slot used", slot_used, "ask for `views(slot, …)` in `update`, or take the slot out of `slots`"),
+    Law(
+        "data order",
+        pairing,
+        "let orders and draws depend on no view; give each `env.draws` and `env.sampler` a name of its own",
+    ),
+    Law(
+        "resume",
+        resume,
+        "name in `saved` what the next epoch depends on: optimisers, samplers, schedules, splits",
+    ),
 )
 
 

@@ -94,7 +94,13 @@ class PluginVerdict:
             "distribution": self.entry.distribution,
             "ok": self.ok,
             "laws": [
-                {"where": f.where, "law": f.law, "outcome": f.outcome, "reason": f.reason}
+                {
+                    "where": f.where,
+                    "law": f.law,
+                    "outcome": f.outcome,
+                    "reason": f.reason,
+                    "remedy": f.remedy,
+                }
                 for f in self.findings
             ],
         }
@@ -115,7 +121,7 @@ def _line(law: str, findings: list[Finding], width: int) -> str:
     reasons: dict[str, list[str]] = {}
     for finding in findings:
         if finding.outcome == outcome and finding.reason:
-            reasons.setdefault(finding.reason, []).append(finding.where)
+            reasons.setdefault(finding.said, []).append(finding.where)
     everywhere = len({f.where for f in findings})
     told = [
         reason if len(wheres) == everywhere else f"{', '.join(wheres)}: {reason}"
@@ -140,7 +146,8 @@ def examine(entry: Entry, arguments: dict[str, Any], root: Path) -> PluginVerdic
         wrong = (
             f"it is registered with register_{entry.kind} and is no lpa3bench.{BASES[entry.kind].__name__}"
         )
-        return PluginVerdict(entry, (Finding("", "initialise", "FAILED", wrong),))
+        remedy = "derive it from that class, or register it as what it is"
+        return PluginVerdict(entry, (Finding("", "initialise", "FAILED", wrong, remedy),))
     if entry.kind == "tasks":
         arguments = {"batch_size": SMALL_BATCH} | arguments
 

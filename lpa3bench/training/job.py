@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lpa3bench.config import Config
-from lpa3bench.config.cell import cell_name
+from lpa3bench.config.cell import name_of_cell
 from lpa3bench.config.experiment import Experiment
 from lpa3bench.errors import ConfigError, RunFailed
 from lpa3bench.records import Record
 from lpa3bench.records.schema import Purpose, RunIdentity
 from lpa3bench.runtime import device as devices
 from lpa3bench.training import identity as identities
-from lpa3bench.training.run_directory import RunDirectory
+from lpa3bench.training.run_directory import RunDirectory, found_folder
 from lpa3bench.training.training_data import TrainingData, prepare
 
 if TYPE_CHECKING:
@@ -89,14 +89,14 @@ def plan(job: Job) -> Plan:
         raise job.config.located(error) from error
     content = label_content(experiment, job.data, job.seed)
     identity = identify(job.config, data_hash=data.data_hash, content=content, limit=job.limit)
-    cell = cell_name(job.config.names, experiment.setting)
+    cell = name_of_cell(job.config)
     return Plan(
         experiment=experiment,
         device=device,
         data=data,
         identity=identity,
         cell=cell,
-        folder=RunDirectory(job.out / run_name(cell, identity, job.seed)),
+        folder=RunDirectory(found_folder(job.out, run_name(cell, identity, job.seed))),
     )
 
 

@@ -216,7 +216,7 @@ def run(job: Job, sinks: Sequence[Sink] = (), processes: Processes = ALONE) -> O
             write_predictions(folder.predictions, stored)
             composed = compose(
                 purpose=job.purpose,
-                cell=describe_cell(experiment, job.config.names),
+                cell=describe_cell(experiment, job.config.names, planned.cell),
                 seed=job.seed,
                 curve=ledger.curve,
                 select=selecting.name,

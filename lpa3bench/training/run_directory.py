@@ -71,6 +71,20 @@ NAME_END = re.compile(r"-([0-9a-f]{8}-s\d+)$")
 """How the name of a run's directory ends, unless somebody renamed it."""
 
 
+def found_folder(out: Path, name: str) -> Path:
+    """The directory in `out` of the run of that name, whether it is there or not.
+
+    What defines the run and its seed end the name, and by these it is found, whatever else it is called: a
+    name may tell the backbone or not, by how the config was put together.
+    """
+    exact, end = out / name, NAME_END.search(name)
+    if end is not None and not exact.exists():
+        for other in sorted(out.glob(f"*-{end[1]}")):
+            if (other / "env.json").is_file():
+                return other
+    return exact
+
+
 class RunDirectory:
     """`<out>/<run id>/`. `result.json` is written last, so it is the mark of a finished run."""
 

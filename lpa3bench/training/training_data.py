@@ -19,7 +19,7 @@ from lpa3bench.data.image_store import ImageStore
 from lpa3bench.data.splits import data_hash, fingerprint, hold_out, limit
 from lpa3bench.errors import ConfigError, DataError, PluginError, blamed
 from lpa3bench.runtime.seeding import Draws, derive
-from lpa3bench.types import SCORED, STILL
+from lpa3bench.types import SCORED, SPLITS, STILL
 
 AT_CHANCE = 0.9
 """From this share of what labels in a random order get wrong, a file's order is in doubt."""
@@ -179,7 +179,7 @@ def _summary(
         index: int64, the training images.
         held: int64, those of them that are held out for validation.
     """
-    labels = {name: splits[name].labels for name in ("train", "val", "test") if name in splits}
+    labels = {name: splits[name].labels for name in SPLITS if name in splits}
     digests = {name: image_digests(splits[name].images) for name in labels}
     names = {name: ids for name in labels if (ids := splits[name].ids) is not None}
     if held is not None:

@@ -95,6 +95,7 @@ def test_a_metric_is_one_of_a_record_or_of_a_plugin(metric: str, known: bool, re
     else:
         told = (
             "small/board.toml:4: there is no metric acuracy among plugins and records; did you mean accuracy?"
+            " One in a file of your own is given with --plugin FILE or run.plugins"
         )
         assert refused(text, registry) == told
         also = TOML.replace("protocol = 1", f'also = ["{metric}"]\nprotocol = 1')

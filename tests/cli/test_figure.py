@@ -142,7 +142,8 @@ def test_curves(tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
     assert figure("curves", empty, "--out", out).exit_code == 4
-    assert figure("curves", runs, "--out", tmp_path / "no" / "folder").exit_code == 2
+    assert figure("curves", runs, "--out", tmp_path / "a" / "folder" / "fig4").exit_code == 0
+    assert (tmp_path / "a" / "folder" / "fig4.png").is_file(), "folders are made"
 
 
 def in_suite(number: int, seed: int, right: int) -> Record:

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from support.wandb_server import PATIENCE, Server, assert_tells_nothing, only, point_to, serving
 
 from lpa3bench.cli import main
-from lpa3bench.cli.leaderboardpublish import publish as publish_board
+from lpa3bench.cli.leaderboardpublish import command as publish_board
 
 pytestmark = pytest.mark.usefixtures("home")
 

@@ -13,7 +13,10 @@ from support.console import Cli
 
 import lpa3bench
 from lpa3bench.cli import main
+from lpa3bench.plugin.description import LONGEST, opening, summary
 from lpa3bench.plugin.hookspecs import KINDS
+from lpa3bench.plugin.registry import load_registry
+from lpa3bench.runtime.paths import config_names, suite_names
 from lpa3bench_plugins.augmenters.lpa3 import LPA3
 
 PLUGIN = """
@@ -50,7 +53,7 @@ def test_every_kind_has_its_section(cli: Cli) -> None:
     done = cli("list")
     assert (done.returncode, done.stderr) == (0, "")
     assert [line for line in done.stdout.splitlines() if line in KINDS] == [*KINDS]
-    assert re.search(rf"^  LPA3 +lpa3bench {lpa3bench.__version__}$", done.stdout, re.MULTILINE)
+    assert re.search(rf"^  LPA3 +lpa3bench {lpa3bench.__version__} +[A-Z]", done.stdout, re.MULTILINE)
 
 
 def test_one_kind() -> None:
@@ -119,6 +122,7 @@ def test_json(wavy: Path, broken: Path) -> None:
         "name": "LPA3",
         "distribution": f"lpa3bench {lpa3bench.__version__}",
         "target": "lpa3bench_plugins.augmenters.lpa3:LPA3",
+        "description": opening(inspect.getdoc(LPA3) or ""),
     }
     assert lpa3 in found["plugins"]
     assert {entry["kind"] for entry in found["plugins"]} == {"augmenters"}
@@ -126,6 +130,46 @@ def test_json(wavy: Path, broken: Path) -> None:
     assert mine["target"].startswith("lpa3bench_file_wavy_")
     assert mine["target"].endswith(":Wavy")
     assert [entry["distribution"] for entry in found["broken"]] == [str(broken)]
+
+
+def test_every_plugin_of_ours_says_what_it_is() -> None:
+    for entry in load_registry().entries:
+        if entry.is_ours:
+            assert summary(entry) == opening(inspect.getdoc(entry.load()) or ""), entry.name
+            assert 0 < len(summary(entry)) <= LONGEST
+
+
+@pytest.mark.parametrize("kind", ["configs", "overlays", "suites", "boards"])
+def test_what_is_shipped_is_listed_with_a_description(kind: str) -> None:
+    rows = json.loads(listed(kind, "--json").stdout)[kind]
+    assert len(rows) > 4
+    for row in rows:
+        assert len(row["description"]) > 5, row
+        assert re.search(rf"^  {row['name']} +{re.escape(row['description'])}$", listed(kind).stdout, re.M)
+
+
+def test_the_lists_hold_every_shipped_file_once() -> None:
+    names = [
+        r["name"]
+        for k in ("configs", "overlays", "suites")
+        for r in json.loads(listed(k, "--json").stdout)[k]
+    ]
+    assert sorted(names) == sorted([*config_names(), *suite_names()])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("One. Two.", "One"),
+        ("Runs over\n    two lines, e.g. here: more", "Runs over two lines, e.g. here: more"),
+        ("As Guo et al. (2017) have it, in Fig. 4. More.", "As Guo et al. (2017) have it, in Fig. 4"),
+        ("x " * 80, f"{'x ' * 48}x…"),
+        ("", ""),
+        ("A \x1b[31mred word.", "A ?[31mred word"),
+    ],
+)
+def test_the_first_sentence(text: str, said: str) -> None:
+    assert opening(text) == said
 
 
 def test_a_name_claimed_twice_is_exit_5(tmp_path: Path) -> None:

@@ -19,7 +19,14 @@ from click.testing import CliRunner, Result
 
 from lpa3bench.cli import main
 from lpa3bench.plugin import registry
-from lpa3bench.plugin.scaffold import LONGEST_NAME, SCAFFOLD_KINDS, Names, files, run_command
+from lpa3bench.plugin.scaffold import (
+    AUGMENTER_TEMPLATES,
+    LONGEST_NAME,
+    SCAFFOLD_KINDS,
+    Names,
+    files,
+    run_command,
+)
 
 NAMES = {
     "augmenter": "SoftBlur",
@@ -29,6 +36,10 @@ NAMES = {
     "labels": "next_class",
     "metric": "TopTwo",
 }
+TEMPLATES = {"model": "UpHill", "learned": "HardTint", "transform": "TurnABit"}
+"""Of augmenters, beside the one that is written without `--template`."""
+ALL = {**{name: kind for kind, name in NAMES.items()}, **dict.fromkeys(TEMPLATES.values(), "augmenter")}
+"""Every plugin that is written, and its kind."""
 
 
 def new(*arguments: str | Path) -> Result:
@@ -37,10 +48,11 @@ def new(*arguments: str | Path) -> Result:
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a plugin of each kind."""
+    """A folder with a plugin of each kind, and an augmenter of each template."""
     folder = tmp_path_factory.mktemp("new")
-    for kind, name in NAMES.items():
-        result = new(kind, name, "--into", folder)
+    for name, kind in ALL.items():
+        chosen = [word for t, n in TEMPLATES.items() if n == name for word in ("--template", t)]
+        result = new(kind, name, "--into", folder, *chosen)
         assert result.exit_code == 0, result.output
     return folder
 
@@ -49,7 +61,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def installed(written: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The same, each on the path with the metadata that an installer would write."""
     before = {*sys.modules}
-    for name in NAMES.values():
+    for name in ALL:
         names = Names(name)
         info = written / names.folder / f"{names.package}-0.1.0.dist-info"
         info.mkdir(exist_ok=True)
@@ -74,21 +86,21 @@ def test_it_says_what_to_do_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert (tmp_path / "soft-blur" / "soft_blur.gin").is_file()
 
 
-@pytest.mark.parametrize("kind", NAMES)
-def test_it_is_registered_and_keeps_the_laws(kind: str, installed: Path) -> None:
-    entry = registry.load_registry().get(NAMES[kind])
+@pytest.mark.parametrize("name", ALL)
+def test_it_is_registered_and_keeps_the_laws(name: str, installed: Path) -> None:
+    entry = registry.load_registry().get(name)
     assert entry is not None
-    assert entry.kind == SCAFFOLD_KINDS[kind]
-    assert entry.distribution == f"{Names(NAMES[kind]).distribution} 0.1.0"
-    result = CliRunner().invoke(main, ["test-plugin", NAMES[kind], "--json"])
+    assert entry.kind == SCAFFOLD_KINDS[ALL[name]]
+    assert entry.distribution == f"{Names(name).distribution} 0.1.0"
+    result = CliRunner().invoke(main, ["test-plugin", name, "--json"])
     assert result.exit_code == 0, result.output
     (verdict,) = json.loads(result.stdout)
     assert {law["outcome"] for law in verdict["laws"]} <= {"passed", "not applicable"}
 
 
-@pytest.mark.parametrize("kind", NAMES)
-def test_its_gin_file_is_right_and_runs(kind: str, installed: Path) -> None:
-    names = Names(NAMES[kind])
+@pytest.mark.parametrize("name", ALL)
+def test_its_gin_file_is_right_and_runs(name: str, installed: Path) -> None:
+    kind, names = ALL[name], Names(name)
     gin = str(installed / names.folder / f"{names.snake}.gin")
     checked = CliRunner().invoke(main, ["check", gin])
     assert checked.exit_code == 0, checked.output
@@ -98,10 +110,13 @@ def test_its_gin_file_is_right_and_runs(kind: str, installed: Path) -> None:
 
 
 def test_its_own_tests_pass(installed: Path) -> None:
-    folders = [installed / Names(name).folder for name in NAMES.values()]
+    folders = [installed / Names(name).folder for name in ALL]
+    # Those of the other templates have kept the laws above.
+    chosen = ["not keeps_the_laws", *(Names(name).snake for name in NAMES.values())]
+    before = [os.environ.get("PYTHONPATH")]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *folders],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, folders))},
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", " or ".join(chosen), *folders],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([*map(str, folders), *filter(None, before)])},
         cwd=installed,
         capture_output=True,
         text=True,
@@ -123,10 +138,27 @@ def test_it_is_well_formed(written: Path) -> None:
         assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize("kind", SCAFFOLD_KINDS)
-def test_nothing_is_left_to_fill_in(kind: str) -> None:
-    for path, text in files(kind, Names("SoftBlur")).items():
+@pytest.mark.parametrize(
+    ("kind", "template"),
+    [*((k, None) for k in SCAFFOLD_KINDS), *(("augmenter", t) for t in AUGMENTER_TEMPLATES)],
+)
+def test_nothing_is_left_to_fill_in(kind: str, template: str | None) -> None:
+    for path, text in files(kind, Names("SoftBlur"), template).items():
         assert "$" not in path + text
+
+
+def test_the_templates_are_those_of_augmenters(tmp_path: Path) -> None:
+    result = new("task", "Mine", "--template", "learned", "--into", tmp_path)
+    assert result.exit_code == 2
+    assert "of a task there is one, so leave it out" in result.stderr
+    assert new("augmenter", "Adam", "--template", "learned", "--into", tmp_path).exit_code == 2
+
+
+def test_what_was_written_as_json(tmp_path: Path) -> None:
+    told = json.loads(new("augmenter", "SoftBlur", "--into", tmp_path, "--json").stdout)
+    assert told["folder"] == str(tmp_path / "soft-blur")
+    assert all(Path(file).is_file() for file in told["files"])
+    assert told["next"][1] == "lpa3bench test-plugin SoftBlur"
 
 
 # ---------------------------------------------------------------------------------------------- refusals

@@ -161,13 +161,15 @@ def test_the_forecast(path: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
         return FORECAST
 
     monkeypatch.setattr(rehearsal, "forecast", forecast)
+    monkeypatch.setattr(show, "busy", lambda: "the machine is busy")
     text = shown(path, "--device", "cpu", "--data", str(tmp_path), forecast=True).stdout
     assert asked == {"root": tmp_path, "device": "cpu", "setting": "low"}
     rows = [[cell.strip() for cell in row] for row in section(text, "forecast")]
     assert rows == [
         ["warm-up", "0.25 s a step", "384 image passes", "7,800 steps"],
         ["mixmatch", "1.5 s a step", "1,024 image passes", "109,200 steps"],
-        ["all steps", "46.0 h"],
+        ["all steps", "about 46 h (31 to 69 h)"],
+        ["busy", "the machine is busy"],
         ["memory", "1.5 GiB, programs and data included"],
         ["scaled", "from batch 8 to 128"],
     ]
@@ -179,6 +181,7 @@ def test_a_forecast_without_the_data_set(path: str, monkeypatch: pytest.MonkeyPa
     phases = [{**phase, "steps": None} for phase in FORECAST["phases"]]
     unknown = {**FORECAST, "phases": phases, "hours": None, "scaled_from": None}
     monkeypatch.setattr(rehearsal, "forecast", lambda config, **options: unknown)
+    monkeypatch.setattr(show, "busy", lambda: None)
     rows = section(shown(path, forecast=True).stdout, "forecast")
     assert [cell.strip() for cell in rows[0]] == ["warm-up", "0.25 s a step", "384 image passes"]
     assert "the data set is not here" in rows[2][1]
@@ -186,7 +189,13 @@ def test_a_forecast_without_the_data_set(path: str, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize(
-    ("hours", "words"), [(0.001, "4 s"), (0.5, "30 min"), (1.99, "119 min"), (2.5, "2.5 h")]
+    ("hours", "words"),
+    [
+        (0.001, "about 3.6 s (2.4 to 5.4 s)"),
+        (0.5, "about 30 min (20 to 45 min)"),
+        (2.5, "about 2.5 h (1.7 to 3.8 h)"),
+        (60, "about 2.5 days (1.7 to 3.8 days)"),
+    ],
 )
 def test_durations(hours: float, words: str) -> None:
     lists: dict[str, Any] = {"settings": [], "values": [], "changed": [], "dormant": []}
@@ -231,8 +240,20 @@ def test_of_a_suite_its_cells_and_seeds(path: str) -> None:
         "seeds": [1, 2],
         "bindings": ["ToyTask.weight = 1", "ToyAttack.margin = 2"],
         "threads": 1,
+        "plugins": [],
         "search": None,
     }
+
+
+def test_of_a_grid_every_cell(path: str) -> None:
+    words = ("a.gin", "--grid", "setting=low,high", "--grid", "ToyTask.lr=1,2", "--seeds", "0-2")
+    assert shown(*words).stdout.splitlines()[0] == "runs      12: 4 cells × 3 seeds"
+    assert json.loads(shown(*words, "--json").stdout)["cells"][1] == [
+        "a.gin", "--setting", "low", "-p", "ToyTask.lr = 2",
+    ]  # fmt: skip
+    done = shown("a.gin", "--seeds", "0", "-p", "ToyTask.lr=1")
+    assert done.exit_code == 2
+    assert "--grid and --seeds take one FILE" in done.stderr
 
 
 def test_of_a_search_what_is_drawn(path: str) -> None:

@@ -117,6 +117,24 @@ def test_some_of_the_runs(folder: Path) -> None:
     assert none.stderr == "error: --only b*: fits no cell and no run of s.gin\n"
 
 
+def test_a_grid_and_seeds_of_the_command_line(folder: Path) -> None:
+    found = plan("--grid", "run.view=none,ToyJitter", "--seeds", "5-6")
+    assert [cell["cell"] for cell in found["cells"]] == [
+        f"a.gin{overlay} -p 'run.view = {view}'"
+        for overlay in ("", " none.gin")
+        for view in ("None", "@augmenters.ToyJitter()")
+    ]
+    assert [run["seed"] for run in found["cells"][0]["runs"]] == [5, 6]
+    listed = suite("a.gin", "--seeds", "0", "--grid", "setting=low,high", "--list-commands").stdout
+    taken = [shlex.split(line) for line in listed.splitlines()]
+    assert [words[words.index("--setting") + 1] for words in taken] == ["low", "high"]
+    idle = suite("a.gin", "--seeds", "0", "--grid", "ToyStrong.none=1", "--dry-run")
+    assert idle.exit_code == 3
+    without = suite("a.gin", "--dry-run")
+    assert without.exit_code == 3
+    assert "--seeds makes a suite of it" in without.stderr
+
+
 def test_commands_for_another_scheduler(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing else on stdout; each line is what a shell takes, and means the same everywhere."""
     monkeypatch.setenv("PYTHONPATH", f"mine{os.pathsep}/theirs")

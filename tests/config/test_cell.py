@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from support import config_plugins
 from torch import Tensor
 
 from lpa3bench.api import Augmenter, Context, DatasetSpec, LabelContext, Labels, LabelSet, Slot, View
-from lpa3bench.config.cell import cell_name, describe_cell, refuse_nonsense
+from lpa3bench.config import load_config
+from lpa3bench.config.cell import cell_name, describe_cell, name_of_cell, refuse_nonsense
 from lpa3bench.config.experiment import Experiment
 from lpa3bench.errors import ConfigError, PluginError
+from lpa3bench.plugin.registry import Entry, Registry
 from lpa3bench.testing import Bystander, TinyNet, TinySet
 
 
@@ -120,11 +124,28 @@ NAMES = {"task": "PES", "dataset": "CIFAR100", "backbone": "ResNet18"}
 )
 def test_the_name_tells_cells_apart(names: dict[str, str], setting: str | None, name: str) -> None:
     assert cell_name(NAMES | names, setting) == name
+    assert cell_name(NAMES | names, setting, other_backbone=True) == f"{name}-resnet18"
+
+
+def test_a_backbone_that_is_not_the_config_s_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "a.gin"
+    file.write_text(config_plugins.WHOLE)
+    other = type("OtherNet", (config_plugins.ToyNet,), {})
+    toys = config_plugins.registry()
+    registry = Registry((*toys.entries, Entry("backbones", "OtherNet", other, "toys 1.0")), ())
+    names = {
+        net: name_of_cell(
+            load_config([file], bindings=(f"run.backbone = @backbones.{net}",), registry=registry)
+        )
+        for net in ("ToyNet", "OtherNet")
+    }
+    name = "toydata-toytask-low-toyattack"
+    assert names == {"ToyNet": name, "OtherNet": f"{name}-othernet"}
 
 
 def test_the_description_is_whole() -> None:
     names = NAMES | {"labels": "SymmetricNoise", "view": "RandAugment"}
-    cell = describe_cell(experiment(), names)
+    cell = describe_cell(experiment(), names, cell_name(names, None))
     assert json.loads(json.dumps(cell)) == cell == {
         "name": "cifar100-pes-symmetricnoise-view.randaugment",
         "task": "PES",

@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from lpa3bench.nn.reset import reset_parameters
+from lpa3bench.nn.reset import initialised, reset_parameters
 from lpa3bench.runtime.seeding import seeded
 from lpa3bench.testing import no_global_randomness
 
@@ -64,3 +64,19 @@ def test_running_statistics_start_anew() -> None:
     assert norm.running_mean is kept
     for one, fresh in zip(norm.state_dict().values(), nn.BatchNorm1d(4).state_dict().values(), strict=True):
         assert torch.equal(one, fresh)
+
+
+def test_a_part_of_a_plugin_is_initialised_from_a_seed_alone() -> None:
+    def make() -> nn.Module:
+        return nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Linear(4, 2))
+
+    with no_global_randomness():
+        one, same, other = (initialised(make, seed, torch.device("cpu")) for seed in (1, 1, 2))
+    for name, value in one.state_dict().items():
+        assert torch.equal(value, same.state_dict()[name]), name
+    with seeded(1):
+        plain = make()
+    assert torch.equal(one.state_dict()["0.weight"], plain.state_dict()["0.weight"]), (
+        "as the layers' defaults"
+    )
+    assert not torch.equal(one.state_dict()["0.weight"], other.state_dict()["0.weight"])

@@ -97,7 +97,7 @@ def weak_views() -> Numbers:
 
 # ----------------------------------------------------------------------------------------------------- losses
 def losses() -> Numbers:
-    """Every function of `ops`."""
+    """Every loss, mixing and ramp of `ops`."""
     draws = Draws(11)
     like = torch.zeros(1, dtype=torch.float64)
     logits, target = draws.normal((6, 4), like=like), draws.uniform((6, 4), like=like)

@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from support.wandb_server import KEY, Server, serving
 from lpa3bench import config as configs
 from lpa3bench.cli import main
 from lpa3bench.plugin.registry import load_registry
+from lpa3bench.publish import following
 from lpa3bench.publish.following import FollowingProcess, follow_run
 from lpa3bench.publish.from_run_directory import read_run
 from lpa3bench.publish.target import Target
@@ -173,3 +175,32 @@ def test_following_a_run_to_its_end(home: Path, server: Server) -> None:
     assert held["summary"]["metrics/accuracy.last"] == read_record(folder / "result.json").score(
         "accuracy.last"
     )
+
+
+@pytest.mark.parametrize(
+    ("offline", "key", "said"),
+    [
+        (False, None, True),
+        (False, "WANDB_API_KEY", False),
+        (False, "netrc", False),
+        (True, None, False),
+    ],
+)
+def test_a_missing_key_is_told_before_training(
+    home: Path, monkeypatch: pytest.MonkeyPatch, offline: bool, key: str | None, said: bool
+) -> None:
+    monkeypatch.delenv("WANDB_API_KEY")
+    monkeypatch.setenv("WANDB_BASE_URL", "https://wandb.example")
+    if key == "netrc":
+        (home / ".netrc").write_text(f"machine wandb.example login user password {KEY}\n")
+    elif key is not None:
+        monkeypatch.setenv(key, KEY)
+    monkeypatch.setattr(following.subprocess, "Popen", lambda *words, **options: None)
+    (home / "run").mkdir()
+    stream = StringIO()
+    sink = FollowingProcess(offline=offline, stream=stream)
+    sink.start(RunInfo(run_id="run", folder=home / "run", epochs=1, epochs_done=0, phases=(), warnings=()))
+    first, *more = stream.getvalue().splitlines()
+    assert first.startswith("W&B: a process of its own publishes this run")
+    assert bool(more) is said
+    assert all("there is no key" in line and f"`lpa3bench publish {home}/run`" in line for line in more)

@@ -13,14 +13,18 @@ from support.config_plugins import WHOLE, ToyData
 from support.small_records import finish as finish_run
 
 from lpa3bench.api import Split
-from lpa3bench.suites import SuiteCell, check_suite, timing
+from lpa3bench.runtime.duration import TIMED_DOUBT
+from lpa3bench.suites import Suite, SuiteCell, check_suite, forecast, timing
 from lpa3bench.suites.forecast import (
+    GUESSED_DOUBT,
+    MEASURED_DOUBT,
     START_SECONDS,
     SuiteForecast,
     forecast_suite,
     seconds_left,
     seconds_together,
 )
+from lpa3bench.suites.overview import SuiteOverview
 from lpa3bench.suites.plan import CellPlan, Planner
 from lpa3bench.suites.suite_run import SuiteRun
 
@@ -176,3 +180,30 @@ def test_runs_together_take_as_long_as_the_longest() -> None:
     assert seconds_together([10.0, 50.0], 2) == 50
     assert seconds_together([10.0, 50.0], 9) == 50
     assert seconds_together([], 2) == 0
+
+
+def test_a_forecast_has_a_range_by_how_it_is_known(
+    ask: Ask, plans: list[CellPlan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tenth for what is measured, half as long again for timed steps, twice for what is guessed."""
+    monkeypatch.setattr(timing, "time_cells", lambda cells, **options: [3595.0])
+    monkeypatch.setattr(forecast, "busy", lambda: "the machine is busy")
+    finish(plans[0].runs[0], 95.0)
+    found = ask()
+    assert found.doubt == {
+        "a.gin": MEASURED_DOUBT,
+        "a.gin none.gin": TIMED_DOUBT,
+        "b.gin --setting high": GUESSED_DOUBT,
+    }
+    assert found.at(1).seconds["a.gin none.gin"] == 5400
+    assert found.at(-1).seconds["b.gin --setting high"] == found.seconds["b.gin --setting high"] / 2
+    suite = Suite(tuple(p.loaded.cell for p in plans), (0, 1, 2, 3, 4))
+    overview = SuiteOverview(suite, plans, found, 1)
+    low, high = overview.seconds_range or (0.0, 0.0)
+    assert low < (overview.seconds or 0.0) < high
+    (line,) = [line for line in overview.text().splitlines() if line.startswith("forecast")]
+    assert line.startswith("forecast   about 7.7 h (4.7 to 13 h), until ")
+    assert line.endswith(
+        "(cells measured: 1, from timed steps: 1, guessed from others: 1); the machine is busy"
+    )
+    assert overview.as_data()["busy"] == "the machine is busy"

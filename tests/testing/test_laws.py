@@ -53,7 +53,7 @@ def test_what_a_law_raises_becomes_a_finding() -> None:
     def never(trial: Any) -> None:
         raise NotApplicable("not random")
 
-    laws = [testing.Law(f.__name__, f) for f in (passes, fails, breaks, missing, later, never)]
+    laws = [testing.Law(f.__name__, f, "mend it") for f in (passes, fails, breaks, missing, later, never)]
     findings = findings_of("here", laws, None)
     assert [(f.law, f.outcome, f.reason) for f in findings] == [
         ("passes", "passed", ""),
@@ -64,7 +64,7 @@ def test_what_a_law_raises_becomes_a_finding() -> None:
         ("never", "not applicable", "not random"),
     ]
     assert [f.law for f in findings if f.data_missing] == ["missing"]
-    with pytest.raises(AssertionError, match=r"^fails \(here\): it is not so$"):
+    with pytest.raises(AssertionError, match=r"^fails \(here\): it is not so; mend it$"):
         hold(findings)
 
 
@@ -72,6 +72,16 @@ def test_what_a_law_raises_becomes_a_finding() -> None:
 def test_every_law_has_a_name_of_its_own(kind: str) -> None:
     names = [law.name for law in LAWS[kind]]
     assert len(names) == len({*names}) > 5
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_law_says_what_to_do_where_it_fails(kind: str) -> None:
+    for law in LAWS[kind]:
+        failing = testing.Law(law.name, lambda subject: 1 / 0, law.remedy)
+        (finding,) = findings_of("", [failing], None)
+        assert finding.said == f"ZeroDivisionError: division by zero; {law.remedy}"
+        assert len(law.remedy.split()) > 2
+        assert law.remedy[-1] not in ".;"
 
 
 def test_a_law_of_all_kinds_is_one_function() -> None:
@@ -134,8 +144,9 @@ def test_a_law_that_exits_fails() -> None:
         """It goes on."""
         sys.exit("no GPU")
 
-    (finding,) = findings_of("", [testing.Law("exits", exits)], None)
+    (finding,) = findings_of("", [testing.Law("exits", exits, "raise an error")], None)
     assert (finding.outcome, finding.reason) == ("FAILED", "SystemExit: no GPU")
+    assert finding.said == "SystemExit: no GPU; raise an error"
 
 
 def test_a_plugin_that_exits_does_not_end_the_command(tmp_path: Path) -> None:

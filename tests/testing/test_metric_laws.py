@@ -88,7 +88,7 @@ def overwriting(probs: Tensor, labels: Tensor) -> float:
         (computing(nll, unit="", higher_is_better=False), "undefined", "compute returns inf of certain"),
         (computing(lambda p, y: right(p, y)[:40].mean().item()), "any order", "in another order"),
         (made(higher_is_better=False), "direction", "higher_is_better is False"),
-        (computing(overwriting), "input untouched", "work on a copy"),
+        (computing(overwriting), "input untouched", "writes into what it is handed"),
         (computing(lambda p, y: torch.rand(1).item()), "no global RNG", "draws from torch's"),
         (made(detail=lambda self, p, y: {"all": p}), "detail", "detail must be"),
         (made(detail=lambda self, p, y: [float("nan")]), "detail", "detail must be"),

@@ -16,7 +16,7 @@ from lpa3bench.errors import DataError, InUse, RunFailed
 from lpa3bench.records import write_record
 from lpa3bench.records.schema import RunIdentity
 from lpa3bench.training.identity import identity_as_json
-from lpa3bench.training.run_directory import RunDirectory
+from lpa3bench.training.run_directory import RunDirectory, found_folder
 
 
 def test_it_is_made_and_locked(tmp_path: Path) -> None:
@@ -36,6 +36,21 @@ def test_a_place_that_cannot_be_written_to(tmp_path: Path) -> None:
     folder = RunDirectory(tmp_path / "runs" / "run")
     with pytest.raises(RunFailed, match="cannot be written to .*; choose another --out"), folder.locked():
         pass
+
+
+def test_a_run_is_found_by_what_ends_its_name(tmp_path: Path) -> None:
+    """Also where its name told the backbone, or did not, and where somebody renamed the rest."""
+    name = "digits-pes-smallnet-12345678-s3"
+    assert found_folder(tmp_path / "nowhere", name) == tmp_path / "nowhere" / name
+    assert found_folder(tmp_path, name) == tmp_path / name
+    (tmp_path / "digits-pes-12345678-s3").mkdir()
+    assert found_folder(tmp_path, name) == tmp_path / name, "that is no run directory"
+    (tmp_path / "digits-pes-12345678-s3" / "env.json").write_text("{}")
+    assert found_folder(tmp_path, name) == tmp_path / "digits-pes-12345678-s3"
+    assert found_folder(tmp_path, "digits-pes-12345678-s4") == tmp_path / "digits-pes-12345678-s4"
+    (tmp_path / name).mkdir()
+    assert found_folder(tmp_path, name) == tmp_path / name
+    assert found_folder(tmp_path, "mine") == tmp_path / "mine"
 
 
 def test_what_a_run_wrote_at_its_start_is_read_back(tmp_path: Path) -> None:

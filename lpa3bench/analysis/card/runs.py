@@ -17,7 +17,7 @@ from lpa3bench.analysis.card.plugins import PLUGIN_FILE
 from lpa3bench.analysis.trained_run import Trained, open_run
 from lpa3bench.api import Augmenter, SlotName
 from lpa3bench.config import Config
-from lpa3bench.errors import ConfigError, UsageError
+from lpa3bench.errors import ConfigError, UsageError, with_plugin_hint
 from lpa3bench.plugin import registry as registries
 from lpa3bench.plugin.registry import Entry, Registry
 from lpa3bench.records import Record
@@ -142,7 +142,7 @@ class Trainer:
             return entry
         near = self.registry.nearest(name, kind)
         hint = f"did you mean {' or '.join(near)}?" if near else f"`lpa3bench list {kind}` shows them"
-        raise UsageError(f"there is no {name} among the {kind}; {hint}")
+        raise UsageError(with_plugin_hint(f"there is no {name} among the {kind}; {hint}"))
 
     def train(self) -> CardRuns:
         """The three runs on the card's data set.

@@ -17,7 +17,7 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from lpa3bench.errors import UsageError, plain
-from lpa3bench.runtime.files import Writer, write_all
+from lpa3bench.runtime.files import Writer, make_folders, write_all
 
 LINE_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito's, without the yellow that is lost on white."""
@@ -80,14 +80,12 @@ def save(figure: Figure, out: Path, beside: Mapping[Path, Writer] = {}) -> list[
         The files, the two of the figure last.
 
     Raises:
-        UsageError: the folder is not there, or it is no file's name.
-        RunFailed: a file cannot be written.
+        UsageError: it is no file's name.
+        RunFailed: the folder cannot be made, or a file cannot be written.
     """
     if not out.name:
         raise UsageError(f"--out {out}: is no file's name")
     stem = out.with_suffix("") if out.suffix in (".svg", ".png") else out
-    if not stem.parent.is_dir():
-        raise UsageError(f"--out {out}: there is no folder {stem.parent}")
 
     def svg(temporary: Path) -> None:
         figure.savefig(temporary, format="svg", dpi=DPI, metadata={"Date": None, "Creator": None})
@@ -98,6 +96,7 @@ def save(figure: Figure, out: Path, beside: Mapping[Path, Writer] = {}) -> list[
 
     own = {stem.with_name(f"{stem.name}.{write.__name__}"): write for write in (svg, png)}
     files = {**beside, **own}
+    make_folders(file.parent for file in files)
     write_all(files)
     return [*files]
 

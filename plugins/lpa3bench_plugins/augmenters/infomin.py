@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any, get_args
 
 import torch
@@ -11,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lpa3bench.api import Augmenter, Context, DatasetSpec, Domain, Env, Output, Slot, View
-from lpa3bench.nn.reset import reset_parameters
+from lpa3bench.nn.reset import initialised
 from lpa3bench.ops import one_hot, probabilities, soft_cross_entropy
 from lpa3bench_plugins.augmenters.flow import Colours, PixelFlow, Space
 
@@ -69,15 +68,6 @@ class Learner:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.module.load_state_dict(state["module"])
         self.optimiser.load_state_dict(state["optimiser"])
-
-
-def _fresh(make: Callable[[], nn.Module], seed: int, device: torch.device) -> nn.Module:
-    """A module initialised from a seed of its own; its constructor would draw from the global generator."""
-    with torch.device("meta"):
-        module = make()
-    module.to_empty(device=device)
-    reset_parameters(module, seed)
-    return module
 
 
 def _projection(width: int, projection: int) -> nn.Module:
@@ -186,7 +176,7 @@ class InfoMinStyle(Augmenter):
         self.device = env.device
         self.colours = Colours.of(self.space, env.spec.mean, env.spec.std, env.device)
         draws = env.draws("infomin")
-        flow = _fresh(lambda: PixelFlow(self.space), draws.child(), env.device)
+        flow = initialised(lambda: PixelFlow(self.space), draws.child(), env.device)
         self.generator = Learner(flow, self.generator_lr)
         self.seed = draws.child()
 
@@ -233,5 +223,5 @@ class InfoMinStyle(Augmenter):
         return {"information": shared.detach(), "cross_entropy": wrong.detach()}
 
     def _new_estimator(self, width: int) -> Learner:
-        head = _fresh(lambda: _projection(width, self.projection), self.seed, self.device)
+        head = initialised(lambda: _projection(width, self.projection), self.seed, self.device)
         return Learner(head, self.estimator_lr)

@@ -46,7 +46,7 @@ class Adapted(Backbone):
         self.network = network
         self.taps = tuple(layer.name for layer in self.layers)
         self.parts = _parts(network, (*self.taps, head), head)
-        """LayerNames of the stages: of modules, and of parameters that belong to no smaller one."""
+        """Names of the stages: of modules, and of parameters that belong to no smaller one."""
 
     def forward(self, x: Tensor) -> Output:
         return Output(*read(self.network, self.layers, x))
@@ -96,7 +96,7 @@ def _probe(
 
 # ----------------------------------------------------------------------------------------------- the stages
 def _parts(network: nn.Module, inner: Sequence[str], head: str) -> tuple[str, ...]:
-    """LayerNames of modules and parameters that hold every parameter once, in the order of their definition.
+    """Names of modules and parameters that hold every parameter once, in the order of their definition.
 
     A link of the chain is a part, unless it holds one of `inner` and can be taken apart. Parameters of what
     is taken apart, such as a class token, are parts of their own, before the others.

@@ -13,7 +13,8 @@ from pathlib import Path
 from lpa3bench.data.pictures import EXTENSIONS, is_image, open_file, skipped
 from lpa3bench.data.pixels import Picture
 from lpa3bench.errors import DataError
-from lpa3bench_plugins.datasets.sources import OPTIONAL, SPLITS, SPLITS_IN_WORDS, Source, stamp, wrong_source
+from lpa3bench.types import SPLITS
+from lpa3bench_plugins.datasets.sources import OPTIONAL, SPLITS_IN_WORDS, Source, stamp, wrong_source
 
 NO_IMAGES = (".txt", ".md", ".csv", ".json", ".xml", ".html", ".db", ".ini")
 """Notes, and what systems leave: not worth a warning where images lie."""

@@ -13,7 +13,8 @@ import numpy as np
 from lpa3bench.data.array_files import npz_keys, read_npz
 from lpa3bench.data.pictures import array_pictures
 from lpa3bench.data.pixels import Picture
-from lpa3bench_plugins.datasets.sources import OPTIONAL, SPLITS, SPLITS_IN_WORDS, Source, stamp, wrong_source
+from lpa3bench.types import SPLITS
+from lpa3bench_plugins.datasets.sources import OPTIONAL, SPLITS_IN_WORDS, Source, stamp, wrong_source
 
 NAMES_KEY = "class_names"
 

@@ -13,7 +13,6 @@ from lpa3bench.data.pixels import Picture
 from lpa3bench.errors import DataError
 from lpa3bench.runtime.files import regular
 
-SPLITS = ("train", "val", "test")
 OPTIONAL = "val"
 SPLITS_IN_WORDS = "train, val and test"
 

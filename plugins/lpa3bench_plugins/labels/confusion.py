@@ -29,11 +29,10 @@ def describe_noise(
         among those whose clean one is known (None where there are none); `confusion`, K×K counts of them by
         clean (row) and given (column) class.
     """
-    import torch
+    from lpa3bench.ops import count_pairs
 
     known = labelled & (clean != _UNLABELLED)
-    pairs = clean[known] * num_classes + given[known]
-    confusion = torch.bincount(pairs, minlength=num_classes**2).view(num_classes, num_classes)
+    confusion = count_pairs(clean[known], given[known], num_classes)
     count = int(confusion.sum())
     return {
         "labelled": int(labelled.sum()),

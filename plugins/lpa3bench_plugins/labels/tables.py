@@ -158,7 +158,7 @@ def _is_number(text: str) -> bool:
 def _joined(cells: Sequence[str], ids: Sequence[str], title: str) -> Any:
     """int64 [N], for each image the cell that names it; None: the cells name none.
 
-    ImageNames are compared by as many of their last parts as all of them have.
+    Names are compared by as many of their last parts as all of them have.
 
     Raises:
         ValueError: they name some, and do not tell all images apart.

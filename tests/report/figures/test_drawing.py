@@ -92,9 +92,11 @@ def test_both_files_whatever_suffix_was_given(tmp_path: Path, name: str) -> None
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"{stem}.png", f"{stem}.svg"]
 
 
-def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="--out .*: there is no folder"):
-        draw(tmp_path / "nowhere" / "a")
+def test_a_folder_that_is_not_there_is_made(tmp_path: Path) -> None:
+    assert all(file.is_file() for file in draw(tmp_path / "nowhere" / "yet" / "a"))
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunFailed, match=r"file/below: cannot be made"):
+        draw(tmp_path / "file" / "below" / "a")
     with pytest.raises(UsageError, match=r"--out \.: is no file's name"):
         draw(Path())
 
