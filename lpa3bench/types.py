@@ -218,6 +218,10 @@ class LabelContext:
     class_names: tuple[str, ...] = ()
     """What the classes are called (`DatasetSpec.class_names`)."""
 
+    def shown_name(self, label: int) -> str:
+        """What to call a class: by its number where it has no name."""
+        return f"class {self.class_names[label] if self.class_names else label}"
+
 
 @dataclass(frozen=True)
 class LabelSet:

@@ -9,13 +9,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lpa3bench.cli.options import data_option, device_option, json_option, plugin_option, weights_option
+from lpa3bench.cli.options import (
+    OneRun,
+    data_option,
+    device_option,
+    json_option,
+    plugin_option,
+    weights_option,
+)
 
 if TYPE_CHECKING:
     from lpa3bench.types import Weights
 
 
-@click.command()
+@click.command(cls=OneRun)
 @click.argument("run", metavar="RUN", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="DIR", help="Where to. [default: export in RUN]"

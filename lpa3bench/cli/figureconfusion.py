@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lpa3bench.cli.options import json_option, weights_option
+from lpa3bench.cli.options import OneRun, json_option, weights_option
 from lpa3bench.errors import DataError
 from lpa3bench.types import SCORED
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lpa3bench.types import Weights
 
 
-@click.command()
+@click.command(cls=OneRun)
 @click.argument("run", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="RUN")
 @click.option(
     "--split", type=click.Choice(SCORED), default="test", show_default=True, help="Of which images."

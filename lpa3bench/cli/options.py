@@ -18,6 +18,18 @@ SEED = click.IntRange(0, 2**63 - 1)
 """As many as a record takes."""
 
 
+class OneRun(click.Command):
+    """A verb that takes one RUN, for which a shell may have put all that a pattern fits."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            if error.message.startswith("Got unexpected extra argument"):
+                error.message += "; it takes one RUN, and a pattern as runs/* stands for all that fit it"
+            raise
+
+
 def plugin_option(function: Verb) -> Verb:
     """`--plugin FILE`, repeatable: `plugins`, a tuple of paths, as `load_registry` takes it."""
     return click.option(

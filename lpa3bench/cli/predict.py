@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 from click.core import ParameterSource
 
-from lpa3bench.cli.options import data_option, device_option, json_option, plugin_option, weights_option
+from lpa3bench.cli.options import (
+    OneRun,
+    data_option,
+    device_option,
+    json_option,
+    plugin_option,
+    weights_option,
+)
 from lpa3bench.cli.text_columns import aligned
 from lpa3bench.errors import UsageError, printable
 
@@ -32,7 +39,7 @@ class _Judge(NamedTuple):
     probabilities: Callable[[Tensor], Tensor]
 
 
-@click.command()
+@click.command(cls=OneRun)
 @click.argument("run", metavar="RUN", type=click.Path(path_type=Path, exists=True))
 @click.argument("images", metavar="FOLDER|NPZ", type=click.Path(path_type=Path, exists=True))
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV: a line an image, a column a class.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -109,8 +110,8 @@ def _common_folder(names: Sequence[str]) -> str:
 
 
 def _in_short(why: str, name: str) -> str:
-    """A reason without the name of the file, which stands before it."""
-    return shortened(why.replace(repr(name), "it").replace(name, "it"), LONGEST_REASON)
+    """A reason without the name of the file, quoted with its folder or without: it stands before it."""
+    return shortened(re.sub(rf":? '[^']*{re.escape(name)}'", "", why).strip() or why, LONGEST_REASON)
 
 
 def open_file(file: Path) -> Image.Image:

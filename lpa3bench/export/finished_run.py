@@ -125,10 +125,14 @@ class Exported(nn.Module):
             x: float [B, C, S, S] in [0, 1], as `preprocess` makes them.
 
         Raises:
-            ValueError: it is of another size, or of no such numbers.
+            ValueError: it is no tensor, of another size, or of no such numbers.
         """
         sides = dict.fromkeys((self.decoder.size, self.resize or self.decoder.size))
         shapes = [(self.decoder.channels, side, side) for side in sides]
+        if not isinstance(x, torch.Tensor):
+            raise ValueError(
+                f"x: is of type {type(x).__name__}, and must be a tensor, as preprocess makes of any image"
+            )
         if x.ndim != 4 or tuple(x.shape[1:]) not in shapes:
             takes = f"[B, {', '.join(map(str, shapes[0]))}]"
             raise ValueError(f"x: is {list(x.shape)}, and must be {takes}, as preprocess makes of any image")
@@ -249,6 +253,8 @@ def _read(path: Path) -> tuple[dict[str, Tensor], About]:
         with safe_open(path, framework="pt") as file:
             about = msgspec.json.decode(file.metadata()["lpa3bench"], type=About)
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (it is no dict)
+    except FileNotFoundError as error:
+        raise RunFailed(f"{path}: there is no such file; lpa3bench export RUN writes one") from error
     except (OSError, SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise RunFailed(f"{path}: is no export ({type(error).__name__}: {error})") from error
     if about.digest and about.digest != digest_of_export(about, tensors):

@@ -163,7 +163,9 @@ class RunDirectory:
             if env.digest not in ("", env.digest_of_rest()):
                 raise ValueError("its digest is not that of what it holds")
         except FileNotFoundError as error:
-            raise RunFailed(f"{self.path}: is no run directory: there is no {self.env.name}") from error
+            raise RunFailed(
+                f"{self.path}: is no run directory: there is no {self.env.name}{_of_runs(self.path)}"
+            ) from error
         except OSError as error:
             raise RunFailed(f"{self.env}: cannot be read ({error.strerror}); {START_OVER}") from error
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -276,3 +278,9 @@ class RunDirectory:
     def write_json(self, path: Path, value: Any) -> None:
         """Write a JSON file, all or nothing."""
         self.write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
+
+
+def _of_runs(path: Path) -> str:
+    """What to do where it holds run directories instead."""
+    inside = sorted(place.parent.name for place in path.glob("*/env.json"))
+    return f"; name one of the {len(inside)} in it, as {path / inside[0]}" if inside else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +13,8 @@ from torch import Tensor
 
 from lpa3bench.api import DatasetSpec, LabelContext, LabelSet, Split, TrainLabels
 from lpa3bench.config.experiment import Experiment
-from lpa3bench.data.data_summary import DataSummary
-from lpa3bench.data.duplicates import count_duplicates, image_digests
+from lpa3bench.data.data_summary import MOST_NAMED, DataSummary
+from lpa3bench.data.duplicates import count_duplicates, image_digests, name_duplicates
 from lpa3bench.data.image_store import ImageStore
 from lpa3bench.data.splits import data_hash, fingerprint, hold_out, limit
 from lpa3bench.errors import ConfigError, DataError, PluginError, blamed
@@ -181,10 +181,13 @@ def _summary(
     """
     labels = {name: splits[name].labels for name in SPLITS if name in splits}
     digests = {name: image_digests(splits[name].images) for name in labels}
+    names = {name: ids for name in labels if (ids := splits[name].ids) is not None}
     if held is not None:
         for name, places in {"val": held, "train": index}.items():
             labels[name] = splits["train"].labels[places]
             digests[name] = [digests["train"][place] for place in places.tolist()]
+        if (ids := names.get("train")) is not None:
+            names |= {"val": _chosen(ids, held), "train": _chosen(ids, index)}
     with blamed(f"{type(experiment.dataset).__name__}.found"):
         found = msgspec.convert(experiment.dataset.found(root), dict[str, dict[str, int]])
     return DataSummary(
@@ -193,8 +196,13 @@ def _summary(
             for name, known in labels.items()
         },
         duplicates=count_duplicates(digests),
+        examples=name_duplicates(digests, names, most=MOST_NAMED),
         found=found,
     )
+
+
+def _chosen(ids: Sequence[str], places: Tensor) -> tuple[str, ...]:
+    return tuple(ids[place] for place in places.tolist())
 
 
 def _oddities(experiment: Experiment, spec: DatasetSpec, label_set: LabelSet, root: Path) -> Iterator[str]:

@@ -252,9 +252,12 @@ def test_the_data_of_a_run(tmp_path: Path) -> None:
         "FromFile: a.csv, joined by its column 'file'; 8 of 9 labels (88.9 %) agree with the data set's own",
         "warning: Images: test files of other kinds are passed over (1 .gif); read are "
         + " ".join(EXTENSIONS),
-        "warning: Images: 3 of 3 val images have the pixels of training images",
-        "warning: Images: 6 of 6 test images have the pixels of training images",
-        "warning: Images: 3 of 6 test images have the pixels of val images",
+        "warning: Images: 3 of 3 val images have the pixels of training images (val/ant/0.png is "
+        "train/ant/0.png; val/bee/0.png is train/bee/0.png; val/cat/0.png is train/cat/0.png)",
+        "warning: Images: 6 of 6 test images have the pixels of training images (test/ant/0.png is "
+        "train/ant/0.png; test/ant/1.png is train/ant/1.png; test/bee/0.png is train/bee/0.png; …)",
+        "warning: Images: 3 of 6 test images have the pixels of val images (test/ant/0.png is "
+        "val/ant/0.png; test/bee/0.png is val/bee/0.png; test/cat/0.png is val/cat/0.png)",
     ]
     assert not (tmp_path / "runs").exists()
 

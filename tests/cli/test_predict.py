@@ -127,6 +127,17 @@ def test_what_is_wrong_is_told(place: Path, tmp_path: Path) -> None:
     assert (done.exit_code, done.stdout) == (4, "")
     assert done.stderr.startswith("error: predict: a.png cannot be read (")
     assert predict(place / "new", place / "new").exit_code == 1, "it is no run directory"
+    assert f"; name one of the 1 in it, as {place / 'run'}" in predict(place, place / "new").stderr
+
+
+@pytest.mark.parametrize("verb", ["predict", "export", "figure confusion"])
+def test_a_pattern_that_fits_several_runs(place: Path, verb: str) -> None:
+    done = CliRunner().invoke(main, [*verb.split(), *[str(place / "run")] * 3])
+    assert done.exit_code == 2
+    assert "it takes one RUN, and a pattern as runs/* stands for all that fit it" in done.stderr
+
+
+def test_what_else_makes_no_sense(place: Path, tmp_path: Path) -> None:
     assert predict(place / "run", place / "new", "--csv", "--json").exit_code == 2
     bare = tmp_path / "run"
     shutil.copytree(place / "run", bare)

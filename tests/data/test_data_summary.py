@@ -24,6 +24,20 @@ def test_lines() -> None:
     assert [*SUMMARY.warnings(NAMED)] == ["Tiny: 2 of 2 test images have the pixels of training images"]
 
 
+def test_some_of_the_images_in_two_splits_are_named() -> None:
+    one = replace(SUMMARY, examples={"test in train": [("test/a.png", "train/b.png")]})
+    line = "Tiny: 2 of 2 test images have the pixels of training images (test/a.png is train/b.png; …)"
+    assert [*one.warnings(NAMED)] == [line]
+
+
+def test_splits_stand_in_their_order_and_a_class_without_a_validation_image_is_named() -> None:
+    held = replace(SUMMARY, duplicates={}, images={**SUMMARY.images, "val": [1, 0, 0]})
+    assert next(held.lines(NAMED)).partition("), ")[2].startswith("val 1 (ant 1")
+    assert [*held.warnings(NAMED)] == [
+        "Tiny: no validation image is of class bee, cat; take more of them, as by run.holdout"
+    ]
+
+
 def test_many_classes_are_not_counted_one_by_one() -> None:
     many = replace(SUMMARY, images={"train": [*range(4, 5 + MOST_CLASSES)]})
     spec = replace(SPEC, num_classes=MOST_CLASSES + 1)

@@ -108,5 +108,8 @@ def test_without_the_folder_a_config_can_be_checked_and_rehearsed_but_not_run(
     done = cli(*arguments(), cwd=tmp_path)
     assert done.returncode == 4
     (line,) = done.stderr.splitlines()
-    assert line == f"error: Images.path: there is no folder or .npz file {tmp_path / 'my images'}"
+    assert line == (
+        f"error: Images.path: there is no folder or .npz file {tmp_path / 'my images'}; bind your own, "
+        "as by -p 'Images.path=\"my_folder\"'"
+    )
     assert list(tmp_path.iterdir()) == []

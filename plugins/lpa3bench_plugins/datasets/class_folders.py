@@ -45,7 +45,10 @@ class Folder(Source):
             ):
                 if extra := [name for name in one if name not in other]:
                     raise wrong_source(
-                        path, f"class {extra[0]!r} is in {here}, but there is no folder {there}/{extra[0]}"
+                        path,
+                        f"class {extra[0]!r} is in {here}, but there is no folder {there}/{extra[0]}"
+                        f"{_is_it(extra[0], [name for name in other if name not in one])}; "
+                        "every split needs images of every class",
                     )
         self._path = path
         self.num_classes = len(classes)
@@ -86,9 +89,17 @@ def _splits(path: Path) -> list[str]:
         alike = [name for name in _folder_names(path) if name not in SPLITS and _meant(name) == missing[0]]
         hint = f" (is it {alike[0]!r}?)" if alike else ""
         raise wrong_source(
-            path, f"there is no folder {missing[0]}{hint}; there must be train/<class>/… and test/<class>/…"
+            path,
+            f"there is no folder {missing[0]}{hint}; there must be train/<class>/… and test/<class>/…; "
+            "docs/own-images.md has a script that makes them of folders of classes",
         )
     return here
+
+
+def _is_it(name: str, others: list[str]) -> str:
+    """A question, where one of the others may be the same name written in another way."""
+    near = get_close_matches(name.lower(), [other.lower() for other in others], n=1)
+    return "".join(f" (is it {other!r}?)" for other in others if [other.lower()] == near)
 
 
 def _class_folders(path: Path) -> list[str]:
@@ -123,7 +134,10 @@ def _other_splits(path: Path, splits: list[str], classes: list[str]) -> list[str
             of_classes = any((place / of_class).is_dir() for of_class in classes)
             if of_classes or _meant(name):
                 why = "has folders of classes" if of_classes else "looks like a split"
-                told.append(f"the folder {name!r} {why} and is passed over; splits are {SPLITS_IN_WORDS}")
+                told.append(
+                    f"the folder {name!r} {why} and is passed over; splits are {SPLITS_IN_WORDS}, "
+                    "so rename it if it is one"
+                )
     return told
 
 

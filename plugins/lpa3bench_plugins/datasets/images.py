@@ -207,7 +207,10 @@ def find_source(path: Path) -> Source:
         return Folder(path)
     if path.suffix == ".npz" and path.is_file():
         return Archive(path)
-    raise DataError(f"Images.path: there is no folder or .npz file {path.absolute()}")
+    raise DataError(
+        f"Images.path: there is no folder or .npz file {path.absolute()}; bind your own, "
+        "as by -p 'Images.path=\"my_folder\"'"
+    )
 
 
 def glance(path: Path) -> tuple[int, tuple[str, ...]]:

@@ -44,7 +44,7 @@ class FewLabels(Labels):
         num_classes = ctx.num_classes
         each = self._each(num_classes)
         labelled = torch.zeros_like(clean, dtype=torch.bool)
-        fewer = {}
+        fewer: dict[int, int] = {}
         for label in range(num_classes):
             members = (clean == label).nonzero()[:, 0]
             if len(members) < each:
@@ -53,12 +53,13 @@ class FewLabels(Labels):
         if fewer and self.count is not None:
             label, there = next(iter(fewer.items()))
             raise ValueError(
-                f"count: {self.count} takes {each} images of each class; class {label} has {there}"
+                f"count: {self.count} takes {each} images of each class; {ctx.shown_name(label)} has {there}"
             )
         given = clean.where(labelled, _UNLABELLED)
         info = describe_noise(clean, given, labelled, num_classes=num_classes, nominal_rate=0.0)
         asked = {"count": self.count} if self.count is not None else {"per_class": self.per_class}
-        return LabelSet(given, labelled, {"kind": "FewLabels", **asked, **info}, tuple(_told(fewer, each)))
+        told = _told({ctx.shown_name(label): there for label, there in fewer.items()}, each)
+        return LabelSet(given, labelled, {"kind": "FewLabels", **asked, **info}, tuple(told))
 
     def _each(self, num_classes: int) -> int:
         """Labelled images of each class."""
@@ -73,9 +74,9 @@ class FewLabels(Labels):
         return each
 
 
-def _told(fewer: Mapping[int, int], each: int) -> Iterator[str]:
+def _told(fewer: Mapping[str, int], each: int) -> Iterator[str]:
     """fewer: how many images there are of classes that have not enough, by class."""
     if fewer:
-        classes = ", ".join(f"class {label} has {count}" for label, count in [*fewer.items()][:_SHOWN])
+        classes = ", ".join(f"{name} has {count}" for name, count in [*fewer.items()][:_SHOWN])
         more = f" and {len(fewer) - _SHOWN} more classes have fewer" if len(fewer) > _SHOWN else ""
-        yield f"FewLabels: not every class has {each} images: {classes}{more}"
+        yield f"FewLabels: not every class has {each} images: {classes}{more}; they keep all their labels"

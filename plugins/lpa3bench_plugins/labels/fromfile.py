@@ -114,8 +114,9 @@ def _whole(path: Path, values: Any, count: int, num_classes: int) -> Any:
     wrong = (numbers != values) | (numbers < _UNLABELLED) | (numbers >= num_classes)
     if wrong.any():
         first = int(wrong.argmax())
+        found = str(values[first]).removesuffix(".0")
         raise DataError(
-            f"FromFile.path: {path}: label {first} (counted from 0) is {values[first]}; labels are 0 … "
+            f"FromFile.path: {path}: label {first} (counted from 0) is {found}; labels are 0 … "
             f"{num_classes - 1}, or {_UNLABELLED} for none"
         )
     return numbers

@@ -122,7 +122,10 @@ def class_numbers(words: Sequence[str], classes: Sequence[str]) -> Any:
     Raises:
         ValueError: one is neither.
     """
-    if not classes or all(map(_is_number, words)):
+    strange = [word for word in words if not _is_number(word)]
+    if strange and not classes:
+        raise ValueError(f"label {strange[0]!r} is no number")
+    if not strange:
         return np.array([float(word) for word in words])
     numbers = {"-1": -1, **{name: number for number, name in enumerate(classes)}}
     if strange := [word for word in words if word not in numbers]:

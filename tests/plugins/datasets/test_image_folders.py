@@ -197,7 +197,7 @@ def test_all_that_cannot_be_read_are_named_at_once(folder: Path, monkeypatch: py
     (folder / "test/cat/0.png").write_bytes((folder / "test/cat/0.png").read_bytes()[:200])
     message = (
         rf"^Images: 3 images in {folder} cannot be read; mend or remove them: train/ant/9\.png \(.*\), "
-        r"train/bee/1\.png \(cannot identify image file it\), test/cat/0\.png \(.*truncated.*\)$"
+        r"train/bee/1\.png \(cannot identify image file\), test/cat/0\.png \(.*truncated.*\)$"
     )
     fails(folder, message)
 
@@ -219,7 +219,10 @@ def remove(folder: Path, name: str) -> None:
 
 
 LAYOUTS: dict[str, tuple[Callable[[Path], Any], str]] = {
-    "nothing": (lambda f: remove(f, ""), r"Images\.path: there is no folder or \.npz file /.*/mine$"),
+    "nothing": (
+        lambda f: remove(f, ""),
+        r"Images\.path: there is no folder or \.npz file /.*/mine; bind your own, as by -p ",
+    ),
     "no train": (
         lambda f: remove(f, "train"),
         r"mine: there is no folder train; there must be train/<class>/…",

@@ -18,6 +18,8 @@ from lpa3bench_plugins.datasets.class_folders import LIKE_A_SPLIT, OF_NO_CLASS, 
 from lpa3bench_plugins.datasets.images import Images
 from lpa3bench_plugins.datasets.npz_archive import Archive
 
+RENAME = "splits are train, val and test, so rename it if it is one"
+
 READ = " ".join(EXTENSIONS)
 
 
@@ -85,15 +87,15 @@ LOUD: dict[str, tuple[Callable[[Path], Any], str]] = {
     ),
     "another split": (
         lambda f: shutil.copytree(f / "test", f / "valid"),
-        "the folder 'valid' has folders of classes and is passed over; splits are train, val and test",
+        "the folder 'valid' has folders of classes and is passed over; " + RENAME,
     ),
     "a misspelt split": (
         lambda f: (f / "Tset").mkdir(),
-        "the folder 'Tset' looks like a split and is passed over; splits are train, val and test",
+        "the folder 'Tset' looks like a split and is passed over; " + RENAME,
     ),
     "another word for a split": (
         lambda f: (f / "validation").mkdir(),
-        "the folder 'validation' looks like a split and is passed over; splits are train, val and test",
+        "the folder 'validation' looks like a split and is passed over; " + RENAME,
     ),
     "twelve bits in sixteen": (
         lambda f: [

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given
@@ -56,9 +58,13 @@ def test_a_class_that_has_fewer_keeps_all_of_them_and_it_is_said() -> None:
     assert made.given[made.labelled].bincount(minlength=4).tolist() == [4, 2, 4, 0]
     assert made.labelled[9:15].all()
     assert not made.labelled[15:].any()
-    assert made.notes == ("FewLabels: not every class has 4 images: class 1 has 2, class 3 has 0",)
+    assert made.notes == (
+        "FewLabels: not every class has 4 images: class 1 has 2, class 3 has 0; they keep all their labels",
+    )
+    named = FewLabels(per_class=4).apply(clean, replace(context(4), class_names=("ant", "bee", "cat", "dog")))
+    assert "class bee has 2, class dog has 0;" in named.notes[0]
     many = FewLabels(per_class=2).apply(torch.arange(9), context(9))
-    assert many.notes[0].endswith("class 4 has 1 and 4 more classes have fewer")
+    assert many.notes[0].endswith("class 4 has 1 and 4 more classes have fewer; they keep all their labels")
 
 
 @pytest.mark.parametrize(

@@ -73,11 +73,11 @@ def test_unsigned_bytes_are_classes(tmp_path: Path) -> None:
     ("name", "content", "message"),
     [
         ("a.txt", "0 1 2", r"holds \[3\] labels, the training set 6 images"),
-        ("a.txt", "0 1 2 3 1 0", r"label 3 \(counted from 0\) is 3.0; labels are 0 … 2, or -1 for none"),
+        ("a.txt", "0 1 2 3 1 0", r"label 3 \(counted from 0\) is 3; labels are 0 … 2, or -1 for none"),
         ("a.txt", "0 1 -2 2 1 0", r"label 2 .* is -2"),
         ("a.txt", "0 1 2 2 0.5 0", r"label 4 .* is 0.5"),
         ("a.txt", "0 1 2 2 nan 0", r"label 4 .* is nan"),
-        ("a.txt", "0 1 2 two 1 0", r"could not convert string to float: 'two'"),
+        ("a.txt", "0 1 2 two 1 0", r"label 'two' is no number"),
         ("a.csv", "0,1\n2,2\n1,0\n", r"several columns need a header"),
         ("a.csv", "good,bad\n0,1\n", r"FromFile.key must be one of good, bad; it is None"),
         ("a.csv", "", r"holds \[0\] labels"),
