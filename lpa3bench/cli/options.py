@@ -26,7 +26,8 @@ class OneRun(click.Command):
             return super().parse_args(ctx, args)
         except click.UsageError as error:
             if error.message.startswith("Got unexpected extra argument"):
-                error.message += "; it takes one RUN, and a pattern as runs/* stands for all that fit it"
+                hint = "it takes one RUN, and a pattern as runs/* stands for all that fit it"
+                raise click.UsageError(f"{error.message}; {hint}", ctx) from None
             raise
 
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from lpa3bench.errors import escaped_in_json, plain, refused_by_disk
+from lpa3bench.errors import RunFailed, escaped_in_json, plain, refused_by_disk
 
 Writer = Callable[[Path], Any]
 """Writes a file at the path that it is given."""
@@ -24,8 +24,12 @@ def write_all(files: Mapping[Path, Writer]) -> None:
     (a power cut) leaves some old and some new.
 
     Raises:
-        RunFailed: the disk refused it (full, read-only); what stood there before is untouched.
+        RunFailed: the disk refused it (full, read-only), or a device or a pipe has the name; what stood there
+            before is untouched.
     """
+    for path in files:
+        if (found := _no_file(path)) is not None:
+            raise RunFailed(f"{path}: is {found} and not a file, so it is left alone; name another place")
     temporaries = {path: path.with_name(f".{path.name}.tmp") for path in files}
     kept = {path: path.with_name(f".{path.name}.old") for path in files}
     renamed: list[Path] = []
@@ -76,6 +80,17 @@ def write_atomically(path: Path, write: Writer) -> None:
         RunFailed: the disk refused it (full, read-only); what stood at `path` before is untouched.
     """
     write_all({path: write})
+
+
+def _no_file(path: Path) -> str | None:
+    """What stands there, where a file of that name would take the place of something that is none."""
+    try:
+        mode = path.lstat().st_mode
+    except OSError:
+        return None
+    if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
+        return "a pipe"
+    return "a device" if stat.S_ISCHR(mode) or stat.S_ISBLK(mode) else None
 
 
 def _keep(second_names: Mapping[Path, Path]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,17 @@ def test_what_cannot_be_a_file_is_told_with_its_cure(tmp_path: Path, name: str, 
     with pytest.raises(RunFailed, match=cure):
         write_text(tmp_path / name, "text")
     assert (tmp_path / "folder" / "inside").is_dir()
+
+
+def test_a_pipe_or_device_is_left_alone(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(RunFailed, match=r"pipe: is a pipe and not a file, so it is left alone"):
+        write_text(pipe, "text")
+    assert pipe.is_fifo()
+    with pytest.raises(RunFailed, match=r"^/dev/null: is a device and not a file"):
+        write_text(Path("/dev/null"), "text")
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
 
 
 def test_no_control_sign_gets_into_a_text_file(tmp_path: Path) -> None:
