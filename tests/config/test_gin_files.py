@@ -388,7 +388,9 @@ TABLE_3 = ("path", "derma", "oct", "blood", "tissue", "organa", "organc", "organ
 
 def test_every_head_that_can_have_scores_has_them() -> None:
     families = ("cifar10_", "cifar100_", "stl10_", *(f"{stem}mnist_" for stem in TABLE_3))
-    assert [name for name in WHOLE if claimed(name)] == [name for name in WHOLE if name.startswith(families)]
+    without = ("cifar10_supervised", "cifar100_supervised")  # the paper trains CIFAR in no such way
+    expected = [name for name in WHOLE if name.startswith(families) and name not in without]
+    assert [name for name in WHOLE if claimed(name)] == expected
 
 
 @pytest.mark.parametrize("space", ["rgb", "ydbdr"])

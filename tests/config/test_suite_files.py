@@ -32,7 +32,8 @@ def arms(cells: Suite, file: str) -> dict[tuple[str, str | None], tuple[str, ...
 
 def test_there_are_some_and_none_is_a_config() -> None:
     shipped = (
-        "digits digits_controls digits_noisy digits_sensitivity fashion_mini fig4 fig5 table1 table2 table3"
+        "digits digits_controls digits_noisy digits_rivals digits_sensitivity fashion_mini fig4 fig5 "
+        "table1 table2 table3"
     )
     assert [f"suites/{name}" for name in shipped.split()] == NAMES
     assert not {*NAMES} & {*config_names()}
@@ -208,6 +209,6 @@ def test_digits_has_every_augmenter_over_supervised() -> None:
     refused = {"augmenters/none", "augmenters/raw", "augmenters/trivialaugment"} | {
         f"augmenters/infomin_{space}" for space in ("rgb", "ydbdr")
     }
-    suites = (suite("digits"), suite("digits_controls"))
+    suites = (suite("digits"), suite("digits_controls"), suite("digits_rivals"))
     tried = {over for cells in suites for over, _ in arms(cells, "digits_supervised")} - {""}
     assert tried == overlays - refused

@@ -36,12 +36,15 @@ def test_it_is_listed_with_its_distribution(cli: Cli, installed: Path) -> None:
     done = cli("list", "augmenters", "--json", env={"PYTHONPATH": str(installed)})
     found = json.loads(done.stdout)
     assert found["broken"] == []
-    assert {
+    (listed,) = (plugin for plugin in found["plugins"] if plugin["name"] == "PixelNoise")
+    description = listed.pop("description")
+    assert description
+    assert listed == {
         "kind": "augmenters",
         "name": "PixelNoise",
         "distribution": "lpa3bench-pixel-noise 1.2.3",
         "target": "pixel_noise.augmenter:PixelNoise",
-    } in found["plugins"]
+    }
     versions = json.loads(cli("version", "--json", env={"PYTHONPATH": str(installed)}).stdout)
     assert versions["lpa3bench-pixel-noise"] == "1.2.3"
 
