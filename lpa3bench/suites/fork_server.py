@@ -182,7 +182,6 @@ class Server:
         die_with(server)
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
         nothing = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nothing, STDIN)
         os.dup2(log, STDOUT)
