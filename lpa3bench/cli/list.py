@@ -164,6 +164,7 @@ def _said_in(name: str) -> str:
 
 
 def _boards() -> list[tuple[str, str]]:
-    """The shipped boards, with their titles."""
+    """The shipped boards, with the first sentence of their text."""
     files = sorted(shipped("leaderboards").glob("*/board.toml"))
-    return [(file.parent.name, tomllib.loads(file.read_text(encoding="utf-8"))["title"]) for file in files]
+    texts = [tomllib.loads(file.read_text(encoding="utf-8"))["text"] for file in files]
+    return [(file.parent.name, opening(text)) for file, text in zip(files, texts, strict=True)]

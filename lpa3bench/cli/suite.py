@@ -145,7 +145,8 @@ def command(
     plans = with_chosen_runs(planner, planner.plan(checked.cells), {}, save=not dry_run)
     plans = [*matching_plans(plans, only, checked.suite.seeds)] if only else plans
     if not plans:
-        raise UsageError(f"--only {' '.join(only)}: fits no cell and no run of {file}")
+        listed = "`--dry-run` without it lists the cells, with --json the names of runs too"
+        raise UsageError(f"--only {' '.join(only)}: fits no cell and no run of {file}; {listed}")
     if list_commands:
         _list_commands(planner, plans)
         ctx.exit(FAILED if any(planned.problem for planned in plans) else 0)

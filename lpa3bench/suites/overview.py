@@ -118,7 +118,8 @@ class SuiteOverview:
         if left is None:
             return "unknown: nothing is measured or timed yet"
         if not self.is_pending:
-            return "nothing is left to do"
+            stuck = any(plan.problem for plan in self.plans)
+            return "nothing that can run is left to do" if stuck else "nothing is left to do"
         low, whole, high = (self._together(side) for side in (-1, 0, 1))
         end = datetime.now().astimezone() + timedelta(seconds=whole)
         at_once = f"{self.capacity} at a time" if self.capacity > 1 else "one after the other"

@@ -72,14 +72,17 @@ class PluginVerdict:
         return not (self.broken or self.data_missing or self.untested)
 
     def lines(self) -> list[str]:
-        """A line for each law, the worst of its outcomes with the reason; then the count."""
+        """A line for each law, the worst of its outcomes with the reason; then the count of the lines."""
         laws = list(dict.fromkeys(f.law for f in self.findings if f.law != EVERY))
         width = max(map(len, laws), default=0)
-        rows = [_line(law, [f for f in self.findings if f.law == law], width) for law in laws]
+        by_law = {law: [f for f in self.findings if f.law == law] for law in laws}
+        rows = [_line(law, found, width) for law, found in by_law.items()]
         rows += [
             f"  {f.outcome:<14}  {f.where or EVERY}: {f.reason}" for f in self.findings if f.law == EVERY
         ]
-        counts = {outcome: sum(f.outcome == outcome for f in self.findings) for outcome in _WORST}
+        told = [_worst(found) for found in by_law.values()]
+        told += [f.outcome for f in self.findings if f.law == EVERY]
+        counts = {outcome: told.count(outcome) for outcome in _WORST}
         total = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
         head = f"{self.entry.name}, {KIND_WORDS[self.entry.kind]} of {self.entry.distribution}"
         if self.untested:
@@ -116,12 +119,17 @@ KIND_WORDS = {
 }
 
 
+def _worst(findings: list[Finding]) -> LawOutcome:
+    return min((f.outcome for f in findings), key=_WORST.index)
+
+
 def _line(law: str, findings: list[Finding], width: int) -> str:
-    outcome = min((f.outcome for f in findings), key=_WORST.index)
+    outcome = _worst(findings)
     reasons: dict[str, list[str]] = {}
     for finding in findings:
         if finding.outcome == outcome and finding.reason:
-            reasons.setdefault(finding.said, []).append(finding.where)
+            said = finding.said.replace(f" in {finding.where} ", " ")  # the same in each slot is told once
+            reasons.setdefault(said, []).append(finding.where)
     everywhere = len({f.where for f in findings})
     told = [
         reason if len(wheres) == everywhere else f"{', '.join(wheres)}: {reason}"

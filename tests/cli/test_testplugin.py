@@ -10,6 +10,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from lpa3bench.cli import main
+from lpa3bench.plugin.registry import Entry
+from lpa3bench.testing.laws import Finding
+from lpa3bench.testing.verdict import PluginVerdict
 
 BAD = Path(__file__).parents[1] / "thirdparty" / "bad_plugins"
 
@@ -86,7 +89,7 @@ def test_each_bad_plugin_gets_a_verdict_of_its_own(file: str, law: str, reason: 
     assert len(failed) == 1, failed
     assert failed[0].split(maxsplit=1)[1].startswith(law)
     assert reason in failed[0]
-    assert result.stdout.splitlines()[-1].startswith("  BROKEN: 3 FAILED")
+    assert result.stdout.splitlines()[-1].startswith("  BROKEN: 1 FAILED, ")
 
 
 def test_json(dim: Path) -> None:
@@ -273,3 +276,12 @@ def offered(monkeypatch: pytest.MonkeyPatch, line: str) -> list[Any]:
 def test_completion(monkeypatch: pytest.MonkeyPatch) -> None:
     assert offered(monkeypatch, "lpa3bench test-plugin RandA") == ["file,RandA", "plain,RandAugment"]
     assert offered(monkeypatch, "lpa3bench new aug") == ["plain,augmenter"]
+
+
+def test_what_is_the_same_in_each_slot_is_told_once_and_counted_once() -> None:
+    slots = ("slot view", "slot strong")
+    findings = [Finding(slot, "resume", "FAILED", f"Dim in {slot} failed", "mend it") for slot in slots]
+    findings += [Finding(slot, "shapes", "passed") for slot in slots]
+    lines = PluginVerdict(Entry("augmenters", "Dim", "dim:Dim", "dim 1.0"), tuple(findings)).lines()
+    assert lines[1] == "  FAILED          resume  Dim failed; mend it"
+    assert lines[-1] == "  BROKEN: 1 FAILED, 1 passed"

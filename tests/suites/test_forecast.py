@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from support.config_plugins import WHOLE, ToyData
 from support.small_records import finish as finish_run
 
 from lpa3bench.api import Split
+from lpa3bench.errors import DataError
 from lpa3bench.runtime.duration import TIMED_DOUBT
 from lpa3bench.suites import Suite, SuiteCell, check_suite, forecast, timing
 from lpa3bench.suites.forecast import (
@@ -207,3 +209,7 @@ def test_a_forecast_has_a_range_by_how_it_is_known(
         "(cells measured: 1, from timed steps: 1, guessed from others: 1); the machine is busy"
     )
     assert overview.as_data()["busy"] == "the machine is busy"
+    lacking = replace(plans[0], runs=(), problem=DataError("its data are not here"))
+    assert (
+        "forecast   nothing that can run is left to do\n" in SuiteOverview(suite, [lacking], found, 1).text()
+    )
