@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -21,12 +22,16 @@ def initialised(make: Callable[[], Made], seed: int, device: torch.device) -> Ma
     `self.generator = initialised(lambda: MyGenerator(width=8), env.draws("mine").child(), env.device)`.
 
     Args:
-        make: builds it; called where tensors take no memory. Parameters that no `reset_parameters` of a layer
-            sets are the caller's to fill.
+        make: builds it; called where tensors take no memory. What no `reset_parameters` of a layer sets is
+            the caller's to fill; until then it is NaN, or 0 where it is of a whole type.
     """
     with torch.device("meta"):
         module = make()
     module.to_empty(device=device)
+    with torch.no_grad():
+        # Else it would be what the memory held: another thing each time, and no law could say why.
+        for tensor in (*module.parameters(), *module.buffers()):
+            tensor.fill_(math.nan if tensor.is_floating_point() else 0)
     reset_parameters(module, seed)
     return module
 

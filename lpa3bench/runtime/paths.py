@@ -80,7 +80,8 @@ def resolve_config(text: str) -> Path:
         raise ConfigError(f"{text}: is a folder, not a gin file")
     names = [*config_names(), *suite_names()]
     near = get_close_matches(name, names, n=3, cutoff=0.5)
-    advice = f"did you mean {' or '.join(near)}?" if near else f"shipped files are {', '.join(names)}"
+    listed = "`lpa3bench list configs`, `overlays` or `suites` shows those"
+    advice = f"did you mean {' or '.join(near)}?" if near else listed
     raise ConfigError(f"{text}: there is no such file, nor a shipped one of that name; {advice}")
 
 

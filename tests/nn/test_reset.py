@@ -80,3 +80,18 @@ def test_a_part_of_a_plugin_is_initialised_from_a_seed_alone() -> None:
         "as the layers' defaults"
     )
     assert not torch.equal(one.state_dict()["0.weight"], other.state_dict()["0.weight"])
+
+
+def test_what_no_layer_resets_is_no_number_until_somebody_fills_it() -> None:
+    class Scaled(nn.Linear):
+        def __init__(self) -> None:
+            super().__init__(2, 2)
+            self.scale = nn.Parameter(torch.ones(3))
+            self.register_buffer("grid", torch.ones(3), persistent=False)
+            self.register_buffer("steps", torch.ones(3, dtype=torch.int64))
+
+    made = initialised(Scaled, 0, torch.device("cpu"))
+    assert made.weight.isfinite().all()
+    assert made.scale.isnan().all()
+    assert made.grid.isnan().all()
+    assert made.steps.tolist() == [0, 0, 0]

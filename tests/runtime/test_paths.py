@@ -84,7 +84,7 @@ def test_an_absolute_path_is_taken_as_it_is(checkout: Path, tmp_path: Path) -> N
         ("cifar100_pse", r"^cifar100_pse: there is no such file.*did you mean cifar100_pes\?"),
         ("gin/quikstart.gin", r"did you mean quickstart\?"),
         ("suites/tabel2", r"did you mean suites/table2\?"),
-        ("nothing-like-it", r"shipped files are augmenters/lpa3, cifar100_pes, quickstart, suites/table2$"),
+        ("nothing-like-it", r"; `lpa3bench list configs`, `overlays` or `suites` shows those$"),
     ],
 )
 def test_an_unknown_name_gets_the_nearest(checkout: Path, text: str, message: str) -> None:
