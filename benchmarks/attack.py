@@ -38,7 +38,7 @@ from lpa3bench.api import Backbone
 from lpa3bench.nn.batchnorm import add_auxiliary, bn_domain
 from lpa3bench.nn.freeze import frozen
 from lpa3bench.training.network import FORMATS
-from lpa3bench.types import Layout
+from lpa3bench.types import MemoryLayout
 from lpa3bench_plugins.backbones.preactresnet import PreActResNet18
 from lpa3bench_plugins.backbones.smallnet import SmallNet
 from lpa3bench_plugins.backbones.wideresnet import WideResNet
@@ -76,7 +76,7 @@ class Setup(NamedTuple):
     reference: attack.Reference
 
 
-def prepare(name: str, batch: int, layout: Layout = "channels_last") -> Setup:
+def prepare(name: str, batch: int, layout: MemoryLayout = "channels_last") -> Setup:
     """Random weights and images; neither changes what a pass costs."""
     torch.manual_seed(0)
     case = NETS[name]

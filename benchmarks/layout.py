@@ -23,14 +23,14 @@ from timing import Compared, compared, interleaved, keep
 from lpa3bench.config.experiment import Experiment
 from lpa3bench.nn.batchnorm import bn_domain
 from lpa3bench.nn.freeze import frozen
-from lpa3bench.types import LAYOUTS, Layout
+from lpa3bench.types import LAYOUTS, MemoryLayout
 from lpa3bench_plugins.datasets.synthetic import Synthetic
 from lpa3bench_plugins.tasks.supervised import Supervised
 
 Work = Callable[[], None]
 
 
-def step(name: str, batch: int, layout: Layout) -> Work:
+def step(name: str, batch: int, layout: MemoryLayout) -> Work:
     """One step of the engine."""
     case = NETS[name]
     experiment = Experiment(
@@ -50,7 +50,7 @@ def step(name: str, batch: int, layout: Layout) -> Work:
     return work
 
 
-def searching(name: str, batch: int, iterations: int, layout: Layout) -> Work:
+def searching(name: str, batch: int, iterations: int, layout: MemoryLayout) -> Work:
     """One search in the auxiliary BatchNorm."""
     setup = prepare(name, batch, layout)
 
@@ -61,7 +61,7 @@ def searching(name: str, batch: int, iterations: int, layout: Layout) -> Work:
     return work
 
 
-def measured(make: Callable[[Layout], Work], rounds: int) -> Compared:
+def measured(make: Callable[[MemoryLayout], Work], rounds: int) -> Compared:
     """Contiguous over channels_last."""
     times = interleaved({layout: make(layout) for layout in LAYOUTS}, rounds)
     return compared(times["contiguous"].cpu, times["channels_last"].cpu)

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 Domain = Literal["main", "aux"]
 """Which of a network's BatchNorm layers, and of their statistics, a pass goes through."""
 SlotName = Literal["view", "strong", "positives"]
-Layout = Literal["channels_last", "contiguous"]
+MemoryLayout = Literal["channels_last", "contiguous"]
 """How maps [B, C, H, W] lie in memory: all channels of a pixel together, or all pixels of a channel."""
-LAYOUTS: tuple[Layout, ...] = get_args(Layout)
+LAYOUTS: tuple[MemoryLayout, ...] = get_args(MemoryLayout)
 Weights = Literal["last", "best"]
 """Those of the last epoch, or of the one with the best validation score."""
 

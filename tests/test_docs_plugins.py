@@ -13,6 +13,7 @@ from support.executed_page import blocks, own_environment, run_page
 PAGE = "plugins.md"
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_every_command_runs(tmp_path: Path) -> None:
     environment, folder = own_environment(tmp_path / "environment"), tmp_path / "here"

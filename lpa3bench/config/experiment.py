@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from lpa3bench.config.default_metrics import default_metrics
-from lpa3bench.types import LAYOUTS, SLOTS, Layout, SlotName
+from lpa3bench.types import LAYOUTS, SLOTS, MemoryLayout, SlotName
 
 if TYPE_CHECKING:
     from lpa3bench.api import Augmenter, Backbone, Dataset, DatasetSpec, Labels, Metric, Task, WeakView
@@ -55,7 +55,7 @@ class Experiment:
     """Training images set apart for validation, with the given labels."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Of the task's passes, in training and in scoring; auto: float32 on a CPU, bfloat16 on a GPU."""
-    layout: Layout = "channels_last"
+    layout: MemoryLayout = "channels_last"
     """Of networks and images in memory, which convolutions sum by: another one ends with other last bits."""
     settings: tuple[str, ...] = ()
     """Names of the settings that the file offers."""

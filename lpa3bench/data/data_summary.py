@@ -10,7 +10,7 @@ from lpa3bench.types import SPLITS, DatasetSpec
 
 MOST_CLASSES = 20
 """Classes that a line counts one by one."""
-MOST_NAMED = 3
+MOST_EXAMPLES = 3
 """Images or classes that a warning names."""
 
 
@@ -63,9 +63,9 @@ class DataSummary:
         counts = self.images.get("val", ())
         lacking = [name for name, count in zip(spec.shown_names, counts, strict=False) if not count]
         if lacking:
-            more = ", …" if len(lacking) > MOST_NAMED else ""
+            more = ", …" if len(lacking) > MOST_EXAMPLES else ""
             yield (
-                f"{spec.name}: no validation image is of class {', '.join(lacking[:MOST_NAMED])}{more}; "
+                f"{spec.name}: no validation image is of class {', '.join(lacking[:MOST_EXAMPLES])}{more}; "
                 "take more of them, as by run.holdout"
             )
 

@@ -17,7 +17,7 @@ from lpa3bench.nn.syncbatchnorm import synchronise_batchnorm
 from lpa3bench.runtime.distributed import ALONE, Processes
 from lpa3bench.runtime.seeding import derive, seeded
 from lpa3bench.training.image_passes import BACKWARD_IMAGE, BACKWARD_WEIGHTS, FORWARD, Passes
-from lpa3bench.types import Layout
+from lpa3bench.types import MemoryLayout
 
 
 class Classifier(Model):
@@ -37,7 +37,7 @@ class Classifier(Model):
         backbone: Backbone,
         spec: DatasetSpec,
         passes: Passes,
-        layout: Layout = "channels_last",
+        layout: MemoryLayout = "channels_last",
     ) -> None:
         super().__init__()
         self.name = name
@@ -121,7 +121,7 @@ def _smallest(backbone: Backbone, z: Tensor) -> int | None:
         return enough
 
 
-FORMATS: dict[Layout, torch.memory_format] = {
+FORMATS: dict[MemoryLayout, torch.memory_format] = {
     "channels_last": torch.channels_last,
     "contiguous": torch.contiguous_format,
 }
@@ -136,7 +136,7 @@ def build_networks(
     device: torch.device,
     auxiliary: bool,
     passes: Passes,
-    layout: Layout = "channels_last",
+    layout: MemoryLayout = "channels_last",
     processes: Processes = ALONE,
 ) -> dict[str, Classifier]:
     """The networks of a run, each initialised from a seed of its own, on the CPU, whatever the device.

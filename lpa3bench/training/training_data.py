@@ -13,7 +13,7 @@ from torch import Tensor
 
 from lpa3bench.api import DatasetSpec, LabelContext, LabelSet, Split, TrainLabels
 from lpa3bench.config.experiment import Experiment
-from lpa3bench.data.data_summary import MOST_NAMED, DataSummary
+from lpa3bench.data.data_summary import MOST_EXAMPLES, DataSummary
 from lpa3bench.data.duplicates import count_duplicates, image_digests, name_duplicates
 from lpa3bench.data.image_store import ImageStore
 from lpa3bench.data.splits import data_hash, fingerprint, hold_out, limit
@@ -196,7 +196,7 @@ def _summary(
             for name, known in labels.items()
         },
         duplicates=count_duplicates(digests),
-        examples=name_duplicates(digests, names, most=MOST_NAMED),
+        examples=name_duplicates(digests, names, most=MOST_EXAMPLES),
         found=found,
     )
 

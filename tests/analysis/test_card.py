@@ -147,6 +147,7 @@ def test_what_hides_everything_is_found_out(make: Make) -> None:
     assert card["augmenter"]["distribution"].endswith("calibration_augmenters.py")
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_mild_one_lies_between_and_repeats_itself(make: Make) -> None:
     card, plain, nothing = make("RandAugment"), make("Identity"), make("Blank")
@@ -161,6 +162,7 @@ def test_a_mild_one_lies_between_and_repeats_itself(make: Make) -> None:
     assert card["examples"] == again["examples"]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_lpa3_is_measured_by_its_own_margin_and_counted(make: Make) -> None:
     card = make("LPA3", "LPA3.margin=0.05")

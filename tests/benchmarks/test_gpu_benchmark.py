@@ -15,6 +15,7 @@ from gpu_parts import cells, precision
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "gpu.py"
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_everything_is_measured(tmp_path: Path) -> None:
     out = tmp_path / "gpu.json"

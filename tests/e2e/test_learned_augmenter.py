@@ -11,6 +11,7 @@ from support.executed_page import own_environment, run_page
 from lpa3bench.records import read_record
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_every_command_runs(tmp_path: Path) -> None:
     environment, folder = own_environment(tmp_path / "environment"), tmp_path / "here"

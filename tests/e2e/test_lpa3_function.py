@@ -15,6 +15,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "lpa3-function.md"
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_script_of_the_page_learns(capsys: pytest.CaptureFixture[str]) -> None:
     script = "\n".join(BLOCK.findall(PAGE.read_text()))

@@ -192,6 +192,7 @@ def by_hand(slurm: dict[str, str], tmp_path: Path) -> dict[str, Any]:
     return records
 
 
+@pytest.mark.long
 def test_an_array_that_is_killed_preempted_and_cut_ends_with_the_same_records(
     slurm: dict[str, str], tmp_path: Path, by_hand: dict[str, Any]
 ) -> None:

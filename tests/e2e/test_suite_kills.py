@@ -154,6 +154,7 @@ ENGINES = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("shell", ENGINES, indirect=True)
 def test_killed_twice_ends_with_the_same_records(
     shell: Shell, undisturbed: dict[str, Any], request: pytest.FixtureRequest

@@ -108,6 +108,7 @@ def test_two_processes_write_one_run_and_one_of_them_speaks(undisturbed: Path, c
     assert only_run(undisturbed) == run
 
 
+@pytest.mark.long
 def test_a_killed_process_ends_the_run_and_the_same_command_goes_on(
     undisturbed: Path, tmp_path: Path, cli: Cli
 ) -> None:

@@ -89,7 +89,7 @@ def test_images_of_another_size_are_refused(model: Exported, shape: tuple[int, .
 
 
 def test_bytes_and_arrays_are_refused(model: Exported) -> None:
-    with pytest.raises(ValueError, match="x: is a ndarray, and must be a tensor, as preprocess makes"):
+    with pytest.raises(ValueError, match="x: is of type ndarray, and must be a tensor, as preprocess makes"):
         model(np.zeros((1, 3, 8, 8), np.float32))
     with pytest.raises(ValueError, match=r"x: is torch.uint8, and must be float in \[0, 1\]"):
         model(torch.zeros(2, 3, 8, 8, dtype=torch.uint8))

@@ -24,7 +24,7 @@ from lpa3bench.training.loop import run
 from lpa3bench.training.network import FORMATS
 from lpa3bench.training.run_directory import RunDirectory
 from lpa3bench.training.sinks import Sink
-from lpa3bench.types import LAYOUTS, Layout
+from lpa3bench.types import LAYOUTS, MemoryLayout
 from lpa3bench_plugins.backbones.preactresnet import PreActResNet18
 from lpa3bench_plugins.backbones.resnet import ResNet18
 from lpa3bench_plugins.backbones.smallnet import SmallNet
@@ -49,7 +49,7 @@ LPA3.iterations = 2
 """
 
 
-def built(backbone: type[Backbone], dataset: Dataset, layout: Layout) -> Environment:
+def built(backbone: type[Backbone], dataset: Dataset, layout: MemoryLayout) -> Environment:
     return environment(
         Experiment(task=Supervised(), dataset=dataset, backbone=backbone, epochs=1, layout=layout)
     )
@@ -72,7 +72,7 @@ def test_it_moves_the_last_bits_of_passes_and_nothing_that_is_drawn(backbone: ty
 
 @pytest.mark.parametrize("dataset", [TinySet(), GreyTinySet()], ids=["colour", "grey"])
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_all_maps_and_weights_lie_so(layout: Layout, dataset: Dataset) -> None:
+def test_all_maps_and_weights_lie_so(layout: MemoryLayout, dataset: Dataset) -> None:
     env = built(SmallNet, dataset, layout)
     net = env.model("net")
     output = net.from_normalised(net.normalise(env.images(INDEX)))
@@ -147,7 +147,7 @@ def test_show_tells_it(tmp_path: Path, bindings: tuple[str, ...], value: str) ->
 
 
 def test_others_are_refused_and_a_forecast_is_timed_for_each() -> None:
-    assert get_args(Layout) == LAYOUTS == tuple(FORMATS)
+    assert get_args(MemoryLayout) == LAYOUTS == tuple(FORMATS)
     with pytest.raises(
         ValueError, match="^layout: must be channels_last or contiguous, not 'channels_first'"
     ):
