@@ -116,7 +116,8 @@ def _manifest(definition: Definition, records: Iterable[Record]) -> BundleManife
     versions: dict[str, set[str]] = defaultdict(set)
     plugins: dict[str, set[str]] = defaultdict(set)
     count = 0
-    for count, record in enumerate(records, 1):  # noqa: B007 (the last one is how many there are)
+    for record in records:
+        count += 1
         for found, told in (
             (versions, record.data.provenance.versions),
             (plugins, record.data.provenance.plugins),
