@@ -11,7 +11,6 @@ gin's config is global to the process: `gin_state` has it give way to one of our
 
 from __future__ import annotations
 
-import importlib.util  # noqa: F401  gin uses it without importing it
 import re
 import tokenize
 from collections.abc import Callable, Iterator, Mapping, Sequence
