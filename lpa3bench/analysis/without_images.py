@@ -11,6 +11,7 @@ from lpa3bench.config.experiment import Experiment
 from lpa3bench.data.data_summary import DataSummary
 from lpa3bench.data.image_store import ImageStore
 from lpa3bench.errors import DataError, RunFailed
+from lpa3bench.runtime.paths import data_root
 from lpa3bench.runtime.sealed_files import read_arrays
 from lpa3bench.training.run_directory import Beginning, RunDirectory
 from lpa3bench.training.training_data import TrainingData
@@ -23,6 +24,15 @@ def tells_of_data(path: Path) -> bool:
         RunFailed: it is no run directory, or is damaged.
     """
     return RunDirectory(path).beginning().spec is not None
+
+
+def data_wanted(path: Path, named: Path | None) -> Path | None:
+    """The data folder that a run directory is opened with; None: it tells enough, and no folder was named.
+
+    Raises:
+        RunFailed: as `tells_of_data`.
+    """
+    return None if named is None and tells_of_data(path) else data_root(named)
 
 
 class _NoImages(ImageStore):

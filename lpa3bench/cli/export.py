@@ -51,11 +51,10 @@ def command(
     the average that it predicts by, stand config.gin and a card, README.md, that says how to load them. The
     data set need not be here; --data is for runs that an earlier version began.
     """
-    from lpa3bench.analysis.without_images import tells_of_data
+    from lpa3bench.analysis.without_images import data_wanted
     from lpa3bench.export.weights import export
-    from lpa3bench.runtime.paths import data_root
 
-    where = None if data is None and tells_of_data(run) else data_root(data)
+    where = data_wanted(run, data)
     done = export(run, out=out, weights=weights, data=where, device=device, plugins=plugins)
     for change in done.changed:
         click.echo(f"changed since the run: {change}", err=True)

@@ -95,11 +95,9 @@ def command(
 
 def _of_run(run: Path, weights: Weights, device: str, data: Path | None, plugins: tuple[Path, ...]) -> _Judge:
     from lpa3bench.analysis.trained_run import open_run
-    from lpa3bench.analysis.without_images import tells_of_data
-    from lpa3bench.runtime.paths import data_root
+    from lpa3bench.analysis.without_images import data_wanted
 
-    where = None if data is None and tells_of_data(run) else data_root(data)
-    trained = open_run(run, data=where, device=device, weights=weights, plugins=plugins)
+    trained = open_run(run, data=data_wanted(run, data), device=device, weights=weights, plugins=plugins)
     for change in trained.changed:
         click.echo(f"changed since the run: {change}", err=True)
     return _Judge(trained.spec.shown_names, trained.decoder, trained.probabilities)
