@@ -16,7 +16,6 @@ from pathlib import Path
 
 import click
 import matplotlib
-import numpy as np
 import torch
 
 from lpa3bench.analysis.sampled_views import TRUE_LABEL, choose_right
@@ -28,6 +27,8 @@ from lpa3bench.runtime.paths import data_root
 HERE = Path(__file__).parent
 LARGEST = 150_000
 """Bytes of a picture."""
+FULL = 0.25
+"""Of the range from black to white: a difference that has the full colour."""
 WIDTH, HEIGHT = 1200, 820
 """Of the browser's window, in its pixels."""
 
@@ -56,36 +57,41 @@ def _draw(trained: Trained, count: int, out: Path) -> list[Path]:
     before, after = trained.logits(x), trained.logits(view.x)
     drop = (label_logp(before.logits, labels) - label_logp(after.logits, labels)).tolist()
     distance = features.distance(after.features, make_reference(before, labels).phi).tolist()
+    margin = next(value.text for value in trained.config.values if value.name.endswith("LPA3.margin"))
     predicted = trained.predict(view.x).argmax(1).tolist()
     rows = [picture.permute(0, 2, 3, 1).squeeze(-1).numpy() for picture in (x, view.x, view.x - x)]
     change = rows[2] if rows[2].ndim == 3 else rows[2].mean(-1)
-    most = float(np.abs(change).max())
     with styled():
-        figure = canvas(1.1 * len(x) + 0.5, 4.85)
+        figure = canvas(1.1 * len(x) + 0.5, 4.75)
         grid = figure.subplots(3, len(x), squeeze=False)
         for column in range(len(x)):
             for place, axes in enumerate(grid[:, column]):
                 axes.set(xticks=[], yticks=[])
                 axes.grid(visible=False)
                 if place == 2:
-                    axes.imshow(change[column], cmap="RdBu_r", vmin=-most, vmax=most)
+                    axes.imshow(change[column], cmap="RdBu_r", vmin=-FULL, vmax=FULL)
                 else:
                     axes.imshow(rows[place][column], cmap="gray", vmin=0, vmax=1)
             right = predicted[column] == int(labels[column])
             framed(grid[0, column], RIGHT)
-            framed(grid[1, column], RIGHT if right else WRONG)
             grid[0, column].set_title(trained.spec.class_names[int(labels[column])])
-            said = "" if right else f"says {trained.spec.class_names[predicted[column]]}, "
-            text = f"{said}log p {-drop[column]:+.2f}\ndistance {distance[column]:.2f}"
-            grid[2, column].set_xlabel(text.replace("-", "−"), fontsize=8)
+            ink = RIGHT if right else WRONG
+            said = f"says {trained.spec.class_names[predicted[column]]}"
+            framed(grid[1, column], ink)
+            grid[1, column].set_xlabel(said, fontsize=8.5, color=ink.colour)
+            text = f"log p {-drop[column]:+.2f}\ndistance {distance[column]:.2f}"
+            grid[2, column].set_xlabel(text.replace("-", "−"), fontsize=8.5)
+            for spine in grid[2, column].spines.values():
+                spine.set(visible=True, color="#999999", linewidth=0.8)
         for axes, name in zip(grid[:, 0], ("image", "LP-A3's view", "difference"), strict=True):
             axes.set_ylabel(name, fontweight="bold")
+        names = trained.config.names
         text = (
-            f"{trained.config.names['task']} on {trained.spec.name} with LP-A3, "
-            f"{trained.config.names['backbone']}, seed {trained.seed}, after {trained.epochs_done} epochs. Test "
-            "images that it predicts right, the first of each class. Difference: red is brighter, blue darker, "
-            f"the strongest colour is {most:.2f} of the range from black to white. log p: how the log-probability "
-            "of the true class changes, in nats. distance: between the network's features, from 0 to "
+            f"{names['task']} on {trained.spec.name} with LP-A3, {names['backbone']}, seed {trained.seed}, after "
+            f"{trained.epochs_done} epochs. Test images that it predicts right, the first of each class. "
+            f"Difference: red is brighter, blue darker, in full from {FULL:g} of the range from black to white "
+            "on. log p: how the log-probability of the true class changes, in nats; nothing enforces the "
+            f"margin, {margin} nats. distance: between the network's features, from 0 to "
             f"{2 * len(before.features) ** 0.5:.1f}. Frame: predicted right ({RIGHT}) or wrong ({WRONG})."
         )
         caption(figure, text)
@@ -99,7 +105,9 @@ def board(page: Path, out: Path) -> None:
     """The first screen of a board, as a browser shows it."""
     from playwright.sync_api import sync_playwright
 
-    found = os.environ.get("LPA3BENCH_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    found = (
+        os.environ.get("LPA3BENCH_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    )
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
         shown = browser.new_page(
