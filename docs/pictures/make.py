@@ -87,11 +87,11 @@ def _draw(trained: Trained, count: int, out: Path) -> list[Path]:
             axes.set_ylabel(name, fontweight="bold")
         names = trained.config.names
         text = (
-            f"{names['task']} on {trained.spec.name} with LP-A3, {names['backbone']}, seed {trained.seed}, after "
-            f"{trained.epochs_done} epochs. Test images that it predicts right, the first of each class. "
-            f"Difference: red is brighter, blue darker, in full from {FULL:g} of the range from black to white "
-            "on. log p: how the log-probability of the true class changes, in nats; nothing enforces the "
-            f"margin, {margin} nats. distance: between the network's features, from 0 to "
+            f"{names['task']} on {trained.spec.name} with LP-A3, {names['backbone']}, seed {trained.seed}, "
+            f"after {trained.epochs_done} epochs. Test images that it predicts right, the first of each "
+            f"class. Difference: red is brighter, blue darker, in full from {FULL:g} of the range from black "
+            "to white on. log p: how the log-probability of the true class changes, in nats; nothing enforces"
+            f" the margin, {margin} nats. distance: between the network's features, from 0 to "
             f"{2 * len(before.features) ** 0.5:.1f}. Frame: predicted right ({RIGHT}) or wrong ({WRONG})."
         )
         caption(figure, text)
