@@ -76,8 +76,8 @@ def choose_right(trained: Trained, count: int) -> Tensor:
         DataError: there is none.
     """
     images, labels = trained.test.images, trained.test.labels
-    places = torch.arange(len(labels))
-    right = torch.cat([trained.right(images.plain(part), labels[part]) for part in places.split(BATCH)])
+    parts = torch.split(torch.arange(len(labels)), BATCH)
+    right = torch.cat([trained.right(images.plain(part), labels[part]) for part in parts])
     if not right.any():
         raise DataError(f"{trained.folder.path}: its network predicts no test image right; train it longer")
     return choose_images(labels, count, right)

@@ -120,7 +120,7 @@ def _numbers(values: Any) -> list[float | None]:
 
 def _caption(trained: Trained, earlier: Trained | None, variant: str, layer: int | None) -> str:
     names = trained.config.names
-    setting = f", {trained.config.setting}" if trained.config.setting else ""
+    setting = f", setting {trained.config.setting}" if trained.config.setting else ""
     epochs = f"{trained.epochs_done} epoch{'' if trained.epochs_done == 1 else 's'}"
     judged = f"{names['task']} on {trained.spec.name}{setting}, {names['backbone']}"
     which = "last feature map" if layer is None else f"feature map {layer}"

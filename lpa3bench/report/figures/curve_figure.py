@@ -65,6 +65,11 @@ class _Drawn:
     std: np.ndarray[Any, Any] | None
     n: int
 
+    @property
+    def spread(self) -> np.ndarray[Any, Any]:
+        """The standard deviation, 0 where it is unknown."""
+        return np.zeros_like(self.mean) if self.std is None else self.std
+
 
 def axis_positions(curve: MeanCurve, by: Progress) -> list[float]:
     """Where the epochs of a curve stand on an axis."""
@@ -205,7 +210,7 @@ def _finish(
         axes.text(0.5, 0.5, "nothing to compare", ha="center", transform=axes.transAxes, color=GREY_INK)
         return
     if not whole:
-        curves = [(line.mean, np.zeros_like(line.mean) if line.std is None else line.std) for line in lines]
+        curves = [(line.mean.tolist(), line.spread.tolist()) for line in lines]
         if difference:
             low, high = drawn_range([*curves, ([0.0], [0.0])], best=None)
         else:
