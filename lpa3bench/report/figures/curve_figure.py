@@ -27,7 +27,7 @@ AXIS_LABELS: dict[Progress, str] = {
     "epochs": "epochs",
     "seconds": "seconds of training",
 }
-SETTLED = 0.5
+SECOND_HALF = 0.5
 """The vertical axis shows where the methods are after this share of their training."""
 POINTS = 60
 """Epochs of a line that are drawn, evenly, the first and the last among them: more of them are a scribble."""
@@ -148,13 +148,13 @@ def line_styles(rows: Iterable[Panel]) -> dict[str, LineStyle]:
 def drawn_range(
     curves: Sequence[tuple[Sequence[float], Sequence[float]]], *, best: Callable[[list[float]], float] | None
 ) -> tuple[float, float]:
-    """All means after `SETTLED` of a training, and the whole band at its end.
+    """All means after `SECOND_HALF` of a training, and the whole band at its end.
 
     Args:
         curves: means and standard deviations, epoch by epoch.
         best: of all means; it is in the range whenever it was. None: there is no best one.
     """
-    settled = [value for mean, _ in curves for value in mean[int(len(mean) * SETTLED) :]]
+    settled = [value for mean, _ in curves for value in mean[int(len(mean) * SECOND_HALF) :]]
     ends = [mean[-1] + sign * std[-1] for mean, std in curves for sign in (-1, 1)]
     peaks = [best([value for mean, _ in curves for value in mean])] if best else []
     values = [*settled, *ends, *peaks]
@@ -178,13 +178,13 @@ def _drawn(panel: Panel, by: Progress, metric: str, scale: int, difference: bool
             why = "a score is undefined, so there is no mean to draw"
         if curve is None:
             raise DataError(f"{panel.title}, {arm.name}: {why}")
-        shown = thinned(len(curve.mean))
+        shown = epochs_drawn(len(curve.mean))
         std = None if n < 2 else scale * np.array(curve.std, dtype=float)[shown]
         x = np.array(axis_positions(curve, by))[shown]
         yield _Drawn(arm, x, scale * np.array(curve.mean)[shown], std, n)
 
 
-def thinned(epochs: int) -> np.ndarray[Any, Any]:
+def epochs_drawn(epochs: int) -> np.ndarray[Any, Any]:
     """The places, of so many, that are drawn."""
     return np.unique(np.linspace(0, epochs - 1, POINTS).round().astype(int))
 

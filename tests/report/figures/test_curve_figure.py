@@ -16,8 +16,8 @@ from lpa3bench.report.figures.curve_figure import (
     axis_positions,
     draw_curves,
     drawn_range,
+    epochs_drawn,
     line_styles,
-    thinned,
 )
 from lpa3bench.report.figures.series import Arm, Panel, compared, matching, panels, with_arms
 from lpa3bench.stats.curves import mean_curve
@@ -209,8 +209,8 @@ def test_the_axis_shows_where_methods_differ() -> None:
 
 
 def test_long_trainings_are_drawn_by_some_of_their_epochs() -> None:
-    assert [*thinned(3)] == [0, 1, 2]
-    few = [*thinned(1000)]
+    assert [*epochs_drawn(3)] == [0, 1, 2]
+    few = [*epochs_drawn(1000)]
     assert (len(few), few[0], few[-1]) == (POINTS, 0, 999)
 
 
