@@ -36,7 +36,6 @@ from lpa3bench.suites.parent_death import die_with
 STDIN = 0
 PRELOADED = (
     "torch",
-    "torch._dynamo",  # by the first optimiser
     "torch.utils.flop_counter",
     "lpa3bench.training.loop",
     "lpa3bench.training.progress_bar",
@@ -46,7 +45,8 @@ PRELOADED = (
     "rich.progress",
 )
 """What every run needs."""
-COPIED = ("lpa3bench", "lpa3bench_plugins")
+OUR_PLUGINS = "lpa3bench_plugins"
+COPIED = ("lpa3bench", OUR_PLUGINS)
 """Top-level packages whose source a run must not have older than it is now, wherever they lie."""
 LONGEST_COMMAND = 4096
 """Bytes that `show_command` has room for in a process of this module."""
@@ -99,6 +99,10 @@ class Server:
         # As they were before they were imported, be it by an earlier call: one may be edited meanwhile.
         known = before | self._sources
         self._sources = {path: known.get(path) or _version(path) for path in _sources()}
+        with suppress(Exception):  # a run says what is wrong
+            from lpa3bench.training.provenance import read_once
+
+            read_once(Path(path) for path in self._sources if OUR_PLUGINS in Path(path).parts)
         gc.collect()
         gc.freeze()  # so that no copy collects, and thereby writes to, what all of them share
 
