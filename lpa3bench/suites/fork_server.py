@@ -45,8 +45,7 @@ PRELOADED = (
     "rich.progress",
 )
 """What every run needs."""
-OUR_PLUGINS = "lpa3bench_plugins"
-COPIED = ("lpa3bench", OUR_PLUGINS)
+COPIED = ("lpa3bench", "lpa3bench_plugins")
 """Top-level packages whose source a run must not have older than it is now, wherever they lie."""
 LONGEST_COMMAND = 4096
 """Bytes that `show_command` has room for in a process of this module."""
@@ -102,7 +101,7 @@ class Server:
         with suppress(Exception):  # a run says what is wrong
             from lpa3bench.training.provenance import read_once
 
-            read_once(Path(path) for path in self._sources if OUR_PLUGINS in Path(path).parts)
+            read_once(Path(path) for path in self._sources if COPIED[1] in Path(path).parts)
         gc.collect()
         gc.freeze()  # so that no copy collects, and thereby writes to, what all of them share
 
