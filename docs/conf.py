@@ -49,6 +49,7 @@ myst_heading_anchors = 4
 myst_url_schemes = ("http", "https", "mailto", "site")
 suppress_warnings = ["misc.highlighting_failure"]
 
+add_module_names = False
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"

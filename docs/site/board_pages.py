@@ -43,7 +43,7 @@ def _told(board: dict[str, Any]) -> list[nodes.Node]:
     facts = f"{board['measured']} of {board['cells']} cells measured, {board['records']} records"
     if board["newest"]:
         facts += f", the newest of {board['newest']}"
-    texts = filter(None, (board["question"], board["answer"], f"{facts}."))
+    texts = filter(None, (board["question"] or board["about"], board["answer"], f"{facts}."))
     return [title, nodes.block_quote("", *(nodes.paragraph("", text) for text in texts))]
 
 

@@ -11,6 +11,9 @@ from sphinx.application import Sphinx
 
 CODE = re.compile(r"``?[^`]+``?")
 EMPHASIS = re.compile(r"(?<![\w*])\*[A-Za-z][^*|]*[A-Za-z]\*(?![\w*])|^ *\* ", re.MULTILINE)
+ATTRIBUTES = ("attribute", "data", "property")
+COLON = "\0"
+"""Stands for a colon while napoleon, which takes what is before one for a type, looks at an attribute's text."""
 MARKUP = re.compile(r"[*|\\]|(?<=\w)_(?!\w)")
 
 
@@ -47,6 +50,14 @@ def _paragraph(text: str) -> str:
 
 def _docstring(app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
     _lines(lines)
+    if what in ATTRIBUTES:
+        lines[:] = [line.replace(":", COLON) for line in lines]
+
+
+def _after_napoleon(
+    app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: list[str]
+) -> None:
+    lines[:] = [line.replace(COLON, ":") for line in lines]
 
 
 def _help(app: Sphinx, ctx: Any, lines: list[str]) -> None:
@@ -69,6 +80,7 @@ def _arguments(app: Sphinx, ctx: Any, lines: list[str]) -> None:
 
 def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("autodoc-process-docstring", _docstring, priority=400)
+    app.connect("autodoc-process-docstring", _after_napoleon, priority=600)
     handlers: dict[str, Callable[..., None]] = {
         "sphinx-click-process-description": _help,
         "sphinx-click-process-epilog": _help,

@@ -33,6 +33,7 @@ def _section(entry: Entry) -> str:
             "",
             *(f"{line}\n" for line in told if line),
             f".. autoclass:: {module}.{name}",
+            "   :no-contents-entry:",
             "",
         ]
     )

@@ -68,9 +68,20 @@ def _resolve(app: Sphinx, tree: nodes.document, docname: str) -> None:
     """Make the marked links relative to their page."""
     up = "../" * docname.count("/")
     for node in tree.findall(nodes.reference):
-        if (uri := node.get("refuri", "")).startswith(SCHEME):
+        uri = node.get("refuri", "")
+        if uri.startswith(SCHEME):
             node["refuri"] = up + uri.removeprefix(SCHEME)
             node["internal"] = True
+        elif node.astext().endswith(".md") and (page := _page(app, docname, uri)) is not None:
+            node.clear()
+            node += nodes.Text(page)
+
+
+def _page(app: Sphinx, docname: str, uri: str) -> str | None:
+    """The title of the page that an address within the site is of: it stands where a file's name stood."""
+    place = os.path.normpath(PurePosixPath(docname).parent / uri.partition("#")[0])
+    title = app.env.titles.get(place.removesuffix(".html"))
+    return None if title is None or "://" in uri else title.astext()
 
 
 def _copy(app: Sphinx, error: Exception | None) -> None:

@@ -5,6 +5,7 @@ A board's own page says nothing of when and where it was made; the pages of a si
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -39,6 +40,8 @@ class BoardSummary:
 
     key: str
     title: str
+    about: str
+    """The first sentence of its text."""
     question: str
     """The primary one, else the first; "": the board states none."""
     answer: str
@@ -59,6 +62,7 @@ def summarise_board(board: Board) -> BoardSummary:
     return BoardSummary(
         key=board.key,
         title=board.title,
+        about=re.split(r"(?<=[.!?])\s", " ".join(board.text.split()), maxsplit=1)[0],
         question=asked[0].text if asked else "",
         answer=question_summary(board, asked[0]) if asked else "",
         records=len(board.records),
