@@ -38,6 +38,7 @@ extensions = [
     "plain_docstrings",
     "plugin_pages",
     "repository_links",
+    "verb_pages",
 ]
 source_suffix = {".rst": "restructuredtext", ".md": "markdown", ".ipynb": "markdown"}
 exclude_patterns = ["site"]
