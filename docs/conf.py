@@ -32,6 +32,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx_click",
+    "accessible_pages",
     "board_pages",
     "config_pages",
     "notebook_pages",

@@ -97,6 +97,16 @@ def test_plain_english_is_no_markup(plain: str, rst: str, part) -> None:
     assert part("plain_docstrings").as_rst(plain) == rst
 
 
+def test_what_the_theme_leaves_out_is_said_once(part) -> None:
+    page = '<p class="caption" role="heading"><pre>wide</pre><aside class="toc-drawer">'
+    once = part("accessible_pages").amended(page)
+    assert once == (
+        '<p class="caption" role="heading" aria-level="2"><pre tabindex="0">wide</pre>'
+        '<aside class="toc-drawer" aria-label="On this page">'
+    )
+    assert part("accessible_pages").amended(once) == once
+
+
 def test_every_page_is_in_the_table_of_contents_once() -> None:
     told = re.findall(r"^([a-z0-9/-]+)\.(?:md|rst|ipynb)$", (DOCS / "index.md").read_text(), re.MULTILINE)
     pages = [path for end in ("md", "rst", "ipynb") for path in DOCS.rglob(f"*.{end}")]
