@@ -1,4 +1,4 @@
-"""What the theme leaves undone for those who use a keyboard or a screen reader, put into the written pages."""
+"""What the theme leaves undone for those who use a keyboard or a screen reader, put into the pages."""
 
 from __future__ import annotations
 
