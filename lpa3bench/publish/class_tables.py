@@ -1,4 +1,4 @@
-"""What a finished run made of each class of the test split, as W&B shows it: a table and a confusion matrix."""
+"""What a finished run made of each class of the test split: a table and a confusion matrix for W&B."""
 
 from __future__ import annotations
 

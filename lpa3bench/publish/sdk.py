@@ -10,11 +10,11 @@ import hashlib
 import json
 import os
 import sys
+import time
 from collections.abc import Mapping
 from contextlib import chdir
 from http.client import HTTPException
 from pathlib import Path
-from time import time
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
@@ -47,7 +47,7 @@ def main() -> None:
     """Carry out `{"run": {…}, "online": …, "project": …, "entity": …, "seconds": …}`.
 
     Prints `{"key": …}`, whether there is a key for the server, and one of: `unreachable`, `refused` (the
-    reasons), or `folder`, `online`, `url` and `held`, the rows that W&B had already.
+    reasons), or `folder`, `online` and `url`.
     """
     with reserved_stdout() as replies:
         print(json.dumps(_carry_out(json.load(sys.stdin))), file=replies)
@@ -156,7 +156,7 @@ def log_run(
         run.log_artifact(artifact)
     folder, url = str(Path(run.dir).parent), run.url if online else None
     run.finish()
-    return {"folder": folder, "url": url, "held": held}
+    return {"folder": folder, "url": url}
 
 
 def _define(run: Any, step_metrics: list[str]) -> None:
@@ -170,8 +170,8 @@ def _define(run: Any, step_metrics: list[str]) -> None:
 def _rows(content: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The history, without values that are None."""
     rows = [{name: value for name, value in row.items() if value is not None} for row in content["rows"]]
-    for row, time, seconds in zip(rows, content["times"], content["seconds"], strict=True):
-        row |= {"_timestamp": time, "_runtime": seconds}
+    for row, when, seconds in zip(rows, content["times"], content["seconds"], strict=True):
+        row |= {"_timestamp": when, "_runtime": seconds}
     return rows
 
 
@@ -182,7 +182,9 @@ def _log_row(run: Any, row: dict[str, Any], step: int) -> None:
 
 def _clock(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """What the clock shows when the last of them is written; of a board there are none."""
-    return {name: rows[-1][name] for name in ("_timestamp", "_runtime")} if rows else {"_timestamp": time()}
+    return (
+        {name: rows[-1][name] for name in ("_timestamp", "_runtime")} if rows else {"_timestamp": time.time()}
+    )
 
 
 def _summary(content: Mapping[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any]:

@@ -34,9 +34,7 @@ def publish(*arguments: str | Path, timeout: str = PATIENCE) -> Result:
 
 def shown(row: dict[str, Any]) -> dict[str, Any]:
     """A row of the curve as W&B has it."""
-    return {
-        f"train/{key}" if key == "loss" else key: value for key, value in row.items() if key != "seconds"
-    }
+    return {f"train/{key}" if key == "loss" else key: value for key, value in row.items() if key != "seconds"}
 
 
 def assert_whole(server: Server, folder: Path) -> None:
@@ -119,7 +117,7 @@ def test_a_server_that_fails_half_way_loses_nothing(
         assert said in line
         assert_none_left(sdk_home(folder))
         run = only(broken)[1]
-        assert len(run["history"]) == (4 if "swallows" in fault else 0), "it was half-way"
+        assert run["history"] if "swallows" in fault else len(run["history"]) < 4, "it was half-way"
     with serving(port=broken.port, store=broken.store) as back:
         assert publish(folder).exit_code == 0
         assert_whole(back, folder)
@@ -130,12 +128,13 @@ def test_images_come_after_rows_that_were_published_without(server: Server, tmp_
     folder = made_run(tmp_path)
     assert publish(folder, "--no-images").exit_code == 0
     path, run = only(server)
-    assert len(server.store.rows(path)) == 3
+    assert ["test/per_class" in row for row in server.store.rows(path)] == [False, False, False, True]
     assert not [name for name in run["files"] if name.endswith(".png")]
     assert publish(folder).exit_code == 0
     rows = server.store.rows(path)
     assert [row.get("epoch") for row in rows[:3]] == [0, 1, 2]
-    assert ["images/positives" in row for row in rows] == [False, False, False, True]
+    assert ["images/positives" in row for row in rows] == [False, False, False, False, True]
+    assert ["test/per_class" in row for row in rows] == [False, False, False, True, False], "held already"
     (picture,) = [name for name in run["files"] if name.endswith(".png")]
     assert run["files"][picture].encode("latin-1") == (folder / "images" / "positives.png").read_bytes()
 
