@@ -108,25 +108,25 @@ def _draw(path: Path, *, data: Path | None, plugins: tuple[Path, ...]) -> None:
 
 def _sheet(pairs: np.ndarray[Any, Any]) -> tuple[Image, int]:
     """One picture of uint8 [M, 2, H, W, C], and the largest difference: M columns, the image above, its view
-    and the difference below, which is stretched to all greys, with 0 in the middle."""
+    and the difference below, which is stretched to all greys for each image, with 0 in the middle."""
     import numpy as np
     from PIL import Image
 
     original, view = pairs[:, 0].astype(np.int16), pairs[:, 1].astype(np.int16)
-    largest = int(np.abs(view - original).max())
-    difference = 128 + np.rint((view - original) * (127 / max(1, largest)))
+    largest = np.abs(view - original).max((1, 2, 3), keepdims=True)
+    difference = 128 + np.rint((view - original) * (127 / np.maximum(1, largest)))
     rows = np.stack((original, view, difference)).astype(np.uint8)  # [3, M, H, W, C]
     _, count, height, width, channels = rows.shape
     sheet = rows.transpose(0, 2, 1, 3, 4).reshape(3 * height, count * width, channels)
     times = max(1, -(-LEAST_SIDE // min(height, width)))
     sheet = np.kron(sheet, np.ones((times, times, 1), dtype=np.uint8))
-    return Image.fromarray(sheet[..., 0] if channels == 1 else sheet), largest
+    return Image.fromarray(sheet[..., 0] if channels == 1 else sheet), int(largest.max())
 
 
 def _caption(augmenter: str, slot: SlotName, largest: int) -> str:
     return (
-        f"{augmenter} ({slot}): test images, their views, and view − image, "
-        f"where grey is 0 and white +{largest}/255"
+        f"{augmenter} ({slot}): test images, their views, and view − image, at most {largest}/255 and "
+        "stretched for each image: grey is 0"
     )
 
 
