@@ -26,7 +26,7 @@ TEXT_COLUMNS = (
 )  # fmt: skip
 """Columns of `board.csv` that hold no numbers, whatever stands in them."""
 NUMBER_CELL = re.compile(r"-?\d+(\.\d+)?(e-?\d\d?)?")
-SIGNS = {"better": "▲", "worse": "▼", "no difference shown": "○"}
+VERDICT_MARKS = {"better": "▲", "worse": "▼", "no difference shown": "○"}
 PUBLISHED_FILES = ("README.md", "board.csv", "board.json", "index.html")
 
 
@@ -87,7 +87,7 @@ def _standing(cell: ResultCell | None) -> str | None:
         return None
     if cell.measured is None:
         return f"{cell.claimed.claim.printed} (claimed)" if cell.claimed else MISSING
-    sign = SIGNS.get(cell.against.comparison.verdict, "") if cell.against else ""
+    sign = VERDICT_MARKS.get(cell.against.comparison.verdict, "") if cell.against else ""
     return f"{measured_text(cell)} {sign}".strip()
 
 
