@@ -18,8 +18,8 @@ POINTWISE = (
     "Posterize", "Solarize", "AutoContrast", "Equalize", "Brightness", "Color", "Contrast", "Sharpness",
 )  # fmt: skip
 ROUNDED = {"AutoContrast": 0.03, "Sharpness": 0.03, "Contrast": 1.0, "Color": 1.0}
-"""Of the bytes at most this share is off by one: our operators are Pillow's, whose mean grey is a whole number
-and whose grey is made in fixed point."""
+"""Of the bytes at most this share is off by one: our operators are Pillow's, whose mean grey is a whole
+number and whose grey is made in fixed point."""
 
 
 def archive(name: str) -> dict[str, np.ndarray]:
