@@ -31,6 +31,7 @@ def register_augmenters(register: Register) -> None:
     register("PGD", f"{HERE}.augmenters.pgd:PGD")
     register("VAT", f"{HERE}.augmenters.vat:VAT")
     register("RandAugment", f"{HERE}.augmenters.randaugment:RandAugment")
+    register("AugMix", f"{HERE}.augmenters.augmix:AugMix")
     register("InfoMinStyle", f"{HERE}.augmenters.infomin:InfoMinStyle")
     register("Cutout", f"{HERE}.augmenters.cutout:Cutout")
     register("CutMix", f"{HERE}.augmenters.cutmix:CutMix")

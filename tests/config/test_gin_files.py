@@ -167,7 +167,13 @@ def test_raw_takes_the_weak_view_away_in_every_setting_and_touches_no_slot(name:
         assert loaded(name, "augmenters/raw", setting=setting).slots == plain.slots
 
 
-CONTROLS = ["identity", "lpa3_noise", "randaugment_positives"]
+OF_LPA3 = {
+    "lpa3_noise": {"LPA3.iterations": "0"},
+    "lpa3_random_direction": {"LPA3.direction": "'random'"},
+    "lpa3_pixels": {"LPA3.distance": "'pixels'"},
+}
+"""Controls that are LP-A3 in all but this."""
+CONTROLS = ["identity", *OF_LPA3, "randaugment_positives"]
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -180,21 +186,20 @@ def test_controls_go_through_the_slot_and_the_batchnorm_of_lpa3(name: str, contr
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_start_noise_alone_is_lpa3_in_all_but_the_search(name: str) -> None:
+@pytest.mark.parametrize("control", OF_LPA3)
+def test_a_control_of_lpa3_is_lpa3_in_all_but_one_parameter(name: str, control: str) -> None:
     """The method's own parameters included, which depend on LP-A3 being there."""
 
     def values(overlay: str) -> dict[str, str]:
         return {
-            v.name.removeprefix("positives/").removeprefix("noise/"): v.text
-            for v in loaded(name, overlay).values
-        }
+            v.name.rpartition("/")[2]: v.text for v in loaded(name, overlay).values if "/LPA3" in v.name
+        } | {v.name: v.text for v in loaded(name, overlay).values if "/LPA3" not in v.name}
 
-    attacked, noise = values("augmenters/lpa3"), values("augmenters/lpa3_noise")
-    assert attacked.keys() == noise.keys()
-    assert {k: v for k, v in noise.items() if v != attacked[k]} == {
-        "run.positives": "@noise/augmenters.LPA3()",
-        "LPA3.iterations": "0",
-    }
+    attacked, controlled = values("augmenters/lpa3"), values(f"augmenters/{control}")
+    assert attacked.keys() == controlled.keys()
+    other = {key: text for key, text in controlled.items() if text != attacked[key]}
+    assert other.pop("run.positives").endswith("/augmenters.LPA3()")
+    assert other == OF_LPA3[control]
 
 
 def viewer(config: Config) -> Any:
