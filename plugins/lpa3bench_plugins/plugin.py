@@ -21,6 +21,8 @@ def register_tasks(register: Register) -> None:
     register("Mixup", f"{HERE}.tasks.mixup:Mixup")
     register("MCorrection", f"{HERE}.tasks.mcorrection:MCorrection")
     register("PCorrection", f"{HERE}.tasks.pcorrection:PCorrection")
+    register("ELR", f"{HERE}.tasks.elr:ELR")
+    register("SOP", f"{HERE}.tasks.sop:SOP")
     register("DivideMix", f"{HERE}.tasks.dividemix:DivideMix")
     register("PES", f"{HERE}.tasks.pes:PES")
 

@@ -10,12 +10,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lpa3bench.api import Domain, Env, Model, Phase, Step, Task, ViewFunction
-from lpa3bench.data.sampler import Batch, Sampler
+from lpa3bench.data.sampler import Sampler
 from lpa3bench.errors import ConfigError
 from lpa3bench.nn.ema import EMA
 from lpa3bench.ops import at_least_float32, one_hot, probabilities
 from lpa3bench_plugins.tasks.requirements import at_least, fraction, not_negative, positive
-from lpa3bench_plugins.tasks.steps import descend, training_view
+from lpa3bench_plugins.tasks.steps import descend, strong_view, training_view
 
 TRAIN = "train"
 
@@ -205,7 +205,7 @@ class FixMatch(Task):
         given = one_hot(label, env.spec.num_classes)
         x = training_view(env, net, labelled.index, views, target=given, pass_no=labelled.pass_no)
         weak = training_view(env, net, unlabelled.index, views, pass_no=unlabelled.pass_no)
-        strong, domain = self._strong_view(unlabelled, views)
+        strong, domain = strong_view(env, net, unlabelled, views)
         if domain == "main":
             on_x, on_weak, on_strong = self._logits(x, weak, strong)
         else:
@@ -241,12 +241,6 @@ class FixMatch(Task):
         logged = descend(env, self.sgd, loss, logs)
         self.ema.update()
         return logged
-
-    def _strong_view(self, batch: Batch, views: ViewFunction) -> tuple[Tensor, Domain]:
-        """The strong view and its BatchNorm; a second weak view where slot `strong` is empty."""
-        x = self.env.weak(batch.index)
-        viewed = views("strong", self.net, x, index=batch.index, target=None, pass_no=batch.pass_no)
-        return (x, "main") if viewed is None else (viewed.x, viewed.domain)
 
     def _logits(self, *batches: Tensor, domain: Domain = "main") -> list[Tensor]:
         """The logits of each batch, from passes of `bn_chunks` parts that hold a share of every batch."""
