@@ -86,3 +86,10 @@ def register_metrics(register: Register) -> None:
     register("ECE", f"{HERE}.metrics.ece:ECE")
     register("Brier", f"{HERE}.metrics.brier:Brier")
     register("ConfusionMatrix", f"{HERE}.metrics.confusionmatrix:ConfusionMatrix")
+
+
+@hookimpl
+def register_policies(register: Register) -> None:
+    register("FlexMatch", f"{HERE}.policies.flexmatch:FlexMatch")
+    register("FreeMatch", f"{HERE}.policies.freematch:FreeMatch")
+    register("SoftMatch", f"{HERE}.policies.softmatch:SoftMatch")
