@@ -46,6 +46,7 @@ def register_backbones(register: Register) -> None:
     register("WideResNet", f"{HERE}.backbones.wideresnet:WideResNet")
     register("PreActResNet18", f"{HERE}.backbones.preactresnet:PreActResNet18")
     register("ResNet18", f"{HERE}.backbones.resnet:ResNet18")
+    register("ResNet34", f"{HERE}.backbones.resnet:ResNet34")
     register("ResNet50", f"{HERE}.backbones.resnet:ResNet50")
     register("TorchvisionNet", f"{HERE}.backbones.torchvisionnet:TorchvisionNet")
     register("TimmNet", f"{HERE}.backbones.timmnet:TimmNet")
