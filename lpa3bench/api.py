@@ -201,8 +201,8 @@ class Policy(Plugin, Stateful, ABC):
     def unshared(self) -> str | None:
         """Why several processes cannot share a run with it; None where they can.
 
-        They can where what must be known of all rows is gathered by `env.gather`, and `penalty` is a mean over
-        rows.
+        They can where what must be known of all rows is gathered by `env.gather`, and there is no `penalty`,
+        which is not weighted by rows.
         """
         return "it is not known to give the same numbers there; start it without torchrun"
 

@@ -272,7 +272,8 @@ class Step(NamedTuple):
     """Epochs done, with the fraction of this one: what ramps go by."""
 
 
-class Guesses(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Guesses:
     """What a network makes of the images of a step, before it learns from them: what a `Policy` goes by.
 
     In a run that several processes share these are the rows of this one.

@@ -19,7 +19,7 @@ from lpa3bench.testing.subject import Observation, Subject, initialise, no_globa
 from lpa3bench.testing.tiny import COUNT, SPEC, Bystander
 
 TRIED_STEPS = 6
-UNLABELLED, LABELLED = 16, 8
+_UNLABELLED, _LABELLED = 16, 8
 
 
 class PolicyStep(NamedTuple):
@@ -33,12 +33,17 @@ class PolicyStep(NamedTuple):
 def made_up_steps() -> Iterator[PolicyStep]:
     """Guesses that get surer from step to step, as training goes."""
     draws, classes = Draws(3), SPEC.num_classes
-    orders = torch.cat([draws.permutation(COUNT) for _ in range(TRIED_STEPS)]).split(UNLABELLED)
+    orders = torch.split(torch.cat([draws.permutation(COUNT) for _ in range(TRIED_STEPS)]), _UNLABELLED)
     for step, index in zip(range(TRIED_STEPS), orders, strict=False):
         weak, strong, labelled = (
-            (1 + 2 * step) * draws.normal((count, classes)) for count in (UNLABELLED, UNLABELLED, LABELLED)
+            (1 + 2 * step) * draws.normal((count, classes)) for count in (_UNLABELLED, _UNLABELLED, _LABELLED)
         )
         yield PolicyStep(Guesses(weak.softmax(1), index, labelled.softmax(1)), strong)
+
+
+def tensors_of(guesses: Guesses) -> tuple[Tensor, ...]:
+    """Its tensors, in order."""
+    return guesses.probs, guesses.index, guesses.labelled
 
 
 @dataclass
@@ -47,7 +52,7 @@ class WeightsSeen(Observation):
 
     weights: list[Any] = field(default_factory=list)
     penalties: list[Any] = field(default_factory=list)
-    gradients: list[Tensor | None] = field(default_factory=list)
+    gradients: list[Tensor] = field(default_factory=list)
     """Of the penalties, with regard to the logits."""
     overwritten: bool = False
     """Whether it wrote into what it was handed."""
@@ -71,13 +76,17 @@ class PolicySubject(Subject[WeightsSeen]):
         """Show it all steps. It has no seed."""
         seen, policy = WeightsSeen(), self.start()
         with fresh_globals(), global_draws(seen.global_draws):
-            seen.raised = attempt(lambda: [self.show(policy, step, seen) for step in made_up_steps()])
+            seen.raised = attempt(lambda: self.show_all(policy, seen))
         seen.result = [seen.weights, seen.penalties, seen.gradients]
         return seen
 
+    def show_all(self, policy: Policy, seen: WeightsSeen) -> None:
+        for step in made_up_steps():
+            self.show(policy, step, seen)
+
     def show(self, policy: Policy, step: PolicyStep, seen: WeightsSeen) -> None:
         """One step, as a task goes through it."""
-        guesses = Guesses(*(part.clone() for part in step.guesses))
+        guesses = Guesses(*(part.clone() for part in tensors_of(step.guesses)))
         strong = step.strong.clone().requires_grad_()
         weight = policy.weigh(guesses)
         seen.weights.append(weight)
@@ -86,7 +95,7 @@ class PolicySubject(Subject[WeightsSeen]):
         if penalty is not None:
             (gradient,) = torch.autograd.grad(penalty, strong)
             seen.gradients.append(gradient)
-        handed = zip((*step.guesses, step.strong), (*guesses, strong), strict=True)
+        handed = zip((*tensors_of(step.guesses), step.strong), (*tensors_of(guesses), strong), strict=True)
         seen.overwritten |= not all(same_bits(one, other) for one, other in handed)
 
 
@@ -101,7 +110,7 @@ def weights(subject: PolicySubject) -> None:
     """`weigh` returns a finite number of at least 0 for each guess, without gradient."""
     for weight in subject.first.reached().weights:
         assert isinstance(weight, Tensor), f"weigh returns a {type(weight).__name__}"
-        assert list(weight.shape) == [UNLABELLED], f"weigh returns {list(weight.shape)}, not [{UNLABELLED}]"
+        assert list(weight.shape) == [_UNLABELLED], f"weigh returns {list(weight.shape)}, not [{_UNLABELLED}]"
         assert weight.dtype == torch.float32, f"weigh returns {weight.dtype} of guesses in float32"
         assert not weight.requires_grad, "the weights bring a gradient"
         assert bool(weight.isfinite().all() & (weight >= 0).all()), "a weight is below 0 or not finite"
@@ -117,7 +126,7 @@ def penalties(subject: PolicySubject) -> None:
         assert penalty.ndim == 0, f"penalty returns {list(penalty.shape)}, not a 0-d tensor"
         assert bool(penalty.isfinite()), f"penalty returns {float(penalty)}"
     for gradient in seen.gradients:
-        assert gradient is not None and bool(gradient.isfinite().all()), "its gradient is not finite"
+        assert bool(gradient.isfinite().all()), "its gradient is not finite"
 
 
 def guesses_untouched(subject: PolicySubject) -> None:

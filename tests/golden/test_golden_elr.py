@@ -13,7 +13,8 @@ from support.recorded_draws import RecordedLogits, recorded, tags
 
 from lpa3bench.api import Step
 from lpa3bench.data.sampler import Batch
-from lpa3bench_plugins.tasks.elr import TRAIN, ELR
+from lpa3bench_plugins.tasks.elr import ELR
+from lpa3bench_plugins.tasks.steps import TRAIN
 
 SETTINGS = {"cifar10_setting": {}, "cifar100_setting": {"beta": 0.9, "lam": 7.0}}
 

@@ -1,4 +1,4 @@
-"""FlexMatch, FreeMatch and SoftMatch, through FixMatch's updates, against the released code (files H, I, J)."""
+"""FlexMatch, FreeMatch and SoftMatch, by FixMatch's updates, against the released code (files H, I, J)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from lpa3bench.data.sampler import Batch
 from lpa3bench_plugins.policies.flexmatch import FlexMatch
 from lpa3bench_plugins.policies.freematch import FreeMatch, fairness_loss
 from lpa3bench_plugins.policies.softmatch import SoftMatch
-from lpa3bench_plugins.tasks.fixmatch import TRAIN, FixMatch
+from lpa3bench_plugins.tasks.fixmatch import FixMatch
+from lpa3bench_plugins.tasks.steps import TRAIN
 
 FILES = {"H": "H_flexmatch", "I": "I_freematch", "J": "J_softmatch"}
 
@@ -42,7 +43,7 @@ def updates(
     what it logs, after losses and gradients were compared.
 
     Args:
-        index: [S, M], the places of the unlabelled images among the `images` ones; None: the same in each step.
+        index: [S, M], the places of the unlabelled images among `images`; None: the same in each step.
     """
     cfg = below(stored, "cfg")
     steps, classes = len(stored["logits_x"]), stored["logits_x"].shape[-1]
@@ -109,7 +110,8 @@ def test_defaults(golden: dict[str, dict[str, np.ndarray]]) -> None:
     free, soft = below(golden["I"], "default/cfg"), below(golden["J"], "default/cfg")
     assert (FreeMatch().decay, FreeMatch().fairness) == (free["ema_p"], free["lambda_e"])
     assert (FreeMatch().quantile, FreeMatch().limit) == (None, 1.0)
-    assert not (free["use_quantile"] or free["clip_thresh"])
+    assert not free["use_quantile"]
+    assert not free["clip_thresh"]
     assert (SoftMatch().decay, SoftMatch().sigmas) == (soft["ema_p"], soft["n_sigma"])
     assert SoftMatch().per_class == soft["per_class"]
     assert (SoftMatch().target == "uniform") == soft["dist_uniform"]

@@ -13,7 +13,8 @@ from support.recorded_draws import RecordedLogits, recorded, tags
 
 from lpa3bench.api import Step
 from lpa3bench.data.sampler import Batch
-from lpa3bench_plugins.tasks.sop import SOP, TRAIN
+from lpa3bench_plugins.tasks.sop import SOP
+from lpa3bench_plugins.tasks.steps import TRAIN
 
 with np.load(Path(__file__).with_name("L_sop.npz")) as _archive:
     GOLDEN: dict[str, np.ndarray] = dict(_archive)

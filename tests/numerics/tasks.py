@@ -86,9 +86,9 @@ TRAININGS = {
     "adaptive": Training(
         "FreeMatch", FixMatch, FIXMATCH | {"policy": FreeMatch(decay=0.8, fairness=0.1)}, **WITH_POLICY
     ),
-    "soft weights": Training(
-        "SoftMatch", FixMatch, FIXMATCH | {"policy": SoftMatch(decay=0.8), "hard_labels": False}, **WITH_POLICY
-    ),
+    "soft weights": Training("SoftMatch", FixMatch, FIXMATCH | {
+        "policy": SoftMatch(decay=0.8), "hard_labels": False,
+    }, **WITH_POLICY),
     "parts": Training("FixMatch", FixMatch, FIXMATCH | {
         "warmup_steps": 2, "temperature": 0.7, "lambda_u": 0.8, "positives_weight": 0.6,
         "labelled_too": False, "bn_chunks": 2, "ema_decay": 0.9,

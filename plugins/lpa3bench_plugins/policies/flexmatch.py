@@ -16,7 +16,7 @@ def convex(status: Tensor, threshold: float) -> Tensor:
 
 
 class FlexMatch(Policy):
-    """A guess counts where it reaches the threshold of its class, which is lower the less the class is learnt.
+    """A guess counts where it reaches its class's threshold, which is lower the less the class is learnt.
 
     A class is learnt by as many images as had it for a guess that reached `threshold` the last time they had
     one that did, in share of the class that has the most. So at first every guess counts, an unsure one too.

@@ -8,7 +8,7 @@ from torch import Tensor
 from lpa3bench.api import Env, Guesses, Policy
 from lpa3bench.ops import one_hot, probabilities
 
-LEAST = 1e-12
+_LEAST = 1e-12
 
 
 def inverse(shares: Tensor) -> Tensor:
@@ -34,7 +34,7 @@ def fairness_loss(logits: Tensor, counts: Tensor, mean: Tensor, shares: Tensor) 
     expected = mean * inverse(shares)
     found = (rows @ probs) * inverse(guesses)
     found = found / torch.where(rows.any(), found.sum(), 1)
-    loss = (expected / expected.sum() * (found + LEAST).log()).sum()
+    loss = (expected / expected.sum() * (found + _LEAST).log()).sum()
     return loss * rows.any()
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from lpa3bench.api import Env, Guesses, Policy
 from lpa3bench.ops import one_hot
 
-LEAST = 1e-6
+_LEAST = 1e-6
 
 
 def class_moments(confidence: Tensor, label: Tensor, classes: int) -> tuple[Tensor, Tensor]:
@@ -27,9 +27,9 @@ class SoftMatch(Policy):
     """Every guess counts: fully where it is more confident than the average, and by a Gaussian below it.
 
     The weight is exp(−(confidence − μ)² · sigmas² / 2σ²) below μ, with running averages μ and σ² of the mean
-    and the variance of the confidences, which start at 1/K and 1. Confidences are those of aligned predictions:
-    multiplied by what their running average lacks to `target`, then scaled to add up to 1; the pseudo label
-    remains that of the prediction itself. Defaults are semilearn's for CIFAR-10 and CIFAR-100.
+    and the variance of the confidences, which start at 1/K and 1. Confidences are those of predictions that
+    were aligned: multiplied by what their running average lacks to `target`, then scaled to add up to 1; the
+    pseudo label remains that of the prediction itself. Defaults are semilearn's for CIFAR-10 and CIFAR-100.
 
     Args:
         decay: of the running averages.
@@ -107,7 +107,7 @@ class SoftMatch(Policy):
         return weight.to(guesses.probs.dtype)
 
     def _aligned(self, probs: Tensor) -> Tensor:
-        least = LEAST if self.flavour == "semilearn" else 0.0
+        least = _LEAST if self.flavour == "semilearn" else 0.0
         moved = probs * (self.wanted + least) / (self.predicted + least)
         return moved / moved.sum(1, keepdim=True)
 

@@ -10,20 +10,22 @@ from lpa3bench.api import Env, Step, ViewFunction
 from lpa3bench.ops import at_least_float32, cosine, probabilities
 from lpa3bench_plugins.tasks.fullylabelled import FullyLabelled, check_milestones
 from lpa3bench_plugins.tasks.requirements import below_one, not_negative, positive
+from lpa3bench_plugins.tasks.steps import TRAIN
 
-TRAIN = "train"
-LEAST = 1e-4
-"""Probabilities are limited to it, and to 1 less it; the paper's formula has no such limit, the release has."""
+_LEAST = 1e-4
+"""Probabilities are limited to it, and to 1 less it, as released; the paper's formula has no such limit."""
 
 
 def bounded(logits: Tensor) -> Tensor:
     """softmax(logits), limited: [B, K]. No gradient where the limit acts."""
-    return probabilities(logits).clamp(LEAST, 1 - LEAST)
+    return probabilities(logits).clamp(_LEAST, 1 - _LEAST)
 
 
 def remembered(memory: Tensor, probs: Tensor, beta: float) -> Tensor:
-    """beta · t + (1 − beta) · p / Σ p, row by row: [B, K]. `memory`: t, which starts at 0 and is not corrected
-    for it; after a first visit a row adds up to 1 − beta."""
+    """beta · t + (1 − beta) · p / Σ p, row by row: [B, K]. `memory`: t.
+
+    It starts at 0 and is not corrected for that: after a first visit a row adds up to 1 − beta.
+    """
     return beta * memory + (1 - beta) * probs / probs.sum(1, keepdim=True)
 
 
@@ -33,23 +35,24 @@ def regulariser(probs: Tensor, memory: Tensor) -> Tensor:
 
 
 class ELR(FullyLabelled):
-    """Cross-entropy with the given labels, held back by what was predicted early, before they were learnt by
-    heart.
+    """Cross-entropy with the given labels, held back by what was predicted before they were learnt by heart.
 
     Every image has a running average t of its predictions. A step first renews it and then goes down
     CE(logits, label) + lam · mean log(1 − ⟨t, p⟩), the gradient of which undoes that of labels that
     contradict t. Defaults are the released ones for symmetric noise on CIFAR-10 ("cosine annealing"); for
-    CIFAR-100 they are beta 0.9, lam 7 and milestones 80 and 120. ELR+ is not here: its two networks, mixup and
-    averaged weights are DivideMix's kind of machinery.
+    CIFAR-100 they are beta 0.9, lam 7 and milestones 80 and 120. ELR+, which adds a second network, mixup and
+    averaged weights, is not here.
 
     With `positives` the same loss is taken of the views too, with weight 1, the given label and the memory of
-    their image, which they never write. The paper has no such row: it is an extension without reference values.
+    their image, which they never write. The paper has no such row: it is an extension without reference
+    values.
 
     Args:
         batch_size: images per step.
         lr: learning rate at the start.
         momentum, weight_decay: of SGD.
-        restart_epochs: half a cosine wave from `lr` to `lr_min` every so many epochs; 0: steps at `milestones`.
+        restart_epochs: half a cosine wave from `lr` to `lr_min` every so many epochs; 0: steps instead, at
+            `milestones`.
         lr_min: see there.
         milestones: epochs, ascending, at which the rate is multiplied by `gamma`, where nothing restarts.
         gamma: see there.

@@ -15,9 +15,7 @@ from lpa3bench.errors import ConfigError
 from lpa3bench.nn.ema import EMA
 from lpa3bench.ops import at_least_float32, one_hot, probabilities
 from lpa3bench_plugins.tasks.requirements import at_least, fraction, not_negative, positive
-from lpa3bench_plugins.tasks.steps import descend, strong_view, training_view
-
-TRAIN = "train"
+from lpa3bench_plugins.tasks.steps import TRAIN, descend, strong_view, training_view
 
 
 def learning_rate(step: int, steps: int, lr: float, warmup: int) -> float:
@@ -45,7 +43,7 @@ def repeated_rows(labelled: Tensor, count: int) -> Tensor:
     return labelled.repeat(-(-count // len(labelled)))
 
 
-def confident(guess: Tensor, threshold: float) -> Tensor:
+def confidence_mask(guess: Tensor, threshold: float) -> Tensor:
     """[M], 1 where the likeliest class of a row has the threshold or more, else 0. `guess`: [M, K]."""
     return (guess.max(dim=1).values >= threshold).to(guess.dtype)
 
@@ -104,7 +102,7 @@ class FixMatch(Task):
     """
 
     slots = ("view", "strong", "positives")
-    saved = ("sgd", "ema", "labelled", "unlabelled")
+    saved: tuple[str, ...] = ("sgd", "ema", "labelled", "unlabelled")
 
     def __init__(
         self,
@@ -229,7 +227,7 @@ class FixMatch(Task):
         guess = probabilities(at_least_float32(on_weak.detach()) / self.temperature)
         guessed = guess.max(dim=1).indices
         if self.policy is None:
-            weight = confident(guess, self.threshold)
+            weight = confidence_mask(guess, self.threshold)
         else:
             seen = probabilities(on_weak.detach()), unlabelled.index, probabilities(on_x.detach())
             weight = self.policy.weigh(Guesses(*seen))
@@ -257,10 +255,8 @@ class FixMatch(Task):
         )
         if hard is not None and env.total(len(hard.x)):
             on_hard = env.logits(net, hard.x, hard.domain, slot="positives").logits
-            clear = confident(guess[hard.rows], self.positives_threshold)
-            hard_loss = env.weighted(
-                weighted_cross_entropy(on_hard, guessed[hard.rows], clear), len(hard.x)
-            )
+            clear = confidence_mask(guess[hard.rows], self.positives_threshold)
+            hard_loss = env.weighted(weighted_cross_entropy(on_hard, guessed[hard.rows], clear), len(hard.x))
             loss = loss + self.positives_weight * hard_loss
             clear_share = env.weighted(clear.mean(), len(hard.x))
             logs |= {"positives_loss": hard_loss, "positives_confident": clear_share}

@@ -12,14 +12,13 @@ from lpa3bench.api import Domain, Env, Step, ViewFunction
 from lpa3bench.ops import at_least_float32, cosine, one_hot, probabilities
 from lpa3bench_plugins.tasks.fullylabelled import FullyLabelled
 from lpa3bench_plugins.tasks.requirements import not_negative
-from lpa3bench_plugins.tasks.steps import strong_view
+from lpa3bench_plugins.tasks.steps import TRAIN, strong_view
 
-TRAIN = "train"
-LEAST = 1e-4
+_LEAST = 1e-4
 """What probabilities are limited to from below."""
 
 
-class Noise(NamedTuple):
+class SparseNoise(NamedTuple):
     """The estimated noise of the labels of a batch: what is added to the prediction, and taken from it."""
 
     own: Tensor
@@ -27,24 +26,24 @@ class Noise(NamedTuple):
     others: Tensor
     """[B, K], v² where it is not."""
 
-    def fixed(self, rows: Tensor) -> Noise:
+    def fixed(self, rows: Tensor) -> SparseNoise:
         """That of some rows, without gradient."""
-        return Noise(self.own.detach()[rows], self.others.detach()[rows])
+        return SparseNoise(self.own.detach()[rows], self.others.detach()[rows])
 
 
-def noise(u: Tensor, v: Tensor, target: Tensor) -> Noise:
+def noise(u: Tensor, v: Tensor, target: Tensor) -> SparseNoise:
     """u² · y and v² · (1 − y), limited to [0, 1]. u: [B, 1], as released; the paper's has all K classes.
 
     Args:
         v, target: [B, K]; `target` one-hot.
     """
-    return Noise((u.square() * target).clamp(0, 1), (v.square() * (1 - target)).clamp(0, 1))
+    return SparseNoise((u.square() * target).clamp(0, 1), (v.square() * (1 - target)).clamp(0, 1))
 
 
-def explained(logits: Tensor, estimate: Noise) -> Tensor:
+def explained(logits: Tensor, estimate: SparseNoise) -> Tensor:
     """What the network and the noise together predict of the given label: [B, K]. v is constant here."""
-    shifted = (probabilities(logits) + estimate.own - estimate.others.detach()).clamp_min(LEAST)
-    return F.normalize(shifted, p=1, eps=LEAST).clamp(LEAST, 1)
+    shifted = (probabilities(logits) + estimate.own - estimate.others.detach()).clamp_min(_LEAST)
+    return F.normalize(shifted, p=1, eps=_LEAST).clamp(_LEAST, 1)
 
 
 def label_loss(probs: Tensor, target: Tensor) -> Tensor:
@@ -52,15 +51,15 @@ def label_loss(probs: Tensor, target: Tensor) -> Tensor:
     return -(target * probs.log()).sum(1).mean()
 
 
-def residual_loss(logits: Tensor, estimate: Noise, target: Tensor) -> Tensor:
-    """Σ (h + u² − v² − y)² over classes, its mean over rows, h being the hard guess: what moves v, and u too."""
+def residual_loss(logits: Tensor, estimate: SparseNoise, target: Tensor) -> Tensor:
+    """Σ (h + u² − v² − y)² over classes, its mean over rows, h being the hard guess: a 0-d tensor."""
     guess = one_hot(logits.argmax(1), target.shape[1], target.dtype)
     return (guess + estimate.own - estimate.others - target).square().sum() / len(target)
 
 
 def balance_loss(probs: Tensor) -> Tensor:
     """−mean_c log(mean_i p_ic), a 0-d tensor: least where the batch as a whole is explained evenly."""
-    return -probs.mean(0).clamp(LEAST, 1).log().mean()
+    return -probs.mean(0).clamp(_LEAST, 1).log().mean()
 
 
 def consistency_loss(logits: Tensor, other: Tensor) -> Tensor:
@@ -70,14 +69,14 @@ def consistency_loss(logits: Tensor, other: Tensor) -> Tensor:
 
 
 class SOP(FullyLabelled):
-    """Cross-entropy of the given labels with the prediction plus a sparse noise that every image has of its own.
+    """Cross-entropy of the given labels with the prediction plus a sparse noise of every image's own.
 
     The noise is u² for the given class and −v² for the others; both start near 0, and gradient descent with
     steps of its own keeps them sparse: they grow where the network keeps contradicting a label. The network's
     loss is the cross-entropy with prediction and noise together, u takes a step of that loss and of the
-    residual one, v of the residual one alone. SOP+ adds a penalty on unbalanced batches and the consistency of
-    a second view, which is a weak view through the augmenter in slot `strong`. Defaults are the released SOP+
-    for CIFAR-100 and symmetric noise; for asymmetric noise its README asks for lr_u 0.1 and lr_v 100.
+    residual one, v of the residual one alone. SOP+ adds a penalty on unbalanced batches and the consistency
+    of a second view, which is a weak view through the augmenter in slot `strong`. Defaults are the released
+    SOP+ for CIFAR-100 and symmetric noise; for asymmetric noise its README asks for lr_u 0.1 and lr_v 100.
 
     With `positives` the cross-entropy of the views is added with weight 1, the noise of their image being
     constant there. The paper has no such row: it is an extension without reference values.
@@ -131,8 +130,7 @@ class SOP(FullyLabelled):
         super().setup(env)
         like, draws = next(self.net.parameters()), env.draws("sop")
         self.u, self.v = (
-            draws.normal((env.size, width), std=self.start).to(like)
-            for width in (1, env.spec.num_classes)
+            draws.normal((env.size, width), std=self.start).to(like) for width in (1, env.spec.num_classes)
         )
 
     def stages(self) -> tuple[tuple[str, int], ...]:

@@ -8,6 +8,9 @@ from torch import Tensor
 from lpa3bench.api import Domain, Env, Model, ViewFunction
 from lpa3bench.data.sampler import Batch
 
+TRAIN = "train"
+"""The phase of a task that has one."""
+
 
 def training_view(
     env: Env,
@@ -25,7 +28,7 @@ def training_view(
 
 
 def strong_view(env: Env, net: Model, batch: Batch, views: ViewFunction) -> tuple[Tensor, Domain]:
-    """The strong view, of a weak view of its own, and its BatchNorm; that weak view where the slot is empty."""
+    """The strong view, made of a weak view of its own, which it is where the slot is empty; its BatchNorm."""
     x = env.weak(batch.index)
     viewed = views("strong", net, x, index=batch.index, target=None, pass_no=batch.pass_no)
     return (x, "main") if viewed is None else (viewed.x, viewed.domain)

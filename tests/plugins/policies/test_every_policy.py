@@ -16,7 +16,7 @@ from lpa3bench.api import Guesses, Policy, TrainLabels
 from lpa3bench.config.plugin_objects import given_parameters
 from lpa3bench.plugin import registry
 from lpa3bench.testing import COUNT
-from lpa3bench.testing.policies import made_up_steps
+from lpa3bench.testing.policies import made_up_steps, tensors_of
 from lpa3bench_plugins.augmenters.identity import Identity
 from lpa3bench_plugins.policies.flexmatch import FlexMatch
 from lpa3bench_plugins.policies.freematch import FreeMatch
@@ -119,7 +119,7 @@ def test_one_that_can_be_shared_goes_by_the_rows_of_all(policy: Any) -> None:
     half.setup(alone(lambda x: everywhere.pop(0)), torch.ones(COUNT, dtype=torch.bool))
     for guesses, _ in made_up_steps():
         expected = whole.weigh(guesses)
-        found = half.weigh(Guesses(*(part[: len(part) // 2] for part in guesses)))
+        found = half.weigh(Guesses(*(part[: len(part) // 2] for part in tensors_of(guesses))))
         assert torch.equal(found, expected[: len(found)])
 
 

@@ -28,7 +28,7 @@ from lpa3bench_plugins.backbones.wideresnet import WideResNet
 from lpa3bench_plugins.tasks.fixmatch import (
     TRAIN,
     FixMatch,
-    confident,
+    confidence_mask,
     decays,
     learning_rate,
     repeated_rows,
@@ -50,7 +50,7 @@ def few(count: int = 6) -> TrainLabels:
 
 def counted(logits: Tensor, guess: Tensor, threshold: float) -> Tensor:
     """The loss of guesses that count from a threshold on."""
-    return weighted_cross_entropy(logits, guess.argmax(1), confident(guess, threshold))
+    return weighted_cross_entropy(logits, guess.argmax(1), confidence_mask(guess, threshold))
 
 
 class Told(Augmenter):
@@ -94,7 +94,7 @@ def test_labelled_images_fill_an_epoch(n: int, count: int) -> None:
 def test_only_rows_with_a_confident_guess_count_but_all_are_in_the_mean() -> None:
     logits = torch.tensor([[2.0, 0.0], [0.0, 1.0], [5.0, 5.0], [-1.0, 0.5]], requires_grad=True)
     guess = torch.tensor([[0.9, 0.1], [0.89, 0.11], [0.05, 0.95], [0.5, 0.5]])
-    loss, share = counted(logits, guess, 0.9), confident(guess, 0.9).mean()
+    loss, share = counted(logits, guess, 0.9), confidence_mask(guess, 0.9).mean()
     one, _, three, _ = F.cross_entropy(logits, torch.tensor([0, 0, 1, 0]), reduction="none")
     torch.testing.assert_close(loss, (one + three) / 4)
     assert float(share) == 0.5
