@@ -63,7 +63,7 @@ SLOTS: dict[SlotName, Slot] = {
     )
 }
 """`view`: how the task draws its ordinary training view, after the weak view. `strong`: FixMatch's strong
-view. `positives`: the set A of the paper's Algorithm 1."""
+view, SOP's second one. `positives`: the set A of the paper's Algorithm 1."""
 SPLITS = ("train", "val", "test")
 SCORED = SPLITS[1:]
 """The splits that a run is scored on; "val" only where there is one."""
@@ -273,6 +273,21 @@ class Step(NamedTuple):
     batches: tuple[Batch, ...]
     time: float
     """Epochs done, with the fraction of this one: what ramps go by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guesses:
+    """What a network makes of the images of a step, before it learns from them: what a `Policy` goes by.
+
+    In a run that several processes share these are the rows of this one.
+    """
+
+    probs: Tensor
+    """[M, K], the predictions for the weak views of unlabelled images, constant."""
+    index: Tensor
+    """int64 [M], their places in the training set."""
+    labelled: Tensor
+    """[B, K], those for the labelled images, constant."""
 
 
 class TrainLabels(NamedTuple):
