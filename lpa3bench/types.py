@@ -95,6 +95,9 @@ class Plugin:
     """Raised when its numbers change: the runs before and after are not those of one experiment."""
     renamed: ClassVar[dict[str, str]] = {}
     """Old name of a parameter → the one it has now."""
+    added: ClassVar[tuple[str, ...]] = ()
+    """Parameters that are younger than records of this class: at their defaults new records leave them out
+    too, so that an old one and a new one differ in nothing."""
     paper: ClassVar[str] = ""
     """Address of what it was published in, read without importing the class; "": nowhere."""
 

@@ -54,6 +54,7 @@ class LPA3(Augmenter):
     paper = "https://arxiv.org/abs/2211.00824"
     needs_model = True
     saved = ("bank", "pass_no")
+    added = ("distance", "direction")
 
     def __init__(
         self,

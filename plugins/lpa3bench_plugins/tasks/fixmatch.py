@@ -104,6 +104,7 @@ class FixMatch(Task):
     paper = "https://arxiv.org/abs/2001.07685"
     slots = ("view", "strong", "positives")
     saved: tuple[str, ...] = ("sgd", "ema", "labelled", "unlabelled")
+    added = ("policy", "hard_labels")
 
     def __init__(
         self,
