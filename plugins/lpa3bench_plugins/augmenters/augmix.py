@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -105,10 +106,26 @@ class AugMix(Augmenter):
         """Draw for `count` images."""
         shares = _dirichlet(count, 2, self.alpha, draws)
         weights = _dirichlet(count, self.width, self.alpha, draws)
-        chains = engine.choose_operations(self.recipe, self.width * count, draws)
+        # All chains of an image are drawn in its row, so that processes may share the batch.
+        together = replace(self.recipe, layers=self.width * self.recipe.layers)
+        drawn = engine.choose_operations(together, count, draws)
+        long = torch.full((count, self.width), self.recipe.layers)
         if self.depth is None:
-            depth = draws.integers((self.width * count, 1), 1, LONGEST_CHAIN + 1)
-            chains.applied.logical_and_(torch.arange(LONGEST_CHAIN) < depth)
+            long = draws.integers(long.shape, 1, LONGEST_CHAIN + 1)
+
+        def chain_by_chain(drawn: Tensor) -> Tensor:
+            """[B, W·L] → [W·B, L]"""
+            return drawn.view(count, self.width, -1).transpose(0, 1).flatten(0, 1)
+
+        chains = engine.Choices(
+            op=chain_by_chain(drawn.op),
+            level=chain_by_chain(drawn.level),
+            applied=torch.arange(self.recipe.layers) < chain_by_chain(long),
+            negative=chain_by_chain(drawn.negative),
+            centre=drawn.centre.new_zeros(
+                self.width * count, self.recipe.layers + 1, 2
+            ),  # there are no boxes
+        )
         return Mixture(chains, shares, weights)
 
 

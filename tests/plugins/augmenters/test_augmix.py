@@ -44,6 +44,27 @@ def test_chains_are_one_to_three_operators_long_and_all_their_own() -> None:
     assert fixed.applied.all()
 
 
+class _Rows:
+    """The draws of the whole batch, of which one process takes some rows."""
+
+    def __init__(self, rows: slice) -> None:
+        self.draws, self.rows = Draws(0), rows
+
+    def uniform(self, size: tuple[int, ...]) -> Tensor:
+        return self.draws.uniform((6, *size[1:]))[self.rows]
+
+    def integers(self, size: tuple[int, ...], low: int, high: int) -> Tensor:
+        return self.draws.integers((6, *size[1:]), low, high)[self.rows]
+
+
+def test_processes_that_share_a_batch_make_the_same_views() -> None:
+    parts = [slice(0, 4), slice(4, 6)]
+    made = [
+        AugMix().generate(X[part], cast("Context", SimpleNamespace(draws=_Rows(part)))).x for part in parts
+    ]
+    assert torch.equal(torch.cat(made), viewed(X))
+
+
 def test_shares_are_shares_and_larger_alpha_evens_them_out() -> None:
     spread = {}
     for alpha in (1, 8):
