@@ -156,7 +156,7 @@ class FixMatch(Task):
         self.labelled_too = labelled_too
         self.bn_chunks = bn_chunks
         self.policy = policy
-        if policy is not None:
+        if policy is not None:  # checkpoints of runs without one stay what they were
             self.saved = (*self.saved, "policy")
         self.hard_labels = hard_labels
         self.env: Env
@@ -228,11 +228,7 @@ class FixMatch(Task):
 
         guess = probabilities(at_least_float32(on_weak.detach()) / self.temperature)
         guessed = guess.max(dim=1).indices
-        if self.policy is None:
-            weight = confidence_mask(guess, self.threshold)
-        else:
-            seen = probabilities(on_weak.detach()), unlabelled.index, probabilities(on_x.detach())
-            weight = self.policy.weigh(Guesses(*seen))
+        weight = self._weight(guess, on_weak.detach(), unlabelled.index, on_x.detach())
         pseudo_label = guessed if self.hard_labels else guess
         labelled_loss = env.weighted(F.cross_entropy(at_least_float32(on_x), label), len(x))
         unlabelled_loss = env.weighted(weighted_cross_entropy(on_strong, pseudo_label, weight), len(strong))
@@ -266,6 +262,12 @@ class FixMatch(Task):
         logged = descend(env, self.sgd, loss, logs)
         self.ema.update()
         return logged
+
+    def _weight(self, guess: Tensor, on_weak: Tensor, index: Tensor, on_x: Tensor) -> Tensor:
+        """[M], how much each guess counts."""
+        if self.policy is None:
+            return confidence_mask(guess, self.threshold)
+        return self.policy.weigh(Guesses(probabilities(on_weak), index, probabilities(on_x)))
 
     def _logits(self, *batches: Tensor, domain: Domain = "main") -> list[Tensor]:
         """The logits of each batch, from passes of `bn_chunks` parts that hold a share of every batch."""
