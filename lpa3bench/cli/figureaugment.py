@@ -16,6 +16,8 @@ from lpa3bench.cli.options import (
     plugin_option,
     weights_option,
 )
+from lpa3bench.cli.terminal import say
+from lpa3bench.runtime.counting import counted
 from lpa3bench.runtime.paths import data_root
 
 if TYPE_CHECKING:
@@ -90,7 +92,7 @@ def command(
         plugins=plugins,
     )
     for line in trained.changed:
-        click.echo(f"since the run: {line}", err=True)
+        say(f"since the run: {line}", err=True)
     index = views.choose_images(trained.test.labels, images)
     shown = augmenters or views.default_augmenters(trained)
     rows = views.judge(trained, index, shown, variant=variant, layer=layer, seed=seed)
@@ -120,7 +122,7 @@ def _numbers(values: Any) -> list[float | None]:
 def _caption(trained: Trained, variant: str, layer: int | None) -> str:
     names = trained.config.names
     setting = f", {trained.config.setting}" if trained.config.setting else ""
-    epochs = f"{trained.epochs_done} epoch{'' if trained.epochs_done == 1 else 's'}"
+    epochs = counted(trained.epochs_done, "epoch")
     judged = f"{names['task']} on {trained.spec.name}{setting}, {names['backbone']}"
     which = "last feature map" if layer is None else f"feature map {layer}"
     several = f" of the first of {len(trained.networks)} networks" if len(trained.networks) > 1 else ""

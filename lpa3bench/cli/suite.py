@@ -14,6 +14,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from lpa3bench.cli.options import data_option, device_option, grid_options, json_option, plugin_option
+from lpa3bench.cli.terminal import say
 from lpa3bench.errors import Stopped, TryAgain, UsageError, error_line, printable
 from lpa3bench.runtime.paths import config_names, data_root, resolve_config, suite_names
 
@@ -137,7 +138,7 @@ def command(
     checked = check_suite(file, load_registry(plugins), **wanted)
     if checked.errors:
         for error in checked.errors:
-            click.echo(error_line(error), err=True)
+            say(error_line(error), err=True)
         ctx.exit(max(error.exit_code for error in checked.errors))
     plugins = tuple(dict.fromkeys((*plugins, *checked.suite.plugins)))
     options = _options(device, data, plugins)
@@ -157,7 +158,7 @@ def command(
         opening = partial(_opened, engine, workers, address, device, threads, early)
     shared = engine == "slurm" or address is not None
     if shared and is_pending(plans) and (why := why_locks_are_local(out)):
-        click.echo(f"note: {why}; let one suite at a time work in {out}", err=True)
+        say(f"note: {why}; let one suite at a time work in {out}", err=True)
     with opening() if is_pending(plans) else nullcontext() as opened:
         found = forecast_suite(
             plans,
@@ -170,11 +171,11 @@ def command(
         )
         overview = SuiteOverview(checked.suite, plans, found, opened.capacity if opened else 0)
         if dry_run:
-            click.echo(json.dumps(overview.as_data(), indent=1) if as_json else overview.text())
+            say(json.dumps(overview.as_data(), indent=1) if as_json else overview.text(), as_is=as_json)
             return
-        click.echo(overview.text(), err=as_json)
+        say(overview.text(), err=as_json)
         result = _run_pending(planner, overview, opened) if opened else finished_result(plans)
-    click.echo(json.dumps(_data(result), indent=1) if as_json else _text(result))
+    say(json.dumps(_data(result), indent=1) if as_json else _text(result), as_is=as_json)
     if result.problems or any(outcome.code != TryAgain.exit_code for outcome in result.failures):
         ctx.exit(FAILED)
     if result.failures:
@@ -199,11 +200,9 @@ def _list_commands(planner: Planner, plans: Sequence[CellPlan]) -> None:
             click.echo(command_line(run.arguments, _threads(planner.suite.threads)))
     for planned in plans:
         if planned.problem:
-            click.echo(error_line(f"{planned}: {planned.problem}"), err=True)
+            say(error_line(f"{planned}: {planned.problem}"), err=True)
         elif planned.is_unchosen:
-            click.echo(
-                f"{planned}: trials only; the same command lists its runs when they are done", err=True
-            )
+            say(f"{planned}: trials only; the same command lists its runs when they are done", err=True)
 
 
 def _opened(

@@ -11,6 +11,7 @@ from lpa3bench.boards.board import Board, Comparison, Measure, Question, Replica
 from lpa3bench.report.numbers import IMAGES, MISSING, format_difference, format_value, unit_of_difference
 from lpa3bench.report.table import Against, ClaimedResult, ResultCell, ResultRow, ResultTable, column_title
 from lpa3bench.report.table_building import against
+from lpa3bench.runtime.counting import counted
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def measured_text(cell: ResultCell) -> str:
     if result is None:
         return f"{MISSING} ({cell.cell.n}){verdict}" if cell.cell.n else MISSING
     spread = f" ± {result.std}" if result.std else ""
-    trials = f", best of {result.trials} trials" if result.trials is not None else ""
+    trials = f", best of {counted(result.trials, 'trial')}" if result.trials is not None else ""
     ratio = f", × {result.ratio}" if result.ratio else ""
     return f"{result.mean}{spread} ({result.n}{trials}){ratio}{verdict}"
 
@@ -137,7 +138,7 @@ def harm_text(comparison: Comparison) -> str:
 def replication_text(again: Replications, measure: Measure) -> str:
     """How many runs repeat the cell's seeds elsewhere, how far they are from its own, and where they ran."""
     return (
-        f"{again.n} run{'s' if again.n != 1 else ''}, from the board's own by "
+        f"{counted(again.n, 'run')}, from the board's own by "
         f"{format_difference(again.mean, measure)}{unit_of_difference(measure)} on average and "
         f"{format_value(again.largest, measure)} at most ({'; '.join(again.surroundings)})"
     )
