@@ -151,7 +151,12 @@ def _narrow(widths: list[int], rows: Sequence[Sequence[str]], width: int) -> Non
 
 
 def number_table(
-    head: Sequence[str], body: Sequence[Sequence[str]], remarks: Sequence[str], width: int | None
+    head: Sequence[str],
+    body: Sequence[Sequence[str]],
+    remarks: Sequence[str],
+    width: int | None,
+    *,
+    cut_names: bool = False,
 ) -> list[str]:
     """A name, then numbers, all of which are shown: where they do not fit into the width, headings are
     folded, then columns go below the others, then names are cut in their middle.
@@ -160,6 +165,7 @@ def number_table(
         head: of all columns but the remarks.
         body: rows as long as the head.
         remarks: of each row, at its end; "" for most.
+        cut_names: names are cut before columns go below the others.
     """
     marked = [*zip(body, remarks, strict=True)]
     if width is None:
@@ -168,6 +174,8 @@ def number_table(
         max(map(len, ("", *(row[at] for row in body), *(name.split() if at else [name]))))
         for at, name in enumerate(head)
     ]
+    if cut_names and (room := width - sum(len(BETWEEN) + size for size in sizes[1:])) >= SHORTEST_NAME:
+        sizes[0] = min(sizes[0], room)
     first = min(sizes[0], max(width - len(BETWEEN) - max(sizes[1:], default=0), SHORTEST_NAME))
     lines: list[str] = []
     for block in _blocks(sizes, first, width):

@@ -128,8 +128,9 @@ def _protocol(card: Card) -> Iterator[str]:
         f"{escape_markdown(protocol['judge'])} with seed {protocol['judge_seed']}, trained on "
         f"{protocol['judge_images']} images, {escape_markdown(protocol['judge_trained_on'])}, with clean "
         f"labels. Training: {escape_markdown(protocol['task'])}, {counted(protocol['epochs'], 'epoch')}; "
-        f"on coloured digits {protocol['nuisance_epochs']}. Seed {protocol['seed']}, {escape_markdown(protocol['device'])} "
-        f"({escape_markdown(protocol['hardware'])}), {protocol['threads']} threads."
+        f"on coloured digits {protocol['nuisance_epochs']}. Seed {protocol['seed']}, "
+        f"{escape_markdown(protocol['device'])} ({escape_markdown(protocol['hardware'])}), "
+        f"{counted(protocol['threads'], 'thread')}."
     )
     yield (
         "Intervals: Wilson's for shares, percentile bootstrap over images for means and ratios, both at 95 % "
