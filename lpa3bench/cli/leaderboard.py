@@ -88,7 +88,7 @@ def build_verb(
         raise click.UsageError("--fresh removes the board's records; say with --from where the new ones are")
     registry = load_registry(plugins)
     draft = places and not (folder / BOARD_TOML).exists()
-    _take(ctx, folder, places, registry, as_json, draft=bool(draft), fresh=fresh)
+    _report(ctx, take_into_board(folder, places, registry, draft=bool(draft), fresh=fresh), as_json)
 
 
 @command.command()
@@ -114,21 +114,28 @@ def merge(
         raise ConfigError(
             f"{folder}: is no board; `lpa3bench leaderboard build {folder} --from {places[0]}` makes one"
         )
-    _take(ctx, folder, places, load_registry(plugins), as_json, refuse_others=True)
+    _report(ctx, take_into_board(folder, places, load_registry(plugins), refuse_others=True), as_json)
 
 
-def _take(
-    ctx: click.Context,
+def _report(ctx: click.Context, told: dict[str, Any], as_json: bool) -> None:
+    all_taken = told.pop("all_taken")
+    say(json.dumps(told, indent=1) if as_json else "\n".join(told["pages"]), as_is=as_json)
+    if not all_taken:
+        ctx.exit(NOT_TAKEN_EXIT)
+
+
+def take_into_board(
     folder: Path,
     places: tuple[Path, ...],
     registry: Registry,
-    as_json: bool,
     *,
     draft: bool = False,
     fresh: bool = False,
     refuse_others: bool = False,
-) -> None:
+) -> dict[str, Any]:
     """Take the records in these places, if there are any places, and write the board: all of it, or nothing.
+
+    Returns what there is to tell of it, and whether all that should be in it is.
 
     Args:
         draft: there is no board.toml yet.
@@ -156,9 +163,8 @@ def _take(
         why = f"{len(found.refused)} records are refused" if found.refused else "--from has no record for it"
         raise DataError(f"{folder}: {why}, so --fresh removed nothing, and nothing was taken")
     told = _write(definition, folder, there, found, places, text, damaged, fresh=fresh)
-    say(json.dumps(told, indent=1) if as_json else "\n".join(told["pages"]), as_is=as_json)
-    if found.refused or damaged or any(refuse_others or not experiment.on_purpose for experiment in out):
-        ctx.exit(NOT_TAKEN_EXIT)
+    missed = any(refuse_others or not experiment.on_purpose for experiment in out)
+    return {**told, "all_taken": not (found.refused or damaged or missed)}
 
 
 def _definition(

@@ -14,18 +14,20 @@ import click
 from click.shell_completion import CompletionItem
 
 from lpa3bench.cli.options import data_option, device_option, grid_options, json_option, plugin_option
-from lpa3bench.cli.terminal import say
-from lpa3bench.errors import Stopped, TryAgain, UsageError, error_line, printable
+from lpa3bench.cli.terminal import say, width
+from lpa3bench.errors import DataError, Stopped, TryAgain, UsageError, error_line, printable
 from lpa3bench.runtime.paths import config_names, data_root, resolve_config, suite_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from lpa3bench.plugin.registry import Registry
     from lpa3bench.suites.engine import Engine
     from lpa3bench.suites.execution import SuiteResult
     from lpa3bench.suites.forked_run import ForkServer
     from lpa3bench.suites.overview import SuiteOverview
     from lpa3bench.suites.plan import CellPlan, Planner
+    from lpa3bench.suites.suite_run import SuiteRun
 
 FAILED = 6
 """The exit code of a suite that went to its end, and not every run did."""
@@ -69,7 +71,8 @@ def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
     "--only",
     metavar="GLOB",
     multiple=True,
-    help="Only the cells, as written, or runs, by name, that fit this pattern. Repeatable.",
+    help="Only the cells, as written, or runs, by name, that fit this pattern, "
+    "in capital or small letters. Repeatable.",
 )
 @click.option("--dry-run", is_flag=True, help="Print the plan and run nothing.")
 @click.option(
@@ -83,6 +86,12 @@ def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
     default=Path("runs"),
     show_default=True,
     help="Where the runs' folders are made.",
+)
+@click.option(
+    "--board",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Build a board of the finished runs there: by the board.toml in it, without one as a draft.",
 )
 @data_option
 @device_option
@@ -103,6 +112,7 @@ def command(
     list_commands: bool,
     no_forecast: bool,
     out: Path,
+    board: Path | None,
     data: Path | None,
     device: str,
     plugins: tuple[Path, ...],
@@ -175,11 +185,14 @@ def command(
             return
         say(overview.text(), err=as_json)
         result = _run_pending(planner, overview, opened) if opened else finished_result(plans)
-    say(json.dumps(_data(result), indent=1) if as_json else _text(result), as_is=as_json)
+    told = _board(board, result, checked.registry) if board is not None else None
+    say(json.dumps(_data(result, told), indent=1) if as_json else _text(result, told), as_is=as_json)
     if result.problems or any(outcome.code != TryAgain.exit_code for outcome in result.failures):
         ctx.exit(FAILED)
     if result.failures:
         ctx.exit(TryAgain.exit_code)
+    if told is not None and not told["all_taken"]:
+        ctx.exit(DataError.exit_code)
 
 
 def _options(device: str, data: Path | None, plugins: Sequence[Path]) -> tuple[str, ...]:
@@ -302,24 +315,48 @@ def _run_pending(planner: Planner, overview: SuiteOverview, engine: Engine) -> S
     return result
 
 
-def _text(result: SuiteResult) -> str:
-    """What became of all, for people: failures by cell and cause."""
-    lines = [f"{result.count('done')} of {len(result.outcomes)} runs are done"]
+def _done(result: SuiteResult) -> list[SuiteRun]:
+    return [outcome.run for outcome in result.outcomes if outcome.status == "done"]
+
+
+def _board(folder: Path, result: SuiteResult, registry: Registry) -> dict[str, Any] | None:
+    """Build the board of the runs that are done, beside what it has; None where none is."""
+    from lpa3bench.boards.definition import BOARD_TOML
+    from lpa3bench.cli.leaderboard import take_into_board
+
+    places = tuple(run.folder.path for run in _done(result) if run.purpose == "result")
+    draft = not (folder / BOARD_TOML).exists()
+    return take_into_board(folder, places, registry, draft=draft) if places else None
+
+
+def _text(result: SuiteResult, board: dict[str, Any] | None) -> str:
+    """What became of all, for people: what the cells came to, and failures by cell and cause."""
+    from lpa3bench.suites.cell_results import cell_results, result_table
+    from lpa3bench.suites.overview import told_once
+
+    cells, measures = cell_results(_done(result))
+    lines = ["", *result_table(cells, measures, width()).split("\n"), ""] if cells else []
+    if board is not None:
+        lines += [f"board: {page}" for page in board["pages"] if page.endswith(".html")]
+    lines.append(f"{result.count('done')} of {len(result.outcomes)} runs are done")
     for outcome in result.failures:
         run = outcome.run
         lines.append(f"{outcome.status}  {run.cell}  seed {run.seed}: {outcome.cause}")
         if outcome.status == "failed":
             lines.append(f"        what it printed: {run.log}")
     lines += (f"bad draw  {o.run.cell}  seed {o.run.seed}: {o.cause}" for o in result.bad_draws)
-    lines += (f"not run  {cell}: {cause}" for cell, cause in result.problems.items())
+    lines += (f"not run  {line}" for line in told_once(result.problems))
     return "\n".join(map(printable, lines))
 
 
-def _data(result: SuiteResult) -> dict[str, Any]:
+def _data(result: SuiteResult, board: dict[str, Any] | None) -> dict[str, Any]:
+    from lpa3bench.suites.cell_results import cell_results, result_data
     from lpa3bench.suites.overview import outcome_data
 
     return {
         "runs": [outcome_data(outcome) for outcome in result.outcomes],
+        "cells": result_data(cell_results(_done(result))[0]),
         "bad_draws": [outcome_data(outcome) for outcome in result.bad_draws],
         "problems": result.problems,
+        "board": board and {name: value for name, value in board.items() if name != "all_taken"},
     }

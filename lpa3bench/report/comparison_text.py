@@ -112,7 +112,10 @@ def _rows(cell: CellComparison, measure: Measure) -> Iterator[NamedSentence]:
 
 def _equal_cost(fair: AtEqualCost | None, measure: Measure) -> str:
     if fair is None:
-        return "no baseline trained for A's cost lies beside B; see the settings named equal_cost"
+        return (
+            "no baseline trained for A's cost lies beside B; train B for longer and name it with "
+            "--equal-cost (some configs have the setting equal_cost for that)"
+        )
     scores = f"{_score(fair.method, measure)} against {_score(fair.arm, measure)}{unit_text(measure)}"
     ratio = "" if fair.passes_ratio is None else f", A with × {fair.passes_ratio:.2f} its passes"
     return (

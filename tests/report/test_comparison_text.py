@@ -56,7 +56,8 @@ def test_the_text_by_hand(tmp_path: Path) -> None:
         "difference": "+3.00 ± 1.00 points",
         "verdict": "not testable: 3 pairs allow no p below 0.25 (exact sign-flip permutation test of the "
         "mean difference, smallest p 0.25)",
-        "equal cost": "no baseline trained for A's cost lies beside B; see the settings named equal_cost",
+        "equal cost": "no baseline trained for A's cost lies beside B; train B for longer and name it with "
+        "--equal-cost (some configs have the setting equal_cost for that)",
         "parity": "augmenter only",
         "augmenter": "run.positives: None → @positives/augmenters.LPA3()",
         "images": "4 of 100 more often right, 0 less often: exact McNemar test p 0.12; mean +3.00; "
