@@ -11,9 +11,9 @@ from support.small_records import bits, small_record
 from lpa3bench.boards.board import Board, Comparison
 from lpa3bench.errors import ConfigError
 from lpa3bench.records import Record
+from lpa3bench.report.board_readme import board_readme
 from lpa3bench.report.csv_table import board_csv
 from lpa3bench.report.html.page import board_page
-from lpa3bench.report.markdown import board_readme
 from lpa3bench.report.table_building import against
 
 PLAIN = 'match = { "slots.positives" = "none" }\n'

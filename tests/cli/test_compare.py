@@ -75,8 +75,9 @@ def test_the_metric_is_chosen(runs: Path) -> None:
         done = by(unknown)
         assert (done.exit_code, done.stdout) == (2, "")
         assert done.stderr == (
-            f"error: --metric {unknown}: none of the records has it; {nearest}METRIC.RULE: metrics are accuracy, "
-            "rules last, mean_last_10, mean_last_20, median_last_20, val_selected, oracle_best (docs/metrics.md)\n"
+            f"error: --metric {unknown}: none of the records has it; {nearest}METRIC.RULE: metrics are "
+            "accuracy, rules last, mean_last_10, mean_last_20, median_last_20, val_selected, oracle_best "
+            "(docs/metrics.md)\n"
         )
 
 
