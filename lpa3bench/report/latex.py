@@ -104,8 +104,8 @@ def _legend(table: ResultTable) -> Iterator[str]:
 
 
 def _float(board: Board, table: TextTable, caption: str, label: str, below: Sequence[str]) -> str:
-    """Over both columns of a page. Where the table is wider than that, its parts stand below one another; what
-    is higher than a page goes on in another float."""
+    """Over both columns of a page. Where the table is wider than that, its parts stand below one another;
+    what is higher than a page goes on in another float."""
     pages = _pages(blocks(table, PAGE_PT / EM_PT, PADDING_PT / EM_PT))
     name = f"tab:{re.sub(r'[^A-Za-z0-9-]+', '-', f'{board.key}-{label}')}"
     floats = []
