@@ -331,11 +331,11 @@ def _board(folder: Path, result: SuiteResult, registry: Registry) -> dict[str, A
 
 def _text(result: SuiteResult, board: dict[str, Any] | None) -> str:
     """What became of all, for people: what the cells came to, and failures by cell and cause."""
-    from lpa3bench.suites.cell_results import cell_results, result_table
+    from lpa3bench.suites.cell_results import cell_results, cell_table
     from lpa3bench.suites.overview import told_once
 
     cells, measures = cell_results(_done(result))
-    lines = ["", *result_table(cells, measures, width()).split("\n"), ""] if cells else []
+    lines = ["", *cell_table(cells, measures, width()).split("\n"), ""] if cells else []
     if board is not None:
         lines += [f"board: {page}" for page in board["pages"] if page.endswith(".html")]
     lines.append(f"{result.count('done')} of {len(result.outcomes)} runs are done")
@@ -350,12 +350,12 @@ def _text(result: SuiteResult, board: dict[str, Any] | None) -> str:
 
 
 def _data(result: SuiteResult, board: dict[str, Any] | None) -> dict[str, Any]:
-    from lpa3bench.suites.cell_results import cell_results, result_data
+    from lpa3bench.suites.cell_results import cell_data, cell_results
     from lpa3bench.suites.overview import outcome_data
 
     return {
         "runs": [outcome_data(outcome) for outcome in result.outcomes],
-        "cells": result_data(cell_results(_done(result))[0]),
+        "cells": cell_data(cell_results(_done(result))[0]),
         "bad_draws": [outcome_data(outcome) for outcome in result.bad_draws],
         "problems": result.problems,
         "board": board and {name: value for name, value in board.items() if name != "all_taken"},

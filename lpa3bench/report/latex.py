@@ -9,7 +9,7 @@ from lpa3bench.boards.board import Board
 from lpa3bench.report.numbers import in_unit, in_unit_of_difference
 from lpa3bench.report.shared_flags import told_of_all
 from lpa3bench.report.table import ResultTable
-from lpa3bench.report.table_blocks import LONGEST_NAME, TextBlock, blocks, text_units, words
+from lpa3bench.report.table_blocks import UNBROKEN_NAME, TextBlock, blocks, text_units, unbroken_words
 from lpa3bench.report.table_building import result_tables
 from lpa3bench.report.table_text import (
     SIGNS_TOLD,
@@ -64,7 +64,7 @@ PAGE_PT, EM_PT, PADDING_PT = 469.0, 8.4, 8.0
 between two columns of a table."""
 LINES_OF_PAGE, AROUND_PART = 48, 6
 """Lines of \\footnotesize that a float has room for, and those that a part's headings and rules take."""
-NAME_COLUMN = f"p{{{LONGEST_NAME * EM_PT:.0f}pt}}"
+NAME_COLUMN = f"p{{{UNBROKEN_NAME * EM_PT:.0f}pt}}"
 """For names that are broken between their words."""
 SPECIAL_LATEX = re.compile("|".join(map(re.escape, SIGNS)))
 
@@ -151,7 +151,7 @@ def _tabular(block: TextBlock) -> str:
     names = 1 + with_origin
     heads = [_head(block, at) for at in range(len(block.heads))]
     longest = max((text_units(line.name) for line in block.lines), default=0.0)
-    name, ragged = ("l", "") if longest <= LONGEST_NAME else (NAME_COLUMN, r"\raggedright ")
+    name, ragged = ("l", "") if longest <= UNBROKEN_NAME else (NAME_COLUMN, r"\raggedright ")
     body: list[str] = []
     group = ""
     for line in block.lines:
@@ -197,7 +197,7 @@ def _head(block: TextBlock, at: int) -> str:
     head = block.heads[at]
     room = max((len(cell.widest) for line in block.lines if (cell := line.cells[at])), default=0)
     lines: list[str] = []
-    for word in words(head.name):
+    for word in unbroken_words(head.name):
         fits = lines and len(lines[-1]) + len(word) < room
         lines = [*lines[:-1], f"{lines[-1]} {word}"] if fits else [*lines, word]
     return _stacked([*map(escape_latex, [*lines, *([head.of_all] if head.of_all else [])])], "b")

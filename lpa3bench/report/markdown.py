@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from lpa3bench.report.table_blocks import TextBlock, blocks, words
+from lpa3bench.report.table_blocks import TextBlock, blocks, unbroken_words
 from lpa3bench.report.table_text import TextCell, TextTable
 
 SPECIAL_MARKDOWN = re.compile(r"[\\`*_\[\]|~$]|^[-+#](?=\s|#|$)|^\d+(?=[.)]\s)")
@@ -55,7 +55,7 @@ def _table(block: TextBlock) -> str:
     with_origin = any(line.origin for line in block.lines)
     heads = [
         " ".join(
-            [*(unbroken(escape_markdown(word)) for word in words(head.name)), unbroken(head.of_all)]
+            [*(unbroken(escape_markdown(word)) for word in unbroken_words(head.name)), unbroken(head.of_all)]
         ).strip()
         for head in block.heads
     ]

@@ -10,11 +10,11 @@ from itertools import groupby
 
 from lpa3bench.report.table_text import TextHead, TextLine, TextTable
 
-NARROW, WIDE = frozenset(" \u00a0.,:;!|'()[]/-ijlfrtI"), frozenset("mwMW%@▲▼○…")
+NARROW_LETTERS, WIDE_LETTERS = frozenset(" \u00a0.,:;!|'()[]/-ijlfrtI"), frozenset("mwMW%@▲▼○…")
 _WORD = re.compile(r"\S+ %|\S+")
-UNITS = {"narrow": 0.3, "plain": 0.56, "wide": 0.9, "capital": 0.72}
+LETTER_EM = {"narrow": 0.3, "plain": 0.56, "wide": 0.9, "capital": 0.72}
 """Widths of letters in em, about those of Helvetica: measured in Chromium, tests hold them to it."""
-LONGEST_NAME = 16.0
+UNBROKEN_NAME = 16.0
 """In em: a longer name of a row is broken between its words."""
 
 
@@ -29,9 +29,9 @@ class TextBlock:
 def text_units(text: str) -> float:
     """How wide a line of text is, in em."""
     return sum(
-        UNITS[
-            "narrow" if sign in NARROW
-            else "wide" if sign in WIDE
+        LETTER_EM[
+            "narrow" if sign in NARROW_LETTERS
+            else "wide" if sign in WIDE_LETTERS
             else "capital" if sign.isupper()
             else "plain"
         ]
@@ -39,7 +39,7 @@ def text_units(text: str) -> float:
     )  # fmt: skip
 
 
-def words(text: str) -> list[str]:
+def unbroken_words(text: str) -> list[str]:
     """What no line ends within: "50 %" is one word."""
     return _WORD.findall(text)
 
@@ -51,7 +51,7 @@ def blocks(table: TextTable, width: float, between: float) -> list[TextBlock]:
         width: of the page, in em.
         between: what a column takes besides its text, in em.
     """
-    names = max((min(text_units(line.name), LONGEST_NAME) for line in table.lines), default=0) + between
+    names = max((min(text_units(line.name), UNBROKEN_NAME) for line in table.lines), default=0) + between
     origins = {line.origin for line in table.lines}
     if any(origins):
         names += max(map(text_units, origins)) + between
@@ -65,7 +65,7 @@ def blocks(table: TextTable, width: float, between: float) -> list[TextBlock]:
 def _size(table: TextTable, at: int) -> float:
     head = table.heads[at]
     body = (cell.widest for line in table.lines if (cell := line.cells[at]))
-    return max((text_units(part) for part in (*words(head.name), head.of_all, *body)), default=0.0)
+    return max((text_units(part) for part in (*unbroken_words(head.name), head.of_all, *body)), default=0.0)
 
 
 def _packed(

@@ -78,12 +78,11 @@ def result_text(table: ResultTable) -> TextTable:
         for row in rows:
             name = row.row.name
             if row.claimed:
-                claims = tuple(cell and claimed_text(cell.claimed, signs) for cell in row.cells)
+                claims = _texts(row, shared, lambda cell, n: claimed_text(cell.claimed, signs))
                 lines.append(TextLine(group, name, "claimed", claims))
-            origin = "measured" if table.claims else ""
-            texts = tuple(cell and measured_text(cell, n) for cell, n in zip(row.cells, shared, strict=True))
             if row.measured or not row.claimed:
-                lines.append(TextLine(group, name, origin, texts))
+                origin = "measured" if table.claims else ""
+                lines.append(TextLine(group, name, origin, _texts(row, shared, measured_text)))
     return TextTable(_heads(table, shared), tuple(lines))
 
 
@@ -107,14 +106,12 @@ def equal_cost_text_table(table: ResultTable) -> TextTable | None:
 def _compared(
     table: ResultTable, name: Callable[[ResultRow], str], told: Callable[[ResultCell], Against | None]
 ) -> TextTable | None:
-    shared = _shared(table, lambda cell: against.comparison.n if (against := told(cell)) else None)
+    shared = _shared(table, lambda cell: found.comparison.n if (found := told(cell)) else None)
     lines = []
     for group, rows in table.groups:
         for row in rows:
             if any(told(cell) is not None for cell in row.known):
-                texts = tuple(
-                    cell and against_text(told(cell), n) for cell, n in zip(row.cells, shared, strict=True)
-                )
+                texts = _texts(row, shared, lambda cell, n: against_text(told(cell), n))
                 lines.append(TextLine(group, name(row), "", texts))
     if not lines:
         return None
@@ -124,6 +121,13 @@ def _compared(
         tuple(heads[at] for at in used),
         tuple(replace(line, cells=tuple(line.cells[at] for at in used)) for line in lines),
     )
+
+
+def _texts(
+    row: ResultRow, shared: Sequence[int | None], text: Callable[[ResultCell, int | None], TextCell]
+) -> tuple[TextCell | None, ...]:
+    """Of each planned cell; `shared` is what its column has for n."""
+    return tuple(None if cell is None else text(cell, n) for cell, n in zip(row.cells, shared, strict=True))
 
 
 def _is_told(cell: TextCell | None) -> bool:

@@ -58,7 +58,7 @@ def _of_cell(cell: str, records: Sequence[Record], measures: Sequence[Measure]) 
     )
 
 
-def result_table(cells: Sequence[CellResult], measures: Sequence[Measure], width: int | None) -> str:
+def cell_table(cells: Sequence[CellResult], measures: Sequence[Measure], width: int | None) -> str:
     """For people: mean ± sample standard deviation, how many runs, and how long one took."""
     head = ("cell", *(f"{m.name}{f', {m.unit}' if m.unit else ''}" for m in measures), "n", "time a run")
     body = [
@@ -76,7 +76,7 @@ def result_table(cells: Sequence[CellResult], measures: Sequence[Measure], width
     return "\n".join(number_table(head, body, [""] * len(body), width, cut_names=True))
 
 
-def result_data(cells: Sequence[CellResult]) -> list[dict[str, Any]]:
+def cell_data(cells: Sequence[CellResult]) -> list[dict[str, Any]]:
     """For programs: shares are in [0, 1]."""
     return [
         {

@@ -124,8 +124,8 @@ class SuiteOverview:
         left = self._left()
         if left is None:
             return "unknown: nothing is measured or timed yet"
+        stuck = any(plan.problem for plan in self.plans)
         if not self.is_pending:
-            stuck = any(plan.problem for plan in self.plans)
             return "nothing that can run is left to do" if stuck else "nothing is left to do"
         low, whole, high = (self._together(side) for side in (-1, 0, 1))
         end = datetime.now().astimezone() + timedelta(seconds=whole)
@@ -135,9 +135,8 @@ class SuiteOverview:
         by = {"measured": f.measured, "from timed steps": f.timed, "guessed from others": f.guessed}
         known = ", ".join(f"{what}: {count}" for what, count in by.items() if count)
         busy = f"; {f.busy}" if f.busy else ""
-        stuck = ", without those that cannot run" if any(p.problem for p in self.plans) else ""
-        whole_time = duration(sum(map(sum, left)))
-        return f"{left_for}; {whole_time} of runs{stuck}, {at_once} (cells {known}){busy}"
+        runs = f"{duration(sum(map(sum, left)))} of runs{', without those that cannot run' * stuck}"
+        return f"{left_for}; {runs}, {at_once} (cells {known}){busy}"
 
     def _together(self, side: int) -> float:
         """Seconds until all is done."""

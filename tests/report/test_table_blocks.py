@@ -11,7 +11,7 @@ from support.made_up_boards import board, wide_board
 
 from lpa3bench.report.board_readme import board_readme
 from lpa3bench.report.markdown import EM_PX, NO_BREAK, PADDING_PX, PAGE_PX, SAFETY, markdown_tables
-from lpa3bench.report.table_blocks import LONGEST_NAME, blocks, text_units, words
+from lpa3bench.report.table_blocks import UNBROKEN_NAME, blocks, text_units, unbroken_words
 from lpa3bench.report.table_building import result_table
 from lpa3bench.report.table_text import (
     TextCell,
@@ -77,7 +77,7 @@ def _px(page: str) -> list[float]:
             sizes = [
                 max(text_units(word) for sub in column for word in sub.split(" ")) for column in lines[1:]
             ]
-            names = min(max(map(text_units, lines[0])), LONGEST_NAME)
+            names = min(max(map(text_units, lines[0])), UNBROKEN_NAME)
             found.append(sum(EM_PX * SAFETY * size + PADDING_PX for size in (names, *sizes)))
     return found
 
@@ -110,5 +110,5 @@ def test_what_is_not_compared_anywhere_has_no_column() -> None:
 
 @pytest.mark.parametrize("name", ["PES, 50 % noise", "50 %", "a b"])
 def test_a_percentage_is_one_word(name: str) -> None:
-    assert " ".join(words(name)) == name
-    assert all(word != "%" for word in words(name))
+    assert " ".join(unbroken_words(name)) == name
+    assert all(word != "%" for word in unbroken_words(name))
