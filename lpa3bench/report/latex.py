@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from lpa3bench.boards.board import Board
 from lpa3bench.report.numbers import in_unit, in_unit_of_difference
@@ -14,6 +16,7 @@ from lpa3bench.report.table_building import result_tables
 from lpa3bench.report.table_text import (
     SIGNS_TOLD,
     TextCell,
+    TextLine,
     TextTable,
     comparison_text_table,
     equal_cost_text_table,
@@ -117,18 +120,34 @@ def _float(board: Board, table: TextTable, caption: str, label: str, below: Sequ
 
 
 def _pages(parts: Sequence[TextBlock]) -> list[list[TextBlock]]:
+    """The parts of each float; what has more lines than a page goes on in the next one."""
     pages: list[list[TextBlock]] = [[]]
     filled = 0
-    for part in parts:
-        lines = AROUND_PART + sum(
-            max((1 + len(cell.below) for cell in line.cells if cell), default=1) for line in part.lines
-        )
-        if pages[-1] and filled + lines > LINES_OF_PAGE:
+    for part in (piece for whole in parts for piece in _pieces(whole)):
+        height = AROUND_PART + _height(part.lines)
+        if pages[-1] and filled + height > LINES_OF_PAGE:
             pages.append([])
             filled = 0
         pages[-1].append(part)
-        filled += lines
+        filled += height
     return pages
+
+
+def _pieces(part: TextBlock) -> Iterator[TextBlock]:
+    lines: list[TextLine] = []
+    for line in part.lines:
+        if lines and _height([*lines, line]) > LINES_OF_PAGE - AROUND_PART:
+            yield replace(part, lines=tuple(lines))
+            lines = []
+        lines.append(line)
+    yield replace(part, lines=tuple(lines))
+
+
+def _height(lines: Sequence[TextLine]) -> int:
+    """Lines of text that these take, with those that open their groups."""
+    cells = (max((1 + len(cell.below) for cell in line.cells if cell), default=1) for line in lines)
+    names = (math.ceil(text_units(line.name) / UNBROKEN_NAME) for line in lines)
+    return sum(map(max, cells, names)) + len({line.group for line in lines})
 
 
 def _one_float(parts: Sequence[TextBlock], caption: str, label: str, below: Sequence[str]) -> str:
