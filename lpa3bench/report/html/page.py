@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -18,6 +18,7 @@ from lpa3bench.boards.board import Board, Cell, Comparison, Measure, Row
 from lpa3bench.report.costs import cost_rows
 from lpa3bench.report.html.charts import charts, drawn_measure
 from lpa3bench.report.html.details import cell_details
+from lpa3bench.report.links import Navigation
 from lpa3bench.report.numbers import (
     IMAGES,
     format_count,
@@ -29,21 +30,34 @@ from lpa3bench.report.numbers import (
     unit_of_difference,
     unit_text,
 )
+from lpa3bench.report.shared_flags import own_flags, told_of_all
 from lpa3bench.report.table_building import board_measure, result_tables
-from lpa3bench.report.table_text import question_answers, question_summary, replication_text
+from lpa3bench.report.table_text import (
+    VERDICT_SIGNS,
+    question_answers,
+    question_summary,
+    replication_text,
+)
 
 if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
 
+    from lpa3bench.report.site import BoardSummary
+
 PAGE_FOLDER = Path(__file__).parent
-VERDICTS = {"better": "▲", "worse": "▼", "no difference shown": "○", "not testable": "?"}
 REPRODUCTIONS = {"reproduced": "✓", "not reproduced": "✗", "not testable": "?"}
 
 
-def board_page(board: Board) -> str:
-    """The page; the same for the same board, byte for byte."""
+def board_page(board: Board, navigation: Navigation | None = None) -> str:
+    """The page; the same for the same board, byte for byte.
+
+    Args:
+        navigation: where it is part of a site.
+    """
     style, script = _own("board.css"), _own("board.js")
+    if navigation:
+        style += _own("site.css")
     tables = result_tables(board)
     own = tables[0].measure
     ranking = board.ranking
@@ -71,14 +85,26 @@ def board_page(board: Board) -> str:
             uneven=any(cell.comparison and cell.comparison.differs_in for cell in board.cells),
             related=any(table.ratios for table in tables),
             reproduced=any(cell.reproduction for cell in board.cells),
-            flagged=any(cell.n and cell.flags for cell in board.cells),
-            verdicts=VERDICTS,
+            flagged=any(own_flags(board).values()),
+            own_flags=own_flags(board),
+            told_of_all=[*told_of_all(board)],
+            verdicts=VERDICT_SIGNS,
             reproductions=REPRODUCTIONS,
             style=style,
             script=script,
             policy=_policy(style, script),
             version=__version__,
+            navigation=navigation,
         )
+    )
+
+
+def index_page(boards: Sequence[BoardSummary], navigation: Navigation) -> str:
+    """The page that leads to all boards of a site, without a script."""
+    style = _own("board.css") + _own("site.css")
+    template = _templates().get_template("index.html.j2")
+    return template.render(
+        boards=boards, navigation=navigation, style=style, policy=_policy(style, ""), version=__version__
     )
 
 
@@ -111,11 +137,10 @@ def _costs(comparison: Comparison, own: Measure) -> list[tuple[str, str]]:
     ]
 
 
-def _environment(board: Board, own: Measure) -> Environment:
-    """Templates that know the board's measures; "own" is the one that its cells show."""
+def _templates() -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    environment = Environment(
+    return Environment(
         loader=FileSystemLoader(PAGE_FOLDER),
         autoescape=True,
         undefined=StrictUndefined,
@@ -123,6 +148,11 @@ def _environment(board: Board, own: Measure) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+
+
+def _environment(board: Board, own: Measure) -> Environment:
+    """Templates that know the board's measures; "own" is the one that its cells show."""
+    environment = _templates()
 
     def other(number: float | None, key: str) -> str:
         of = board_measure(board, key)
