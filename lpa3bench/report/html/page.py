@@ -30,8 +30,14 @@ from lpa3bench.report.numbers import (
     unit_of_difference,
     unit_text,
 )
+from lpa3bench.report.shared_flags import own_flags, told_of_all
 from lpa3bench.report.table_building import board_measure, result_tables
-from lpa3bench.report.table_text import question_answers, question_summary, replication_text
+from lpa3bench.report.table_text import (
+    VERDICT_SIGNS,
+    question_answers,
+    question_summary,
+    replication_text,
+)
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -40,7 +46,6 @@ if TYPE_CHECKING:
     from lpa3bench.report.site import BoardSummary
 
 PAGE_FOLDER = Path(__file__).parent
-VERDICTS = {"better": "▲", "worse": "▼", "no difference shown": "○", "not testable": "?"}
 REPRODUCTIONS = {"reproduced": "✓", "not reproduced": "✗", "not testable": "?"}
 
 
@@ -80,8 +85,10 @@ def board_page(board: Board, navigation: Navigation | None = None) -> str:
             uneven=any(cell.comparison and cell.comparison.differs_in for cell in board.cells),
             related=any(table.ratios for table in tables),
             reproduced=any(cell.reproduction for cell in board.cells),
-            flagged=any(cell.n and cell.flags for cell in board.cells),
-            verdicts=VERDICTS,
+            flagged=any(own_flags(board).values()),
+            own_flags=own_flags(board),
+            told_of_all=[*told_of_all(board)],
+            verdicts=VERDICT_SIGNS,
             reproductions=REPRODUCTIONS,
             style=style,
             script=script,
