@@ -13,6 +13,7 @@ import msgspec
 from lpa3bench.boards.board import Board, Cell, Column, Replications, Row
 from lpa3bench.boards.claims import rank, reproduction, stable_number
 from lpa3bench.boards.definition import NOT_MEASURED, Definition
+from lpa3bench.boards.facets import facets
 from lpa3bench.boards.fixed_images import fixed_images
 from lpa3bench.boards.measures import COSTS, is_cost, measure_of, measured_value, metric_of, score_keys
 from lpa3bench.boards.notes import notes
@@ -118,7 +119,7 @@ def _cell(
 ) -> Cell:
     published = definition.published.get((row.key, column.key))
     if not runs:
-        return Cell(row=row.key, column=column.key, published=published)
+        return Cell(row=row.key, column=column.key, published=published, facets=facets(definition, row, column, ()))
     scores = tuple(_values(runs, definition.metric))
     of = summarise(scores)
     others = {name: summarise(_values(runs, name)) for name in _other_measures(definition, runs)}
@@ -150,6 +151,7 @@ def _cell(
             *other_labels,
         ),
         identity=runs[0].identity,
+        facets=facets(definition, row, column, runs),
     )
 
 
