@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,9 +16,12 @@ from urllib.parse import quote
 
 from lpa3bench._version import __version__
 from lpa3bench.boards.board import Board, Cell, Comparison, Measure, Row
+from lpa3bench.report.answer import answer, limits, question_answer
 from lpa3bench.report.costs import cost_rows
 from lpa3bench.report.html.charts import charts, drawn_measure
 from lpa3bench.report.html.details import cell_details
+from lpa3bench.report.html.explorer import axes, choices, explorer_data, measures_shown
+from lpa3bench.report.html.front import BOX, first_panel, front_panels
 from lpa3bench.report.numbers import (
     IMAGES,
     format_count,
@@ -30,23 +34,24 @@ from lpa3bench.report.numbers import (
     unit_text,
 )
 from lpa3bench.report.table_building import board_measure, result_tables
-from lpa3bench.report.table_text import question_answers, question_summary, replication_text
+from lpa3bench.report.table_text import question_answers, replication_text
 
 if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
 
 PAGE_FOLDER = Path(__file__).parent
+SCRIPTS = ("address.js", "board.js", "table.js", "compare.js", "chart.js", "start.js")
 VERDICTS = {"better": "▲", "worse": "▼", "no difference shown": "○", "not testable": "?"}
 REPRODUCTIONS = {"reproduced": "✓", "not reproduced": "✗", "not testable": "?"}
 
 
 def board_page(board: Board) -> str:
     """The page; the same for the same board, byte for byte."""
-    style, script = _own("board.css"), _own("board.js")
+    style, script = _own("board.css"), _script()
     tables = result_tables(board)
     own = tables[0].measure
-    ranking = board.ranking
+    ranking, panels = board.ranking, front_panels(board)
     return (
         _environment(board, own)
         .get_template("board.html.j2")
@@ -54,9 +59,19 @@ def board_page(board: Board) -> str:
             board=board,
             tables=tables,
             asked=[
-                (question, question_summary(board, question), [*question_answers(board, question, own)])
+                (question, question_answer(board, question), [*question_answers(board, question, own)])
                 for question in board.questions
             ],
+            answer=answer(board),
+            limits=limits(board),
+            seeds=_seeds(board),
+            panels=panels,
+            first_panel=first_panel(board, panels),
+            box=BOX,
+            measures=measures_shown(board),
+            choices=choices(board),
+            axes=axes(board),
+            data=_data(board),
             charts=charts(board),
             drawn=drawn_measure(board),
             known=_known(board),
@@ -152,6 +167,30 @@ def _environment(board: Board, own: Measure) -> Environment:
     }
     environment.filters.update(filters)
     return environment
+
+
+def _seeds(board: Board) -> str:
+    """How many runs cells have: `12 in 29 cells, 3 in 20`; empty where there are none."""
+    counts = Counter(cell.n for cell in board.cells if cell.n)
+    told = [f"{n} in {cells}" for n, cells in sorted(counts.items(), reverse=True)]
+    if len(told) == 1:
+        return f"{next(iter(counts))} in every measured cell"
+    return ", ".join(told) + " cells" if told else ""
+
+
+def _data(board: Board) -> Markup:
+    """What the script reads; see `explorer_data` for why it may stand there."""
+    from markupsafe import Markup
+
+    return Markup(explorer_data(board))
+
+
+def _script() -> Markup:
+    """The page's script, of its parts in their order; what one declares the next ones use."""
+    from markupsafe import Markup
+
+    parts = "\n".join(_own(name) for name in SCRIPTS)
+    return Markup(f'"use strict";\n(() => {{\n{parts}}})();\n')
 
 
 def _own(name: str) -> Markup:
