@@ -79,7 +79,8 @@ def _sentence(questions: Sequence[Sequence[_Asked]], measure: Measure) -> str:
     if not pairs:
         return "Nothing that was asked can be answered: no two runs make a pair yet."
     runs = f"{pairs[0]} to {pairs[-1]}" if len(pairs) > 1 else str(pairs[0])
-    return f"{'; '.join(clauses)} (pairs of runs in each: {runs}; on the test images used here)."
+    told = f"{runs} pair{'s' if pairs[-1] > 1 else ''} of runs each"
+    return f"{'; '.join(clauses)}; {told}, on these test images."
 
 
 def _clauses(asked: Sequence[_Asked], measure: Measure) -> Iterator[str]:
@@ -146,7 +147,7 @@ def _against_baselines(board: Board, measure: Measure) -> str:
     total = verdicts.total()
     told = ", ".join(f"{verdicts[name]} {name}" for name in ("better", "worse", "no difference shown", "not testable")
                      if verdicts[name])  # fmt: skip
-    return f"Of {total} comparisons of a method with its baseline: {told} (on the test images used here)."
+    return f"Of {total} comparisons of a method with its baseline: {told}, on these test images."
 
 
 def _costs(board: Board, measure: Measure) -> str:
@@ -181,8 +182,8 @@ def _limits(board: Board) -> Iterator[str]:
     if weak:
         fewest = min(weak, key=lambda one: one.n)
         yield (
-            f"Anything of {len(weak)} of the {len(made)} comparisons: they are not testable "
-            f"({fewest.n} pair{'s' if fewest.n != 1 else ''} of runs allow no p below {format_p(2 / 2**fewest.n)})."
+            f"Anything of {len(weak)} of the {len(made)} comparisons: they are not testable, as with "
+            f"{fewest.n} pair{'s' if fewest.n != 1 else ''} of runs no p below {format_p(2 / 2**fewest.n)} is possible."
         )
     if any(one.verdict == "no difference shown" for one in made):
         yield "That methods are equal: “no difference shown” only says that these runs show none."

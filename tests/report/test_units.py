@@ -91,7 +91,7 @@ def test_the_page() -> None:
     bare = board_page(board("kappa"))
     assert "<dd>0.600 over 1 run</dd>" in bare
     assert ">Cohen&#39;s kappa</text>" in bare
-    assert "(ddof = 1)." in bare
+    assert '(ddof = 1)<span id="unit"></span>.' in bare
     assert "so many points" in board_page(board("accuracy"))
 
 

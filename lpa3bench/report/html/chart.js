@@ -1,7 +1,8 @@
 // Any measure against any cost or parameter: a point for each cell that the table shows.
 const [plotWidth, plotHeight, plotEdge] = [420, 280, 12];
+let namespace; // as the page's own SVG has it
 const drawing = (tag, attributes = {}, ...children) => {
-  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  const element = document.createElementNS(namespace, tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
   element.append(...children);
   return element;
@@ -17,7 +18,8 @@ const shortly = (value) => [[1e9, "G"], [1e6, "M"], [1e3, "k"]].filter(([size]) 
 
 const drawChart = () => {
   const frame = byId("chart-plot");
-  if (!frame) return;
+  if (!frame) return; // nothing is measured
+  namespace ??= frame.firstElementChild.namespaceURI;
   const points = places().map((place) => ({ place, cell: data.cells[place] }))
     .filter(({ cell }) => cell.v[state.y] && cell.x?.[state.x])
     .map(({ place, cell }) => ({ place, x: cell.x[state.x], y: cell.v[state.y], n: cell.n }))
@@ -52,8 +54,8 @@ const drawChart = () => {
     const at = { x: x(point.x[0]), y: y(point.y[0]) };
     const link = drawing("a", { href: `#cell-${point.place}`, class: `open point s${data.columns.indexOf(column) % 7}`,
       "aria-label": `${n + 1}, ${name}, ${column.title}: ${point.y[1]} at ${point.x[1]}` });
-    link.append(drawing("circle", { class: "hit", cx: at.x, cy: at.y, r: 15.5 }), drawing("circle", { class: "disc", cx: at.x, cy: at.y, r: 9.5 }),
-      drawing("text", { x: at.x, y: at.y, dy: 4, "text-anchor": "middle" }, String(n + 1)));
+    link.append(drawing("g", { transform: `translate(${at.x} ${at.y})` }, drawing("circle", { class: "hit" }),
+      drawing("circle", { class: "disc" }), drawing("text", {}, String(n + 1))));
     return link;
   });
   const plot = drawing("svg", { class: "plot", viewBox: `-56 -24 ${plotWidth + 76} ${plotHeight + 70}`, role: "group",

@@ -7,21 +7,28 @@ const drawPair = () => {
   const [one, other] = [rowOf.get(state.a), rowOf.get(state.b)];
   const measure = measures.get(shownMeasures()[0]);
   const number = (text) => make("td", { className: "number" }, text);
-  const texts = (row, column) => {
-    const [, mean, std] = data.cells[`${row}:${column}`]?.v[measure.key] ?? [0, "–", ""];
-    return std ? `${mean} ± ${std}` : mean;
+  const of = (row, column) => data.cells[`${row.key}:${column}`];
+  const texts = ([, mean, std]) => (std ? `${mean} ± ${std}` : mean);
+  const less = ([mine, text], [theirs]) => { // as many decimals as the one has
+    const words = (mine - theirs).toFixed(text.split(".")[1]?.length ?? 0);
+    return Number(words) > 0 ? `+${words}` : words.replace("-", "−");
   };
-  const rows = shownColumns(places()).map((column) => {
-    const [mine, theirs] = [data.cells[`${one.key}:${column}`], data.cells[`${other.key}:${column}`]];
-    const told = measure.key !== data.own ? "" : mine?.c?.[other.key] ? `${one.name} − ${other.name}: ${mine.c[other.key]}`
-      : theirs?.c?.[one.key] ? `${other.name} − ${one.name}: ${theirs.c[one.key]}` : "";
-    return make("tr", {}, make("th", { scope: "row" }, columns.get(column).title), number(texts(one.key, column)),
-      number(texts(other.key, column)), make("td", {}, told || "not compared on this board"));
+  const tested = (column) => {
+    const [mine, theirs] = [of(one, column)?.c?.[other.key], of(other, column)?.c?.[one.key]];
+    if (measure.key === data.own && mine) return mine;
+    if (measure.key === data.own && theirs) return `the other way round: ${theirs}`;
+    return "not tested on this board";
+  };
+  const rows = shownColumns(places()).flatMap((column) => {
+    const [mine, theirs] = [of(one, column)?.v[measure.key], of(other, column)?.v[measure.key]];
+    if (!mine && !theirs) return [];
+    return make("tr", {}, make("th", { scope: "row" }, columns.get(column).title), number(mine ? texts(mine) : "–"),
+      number(theirs ? texts(theirs) : "–"), number(mine && theirs ? less(mine, theirs) : "–"), make("td", {}, tested(column)));
   });
   const titled = (text, className = "") => make("th", { scope: "col", className }, text);
   const table = make("table", { className: "plain" },
     make("thead", {}, make("tr", {}, titled("Setting"), titled(one.name, "number"), titled(other.name, "number"),
-      titled("difference and verdict"))), make("tbody", {}, ...rows));
+      titled("difference of means", "number"), titled("test, paired by seed"))), make("tbody", {}, ...rows));
   const frame = make("div", { className: "scroll", tabIndex: 0 }, table);
   frame.setAttribute("role", "region");
   frame.setAttribute("aria-label", "Two methods side by side");

@@ -170,12 +170,10 @@ def _environment(board: Board, own: Measure) -> Environment:
 
 
 def _seeds(board: Board) -> str:
-    """How many runs cells have: `12 in 29 cells, 3 in 20`; empty where there are none."""
+    """How many runs cells have: `12 each in 25 cells, 3 each in 24`; empty where there are none."""
     counts = Counter(cell.n for cell in board.cells if cell.n)
-    told = [f"{n} in {cells}" for n, cells in sorted(counts.items(), reverse=True)]
-    if len(told) == 1:
-        return f"{next(iter(counts))} in every measured cell"
-    return ", ".join(told) + " cells" if told else ""
+    told = [f"{n} each in {cells}" for n, cells in sorted(counts.items(), reverse=True)]
+    return ", ".join((f"{told[0]} cell{'s' if max(counts) and counts[max(counts)] != 1 else ''}", *told[1:])) if told else ""
 
 
 def _data(board: Board) -> Markup:

@@ -13,12 +13,11 @@ const titles = new Map(data.columns.map(({ key }) => {
 const corner = board.querySelector("thead .first");
 const coverage = board.querySelector("thead .coverage");
 const claims = new Set(all("td.claimed", board).map((cell) => cell.dataset.column));
-const anyMeasured = data.measures.length > 1 || all("td.measured[data-value]", board).length > 0;
 
 // ---- which cells: all words of the filter, and every facet, are looked for in each cell
 const texts = new Map(Object.entries(data.cells).map(([place, cell]) => {
   const [row, column] = [rowOf.get(place.split(":")[0]), columns.get(place.split(":")[1])];
-  const words = [row.name, row.group, row.note, row.key, column.title, column.note, cell.f.task, cell.f.data, ...cell.f.slot];
+  const words = [row.name, row.group, row.note, row.key, column.title, column.key, cell.f.task, cell.f.data, ...cell.f.slot];
   return [place, words.join(" ").toLowerCase()];
 }));
 const fits = (place) => {
@@ -160,7 +159,9 @@ const drawTable = () => {
   }
   const [of, how] = [lines.filter((line) => !line.hidden).length, shown.length];
   byId("count").textContent = `${of} of ${lines.length} methods, ${how} of ${data.columns.length} settings`;
-  const other = shownMeasures().filter((key) => key !== data.own);
-  byId("also-shown").textContent = other.map((key) => measures.get(key)).map((one) => `${one.title}: ${one.text}`).join(" ");
+  const told = shownMeasures().map((key) => measures.get(key));
+  const alone = told.length === 1 && told[0].key === data.own;
+  byId("shown").textContent = told.map((one) => (alone ? one.text : `${one.title[0].toUpperCase()}${one.title.slice(1)}: ${one.text}`)).join(" ");
+  byId("unit").hidden = !alone;
 };
 draws.push(drawTable);
