@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from shutil import which
 from typing import Any
 
 import pytest
+from support.browser import Show
 from support.console import Cli
 from support.made_up_boards import board, large
 from support.small_records import bits, small_record, write
@@ -17,49 +14,6 @@ from support.small_records import bits, small_record, write
 from lpa3bench.report.html import board_page
 
 BOARDS = Path(__file__).parents[2] / "leaderboards"
-SWITCHES = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-Show = Callable[..., AbstractContextManager[Any]]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Chromium as the system has it; LPA3BENCH_CHROMIUM names another."""
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    path = os.environ.get("LPA3BENCH_CHROMIUM") or which("chromium") or which("chromium-browser")
-    if path is None:
-        pytest.skip("there is no chromium on this machine (Debian: apt-get install chromium)")
-    with api.sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=path, args=SWITCHES)
-        yield running
-        running.close()
-
-
-@pytest.fixture
-def show(browser: Any) -> Show:
-    """Opens a file, and holds at the end that nothing was asked of the network and nothing complained."""
-
-    @contextmanager
-    def opened(path: Path, *, address: str = "", width: int = 1400, **context: Any) -> Iterator[Any]:
-        place = browser.new_context(offline=True, viewport={"width": width, "height": 900}, **context)
-        tab = place.new_page()
-        tab.set_default_timeout(10_000)
-        complaints: list[str] = []
-        requests: list[str] = []
-        tab.on("console", lambda message: complaints.append(message.text))
-        tab.on("pageerror", lambda error: complaints.append(str(error)))
-        tab.on("request", lambda request: requests.append(request.url))
-        tab.goto(f"{path.as_uri()}{address}")
-        yield tab
-        assert complaints == []
-        assert {url for url in requests if url != "data:,"} == {f"{path.as_uri()}{address}".partition("#")[0]}
-        place.close()
-
-    return opened
-
-
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("board") / "index.html"
@@ -89,7 +43,7 @@ OWN_ORDER = ["FixMatch", "FixMatch + LP-A3", "RandAugment", "InfoMin"]
 def test_a_header_sorts_by_keyboard_and_says_so(show: Show, file: Path) -> None:
     with show(file) as tab:
         header = tab.locator("#board .kinds th.measured").nth(1)
-        button = header.get_by_role("button", name="Sort by 250 labels")
+        button = header.get_by_role("button", name="Sort by CIFAR-10, 250 labels: measured")
         assert header.get_attribute("aria-sort") == "none"
         press(tab, button)
         assert names(tab) == ["RandAugment", "FixMatch", "FixMatch + LP-A3", "InfoMin"]
@@ -102,26 +56,25 @@ def test_a_header_sorts_by_keyboard_and_says_so(show: Show, file: Path) -> None:
         assert names(tab) == OWN_ORDER
         assert header.get_attribute("aria-sort") == "none"
         assert tab.locator("#board tr.group:visible").count() == 2
-        press(tab, tab.get_by_role("button", name="Sort by name").first)
+        press(tab, tab.get_by_role("button", name="Sort by Method").first)
         assert names(tab) == sorted(OWN_ORDER)
         assert tab.locator("#board [aria-sort=ascending], #board [aria-sort=descending]").count() == 1
 
 
 def test_the_filter_narrows_and_a_status_counts(show: Show, file: Path) -> None:
     with show(file) as tab:
-        field = tab.get_by_label("Filter methods")
+        field = tab.get_by_label("Filter")
         field.press_sequentially("lp-a3 fix")
         assert names(tab) == ["FixMatch + LP-A3"]
-        assert tab.get_by_role("status").inner_text() == "1 of 4 methods"
+        assert tab.get_by_role("status").inner_text() == "1 of 4 methods, 3 of 3 settings"
         assert tab.locator("#board tr.group:visible").all_inner_texts() == ["Semi-supervised"]
-        assert tab.locator("#board-oracle_best tr.method:visible").count() == 1
         field.fill("recipe")
         assert names(tab) == ["RandAugment"], "notes count"
         field.fill("nothing of the kind")
         assert names(tab) == []
         field.fill("")
         assert names(tab) == OWN_ORDER
-        assert tab.get_by_role("status").inner_text() == "4 methods"
+        assert tab.get_by_role("status").inner_text() == "4 of 4 methods, 3 of 3 settings"
 
 
 def test_a_cell_opens_by_keyboard_shows_its_runs_and_escape_closes_it(show: Show, file: Path) -> None:
@@ -206,7 +159,7 @@ def test_without_a_script_all_is_there(show: Show, file: Path) -> None:
     with show(file, java_script_enabled=False) as tab:
         assert names(tab) == OWN_ORDER
         assert tab.locator(".plot[data-axis]:visible").count() == 6
-        assert not tab.get_by_label("Filter methods").is_visible()
+        assert not tab.get_by_label("Filter").is_visible()
         assert tab.locator("button:enabled:visible").count() == 0, "no button that would do nothing"
         tab.locator("#board td.measured a.open", has_text="94.20").click()
         assert tab.locator("[id='cell-fixmatch-lpa3:c250']").is_visible(), "its address opens the fold"
@@ -286,7 +239,7 @@ def test_shipped_boards_open_sort_and_show_a_cell(show: Show, path: Path) -> Non
     with show(path) as tab:
         before = names(tab)
         assert before
-        press(tab, tab.get_by_role("button", name="Sort by name").first)
+        press(tab, tab.get_by_role("button", name="Sort by Method").first)
         assert sorted(names(tab)) == sorted(before)
         assert tab.locator("#board .kinds .first").get_attribute("aria-sort") == "ascending"
         known = tab.locator("#board a.open")

@@ -2,10 +2,10 @@
 // sent, a reload shows the same, and Back undoes. The parts of the script that follow share what is declared here.
 const all = (selector, within = document) => [...within.querySelectorAll(selector)];
 const byId = (id) => document.getElementById(id);
-const data = JSON.parse(byId("data").textContent);
+const data = JSON.parse(byId("data")?.textContent ?? "{}"); // nothing before anything is measured
 
-const unchosen = { m: data.own, also: "", task: "", data: "", slot: "", group: "", q: "", hide: "", sort: "", a: "", b: "",
-  front: all('input[name="front"]').find((input) => input.checked)?.value ?? "", y: data.own, x: "passes" };
+const unchosen = { m: data.own ?? "", also: "", task: "", data: "", slot: "", group: "", q: "", hide: "", sort: "", a: "", b: "",
+  front: all('input[name="front"]').find((input) => input.checked)?.value ?? "", y: data.own ?? "", x: "passes" };
 const state = { ...unchosen };
 const draws = []; // what shows a state; each part of the page adds its own
 

@@ -14,9 +14,9 @@ from lpa3bench.report.html.svg import Scale, Tick, path
 from lpa3bench.report.numbers import scale_of
 from lpa3bench.report.table_building import board_measure
 
-WIDTH, HEIGHT = 420, 250
+WIDTH, HEIGHT = 400, 250
 """Of the plot, in the pixels of its own coordinates."""
-BOX = 31
+BOX = 33
 """Side of a label's box: 24 pixels where a page of 375 shows it, the least that a finger hits (WCAG 2.5.8)."""
 DOT = 5
 UNITS = ((1e9, "billions"), (1e6, "millions"), (1e3, "thousands"))
@@ -143,7 +143,7 @@ def _around(x: float, y: float) -> Iterator[tuple[float, float]]:
     for across in (0.7, -0.7, 1.5, -1.5, 2.4, -2.4, 0.0):
         for down in (0, -0.7, 0.7, -1.1, 1.1, -1.6, 1.6, -2.2, 2.2):
             at = (x + across * BOX, y + down * BOX)
-            if -BOX / 2 <= at[0] <= WIDTH + BOX / 2 and -BOX / 4 <= at[1] <= HEIGHT - BOX / 3:
+            if BOX / 2 <= at[0] <= WIDTH and -BOX / 4 <= at[1] <= HEIGHT - BOX / 3:
                 yield at
 
 

@@ -41,14 +41,16 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 PAGE_FOLDER = Path(__file__).parent
-SCRIPTS = ("address.js", "board.js", "table.js", "compare.js", "chart.js", "start.js")
+SCRIPTS = ("address.js", "board.js", "start.js")
+EXPLORING = ("table.js", "compare.js", "chart.js")
+"""Of a board with measured cells: before there are any, nothing can be chosen."""
 VERDICTS = {"better": "▲", "worse": "▼", "no difference shown": "○", "not testable": "?"}
 REPRODUCTIONS = {"reproduced": "✓", "not reproduced": "✗", "not testable": "?"}
 
 
 def board_page(board: Board) -> str:
     """The page; the same for the same board, byte for byte."""
-    style, script = _own("board.css"), _script()
+    style, script = _own("board.css"), _script(board)
     tables = result_tables(board)
     own = tables[0].measure
     ranking, panels = board.ranking, front_panels(board)
@@ -71,7 +73,7 @@ def board_page(board: Board) -> str:
             measures=measures_shown(board),
             choices=choices(board),
             axes=axes(board),
-            data=_data(board),
+            data=_data(board) if board.measured else "",
             charts=charts(board),
             drawn=drawn_measure(board),
             known=_known(board),
@@ -183,11 +185,12 @@ def _data(board: Board) -> Markup:
     return Markup(explorer_data(board))
 
 
-def _script() -> Markup:
+def _script(board: Board) -> Markup:
     """The page's script, of its parts in their order; what one declares the next ones use."""
     from markupsafe import Markup
 
-    parts = "\n".join(_own(name) for name in SCRIPTS)
+    first, *others = SCRIPTS
+    parts = "\n".join(map(_own, (first, *(EXPLORING if board.measured else ()), *others)))
     return Markup(f'"use strict";\n(() => {{\n{parts}}})();\n')
 
 

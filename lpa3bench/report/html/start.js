@@ -22,18 +22,18 @@ for (const field of fields) {
     choose({ [field.name]: chosen.map((one) => one.value).join(",") });
   });
 }
-byId("reset").addEventListener("click", () => choose({ ...unchosen, front: state.front }));
+byId("reset")?.addEventListener("click", () => choose({ ...unchosen, front: state.front }));
 
 addEventListener("popstate", () => {
+  const before = query();
   readAddress();
-  show();
+  if (query() !== before) show(); // else a cell was opened or closed, and what had the focus keeps it
   followHash();
 });
 readAddress();
 for (const part of all(".controls, #chart")) part.hidden = false;
 for (const part of all(".besides")) part.hidden = true; // the measures are in the one table
 for (const button of all(".switch")) button.disabled = false;
-for (const button of all("thead .sort", board)) button.disabled = false;
 show();
 showAxis();
 if (open(location.hash)) addEventListener("load", () => dialog.scrollTo(0, 0)); // the browser goes to the address first

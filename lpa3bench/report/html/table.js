@@ -3,6 +3,7 @@ const board = byId("board");
 const measures = new Map(data.measures.map((one) => [one.key, one]));
 const columns = new Map(data.columns.map((one) => [one.key, one]));
 const rowOf = new Map(data.rows.map((one) => [one.key, one]));
+for (const button of all("thead .sort", board)) button.disabled = false;
 const lines = all("tr.method", board);
 const bodies = all("tbody", board).map((body) => [body, [...body.rows]]);
 const own = new Map(lines.map((line) => [line, all("td[data-column]", line)]));
