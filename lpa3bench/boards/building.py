@@ -119,7 +119,9 @@ def _cell(
 ) -> Cell:
     published = definition.published.get((row.key, column.key))
     if not runs:
-        return Cell(row=row.key, column=column.key, published=published, facets=facets(definition, row, column, ()))
+        return Cell(
+            row=row.key, column=column.key, published=published, facets=facets(definition, row, column, ())
+        )
     scores = tuple(_values(runs, definition.metric))
     of = summarise(scores)
     others = {name: summarise(_values(runs, name)) for name in _other_measures(definition, runs)}

@@ -20,9 +20,7 @@ def facets(definition: Definition, row: Row, column: Column, runs: Sequence[Reco
         return {name: str(Condition(name, ()).value_of(runs[0])) for name in FACETS}
     parts = (definition.conditions, definition.of_row[row.key], definition.of_column[column.key])
     demanded = {one.name: one.values for part in parts for one in part.match if one.name in FACETS}
-    return {
-        name: str(values[0]) for name in FACETS if (values := demanded.get(name)) and len(values) == 1
-    }
+    return {name: str(values[0]) for name in FACETS if (values := demanded.get(name)) and len(values) == 1}
 
 
 def filled(found: dict[str, str]) -> list[str]:

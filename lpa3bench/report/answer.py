@@ -112,13 +112,17 @@ def _outcomes(asked: _Asked, measure: Measure) -> str:
             parts.append(f"{verb} {other} in {len(found)} of {of} settings ({_sizes(found, measure)})")
     same = sum(one.verdict == "no difference shown" for _, one in asked.made)
     if same:
-        parts.append(f"shows no difference {f'in {same}' if parts else f'from {other} in {same} of {of} settings'}")
+        parts.append(
+            f"shows no difference {f'in {same}' if parts else f'from {other} in {same} of {of} settings'}"
+        )
     if weak := [one for _, one in asked.made if one.verdict == "not testable"]:
         least = format_p(min(one.smallest_p for one in weak))
         where = f"in {len(weak)}" if parts else f"against {other} in {len(weak)} of {of} settings"
         parts.append(f"is not testable {where} (smallest p {least})")
     if missing := of - len(asked.made):
-        parts.append(f"has no pairs of runs {f'in {missing}' if parts else f'with {other} in {missing} of {of} settings'}")
+        parts.append(
+            f"has no pairs of runs {f'in {missing}' if parts else f'with {other} in {missing} of {of} settings'}"
+        )
     return f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else parts[0]
 
 
@@ -126,7 +130,9 @@ def _sizes(found: Sequence[tuple[str, Comparison]], measure: Measure) -> str:
     """Where, and by how much."""
     unit = unit_of_difference(measure)
     if len(found) <= NAMED:
-        return "; ".join(f"{title}: {format_difference(one.difference, measure)}{unit}" for title, one in found)
+        return "; ".join(
+            f"{title}: {format_difference(one.difference, measure)}{unit}" for title, one in found
+        )
     sizes = sorted(one.difference for _, one in found if one.difference is not None)
     return f"{format_difference(sizes[0], measure)} to {format_difference(sizes[-1], measure)}{unit}"
 

@@ -27,7 +27,9 @@ def made() -> Board:
     for number, cell in enumerate(board().cells):
         slots = {"slots.positives": "LPA3"} if "lpa3" in cell.row else {}
         facets = {**FACETS, "task": "FixMatch" if "fixmatch" in cell.row else "Supervised", **slots}
-        cells.append(replace(cell, facets=facets, passes=cell.mean and 1000.0 * (number + 1), seconds=cell.mean))
+        cells.append(
+            replace(cell, facets=facets, passes=cell.mean and 1000.0 * (number + 1), seconds=cell.mean)
+        )
     return replace(board(), cells=tuple(cells))
 
 
@@ -39,7 +41,9 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def names(tab: Any) -> list[str]:
-    return [" ".join(text.split()) for text in tab.locator("#board tr.method:visible .name").all_inner_texts()]
+    return [
+        " ".join(text.split()) for text in tab.locator("#board tr.method:visible .name").all_inner_texts()
+    ]
 
 
 def heads(tab: Any) -> list[str]:
@@ -97,7 +101,9 @@ def test_a_walk_by_keyboard_alone(show: Show, file: Path) -> None:
         pick(tab, "a", "FixMatch + LP-A3")
         pick(tab, "b", "FixMatch")
         assert "FixMatch + LP-A3 and FixMatch" in tab.locator("#pair h3").inner_text()
-        assert "not tested on this board" in tab.locator("#pair").inner_text(), "a test is of the board's measure"
+        assert "not tested on this board" in tab.locator("#pair").inner_text(), (
+            "a test is of the board's measure"
+        )
 
         copy = tab.get_by_role("button", name="Copy as TSV")
         copy.focus()
@@ -149,7 +155,11 @@ def test_the_front_is_chosen_by_arrow_keys_and_its_points_open_cells(show: Show,
         assert len(boxes) == shown.locator("tbody tr").count() > 1
         assert min(min(box["width"], box["height"]) for box in boxes) >= 24, "a finger hits each"
         for one in boxes:
-            apart = [abs(one["x"] - two["x"]) >= 23.5 or abs(one["y"] - two["y"]) >= 23.5 for two in boxes if two != one]
+            apart = [
+                abs(one["x"] - two["x"]) >= 23.5 or abs(one["y"] - two["y"]) >= 23.5
+                for two in boxes
+                if two != one
+            ]
             assert all(apart), "and no other one"
         shown.locator(".point").first.focus()
         tab.keyboard.press("Enter")
@@ -157,7 +167,9 @@ def test_the_front_is_chosen_by_arrow_keys_and_its_points_open_cells(show: Show,
         tab.keyboard.press("Escape")
         tab.get_by_role("dialog").wait_for(state="hidden")
         assert "cell" not in tab.url
-        assert tab.evaluate("document.documentElement.scrollWidth") == 375, "the page does not scroll sideways"
+        assert tab.evaluate("document.documentElement.scrollWidth") == 375, (
+            "the page does not scroll sideways"
+        )
 
 
 def test_the_filter_sees_rows_settings_and_augmenters(show: Show, file: Path) -> None:

@@ -14,6 +14,8 @@ from support.small_records import bits, small_record, write
 from lpa3bench.report.html import board_page
 
 BOARDS = Path(__file__).parents[2] / "leaderboards"
+
+
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("board") / "index.html"

@@ -34,7 +34,9 @@ class Choice:
 
 def measures_shown(board: Board) -> list[Measure]:
     """The board's own first, then all others that some cell has a number of."""
-    keys = dict.fromkeys((board.metric, *board.also, *(key for cell in board.cells for key in cell.other_scores)))
+    keys = dict.fromkeys(
+        (board.metric, *board.also, *(key for cell in board.cells for key in cell.other_scores))
+    )
     known = {key for cell in board.cells for key, value in cell.other_scores.items() if value is not None}
     return [board_measure(board, key) for key in keys if key == board.metric or key in known]
 
@@ -78,9 +80,12 @@ def explorer_data(board: Board) -> str:
             {"key": column.key, "title": column_title(column), "group": column.group, "note": column.note}
             for column in board.columns
         ],
-        "rows": [{"key": row.key, "name": row.name, "group": row.group, "note": row.note} for row in board.rows],
+        "rows": [
+            {"key": row.key, "name": row.name, "group": row.group, "note": row.note} for row in board.rows
+        ],
         "cells": {
-            f"{cell.row}:{cell.column}": _cell(board, cell, measures, shown, parameters) for cell in board.cells
+            f"{cell.row}:{cell.column}": _cell(board, cell, measures, shown, parameters)
+            for cell in board.cells
         },
     }
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
@@ -131,7 +136,11 @@ def _cell(
     told = {one.baseline: against_text(against(one, own)) for one in cell.comparisons if one.n}
     return {
         "n": cell.n,
-        "f": {"task": cell.facets.get("task", ""), "data": cell.facets.get("dataset", ""), "slot": _slots(cell)},
+        "f": {
+            "task": cell.facets.get("task", ""),
+            "data": cell.facets.get("dataset", ""),
+            "slot": _slots(cell),
+        },
         "v": values,
         **({"x": places} if places else {}),
         **({"c": told} if told else {}),

@@ -89,7 +89,9 @@ def _panel(board: Board, column: Column, cells: Sequence[Cell]) -> FrontPanel:
     ends = [end * scale for cell in cells for end in _ends(cell)]
     room = (max(ends) - min(ends) or 1.0) * 0.06
     y = Scale(min(ends) - room, max(ends) + room, HEIGHT, 0)
-    places = [(x(cost / size), y(scale * (cell.mean or 0.0))) for cell, cost in zip(cells, passes, strict=True)]
+    places = [
+        (x(cost / size), y(scale * (cell.mean or 0.0))) for cell, cost in zip(cells, passes, strict=True)
+    ]
     front = {cell.row for cell in pareto_front(board, column.key)}
     rows = {row.key: row for row in board.rows}
     points = tuple(

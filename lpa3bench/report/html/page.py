@@ -175,7 +175,11 @@ def _seeds(board: Board) -> str:
     """How many runs cells have: `12 each in 25 cells, 3 each in 24`; empty where there are none."""
     counts = Counter(cell.n for cell in board.cells if cell.n)
     told = [f"{n} each in {cells}" for n, cells in sorted(counts.items(), reverse=True)]
-    return ", ".join((f"{told[0]} cell{'s' if max(counts) and counts[max(counts)] != 1 else ''}", *told[1:])) if told else ""
+    return (
+        ", ".join((f"{told[0]} cell{'s' if max(counts) and counts[max(counts)] != 1 else ''}", *told[1:]))
+        if told
+        else ""
+    )
 
 
 def _data(board: Board) -> Markup:

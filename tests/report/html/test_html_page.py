@@ -164,13 +164,17 @@ def test_everything_can_be_read_without_a_script() -> None:
     ):
         assert expected in words, expected
     hidden = [a.get("class") or a.get("id") for _, a in read(made()).elements if "hidden" in a]
-    assert hidden == ["controls", "pair", "chart", "axes controls"], "only what needs a script, until there is one"
+    assert hidden == ["controls", "pair", "chart", "axes controls"], (
+        "only what needs a script, until there is one"
+    )
 
 
 def test_signs_have_words_and_no_text_is_there_that_nobody_sees() -> None:
     """What is selected and copied is what is seen; what a sign means is an attribute."""
     assert "unseen" not in made()
-    labels = {a["aria-label"] for _, a in read(made()).elements if a.get("role") == "img" and "aria-label" in a}
+    labels = {
+        a["aria-label"] for _, a in read(made()).elements if a.get("role") == "img" and "aria-label" in a
+    }
     assert labels >= {
         "better, against FixMatch:",
         "not testable, against FixMatch:",
