@@ -43,7 +43,7 @@ REPRODUCTIONS = {"reproduced": "✓", "not reproduced": "✗", "not testable": "
 
 def board_page(board: Board) -> str:
     """The page; the same for the same board, byte for byte."""
-    style, script = _own("board.css"), _own("board.js")
+    style, script = _own("board.css") + _own("curves.css") + _own("cell.css"), _own("board.js")
     tables = result_tables(board)
     own = tables[0].measure
     ranking = board.ranking
