@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from lpa3bench.boards.board import Board, Cell, Column, Replications, Row
+from lpa3bench.boards.cell_commands import command_of, planned_run
 from lpa3bench.boards.claims import rank, reproduction, stable_number
 from lpa3bench.boards.definition import NOT_MEASURED, Definition
 from lpa3bench.boards.fixed_images import fixed_images
@@ -118,7 +119,15 @@ def _cell(
 ) -> Cell:
     published = definition.published.get((row.key, column.key))
     if not runs:
-        return Cell(row=row.key, column=column.key, published=published)
+        planned = planned_run(definition, row, column)
+        return Cell(
+            row=row.key,
+            column=column.key,
+            published=published,
+            command=planned.command,
+            conditions=planned.conditions,
+            cost_text=planned.cost,
+        )
     scores = tuple(_values(runs, definition.metric))
     of = summarise(scores)
     others = {name: summarise(_values(runs, name)) for name in _other_measures(definition, runs)}
@@ -150,6 +159,7 @@ def _cell(
             *other_labels,
         ),
         identity=runs[0].identity,
+        command=command_of(runs),
     )
 
 

@@ -16,6 +16,7 @@ from urllib.parse import quote
 from lpa3bench._version import __version__
 from lpa3bench.boards.board import Board, Cell, Comparison, Measure, Row
 from lpa3bench.report.costs import cost_rows
+from lpa3bench.report.html.cell_filters import cell_filters
 from lpa3bench.report.html.charts import charts, drawn_measure
 from lpa3bench.report.html.details import cell_details
 from lpa3bench.report.numbers import (
@@ -43,7 +44,7 @@ REPRODUCTIONS = {"reproduced": "✓", "not reproduced": "✗", "not testable": "
 
 def board_page(board: Board) -> str:
     """The page; the same for the same board, byte for byte."""
-    style, script = _own("board.css") + _own("curves.css") + _own("cell.css"), _own("board.js")
+    style, script = _own("board.css") + _own("curves.css") + _own("cell.css"), _own("board.js") + _own("cell.js")
     tables = result_tables(board)
     own = tables[0].measure
     ranking = board.ranking
@@ -88,11 +89,8 @@ def anchor(cell: Cell) -> str:
 
 
 def _known(board: Board) -> list[tuple[Row, list[Cell]]]:
-    """The cells of which something is known, under their methods."""
-    known = [
-        (row, [cell for cell in board.cells if cell.row == row.key and (cell.n or cell.published)])
-        for row in board.rows
-    ]
+    """The planned cells under their methods; an empty one tells how to fill it."""
+    known = [(row, [cell for cell in board.cells if cell.row == row.key]) for row in board.rows]
     return [(row, cells) for row, cells in known if cells]
 
 
@@ -150,7 +148,7 @@ def _environment(board: Board, own: Measure) -> Environment:
         "trimmed": lambda text, prefix: f"…{text.removeprefix(prefix)}" if prefix else text,
         "quoted": lambda text: quote(text, safe=":"),
     }
-    environment.filters.update(filters)
+    environment.filters.update(filters | cell_filters(board, own))
     return environment
 
 
