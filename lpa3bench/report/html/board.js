@@ -1,5 +1,5 @@
 "use strict";
-// What the page can do beyond being read: sort, filter, open a cell in a dialog.
+// What the page can do beyond being read: sort, filter, switch lines and axes, open a cell in a dialog.
 (() => {
   const all = (selector, within = document) => [...within.querySelectorAll(selector)];
   const byId = (id) => document.getElementById(id);
@@ -56,6 +56,27 @@
   boards.forEach(sortable);
   wanted.addEventListener("input", filter);
 
+  // ---- charts: one axis at a time, lines by the legend
+  const axes = all('input[name="axis"]');
+  const showAxis = () => {
+    const chosen = axes.find((input) => input.checked)?.value;
+    for (const plot of all(".plot[data-axis]")) plot.toggleAttribute("hidden", plot.dataset.axis !== chosen);
+  };
+  for (const input of axes) input.addEventListener("change", showAxis);
+
+  for (const button of all(".switch")) {
+    const lines = all(`.line[data-line="${button.dataset.line}"]`, button.closest("figure"));
+    const set = (on) => {
+      button.setAttribute("aria-pressed", String(on));
+      for (const line of lines) line.classList.toggle("off", !on);
+    };
+    const light = (on) => () => lines.forEach((line) => line.classList.toggle("lit", on));
+    button.addEventListener("click", () => set(button.getAttribute("aria-pressed") !== "true"));
+    for (const [event, on] of [["focus", true], ["blur", false], ["pointerenter", true], ["pointerleave", false]])
+      button.addEventListener(event, light(on));
+    if (button.dataset.later) set(false);
+  }
+
   // ---- a cell: its details move into the dialog, and back when that closes
   const dialog = byId("dialog");
   let home = null;
@@ -101,6 +122,7 @@
   addEventListener("hashchange", follow);
 
   for (const controls of all(".controls")) controls.hidden = false;
-  for (const button of all(".sort")) button.disabled = false;
+  for (const button of all(".sort, .switch")) button.disabled = false;
+  showAxis();
   if (follow()) addEventListener("load", () => dialog.scrollTo(0, 0)); // the browser goes to the address first
 })();

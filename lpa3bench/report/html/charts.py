@@ -21,6 +21,8 @@ DRAWN_AS_ZERO = 1e-100
 """Numbers no larger than this are drawn as zero."""
 SETTLED = 0.4
 """The vertical axis leaves out what is worse than every line after this share of its training."""
+NEAR_ITS_END = 0.7
+"""The same of differences: a method that learns more slowly is far below its baseline until then."""
 BAND_POINTS = 14
 TICKS_ACROSS, TICKS_UP = 5, 5
 
@@ -183,7 +185,7 @@ def _of_scores(curves: Sequence[MeanCurve], measure: Measure) -> Scale:
     settled = [
         scale_of(measure) * (mean + sign * (std or 0.0))
         for curve in curves
-        for mean, std in _settled([*zip(curve.mean, curve.std, strict=True)])
+        for mean, std in _after(SETTLED, [*zip(curve.mean, curve.std, strict=True)])
         for sign in (-1, 1)
     ]
     up = measure.higher_is_better
@@ -203,13 +205,13 @@ def _of_differences(
         for line in lines
         if (base := bases[line.row.key])
         for axis in AXES
-        for value in _settled([value for _, value in _differences(line.curve, base.curve, axis)])
+        for value in _after(NEAR_ITS_END, [value for _, value in _differences(line.curve, base.curve, axis)])
     ]
     return _rounded(min(0.0, *settled), max(0.0, *settled), -math.inf, math.inf) if settled else None
 
 
-def _settled(values: Sequence[_T]) -> Sequence[_T]:
-    return values[int(len(values) * SETTLED) :]
+def _after(share: float, values: Sequence[_T]) -> Sequence[_T]:
+    return values[int(len(values) * share) :]
 
 
 def _rounded(low: float, high: float, least: float, most: float, whole: float = 0.0) -> Scale:
