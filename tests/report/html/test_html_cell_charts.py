@@ -40,7 +40,7 @@ def test_of_a_loss_the_lower_run_is_the_better_one() -> None:
     drawn = seed_dots(made, own, replace(MEASURES["last"], higher_is_better=False))
     assert drawn is not None
     assert (drawn.pairs[0].better, drawn.pairs[0].worse) == (1, 1)
-    assert drawn.better.startswith(f"M{DOTS_WIDTH - 27} "), "from the baseline's 0.95 down"
+    assert drawn.better.startswith(f"M{round(16 / 17 * DOTS_WIDTH)} "), "from the baseline's 0.95 down"
 
 
 def test_a_cell_alone_is_drawn_alone_and_one_without_scores_not_at_all() -> None:
