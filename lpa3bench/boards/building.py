@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from lpa3bench.boards.board import Board, Cell, Column, Replications, Row
+from lpa3bench.boards.cell_commands import command_of, planned_run
 from lpa3bench.boards.claims import rank, reproduction, stable_number
 from lpa3bench.boards.definition import NOT_MEASURED, Definition
 from lpa3bench.boards.facets import facets
@@ -119,8 +120,15 @@ def _cell(
 ) -> Cell:
     published = definition.published.get((row.key, column.key))
     if not runs:
+        planned = planned_run(definition, row, column)
         return Cell(
-            row=row.key, column=column.key, published=published, facets=facets(definition, row, column, ())
+            row=row.key,
+            column=column.key,
+            published=published,
+            facets=facets(definition, row, column, ()),
+            command=planned.command,
+            conditions=planned.conditions,
+            cost_text=planned.cost,
         )
     scores = tuple(_values(runs, definition.metric))
     of = summarise(scores)
@@ -154,6 +162,7 @@ def _cell(
         ),
         identity=runs[0].identity,
         facets=facets(definition, row, column, runs),
+        command=command_of(runs),
     )
 
 

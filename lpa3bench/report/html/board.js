@@ -1,27 +1,4 @@
-// Charts of curves, and a cell's details in a dialog.
-
-// ---- charts: one axis at a time, lines by the legend
-const axes = all('input[name="axis"]');
-const showAxis = () => {
-  const chosen = axes.find((input) => input.checked)?.value;
-  for (const plot of all(".plot[data-axis]")) plot.toggleAttribute("hidden", plot.dataset.axis !== chosen);
-};
-for (const input of axes) input.addEventListener("change", showAxis);
-
-for (const button of all(".switch")) {
-  const lines = all(`.line[data-line="${button.dataset.line}"]`, button.closest("figure"));
-  const set = (on) => {
-    button.setAttribute("aria-pressed", String(on));
-    for (const line of lines) line.classList.toggle("off", !on);
-  };
-  const light = (on) => () => lines.forEach((line) => line.classList.toggle("lit", on));
-  button.addEventListener("click", () => set(button.getAttribute("aria-pressed") !== "true"));
-  for (const [event, on] of [["focus", true], ["blur", false], ["pointerenter", true], ["pointerleave", false]])
-    button.addEventListener(event, light(on));
-  if (button.dataset.later) set(false);
-}
-
-// ---- a cell: its details move into the dialog, and back when that closes
+// A cell's details in a dialog, which its address opens and Back closes.
 const dialog = byId("dialog");
 let home = null;
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -18,6 +18,7 @@ from lpa3bench._version import __version__
 from lpa3bench.boards.board import Board, Cell, Comparison, Measure, Row
 from lpa3bench.report.answer import answer, limits, question_answer
 from lpa3bench.report.costs import cost_rows
+from lpa3bench.report.html.cell_filters import cell_filters
 from lpa3bench.report.html.charts import charts, drawn_measure
 from lpa3bench.report.html.details import cell_details
 from lpa3bench.report.html.explorer import axes, choices, explorer_data, measures_shown
@@ -41,7 +42,8 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 PAGE_FOLDER = Path(__file__).parent
-SCRIPTS = ("address.js", "board.js", "start.js")
+STYLES = ("board.css", "curves.css", "cell.css")
+SCRIPTS = ("address.js", "board.js", "cell.js", "start.js")
 EXPLORING = ("table.js", "compare.js", "chart.js")
 """Of a board with measured cells: before there are any, nothing can be chosen."""
 VERDICTS = {"better": "▲", "worse": "▼", "no difference shown": "○", "not testable": "?"}
@@ -50,7 +52,7 @@ REPRODUCTIONS = {"reproduced": "✓", "not reproduced": "✗", "not testable": "
 
 def board_page(board: Board) -> str:
     """The page; the same for the same board, byte for byte."""
-    style, script = _own("board.css"), _script(board)
+    style, script = _joined(STYLES), _script(board)
     tables = result_tables(board)
     own = tables[0].measure
     ranking, panels = board.ranking, front_panels(board)
@@ -71,7 +73,7 @@ def board_page(board: Board) -> str:
             first_panel=first_panel(board, panels),
             box=BOX,
             measures=measures_shown(board),
-            choices=choices(board),
+            facets=choices(board),
             axes=axes(board),
             data=_data(board) if board.measured else "",
             charts=charts(board),
@@ -105,11 +107,8 @@ def anchor(cell: Cell) -> str:
 
 
 def _known(board: Board) -> list[tuple[Row, list[Cell]]]:
-    """The cells of which something is known, under their methods."""
-    known = [
-        (row, [cell for cell in board.cells if cell.row == row.key and (cell.n or cell.published)])
-        for row in board.rows
-    ]
+    """The planned cells under their methods; an empty one tells how to fill it."""
+    known = [(row, [cell for cell in board.cells if cell.row == row.key]) for row in board.rows]
     return [(row, cells) for row, cells in known if cells]
 
 
@@ -167,7 +166,7 @@ def _environment(board: Board, own: Measure) -> Environment:
         "trimmed": lambda text, prefix: f"…{text.removeprefix(prefix)}" if prefix else text,
         "quoted": lambda text: quote(text, safe=":"),
     }
-    environment.filters.update(filters)
+    environment.filters.update(filters | cell_filters(board, own))
     return environment
 
 
@@ -194,15 +193,15 @@ def _script(board: Board) -> Markup:
     from markupsafe import Markup
 
     first, *others = SCRIPTS
-    parts = "\n".join(map(_own, (first, *(EXPLORING if board.measured else ()), *others)))
+    parts = _joined((first, *(EXPLORING if board.measured else ()), *others))
     return Markup(f'"use strict";\n(() => {{\n{parts}}})();\n')
 
 
-def _own(name: str) -> Markup:
-    """A file of ours, which is put into the page as it stands."""
+def _joined(names: Iterable[str]) -> Markup:
+    """Files of ours, which are put into the page as they stand."""
     from markupsafe import Markup
 
-    return Markup((PAGE_FOLDER / name).read_text(encoding="utf-8"))
+    return Markup("\n").join(Markup((PAGE_FOLDER / name).read_text(encoding="utf-8")) for name in names)
 
 
 def _policy(style: str, script: str) -> str:

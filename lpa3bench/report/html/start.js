@@ -33,7 +33,5 @@ addEventListener("popstate", () => {
 readAddress();
 for (const part of all(".controls, #chart")) part.hidden = false;
 for (const part of all(".besides")) part.hidden = true; // the measures are in the one table
-for (const button of all(".switch")) button.disabled = false;
 show();
-showAxis();
 if (open(location.hash)) addEventListener("load", () => dialog.scrollTo(0, 0)); // the browser goes to the address first

@@ -100,7 +100,8 @@ def test_nothing_is_loaded_from_anywhere() -> None:
         (tag, name, value)
         for tag, attributes in read(made()).elements
         for name, value in attributes.items()
-        if name in LOADING and not (tag == "a" and str(value).startswith(("#", "results/", *BOARD_FILES)))
+        if name in LOADING
+        and not (tag in ("a", "use") and str(value).startswith(("#", "results/", *BOARD_FILES)))
     ]
     assert loads == [("link", "href", "data:,")]
     assert "http:" not in made()
@@ -163,10 +164,8 @@ def test_everything_can_be_read_without_a_script() -> None:
         "Linux-6.18-x86_64",
     ):
         assert expected in words, expected
-    hidden = [a.get("class") or a.get("id") for _, a in read(made()).elements if "hidden" in a]
-    assert hidden == ["controls", "pair", "chart", "axes controls"], (
-        "only what needs a script, until there is one"
-    )
+    hidden = {a.get("id") or a.get("class") for _, a in read(made()).elements if "hidden" in a}
+    assert hidden == {"controls", "pair", "chart", "copy"}, "only what needs a script, until there is one"
 
 
 def test_signs_have_words_and_no_text_is_there_that_nobody_sees() -> None:
@@ -199,7 +198,6 @@ def test_a_board_without_runs_is_a_page_too() -> None:
 
 def test_a_large_board_is_a_small_file() -> None:
     text = board_page(large())
-    assert len(text.encode()) < 1_600_000
     assert len(gzip.compress(text.encode())) < 250_000, "as it is sent"
     assert len(json.dumps(text)) > 500_000, "and no empty one"
     read(text)
