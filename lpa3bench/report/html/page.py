@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -23,6 +23,7 @@ from lpa3bench.report.html.charts import charts, drawn_measure
 from lpa3bench.report.html.details import cell_details
 from lpa3bench.report.html.explorer import axes, choices, explorer_data, measures_shown
 from lpa3bench.report.html.front import BOX, first_panel, front_panels
+from lpa3bench.report.links import Navigation
 from lpa3bench.report.numbers import (
     IMAGES,
     format_count,
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
 
+    from lpa3bench.report.site import BoardSummary
+
 PAGE_FOLDER = Path(__file__).parent
 STYLES = ("board.css", "curves.css", "cell.css")
 SCRIPTS = ("address.js", "board.js", "cell.js", "start.js")
@@ -50,9 +53,13 @@ VERDICTS = {"better": "▲", "worse": "▼", "no difference shown": "○", "not 
 REPRODUCTIONS = {"reproduced": "✓", "not reproduced": "✗", "not testable": "?"}
 
 
-def board_page(board: Board) -> str:
-    """The page; the same for the same board, byte for byte."""
-    style, script = _joined(STYLES), _script(board)
+def board_page(board: Board, navigation: Navigation | None = None) -> str:
+    """The page; the same for the same board, byte for byte.
+
+    Args:
+        navigation: where it is part of a site.
+    """
+    style, script = _joined((*STYLES, *(("site.css",) if navigation else ()))), _script(board)
     tables = result_tables(board)
     own = tables[0].measure
     ranking, panels = board.ranking, front_panels(board)
@@ -97,7 +104,17 @@ def board_page(board: Board) -> str:
             script=script,
             policy=_policy(style, script),
             version=__version__,
+            navigation=navigation,
         )
+    )
+
+
+def index_page(boards: Sequence[BoardSummary], navigation: Navigation) -> str:
+    """The page that leads to all boards of a site, without a script."""
+    style = _joined(("board.css", "site.css"))
+    template = _templates().get_template("index.html.j2")
+    return template.render(
+        boards=boards, navigation=navigation, style=style, policy=_policy(style, ""), version=__version__
     )
 
 
@@ -127,11 +144,10 @@ def _costs(comparison: Comparison, own: Measure) -> list[tuple[str, str]]:
     ]
 
 
-def _environment(board: Board, own: Measure) -> Environment:
-    """Templates that know the board's measures; "own" is the one that its cells show."""
+def _templates() -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    environment = Environment(
+    return Environment(
         loader=FileSystemLoader(PAGE_FOLDER),
         autoescape=True,
         undefined=StrictUndefined,
@@ -139,6 +155,11 @@ def _environment(board: Board, own: Measure) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+
+
+def _environment(board: Board, own: Measure) -> Environment:
+    """Templates that know the board's measures; "own" is the one that its cells show."""
+    environment = _templates()
 
     def other(number: float | None, key: str) -> str:
         of = board_measure(board, key)
