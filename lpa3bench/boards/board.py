@@ -214,8 +214,8 @@ class Cell:
     identity: str | None = None
     """The runs' eight digits; all have the same, runs of different experiments are never pooled."""
     facets: dict[str, str] = field(default_factory=dict)
-    """Its `task`, its `dataset` and what stands in each slot (`slots.view`), "none" where nothing does; what is
-    neither measured nor demanded by `board.toml` is left out."""
+    """Its `task`, its `dataset` and what stands in each slot (`slots.view`), "none" where nothing does; what
+    is neither measured nor demanded by `board.toml` is left out."""
     command: str = ""
     """What runs it, without a seed; empty where neither its records nor the shipped gin files tell."""
     conditions: tuple[str, ...] = ()

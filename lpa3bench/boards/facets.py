@@ -1,4 +1,4 @@
-"""What a cell is of: its task, its data set and what stands in each slot, for readers who look for some of them."""
+"""What a cell is of, to choose cells by: its task, its data set and what stands in each slot."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FACETS = ("task", "dataset", *(f"{SLOT}{slot}" for slot in SLOTS))
 
 
 def facets(definition: Definition, row: Row, column: Column, runs: Sequence[Record]) -> dict[str, str]:
-    """By name, as its runs have it; of a cell without runs what its conditions demand, if that is one value."""
+    """By name, as its runs have it; without runs what its conditions demand, where that is one value."""
     if runs:
         return {name: str(Condition(name, ()).value_of(runs[0])) for name in FACETS}
     parts = (definition.conditions, definition.of_row[row.key], definition.of_column[column.key])

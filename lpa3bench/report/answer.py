@@ -1,5 +1,8 @@
-"""What a board answers, in a sentence, and what it does not carry. Both are made of its verdicts alone, which stand
-after correction (docs/statistics.md): a direction is told only where one says "better" or "worse"."""
+"""What a board answers, in a sentence, and what it does not carry.
+
+Both are made of its verdicts alone, which stand after correction (docs/statistics.md): a direction is told
+only where one says "better" or "worse".
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,10 @@ from lpa3bench.report.table_building import board_measure
 
 NAMED = 2
 """As many settings with a verdict are named one by one; of more the range is told."""
+
+
+VERDICTS = ("better", "worse", "no difference shown", "not testable")
+"""In the order in which they are told."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +69,8 @@ def _asked(board: Board, question: Question) -> list[_Asked]:
     asked = []
     for row, other in product(question.rows, question.against):
         cells = [cell for column in question.columns if (cell := board.cell(row, column))]
-        asked.append(_Asked(names[row], names[other], _made(board, [(c.column, c.against(other)) for c in cells]),
-                            len(cells)))  # fmt: skip
+        made = _made(board, [(cell.column, cell.against(other)) for cell in cells])
+        asked.append(_Asked(names[row], names[other], made, len(cells)))
     return asked
 
 
@@ -120,9 +127,8 @@ def _outcomes(asked: _Asked, measure: Measure) -> str:
         where = f"in {len(weak)}" if parts else f"against {other} in {len(weak)} of {of} settings"
         parts.append(f"is not testable {where} (smallest p {least})")
     if missing := of - len(asked.made):
-        parts.append(
-            f"has no pairs of runs {f'in {missing}' if parts else f'with {other} in {missing} of {of} settings'}"
-        )
+        where = f"in {missing}" if parts else f"with {other} in {missing} of {of} settings"
+        parts.append(f"has no pairs of runs {where}")
     return f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else parts[0]
 
 
@@ -137,7 +143,7 @@ def _sizes(found: Sequence[tuple[str, Comparison]], measure: Measure) -> str:
     return f"{format_difference(sizes[0], measure)} to {format_difference(sizes[-1], measure)}{unit}"
 
 
-# --------------------------------------------------------------------------------------- boards without questions
+# ----------------------------------------------------------------------------------- boards without questions
 def _against_baselines(board: Board, measure: Measure) -> str:
     """By row where few rows have a baseline, else all together."""
     asked = []
@@ -151,8 +157,7 @@ def _against_baselines(board: Board, measure: Measure) -> str:
         return _sentence([asked], measure)
     verdicts = Counter(one.verdict for each in asked for _, one in each.made)
     total = verdicts.total()
-    told = ", ".join(f"{verdicts[name]} {name}" for name in ("better", "worse", "no difference shown", "not testable")
-                     if verdicts[name])  # fmt: skip
+    told = ", ".join(f"{verdicts[name]} {name}" for name in VERDICTS if verdicts[name])
     return f"Of {total} comparisons of a method with its baseline: {told}, on these test images."
 
 
@@ -198,12 +203,12 @@ def _limits(board: Board) -> Iterator[str]:
         yield f"That the augmenter alone did it, where ≠ stands ({uneven} cells): other settings differ too."
     if board.measured and not board_measure(board, board.metric).is_cost:
         yield (
-            "That a method is best because its mean is bold or on the front, or that anything holds for other "
-            "test images or data sets: all seeds share one test set."
+            "That a method is best because its mean is bold or on the front, or that anything holds for "
+            "other test images or data sets: all seeds share one test set."
         )
     if any(cell.seconds is not None for cell in board.cells):
         yield "That a method is faster elsewhere: seconds are of the machine that ran it; passes are counted."
     if claims := sum(cell.published is not None for cell in board.cells):
-        yield f"That the {claims} claimed numbers hold: their sources printed them, nobody here measured them."
+        yield f"That the {claims} claimed numbers hold: their sources printed them, nobody here measured one."
     if missing := len(board.cells) - board.measured:
         yield f"Anything of the {missing} planned cells that are not measured."

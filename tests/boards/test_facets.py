@@ -11,7 +11,8 @@ from lpa3bench.boards.facets import filled
 def test_of_runs_every_facet_is_known() -> None:
     board = board_of(small_record(bits(6)), small_record(bits(7), slots=LPA3))
     plain, other = (board.cell(row, "digits") for row in ("none", "lpa3"))
-    assert plain and other
+    assert plain is not None
+    assert other is not None
     assert plain.facets == {
         "task": "Supervised", "dataset": "Digits", "slots.view": "none", "slots.strong": "none",
         "slots.positives": "none",

@@ -1,4 +1,4 @@
-"""The explorer on a board's page: by keyboard alone, kept in the address, undone by Back, without a complaint of axe."""
+"""The explorer on a board's page: by keyboard alone, in the address, undone by Back; and what axe finds."""
 
 from __future__ import annotations
 
@@ -72,7 +72,8 @@ def looks(tab: Any) -> dict[str, Any]:
         "front": tab.locator("input[name=front]:checked").get_attribute("value"),
         "chart": tab.locator("#chart-list").inner_text(),
         "fields": tab.evaluate(
-            "[...document.querySelectorAll('.controls [name]')].map(f => f.type === 'checkbox' ? f.checked : f.value)"
+            """[...document.querySelectorAll('.controls [name]')]
+              .map((field) => field.type === 'checkbox' ? field.checked : field.value)"""
         ),
     }
 
@@ -202,7 +203,8 @@ def test_the_free_chart_takes_any_measure_and_axis(show: Show, file: Path) -> No
 def test_what_is_selected_and_copied_is_what_is_seen(show: Show, file: Path) -> None:
     with show(file) as tab:
         selected = tab.evaluate(
-            "(getSelection().selectAllChildren(document.querySelector('#board tbody')), getSelection().toString())"
+            """(getSelection().selectAllChildren(document.querySelector('#board tbody')),
+              getSelection().toString())"""
         )
         assert "94.20" in selected
         assert "against FixMatch:" not in selected

@@ -117,7 +117,8 @@ def _cell(
     shown: dict[str, str],
     parameters: dict[tuple[str, str], dict[str, float]],
 ) -> dict[str, Any]:
-    """`v`: of a measure value, mean and deviation as text; `x`: of an axis likewise; `c`: against other rows."""
+    """`v` is of a measure the value, its mean and deviation as text; `x` is of an axis likewise, `c` against
+    another row what the test says."""
     own = board_measure(board, board.metric)
     values = {}
     for measure in measures:

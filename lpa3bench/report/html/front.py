@@ -17,7 +17,7 @@ from lpa3bench.report.table_building import board_measure
 WIDTH, HEIGHT = 400, 250
 """Of the plot, in the pixels of its own coordinates."""
 BOX = 33
-"""Side of a label's box: 24 pixels where a page of 375 shows it, the least that a finger hits (WCAG 2.5.8)."""
+"""Side of a label's box: 24 pixels on a page that is 375 wide, the least that a finger hits (WCAG 2.5.8)."""
 DOT = 5
 UNITS = ((1e9, "billions"), (1e6, "millions"), (1e3, "thousands"))
 FEWEST = 2
@@ -73,8 +73,8 @@ def front_panels(board: Board) -> list[FrontPanel]:
 
 
 def first_panel(board: Board, panels: Sequence[FrontPanel]) -> int:
-    """Which one is open at first: that in which the most methods are on the front among columns that are asked
-    about first, else among all."""
+    """Which one is open at first: that with the most methods on its front, of the columns that the primary
+    questions are about, else of all."""
     asked = [column for question in board.questions if question.primary for column in question.columns]
     order = [n for n, panel in enumerate(panels) if panel.column.key in asked] or [*range(len(panels))]
     return max(order, key=lambda n: (len(panels[n].best), -n)) if order else 0
@@ -96,8 +96,8 @@ def _panel(board: Board, column: Column, cells: Sequence[Cell]) -> FrontPanel:
     rows = {row.key: row for row in board.rows}
     points = tuple(
         FrontPoint(
-            number, rows[cell.row], cell, cell.row in front, cost / passes[0], round(at[0], 1), round(at[1], 1),
-            *label, _spread(cell, y, scale),
+            number, rows[cell.row], cell, cell.row in front, cost / passes[0],
+            round(at[0], 1), round(at[1], 1), *label, _spread(cell, y, scale),
         )
         for number, (cell, cost, at, label) in enumerate(
             zip(cells, passes, places, _labels(places), strict=True), 1
