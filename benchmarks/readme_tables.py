@@ -1,4 +1,4 @@
-"""Write every table of README.md and docs/speed.md, and the numbers in their text and in docs/claims.md.
+"""Write every table of README.md and of the pages in docs/ that hold results, and the numbers in their text.
 
     python benchmarks/readme_tables.py [--check]
 
@@ -16,7 +16,8 @@ import sys
 from readme_parts import claims, measured, paper, speed
 from readme_parts.page import ROOT, Parts, renewed
 
-PAGES = (ROOT / "README.md", ROOT / "docs" / "claims.md", ROOT / "docs" / "speed.md")
+DOCS = ("results.md", "paper-tables.md", "claims.md", "speed.md")
+PAGES = (ROOT / "README.md", *(ROOT / "docs" / name for name in DOCS))
 PARTS: Parts = {**measured.PARTS, **paper.PARTS, **speed.PARTS, **claims.PARTS}
 
 

@@ -85,7 +85,8 @@ def _remembering(init: Callable[..., None]) -> Callable[..., None]:
 
 
 class Plugin:
-    """What a class of any kind may say of its own past, so that old configs and records stay good.
+    """What a class of any kind may say of where it comes from, its own past included, so that old configs and
+    records stay good.
 
     An object remembers what it was constructed with: handed over in Python, it becomes lines of a config.
     """
@@ -94,6 +95,8 @@ class Plugin:
     """Raised when its numbers change: the runs before and after are not those of one experiment."""
     renamed: ClassVar[dict[str, str]] = {}
     """Old name of a parameter → the one it has now."""
+    paper: ClassVar[str] = ""
+    """Address of what it was published in, read without importing the class; "": nowhere."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

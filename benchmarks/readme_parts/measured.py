@@ -32,6 +32,7 @@ LEARNS = {
 }
 """Column of a task on the board, what it is, and the column of cross-entropy on the same labels."""
 CLAIMED = ("better", "worse")
+MARKS = {"better": "▲", "worse": "▼", "no difference shown": "○"}
 RIVALS = {
     "randaugment_positives": "RandAugment in its slot",
     "identity": "the images themselves",
@@ -43,6 +44,23 @@ RIVALS = {
 # ---------------------------------------------------------------------------------------------------- tables
 def digits() -> str:
     return _against_none("digits", DIGITS, [*ROWS], passes=True)
+
+
+def few_digits() -> str:
+    """The rows that the README's reader asks for first, each with its verdict against the weak view only."""
+    of = cells(board("digits"))
+    lines = []
+    for row in ("none", "lpa3", "randaugment_positives", "identity", "equal_cost"):
+        its = [of[row, column] for column in DIGITS]
+        passes = " / ".join(f"{cell['passes'] / of['none', cell['column']]['passes']:.1f}" for cell in its)
+        scores = (f"{percent(cell['mean'], cell['std'])}{_mark(cell)}".replace(" ", "\u00a0") for cell in its)
+        lines.append([ROWS[row], *scores, _counts(cell["n"] for cell in its), passes])
+    return table(["", *DIGITS.values(), "n", "passes"], lines)
+
+
+def _mark(cell: Any) -> str:
+    found = against(cell)
+    return f" {MARKS.get(found['verdict'], '–')}" if found else ""
 
 
 def fashion() -> str:
@@ -173,6 +191,7 @@ def other_images() -> str:
 
 PARTS = {
     "digits": digits,
+    "digits.small": few_digits,
     "fashion": fashion,
     "learns": learns,
     "digits.verdicts": verdicts,

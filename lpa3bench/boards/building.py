@@ -14,6 +14,7 @@ from lpa3bench.boards.board import Board, Cell, Column, Replications, Row
 from lpa3bench.boards.cell_commands import command_of, planned_run
 from lpa3bench.boards.claims import rank, reproduction, stable_number
 from lpa3bench.boards.definition import NOT_MEASURED, Definition
+from lpa3bench.boards.facets import facets
 from lpa3bench.boards.fixed_images import fixed_images
 from lpa3bench.boards.measures import COSTS, is_cost, measure_of, measured_value, metric_of, score_keys
 from lpa3bench.boards.notes import notes
@@ -124,6 +125,7 @@ def _cell(
             row=row.key,
             column=column.key,
             published=published,
+            facets=facets(definition, row, column, ()),
             command=planned.command,
             conditions=planned.conditions,
             cost_text=planned.cost,
@@ -159,6 +161,7 @@ def _cell(
             *other_labels,
         ),
         identity=runs[0].identity,
+        facets=facets(definition, row, column, runs),
         command=command_of(runs),
     )
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _VERBS = {
     "build": "Take records into a board, if asked to, and write its pages.",
     "merge": "Take records of other machines into a board.",
+    "site": "Write boards and an index of them as a site.",
     "publish": "Show a board at Weights & Biases: a table, and its files as an artifact.",
 }
 NOT_TAKEN_EXIT = 4
@@ -31,7 +32,7 @@ NOT_TAKEN_EXIT = 4
 @click.group(
     cls=VerbGroup,
     lines=_VERBS,
-    modules={"publish": "lpa3bench.cli.leaderboardpublish"},
+    modules={"site": "lpa3bench.cli.leaderboardsite", "publish": "lpa3bench.cli.leaderboardpublish"},
     subcommand_metavar="VERB [ARGS]...",
 )
 def command() -> None:

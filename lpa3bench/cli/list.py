@@ -15,7 +15,7 @@ from click.shell_completion import CompletionItem
 from lpa3bench.cli.options import json_option, plugin_option
 from lpa3bench.cli.text_columns import aligned
 from lpa3bench.errors import UsageError, with_plugin_hint
-from lpa3bench.plugin.description import opening, summary
+from lpa3bench.plugin.description import opening, paper_of, summary
 from lpa3bench.plugin.hookspecs import KINDS
 from lpa3bench.plugin.registry import Entry, Registry, load_registry
 from lpa3bench.runtime.paths import config_names, gin_root, shipped, suite_names
@@ -96,6 +96,7 @@ def _described(registry: Registry, entry: Entry) -> dict[str, Any]:
         "name": entry.name,
         "distribution": entry.distribution,
         "description": inspect.getdoc(entry.load()) or "",
+        "paper": paper_of(entry),
         "parameters": {
             name: {
                 "takes": describe_annotation(parameter.annotation),
@@ -113,7 +114,8 @@ def _description(described: dict[str, Any]) -> str:
         (f"{name}.{key}" + ("" if told["required"] else f" = {told['default']}"), f"takes {told['takes']}")
         for key, told in parameters.items()
     ]
-    parts = [f"{name} ({described['kind']}, {described['distribution']})", described["description"]]
+    paper = f"Paper: {described['paper']}" if described["paper"] else ""
+    parts = [f"{name} ({described['kind']}, {described['distribution']})", described["description"], paper]
     told = "\n".join(aligned(pairs, indent="  ")) or "It has no parameters."
     return "\n\n".join([*filter(None, parts), told])
 

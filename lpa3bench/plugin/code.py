@@ -104,8 +104,12 @@ def find_module(name: str) -> Module | None:
 
 def _file(path: object) -> Path | None:
     """Where a module's text lies; None where it is no file, as in an archive."""
-    file = Path(path) if isinstance(path, str) else None
-    return file.resolve() if file is not None and file.is_file() else None
+    return _resolved(path) if isinstance(path, str) and os.path.isfile(path) else None  # noqa: PTH113 (quicker)
+
+
+@cache
+def _resolved(path: str) -> Path:
+    return Path(path).resolve()
 
 
 def _folders(found: object, attribute: str) -> tuple[str, ...]:

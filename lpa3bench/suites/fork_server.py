@@ -36,7 +36,6 @@ from lpa3bench.suites.parent_death import die_with
 STDIN = 0
 PRELOADED = (
     "torch",
-    "torch._dynamo",  # by the first optimiser
     "torch.utils.flop_counter",
     "lpa3bench.training.loop",
     "lpa3bench.training.progress_bar",
@@ -99,6 +98,10 @@ class Server:
         # As they were before they were imported, be it by an earlier call: one may be edited meanwhile.
         known = before | self._sources
         self._sources = {path: known.get(path) or _version(path) for path in _sources()}
+        with suppress(Exception):  # a run says what is wrong
+            from lpa3bench.training.provenance import read_once
+
+            read_once(Path(path) for path in self._sources if COPIED[1] in Path(path).parts)
         gc.collect()
         gc.freeze()  # so that no copy collects, and thereby writes to, what all of them share
 

@@ -16,7 +16,7 @@ from lpa3bench.suites.engine import EndedRun, Engine, Launch
 from lpa3bench.suites.suite_run import SuiteRun
 from lpa3bench.training.failure_file import Failure, read_failure
 
-POLL_SECONDS = 0.1
+POLL_SECONDS = 0.05
 RESTARTS = 2
 """How often a run that was killed is started again; one that fails by itself is not."""
 HELD_SECONDS = 20.0

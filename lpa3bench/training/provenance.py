@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from lpa3bench.plugin.code import code_of
 from lpa3bench.plugin.copies import plugin_sources
+from lpa3bench.plugin.reading import read_source
 from lpa3bench.plugin.registry import Entry
 from lpa3bench.runtime import device as devices
 from lpa3bench.runtime.files import digest
@@ -66,6 +67,13 @@ def provenance(
     }
 
 
+def read_once(sources: Iterable[Path]) -> None:
+    """Do what each copy of this process would do again: read versions, and what these files say."""
+    _versions(())
+    for file in sources:
+        read_source(file.read_bytes())
+
+
 def _versions(imported: Iterable[str]) -> dict[str, str]:
     """The versions of our requirements, and of the distributions behind names that others import."""
     found = {}
@@ -83,6 +91,7 @@ def _versions(imported: Iterable[str]) -> dict[str, str]:
     return found
 
 
+@cache
 def _version(distribution: str) -> str | None:
     try:
         return importlib.metadata.version(distribution)

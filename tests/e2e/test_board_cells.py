@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.browser import Show
 from support.made_up_boards import board
 
 from lpa3bench.boards.board import Board, Cell
 from lpa3bench.report.html import board_page
-
-Show = Callable[..., AbstractContextManager[Any]]
-
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -194,7 +194,7 @@ def test_links_to_records_lead_to_files_on_the_board_of_anothers_records_too(tmp
         write_all(board_pages(build_board(definition, stored(definition), {}), folder))
         page = (folder / "index.html").read_text(encoding="utf-8")
         links = [link for link in re.findall(r'<a href="([^"]*)"', page) if not link.startswith("#")]
-        assert len(links) == 2
+        assert len(links) == 6
         assert all((folder / link).is_file() for link in links)
 
 

@@ -95,7 +95,7 @@ def test_the_page() -> None:
     assert ">Cohen&#39;s kappa</text>" in bare
     assert ">difference</text>" in bare
     assert ">difference, points</text>" in board_page(board("accuracy"))
-    assert "(ddof = 1)." in bare
+    assert '(ddof = 1)<span id="unit"></span>.' in bare
     assert "so many points" in board_page(board("accuracy"))
 
 

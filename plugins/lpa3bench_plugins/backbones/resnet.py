@@ -57,6 +57,7 @@ class _Bottleneck(nn.Module):
 class _ResNet(Backbone):
     """What the depths have in common: stem, four stages of strides 1, 2, 2 and 2, average pool, head."""
 
+    paper = "https://arxiv.org/abs/1512.03385"
     block: ClassVar[type[_Basic] | type[_Bottleneck]]
     blocks: ClassVar[tuple[int, int, int, int]]
 

@@ -98,6 +98,7 @@ class FixMatch(Task):
         ValueError: a value is out of range.
     """
 
+    paper = "https://arxiv.org/abs/2001.07685"
     slots = ("view", "strong", "positives")
     saved = ("sgd", "ema", "labelled", "unlabelled")
 
