@@ -92,7 +92,7 @@ def test_all_pages_tell_of_equal_cost() -> None:
     assert "## At equal cost, in percentage points" in page
     assert "| LP-A3 | −2.00 \\[−2.00, −2.00\\], worse (p 0.0078, n 8) | 1 of 1 |" in page
     assert "equal_cost_verdict" in board_csv(made)
-    assert "At equal cost: against no augmenter, equal cost" in board_page(made)
+    assert "Worse than no augmenter, equal cost by 2.00 points: " in board_page(made)
     assert "## At equal cost" not in board_readme(board(FAIR))
 
 
