@@ -56,6 +56,17 @@ def test_axes_are_chosen_by_keyboard_with_and_without_a_script(show: Show, file:
         assert not tab.get_by_label("± standard deviation", exact=True).is_visible(), "differences have none"
 
 
+def test_chosen_axes_are_in_the_address_and_back_undoes_them(show: Show, file: Path) -> None:
+    with show(file) as tab:
+        tab.get_by_label("wall-clock").check()
+        tab.get_by_label("difference from the baseline").check()
+        assert tab.url.endswith("?curve-x=seconds&curve-y=difference")
+        tab.reload()
+        assert seen(tab) == {"seconds difference"}
+        tab.go_back()
+        assert seen(tab) == {"seconds score"}
+
+
 def test_the_bands_can_be_switched_off(show: Show, file: Path) -> None:
     with show(file) as tab:
         bands = tab.locator(".curve > .v:visible .band:visible")

@@ -1,5 +1,5 @@
 // The controls: what they show is the state, and what they change is the state.
-const fields = all(".controls [name], input[name='front']").filter((field) => field.name in unchosen);
+const fields = all(".controls [name], .choices [name], input[name='front']").filter((field) => field.name in unchosen);
 const shownBy = (field) => {
   if (field.type === "checkbox") return (field.checked = listed(field.name).includes(field.value) !== (field.name === "hide"));
   if (field.type === "radio") return (field.checked = field.value === state[field.name]);
@@ -22,7 +22,7 @@ for (const field of fields) {
     choose({ [field.name]: chosen.map((one) => one.value).join(",") });
   });
 }
-byId("reset")?.addEventListener("click", () => choose({ ...unchosen, front: state.front }));
+byId("reset")?.addEventListener("click", () => choose({ ...unchosen, front: state.front, "curve-x": state["curve-x"], "curve-y": state["curve-y"] }));
 
 addEventListener("popstate", () => {
   const before = query();
