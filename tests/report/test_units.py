@@ -82,7 +82,7 @@ def test_tables() -> None:
 def test_the_page() -> None:
     page = board_page(board("nll"))
     assert "<b>0.600 nats</b> over 1 run." in page
-    assert 'difference, nats</th>' in page
+    assert "difference, nats</th>" in page
     assert '<td class="number">+0.100</td>' in page
     assert ">negative log-likelihood, nats</text>" in page
     assert ">difference, nats</text>" in page

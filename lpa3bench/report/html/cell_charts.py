@@ -1,4 +1,4 @@
-"""What a cell's page draws: its seeds as dots beside those of the rows that it is compared with, and its classes."""
+"""What a cell's page draws: its seeds as dots beside those that they are compared with, and its classes."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def _mean(cell: Cell) -> float:
 
 
 def _signs(cell: Cell, other: Cell, measure: Measure) -> list[tuple[float, float, int]]:
-    """The scores of each pair of runs with one seed, and 1 where the cell's is better, −1 where it is worse."""
+    """Both scores of each pair of runs with one seed, and 1 where the cell's is better, −1 where worse."""
     theirs = dict(zip(other.seeds, other.scores, strict=True))
     up = 1 if measure.higher_is_better else -1
     return [

@@ -1,4 +1,4 @@
-"""Convergence curves of a board: a small chart for each method in each column, beside what it is compared with."""
+"""Convergence curves of a board: in each column a small chart for each method, beside its baseline."""
 
 from __future__ import annotations
 
@@ -133,9 +133,7 @@ def _chart(board: Board, column: Column, measure: Measure) -> Chart | None:
     lines = sorted(found, key=lambda line: sign * line.curve.mean[-1])
     panels = _panels(board, lines)
     of = {line.row.key: line for line in lines}
-    bases = {
-        line.row.key: None if line.row.baseline is None else of.get(line.row.baseline) for line in lines
-    }
+    bases = {line.row.key: None if line.row.baseline is None else of.get(line.row.baseline) for line in lines}
     y = _of_scores([line.curve for line in lines], measure)
     differing = _of_differences(lines, bases, measure)
     views, drawings = [], []
@@ -167,18 +165,16 @@ def _panels(board: Board, lines: Sequence[ChartLine]) -> list[ChartPanel]:
     rows = {line.row.key: line.row for line in lines}
     compared = {row.baseline for row in rows.values()}
     equal = rows.get(board.equal_cost or "")
-    return [
-        ChartPanel(
-            line,
-            line.row.baseline if line.row.baseline in rows else None,
-            equal.key if equal and line.row.baseline in {equal.baseline} - {None} and equal is not line.row else None,
-        )
-        for line in lines
-        if line.row.baseline in rows or line.row.key not in compared
-    ]
+
+    def panel(line: ChartLine) -> ChartPanel:
+        baseline = line.row.baseline if line.row.baseline in rows else None
+        alike = equal is not None and equal is not line.row and baseline == equal.baseline
+        return ChartPanel(line, baseline, equal.key if equal and baseline and alike else None)
+
+    return [panel(line) for line in lines if line.row.baseline in rows or line.row.key not in compared]
 
 
-# ------------------------------------------------------------------------------------------------------- scales
+# ----------------------------------------------------------------------------------------------------- scales
 def _of_scores(curves: Sequence[MeanCurve], measure: Measure) -> Scale:
     """A scale over the best of all lines and the worst of them once they have settled, in the unit shown."""
     values = [scale_of(measure) * value for curve in curves for value in curve.mean]
@@ -232,7 +228,7 @@ def _rounded(low: float, high: float, least: float, most: float, whole: float = 
     return Scale(low, high, PLOT_HEIGHT, 0)
 
 
-# ------------------------------------------------------------------------------------------------------ drawing
+# ---------------------------------------------------------------------------------------------------- drawing
 def _view(
     axis: Axis,
     shown: Shown,

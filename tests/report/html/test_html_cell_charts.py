@@ -70,7 +70,8 @@ def test_of_many_classes_those_that_differ_most_are_drawn_in_their_order() -> No
 
 
 @pytest.mark.parametrize(
-    ("seeds", "told"), [((100, 101, 102), "100 to 102"), ((0, 1), "0, 1"), ((7,), "7"), ((0, 3, 7), "0, 3, 7")]
+    ("seeds", "told"),
+    [((100, 101, 102), "100 to 102"), ((0, 1), "0, 1"), ((7,), "7"), ((0, 3, 7), "0, 3, 7")],
 )
 def test_seeds_that_follow_each_other_are_a_span(seeds: tuple[int, ...], told: str) -> None:
     assert span(seeds) == told
