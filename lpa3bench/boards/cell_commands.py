@@ -11,15 +11,14 @@ from lpa3bench.boards.board import Column, Row
 from lpa3bench.boards.conditions import NONE, SLOT, Condition, ConditionValue, equal, parsed, unscoped
 from lpa3bench.boards.definition import Definition
 from lpa3bench.records import Record
-from lpa3bench.runtime.paths import config_names, gin_root
+from lpa3bench.runtime.paths import OVERLAYS, config_names, gin_root
 from lpa3bench.types import SLOTS
 
-RUN = ("lpa3bench", "run")
+RUN_COMMAND = ("lpa3bench", "run")
 OF_THE_CELL = ("--setting", "-p", "--param", "--plugin")
 """Options that say what is run; the others say where, on what, or with which seed."""
 FLAGS = ("--fresh", "--dry-run", "--explain", "--download", "--wandb")
 """Options without a value."""
-OVERLAYS = "augmenters/"
 _INCLUDED = re.compile(r'^include "(.+)\.gin"', re.MULTILINE)
 _BOUND = re.compile(r"^run\.(\w+) = @(?:\w+/)?augmenters\.(\w+)\(\)", re.MULTILINE)
 _SET = re.compile(r"^((?:\w+/)?[A-Z]\w*\.\w+) = (.+?)\s*(?:#.*)?$", re.MULTILINE)
@@ -34,9 +33,9 @@ def command_of(records: Sequence[Record]) -> str:
 
 def _own_words(command: Sequence[str]) -> tuple[str, ...]:
     """(): it is another command than `lpa3bench run`."""
-    if tuple(command[:2]) != RUN:
+    if tuple(command[:2]) != RUN_COMMAND:
         return ()
-    kept, words = [*RUN], iter(command[2:])
+    kept, words = [*RUN_COMMAND], iter(command[2:])
     for word in words:
         option, equals, _ = word.partition("=")
         if not word.startswith("-") or (option in OF_THE_CELL and equals):
@@ -70,7 +69,7 @@ def planned_run(definition: Definition, row: Row, column: Column) -> PlannedRun:
     file = f"{wanted.get('dataset')}_{wanted.get('task')}".lower()
     if file not in config_names():
         return PlannedRun("", told, "")
-    words = [*RUN, file]
+    words = [*RUN_COMMAND, file]
     base = _slots(file)
     needed = {
         str(slot): wanted[SLOT + slot]

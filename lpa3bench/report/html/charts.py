@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Literal, TypeVar
 
 from lpa3bench.boards.board import Board, Cell, Column, Measure, Row
+from lpa3bench.report.html.curve_points import CURVE_AXES, CurveAxis, costs_along, differences
 from lpa3bench.report.html.svg import Scale, Tick, band, path, round_values, thinned
 from lpa3bench.report.numbers import scale_of, time_unit
 from lpa3bench.report.table_building import board_measure
@@ -26,11 +26,8 @@ NEAR_ITS_END = 0.7
 BAND_POINTS = 14
 TICKS_ACROSS, TICKS_UP = 5, 5
 
-Axis = Literal["passes", "epochs", "seconds"]
 Shown = Literal["score", "difference"]
 _T = TypeVar("_T")
-AXES: tuple[Axis, ...] = ("passes", "epochs", "seconds")
-"""Cost first: methods differ in what an epoch takes."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +53,7 @@ class ChartLine:
 class ChartView:
     """What all small charts of a column have in common when one kind of score is seen against one of cost."""
 
-    axis: Axis
+    axis: CurveAxis
     shown: Shown
     label: str
     """Of the horizontal axis."""
@@ -137,7 +134,7 @@ def _chart(board: Board, column: Column, measure: Measure) -> Chart | None:
     y = _of_scores([line.curve for line in lines], measure)
     differing = _of_differences(lines, bases, measure)
     views, drawings = [], []
-    for axis, shown in product(AXES, ("score", "difference") if differing else ("score",)):
+    for axis, shown in product(CURVE_AXES, ("score", "difference") if differing else ("score",)):
         scale = y if shown == "score" or differing is None else differing
         view, drawn = _view(axis, "score" if shown == "score" else "difference", lines, bases, scale, measure)
         views.append(view)
@@ -200,8 +197,8 @@ def _of_differences(
         scale_of(measure) * value
         for line in lines
         if (base := bases[line.row.key])
-        for axis in AXES
-        for value in _after(NEAR_ITS_END, [value for _, value in _differences(line.curve, base.curve, axis)])
+        for axis in CURVE_AXES
+        for value in _after(NEAR_ITS_END, [value for _, value in differences(line.curve, base.curve, axis)])
     ]
     return _rounded(min(0.0, *settled), max(0.0, *settled), -math.inf, math.inf) if settled else None
 
@@ -230,7 +227,7 @@ def _rounded(low: float, high: float, least: float, most: float, whole: float = 
 
 # ---------------------------------------------------------------------------------------------------- drawing
 def _view(
-    axis: Axis,
+    axis: CurveAxis,
     shown: Shown,
     lines: Sequence[ChartLine],
     bases: dict[str, ChartLine | None],
@@ -238,7 +235,7 @@ def _view(
     measure: Measure,
 ) -> tuple[ChartView, list[Drawing]]:
     """One kind of score against one of cost; its horizontal axis begins at zero, where training does."""
-    longest = max(costs(line.curve, axis)[-1] for line in lines)
+    longest = max(costs_along(line.curve, axis)[-1] for line in lines)
     size, label = _unit(axis, longest)
     x = Scale(0.0, max(longest / size, 1e-9), 0, PLOT_WIDTH)
     drawn = []
@@ -247,7 +244,7 @@ def _view(
         if shown == "score":
             drawn.append(_score(line.curve, axis, size, x, y, scale_of(measure)))
         else:
-            away = [*_differences(line.curve, base.curve, axis)] if base else []
+            away = [*differences(line.curve, base.curve, axis)] if base else []
             points = [(x(cost / size), y(scale_of(measure) * value)) for cost, value in away]
             drawn.append(Drawing(path([points[place] for place in thinned(len(points))]) if points else ""))
     return ChartView(
@@ -260,14 +257,7 @@ def _view(
     ), drawn
 
 
-def costs(curve: MeanCurve, axis: Axis) -> Sequence[float]:
-    """What each point of the curve has cost."""
-    if axis == "epochs":
-        return curve.epochs
-    return curve.passes if axis == "passes" else curve.seconds
-
-
-def _unit(axis: Axis, longest: float) -> tuple[float, str]:
+def _unit(axis: CurveAxis, longest: float) -> tuple[float, str]:
     """What the axis is counted in, and its label."""
     if axis == "epochs":
         return 1.0, "epochs"
@@ -280,9 +270,9 @@ def _unit(axis: Axis, longest: float) -> tuple[float, str]:
     return 1.0, "image passes"
 
 
-def _score(curve: MeanCurve, axis: Axis, size: float, x: Scale, y: Scale, scale: int) -> Drawing:
+def _score(curve: MeanCurve, axis: CurveAxis, size: float, x: Scale, y: Scale, scale: int) -> Drawing:
     """The line and the band of mean ± std."""
-    at = costs(curve, axis)
+    at = costs_along(curve, axis)
 
     def points(places: Iterable[int], sign: int) -> Iterator[tuple[float, float]]:
         for place in places:
@@ -293,23 +283,3 @@ def _score(curve: MeanCurve, axis: Axis, size: float, x: Scale, y: Scale, scale:
     known = len(few) > 1 and all(curve.std[place] is not None for place in few)
     shade = band([*points(few, 1)], [*points(few, -1)]) if known else ""
     return Drawing(path([*points(thinned(len(at)), 0)]), shade)
-
-
-def _differences(curve: MeanCurve, base: MeanCurve, axis: Axis) -> Iterator[tuple[float, float]]:
-    """Cost, and by how much the curve is above its baseline's at that cost; beyond its end, above its last.
-
-    Where the baseline has no score yet there is no difference.
-    """
-    theirs = costs(base, axis)
-    for cost, value in zip(costs(curve, axis), curve.mean, strict=True):
-        if cost >= theirs[0]:
-            yield cost, value - _at(theirs, base.mean, cost)
-
-
-def _at(costs: Sequence[float], values: Sequence[float], cost: float) -> float:
-    """The value at that cost, on straight lines between the points."""
-    after = bisect_right(costs, cost)
-    if after == len(costs):
-        return values[-1]
-    share = (cost - costs[after - 1]) / (costs[after] - costs[after - 1])
-    return values[after - 1] + share * (values[after] - values[after - 1])
