@@ -191,10 +191,11 @@ def _limits(board: Board) -> Iterator[str]:
     made = [one for cell in board.cells for one in cell.comparisons if one.n]
     weak = [one for one in made if one.verdict == "not testable"]
     if weak:
-        fewest = min(weak, key=lambda one: one.n)
+        fewest = min(one.n for one in weak)
+        pairs = f"{fewest} pair{'s' if fewest != 1 else ''} of runs"
         yield (
-            f"Anything of {len(weak)} of the {len(made)} comparisons: they are not testable, as with "
-            f"{fewest.n} pair{'s' if fewest.n != 1 else ''} of runs no p below {format_p(2 / 2**fewest.n)} is possible."
+            f"Anything of {len(weak)} of the {len(made)} comparisons: they are not testable, as with {pairs} "
+            f"no p below {format_p(2 / 2**fewest)} is possible."
         )
     if any(one.verdict == "no difference shown" for one in made):
         yield "That methods are equal: “no difference shown” only says that these runs show none."

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from support.browser import Show
+from support.browser import Show, violations
 from support.made_up_boards import board
 
 from lpa3bench.boards.board import Board
@@ -236,12 +236,3 @@ def test_axe_finds_nothing_on_shipped_boards(show: Show, path: Path) -> None:
         if links.count():
             links.first.click()
             assert violations(tab) == []
-
-
-def violations(tab: Any) -> list[str]:
-    """What axe finds, by rule and place."""
-    axe = pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")
-    if not tab.evaluate("Boolean(window.axe)"):
-        tab.evaluate((Path(axe.__file__).parent / "axe.min.js").read_text(encoding="utf-8"))
-    found = tab.evaluate("axe.run(document, { resultTypes: ['violations'] })")
-    return [f"{one['id']}: {node['html'][:160]}" for one in found["violations"] for node in one["nodes"]]

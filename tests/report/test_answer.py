@@ -47,8 +47,8 @@ def made(
     )
     return Board(
         key="b", title="B", text="", metric=of.key, metric_text=of.text, protocol=1, rows=rows,
-        columns=columns, cells=tuple(cells), ranking=None, notes=(), commands=(), records={}, measures={of.key: of},
-        questions=questions,
+        columns=columns, cells=tuple(cells), ranking=None, notes=(), commands=(), records={},
+        measures={of.key: of}, questions=questions,
     )  # fmt: skip
 
 

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 Show = Callable[..., AbstractContextManager[Any]]
 """`show(path, address="#results", width=375)` opens a file in a tab."""
+
+
+def violations(tab: Any) -> list[str]:
+    """What axe finds, by rule and place."""
+    axe = pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")
+    if not tab.evaluate("Boolean(window.axe)"):
+        tab.evaluate((Path(axe.__file__).parent / "axe.min.js").read_text(encoding="utf-8"))
+    found = tab.evaluate("axe.run(document, { resultTypes: ['violations'] })")
+    return [f"{one['id']}: {node['html'][:160]}" for one in found["violations"] for node in one["nodes"]]

@@ -9,7 +9,7 @@ const drawing = (tag, attributes = {}, ...children) => {
 };
 const roundValues = (low, high) => {
   const power = 10 ** Math.floor(Math.log10((high - low) / 5));
-  const step = [1, 2, 5, 10].map((factor) => factor * power).find((size) => (high - low) / size <= 6);
+  const step = [1, 2, 5, 10].map((factor) => factor * power).find((size) => (high - low) / size <= 8);
   const first = Math.ceil(low / step - 1e-9);
   return Array.from({ length: Math.floor(high / step + 1e-9) - first + 1 }, (_, n) => Number(((first + n) * step).toPrecision(6)));
 };
