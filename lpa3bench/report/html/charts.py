@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Literal, TypeVar
@@ -127,34 +127,28 @@ def _chart(board: Board, column: Column, measure: Measure) -> Chart | None:
     if not found:
         return None
     sign = -1 if measure.higher_is_better else 1
-    lines = sorted(found, key=lambda line: sign * line.curve.mean[-1])
-    panels = _panels(board, lines)
-    of = {line.row.key: line for line in lines}
-    bases = {line.row.key: None if line.row.baseline is None else of.get(line.row.baseline) for line in lines}
-    y = _of_scores([line.curve for line in lines], measure)
-    differing = _of_differences(lines, bases, measure)
-    views, drawings = [], []
-    for axis, shown in product(CURVE_AXES, ("score", "difference") if differing else ("score",)):
-        scale = y if shown == "score" or differing is None else differing
-        view, drawn = _view(axis, "score" if shown == "score" else "difference", lines, bases, scale, measure)
-        views.append(view)
-        drawings.append(drawn)
-    lines = [
-        replace(line, drawings=own) for line, own in zip(lines, zip(*drawings, strict=True), strict=True)
+    found.sort(key=lambda line: sign * line.curve.mean[-1])
+    of = {line.row.key: line.curve for line in found}
+    bases = {key: of.get(line.row.baseline or "") for key, line in zip(of, found, strict=True)}
+    scales: dict[Shown, Scale] = {"score": _of_scores([*of.values()], measure)}
+    if differing := _of_differences(of, bases, measure):
+        scales["difference"] = differing
+    drawn = [
+        _view(axis, shown, of, bases, scale, measure)
+        for axis, (shown, scale) in product(CURVE_AXES, scales.items())
     ]
+    by_line = zip(*(drawings for _, drawings in drawn), strict=True)
+    lines = [replace(line, drawings=own) for line, own in zip(found, by_line, strict=True)]
     values = [scale_of(measure) * value for line in lines for value in line.curve.mean]
+    y = scales["score"]
     return Chart(
         column,
-        tuple(views),
+        tuple(view for view, _ in drawn),
         tuple(lines),
-        tuple(replace(panel, line=_again(panel.line, lines)) for panel in panels),
+        tuple(_panels(board, lines)),
         opens_at=f"{y.low:g}" if min(values) < y.low else None,
         ends_at=f"{y.high:g}" if max(values) > y.high else None,
     )
-
-
-def _again(line: ChartLine, lines: Sequence[ChartLine]) -> ChartLine:
-    return next(drawn for drawn in lines if drawn.row.key == line.row.key)
 
 
 def _panels(board: Board, lines: Sequence[ChartLine]) -> list[ChartPanel]:
@@ -190,15 +184,15 @@ def _of_scores(curves: Sequence[MeanCurve], measure: Measure) -> Scale:
 
 
 def _of_differences(
-    lines: Sequence[ChartLine], bases: dict[str, ChartLine | None], measure: Measure
+    curves: Mapping[str, MeanCurve], bases: Mapping[str, MeanCurve | None], measure: Measure
 ) -> Scale | None:
     """One over zero and all differences from baselines once they have settled; None: there is no baseline."""
     settled = [
         scale_of(measure) * value
-        for line in lines
-        if (base := bases[line.row.key])
+        for key, curve in curves.items()
+        if (base := bases[key])
         for axis in CURVE_AXES
-        for value in _after(NEAR_ITS_END, [value for _, value in differences(line.curve, base.curve, axis)])
+        for value in _after(NEAR_ITS_END, [value for _, value in differences(curve, base, axis)])
     ]
     return _rounded(min(0.0, *settled), max(0.0, *settled), -math.inf, math.inf) if settled else None
 
@@ -229,22 +223,27 @@ def _rounded(low: float, high: float, least: float, most: float, whole: float = 
 def _view(
     axis: CurveAxis,
     shown: Shown,
-    lines: Sequence[ChartLine],
-    bases: dict[str, ChartLine | None],
+    curves: Mapping[str, MeanCurve],
+    bases: Mapping[str, MeanCurve | None],
     y: Scale,
     measure: Measure,
 ) -> tuple[ChartView, list[Drawing]]:
-    """One kind of score against one of cost; its horizontal axis begins at zero, where training does."""
-    longest = max(costs_along(line.curve, axis)[-1] for line in lines)
+    """One kind of score against one of cost; its horizontal axis begins at zero, where training does.
+
+    Args:
+        curves: by the row's key.
+        bases: those of their baselines, where there are any.
+    """
+    longest = max(costs_along(curve, axis)[-1] for curve in curves.values())
     size, label = _unit(axis, longest)
     x = Scale(0.0, max(longest / size, 1e-9), 0, PLOT_WIDTH)
     drawn = []
-    for line in lines:
-        base = bases[line.row.key]
+    for key, curve in curves.items():
+        base = bases[key]
         if shown == "score":
-            drawn.append(_score(line.curve, axis, size, x, y, scale_of(measure)))
+            drawn.append(_score(curve, axis, size, x, y, scale_of(measure)))
         else:
-            away = [*differences(line.curve, base.curve, axis)] if base else []
+            away = [*differences(curve, base, axis)] if base else []
             points = [(x(cost / size), y(scale_of(measure) * value)) for cost, value in away]
             drawn.append(Drawing(path([points[place] for place in thinned(len(points))]) if points else ""))
     return ChartView(
