@@ -211,11 +211,14 @@ def test_shipped_boards_open_sort_and_show_a_cell(show: Show, path: Path) -> Non
     with show(path) as tab:
         before = names(tab)
         assert before
-        press(tab, tab.get_by_role("button", name="Sort by Method").first)
-        assert sorted(names(tab)) == sorted(before)
-        assert tab.locator("#board .kinds .first").get_attribute("aria-sort") == "ascending"
-        known = tab.locator("#board a.open")
-        assert known.count() == tab.locator("#board td[data-value]:not(.coverage)").count()
+        sorter = tab.get_by_role("button", name="Sort by Method")
+        if sorter.count():  # not where nothing is measured yet
+            press(tab, sorter)
+            assert sorted(names(tab)) == sorted(before)
+            assert tab.locator("#board .kinds .first").get_attribute("aria-sort") == "ascending"
+            known = tab.locator("#board a.open")
+            assert known.count() == tab.locator("#board td[data-value]:not(.coverage)").count()
+        known = tab.locator("#results a.open")
         if known.count():
             press(tab, known.first)
             dialog = tab.get_by_role("dialog")
