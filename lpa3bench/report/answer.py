@@ -155,7 +155,7 @@ def _against_baselines(board: Board, measure: Measure) -> str:
             asked.append(_Asked(row.name, names[row.baseline], made, len(cells)))
     if len(asked) <= NAMED:
         return _sentence([asked], measure)
-    verdicts = Counter(one.verdict for each in asked for _, one in each.made)
+    verdicts: Counter[str] = Counter(one.verdict for each in asked for _, one in each.made)
     total = verdicts.total()
     told = ", ".join(f"{verdicts[name]} {name}" for name in VERDICTS if verdicts[name])
     return f"Of {total} comparisons of a method with its baseline: {told}, on these test images."

@@ -217,7 +217,7 @@ def test_axe_finds_nothing_on_a_page_and_an_open_cell(show: Show, file: Path, sc
     with show(file, color_scheme=scheme, address="?a=fixmatch&b=fixmatch-lpa3") as tab:
         assert violations(tab) == []
         tab.locator("#board td.measured a.open").first.click()
-        assert violations(tab) == []
+        assert violations(tab, within="dialog") == []
 
 
 @pytest.mark.slow
@@ -228,11 +228,11 @@ def test_axe_finds_nothing_on_shipped_boards(show: Show, path: Path) -> None:
     with show(page) as tab:
         for scheme in ("light", "dark"):
             tab.emulate_media(color_scheme=scheme)
-            assert violations(tab) == [], scheme
+            assert violations(tab, rules=None if scheme == "light" else ["color-contrast"]) == [], scheme
         for width in (820, 375):
             tab.set_viewport_size({"width": width, "height": 900})
             assert tab.evaluate("document.documentElement.scrollWidth") == width
         links = tab.locator("#results a.open")
         if links.count():
             links.first.click()
-            assert violations(tab) == []
+            assert violations(tab, within="dialog") == []

@@ -5,6 +5,7 @@ Every point has a label of its own, a box large enough for a finger; labels keep
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -158,7 +159,7 @@ def _cost(
     """How far off it is, and much more where it covers something."""
     covered = sum(_near(at, other, BOX) for other in labels) * 1000
     hidden = sum(_near(at, other, BOX / 2 + DOT) for other in points) * 300 + _near(at, own, BOX / 2) * 300
-    return covered + hidden + ((at[0] - own[0]) ** 2 + (at[1] - own[1]) ** 2) ** 0.5
+    return covered + hidden + math.dist(at, own)
 
 
 def _near(one: tuple[float, float], other: tuple[float, float], by: float) -> bool:
