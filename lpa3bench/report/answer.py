@@ -16,11 +16,11 @@ from lpa3bench.report.numbers import format_difference, format_p, unit_of_differ
 from lpa3bench.report.table import column_title
 from lpa3bench.report.table_building import board_measure
 
-NAMED = 2
+NAMED_ALONE = 2
 """As many settings with a verdict are named one by one; of more the range is told."""
 
 
-VERDICTS = ("better", "worse", "no difference shown", "not testable")
+ORDER_OF_VERDICTS = ("better", "worse", "no difference shown", "not testable")
 """In the order in which they are told."""
 
 
@@ -135,7 +135,7 @@ def _outcomes(asked: _Asked, measure: Measure) -> str:
 def _sizes(found: Sequence[tuple[str, Comparison]], measure: Measure) -> str:
     """Where, and by how much."""
     unit = unit_of_difference(measure)
-    if len(found) <= NAMED:
+    if len(found) <= NAMED_ALONE:
         return "; ".join(
             f"{title}: {format_difference(one.difference, measure)}{unit}" for title, one in found
         )
@@ -153,11 +153,11 @@ def _against_baselines(board: Board, measure: Measure) -> str:
         made = _made(board, [(cell.column, cell.comparison) for cell in cells])
         if row.baseline and made:
             asked.append(_Asked(row.name, names[row.baseline], made, len(cells)))
-    if len(asked) <= NAMED:
+    if len(asked) <= NAMED_ALONE:
         return _sentence([asked], measure)
     verdicts: Counter[str] = Counter(one.verdict for each in asked for _, one in each.made)
     total = verdicts.total()
-    told = ", ".join(f"{verdicts[name]} {name}" for name in VERDICTS if verdicts[name])
+    told = ", ".join(f"{verdicts[name]} {name}" for name in ORDER_OF_VERDICTS if verdicts[name])
     return f"Of {total} comparisons of a method with its baseline: {told}, on these test images."
 
 
