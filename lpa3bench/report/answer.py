@@ -16,11 +16,11 @@ from lpa3bench.report.numbers import format_difference, format_p, unit_of_differ
 from lpa3bench.report.table import column_title
 from lpa3bench.report.table_building import board_measure
 
-NAMED = 2
+NAMED_ALONE = 2
 """As many settings with a verdict are named one by one; of more the range is told."""
 
 
-VERDICTS = ("better", "worse", "no difference shown", "not testable")
+ORDER_OF_VERDICTS = ("better", "worse", "no difference shown", "not testable")
 """In the order in which they are told."""
 
 
@@ -95,19 +95,24 @@ def _clauses(asked: Sequence[_Asked], measure: Measure) -> Iterator[str]:
     for each in asked:
         verdicts = {one.verdict for _, one in each.made}
         shared = verdicts.pop() if len(verdicts) == 1 and len(each.made) == each.planned else ""
-        key = (each.row, shared) if shared == "no difference shown" else (each.row, each.other)
-        alike.setdefault(key, []).append(each)
+        together = shared in ("no difference shown", "not testable")
+        alike.setdefault((each.row, shared if together else f"against {each.other}"), []).append(each)
     told = ""
-    for (row, _), group in alike.items():
-        subject = row if row != told else "it"
+    for (row, shared), group in alike.items():
+        subject = "it" if row == told else f"“{row}”" if "," in row else row
         told = row
-        if len(group) > 1:
-            count = sum(len(each.made) for each in group)
-            others = [f"“{each.other}”" for each in group]
-            listed = f"{', '.join(others[:-1])} or {others[-1]}"
-            yield f"{subject} shows no difference from {listed} in any of {count} comparisons"
-        else:
+        if len(group) == 1:
             yield f"{subject} {_outcomes(group[0], measure)}"
+            continue
+        *others, last = (f"“{each.other}”" for each in group)
+        made = [one for each in group for _, one in each.made]
+        verb = "shows no difference from" if shared == "no difference shown" else "is not testable against"
+        least = "" if shared == "no difference shown" else f" ({_smallest_p(made)})"
+        yield f"{subject} {verb} {', '.join(others)} or {last} in any of {len(made)} comparisons{least}"
+
+
+def _smallest_p(made: Iterable[Comparison]) -> str:
+    return f"smallest p {format_p(min(one.smallest_p for one in made))}"
 
 
 def _outcomes(asked: _Asked, measure: Measure) -> str:
@@ -123,9 +128,8 @@ def _outcomes(asked: _Asked, measure: Measure) -> str:
             f"shows no difference {f'in {same}' if parts else f'from {other} in {same} of {of} settings'}"
         )
     if weak := [one for _, one in asked.made if one.verdict == "not testable"]:
-        least = format_p(min(one.smallest_p for one in weak))
         where = f"in {len(weak)}" if parts else f"against {other} in {len(weak)} of {of} settings"
-        parts.append(f"is not testable {where} (smallest p {least})")
+        parts.append(f"is not testable {where} ({_smallest_p(weak)})")
     if missing := of - len(asked.made):
         where = f"in {missing}" if parts else f"with {other} in {missing} of {of} settings"
         parts.append(f"has no pairs of runs {where}")
@@ -135,7 +139,7 @@ def _outcomes(asked: _Asked, measure: Measure) -> str:
 def _sizes(found: Sequence[tuple[str, Comparison]], measure: Measure) -> str:
     """Where, and by how much."""
     unit = unit_of_difference(measure)
-    if len(found) <= NAMED:
+    if len(found) <= NAMED_ALONE:
         return "; ".join(
             f"{title}: {format_difference(one.difference, measure)}{unit}" for title, one in found
         )
@@ -145,20 +149,23 @@ def _sizes(found: Sequence[tuple[str, Comparison]], measure: Measure) -> str:
 
 # ----------------------------------------------------------------------------------- boards without questions
 def _against_baselines(board: Board, measure: Measure) -> str:
-    """By row where few rows have a baseline, else all together."""
+    """By row where few rows have a baseline, else all together; the arm at equal cost is what others are set
+    against, as a baseline is."""
     asked = []
     names = {row.key: row.name for row in board.rows}
     for row in board.rows:
         cells = [cell for cell in board.cells if cell.row == row.key]
-        made = _made(board, [(cell.column, cell.comparison) for cell in cells])
-        if row.baseline and made:
-            asked.append(_Asked(row.name, names[row.baseline], made, len(cells)))
-    if len(asked) <= NAMED:
+        against = [row.baseline, board.equal_cost] if row.key != board.equal_cost else []
+        for other in dict.fromkeys(key for key in against if key):
+            made = _made(board, [(cell.column, cell.against(other)) for cell in cells])
+            if made:
+                asked.append(_Asked(row.name, names[other], made, len(cells)))
+    if len(asked) <= NAMED_ALONE:
         return _sentence([asked], measure)
     verdicts: Counter[str] = Counter(one.verdict for each in asked for _, one in each.made)
     total = verdicts.total()
-    told = ", ".join(f"{verdicts[name]} {name}" for name in VERDICTS if verdicts[name])
-    return f"Of {total} comparisons of a method with its baseline: {told}, on these test images."
+    told = ", ".join(f"{verdicts[name]} {name}" for name in ORDER_OF_VERDICTS if verdicts[name])
+    return f"Of {total} comparisons with a baseline or at equal cost: {told}, on these test images."
 
 
 def _costs(board: Board, measure: Measure) -> str:

@@ -137,7 +137,7 @@ def test_questions_make_families() -> None:
         "In short: LP-A3 against no augmenter: better in 1 of 1; LP-A3 against no augmenter, equal cost: "
         "worse in 1 of 1; LP-A3 against the images themselves: better in 1 of 1."
     ) in page
-    assert "What is asked" in board_page(made)
+    assert '<p class="asked">Is LP-A3 worth its passes?</p>' in board_page(made)
 
 
 def test_without_questions_baselines_are_the_question() -> None:

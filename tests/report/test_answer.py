@@ -81,14 +81,22 @@ def test_what_is_not_testable_is_called_so_with_its_smallest_p_however_large_the
     assert not {"better", "worse", "50.00"} & {*said.split()}
 
 
-def test_rows_that_show_no_difference_anywhere_are_told_together() -> None:
-    one, two = (compared("no difference shown", 0.01, against=key) for key in ("none", "other"))
+@pytest.mark.parametrize(
+    ("verdict", "said"),
+    [
+        ("no difference shown", "New shows no difference from “plain” or “another” in any of 2 comparisons;"),
+        (
+            "not testable",
+            "New is not testable against “plain” or “another” in any of 2 comparisons (smallest",
+        ),
+    ],
+)
+def test_rows_with_one_outcome_everywhere_are_told_together(verdict: str, said: str) -> None:
+    one, two = (compared(verdict, 0.01, against=key) for key in ("none", "other"))
     board = made(one, questions=(asks("none", "other", columns=("c0",)),))
     cells = tuple(replace(cell, comparisons=(one, two)) if cell.comparisons else cell for cell in board.cells)
     board = replace(board, cells=cells)
-    assert question_answer(board, board.questions[0]).startswith(
-        "New shows no difference from “plain” or “another” in any of 2 comparisons;"
-    )
+    assert question_answer(board, board.questions[0]).startswith(said)
 
 
 def test_cells_without_pairs_are_counted_as_such() -> None:
@@ -111,6 +119,19 @@ def test_a_board_without_questions_tells_of_its_baselines() -> None:
         answer(made(None))
         == "2 of 3 cells are measured and none is compared with another, so nothing is claimed."
     )
+
+
+def test_without_questions_a_method_is_set_against_equal_cost_too() -> None:
+    """So that no gain is told that longer training would have given."""
+    board = made(compared("better", 0.02))
+    fair = compared("worse", -0.01, against="other", kind="equal cost")
+    cells = tuple(
+        replace(cell, comparisons=(*cell.comparisons, fair)) if cell.comparisons else cell
+        for cell in board.cells
+    )
+    said = answer(replace(board, cells=cells, equal_cost="other"))
+    assert "New is better than “plain” in 1 of 1 settings" in said
+    assert "it is worse than “another” in 1 of 1 settings" in said
 
 
 def test_a_board_of_claims_claims_nothing_itself() -> None:

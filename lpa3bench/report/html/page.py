@@ -22,7 +22,7 @@ from lpa3bench.report.html.cell_filters import cell_filters
 from lpa3bench.report.html.charts import charts, drawn_measure
 from lpa3bench.report.html.details import cell_details
 from lpa3bench.report.html.explorer import axes, choices, explorer_data, measures_shown
-from lpa3bench.report.html.front import BOX, first_panel, front_panels
+from lpa3bench.report.html.front_chart import BOX, first_panel, front_panels
 from lpa3bench.report.links import Navigation
 from lpa3bench.report.numbers import (
     IMAGES,

@@ -10,7 +10,7 @@ from support.small_boards import LPA3, board_of
 from support.small_records import bits, small_record
 
 from lpa3bench.report.html.explorer import axes, choices, explorer_data, measures_shown
-from lpa3bench.report.html.front import BOX, HEIGHT, WIDTH, first_panel, front_panels
+from lpa3bench.report.html.front_chart import BOX, HEIGHT, WIDTH, first_panel, front_panels
 
 
 def runs() -> list:  # type: ignore[type-arg]

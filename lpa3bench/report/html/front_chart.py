@@ -20,7 +20,7 @@ WIDTH, HEIGHT = 400, 250
 BOX = 33
 """Side of a label's box: 24 pixels on a page that is 375 wide, the least that a finger hits (WCAG 2.5.8)."""
 DOT = 5
-UNITS = ((1e9, "billions"), (1e6, "millions"), (1e3, "thousands"))
+PASS_UNITS = ((1e9, "billions"), (1e6, "millions"), (1e3, "thousands"))
 FEWEST = 2
 """A column with fewer points is no trade-off."""
 
@@ -85,7 +85,7 @@ def _panel(board: Board, column: Column, cells: Sequence[Cell]) -> FrontPanel:
     measure = board_measure(board, board.metric)
     scale = scale_of(measure)
     passes = [cell.passes or 0.0 for cell in cells]
-    size, word = next(((size, f"{word} of ") for size, word in UNITS if max(passes) >= size), (1.0, ""))
+    size, word = next(((size, f"{word} of ") for size, word in PASS_UNITS if max(passes) >= size), (1.0, ""))
     x = Scale(0.0, 1.04 * max(passes) / size, 0, WIDTH)
     ends = [end * scale for cell in cells for end in _ends(cell)]
     room = (max(ends) - min(ends) or 1.0) * 0.06
