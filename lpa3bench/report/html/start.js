@@ -22,6 +22,15 @@ for (const field of fields) {
     choose({ [field.name]: chosen.map((one) => one.value).join(",") });
   });
 }
+const menu = document.querySelector(".menu");
+addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || !menu?.open) return;
+  menu.open = false;
+  menu.querySelector("summary").focus();
+});
+addEventListener("click", (event) => {
+  if (menu?.open && !menu.contains(event.target)) menu.open = false;
+});
 byId("reset")?.addEventListener("click", () => choose({ ...unchosen, front: state.front }));
 
 addEventListener("popstate", () => {
