@@ -53,8 +53,9 @@ def few_digits() -> str:
     for row in ("none", "lpa3", "randaugment_positives", "identity", "equal_cost"):
         its = [of[row, column] for column in DIGITS]
         passes = " / ".join(f"{cell['passes'] / of['none', cell['column']]['passes']:.1f}" for cell in its)
-        scores = (f"{percent(cell['mean'], cell['std'])}{_mark(cell)}".replace(" ", "\u00a0") for cell in its)
-        lines.append([ROWS[row], *scores, _counts(cell["n"] for cell in its), passes])
+        numbers = [f"{percent(cell['mean'], cell['std'])}{_mark(cell)}" for cell in its]
+        numbers += [_counts(cell["n"] for cell in its), passes]
+        lines.append([ROWS[row], *(number.replace(" ", "\u00a0") for number in numbers)])
     return table(["", *DIGITS.values(), "n", "passes"], lines)
 
 

@@ -1,4 +1,4 @@
-"""The command that runs a cell: as its records tell it, else as the cell's conditions and the shipped gin files do."""
+"""The command that runs a cell: as its records tell, else as its conditions and the shipped gin files do."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ from lpa3bench.boards.board import Column, Row
 from lpa3bench.boards.conditions import NONE, SLOT, Condition, ConditionValue, equal, parsed, unscoped
 from lpa3bench.boards.definition import Definition
 from lpa3bench.records import Record
-from lpa3bench.runtime.paths import config_names, gin_root
+from lpa3bench.runtime.paths import OVERLAYS, config_names, gin_root
 from lpa3bench.types import SLOTS
 
-RUN = ("lpa3bench", "run")
+RUN_COMMAND = ("lpa3bench", "run")
 OF_THE_CELL = ("--setting", "-p", "--param", "--plugin")
 """Options that say what is run; the others say where, on what, or with which seed."""
 FLAGS = ("--fresh", "--dry-run", "--explain", "--download", "--wandb")
 """Options without a value."""
-OVERLAYS = "augmenters/"
 _INCLUDED = re.compile(r'^include "(.+)\.gin"', re.MULTILINE)
 _BOUND = re.compile(r"^run\.(\w+) = @(?:\w+/)?augmenters\.(\w+)\(\)", re.MULTILINE)
 _SET = re.compile(r"^((?:\w+/)?[A-Z]\w*\.\w+) = (.+?)\s*(?:#.*)?$", re.MULTILINE)
@@ -29,14 +28,14 @@ _COST = re.compile(r"^# Cost: (.+\n(?:# (?!Published).+\n)*)", re.MULTILINE)
 def command_of(records: Sequence[Record]) -> str:
     """What was typed for these runs, without seeds, folders and devices; empty where they do not agree."""
     told = {_own_words(record.data.provenance.command) for record in records}
-    return shlex.join(told.pop()) if len(told) == 1 and None not in told else ""
+    return shlex.join(told.pop()) if len(told) == 1 else ""
 
 
-def _own_words(command: Sequence[str]) -> tuple[str, ...] | None:
-    """None of another command than `lpa3bench run`."""
-    if tuple(command[:2]) != RUN:
-        return None
-    kept, words = [*RUN], iter(command[2:])
+def _own_words(command: Sequence[str]) -> tuple[str, ...]:
+    """(): it is another command than `lpa3bench run`."""
+    if tuple(command[:2]) != RUN_COMMAND:
+        return ()
+    kept, words = [*RUN_COMMAND], iter(command[2:])
     for word in words:
         option, equals, _ = word.partition("=")
         if not word.startswith("-") or (option in OF_THE_CELL and equals):
@@ -70,9 +69,13 @@ def planned_run(definition: Definition, row: Row, column: Column) -> PlannedRun:
     file = f"{wanted.get('dataset')}_{wanted.get('task')}".lower()
     if file not in config_names():
         return PlannedRun("", told, "")
-    words = [*RUN, file]
-    base, needed = _slots(file), {slot: wanted[SLOT + slot] for slot in SLOTS if SLOT + slot in wanted}
-    needed = {slot: name for slot, name in needed.items() if name != base.get(slot, NONE)}
+    words = [*RUN_COMMAND, file]
+    base = _slots(file)
+    needed = {
+        str(slot): wanted[SLOT + slot]
+        for slot in SLOTS
+        if SLOT + slot in wanted and wanted[SLOT + slot] != base.get(slot, NONE)
+    }
     parameters = {name: value for name, value in wanted.items() if name[:1].isupper() and value != NONE}
     if needed:
         overlay = _overlay(needed, parameters, unless)
@@ -113,14 +116,17 @@ def _text(name: str) -> str:
 
 def _slots(name: str) -> dict[str, str]:
     """What the file binds to slots, by slot; what it includes comes first."""
-    text, found = _text(name), {}
+    text = _text(name)
+    found: dict[str, str] = {}
     for included in _INCLUDED.findall(text):
         found |= _slots(included)
     return found | dict(_BOUND.findall(text))
 
 
 def _overlay(
-    needed: Mapping[str, ConditionValue], parameters: Mapping[str, ConditionValue], unless: Sequence[Condition]
+    needed: Mapping[str, ConditionValue],
+    parameters: Mapping[str, ConditionValue],
+    unless: Sequence[Condition],
 ) -> str | None:
     """The shipped overlay that binds these augmenters and no others, and sets as little else as it can."""
     fitting = [

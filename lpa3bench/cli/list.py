@@ -18,10 +18,7 @@ from lpa3bench.errors import UsageError, with_plugin_hint
 from lpa3bench.plugin.description import opening, paper_of, summary
 from lpa3bench.plugin.hookspecs import KINDS
 from lpa3bench.plugin.registry import Entry, Registry, load_registry
-from lpa3bench.runtime.paths import config_names, gin_root, shipped, suite_names
-
-OVERLAYS = "augmenters/"
-"""What the names of shipped overlays begin with."""
+from lpa3bench.runtime.paths import OVERLAYS, config_names, gin_root, shipped, suite_names
 
 
 def _configs() -> list[str]:

@@ -1,4 +1,4 @@
-"""What runs a cell: from its records, and from conditions and shipped gin files, held against the shipped suites."""
+"""What runs a cell: by its records, and by conditions and shipped gin files, held against shipped suites."""
 
 from __future__ import annotations
 
@@ -72,7 +72,8 @@ unless = {{ {unless} }}
          "digits_supervised augmenters/randaugment"),
         ('"slots.view" = "RandAugment", "RandAugment.recipe" = "autoaugment_cifar10"', "",
          "digits_supervised augmenters/autoaugment"),
-        ('setting = ["equal_cost", "labels40"]', 'setting = "equal_cost"', "digits_supervised --setting labels40"),
+        ('setting = ["equal_cost", "labels40"]', 'setting = "equal_cost"',
+         "digits_supervised --setting labels40"),
         ('"Digits.split" = [3, "none"]', "", "digits_supervised"),
         ('"Digits.split" = 3', "", "digits_supervised -p Digits.split=3"),
     ],
@@ -101,8 +102,9 @@ def run(seed: int, *words: str) -> Record:
 
 def test_a_command_keeps_what_is_run_and_drops_where_and_with_which_seed() -> None:
     records = [
-        run(seed, "lpa3bench", "run", "digits_pes", "augmenters/lpa3", "--setting=sym50", "-p", "PES.lambda_u = 7.5",
-            "--seed", str(seed), "--device", "cpu", "--data=data", "--fresh", "--plugin", "mine.py", "--out", "runs")
+        run(seed, "lpa3bench", "run", "digits_pes", "augmenters/lpa3", "--setting=sym50", "-p",
+            "PES.lambda_u = 7.5", "--seed", str(seed), "--device", "cpu", "--data=data", "--fresh",
+            "--plugin", "mine.py", "--out", "runs")
         for seed in (0, 1)
     ]  # fmt: skip
     expected = (
@@ -116,4 +118,3 @@ def test_runs_of_several_commands_or_of_none_have_no_command() -> None:
     assert command_of([one]) == "lpa3bench run a"
     assert command_of([one, other]) == ""
     assert command_of([run(0, "python", "mine.py")]) == ""
-

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from support.browser import Show
+from support.browser import Show, violations
 from support.made_up_boards import board
 
 from lpa3bench.boards.board import Board
@@ -239,15 +239,3 @@ def test_axe_finds_nothing_on_shipped_boards(show: Show, path: Path) -> None:
         if links.count():
             links.first.click()
             assert violations(tab, within="dialog") == []
-
-
-def violations(tab: Any, *, within: str = "html", rules: list[str] | None = None) -> list[str]:
-    """What axe finds, by rule and place; without rules by all."""
-    axe = pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")
-    if not tab.evaluate("Boolean(window.axe)"):
-        tab.evaluate((Path(axe.__file__).parent / "axe.min.js").read_text(encoding="utf-8"))
-    found = tab.evaluate(
-        "([place, runOnly]) => axe.run(place, { resultTypes: ['violations'], ...(runOnly && { runOnly }) })",
-        [within, rules],
-    )
-    return [f"{one['id']}: {node['html'][:160]}" for one in found["violations"] for node in one["nodes"]]

@@ -82,7 +82,7 @@ def test_tables() -> None:
 def test_the_page() -> None:
     page = board_page(board("nll"))
     assert "<b>0.600 nats</b> over 1 run." in page
-    assert 'difference, nats</th>' in page
+    assert "difference, nats</th>" in page
     assert '<td class="number">+0.100</td>' in page
     assert ">negative log-likelihood, nats</text>" in page
     assert ">difference, nats</text>" in page
@@ -146,3 +146,9 @@ def test_runs_repeated_elsewhere_are_told_in_the_unit_of_the_board() -> None:
     assert f"- no augmenter, Digits: {told}\n" in board_readme(made)
     assert told.replace("'", "&#39;") in board_page(made)
     assert "repeated elsewhere" not in board_page(board("nll"))
+
+
+def test_a_cell_of_a_board_of_costs_says_how_many_times_its_baseline_it_takes() -> None:
+    page = board_page(board_of(*runs("nll"), text=TOML.replace("accuracy.last", "passes_per_step")))
+    assert "1.00 times the passes per step of no augmenter; of costs no claim is made." in page
+    assert "has no runs here" not in page

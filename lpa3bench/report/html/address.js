@@ -5,7 +5,8 @@ const byId = (id) => document.getElementById(id);
 const data = JSON.parse(byId("data")?.textContent ?? "{}"); // nothing before anything is measured
 
 const unchosen = { m: data.own ?? "", also: "", task: "", data: "", slot: "", group: "", q: "", hide: "", sort: "", a: "", b: "",
-  front: all('input[name="front"]').find((input) => input.checked)?.value ?? "", y: data.own ?? "", x: "passes" };
+  front: all('input[name="front"]').find((input) => input.checked)?.value ?? "", y: data.own ?? "", x: "passes",
+  "curve-x": "passes", "curve-y": "score" };
 const state = { ...unchosen };
 const draws = []; // what shows a state; each part of the page adds its own
 

@@ -1,4 +1,4 @@
-"""What a cell's page draws: its seeds as dots beside those of the rows that it is compared with, and its classes."""
+"""What a cell's page draws: its seeds as dots beside those that they are compared with, and its classes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lpa3bench.report.numbers import scale_of
 
 DOTS_WIDTH, ROW_HEIGHT = 440, 44
 """In pixels of the drawing's own coordinates."""
-MOST_CLASSES = 12
+MOST_BARS = 12
 """Of more classes those are shown that differ most from the baseline's, or without one the lowest."""
 
 
@@ -116,7 +116,7 @@ def _mean(cell: Cell) -> float:
 
 
 def _signs(cell: Cell, other: Cell, measure: Measure) -> list[tuple[float, float, int]]:
-    """The scores of each pair of runs with one seed, and 1 where the cell's is better, −1 where it is worse."""
+    """Both scores of each pair of runs with one seed, and 1 where the cell's is better, −1 where worse."""
     theirs = dict(zip(other.seeds, other.scores, strict=True))
     up = 1 if measure.higher_is_better else -1
     return [
@@ -140,11 +140,11 @@ def class_bars(
         for name, share, other in zip(names, shares, theirs, strict=False)
         if share is not None
     ]
-    if len(bars) <= MOST_CLASSES:
+    if len(bars) <= MOST_BARS:
         return bars
 
     def telling(bar: ClassBar) -> float:
         return bar.share if bar.difference is None else -abs(bar.difference)
 
-    kept = sorted(bars, key=telling)[:MOST_CLASSES]
+    kept = sorted(bars, key=telling)[:MOST_BARS]
     return [bar for bar in bars if bar in kept]

@@ -1,15 +1,15 @@
-"""Convergence curves of a board: a small chart for each method in each column, beside what it is compared with."""
+"""Convergence curves of a board: in each column a small chart for each method, beside its baseline."""
 
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Literal, TypeVar
 
 from lpa3bench.boards.board import Board, Cell, Column, Measure, Row
+from lpa3bench.report.html.curve_points import CURVE_AXES, CurveAxis, costs_along, differences
 from lpa3bench.report.html.svg import Scale, Tick, band, path, round_values, thinned
 from lpa3bench.report.numbers import scale_of, time_unit
 from lpa3bench.report.table_building import board_measure
@@ -26,11 +26,8 @@ NEAR_ITS_END = 0.7
 BAND_POINTS = 14
 TICKS_ACROSS, TICKS_UP = 5, 5
 
-Axis = Literal["passes", "epochs", "seconds"]
 Shown = Literal["score", "difference"]
 _T = TypeVar("_T")
-AXES: tuple[Axis, ...] = ("passes", "epochs", "seconds")
-"""Cost first: methods differ in what an epoch takes."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +53,7 @@ class ChartLine:
 class ChartView:
     """What all small charts of a column have in common when one kind of score is seen against one of cost."""
 
-    axis: Axis
+    axis: CurveAxis
     shown: Shown
     label: str
     """Of the horizontal axis."""
@@ -130,36 +127,28 @@ def _chart(board: Board, column: Column, measure: Measure) -> Chart | None:
     if not found:
         return None
     sign = -1 if measure.higher_is_better else 1
-    lines = sorted(found, key=lambda line: sign * line.curve.mean[-1])
-    panels = _panels(board, lines)
-    of = {line.row.key: line for line in lines}
-    bases = {
-        line.row.key: None if line.row.baseline is None else of.get(line.row.baseline) for line in lines
-    }
-    y = _of_scores([line.curve for line in lines], measure)
-    differing = _of_differences(lines, bases, measure)
-    views, drawings = [], []
-    for axis, shown in product(AXES, ("score", "difference") if differing else ("score",)):
-        scale = y if shown == "score" or differing is None else differing
-        view, drawn = _view(axis, "score" if shown == "score" else "difference", lines, bases, scale, measure)
-        views.append(view)
-        drawings.append(drawn)
-    lines = [
-        replace(line, drawings=own) for line, own in zip(lines, zip(*drawings, strict=True), strict=True)
+    found.sort(key=lambda line: sign * line.curve.mean[-1])
+    of = {line.row.key: line.curve for line in found}
+    bases = {key: of.get(line.row.baseline or "") for key, line in zip(of, found, strict=True)}
+    scales: dict[Shown, Scale] = {"score": _of_scores([*of.values()], measure)}
+    if differing := _of_differences(of, bases, measure):
+        scales["difference"] = differing
+    drawn = [
+        _view(axis, shown, of, bases, scale, measure)
+        for axis, (shown, scale) in product(CURVE_AXES, scales.items())
     ]
+    by_line = zip(*(drawings for _, drawings in drawn), strict=True)
+    lines = [replace(line, drawings=own) for line, own in zip(found, by_line, strict=True)]
     values = [scale_of(measure) * value for line in lines for value in line.curve.mean]
+    y = scales["score"]
     return Chart(
         column,
-        tuple(views),
+        tuple(view for view, _ in drawn),
         tuple(lines),
-        tuple(replace(panel, line=_again(panel.line, lines)) for panel in panels),
+        tuple(_panels(board, lines)),
         opens_at=f"{y.low:g}" if min(values) < y.low else None,
         ends_at=f"{y.high:g}" if max(values) > y.high else None,
     )
-
-
-def _again(line: ChartLine, lines: Sequence[ChartLine]) -> ChartLine:
-    return next(drawn for drawn in lines if drawn.row.key == line.row.key)
 
 
 def _panels(board: Board, lines: Sequence[ChartLine]) -> list[ChartPanel]:
@@ -167,18 +156,16 @@ def _panels(board: Board, lines: Sequence[ChartLine]) -> list[ChartPanel]:
     rows = {line.row.key: line.row for line in lines}
     compared = {row.baseline for row in rows.values()}
     equal = rows.get(board.equal_cost or "")
-    return [
-        ChartPanel(
-            line,
-            line.row.baseline if line.row.baseline in rows else None,
-            equal.key if equal and line.row.baseline in {equal.baseline} - {None} and equal is not line.row else None,
-        )
-        for line in lines
-        if line.row.baseline in rows or line.row.key not in compared
-    ]
+
+    def panel(line: ChartLine) -> ChartPanel:
+        baseline = line.row.baseline if line.row.baseline in rows else None
+        alike = equal is not None and equal is not line.row and baseline == equal.baseline
+        return ChartPanel(line, baseline, equal.key if equal and baseline and alike else None)
+
+    return [panel(line) for line in lines if line.row.baseline in rows or line.row.key not in compared]
 
 
-# ------------------------------------------------------------------------------------------------------- scales
+# ----------------------------------------------------------------------------------------------------- scales
 def _of_scores(curves: Sequence[MeanCurve], measure: Measure) -> Scale:
     """A scale over the best of all lines and the worst of them once they have settled, in the unit shown."""
     values = [scale_of(measure) * value for curve in curves for value in curve.mean]
@@ -197,15 +184,15 @@ def _of_scores(curves: Sequence[MeanCurve], measure: Measure) -> Scale:
 
 
 def _of_differences(
-    lines: Sequence[ChartLine], bases: dict[str, ChartLine | None], measure: Measure
+    curves: Mapping[str, MeanCurve], bases: Mapping[str, MeanCurve | None], measure: Measure
 ) -> Scale | None:
     """One over zero and all differences from baselines once they have settled; None: there is no baseline."""
     settled = [
         scale_of(measure) * value
-        for line in lines
-        if (base := bases[line.row.key])
-        for axis in AXES
-        for value in _after(NEAR_ITS_END, [value for _, value in _differences(line.curve, base.curve, axis)])
+        for key, curve in curves.items()
+        if (base := bases[key])
+        for axis in CURVE_AXES
+        for value in _after(NEAR_ITS_END, [value for _, value in differences(curve, base, axis)])
     ]
     return _rounded(min(0.0, *settled), max(0.0, *settled), -math.inf, math.inf) if settled else None
 
@@ -232,26 +219,31 @@ def _rounded(low: float, high: float, least: float, most: float, whole: float = 
     return Scale(low, high, PLOT_HEIGHT, 0)
 
 
-# ------------------------------------------------------------------------------------------------------ drawing
+# ---------------------------------------------------------------------------------------------------- drawing
 def _view(
-    axis: Axis,
+    axis: CurveAxis,
     shown: Shown,
-    lines: Sequence[ChartLine],
-    bases: dict[str, ChartLine | None],
+    curves: Mapping[str, MeanCurve],
+    bases: Mapping[str, MeanCurve | None],
     y: Scale,
     measure: Measure,
 ) -> tuple[ChartView, list[Drawing]]:
-    """One kind of score against one of cost; its horizontal axis begins at zero, where training does."""
-    longest = max(costs(line.curve, axis)[-1] for line in lines)
+    """One kind of score against one of cost; its horizontal axis begins at zero, where training does.
+
+    Args:
+        curves: by the row's key.
+        bases: those of their baselines, where there are any.
+    """
+    longest = max(costs_along(curve, axis)[-1] for curve in curves.values())
     size, label = _unit(axis, longest)
     x = Scale(0.0, max(longest / size, 1e-9), 0, PLOT_WIDTH)
     drawn = []
-    for line in lines:
-        base = bases[line.row.key]
+    for key, curve in curves.items():
+        base = bases[key]
         if shown == "score":
-            drawn.append(_score(line.curve, axis, size, x, y, scale_of(measure)))
+            drawn.append(_score(curve, axis, size, x, y, scale_of(measure)))
         else:
-            away = [*_differences(line.curve, base.curve, axis)] if base else []
+            away = [*differences(curve, base, axis)] if base else []
             points = [(x(cost / size), y(scale_of(measure) * value)) for cost, value in away]
             drawn.append(Drawing(path([points[place] for place in thinned(len(points))]) if points else ""))
     return ChartView(
@@ -264,14 +256,7 @@ def _view(
     ), drawn
 
 
-def costs(curve: MeanCurve, axis: Axis) -> Sequence[float]:
-    """What each point of the curve has cost."""
-    if axis == "epochs":
-        return curve.epochs
-    return curve.passes if axis == "passes" else curve.seconds
-
-
-def _unit(axis: Axis, longest: float) -> tuple[float, str]:
+def _unit(axis: CurveAxis, longest: float) -> tuple[float, str]:
     """What the axis is counted in, and its label."""
     if axis == "epochs":
         return 1.0, "epochs"
@@ -284,9 +269,9 @@ def _unit(axis: Axis, longest: float) -> tuple[float, str]:
     return 1.0, "image passes"
 
 
-def _score(curve: MeanCurve, axis: Axis, size: float, x: Scale, y: Scale, scale: int) -> Drawing:
+def _score(curve: MeanCurve, axis: CurveAxis, size: float, x: Scale, y: Scale, scale: int) -> Drawing:
     """The line and the band of mean ± std."""
-    at = costs(curve, axis)
+    at = costs_along(curve, axis)
 
     def points(places: Iterable[int], sign: int) -> Iterator[tuple[float, float]]:
         for place in places:
@@ -297,23 +282,3 @@ def _score(curve: MeanCurve, axis: Axis, size: float, x: Scale, y: Scale, scale:
     known = len(few) > 1 and all(curve.std[place] is not None for place in few)
     shade = band([*points(few, 1)], [*points(few, -1)]) if known else ""
     return Drawing(path([*points(thinned(len(at)), 0)]), shade)
-
-
-def _differences(curve: MeanCurve, base: MeanCurve, axis: Axis) -> Iterator[tuple[float, float]]:
-    """Cost, and by how much the curve is above its baseline's at that cost; beyond its end, above its last.
-
-    Where the baseline has no score yet there is no difference.
-    """
-    theirs = costs(base, axis)
-    for cost, value in zip(costs(curve, axis), curve.mean, strict=True):
-        if cost >= theirs[0]:
-            yield cost, value - _at(theirs, base.mean, cost)
-
-
-def _at(costs: Sequence[float], values: Sequence[float], cost: float) -> float:
-    """The value at that cost, on straight lines between the points."""
-    after = bisect_right(costs, cost)
-    if after == len(costs):
-        return values[-1]
-    share = (cost - costs[after - 1]) / (costs[after] - costs[after - 1])
-    return values[after - 1] + share * (values[after] - values[after - 1])

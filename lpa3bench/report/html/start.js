@@ -1,5 +1,5 @@
 // The controls: what they show is the state, and what they change is the state.
-const fields = all(".controls [name], input[name='front']").filter((field) => field.name in unchosen);
+const fields = all(".controls [name], .choices [name], input[name='front']").filter((field) => field.name in unchosen);
 const shownBy = (field) => {
   if (field.type === "checkbox") return (field.checked = listed(field.name).includes(field.value) !== (field.name === "hide"));
   if (field.type === "radio") return (field.checked = field.value === state[field.name]);
@@ -31,7 +31,8 @@ addEventListener("keydown", (event) => {
 addEventListener("click", (event) => {
   if (menu?.open && !menu.contains(event.target)) menu.open = false;
 });
-byId("reset")?.addEventListener("click", () => choose({ ...unchosen, front: state.front }));
+const ofTable = ["m", "also", "task", "data", "slot", "group", "q", "hide", "sort", "a", "b"];
+byId("reset")?.addEventListener("click", () => choose(Object.fromEntries(ofTable.map((key) => [key, unchosen[key]]))));
 
 addEventListener("popstate", () => {
   const before = query();

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from lpa3bench.report.numbers import signed
+from lpa3bench.report.numbers import signed_text
 
 MOST_POINTS = 36
 """Of a line: more could not be told apart at the width of a small chart."""
@@ -40,7 +40,7 @@ class Scale:
     def ticks(self, most: int = 6, least: float = 0.0) -> tuple[Tick, ...]:
         """Marks at round values, with as many decimals as their distance needs; see `round_values`."""
         values, decimals = round_values(self.low, self.high, most, least)
-        return tuple(Tick(round(self(value), 1), signed(value, decimals)) for value in values)
+        return tuple(Tick(round(self(value), 1), signed_text(value, decimals)) for value in values)
 
 
 def round_values(low: float, high: float, most: int = 6, least: float = 0.0) -> tuple[tuple[float, ...], int]:

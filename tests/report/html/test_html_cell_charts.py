@@ -9,7 +9,7 @@ import pytest
 from support.made_up_boards import MEASURES, board, cell, comparison
 
 from lpa3bench.boards.board import Board, Cell
-from lpa3bench.report.html.cell_charts import DOTS_WIDTH, MOST_CLASSES, class_bars, seed_dots
+from lpa3bench.report.html.cell_charts import DOTS_WIDTH, MOST_BARS, class_bars, seed_dots
 from lpa3bench.report.html.cell_filters import span, taking
 
 
@@ -62,15 +62,16 @@ def test_of_many_classes_those_that_differ_most_are_drawn_in_their_order() -> No
     base = [0.5] * 100
     shares = [0.5 + (0.01 * number if number % 10 == 3 else 0.0) for number in range(100)]
     bars = class_bars(names, shares, base)
-    assert len(bars) == MOST_CLASSES
+    assert len(bars) == MOST_BARS
     assert {"93", "83", "3"} <= {bar.name for bar in bars}
     assert [int(bar.name) for bar in bars] == sorted(int(bar.name) for bar in bars)
     lowest = class_bars(names, [number / 100 for number in range(100)], [])
-    assert [bar.name for bar in lowest] == names[:MOST_CLASSES]
+    assert [bar.name for bar in lowest] == names[:MOST_BARS]
 
 
 @pytest.mark.parametrize(
-    ("seeds", "told"), [((100, 101, 102), "100 to 102"), ((0, 1), "0, 1"), ((7,), "7"), ((0, 3, 7), "0, 3, 7")]
+    ("seeds", "told"),
+    [((100, 101, 102), "100 to 102"), ((0, 1), "0, 1"), ((7,), "7"), ((0, 3, 7), "0, 3, 7")],
 )
 def test_seeds_that_follow_each_other_are_a_span(seeds: tuple[int, ...], told: str) -> None:
     assert span(seeds) == told

@@ -70,15 +70,11 @@ def test_the_band_is_a_standard_deviation_wide_and_inside() -> None:
     view, drawn = drawing(chart, chart.panels[0], "passes", "score")
     assert (view.y[0].text, view.y[-1].text) == ("75", "95")
     x, unit = PLOT_WIDTH // 2, PLOT_HEIGHT / 20
-    assert drawn.band == (
-        f"M{x} {10 * unit:.0f}l{x}-{10 * unit:.0f} 0 {10 * unit:.0f}-{x} {10 * unit:.0f}z"
-    )
+    assert drawn.band == (f"M{x} {10 * unit:.0f}l{x}-{10 * unit:.0f} 0 {10 * unit:.0f}-{x} {10 * unit:.0f}z")
 
 
 def test_the_axis_leaves_out_the_first_steps_and_says_so() -> None:
-    long = replace(
-        curve(0.9, 10), mean=(0.1, 0.5, 0.6, *(0.9,) * 6, 0.94), std=(None,) * 10
-    )
+    long = replace(curve(0.9, 10), mean=(0.1, 0.5, 0.6, *(0.9,) * 6, 0.94), std=(None,) * 10)
     chart = chart_of(fixmatch=long)
     assert chart.opens_at == "90"
     assert chart.views[0].y[0].text == "90"
@@ -133,8 +129,8 @@ def test_the_page_names_each_drawing_and_says_n_as_the_table_does() -> None:
     page = board_page(board())
     titles = re.findall(r'<svg class="curve" [^>]*role="img"><title>(.*?)</title>', page, re.DOTALL)
     assert titles[0] == (
-        "FixMatch + LP-A3, 40 labels: test last epoch against its cost, last 96.09 ± 0.23 %, n 5; beside FixMatch, "
-        "last 93.79"
+        "FixMatch + LP-A3, 40 labels: test last epoch against its cost, last 96.09 ± 0.23 %, n 5; "
+        "beside FixMatch, last 93.79"
     )
     assert "FixMatch, the baseline: 93.79 ± 0.23 %, n 5" in " ".join(page.split())
     used = {*re.findall(r'<use [^>]*href="#([^"]+)"', page)}

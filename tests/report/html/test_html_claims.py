@@ -26,9 +26,8 @@ def empty(*, claims: bool = True) -> Board:
         )
         for cell in made.cells
     )
-    return replace(
-        made, cells=cells, records={}, ranking=None, commands=("lpa3bench suite suites/made_up", *made.commands)
-    )
+    commands = ("lpa3bench suite suites/made_up", *made.commands)
+    return replace(made, cells=cells, records={}, ranking=None, commands=commands)
 
 
 def rows(page: str) -> list[list[str]]:
@@ -99,6 +98,7 @@ def test_where_no_shipped_file_is_for_it_its_conditions_are_told() -> None:
 @pytest.mark.parametrize(("seeds", "told"), [((100, 101, 102), "--seed 100"), ((7,), "--seed 7")])
 def test_seeds_are_those_of_its_neighbours(seeds: tuple[int, ...], told: str) -> None:
     made = empty()
-    neighbour = replace(board().cells[1], column="c40", row="randaugment", seeds=seeds, scores=(0.9,) * len(seeds))
+    scores = (0.9,) * len(seeds)
+    neighbour = replace(board().cells[1], column="c40", row="randaugment", seeds=seeds, scores=scores)
     cells = tuple(neighbour if (c.row, c.column) == ("randaugment", "c40") else c for c in made.cells)
     assert f"lpa3bench run mine {told}" in about(board_page(replace(made, cells=cells)), "fixmatch-lpa3:c40")
