@@ -32,12 +32,14 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx_click",
+    "accessible_pages",
     "board_pages",
     "config_pages",
     "notebook_pages",
     "plain_docstrings",
     "plugin_pages",
     "repository_links",
+    "verb_pages",
 ]
 source_suffix = {".rst": "restructuredtext", ".md": "markdown", ".ipynb": "markdown"}
 exclude_patterns = ["site"]

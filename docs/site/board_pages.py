@@ -1,5 +1,4 @@
-"""The packaged boards beside the documentation, made by `lpa3bench leaderboard site`, and `.. boards::`, a list of
-them."""
+"""The packaged boards, made beside the documentation by `lpa3bench leaderboard site`, and a list of them."""
 
 from __future__ import annotations
 
@@ -38,7 +37,9 @@ class Boards(SphinxDirective):
 
 def _told(board: dict[str, Any]) -> list[nodes.Node]:
     title = nodes.paragraph()
-    link = nodes.reference("", board["title"], refuri=f"site:{FOLDER}/{board['key']}/index.html", internal=True)
+    link = nodes.reference(
+        "", board["title"], refuri=f"site:{FOLDER}/{board['key']}/index.html", internal=True
+    )
     title += nodes.strong("", "", link)
     facts = f"{board['measured']} of {board['cells']} cells measured, {board['records']} records"
     if board["newest"]:

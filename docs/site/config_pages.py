@@ -10,7 +10,7 @@ from lpa3bench.runtime.paths import gin_root
 
 
 class Configs(SphinxDirective):
-    """Sections by the name that a command line calls the file; the heading's id is `links.page_anchor` of it."""
+    """Sections by the name that a command line calls the file; the id is `links.page_anchor` of it."""
 
     optional_arguments = 1
 

@@ -1,19 +1,20 @@
-"""Docstrings and help texts are plain English with `code` in single backticks; here they become reStructuredText."""
+"""Docstrings and help texts are plain English with `code` in backticks; here they become reStructuredText."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
 from itertools import takewhile
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sphinx.application import Sphinx
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 CODE = re.compile(r"``?[^`]+``?")
 EMPHASIS = re.compile(r"(?<![\w*])\*[A-Za-z][^*|]*[A-Za-z]\*(?![\w*])|^ *\* ", re.MULTILINE)
 ATTRIBUTES = ("attribute", "data", "property")
 COLON = "\0"
-"""Stands for a colon while napoleon, which takes what is before one for a type, looks at an attribute's text."""
+"""Stands for a colon in an attribute's text while napoleon reads it, to which a colon ends a type."""
 MARKUP = re.compile(r"[*|\\]|(?<=\w)_(?!\w)")
 
 
@@ -54,9 +55,7 @@ def _docstring(app: Sphinx, what: str, name: str, thing: Any, options: Any, line
         lines[:] = [line.replace(":", COLON) for line in lines]
 
 
-def _after_napoleon(
-    app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: list[str]
-) -> None:
+def _after_napoleon(app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
     lines[:] = [line.replace(COLON, ":") for line in lines]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from docutils import nodes
+from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
@@ -18,7 +19,10 @@ class Plugins(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         kind = self.arguments[0]
         ours = [entry for entry in load_registry().kind(kind) if entry.is_ours]
-        return self.parse_text_to_nodes("\n".join(map(_section, ours)), allow_section_headings=True)
+        sections = self.parse_text_to_nodes("\n".join(map(_section, ours)), allow_section_headings=True)
+        for described in (node for section in sections for node in section.findall(addnodes.desc)):
+            described["no-contents-entry"] = True  # the section is one already
+        return sections
 
 
 def _section(entry: Entry) -> str:
@@ -33,7 +37,6 @@ def _section(entry: Entry) -> str:
             "",
             *(f"{line}\n" for line in told if line),
             f".. autoclass:: {module}.{name}",
-            "   :no-contents-entry:",
             "",
         ]
     )

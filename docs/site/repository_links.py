@@ -1,7 +1,7 @@
 """Links of pages to files of the repository, which are relative there, lead to places of the site here.
 
-A gin file leads to its section among the configs, a board to its page, CONTRIBUTING.md and CHANGELOG.md to pages
-with their text; any other file is laid beside the pages, as text that a browser shows.
+A gin file leads to its section among the configs, a board to its page, CONTRIBUTING.md and CHANGELOG.md to
+pages with their text; any other file is laid beside the pages, as text that a browser shows.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ import os
 import re
 import shutil
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from docutils import nodes
-from sphinx.application import Sphinx
-
 from lpa3bench.report.links import page_anchor
+
+if TYPE_CHECKING:
+    from docutils import nodes
+    from sphinx.application import Sphinx
 
 ROOT = Path(__file__).parents[2]
 SCHEME = "site:"
@@ -65,7 +67,9 @@ def _rewrite(app: Sphinx, docname: str, content: list[str]) -> None:
 
 
 def _resolve(app: Sphinx, tree: nodes.document, docname: str) -> None:
-    """Make the marked links relative to their page."""
+    """Make the marked links relative to their page, and name pages by their titles."""
+    from docutils import nodes
+
     up = "../" * docname.count("/")
     for node in tree.findall(nodes.reference):
         uri = node.get("refuri", "")

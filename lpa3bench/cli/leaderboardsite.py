@@ -61,9 +61,9 @@ def command(
     """Write boards and an index of them as a site of pages that load nothing.
 
     BOARDS are folders of boards, or folders that hold such, or names of packaged boards; without one all
-    packaged boards are taken. OUT gets an index.html, and for each board a folder with its pages and the records
-    that they link to. The boards themselves are left as they are. A damaged record is named and left out, and
-    the exit code is then 4.
+    packaged boards are taken. OUT gets an index.html, and for each board a folder with its pages and the
+    records that they link to. The boards themselves are left as they are. A damaged record is named and left
+    out, and the exit code is then 4.
     """
     from lpa3bench.plugin.registry import load_registry
     from lpa3bench.report.site import Site, site_pages
@@ -131,10 +131,14 @@ def _check_places(out: Path, definitions: Sequence[Definition]) -> None:
     twice = [key for key, n in Counter(definition.key for definition in definitions).items() if n > 1]
     if twice:
         folders = [str(one.path.parent) for one in definitions if one.key == twice[0]]
-        raise UsageError(f"{' and '.join(folders)}: both would be {out / twice[0]}; rename one, or leave it out")
+        raise UsageError(
+            f"{' and '.join(folders)}: both would be {out / twice[0]}; rename one, or leave it out"
+        )
     for definition in definitions:
         if (out / definition.key).resolve() == definition.path.parent.resolve():
-            raise UsageError(f"{out}: holds the board {definition.key} itself; name another folder for the site")
+            raise UsageError(
+                f"{out}: holds the board {definition.key} itself; name another folder for the site"
+            )
 
 
 def _known(registry: Registry, docs: str) -> Known:

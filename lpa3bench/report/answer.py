@@ -93,10 +93,10 @@ def _sentence(questions: Sequence[Sequence[_Asked]], measure: Measure) -> str:
 def _clauses(asked: Sequence[_Asked], measure: Measure) -> Iterator[str]:
     alike: dict[tuple[str, str], list[_Asked]] = {}
     for each in asked:
-        verdicts = {one.verdict for _, one in each.made}
-        shared = verdicts.pop() if len(verdicts) == 1 and len(each.made) == each.planned else ""
-        together = shared in ("no difference shown", "not testable")
-        alike.setdefault((each.row, shared if together else f"against {each.other}"), []).append(each)
+        verdicts: set[str] = {one.verdict for _, one in each.made}
+        everywhere = len(verdicts) == 1 and len(each.made) == each.planned
+        together = everywhere and verdicts <= {"no difference shown", "not testable"}
+        alike.setdefault((each.row, min(verdicts) if together else f"against {each.other}"), []).append(each)
     told = ""
     for (row, shared), group in alike.items():
         subject = "it" if row == told else f"“{row}”" if "," in row else row

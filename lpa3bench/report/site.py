@@ -69,14 +69,14 @@ def summarise_board(board: Board) -> BoardSummary:
         measured=board.measured,
         cells=len(board.cells),
         newest=max((told.get("finished") or "" for told in made_by), default="")[:10],
-        versions=tuple(sorted({told["versions"]["lpa3bench"] for told in made_by})),
+        versions=tuple(sorted({told["versions"].get("lpa3bench", "unknown") for told in made_by})),
     )
 
 
 def site_pages(
     boards: Sequence[tuple[Definition, Board]], site: Site
 ) -> tuple[dict[PurePosixPath, str], list[BoardSummary]]:
-    """The text of each file of the site by its path, and what its index says of the boards, in their order."""
+    """The text of each file of the site by its path, and what its index says of the boards, in order."""
     summaries = [summarise_board(board) for _, board in boards]
     date = site.date or max((summary.newest for summary in summaries), default="")
     stamp = tuple(_stamp(date, site.commit))

@@ -97,6 +97,9 @@ def test_a_walk_by_keyboard_alone(show: Show, file: Path) -> None:
         box.focus()
         tab.keyboard.press("Space")
         assert chosen(tab)["also"] == "last"
+        tab.keyboard.press("Escape")
+        assert not box.is_visible()
+        assert menu.evaluate("summary => summary === document.activeElement")
         assert heads(tab).count("last epoch") == heads(tab).count("best on test") > 1
 
         pick(tab, "a", "FixMatch + LP-A3")

@@ -22,7 +22,17 @@ for (const field of fields) {
     choose({ [field.name]: chosen.map((one) => one.value).join(",") });
   });
 }
-byId("reset")?.addEventListener("click", () => choose({ ...unchosen, front: state.front, "curve-x": state["curve-x"], "curve-y": state["curve-y"] }));
+const menu = document.querySelector(".menu");
+addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || !menu?.open) return;
+  menu.open = false;
+  menu.querySelector("summary").focus();
+});
+addEventListener("click", (event) => {
+  if (menu?.open && !menu.contains(event.target)) menu.open = false;
+});
+const ofTable = ["m", "also", "task", "data", "slot", "group", "q", "hide", "sort", "a", "b"];
+byId("reset")?.addEventListener("click", () => choose(Object.fromEntries(ofTable.map((key) => [key, unchosen[key]]))));
 
 addEventListener("popstate", () => {
   const before = query();
