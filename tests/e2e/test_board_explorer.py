@@ -94,6 +94,7 @@ def test_a_walk_by_keyboard_alone(show: Show, file: Path) -> None:
         menu.focus()
         tab.keyboard.press("Enter")
         box = tab.locator('[name="also"][value="last"]')
+        box.wait_for()
         box.focus()
         tab.keyboard.press("Space")
         assert chosen(tab)["also"] == "last"

@@ -9,7 +9,7 @@ from itertools import product
 from typing import Literal, TypeVar
 
 from lpa3bench.boards.board import Board, Cell, Column, Measure, Row
-from lpa3bench.report.html.curve_points import CURVE_AXES, CurveAxis, costs_along, differences
+from lpa3bench.report.html.curve_points import CURVE_AXES, CurveAxis, costs_along, differences_along
 from lpa3bench.report.html.svg import Scale, Tick, band, path, round_values, thinned
 from lpa3bench.report.numbers import scale_of, time_unit
 from lpa3bench.report.table_building import board_measure
@@ -192,7 +192,7 @@ def _of_differences(
         for key, curve in curves.items()
         if (base := bases[key])
         for axis in CURVE_AXES
-        for value in _after(NEAR_ITS_END, [value for _, value in differences(curve, base, axis)])
+        for value in _after(NEAR_ITS_END, [value for _, value in differences_along(curve, base, axis)])
     ]
     return _rounded(min(0.0, *settled), max(0.0, *settled), -math.inf, math.inf) if settled else None
 
@@ -243,7 +243,7 @@ def _view(
         if shown == "score":
             drawn.append(_score(curve, axis, size, x, y, scale_of(measure)))
         else:
-            away = [*differences(curve, base, axis)] if base else []
+            away = [*differences_along(curve, base, axis)] if base else []
             points = [(x(cost / size), y(scale_of(measure) * value)) for cost, value in away]
             drawn.append(Drawing(path([points[place] for place in thinned(len(points))]) if points else ""))
     return ChartView(

@@ -20,7 +20,7 @@ def costs_along(curve: MeanCurve, axis: CurveAxis) -> Sequence[float]:
     return curve.passes if axis == "passes" else curve.seconds
 
 
-def differences(curve: MeanCurve, base: MeanCurve, axis: CurveAxis) -> Iterator[tuple[float, float]]:
+def differences_along(curve: MeanCurve, base: MeanCurve, axis: CurveAxis) -> Iterator[tuple[float, float]]:
     """Cost, and by how much the curve is above its baseline's at that cost; beyond its end, above its last.
 
     Where the baseline has no score yet there is no difference.
