@@ -17,8 +17,10 @@ def _commit() -> str:
     if told := os.environ.get("GITHUB_SHA"):
         return told
     command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return done.stdout.strip()
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    except OSError:  # there is no git
+        return ""
 
 
 project = "lpa3bench"

@@ -24,7 +24,7 @@ def _build(app: Sphinx) -> None:
     command += ["--docs", "..", "--json"]
     if app.config.commit:
         command += ["--commit", app.config.commit]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     app.env.board_summaries = json.loads(done.stdout)["boards"]  # type: ignore[attr-defined]
 
 
