@@ -20,13 +20,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lpa3bench.attack.features import apart_and_numbers, pulls
+from lpa3bench.attack.features import apart_and_numbers, pixel_pulls, pixels_apart, pulls
 from lpa3bench.attack.features import distance as distance
 from lpa3bench.attack.features import unit as unit
 from lpa3bench.ops import at_least_float32
@@ -37,6 +37,11 @@ Forward = Callable[[Tensor], Output]
 
 GRADIENT_EPSILON = 1e-8
 """Added to the norm of an image's gradient."""
+EDGE = 1e-3
+"""An image is at its limit where it can go less than this share of the other way."""
+DISTANCES = ("features", "pixels")
+SCALINGS = 16
+"""How often a perturbation that the limits have cut is made longer again."""
 DECADE = 0.1
 """The steps shrink, and the multiplier grows, towards this factor over the iterations."""
 
@@ -76,8 +81,13 @@ class Options:
     floor: float = 1e-4
     """Added to the measured slope: no step is longer than budget/floor. Part of the method: for a confident
     image the slope is near zero, and only this and the pixel box bound the step."""
+    distance: Literal["features", "pixels"] = "features"
+    """What is to grow: the distance in the network's features (paper, equation 3); or, a control, the root
+    mean square of δ in normalised units, so that the label's log-probability alone asks the network."""
 
     def __post_init__(self) -> None:
+        if self.distance not in DISTANCES:
+            raise ValueError(f"distance: must be 'features' or 'pixels', not {self.distance!r}")
         for name in ("margin", "iterations", "lam", "start"):
             if not getattr(self, name) >= 0:  # NaN fails every comparison
                 raise ValueError(f"{name}: must be >= 0, not {getattr(self, name)}")
@@ -155,14 +165,20 @@ class Reference(NamedTuple):
     logp: Tensor
     """[B], log-probability of the label."""
     phi: tuple[Tensor, ...]
-    """`unit` of the features."""
+    """`unit` of the features; where the distance is one in pixels the normalised images."""
 
     def rows(self, rows: Tensor) -> Reference:
         """That of some images. rows: int64 [M]."""
         return Reference(self.label[rows], self.logp[rows], tuple(layer[rows] for layer in self.phi))
 
 
-def make_reference(output: Output, label: Tensor | None = None, temperature: float = 1.0) -> Reference:
+def make_reference(
+    output: Output,
+    label: Tensor | None = None,
+    temperature: float = 1.0,
+    *,
+    images: Tensor | None = None,
+) -> Reference:
     """The reference for images whose output (on the images as they are) this is.
 
     Args:
@@ -171,15 +187,16 @@ def make_reference(output: Output, label: Tensor | None = None, temperature: flo
         label: int64 [B]; None: the arg max (the first on ties), as released. The paper (section 5.2) takes
             the true label where there is one.
         temperature: T of the soft-max.
+        images: [B, C, H, W], normalised, where the distance is one in pixels.
 
     Raises:
         ValueError: the network hands out no features, so there is nothing to measure a distance by.
     """
-    if not output.features:
+    if images is None and not output.features:
         raise ValueError("output: has no features; LP-A3 needs a network that returns feature maps")
     logits = output.logits.detach()
     label = logits.argmax(dim=1) if label is None else label
-    phi = unit([feature.detach() for feature in output.features])
+    phi = unit([feature.detach() for feature in output.features]) if images is None else (images,)
     return Reference(label, label_logp(logits, label, temperature), phi)
 
 
@@ -234,25 +251,38 @@ def iterate(
         share: these images' share of all that are searched at once (by other processes); the loss is a mean
             over all of them, and its scale counts beside `GRADIENT_EPSILON`.
     """
+    in_pixels = options.distance == "pixels"
+    apart, pull_of = (pixels_apart, pixel_pulls) if in_pixels else (apart_and_numbers, pulls)
     with torch.enable_grad():
         delta = delta.detach().requires_grad_()
-        output = forward(z + delta)
+        moved = z + delta
+        output = forward(moved)
         logp = label_logp(output.logits, reference.label, options.temperature)
+    maps = (moved,) if in_pixels else output.features
     # The gradient of the loss to the network's outputs is written out; autograd goes on from there.
     with torch.no_grad():
         gap = reference.logp - logp
         hinge = (gap - options.margin).relu()
-        squared, numbers = apart_and_numbers(output.features, reference.phi)
+        squared, numbers = apart(maps, reference.phi)
         differs = squared > 0
         root = torch.where(differs, squared, 1).sqrt_()
         each = torch.full_like(gap, -share)
         to_logp = torch.where(hinge > 0, (each * pace.lam).div_(len(z)), 0)
         to_squared = torch.where(differs, each.div_(len(z)).div_(root), 0)
-        to_features = pulls(output.features, reference.phi, numbers, to_squared)
-    pulled = zip((logp, *output.features), (to_logp, *to_features), strict=True)
+        to_maps = pull_of(maps, reference.phi, numbers, to_squared)
+    pulled = zip((logp, *maps), (to_logp, *to_maps), strict=True)
     ends, pulling = zip(*((end, pull) for end, pull in pulled if end.requires_grad), strict=True)
     (gradient,) = torch.autograd.grad(ends, delta, pulling)
-    del output, to_features, numbers, pulled, ends, pulling  # its maps need not outlive the backward pass
+    del (
+        output,
+        moved,
+        maps,
+        to_maps,
+        numbers,
+        pulled,
+        ends,
+        pulling,
+    )  # its maps need not outlive the backward pass
     with torch.no_grad():
         grad_norm = torch.linalg.vector_norm(gradient, dim=(1, 2, 3))
         direction = gradient / (grad_norm + GRADIENT_EPSILON).view(-1, 1, 1, 1)
@@ -260,9 +290,9 @@ def iterate(
         probe_logp = label_logp(probed, reference.label, options.temperature)
         rate = (logp - probe_logp).abs() / options.probe
         step_length = pace.budget / (rate + options.floor)
-        moved = delta - step_length.view(-1, 1, 1, 1).to(delta.dtype) * direction
+        stepped = delta - step_length.view(-1, 1, 1, 1).to(delta.dtype) * direction
         return Iteration(
-            delta=limits.clamp(moved),
+            delta=limits.clamp(stepped),
             distance=torch.where(differs, root, 0),
             logp=logp.detach(),
             gap=gap,
@@ -327,6 +357,22 @@ def search(
     for last in trace(forward, z, delta, reference, box=box, options=options, share=share):
         delta = last.delta
     return delta, last
+
+
+def redirected(delta: Tensor, direction: Tensor, limits: Limits) -> Tensor:
+    """A perturbation of another direction, for each image as long as δ: [B, C, H, W] all.
+
+    Where a value cannot go that way because the image is at its limit there, it goes the other way; what the
+    limits cut off all the same is made up for by the other values, up to a rest.
+    """
+    length = torch.linalg.vector_norm(delta, dim=(1, 2, 3), keepdim=True)
+    room = torch.where(direction > 0, limits.upper, -limits.lower)
+    other = torch.where(direction > 0, -limits.lower, limits.upper)
+    turned = torch.where(room < other * EDGE, -direction, direction)
+    for _ in range(SCALINGS):
+        now = torch.linalg.vector_norm(turned, dim=(1, 2, 3), keepdim=True)
+        turned = limits.clamp(turned * (length / now.clamp_min(torch.finfo(now.dtype).tiny)))
+    return turned
 
 
 def perturbed(x: Tensor, delta: Tensor, std: Tensor) -> Tensor:

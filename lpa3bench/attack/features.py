@@ -111,6 +111,19 @@ def pulls(
     return [pull.to(f.dtype) for pull, f in zip(found, features, strict=True)]
 
 
+def pixels_apart(images: Sequence[Tensor], reference: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
+    """The mean of (x − r)² over an image's values, [B], and nothing else: `apart_and_numbers` in pixels."""
+    return at_least_float32(images[0] - reference[0]).square().mean(dim=(1, 2, 3)), []
+
+
+def pixel_pulls(
+    images: Sequence[Tensor], reference: Sequence[Tensor], numbers: Sequence[Tensor], weight: Tensor
+) -> list[Tensor]:
+    """The gradient of Σ weight/2·`pixels_apart` to the images."""
+    each = weight.view(-1, 1, 1, 1) / images[0][0].numel()
+    return [((images[0] - reference[0]) * each).to(images[0].dtype)]
+
+
 class _SquaredDistance(torch.autograd.Function):
     """Of the layers' maps f, then their r, [B, C, H, W] each → [B].
 

@@ -46,7 +46,7 @@ def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
 def command(what: str | None, plugins: tuple[Path, ...], as_json: bool) -> None:
     """List what there is, or say what one plugin is.
 
-    KIND is tasks, augmenters, backbones, datasets, labels or metrics, all of which are listed without it; or
+    KIND is tasks, augmenters, backbones, datasets, labels, metrics or policies, all listed without it; or
     configs, overlays (which go over a config), suites or boards, as they are shipped. Broken plugins are
     listed with their distribution and what is wrong with them, whatever the kind. Of a plugin's NAME its
     description is printed, with the parameters that a config can bind and their defaults.

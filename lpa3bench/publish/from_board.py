@@ -1,4 +1,4 @@
-"""What W&B is to hold of a board: a table to sort, and the board's files as an artifact."""
+"""What W&B is to hold of a board: its results at a glance and as a table to sort, its page, and its files."""
 
 from __future__ import annotations
 
@@ -8,8 +8,15 @@ import re
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from lpa3bench.errors import DataError
-from lpa3bench.publish.wandb_run import WandbArtifact, WandbRun
+from lpa3bench.publish.wandb_run import WandbArtifact, WandbRun, WandbTable
+from lpa3bench.report.board_json import BoardFile
+from lpa3bench.report.numbers import MISSING
+from lpa3bench.report.table import ResultCell, column_title
+from lpa3bench.report.table_building import result_table
+from lpa3bench.report.table_text import measured_text
 from lpa3bench.runtime.paths import cache_root
 
 TEXT_COLUMNS = (
@@ -19,6 +26,7 @@ TEXT_COLUMNS = (
 )  # fmt: skip
 """Columns of `board.csv` that hold no numbers, whatever stands in them."""
 NUMBER_CELL = re.compile(r"-?\d+(\.\d+)?(e-?\d\d?)?")
+VERDICT_MARKS = {"better": "▲", "worse": "▼", "no difference shown": "○"}
 PUBLISHED_FILES = ("README.md", "board.csv", "board.json", "index.html")
 
 
@@ -34,7 +42,7 @@ def read_board(path: Path) -> WandbRun:
     key = re.sub(r"[^A-Za-z0-9_.-]+", "-", path.resolve().name)
     content = hashlib.sha256(b"".join(hashlib.sha256(f.read_bytes()).digest() for f in found.values()))
     digest = content.hexdigest()[:16]
-    table = _table(found["board.csv"])
+    cells = _cells(found["board.csv"])
     return WandbRun(
         id=f"board-{digest}",
         name=f"{key} {digest[:8]}",
@@ -42,8 +50,9 @@ def read_board(path: Path) -> WandbRun:
         job_type="leaderboard",
         tags=("leaderboard", key),
         config={"board": key, "content": digest},
-        summary={"rows": len(table["data"])},
-        tables={"board": table},
+        summary={"rows": len(cells.data)},
+        tables={"board/matrix": _matrix(found["board.json"]), "board/cells": cells},
+        pages={"board/page": str(found["index.html"].resolve())},
         artifact=WandbArtifact(
             name=f"leaderboard-{key}",
             type="leaderboard",
@@ -58,7 +67,31 @@ def board_state_folder(path: Path) -> Path:
     return cache_root() / "boards" / f"{whole.name}-{hashlib.sha256(str(whole).encode()).hexdigest()[:8]}"
 
 
-def _table(path: Path) -> dict[str, Any]:
+def _matrix(path: Path) -> WandbTable:
+    """A row a method and a column a setting, as the board's README has them, and ▲, ▼ or ○ for better, worse
+    and no difference shown against the baseline."""
+    try:
+        board = msgspec.json.decode(path.read_bytes(), type=BoardFile)
+    except (OSError, ValueError) as error:
+        built = f"`lpa3bench leaderboard build {path.parent}` makes it"
+        raise DataError(f"is no board of this version ({error}); {built}", path=path) from error
+    table = result_table(board, board.metric)
+    columns = ("method", *(column_title(column.column) for column in table.columns))
+    rows = [(row.row.name, *map(_standing, row.cells)) for row in table.rows]
+    return WandbTable(columns=columns, data=tuple(rows))
+
+
+def _standing(cell: ResultCell | None) -> str | None:
+    """`95.03 ± 1.24 (12) ▲`; a published number, `94.34 (claimed)`, where nothing is measured."""
+    if cell is None:
+        return None
+    if cell.measured is None:
+        return f"{cell.claimed.claim.printed} (claimed)" if cell.claimed else MISSING
+    sign = VERDICT_MARKS.get(cell.against.comparison.verdict, "") if cell.against else ""
+    return f"{measured_text(cell)} {sign}".strip()
+
+
+def _cells(path: Path) -> WandbTable:
     """Columns and rows of the CSV; a column of numbers as numbers, an empty cell as null."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -68,7 +101,7 @@ def _table(path: Path) -> dict[str, Any]:
     if any(len(row) != len(columns) for row in rows):
         raise DataError(f"{path}: is no table: its rows differ in length")
     read = [_column(name, [row[place] for row in rows]) for place, name in enumerate(columns)]
-    return {"columns": columns, "data": [[column[place] for column in read] for place in range(len(rows))]}
+    return WandbTable(columns=tuple(columns), data=tuple(zip(*read, strict=True)))
 
 
 def _column(name: str, cells: list[str]) -> list[Any]:

@@ -13,19 +13,22 @@ import msgspec
 
 from lpa3bench import records
 from lpa3bench.errors import DataError, RunFailed
-from lpa3bench.publish.wandb_run import WandbArtifact, WandbRun
+from lpa3bench.publish.class_tables import class_tables
+from lpa3bench.publish.run_images import caption_of
+from lpa3bench.publish.wandb_run import WandbArtifact, WandbImage, WandbRun
 from lpa3bench.records.config_text import value_of
 from lpa3bench.records.private_paths import text_without_folders, without_folders
 from lpa3bench.records.record_files import anonymous, record_text
 from lpa3bench.training.identity import short_name
 from lpa3bench.training.metrics_file import metrics_text, read_rows
 from lpa3bench.training.run_directory import RunDirectory
-from lpa3bench.types import SLOTS
+from lpa3bench.types import SCORED, SLOTS
 
 PLUGIN_NAME = re.compile(r"@(?:\w+/)*\w+\.(\w+)")
 """A plugin as gin names it: `@positives/augmenters.LPA3()`."""
 IMAGES_FOLDER = "images"
 """The folder of a run whose PNG files are published."""
+STEP_METRICS = ("epoch", "passes", "step")
 SUMMARY_COSTS = (
     "training_seconds",
     "forward_equivalents",
@@ -63,7 +66,7 @@ def read_run(path: Path, *, images: bool = True) -> WandbRun:
     named = {key: match[1] for key in _named() if (match := PLUGIN_NAME.match(str(values.get(f"run.{key}"))))}
     cell = record.name if record else path.resolve().name.removesuffix(f"-{identity}")
     curve = record.curve if record else read_rows(folder.metrics)[:-1]
-    rows = tuple({name: value for name, value in row.items() if name != "seconds"} for row in curve)
+    times, seconds = _clock(folder, len(curve), record)
     augmenters = [named[slot] for slot in SLOTS if slot in named]
     version = record.protocol_version if record else records.PROTOCOL_VERSION
     pictures = _images(path) if record and images else {}
@@ -79,11 +82,13 @@ def read_run(path: Path, *, images: bool = True) -> WandbRun:
             "cell": {"name": cell, "identity": identity_alone, **named},
             "seed": int(seed),
         },
-        rows=rows,
-        times=_times(folder, len(rows), record),
+        rows=tuple({_shown_as(n): value for n, value in row.items() if n != "seconds"} for row in curve),
+        times=times,
+        seconds=seconds,
         summary=_summary(record) if record else {"status": "unfinished"},
-        step_metrics=("epoch", "passes", "step"),
+        step_metrics=STEP_METRICS,
         images=pictures,
+        tables=class_tables(folder.predictions, record) if record else {},
         artifact=_artifact(folder, identity, record, pictures) if record else None,
     )
 
@@ -134,18 +139,30 @@ def _nested(values: dict[str, Any]) -> dict[str, Any]:
     return nested
 
 
-def _times(folder: RunDirectory, count: int, record: records.Record | None) -> tuple[float, ...]:
-    """About when each of the first `count` epochs ended, by the files alone: the same at every reading.
+def _shown_as(name: str) -> str:
+    """A column of the curve as W&B has it, which makes a section of all before the first "/": what the task
+    and its augmenters log goes to `train/`, beside `val/` and `test/`."""
+    scored = name.partition("/")[0] in SCORED
+    return name if scored or name in STEP_METRICS else f"train/{name}"
+
+
+def _clock(
+    folder: RunDirectory, count: int, record: records.Record | None
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """About when each of the first `count` epochs ended, since 1970 and since the run began, by the files
+    alone: the same at every reading.
 
     A record tells the end and the seconds of training; before there is one, epochs lie evenly between the
     first and the last moment that something was written.
     """
     if record is not None:
         end = datetime.fromisoformat(record.data.provenance.finished).timestamp()
-        return tuple(round(end - (record.seconds - row["seconds"]), 3) for row in record.curve)
-    start = folder.env.stat().st_mtime
-    spent = max(0.0, folder.metrics.stat().st_mtime - start) if count else 0.0
-    return tuple(round(start + spent * (place + 1) / (count + 1), 3) for place in range(count))
+        start, seconds = end - record.seconds, [row["seconds"] for row in record.curve]
+    else:
+        start = folder.env.stat().st_mtime
+        spent = max(0.0, folder.metrics.stat().st_mtime - start) if count else 0.0
+        seconds = [spent * (place + 1) / (count + 1) for place in range(count)]
+    return tuple(round(start + s, 3) for s in seconds), tuple(round(s, 3) for s in seconds)
 
 
 def _summary(record: records.Record) -> dict[str, Any]:
@@ -162,20 +179,21 @@ def _summary(record: records.Record) -> dict[str, Any]:
     }
 
 
-def _images(path: Path) -> dict[str, str]:
+def _images(path: Path) -> dict[str, WandbImage]:
     return {
-        f"images/{file.stem}": str(file.resolve()) for file in sorted((path / IMAGES_FOLDER).glob("*.png"))
+        f"images/{file.stem}": WandbImage(path=str(file.resolve()), caption=caption_of(file))
+        for file in sorted((path / IMAGES_FOLDER).glob("*.png"))
     }
 
 
 def _artifact(
-    folder: RunDirectory, identity: str, record: records.Record, images: dict[str, str]
+    folder: RunDirectory, identity: str, record: records.Record, images: dict[str, WandbImage]
 ) -> WandbArtifact:
     texts = {file.name: file for file in (folder.config, folder.operative) if file.exists()}
     return WandbArtifact(
         name=f"run-{identity}",
         type="record",
-        files={f"{IMAGES_FOLDER}/{Path(path).name}": path for path in images.values()},
+        files={f"{IMAGES_FOLDER}/{Path(image.path).name}": image.path for image in images.values()},
         texts={name: text_without_folders(_text(file)) for name, file in texts.items()}
         | {
             folder.result.name: record_text(anonymous(record.data)),

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lpa3bench.errors import BenchError, error_line
+from lpa3bench.errors import BenchError, DataError, error_line
 from lpa3bench.publish.target import Deadline
 from lpa3bench.runtime.files import write_atomically
 from lpa3bench.runtime.supervised import run_python
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 IMAGES_PER_SLOT = 8
 LEAST_SIDE = 64
 """Smaller images are enlarged to at least so many pixels."""
+CAPTION = "Description"
+"""The key of a PNG's text that the caption stands under."""
 
 
 def make_images(
@@ -34,7 +36,8 @@ def make_images(
     deadline: Deadline,
     tell: Callable[[str], None],
 ) -> None:
-    """Write `images/<slot>.png` for each slot of a finished run: images above, their views below.
+    """Write `images/<slot>.png` for each slot of a finished run: images above, their views and the difference
+    below, with a caption in the file.
 
     Pictures that are there are left as they are. The others are made in a process of its own. Where the data
     set or the plugin is missing, anything else goes wrong or the time is up, `tell` gets a line and there are
@@ -86,27 +89,61 @@ def _missing(path: Path) -> dict[SlotName, Path]:
 
 
 def _draw(path: Path, *, data: Path | None, plugins: tuple[Path, ...]) -> None:
+    from PIL.PngImagePlugin import PngInfo
+
     from lpa3bench.analysis.sampled_views import sample
     from lpa3bench.analysis.trained_run import open_run
     from lpa3bench.runtime.paths import data_root
 
-    found = sample(open_run(path, data=data_root(data), device="cpu", plugins=plugins), IMAGES_PER_SLOT)
+    trained = open_run(path, data=data_root(data), device="cpu", plugins=plugins)
+    found = sample(trained, IMAGES_PER_SLOT)
     for slot, file in _missing(path).items():
         if slot in found and len(found[slot]):
             file.parent.mkdir(exist_ok=True)
-            write_atomically(file, partial(_sheet(found[slot]).save, format="PNG"))
+            sheet, largest = _sheet(found[slot])
+            told = PngInfo()
+            told.add_text(CAPTION, _caption(trained.slots[slot], slot, largest))
+            write_atomically(file, partial(sheet.save, format="PNG", pnginfo=told))
 
 
-def _sheet(pairs: np.ndarray[Any, Any]) -> Image:
-    """One picture of uint8 [M, 2, H, W, C]: M columns, the image above, its view below."""
+def _sheet(pairs: np.ndarray[Any, Any]) -> tuple[Image, int]:
+    """One picture of uint8 [M, 2, H, W, C], and the largest difference: M columns, the image above, its view
+    and the difference below, which is stretched to all greys for each image, with 0 in the middle."""
     import numpy as np
     from PIL import Image
 
-    count, rows, height, width, channels = pairs.shape
-    sheet = pairs.transpose(1, 2, 0, 3, 4).reshape(rows * height, count * width, channels)
+    original, view = pairs[:, 0].astype(np.int16), pairs[:, 1].astype(np.int16)
+    largest = np.abs(view - original).max((1, 2, 3), keepdims=True)
+    difference = 128 + np.rint((view - original) * (127 / np.maximum(1, largest)))
+    rows = np.stack((original, view, difference)).astype(np.uint8)  # [3, M, H, W, C]
+    _, count, height, width, channels = rows.shape
+    sheet = rows.transpose(0, 2, 1, 3, 4).reshape(3 * height, count * width, channels)
     times = max(1, -(-LEAST_SIDE // min(height, width)))
     sheet = np.kron(sheet, np.ones((times, times, 1), dtype=np.uint8))
-    return Image.fromarray(sheet[..., 0] if channels == 1 else sheet)
+    return Image.fromarray(sheet[..., 0] if channels == 1 else sheet), int(largest.max())
+
+
+def _caption(augmenter: str, slot: SlotName, largest: int) -> str:
+    return (
+        f"{augmenter} ({slot}): test images, their views, and view − image, at most {largest}/255 and "
+        "stretched for each image: grey is 0"
+    )
+
+
+def caption_of(picture: Path) -> str | None:
+    """What a PNG says of itself; None where it says nothing, as others than ours do.
+
+    Raises:
+        DataError: it is no picture.
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(picture) as opened:
+            found = opened.info.get(CAPTION)
+    except OSError as error:  # of no known form, too
+        raise DataError(f"is no picture ({error})", path=picture) from error
+    return found if isinstance(found, str) else None
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import sys
+import time
 from collections.abc import Mapping
 from contextlib import chdir
 from http.client import HTTPException
@@ -37,15 +38,16 @@ RUN_SETTINGS = {
     "x_disable_meta": True,
     "x_disable_stats": True,
     "x_save_requirements": False,
+    "x_server_side_derived_summary": True,
 }
-"""Keep the SDK from recording this process and its machine, which are not those that trained."""
+"""Keep the SDK from recording this process, its machine and its clock, which are not those that trained."""
 
 
 def main() -> None:
     """Carry out `{"run": {…}, "online": …, "project": …, "entity": …, "seconds": …}`.
 
     Prints `{"key": …}`, whether there is a key for the server, and one of: `unreachable`, `refused` (the
-    reasons), or `folder`, `online`, `url` and `held`, the rows that W&B had already.
+    reasons), or `folder`, `online` and `url`.
     """
     with reserved_stdout() as replies:
         print(json.dumps(_carry_out(json.load(sys.stdin))), file=replies)
@@ -140,11 +142,10 @@ def log_run(
     rows = _rows(content)
     for step, row in enumerate(rows):
         if step >= held:
-            run.log(row, step=step)
-    if media := _not_held(run, _media(content), _digests(content["images"])):
-        time = {"_timestamp": content["times"][-1]} if content["times"] else {}
-        run.log(media | time, step=max(held, len(rows)))
-    run.summary.update({name: value for name, value in content["summary"].items() if value is not None})
+            _log_row(run, row, step)
+    if media := _not_held(run, _media(run, content), _digests(content)):
+        _log_row(run, media | _clock(rows), max(held, len(rows)))
+    run.summary.update(_summary(content, rows) | media)
     if content["artifact"] is not None:
         artifact = wandb.Artifact(content["artifact"]["name"], type=content["artifact"]["type"])
         for name, path in content["artifact"]["files"].items():
@@ -155,13 +156,13 @@ def log_run(
         run.log_artifact(artifact)
     folder, url = str(Path(run.dir).parent), run.url if online else None
     run.finish()
-    return {"folder": folder, "url": url, "held": held}
+    return {"folder": folder, "url": url}
 
 
 def _define(run: Any, step_metrics: list[str]) -> None:
     """Every chart runs over the first of these columns; a user may choose another."""
     for name in step_metrics:
-        run.define_metric(name)
+        run.define_metric(name, hidden=True)
     if step_metrics:
         run.define_metric("*", step_metric=step_metrics[0])
 
@@ -169,23 +170,60 @@ def _define(run: Any, step_metrics: list[str]) -> None:
 def _rows(content: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The history, without values that are None."""
     rows = [{name: value for name, value in row.items() if value is not None} for row in content["rows"]]
-    for row, time in zip(rows, content["times"], strict=False):
-        row["_timestamp"] = time
+    for row, when, seconds in zip(rows, content["times"], content["seconds"], strict=True):
+        row |= {"_timestamp": when, "_runtime": seconds}
     return rows
 
 
-def _media(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Images and tables, to be logged in a row after the others: they are files, and may be lost alone."""
+def _log_row(run: Any, row: dict[str, Any], step: int) -> None:
+    """As `run.log` does, whose service puts its own clock into `_runtime`, whatever stands there."""
+    run._interface.publish_history(run, row, step)
+
+
+def _clock(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the clock shows when the last of them is written; of a board there are none."""
+    return (
+        {name: rows[-1][name] for name in ("_timestamp", "_runtime")} if rows else {"_timestamp": time.time()}
+    )
+
+
+def _summary(content: Mapping[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """The last value of each column, and what the run says of itself; nothing that is None.
+
+    The SDK would see to the first by itself, and to the seconds that this process took.
+    """
+    last = {name: value for row in rows for name, value in row.items()}
+    clock = {"_wandb": {"runtime": round(last["_runtime"])}} if rows else {}
+    own = {name: value for name, value in content["summary"].items() if value is not None}
+    return last | clock | own
+
+
+def _media(run: Any, content: Mapping[str, Any]) -> dict[str, Any]:
+    """Images, tables and pages, to be logged in a row after the others: they are files, and may be lost
+    alone. What a chart is, is no file: the run's config is told of it every time."""
     import wandb
 
-    return {name: wandb.Image(path) for name, path in content["images"].items()} | {
-        name: wandb.Table(columns=table["columns"], data=table["data"], allow_mixed_types=True)
-        for name, table in content["tables"].items()
+    media: dict[str, Any] = {
+        key: wandb.Image(image["path"], caption=image["caption"]) for key, image in content["images"].items()
     }
+    media |= {key: wandb.Html(path, inject=False) for key, path in content["pages"].items()}
+    for key, told in content["tables"].items():
+        table = wandb.Table(columns=told["columns"], data=told["data"], allow_mixed_types=True)
+        if told["chart"] is None:
+            media[key] = table
+            continue
+        title = key.rpartition("/")[2].replace("_", " ")
+        fields = {name: name for name in told["columns"]}
+        chart = wandb.plot_table(told["chart"], table, fields, string_fields={"title": title})
+        chart.set_key(key)
+        run._config_callback(key=chart.spec.config_key, val=chart.spec.config_value)
+        media[chart.spec.table_key] = table
+    return media
 
 
-def _digests(images: Mapping[str, str]) -> dict[str, str]:
-    return {name: hashlib.sha256(Path(path).read_bytes()).hexdigest() for name, path in images.items()}
+def _digests(content: Mapping[str, Any]) -> dict[str, str]:
+    paths = {key: image["path"] for key, image in content["images"].items()} | content["pages"]
+    return {key: hashlib.sha256(Path(path).read_bytes()).hexdigest() for key, path in paths.items()}
 
 
 def _not_held(run: Any, media: dict[str, Any], digests: Mapping[str, str]) -> dict[str, Any]:

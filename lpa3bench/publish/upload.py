@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import fcntl
 import json
-import re
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -73,13 +72,13 @@ def upload(content: WandbRun, place: Path, target: Target, deadline: Deadline) -
                     f"{place}: was trained anew since W&B took its rows ({known['url']}); delete that run "
                     f"there and {home / STATE_FILE} here, then publish again"
                 )
-        elif not target.uploads and state.offline is not None and state.offline["digest"] == digest:
-            return _result(content, "offline", folder=str(state.folder))
+        elif not target.uploads and state.offline == digest and (folder := state.folder):
+            return _result(content, "offline", folder=str(folder))
         state.clear()
         done = _log_by_sdk(content, home, target, deadline)
         if not done["online"]:
             _check_written(Path(done["folder"]))
-            state.keep_offline(digest, Path(done["folder"]))
+            state.keep_offline(digest)
             return _result(content, "offline", folder=done["folder"], keyless=target.uploads)
         if error := _logged_error(Path(done["folder"])):
             if any(code in error for code in REFUSAL_CODES):
@@ -87,7 +86,7 @@ def upload(content: WandbRun, place: Path, target: Target, deadline: Deadline) -
             raise TryAgain(f"W&B did not take all of it: {error}; {NOTHING_LOST}")
         rows = len(content.rows)
         held = {"digest": digest, "rows": rows, "rows_digest": content.rows_digest(rows), "url": done["url"]}
-        state.clear(Path(done["folder"]))
+        state.clear()
         state.keep_published(target.key, held)
         return _result(content, "published", url=done["url"])
 
@@ -120,40 +119,36 @@ def _locked(home: Path, deadline: Deadline) -> Iterator[Path]:
 
 
 class _State:
-    """An offline run that was written, and what each target holds, as `state.json` has them.
+    """What each target holds, and which content was written offline, as `state.json` has them.
 
-    The file may have been copied along with its run directory, so of a folder it holds the name alone; and
-    nothing is deleted but folders of this very run's, where the SDK writes now.
+    It names no folder, since it may have been copied along with its run directory: what the SDK has written
+    of this very run lies where the SDK writes now, and nothing else is ever deleted.
     """
 
     def __init__(self, home: Path, run_id: str) -> None:
         self._home, self._id = home, run_id
         self._path = home / STATE_FILE
         self.published: dict[str, dict[str, Any]] = {}
-        self.offline: dict[str, str] | None = None
-        try:
+        self.offline: str | None = None
+        """Its digest."""
+        with suppress(
+            OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError
+        ):  # torn: ask W&B
             held = json.loads(self._path.read_text(encoding="utf-8"))
-            for target, known in held["published"].items():
-                of_target = {name: known[name] for name in ("digest", "rows", "rows_digest", "url")}
-                self.published[str(target)] = of_target
-            if held["offline"] is not None:
-                self.offline = {name: str(held["offline"][name]) for name in ("digest", "folder")}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):  # torn: ask W&B
-            self.published, self.offline = {}, None
-        if self.folder is None or _run_file(self.folder) is None:
-            self.offline = None
+            published = {
+                str(target): {name: known[name] for name in ("digest", "rows", "rows_digest", "url")}
+                for target, known in held["published"].items()
+            }
+            self.published, self.offline = published, held["offline"]
 
     @property
     def folder(self) -> Path | None:
-        """Of the offline run, if it is there and this run's."""
-        if self.offline is None:
-            return None
-        places = (place / self.offline["folder"] for place in sdk_run_folders(self._home))
-        return next((place for place in places if self._is_own(place) and place.is_dir()), None)
+        """Of the offline run, if it is there."""
+        return next((folder for folder in self._folders() if _run_file(folder)), None)
 
-    def keep_offline(self, digest: str, folder: Path) -> None:
+    def keep_offline(self, digest: str) -> None:
         """Write it down; the folder stays until there is a newer one, or W&B holds its content."""
-        self.offline = {"digest": digest, "folder": folder.name}
+        self.offline = digest
         self._save()
 
     def keep_published(self, target: str, held: dict[str, Any]) -> None:
@@ -161,26 +156,21 @@ class _State:
         self.published[target] = held
         self._save()
 
-    def clear(self, *folders: Path) -> None:
-        """Delete the offline run, these folders, and what processes that were killed have left."""
-        known = [*folders, *([self.folder] if self.folder is not None else [])]
-        left = self._home / "wandb"
-        for place in (*known, *left.glob("*run-*")):
-            if self._is_own(place):
-                shutil.rmtree(place, ignore_errors=True)
-        (left / "latest-run").unlink(missing_ok=True)
+    def clear(self) -> None:
+        """Delete what the SDK has written of this run, be it by a process that was killed."""
+        for folder in self._folders():
+            shutil.rmtree(folder, ignore_errors=True)
+        (self._home / "wandb" / "latest-run").unlink(missing_ok=True)
         if not (artifacts := self._home / "artifacts").is_symlink():
             shutil.rmtree(artifacts, ignore_errors=True)
         self.offline = None
 
-    def _is_own(self, folder: Path) -> bool:
-        """Whether it lies in our own folder, or is this very run's where the SDK writes now."""
-        named = re.fullmatch(r"(?:offline-)?run-\d+_\d+-(.+)", folder.name)
-        if named is None or folder.is_symlink() or folder.parent.is_symlink():
-            return False
-        return folder.parent == self._home / "wandb" or (
-            named[1] == self._id and folder.parent in sdk_run_folders(self._home)
-        )
+    def _folders(self) -> list[Path]:
+        """In our own folder those of every id: a board has another one for another content."""
+        own = self._home / "wandb"
+        found = dict.fromkeys(sdk_run_folders(self._home), f"*run-*-{self._id}") | {own: "*run-*"}
+        folders = [f for place, name in found.items() if not place.is_symlink() for f in place.glob(name)]
+        return [folder for folder in folders if folder.is_dir() and not folder.is_symlink()]
 
     def _save(self) -> None:
         held = {"offline": self.offline, "published": self.published}

@@ -22,6 +22,26 @@ def cut(text: str, length: int) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
+class WandbImage:
+    """A picture."""
+
+    path: str
+    """Of the PNG file."""
+    caption: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class WandbTable:
+    """A table, or what a chart is drawn of."""
+
+    columns: tuple[str, ...]
+    data: tuple[tuple[Any, ...], ...]
+    """Row by row: text, numbers and None."""
+    chart: str | None = None
+    """The name of a chart of W&B's whose fields are called as the columns are."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class WandbArtifact:
     """Files that W&B keeps versions of."""
 
@@ -54,13 +74,17 @@ class WandbRun:
     """Of the history, in order: the place of a row is its step."""
     times: tuple[float, ...] = ()
     """When each row was written, in seconds since 1970; (): W&B takes the time of the upload."""
+    seconds: tuple[float, ...] = ()
+    """How long the run had been under way at each row; (): W&B takes what the upload took."""
     summary: dict[str, Any] = field(default_factory=dict)
+    """Beside the last value of each column."""
     step_metrics: tuple[str, ...] = ()
-    """Columns that may serve as x-axis; charts begin with the first."""
-    images: dict[str, str] = field(default_factory=dict)
-    """Path of a PNG by its key; logged in a row after the others."""
-    tables: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """`{"columns": …, "data": …}` by key; logged in a row after the others."""
+    """Columns that may serve as x-axis and have no chart of their own; charts begin with the first."""
+    images: dict[str, WandbImage] = field(default_factory=dict)
+    """By key; logged in a row after the others, as all media are."""
+    tables: dict[str, WandbTable] = field(default_factory=dict)
+    pages: dict[str, str] = field(default_factory=dict)
+    """Path of an HTML file by its key."""
     artifact: WandbArtifact | None = None
 
     def __post_init__(self) -> None:
@@ -75,7 +99,8 @@ class WandbRun:
     def digest(self) -> str:
         """16 hexadecimal digits of everything: of files their content, not their path."""
         body = asdict(self)
-        body["images"] = {key: _file_digest(path) for key, path in self.images.items()}
+        body["images"] = {key: (_file_digest(one.path), one.caption) for key, one in self.images.items()}
+        body["pages"] = {key: _file_digest(path) for key, path in self.pages.items()}
         if self.artifact is not None:
             body["artifact"]["files"] = {k: _file_digest(path) for k, path in self.artifact.files.items()}
         return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:16]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from lpa3bench.boards.board import Board, Column, Row
 from lpa3bench.boards.conditions import NONE, SLOT, Conditions
@@ -114,7 +115,7 @@ class _Names:
         self.files = _shared(told, lambda record: record["provenance"].get("command") or ())
 
 
-def _shared(records: list[dict[str, object]], told: Callable[[dict[str, object]], Iterable[str]]) -> set[str]:
+def _shared(records: list[dict[str, Any]], told: Callable[[dict[str, Any]], Iterable[str]]) -> set[str]:
     sets = [{*told(record)} for record in records]
     return set.intersection(*sets) if sets else set()
 

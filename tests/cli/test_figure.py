@@ -33,6 +33,29 @@ suite.cells = [
 ]
 suite.seeds = (0, 1)
 """
+BOARD = """
+title = "Mine"
+metric = "accuracy.last"
+protocol = 1
+equal_cost = "longer"
+[[columns]]
+key = "only"
+name = "The only column"
+[[rows]]
+key = "ours"
+name = "ours"
+baseline = "none"
+match = { "slots.positives" = "LPA3" }
+[[rows]]
+key = "none"
+name = "nothing"
+match = { "slots.positives" = "none", setting = "none" }
+[[rows]]
+key = "longer"
+name = "nothing, for as long"
+baseline = "none"
+match = { setting = "equal_cost" }
+"""
 
 
 def figure(*arguments: str | Path) -> Result:
@@ -78,7 +101,14 @@ def test_augment_by_the_real_command(cli: Cli, tmp_path: Path) -> None:
     assert len(told["index"]) == 3
     assert all(0 <= share <= 1 for row in told["rows"] for share in row["confidence"])
     text = out.read_text(encoding="utf-8")
-    for said in ("LP-A3", "RandAugment(n=1)", "FixMatch on Synthetic, SmallNet, seed 3, after 2 epochs"):
+    assert told["rows"][0]["selected"] == [True] * 3
+    assert sum(told["rows"][1]["selected"]) < 3, "half of them at most"
+    for said in (
+        "not selected",
+        "LP-A3",
+        "RandAugment(n=1)",
+        "FixMatch on Synthetic, SmallNet, seed 3, after 2 epochs",
+    ):
         assert said in text
     assert "repo variant, last feature map" in " ".join(re.sub(r"<[^>]*>", " ", text).split())
 
@@ -131,8 +161,10 @@ def test_curves(tmp_path: Path) -> None:
     out = tmp_path / "fig4"
     done = figure("curves", runs, "--out", out)
     assert done.exit_code == 0, done.output
-    assert done.output.splitlines() == [f"{out}.svg", f"{out}.png"]
-    assert (tmp_path / "fig4.svg").read_text(encoding="utf-8").count("counted passes") == 2
+    assert done.stdout.splitlines() == [f"{out}.svg", f"{out}.png"]
+    text = (tmp_path / "fig4.svg").read_text(encoding="utf-8")
+    assert ">counted passes (forward equivalents, millions)<" in text
+    assert ">epochs<" not in text, "passes alone, unless told otherwise"
 
     one = figure("curves", runs, "--only", "*supervised*", "--by", "epochs", "--out", out, "--json")
     assert [panel["title"] for panel in json.loads(one.output)["panels"]] == ["Digits · Supervised"]
@@ -144,6 +176,29 @@ def test_curves(tmp_path: Path) -> None:
     assert figure("curves", empty, "--out", out).exit_code == 4
     assert figure("curves", runs, "--out", tmp_path / "a" / "folder" / "fig4").exit_code == 0
     assert (tmp_path / "a" / "folder" / "fig4.png").is_file(), "folders are made"
+
+
+def test_curves_of_a_board_are_in_its_words(tmp_path: Path) -> None:
+    board = tmp_path / "mine"
+    write(
+        board / "results",
+        *(small_record(bits(8), seed=seed, earlier=[0.5]) for seed in (0, 1)),
+        small_record(bits(9), slots={"positives": "LPA3"}, identity="1" * 8),
+        small_record(bits(9), setting="equal_cost", identity="2" * 8),
+    )
+    (board / "board.toml").write_text(BOARD)
+    out = tmp_path / "fig4"
+    done = figure("curves", board, "--out", out, "--json")
+    assert done.exit_code == 0, done.output
+    (panel,) = json.loads(done.stdout)["panels"]
+    assert panel["title"] == "The only column"
+    assert [(arm["name"], arm["role"], arm["seeds"]) for arm in panel["arms"]] == [
+        ("nothing", "baseline", [0, 1]),
+        ("ours", "method", [0]),
+        ("nothing, for as long", "equal cost", [0]),
+    ]
+    two = figure("curves", board, board / "results", "--out", out)
+    assert (two.exit_code, "is a board, which is drawn by itself" in two.stderr) == (2, True)
 
 
 def in_suite(number: int, seed: int, right: int) -> Record:

@@ -9,6 +9,7 @@ import torch
 
 from lpa3bench.api import Augmenter, Slot
 from lpa3bench.testing import Bystander
+from lpa3bench_plugins.augmenters.augmix import AugMix
 from lpa3bench_plugins.augmenters.compose import Compose
 from lpa3bench_plugins.augmenters.cutmix import CutMix
 from lpa3bench_plugins.augmenters.cutout import Cutout
@@ -42,6 +43,8 @@ MAKERS: dict[str, Make] = {
     "PGD/defaults": PGD,
     "PGD/advprop": partial(PGD, domain="aux", noise=0.8, aim="target"),
     "PGD/l2": partial(PGD, norm="l2", epsilon=100.0, iterations=2, label="model", statistics="batch"),
+    "AugMix/defaults": AugMix,
+    "AugMix/strong": partial(AugMix, severity=10, width=2, depth=2, alpha=2, all_ops=True, domain="aux"),
     "VAT/defaults": VAT,
     "VAT/prediction": partial(VAT, target="prediction", iterations=2, radius=2.0, domain="aux"),
 } | {f"RandAugment/{name}": partial(RandAugment, recipe=name) for name in NAMES}

@@ -171,7 +171,7 @@ def test_following_a_run_to_its_end(home: Path, server: Server) -> None:
     assert not thread.is_alive()
     assert told[0] == "1 epochs: published"
     assert (ended[0].status, ended[0].rows) == ("published", 3)
-    assert [row["epoch"] for row in server.store.rows(path) if "loss" in row] == [0, 1, 2]
+    assert [row["epoch"] for row in server.store.rows(path) if "train/loss" in row] == [0, 1, 2]
     assert held["summary"]["metrics/accuracy.last"] == read_record(folder / "result.json").score(
         "accuracy.last"
     )

@@ -6,28 +6,21 @@ import csv
 from pathlib import Path
 
 import pytest
+from support.wandb_runs import made_board
 
 from lpa3bench.errors import DataError
 from lpa3bench.publish.from_board import TEXT_COLUMNS, read_board
 
 
-def board(folder: Path) -> Path:
-    folder.mkdir()
-    (folder / "board.csv").write_text('row,mean,n\n"RandAugment, twice",0.91,3\nLPA3,,0\n')
-    for name in ("README.md", "board.json", "index.html"):
-        (folder / name).write_text(name)
-    return folder
-
-
 def test_a_board_keeps_text_that_looks_like_a_number(tmp_path: Path) -> None:
-    folder = board(tmp_path / "digits")
+    folder = made_board(tmp_path / "digits")
     lines = ("identity,seeds,row,p,other", "12345678,0,1e5,0.5,9e999", "9e123456,0,nan,1e-07,inf", ",,,,")
     (folder / "board.csv").write_text("\n".join(lines))
-    assert read_board(folder).tables["board"]["data"] == [
-        ["12345678", "0", "1e5", 0.5, "9e999"],
-        ["9e123456", "0", "nan", 1e-07, "inf"],
-        [None, None, None, None, None],
-    ]
+    assert read_board(folder).tables["board/cells"].data == (
+        ("12345678", "0", "1e5", 0.5, "9e999"),
+        ("9e123456", "0", "nan", 1e-07, "inf"),
+        (None, None, None, None, None),
+    )
 
 
 def test_every_column_of_a_board_is_known_as_text_or_is_of_numbers(tmp_path: Path) -> None:
@@ -41,12 +34,12 @@ def test_every_column_of_a_board_is_known_as_text_or_is_of_numbers(tmp_path: Pat
 
 
 def test_a_board(tmp_path: Path) -> None:
-    folder = board(tmp_path / "digits")
+    folder = made_board(tmp_path / "digits")
     content = read_board(folder)
-    assert content.tables["board"] == {
-        "columns": ["row", "mean", "n"],
-        "data": [["RandAugment, twice", 0.91, 3.0], ["LPA3", None, 0.0]],
-    }
+    cells = content.tables["board/cells"]
+    first = dict(zip(cells.columns, cells.data[0], strict=True))
+    assert (first["row"], first["n"], first["mean"]) == ("none", 8.0, 0.5)
+    assert content.pages == {"board/page": str(folder / "index.html")}
     assert (content.job_type, content.group) == ("leaderboard", "leaderboard-digits")
     assert content.artifact is not None
     assert content.artifact.type == "leaderboard"
@@ -58,4 +51,18 @@ def test_a_board(tmp_path: Path) -> None:
         read_board(folder)
     (folder / "board.csv").unlink()
     with pytest.raises(DataError, match=r"holds no board\.csv; `lpa3bench leaderboard build"):
+        read_board(folder)
+
+
+def test_the_matrix_tells_at_a_glance(tmp_path: Path) -> None:
+    folder = made_board(tmp_path / "digits")
+    matrix = read_board(folder).tables["board/matrix"]
+    assert matrix.columns == ("method", "Digits")
+    assert matrix.data == (
+        ("no augmenter", "50.00 ± 0.00 (8)"),
+        ("LP-A3", "80.00 ± 0.00 (8) ▲"),
+        ("Cutout", "94.34 ± 0.18 (claimed)"),
+    )
+    (folder / "board.json").write_text("{}")
+    with pytest.raises(DataError, match=r"board\.json: is no board of this version .*leaderboard build"):
         read_board(folder)

@@ -33,7 +33,8 @@ def test_a_finished_run(tmp_path: Path) -> None:
     assert content.config["run"]["task"] == "@tasks.Supervised()"
     assert content.config["seed"] == 3
     written = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    assert [*content.rows] == written
+    assert [{n.removeprefix("train/"): value for n, value in row.items()} for row in content.rows] == written
+    assert {*content.rows[0]} == {"epoch", "step", "passes", "test/accuracy", "train/loss"}, "in sections"
     assert content.summary["metrics/accuracy.last"] == record["metrics"]["accuracy"]["scores"]["last"] == 0.9
     assert content.summary["metrics/accuracy.val_selected"] is None
     assert content.artifact is not None
@@ -49,7 +50,9 @@ def test_a_finished_run(tmp_path: Path) -> None:
     assert json.loads(content.artifact.texts["result.json"]) == record
     gaps = [late - early for early, late in zip(content.times, content.times[1:], strict=False)]
     assert gaps == pytest.approx([2 / 3, 2 / 3], abs=2e-3), "seconds of training lie between two epochs"
-    assert [*content.images] == ["images/positives"]
+    assert content.seconds == tuple(round(row["seconds"], 3) for row in record["curve"])
+    assert content.images["images/positives"].caption == "as it was drawn"
+    assert [*content.tables] == ["test/per_class"]
     assert read_run(folder, images=False).images == {}
 
 
@@ -88,7 +91,7 @@ def test_nothing_tells_of_the_folders_of_who_ran_it(tmp_path: Path, root: str) -
 def test_a_run_under_way(tmp_path: Path) -> None:
     content = read_run(made_run(tmp_path, finished=False))
     assert [row["epoch"] for row in content.rows] == [0], "a line is torn, the one before may be given up"
-    assert len(content.times) == 1
+    assert len(content.times) == len(content.seconds) == 1
     assert content.artifact is None
     assert content.summary == {"status": "unfinished"}
     finished = read_run(made_run(tmp_path / "other"))

@@ -7,14 +7,16 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
 from support.wandb_runs import made_run
 
 from lpa3bench.cli import main
+from lpa3bench.errors import DataError
 from lpa3bench.publish import run_images as images
-from lpa3bench.publish.run_images import make_images
+from lpa3bench.publish.run_images import caption_of, make_images
 from lpa3bench.publish.target import Deadline
 
 CONFIG = """\
@@ -50,7 +52,25 @@ def test_what_is_missing_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert {path.name for path in (run / "images").iterdir()} == {"positives.png", "strong.png"}
     assert (run / "images" / "positives.png").read_bytes() == b"there already"
     with Image.open(run / "images" / "strong.png") as picture:
-        assert picture.size == (8 * 64, 2 * 64), "eight images, and their views below"
+        assert picture.size == (8 * 64, 3 * 64), "eight images, their views and the difference below"
+    caption = caption_of(run / "images" / "strong.png")
+    assert caption is not None
+    assert caption.startswith("Cutout (strong): test images, their views, and view − image")
+    with pytest.raises(DataError, match=r"positives\.png: is no picture"):
+        caption_of(run / "images" / "positives.png")
+
+
+def test_the_difference_is_stretched_around_grey() -> None:
+    pairs = np.full((2, 2, 64, 64, 1), 100, dtype=np.uint8)
+    pairs[0, 1, :32] += 20  # of the first view the upper half
+    pairs[1, 1] -= 10
+    sheet, largest = images._sheet(pairs)
+    drawn = np.asarray(sheet)
+    assert largest == 20
+    assert (drawn[:64] == 100).all()
+    assert (drawn[64:96, :64] == 120).all()
+    difference = [drawn[128, 0], drawn[191, 0], drawn[191, 127]]
+    assert difference == [255, 128, 1], "the most of each image is white or black, and none is grey"
 
 
 def test_pictures_have_their_time(tmp_path: Path) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.wandb_runs import made_run
+from support.wandb_runs import made_board, made_run
 
-from lpa3bench.publish.from_board import PUBLISHED_FILES, read_board
+from lpa3bench.publish.from_board import read_board
 from lpa3bench.publish.from_run_directory import read_run
 from lpa3bench.publish.wandb_run import NAME_LENGTH, TAG_LENGTH, WandbRun, cut
 
@@ -38,11 +38,7 @@ def test_a_class_of_a_plugin_may_have_a_name_of_any_length(tmp_path: Path) -> No
 
 
 def test_a_board_of_a_long_name(tmp_path: Path) -> None:
-    board = tmp_path / LONG
-    board.mkdir()
-    for name in PUBLISHED_FILES:
-        (board / name).write_text("row,mean\na,1\n")
-    assert_taken(read_board(board))
+    assert_taken(read_board(made_board(tmp_path / LONG)))
 
 
 @pytest.mark.parametrize("length", [0, 1, 63, 64])

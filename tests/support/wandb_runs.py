@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from lpa3bench.publish.from_board import PUBLISHED_FILES
+from lpa3bench.publish.run_images import CAPTION
 from lpa3bench.records.record_files import record_text
+from lpa3bench.report.board_files import BOARD_FILES
 from lpa3bench.training.identity import identity_as_json
-from support.small_records import small_record
+from support.small_boards import LPA3, TOML, board_of, claim
+from support.small_records import bits, small_record
 
 OPERATIVE = """\
 backbones.SmallNet.width = 8
@@ -39,7 +43,7 @@ def made_run(out: Path, *, finished: bool = True) -> Path:
         [True] * 9 + [False],
         earlier=(0.5, 0.7),
         seed=SEED,
-        slots={"positives": "LPA3"},
+        slots=LPA3,
         name=CELL,
     )
     identity = msgspec.to_builtins(record.data.identity)
@@ -59,12 +63,41 @@ def made_run(out: Path, *, finished: bool = True) -> Path:
     return folder
 
 
-def draw(path: Path) -> None:
-    """A small picture."""
+def draw(path: Path, caption: str = "as it was drawn") -> None:
+    """A small picture, and what it says of itself."""
     from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
 
     path.parent.mkdir(exist_ok=True)
-    Image.new("RGB", (4, 4), (200, 30, 30)).save(path)
+    told = PngInfo()
+    told.add_text(CAPTION, caption)
+    Image.new("RGB", (4, 4), (200, 30, 30)).save(path, pnginfo=told)
+
+
+def predict(folder: Path, right: Sequence[bool] = (*[True] * 9, False)) -> None:
+    """Predictions of ten images of two classes in turn; those of a made-up run, unless told otherwise."""
+    import torch
+
+    from lpa3bench.training.predictions import Predictions, StoredPredictions, write_predictions
+
+    labels = torch.arange(len(right)) % 2
+    probs = torch.nn.functional.one_hot(torch.where(torch.tensor(right), labels, 1 - labels), 2).float()
+    write_predictions(folder / "predictions.npz", StoredPredictions({"test": Predictions(probs, labels)}, {}))
+
+
+def made_board(folder: Path) -> Path:
+    """The folder of a board that was built: LP-A3 is better than no augmenter, Cutout is claimed alone."""
+    runs = [
+        small_record(bits(right), seed=seed, slots=slots, identity=f"{right}")
+        for right, slots in ((5, {}), (8, LPA3))
+        for seed in range(8)
+    ]
+    row = '[[rows]]\nkey = "cutout"\nname = "Cutout"\nmatch = { "slots.positives" = "Cutout" }\n'
+    board = board_of(*runs, text=TOML + row, published={("cutout", "digits"): claim("94.34 ± 0.18")})
+    folder.mkdir()
+    for name in PUBLISHED_FILES:
+        (folder / name).write_text(BOARD_FILES[name](board))
+    return folder
 
 
 def offline_records(folder: Path) -> Iterator[Any]:

@@ -39,6 +39,11 @@ class LPA3(Augmenter):
         start: the search starts from uniform noise in −start … start, in normalised units.
         probe: how far the finite difference that sets the step's length looks ahead.
         floor: added to the measured slope; part of the method (see `attack.Options`).
+        distance: what the search makes grow: the distance in the network's "features", the method; or in
+            "pixels", a control that tells what the features contribute (see `attack.Options`).
+        direction: "search", the method; "random": a direction drawn at random, for each image as far as the
+            search has come, which tells the direction from the length. It costs the same; `distance` and
+            `logp_drop` of the log are the search's.
         domain: which BatchNorm the passes use and the views are trained through. The released networks
             have an auxiliary one ("aux"), which the paper does not mention.
 
@@ -49,6 +54,7 @@ class LPA3(Augmenter):
     paper = "https://arxiv.org/abs/2211.00824"
     needs_model = True
     saved = ("bank", "pass_no")
+    added = ("distance", "direction")
 
     def __init__(
         self,
@@ -66,6 +72,8 @@ class LPA3(Augmenter):
         start: float = 0.01,
         probe: float = 0.1,
         floor: float = 1e-4,
+        distance: Literal["features", "pixels"] = "features",
+        direction: Literal["search", "random"] = "search",
         domain: Domain = "aux",
     ) -> None:
         if not 0 <= ratio <= 1:
@@ -76,6 +84,7 @@ class LPA3(Augmenter):
             ("select", select, ("batch", "dataset")),
             ("tcs", tcs, ("lpa3", "tcssl")),
             ("label", label, ("model", "given")),
+            ("direction", direction, ("search", "random")),
             ("domain", domain, ("aux", "main")),
         ):
             if value not in choices:
@@ -89,7 +98,9 @@ class LPA3(Augmenter):
             start=start,
             probe=probe,
             floor=floor,
+            distance=distance,
         )
+        self.direction = direction
         self.ratio = ratio
         self.select = select
         self.tcs = tcs
@@ -139,21 +150,25 @@ class LPA3(Augmenter):
         label = None
         if self.label == "given" and ctx.target is not None:
             label = ctx.target.argmax(dim=1)
-        reference = attack.make_reference(output, label, self.options.temperature)
+        images = z if self.options.distance == "pixels" else None
+        reference = attack.make_reference(output, label, self.options.temperature, images=images)
         if rows is None:
             rows = torch.arange(len(x), device=x.device)
         else:
             x, z, reference = x[rows], z[rows], reference.rows(rows)
         noise = ctx.draws.uniform(z.shape, -self.options.start, self.options.start, like=z)
+        box = attack.Box.of(model.mean, model.std)
         delta, last = attack.search(
             model.from_normalised,
             z,
             noise,
             reference,
-            box=attack.Box.of(model.mean, model.std),
+            box=box,
             options=self.options,
             share=selected.share,
         )
+        if self.direction == "random":
+            delta = attack.redirected(delta, ctx.draws.normal(z.shape, like=z), box.around(z))
         whole = ctx.processes.span(len(output.logits)).total
         info: dict[str, float | Tensor] = {"selected": selected.total / whole}
         if last is not None:

@@ -104,6 +104,13 @@ class ResNet18(_ResNet):
     blocks = (2, 2, 2, 2)
 
 
+class ResNet34(_ResNet):
+    """ResNet-34: 3, 4, 6 and 3 basic blocks. All else as `ResNet18`."""
+
+    block = _Basic
+    blocks = (3, 4, 6, 3)
+
+
 class ResNet50(_ResNet):
     """ResNet-50: 3, 4, 6 and 3 bottleneck blocks. All else as `ResNet18`."""
 

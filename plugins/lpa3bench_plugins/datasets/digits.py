@@ -86,6 +86,8 @@ class Digits(Dataset):
 
     paper = "https://doi.org/10.24432/C50P49"
 
+    added = ("split",)
+
     def __init__(
         self,
         *,

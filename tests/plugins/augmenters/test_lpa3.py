@@ -308,3 +308,28 @@ def test_where_it_makes_no_sense() -> None:
 def test_values_out_of_range(name: str, value: Any) -> None:
     with pytest.raises(ValueError, match=f"^{name}: must be"):
         LPA3(**{name: value})
+
+
+def test_a_random_direction_takes_views_as_far_at_the_same_cost() -> None:
+    x = images()
+    searched, drawn = (Bench(ratio=1.0, margin=0.002, direction=of) for of in ("search", "random"))
+    there, elsewhere = searched(x, FIRST), drawn(x, FIRST)
+    far, other = ((view.x - x).flatten(1).norm(dim=1) for view in (there, elsewhere))
+    assert torch.allclose(far, other, rtol=1e-3)
+    assert not torch.allclose(there.x, elsewhere.x, atol=1e-3)
+    assert searched.model.calls == drawn.model.calls
+    assert there.info["distance"] == elsewhere.info["distance"], "the same search"
+
+
+def test_a_search_in_pixels_goes_farther_in_pixels() -> None:
+    x = images()
+    far = {
+        of: (Bench(ratio=1.0, distance=of)(x, FIRST).x - x).flatten(1).norm(dim=1).mean()
+        for of in ("features", "pixels")
+    }
+    assert far["pixels"] > 1.2 * far["features"]
+
+
+def test_a_direction_that_there_is_not() -> None:
+    with pytest.raises(ValueError, match="direction: must be 'search' or 'random', not 'up'"):
+        LPA3(direction="up")  # type: ignore[arg-type]

@@ -83,6 +83,33 @@ def auto_augment(policy: str) -> tuple[PoolEntry, ...]:
     return tuple(_of_policy(*operator) for pair in pairs for operator in pair)
 
 
+def aug_mix(severity: int, *, all_ops: bool) -> tuple[PoolEntry, ...]:
+    """The pool of `torchvision.transforms.AugMix` (Hendrycks et al., ICLR 2020): the first `severity` of ten
+    levels, of which the first moves and enhances nothing.
+
+    Args:
+        severity: 1 … 10.
+        all_ops: the enhancements too, which the corruptions of corrupted test sets resemble.
+    """
+    last, levels = _POLICY_LEVELS - 1, range(severity)
+    shear, turn = _steps(0.3, _POLICY_LEVELS)[:severity], _steps(30, _POLICY_LEVELS)[:severity]
+    shift = tuple(-level / 3 / last for level in levels)
+    change = _steps(0.9, _POLICY_LEVELS)[:severity]
+    pool = (
+        _signed("ShearX", *shear),
+        _signed("ShearY", *shear),
+        _signed("TranslateX", *shift),
+        _signed("TranslateY", *shift),
+        _signed("Rotate", *turn),
+        PoolEntry(op="Posterize", values=tuple(4 - round(level * 4 / last) for level in levels)),
+        PoolEntry(op="Solarize", values=tuple(255 - level * 255 / last for level in levels)),
+        PoolEntry(op="AutoContrast"),
+        PoolEntry(op="Equalize"),
+    )
+    enhancements = ("Brightness", "Color", "Contrast", "Sharpness")
+    return (*pool, *(_enhance(op, *change) for op in enhancements)) if all_ops else pool
+
+
 def _of_policy(op: str, probability: float, level: int | None) -> PoolEntry:
     """One operator of AutoAugment: its level counts from 0 to 9, and is None where it has no magnitude."""
     last = _POLICY_LEVELS - 1
