@@ -199,7 +199,7 @@ def against_text(told: Against | None, shared: int | None) -> TextCell:
     )
 
 
-def _in_words(told: Against) -> str:
+def comparison_in_words(told: Against) -> str:
     """The same as a sentence."""
     interval = f" {told.interval}" if told.interval else ""
     ratio = f"; at × {told.ratio} its passes" if told.ratio else ""
@@ -214,7 +214,7 @@ def question_answers(board: Board, question: Question, measure: Measure) -> Iter
         cell = board.cell(row, column)
         comparison = cell and cell.against(other)
         if comparison and comparison.n:
-            told = _in_words(against(comparison, measure))
+            told = comparison_in_words(against(comparison, measure))
             yield f"{titles[column]}: {names[row]} − {names[other]} {told}"
 
 

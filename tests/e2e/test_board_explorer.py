@@ -171,7 +171,7 @@ def test_the_front_is_chosen_by_arrow_keys_and_its_points_open_cells(show: Show,
         assert tab.get_by_role("dialog").is_visible()
         tab.keyboard.press("Escape")
         tab.get_by_role("dialog").wait_for(state="hidden")
-        assert "cell" not in tab.url
+        tab.wait_for_url(lambda url: "cell" not in url)
         assert tab.evaluate("document.documentElement.scrollWidth") == 375, (
             "the page does not scroll sideways"
         )

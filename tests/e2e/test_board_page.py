@@ -95,7 +95,7 @@ def test_a_cell_opens_by_keyboard_shows_its_runs_and_escape_closes_it(show: Show
         assert tab.url.endswith("#cell-fixmatch-lpa3:c250")
         tab.keyboard.press("Escape")
         assert not dialog.is_visible()
-        assert "#" not in tab.url
+        tab.wait_for_url(lambda url: "#" not in url)
         assert link.evaluate("link => link === document.activeElement"), "where one has come from"
         assert tab.locator("#cells [id='cell-fixmatch-lpa3:c250']").count() == 1, "it is back in its place"
         link.click()

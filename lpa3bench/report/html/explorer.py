@@ -6,16 +6,17 @@ Numbers stand twice, as a reader sees them and to sort by; the script formats no
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
 from lpa3bench.boards.board import Board, Cell, Measure
-from lpa3bench.boards.conditions import parsed
+from lpa3bench.boards.conditions import parsed, unscoped
 from lpa3bench.boards.facets import filled
 from lpa3bench.report.numbers import format_count, format_seconds, format_value, in_unit, scale_of
 from lpa3bench.report.table import column_title
 from lpa3bench.report.table_building import against, board_measure
-from lpa3bench.report.table_text import against_text
+from lpa3bench.report.table_text import comparison_in_words
 
 COST_AXES = {"passes": "image passes of a run", "seconds": "seconds of training"}
 EPOCHS = "run.epochs"
@@ -134,7 +135,7 @@ def _cell(
         }
         known = parameters.get((cell.row, cell.column), {})
         places |= {name: [known[name], f"{known[name]:g}"] for name in shown if name in known}
-    told = {one.baseline: against_text(against(one, own)) for one in cell.comparisons if one.n}
+    told = {one.baseline: comparison_in_words(against(one, own)) for one in cell.comparisons if one.n}
     return {
         "n": cell.n,
         "f": {
@@ -159,14 +160,15 @@ def _short(number: float) -> float:
 
 
 def _parameters(board: Board) -> dict[tuple[str, str], dict[str, float]]:
-    """Every number in the configs, by cell; a run's own settings are those of its cell's first record."""
+    """Every number in the configs, by cell, as its first record has it; by its name without the scope, where
+    the cell has one object of that class."""
     found = {}
     for cell in board.cells:
         config = board.records.get(cell.records[0], {}).get("config", {}) if cell.records else {}
-        values = {name: parsed(text) for name, text in config.items()}
+        times = Counter(map(unscoped, config))
         found[cell.row, cell.column] = {
-            name: float(value)
-            for name, value in values.items()
-            if isinstance(value, int | float) and not isinstance(value, bool)
+            unscoped(name) if times[unscoped(name)] == 1 else name: float(value)
+            for name, text in config.items()
+            if isinstance(value := parsed(text), int | float) and not isinstance(value, bool)
         }
     return found

@@ -40,6 +40,22 @@ def test_only_what_tells_cells_apart_can_be_chosen() -> None:
     assert axes(replace(made, cells=tuple(replace(c, mean=None) for c in made.cells))) == {}
 
 
+def test_a_parameter_is_one_axis_whatever_the_slot_of_its_object() -> None:
+    made = board_of(*runs())
+    values = {
+        "none": {"noise/LPA3.iterations": "0", "LPA3.floor": "None"},
+        "lpa3": {"positives/LPA3.iterations": "5"},
+    }
+    both = {"strong/RandAugment.n": "1", "positives/RandAugment.n": "2", "run.epochs": "3"}
+    records = {
+        name: {**made.records[name], "config": {**values[cell.row], **both}}
+        for cell in made.cells
+        for name in cell.records
+    }
+    found = axes(replace(made, records=records))
+    assert [*found] == ["passes", "seconds", "LPA3.iterations"], "what all cells share is none"
+
+
 def test_no_text_breaks_out_of_the_data() -> None:
     evil = replace(board(), rows=tuple(replace(row, name="</script><!--&") for row in board().rows))
     text = explorer_data(evil)
