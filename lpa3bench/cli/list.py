@@ -18,11 +18,8 @@ from lpa3bench.errors import UsageError, with_plugin_hint
 from lpa3bench.plugin.description import opening, paper_of, summary
 from lpa3bench.plugin.hookspecs import KINDS
 from lpa3bench.plugin.registry import Entry, Registry, load_registry
-from lpa3bench.runtime.paths import config_names, gin_root, shipped, suite_names
+from lpa3bench.runtime.paths import OVERLAYS, config_names, gin_root, shipped, suite_names
 from lpa3bench.runtime.terminal_text import aligned, unfolded
-
-OVERLAYS = ("augmenters/", "policies/")
-"""What the names of shipped overlays begin with."""
 
 
 def _configs() -> list[str]:

@@ -13,10 +13,10 @@ from pathlib import PurePosixPath
 from lpa3bench._version import __version__
 from lpa3bench.boards.board import Board
 from lpa3bench.boards.definition import Definition
+from lpa3bench.report.answer import answer
 from lpa3bench.report.board_files import BOARD_FILES
 from lpa3bench.report.html.page import board_page, index_page
 from lpa3bench.report.links import Known, Link, Navigation, origins
-from lpa3bench.report.table_text import question_summary
 
 INDEX = "index.html"
 
@@ -64,7 +64,7 @@ def summarise_board(board: Board) -> BoardSummary:
         title=board.title,
         about=re.split(r"(?<=[.!?])\s", " ".join(board.text.split()), maxsplit=1)[0],
         question=asked[0].text if asked else "",
-        answer=question_summary(board, asked[0]) if asked else "",
+        answer=answer(board),
         records=len(board.records),
         measured=board.measured,
         cells=len(board.cells),

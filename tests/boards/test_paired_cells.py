@@ -97,7 +97,7 @@ def test_all_pages_tell_of_equal_cost() -> None:
     assert "## At equal cost, in percentage points" in page
     assert "|  | Digits (n 8) |\n| --- | ---: |\n| LP-A3 | ▼ −2.00 \\[−2.00, −2.00\\]<br>p 0.0078 |" in page
     assert "equal_cost_verdict" in board_csv(made)
-    assert "At equal cost: against no augmenter, equal cost" in board_page(made)
+    assert "Worse than no augmenter, equal cost by 2.00 points: " in board_page(made)
     assert "## At equal cost" not in board_readme(board(FAIR))
 
 
@@ -142,7 +142,7 @@ def test_questions_make_families() -> None:
         "In short: LP-A3 against no augmenter: better in 1 of 1; LP-A3 against no augmenter, equal cost: "
         "worse in 1 of 1; LP-A3 against the images themselves: better in 1 of 1."
     ) in page
-    assert "What is asked" in board_page(made)
+    assert '<p class="asked">Is LP-A3 worth its passes?</p>' in board_page(made)
 
 
 def test_without_questions_baselines_are_the_question() -> None:
