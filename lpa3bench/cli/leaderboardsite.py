@@ -145,10 +145,10 @@ def _known(registry: Registry, docs: str) -> Known:
     """What pages may link to; the reference has a page a kind, and one of all gin files."""
     from lpa3bench.plugin.description import paper_of
     from lpa3bench.report.links import Known, PluginLinks, page_anchor
-    from lpa3bench.report.site import joined
+    from lpa3bench.report.site import joined_address
     from lpa3bench.runtime.paths import config_names, suite_names
 
-    reference = f"{joined(docs, '../')}/reference" if docs else ""
+    reference = f"{joined_address(docs, '../')}/reference" if docs else ""
     return Known(
         plugins={
             entry.name: PluginLinks(

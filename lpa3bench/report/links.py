@@ -45,7 +45,7 @@ class Known:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Origin:
+class PartLinks:
     """What a row or a column is of."""
 
     id: str
@@ -63,7 +63,7 @@ class Navigation:
     """To the index and beyond."""
     neighbours: Mapping[str, Link]
     """By "Previous" and "Next"."""
-    origins: tuple[Origin, ...]
+    origins: tuple[PartLinks, ...]
     stamp: tuple[str, ...]
     """Date, version and commit, in words."""
 
@@ -78,7 +78,7 @@ def page_anchor(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
-def origins(definition: Definition, board: Board, known: Known) -> list[Origin]:
+def origins(definition: Definition, board: Board, known: Known) -> list[PartLinks]:
     """Of the whole board first, then of each row and column that has something of its own."""
     files = {name for command in board.commands for name in command.split()}
     whole = _Names(board, [*board.records])
@@ -96,7 +96,7 @@ def _parts(
     parts: Iterable[Row] | Iterable[Column],
     conditions: Mapping[str, Conditions],
     known: Known,
-) -> Iterator[Origin]:
+) -> Iterator[PartLinks]:
     """What the records of a part have in common and those of the whole board have not."""
     whole = _Names(board, [*board.records])
     for part in parts:
@@ -131,9 +131,9 @@ def _named(conditions: Conditions) -> set[str]:
     }
 
 
-def _origin(key: str, name: str, plugins: Iterable[str], files: Iterable[str], known: Known) -> Origin:
+def _origin(key: str, name: str, plugins: Iterable[str], files: Iterable[str], known: Known) -> PartLinks:
     configs = {file.removeprefix("gin/").removesuffix(".gin") for file in files} & known.configs.keys()
-    return Origin(
+    return PartLinks(
         id=f"of-{key}",
         name=name,
         plugins={key: known.plugins.get(key, PluginLinks()) for key in sorted(plugins)},

@@ -106,12 +106,12 @@ def site_pages(
 
 def _links(docs: str, up: str) -> tuple[Link, ...]:
     """To the documentation and the index; from the index itself, only to the former."""
-    start = f"{joined(docs, up)}/{INDEX}"
+    start = f"{joined_address(docs, up)}/{INDEX}"
     found = {"Documentation": start if docs else "", "All boards": f"{up}{INDEX}" if up else ""}
     return tuple(Link(text=text, url=url) for text, url in found.items() if url)
 
 
-def joined(docs: str, up: str) -> str:
+def joined_address(docs: str, up: str) -> str:
     """The documentation's address seen from a page that much deeper."""
     whole = "://" in docs or docs.startswith("/")
     return docs.rstrip("/") if whole else f"{up}{docs}".rstrip("/")

@@ -16,7 +16,7 @@ from lpa3bench.boards.building import build_board
 from lpa3bench.boards.definition import Definition
 from lpa3bench.report.board_files import BOARD_FILES
 from lpa3bench.report.html import board_page
-from lpa3bench.report.links import Known, Origin, PluginLinks, origins, page_anchor
+from lpa3bench.report.links import Known, PartLinks, PluginLinks, origins, page_anchor
 from lpa3bench.report.site import Site, joined, site_pages, summarise_board
 
 QUESTION = """
@@ -140,7 +140,7 @@ def test_a_board_alone_is_as_it_was(pages: dict[PurePosixPath, str]) -> None:
         assert text in page(pages, "one/index.html")
 
 
-def of(found: list[Origin]) -> dict[str, Origin]:
+def of(found: list[PartLinks]) -> dict[str, PartLinks]:
     return {origin.id: origin for origin in found}
 
 
