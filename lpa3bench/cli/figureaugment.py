@@ -17,6 +17,8 @@ from lpa3bench.cli.options import (
     plugin_option,
     weights_option,
 )
+from lpa3bench.cli.terminal import say
+from lpa3bench.runtime.counting import counted
 from lpa3bench.runtime.paths import data_root
 
 if TYPE_CHECKING:
@@ -88,7 +90,7 @@ def command(
     )
     trained = opened(weights=weights)
     for line in trained.changed:
-        click.echo(f"since the run: {line}", err=True)
+        say(f"since the run: {line}", err=True)
     older = trained.folder.checkpoints.paths()[:-1]
     earlier = opened(checkpoint=older[-1]) if older and weights == "last" else None
     index = views.choose_right(trained, images)
@@ -121,7 +123,7 @@ def _numbers(values: Any) -> list[float | None]:
 def _caption(trained: Trained, earlier: Trained | None, variant: str, layer: int | None) -> str:
     names = trained.config.names
     setting = f", setting {trained.config.setting}" if trained.config.setting else ""
-    epochs = f"{trained.epochs_done} epoch{'' if trained.epochs_done == 1 else 's'}"
+    epochs = counted(trained.epochs_done, "epoch")
     judged = f"{names['task']} on {trained.spec.name}{setting}, {names['backbone']}"
     which = "last feature map" if layer is None else f"feature map {layer}"
     several = f" of the first of {len(trained.networks)} networks" if len(trained.networks) > 1 else ""

@@ -17,7 +17,7 @@ from lpa3bench import config
 from lpa3bench.cli import main
 from lpa3bench.cli.figure import FIGURES
 from lpa3bench.plugin import registry
-from lpa3bench.records import Record
+from lpa3bench.records import Record, read_record
 from lpa3bench.training.predictions import (
     Predictions,
     StoredPredictions,
@@ -117,7 +117,7 @@ def test_augment_by_the_real_command(cli: Cli, tmp_path: Path) -> None:
     assert nothing.stderr == f"error: {tmp_path}: is no run directory: there is no env.json\n"
 
 
-def test_confusion(tmp_path: Path) -> None:
+def test_confusion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = train(tmp_path, SUPERVISED)
     stored = read_predictions(run / "predictions.npz")
     assert stored is not None
@@ -133,6 +133,13 @@ def test_confusion(tmp_path: Path) -> None:
         assert told["images"] == [[pairs.count((row, column)) for column in range(4)] for row in range(4)]
         text = " ".join((tmp_path / f"{weights}.svg").read_text(encoding="utf-8").split())
         assert f"{split.capitalize()} images by their class" in text
+    monkeypatch.chdir(tmp_path)
+    for options in ((), ("--split", "val", "--weights", "best")):
+        figure("confusion", run, *options)
+    name = read_record(run / "result.json")
+    assert {path.name for path in tmp_path.glob("confusion-*.svg")} == {
+        f"confusion-{name}.svg", f"confusion-{name}-val-best.svg",
+    }, "no picture is drawn over another one"  # fmt: skip
     for taken in ("predictions.npz", "result.json"):
         (run / taken).unlink()
         refused = figure("confusion", run)

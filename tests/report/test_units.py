@@ -14,11 +14,11 @@ from lpa3bench.boards.comparison import compare
 from lpa3bench.boards.selection import select
 from lpa3bench.records import MetricKind, Record
 from lpa3bench.records.schema import MetricOfRun
+from lpa3bench.report.board_readme import board_readme
 from lpa3bench.report.comparison_text import comparison_text
 from lpa3bench.report.html.charts import charts, drawn_measure
 from lpa3bench.report.html.page import board_page
 from lpa3bench.report.latex import latex_tables
-from lpa3bench.report.markdown import board_readme
 
 NLL = MetricKind("negative log-likelihood", "nats", False, False, "it is not finite")
 KAPPA = MetricKind("Cohen's kappa", "", True, False, "it is not finite")
@@ -66,17 +66,17 @@ def test_tables() -> None:
     nats, bare, share = (board(metric) for metric in KINDS)
     page = board_readme(nats)
     assert "## Negative log-likelihood, last epoch, in nats\n" in page
-    assert "## Against the baseline, in nats\n" in page
-    assert "| no augmenter | 0.500 (1) | 1 of 1 |" in page
-    assert "| LP-A3 | 0.600 (1) | 1 of 1 |" in page, "a ratio is for costs"
+    assert "## Against *no augmenter*, in nats\n" in page
+    assert "| no augmenter | **0.500** |" in page, "a lower one is better"
+    assert "| LP-A3 | 0.600 |" in page, "a ratio is for costs"
     page = board_readme(bare)
     assert "## Cohen's kappa, last epoch\n" in page
-    assert "## Against the baseline\n" in page
-    assert "## Against the baseline, in percentage points\n" in board_readme(share)
+    assert "## Against *no augmenter*\n" in page
+    assert "## Against *no augmenter*, in percentage points\n" in board_readme(share)
     assert "negative log-likelihood, last epoch, in nats}" in latex_tables(nats)
-    assert "differences from the baseline, in nats}" in latex_tables(nats)
+    assert "differences from no augmenter, in nats}" in latex_tables(nats)
     assert "Cohen's kappa, last epoch}" in latex_tables(bare)
-    assert "differences from the baseline}" in latex_tables(bare)
+    assert "differences from no augmenter}" in latex_tables(bare)
 
 
 def test_the_page() -> None:

@@ -35,8 +35,9 @@ from lpa3bench.report.numbers import (
     unit_of_difference,
     unit_text,
 )
+from lpa3bench.report.shared_flags import own_flags, told_of_all
 from lpa3bench.report.table_building import board_measure, result_tables
-from lpa3bench.report.table_text import question_answers, replication_text
+from lpa3bench.report.table_text import VERDICT_SIGNS, question_answers, replication_text
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -49,7 +50,6 @@ STYLES = ("board.css", "curves.css", "cell.css")
 SCRIPTS = ("address.js", "board.js", "cell.js", "start.js")
 EXPLORING = ("table.js", "compare.js", "chart.js")
 """Of a board with measured cells: before there are any, nothing can be chosen."""
-VERDICTS = {"better": "▲", "worse": "▼", "no difference shown": "○", "not testable": "?"}
 REPRODUCTIONS = {"reproduced": "✓", "not reproduced": "✗", "not testable": "?"}
 
 
@@ -97,8 +97,10 @@ def board_page(board: Board, navigation: Navigation | None = None) -> str:
             uneven=any(cell.comparison and cell.comparison.differs_in for cell in board.cells),
             related=any(table.ratios for table in tables),
             reproduced=any(cell.reproduction for cell in board.cells),
-            flagged=any(cell.n and cell.flags for cell in board.cells),
-            verdicts=VERDICTS,
+            flagged=any(own_flags(board).values()),
+            own_flags=own_flags(board),
+            told_of_all=[*told_of_all(board)],
+            verdicts=VERDICT_SIGNS,
             reproductions=REPRODUCTIONS,
             style=style,
             script=script,
