@@ -138,7 +138,9 @@ def test_questions_make_families() -> None:
     assert "**Primary: Is LP-A3 worth its passes?**" in page
     assert "− the images themselves (n 8) |" in page
     assert "| Digits | ▲ +4.00 \\[+4.00, +4.00\\]<br>p 0.023 | ▼ −2.00 \\[" in page
-    assert "LP-A3 is better than “no augmenter” in 1 of 1 settings (Digits: +4.00 points); it is worse" in page
+    assert (
+        "LP-A3 is better than “no augmenter” in 1 of 1 settings (Digits: +4.00 points); it is worse" in page
+    )
     assert '<p class="asked">Is LP-A3 worth its passes?</p>' in board_page(made)
 
 
