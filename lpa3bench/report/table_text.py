@@ -200,7 +200,7 @@ def against_text(told: Against | None, shared: int | None) -> TextCell:
 
 
 def against_sentence(told: Against) -> str:
-    """The same as a sentence."""
+    """A comparison in words: `+1.91 [+1.30, +2.62], better (p 0.0029, n 12)`."""
     interval = f" {told.interval}" if told.interval else ""
     ratio = f"; at × {told.ratio} its passes" if told.ratio else ""
     return f"{told.difference}{interval}, {told.comparison.verdict} ({told.p}, n {told.comparison.n}{ratio})"
@@ -246,21 +246,6 @@ def question_text_table(board: Board, question: Question, measure: Measure) -> T
     ]
     heads = tuple(TextHead(f"− {names[other]}", other, f"(n {shared})") for other in question.against)
     return TextTable(heads, tuple(lines))
-
-
-def question_summary(board: Board, question: Question) -> str:
-    """In how many columns which verdict was reached, by pair of rows; empty where nothing has pairs."""
-    names = {row.key: row.name for row in board.rows}
-    told = []
-    for row, other in product(question.rows, question.against):
-        cells = [board.cell(row, column) for column in question.columns]
-        made = [one for cell in cells if cell and (one := cell.against(other)) and one.n]
-        verdicts = Counter(one.verdict for one in made)
-        if counts := ", ".join(
-            f"{verdict} in {count} of {len(made)}" for verdict, count in sorted(verdicts.items())
-        ):
-            told.append(f"{names[row]} against {names[other]}: {counts}")
-    return f"In short: {'; '.join(told)}." if told else ""
 
 
 def harm_text(comparison: Comparison) -> str:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 import pytest
 from support.browser import Show, violations
@@ -52,7 +52,7 @@ def heads(tab: Any) -> list[str]:
 
 def chosen(tab: Any) -> dict[str, str]:
     """What the address says."""
-    return {name: values[-1] for name, values in parse_qs(urlsplit(tab.url).query).items()}
+    return {name: values[-1] for name, values in parse_qs(tab.evaluate("location.search.slice(1)")).items()}
 
 
 def pick(tab: Any, name: str, value: str) -> None:
