@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from lpa3bench.boards.board import Board, Cell, Measure, Row
+from lpa3bench.report.answer import answer, question_answer
 from lpa3bench.report.markdown import escape_markdown, markdown_row, markdown_tables
 from lpa3bench.report.numbers import (
     format_p,
@@ -20,7 +21,6 @@ from lpa3bench.report.table_text import (
     comparison_text_table,
     equal_cost_text_table,
     harm_text,
-    question_summary,
     question_text_table,
     replication_text,
     result_text,
@@ -47,6 +47,7 @@ def board_readme(board: Board) -> str:
 
 def _head(board: Board) -> Iterator[str]:
     yield f"# {escape_markdown(board.title)}"
+    yield f"**{escape_markdown(answer(board))}**"
     for paragraph in re.split(r"\n\s*\n", board.text):
         if paragraph.strip():
             yield escape_markdown(paragraph)
@@ -68,10 +69,8 @@ def _questions(board: Board) -> Iterator[str]:
         kind = "Primary" if question.primary else "Secondary"
         answers = question_text_table(board, question, measure)
         yield f"**{kind}: {escape_markdown(question.text)}**"
-        if short := question_summary(board, question):
-            yield escape_markdown(short)
+        yield escape_markdown(question_answer(board, question))
         if answers is None:
-            yield "Nothing is measured yet."
             continue
         yield f"{_some_names(board, question.rows)} minus each of these{in_unit_of_difference(measure)}:"
         yield markdown_tables(answers)

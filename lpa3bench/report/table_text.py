@@ -248,21 +248,6 @@ def question_text_table(board: Board, question: Question, measure: Measure) -> T
     return TextTable(heads, tuple(lines))
 
 
-def question_summary(board: Board, question: Question) -> str:
-    """In how many columns which verdict was reached, by pair of rows; empty where nothing has pairs."""
-    names = {row.key: row.name for row in board.rows}
-    told = []
-    for row, other in product(question.rows, question.against):
-        cells = [board.cell(row, column) for column in question.columns]
-        made = [one for cell in cells if cell and (one := cell.against(other)) and one.n]
-        verdicts = Counter(one.verdict for one in made)
-        if counts := ", ".join(
-            f"{verdict} in {count} of {len(made)}" for verdict, count in sorted(verdicts.items())
-        ):
-            told.append(f"{names[row]} against {names[other]}: {counts}")
-    return f"In short: {'; '.join(told)}." if told else ""
-
-
 def harm_text(comparison: Comparison) -> str:
     """How many classes are worse off than under the baseline, and which is most."""
     return (
