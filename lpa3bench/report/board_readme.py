@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from lpa3bench.boards.board import Board, Cell, Measure, Row
-from lpa3bench.report.answer import question_answer
+from lpa3bench.report.answer import answer, question_answer
 from lpa3bench.report.markdown import escape_markdown, markdown_row, markdown_tables
 from lpa3bench.report.numbers import (
     format_p,
@@ -47,6 +47,7 @@ def board_readme(board: Board) -> str:
 
 def _head(board: Board) -> Iterator[str]:
     yield f"# {escape_markdown(board.title)}"
+    yield f"**{escape_markdown(answer(board))}**"
     for paragraph in re.split(r"\n\s*\n", board.text):
         if paragraph.strip():
             yield escape_markdown(paragraph)

@@ -11,10 +11,11 @@ from support.small_records import bits, small_record
 from lpa3bench.boards.board import Board, Comparison
 from lpa3bench.errors import ConfigError
 from lpa3bench.records import Record
+from lpa3bench.report.answer import answer
 from lpa3bench.report.board_readme import board_readme
 from lpa3bench.report.csv_table import board_csv
 from lpa3bench.report.html.page import board_page
-from lpa3bench.report.markdown import NO_BREAK
+from lpa3bench.report.markdown import NO_BREAK, escape_markdown
 from lpa3bench.report.table_building import against
 
 PLAIN = 'match = { "slots.positives" = "none" }\n'
@@ -138,9 +139,7 @@ def test_questions_make_families() -> None:
     assert "**Primary: Is LP-A3 worth its passes?**" in page
     assert "− the images themselves (n 8) |" in page
     assert "| Digits | ▲ +4.00 \\[+4.00, +4.00\\]<br>p 0.023 | ▼ −2.00 \\[" in page
-    assert (
-        "LP-A3 is better than “no augmenter” in 1 of 1 settings (Digits: +4.00 points); it is worse" in page
-    )
+    assert f"**{escape_markdown(answer(made))}**" in board_readme(made), "the answer comes first"
     assert '<p class="asked">Is LP-A3 worth its passes?</p>' in board_page(made)
 
 
