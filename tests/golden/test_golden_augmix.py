@@ -10,7 +10,7 @@ import torch
 from support.golden_network import below
 from torch import Tensor
 
-from lpa3bench_plugins.augmenters.augmix import AugMix, Mixture, mix
+from lpa3bench_plugins.augmenters.augmix import AugMix, DrawnChains, mix_chains
 from lpa3bench_plugins.augmenters.image_ops import engine
 from lpa3bench_plugins.augmenters.image_ops.torchvision_pools import aug_mix
 
@@ -35,10 +35,10 @@ def levels(images: Tensor) -> np.ndarray:
     return images.mul(255).round().to(torch.uint8).numpy()
 
 
-def mixture(m: np.ndarray, w: np.ndarray) -> Mixture:
+def mixture(m: np.ndarray, w: np.ndarray) -> DrawnChains:
     """The recorded shares of B images; their chains are recorded, too, and none is drawn."""
     nothing = AugMix().choose(1, _Ones()).chains  # type: ignore[arg-type]
-    return Mixture(nothing, torch.from_numpy(m), torch.from_numpy(w))
+    return DrawnChains(nothing, torch.from_numpy(m), torch.from_numpy(w))
 
 
 class _Ones:
@@ -98,7 +98,7 @@ def test_the_mixing_is_exact(case: str) -> None:
         trial = below(golden, f"trial{number}")
         with np.load(Path(__file__).parent / "O_augmix.npz") as stored:
             image = stored[f"image/{trial['image']}"]
-        found = mix(
+        found = mix_chains(
             floats(image)[None], floats(trial["chain_output"]), mixture(trial["m"][None], trial["w"][None])
         )
         assert np.array_equal(levels(found)[0], trial["result"])
@@ -107,5 +107,5 @@ def test_the_mixing_is_exact(case: str) -> None:
 def test_a_batch_has_weights_for_each_image() -> None:
     golden = archive("batch")
     chains = floats(golden["chain_output"]).flatten(0, 1)
-    found = mix(floats(golden["images"]), chains, mixture(golden["m"], golden["w"]))
+    found = mix_chains(floats(golden["images"]), chains, mixture(golden["m"], golden["w"]))
     assert np.array_equal(levels(found), golden["result"])
