@@ -55,6 +55,8 @@ class AugMix(Augmenter):
         ValueError: a parameter is out of range.
     """
 
+    paper = "https://arxiv.org/abs/1912.02781"
+
     def __init__(
         self,
         *,
