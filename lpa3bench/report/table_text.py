@@ -199,8 +199,8 @@ def against_text(told: Against | None, shared: int | None) -> TextCell:
     )
 
 
-def against_words(told: Against) -> str:
-    """A comparison in words: `+1.91 [+1.30, +2.62], better (p 0.0029, n 12)`."""
+def against_sentence(told: Against) -> str:
+    """The same as a sentence."""
     interval = f" {told.interval}" if told.interval else ""
     ratio = f"; at × {told.ratio} its passes" if told.ratio else ""
     return f"{told.difference}{interval}, {told.comparison.verdict} ({told.p}, n {told.comparison.n}{ratio})"
@@ -214,7 +214,7 @@ def question_answers(board: Board, question: Question, measure: Measure) -> Iter
         cell = board.cell(row, column)
         comparison = cell and cell.against(other)
         if comparison and comparison.n:
-            told = against_words(against(comparison, measure))
+            told = against_sentence(against(comparison, measure))
             yield f"{titles[column]}: {names[row]} − {names[other]} {told}"
 
 

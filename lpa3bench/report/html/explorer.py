@@ -16,7 +16,7 @@ from lpa3bench.boards.facets import filled
 from lpa3bench.report.numbers import format_count, format_seconds, format_value, in_unit, scale_of
 from lpa3bench.report.table import column_title
 from lpa3bench.report.table_building import against, board_measure
-from lpa3bench.report.table_text import against_words
+from lpa3bench.report.table_text import against_sentence
 
 COST_AXES = {"passes": "image passes of a run", "seconds": "seconds of training"}
 EPOCHS = "run.epochs"
@@ -135,7 +135,7 @@ def _cell(
         }
         known = parameters.get((cell.row, cell.column), {})
         places |= {name: [known[name], f"{known[name]:g}"] for name in shown if name in known}
-    told = {one.baseline: against_words(against(one, own)) for one in cell.comparisons if one.n}
+    told = {one.baseline: against_sentence(against(one, own)) for one in cell.comparisons if one.n}
     return {
         "n": cell.n,
         "f": {

@@ -32,6 +32,7 @@ class FlexMatch(Policy):
         ValueError: a value is out of range.
     """
 
+    paper = "https://arxiv.org/abs/2110.08263"
     saved = ("chosen", "status")
 
     def __init__(self, *, threshold: float = 0.95, warmup: bool = True) -> None:

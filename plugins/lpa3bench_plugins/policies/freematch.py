@@ -55,6 +55,7 @@ class FreeMatch(Policy):
         ValueError: a value is out of range.
     """
 
+    paper = "https://arxiv.org/abs/2205.07246"
     saved = ("level", "mean", "shares")
 
     def __init__(

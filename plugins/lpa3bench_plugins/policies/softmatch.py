@@ -45,6 +45,7 @@ class SoftMatch(Policy):
         ValueError: a value is out of range.
     """
 
+    paper = "https://arxiv.org/abs/2301.10921"
     saved = ("started", "predicted", "wanted", "mean", "variance")
 
     def __init__(

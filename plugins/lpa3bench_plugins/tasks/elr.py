@@ -63,6 +63,7 @@ class ELR(FullyLabelled):
         ValueError: a value is out of range.
     """
 
+    paper = "https://arxiv.org/abs/2007.00151"
     saved = (*FullyLabelled.saved, "memory")
 
     def __init__(

@@ -95,6 +95,7 @@ class SOP(FullyLabelled):
         ValueError: a value is out of range.
     """
 
+    paper = "https://arxiv.org/abs/2202.14026"
     slots = ("view", "strong", "positives")
     saved = (*FullyLabelled.saved, "u", "v")
 
