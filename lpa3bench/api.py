@@ -24,6 +24,7 @@ from lpa3bench.errors import DataError
 from lpa3bench.runtime.state import Stateful
 from lpa3bench.types import DatasetSpec as DatasetSpec
 from lpa3bench.types import Domain as Domain
+from lpa3bench.types import Guesses as Guesses
 from lpa3bench.types import LabelContext as LabelContext
 from lpa3bench.types import LabelSet as LabelSet
 from lpa3bench.types import Output as Output
@@ -180,6 +181,42 @@ class Metric(Plugin, ABC):
     def detail(self, probs: Tensor, labels: Tensor) -> Any:
         """What is no number, as lists and dicts of plain values; None: there is nothing. Asked once, at the
         end of the run, of the last epoch's predictions of the test split."""
+        return None
+
+
+class Policy(Plugin, Stateful, ABC):
+    """Says how much each guess of a network, a pseudo label, counts in the loss of the task that it is bound
+    to (`FixMatch.policy`).
+
+    What it goes by is what it was shown, step by step; it draws no random numbers.
+    """
+
+    def setup(self, env: Env, pool: Tensor) -> None:
+        """Allocate what a run needs.
+
+        Args:
+            pool: bool [N], the training images that guesses are made of.
+        """
+
+    def unshared(self) -> str | None:
+        """Why several processes cannot share a run with it; None where they can.
+
+        They can where what must be known of all rows is gathered by `env.gather`, and there is no `penalty`,
+        which is not weighted by rows.
+        """
+        return "it is not known to give the same numbers there; start it without torchrun"
+
+    @abstractmethod
+    def weigh(self, guesses: Guesses) -> Tensor:
+        """[M], how much each guess counts, at least 0, in the precision of the guesses. Asked once a step."""
+
+    def penalty(self, logits: Tensor, weight: Tensor) -> Tensor | None:
+        """A loss, a 0-d tensor, that is added to the task's; None: there is none. Asked after `weigh`.
+
+        Args:
+            logits: [M, K], of the strong views of the images of this step.
+            weight: [M], what `weigh` made of their guesses.
+        """
         return None
 
 

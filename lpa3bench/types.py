@@ -63,7 +63,7 @@ SLOTS: dict[SlotName, Slot] = {
     )
 }
 """`view`: how the task draws its ordinary training view, after the weak view. `strong`: FixMatch's strong
-view. `positives`: the set A of the paper's Algorithm 1."""
+view, SOP's second one. `positives`: the set A of the paper's Algorithm 1."""
 SPLITS = ("train", "val", "test")
 SCORED = SPLITS[1:]
 """The splits that a run is scored on; "val" only where there is one."""
@@ -85,7 +85,8 @@ def _remembering(init: Callable[..., None]) -> Callable[..., None]:
 
 
 class Plugin:
-    """What a class of any kind may say of its own past, so that old configs and records stay good.
+    """What a class of any kind may say of where it comes from, its own past included, so that old configs and
+    records stay good.
 
     An object remembers what it was constructed with: handed over in Python, it becomes lines of a config.
     """
@@ -94,6 +95,11 @@ class Plugin:
     """Raised when its numbers change: the runs before and after are not those of one experiment."""
     renamed: ClassVar[dict[str, str]] = {}
     """Old name of a parameter → the one it has now."""
+    added: ClassVar[tuple[str, ...]] = ()
+    """Parameters that are younger than records of this class: at their defaults new records leave them out
+    too, so that an old one and a new one differ in nothing."""
+    paper: ClassVar[str] = ""
+    """Address of what it was published in, read without importing the class; "": nowhere."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -270,6 +276,21 @@ class Step(NamedTuple):
     batches: tuple[Batch, ...]
     time: float
     """Epochs done, with the fraction of this one: what ramps go by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guesses:
+    """What a network makes of the images of a step, before it learns from them: what a `Policy` goes by.
+
+    In a run that several processes share these are the rows of this one.
+    """
+
+    probs: Tensor
+    """[M, K], the predictions for the weak views of unlabelled images, constant."""
+    index: Tensor
+    """int64 [M], their places in the training set."""
+    labelled: Tensor
+    """[B, K], those for the labelled images, constant."""
 
 
 class TrainLabels(NamedTuple):

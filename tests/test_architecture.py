@@ -52,7 +52,9 @@ ROOMS = (
 """From the ground up: each may know those before it, and be it for an annotation."""
 BOARDS = ("report", "boards", "stats", "records")
 """Each may know the ones after it, and of the ground what follows; none knows torch."""
-GROUND = ("errors", "types", "runtime.files", "runtime.paths", "runtime.licences", "_version")
+GROUND = (
+    "errors", "types", "runtime.counting", "runtime.files", "runtime.paths", "runtime.licences", "_version",
+)  # fmt: skip
 NOT_FOR_TRAINING = ("stats", "boards", "report")
 """Below it in the list, and yet none of its business: a run ends with its record."""
 MOST_FILES, MOST_PACKAGES = 9, 18

@@ -132,3 +132,22 @@ def test_the_citation_is_of_this_version() -> None:
     told = (ROOT / "CITATION.cff").read_text()
     assert re.findall(r"^version: (.*)$", told, re.MULTILINE) == [lpa3bench.__version__]
     assert "arxiv.org/abs/2211.00824" in told
+
+
+def test_changelog_and_citation_tell_of_the_same_release() -> None:
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    first, *versions = re.findall(r"^## (.*)$", changes, re.MULTILINE)
+    assert first == "Unreleased"
+    dated = [re.fullmatch(r"(\d+\.\d+\.\d+) – (\d{4}-\d\d-\d\d)", version) for version in versions]
+    assert all(dated)
+    (newest, date), *_ = [found.groups() for found in dated if found]
+    assert newest == lpa3bench.__version__
+    assert f"date-released: {date}" in (ROOT / "CITATION.cff").read_text()
+    assert {*re.findall(r"^### (.*)$", changes, re.MULTILINE)} <= {
+        "Added",
+        "Changed",
+        "Deprecated",
+        "Removed",
+        "Fixed",
+        "Security",
+    }

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from lpa3bench.api import Augmenter, SlotName, View
@@ -69,12 +70,41 @@ class Guard:
             PluginError: the augmenter failed.
             RunFailed: it returned something that is no image.
         """
+        return self._asked(slot, [model], x, target, seed=seed, remembered=False)
+
+    def after_visits(
+        self, slot: SlotName, models: Sequence[Classifier], x: Tensor, target: Tensor, *, seed: int
+    ) -> View:
+        """Views of x as the augmenter of the slot makes them in training, once it has seen these images by
+        each of the models in turn; it sees no others.
+
+        Raises:
+            PluginError, RunFailed: as for a call.
+        """
+        return self._asked(slot, [*models, models[-1]], x, target, seed=seed, remembered=True)
+
+    def _asked(
+        self,
+        slot: SlotName,
+        models: Sequence[Classifier],
+        x: Tensor,
+        target: Tensor,
+        *,
+        seed: int,
+        remembered: bool,
+    ) -> View:
+        """The last of several answers, in eval mode; whatever was learnt is forgotten."""
         self._seed, self._draws = seed, {}
         before = copy.deepcopy(self._views.state_dict())
+        index = torch.arange(len(x), device=x.device) if remembered else None
+        view: View | None = None
         try:
-            with kept_mode(model):
-                model.eval()
-                view = self._views(slot, model, x, index=None, target=target)
+            for visit, model in enumerate(models):
+                with kept_mode(model):
+                    model.eval()
+                    view = self._views(
+                        slot, model, x, index=index, target=target, pass_no=visit + 1, pool=index
+                    )
         finally:
             self._views.load_state_dict(before)
         self._alarm.check()

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from lpa3bench.analysis.trained_run import Trained
 from lpa3bench.api import Augmenter, SlotName
-from lpa3bench.errors import UsageError
+from lpa3bench.errors import DataError, UsageError
+from lpa3bench.training.evaluation import BATCH
 from lpa3bench.types import SLOTS
 
 if TYPE_CHECKING:
@@ -40,27 +41,46 @@ class Judged:
     """int64 [B]; −1 where there is no view."""
     confidence: np.ndarray[Any, Any]
     """float32 [B], the probability of the true class; NaN likewise."""
+    selected: np.ndarray[Any, Any]
+    """bool [B], whether training would have made a view of it, as far as that is known."""
     about: str = ""
     """The augmenter's parameters, and how it describes itself; empty for the images themselves."""
 
 
-def choose_images(labels: Tensor, count: int) -> Tensor:
+def choose_images(labels: Tensor, count: int, among: Tensor | None = None) -> Tensor:
     """Places of `count` images, no one's choice: the first of each class, then the second of each, ….
 
     Args:
         labels: int64 [N].
-        count: how many; all N where there are fewer.
+        count: how many; all where there are fewer.
+        among: bool [N], those that are to be chosen from; None: all.
 
     Returns:
         int64 [count], on the CPU.
     """
     labels = labels.cpu()
+    eligible = torch.ones_like(labels, dtype=torch.bool) if among is None else among.cpu()
     rank = torch.zeros_like(labels)
     for label in set(labels.tolist()):
-        mine = labels == label
+        mine = (labels == label) & eligible
         rank[mine] = torch.arange(int(mine.sum()))
-    order = sorted(range(len(labels)), key=lambda i: (int(rank[i]), int(labels[i])))
+    places = eligible.nonzero().squeeze(1).tolist()
+    order = sorted(places, key=lambda i: (int(rank[i]), int(labels[i])))
     return torch.tensor(order[:count], dtype=torch.int64)
+
+
+def choose_right(trained: Trained, count: int) -> Tensor:
+    """As `choose_images`, of the test images that the network predicts right.
+
+    Raises:
+        DataError: there is none.
+    """
+    images, labels = trained.test.images, trained.test.labels
+    parts = torch.split(torch.arange(len(labels)), BATCH)
+    right = torch.cat([trained.right(images.plain(part), labels[part]) for part in parts])
+    if not right.any():
+        raise DataError(f"{trained.folder.path}: its network predicts no test image right; train it longer")
+    return choose_images(labels, count, right)
 
 
 def named(trained: Trained, text: str) -> SlotName | Augmenter:
@@ -141,11 +161,14 @@ def judge(
     variant: CamVariant = "repo",
     layer: int | None = None,
     seed: int = 0,
+    earlier: Trained | None = None,
 ) -> list[Judged]:
     """The images themselves, then a row for each augmenter.
 
     Args:
         trained: the run; opened with `TRUE_LABEL`, so that LP-A3 preserves the true label.
+        earlier: the same run an epoch before. With it, what an augmenter that remembers predictions selects
+            of these images, as of one batch, is known: by how they changed in that epoch.
         index: int64 [B], places in the test split.
         augmenters: as `named` takes them.
         variant, layer: of `score_cam`.
@@ -165,7 +188,11 @@ def judge(
             augmenter if isinstance(augmenter, Augmenter) else trained.config.experiment().slots()[augmenter]
         )
         row = _judged(trained, name, view.x, view.rows.cpu(), labels, variant, layer)
-        rows.append(replace(row, about=described(trained, text, made)))
+        chosen = row.selected
+        if earlier is not None and not isinstance(augmenter, Augmenter) and made.needs_model:
+            again = trained.views_after(earlier, augmenter, x, labels, seed=seed)
+            chosen = np.isin(np.arange(len(x)), again.rows.cpu().numpy())
+        rows.append(replace(row, selected=chosen, about=described(trained, text, made)))
     return rows
 
 
@@ -195,6 +222,7 @@ def _judged(
         heat=spread(heat.float(), torch.nan),
         predicted=spread(probs.argmax(1), -1),
         confidence=spread(confidence, torch.nan),
+        selected=np.ones(len(labels), dtype=bool),
     )
 
 

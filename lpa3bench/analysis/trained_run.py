@@ -25,6 +25,7 @@ from lpa3bench.ops import one_hot
 from lpa3bench.plugin import registry as registries
 from lpa3bench.plugin.registry import Registry
 from lpa3bench.runtime import device as devices
+from lpa3bench.runtime.state import load_state
 from lpa3bench.training.best_epoch import load_best
 from lpa3bench.training.environment import Environment
 from lpa3bench.training.evaluation import BATCH
@@ -180,6 +181,22 @@ class Trained:
         target = one_hot(labels.to(self.device), self.spec.num_classes)
         return guard(slot, self.net, x.to(self.device), target, seed=seed)
 
+    def views_after(
+        self, earlier: Trained, slot: SlotName, x: Tensor, labels: Tensor, *, seed: int = 0
+    ) -> View:
+        """What the augmenter of a slot makes of images in training, `View.rows` its selection among them: its
+        memory holds what the networks of `earlier`, and then of this run, predict on them, and nothing else.
+
+        Args:
+            earlier: the same run, some epochs before.
+            slot: a bound one.
+            x, labels, seed: as of `views`; no more images than there are training images.
+        """
+        guard = Guard(self.config.experiment().slots(), self.env, epoch=self.epochs_done)
+        guard.setup(self.env, None)
+        target = one_hot(labels.to(self.device), self.spec.num_classes)
+        return guard.after_visits(slot, (earlier.net, self.net), x.to(self.device), target, seed=seed)
+
 
 def open_run(
     path: Path,
@@ -190,6 +207,7 @@ def open_run(
     bindings: Sequence[str] = (),
     plugins: tuple[Path, ...] = (),
     registry: Registry | None = None,
+    checkpoint: Path | None = None,
 ) -> Trained:
     """Build a run again from its directory, finished or not, and load what it has learned. Writes nothing.
 
@@ -204,6 +222,7 @@ def open_run(
             that have no say in the run are passed over.
         plugins: files as of `--plugin`.
         registry: the plugins, where they are known already.
+        checkpoint: an older one of the run's checkpoints, instead of the newest.
 
     Raises:
         RunFailed: it is no run directory, or has no readable checkpoint (or no `best.pt`), or the plugins no
@@ -223,7 +242,7 @@ def open_run(
     config = configs.load_config((folder.operative,), bindings=said, registry=registry)
     experiment = config.experiment()
     where = devices.choose_device(device)
-    learned, views = _learned(folder, began, weights)
+    learned, views = _learned(folder, began, weights, checkpoint)
     if data is None:
         prepared = without_images(folder, began, experiment, where)
     else:
@@ -281,16 +300,18 @@ class _Learned(NamedTuple):
     epochs_done: int
 
 
-def _learned(folder: RunDirectory, began: Beginning, weights: Weights) -> tuple[_Learned, dict[str, Any]]:
-    """The weights that were asked for, and the augmenters' states of the newest checkpoint."""
-    record, last = folder.finished(), folder.checkpoints.load()
+def _learned(
+    folder: RunDirectory, began: Beginning, weights: Weights, older: Path | None
+) -> tuple[_Learned, dict[str, Any]]:
+    """The weights that were asked for, and the augmenters' states of the newest checkpoint, or of `older`."""
+    record, last = folder.finished(), load_state(older) if older else folder.checkpoints.load()
     if last is None:
         raise RunFailed(f"{folder.path}: no checkpoint; run it again with --fresh")
     if other := strange(last, began.identity, began.seed):
         raise RunFailed(f"{folder.path}: has a checkpoint of another run ({other})")
     views: dict[str, Any] = last["env"]["views"]
     done = len(last["ledger"]["curve"])
-    if record is not None and done != record.cell.epochs:
+    if record is not None and older is None and done != record.cell.epochs:
         raise RunFailed(
             f"{folder.path}: has no whole checkpoint of its last epoch, but one of epoch {done} of "
             f"{record.cell.epochs}; run it again with --fresh",

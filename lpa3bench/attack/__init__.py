@@ -37,7 +37,7 @@ Forward = Callable[[Tensor], Output]
 
 GRADIENT_EPSILON = 1e-8
 """Added to the norm of an image's gradient."""
-LIMIT_SHARE = 1e-3
+AT_EDGE = 1e-3
 """An image is at its limit where it can go less than this share of the other way."""
 DISTANCES = ("features", "pixels")
 SCALINGS = 16
@@ -368,7 +368,7 @@ def redirected(delta: Tensor, direction: Tensor, limits: Limits) -> Tensor:
     length = torch.linalg.vector_norm(delta, dim=(1, 2, 3), keepdim=True)
     room = torch.where(direction > 0, limits.upper, -limits.lower)
     other = torch.where(direction > 0, -limits.lower, limits.upper)
-    turned = torch.where(room < other * LIMIT_SHARE, -direction, direction)
+    turned = torch.where(room < other * AT_EDGE, -direction, direction)
     for _ in range(SCALINGS):
         now = torch.linalg.vector_norm(turned, dim=(1, 2, 3), keepdim=True)
         turned = limits.clamp(turned * (length / now.clamp_min(torch.finfo(now.dtype).tiny)))

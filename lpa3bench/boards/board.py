@@ -213,6 +213,15 @@ class Cell:
     """Mean over the baseline's in this column, on boards of cost, where ratios say more than differences."""
     identity: str | None = None
     """The runs' eight digits; all have the same, runs of different experiments are never pooled."""
+    facets: dict[str, str] = field(default_factory=dict)
+    """Its `task`, its `dataset` and what stands in each slot (`slots.view`), "none" where nothing does; what
+    is neither measured nor demanded by `board.toml` is left out."""
+    command: str = ""
+    """What runs it, without a seed; empty where neither its records nor the shipped gin files tell."""
+    conditions: tuple[str, ...] = ()
+    """Of an empty cell: what a run must be to stand there, each in a few words."""
+    cost_text: str = ""
+    """Of an empty cell: what the config file says that a run costs."""
 
     @property
     def comparison(self) -> Comparison | None:

@@ -11,8 +11,10 @@ from typing import Any
 import msgspec
 
 from lpa3bench.boards.board import Board, Cell, Column, Replications, Row
+from lpa3bench.boards.cell_commands import command_of, planned_run
 from lpa3bench.boards.claims import rank, reproduction, stable_number
 from lpa3bench.boards.definition import NOT_MEASURED, Definition
+from lpa3bench.boards.facets import facets
 from lpa3bench.boards.fixed_images import fixed_images
 from lpa3bench.boards.measures import COSTS, is_cost, measure_of, measured_value, metric_of, score_keys
 from lpa3bench.boards.notes import notes
@@ -118,7 +120,16 @@ def _cell(
 ) -> Cell:
     published = definition.published.get((row.key, column.key))
     if not runs:
-        return Cell(row=row.key, column=column.key, published=published)
+        planned = planned_run(definition, row, column)
+        return Cell(
+            row=row.key,
+            column=column.key,
+            published=published,
+            facets=facets(definition, row, column, ()),
+            command=planned.command,
+            conditions=planned.conditions,
+            cost_text=planned.cost,
+        )
     scores = tuple(_values(runs, definition.metric))
     of = summarise(scores)
     others = {name: summarise(_values(runs, name)) for name in _other_measures(definition, runs)}
@@ -150,6 +161,8 @@ def _cell(
             *other_labels,
         ),
         identity=runs[0].identity,
+        facets=facets(definition, row, column, runs),
+        command=command_of(runs),
     )
 
 

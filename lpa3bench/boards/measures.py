@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from difflib import get_close_matches
 
 from lpa3bench.boards.board import Measure
 from lpa3bench.errors import UsageError
@@ -135,8 +136,17 @@ def chosen_measure(key: str | None, records: Sequence[Record]) -> Measure:
     known = score_keys(records)
     key = key or with_rule(selecting_metrics(records)[0], "last")
     if key not in known and not is_cost(key):
-        raise UsageError(f"--metric {key}: none of the records has it; they have {', '.join(known)}")
+        raise UsageError(f"--metric {key}: none of the records has it; {_advice(key, known)}")
     return measure_of(key, records)
+
+
+def _advice(key: str, known: Sequence[str]) -> str:
+    """What is called nearly so, and all there are: as metrics and rules, which make many keys."""
+    near = get_close_matches(key, known, n=1)
+    did = f"did you mean {near[0]}? " if near else ""
+    metrics, rules = (dict.fromkeys(name.split(".")[part] for name in known) for part in (0, 1))
+    told = f"metrics are {', '.join(metrics)}, rules {', '.join(rules)}"
+    return f"{did}METRIC.RULE: {told} (docs/metrics.md)"
 
 
 def measured_value(record: Record, key: str) -> float | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from lpa3bench.boards.board import Cell, Comparison, Measure
 from lpa3bench.boards.definition import Definition
+from lpa3bench.runtime.counting import counted
 from lpa3bench.stats.means import FEWEST_FOR_INTERVAL
 from lpa3bench.stats.paired import ALPHA
 from lpa3bench.stats.reproduction import chance_misses
@@ -54,7 +55,7 @@ def _has(cell: Cell, name: str) -> bool:
 def _coverage(cells: Sequence[Cell]) -> Iterator[str]:
     measured = sum(cell.mean is not None for cell in cells)
     counts = sorted({cell.n for cell in cells if cell.n})
-    runs = f", with {counts[0]} run{'s' if counts[0] > 1 else ''} each" if len(counts) == 1 else ""
+    runs = f", with {counted(counts[0], 'run')} each" if len(counts) == 1 else ""
     if len(counts) > 1:
         runs = f", with {counts[0]} to {counts[-1]} runs each"
     yield (

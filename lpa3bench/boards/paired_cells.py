@@ -14,6 +14,7 @@ from lpa3bench.boards.definition import Definition
 from lpa3bench.boards.measures import metric_of
 from lpa3bench.boards.placing import Place
 from lpa3bench.records import Record
+from lpa3bench.runtime.counting import counted
 from lpa3bench.stats.curves import AXES
 from lpa3bench.stats.equalcost import AtBudget, EqualCost, about_equal, cost_ratio, equal_cost
 from lpa3bench.stats.harm import class_harm
@@ -204,4 +205,4 @@ def _settled_budget(at: AtBudget) -> AtBudget:
 def _unpaired(pairing: Pairing) -> list[str]:
     """Why runs make no pair with the baseline's, each reason once."""
     reasons = Counter(unpaired.reason for unpaired in pairing.refused)
-    return [f"{n} seed{'s' if n > 1 else ''} without a pair: {reason}" for reason, n in reasons.items()]
+    return [f"{counted(n, 'seed')} without a pair: {reason}" for reason, n in reasons.items()]

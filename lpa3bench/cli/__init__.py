@@ -19,6 +19,7 @@ from typing import Any, TextIO, cast
 import click
 
 from lpa3bench._version import __version__
+from lpa3bench.cli.terminal import say
 from lpa3bench.cli.verb_group import VerbGroup
 from lpa3bench.errors import (
     BenchError,
@@ -80,7 +81,7 @@ class Cli(VerbGroup):
                 return super().main(*args, **kwargs)
         except OutputLost as error:
             if not error.reader_left:
-                click.echo(f"error: {error}; what stood there is lost", err=True)
+                say(f"error: {error}; what stood there is lost", err=True)
             sys.exit(SIGPIPE_EXIT if error.reader_left else RunFailed.exit_code)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -94,10 +95,10 @@ class Cli(VerbGroup):
         except BenchError as error:
             if os.environ.get("LPA3BENCH_TRACEBACK"):
                 raise
-            click.echo(error_line(error), err=True)
+            say(error_line(error), err=True)
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
-            click.echo("error: interrupted", err=True)
+            say("error: interrupted", err=True)
             ctx.exit(SIGINT_EXIT)
 
 
@@ -117,9 +118,9 @@ def _only_ours_on_stdout() -> Iterator[None]:
 def _warn(show: Callable[..., None], message: Warning | str, category: type[Warning], *place: Any) -> None:
     """Ours in one line, others as ever."""
     if issubclass(category, CopyWarning):
-        click.echo(f"note: {printable(str(message))}", err=True)
+        say(f"note: {printable(str(message))}", err=True)
     elif issubclass(category, RenamedWarning | DamagedWarning):
-        click.echo(f"warning: {printable(str(message))}", err=True)
+        say(f"warning: {printable(str(message))}", err=True)
     else:
         show(message, category, *place)
 

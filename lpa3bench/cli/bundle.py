@@ -8,7 +8,9 @@ from pathlib import Path
 import click
 
 from lpa3bench.cli.options import data_option, device_option, json_option, plugin_option
+from lpa3bench.cli.terminal import say
 from lpa3bench.cli.verb_group import VerbGroup
+from lpa3bench.runtime.counting import counted
 
 _VERBS = {
     "make": "Put a board with all that rebuilds it into one file.",
@@ -51,7 +53,7 @@ def make(board: str, out: Path | None, plugins: tuple[Path, ...], as_json: bool)
         told = {"path": str(done.path), "files": done.files, **msgspec.to_builtins(done.manifest)}
         click.echo(json.dumps(told, indent=1))
     else:
-        click.echo(f"{done.path}: {done.manifest.records} records in {done.files} files")
+        say(f"{done.path}: {counted(done.manifest.records, 'record')} in {counted(done.files, 'file')}")
 
 
 @command.command("check")
@@ -101,17 +103,19 @@ def check(
         told = {**asdict(done), "manifest": msgspec.to_builtins(done.manifest), "agrees": done.agrees}
         click.echo(json.dumps(told, indent=1))
     else:
-        click.echo(f"{done.manifest.board}: {done.records} records verified")
+        say(f"{done.manifest.board}: {counted(done.records, 'record')} verified")
         if done.pages:
             advice = page_advice(done.manifest)
-            click.echo(f"not what the records build: {', '.join(done.pages)}; {advice}")
+            say(f"not what the records build: {', '.join(done.pages)}; {advice}")
         else:
-            click.echo("every page is what the records build")
+            say("every page is what the records build")
         for other in done.configs:
-            click.echo(f"another experiment here: {other}")
+            say(f"another experiment here: {other}")
         if done.untrusted:
-            click.echo(f"{done.untrusted} experiments left out, with plugin files that --run-plugins runs")
+            say(
+                f"{counted(done.untrusted, 'experiment')} left out, with plugin files that --run-plugins runs"
+            )
         for one in done.reruns:
-            click.echo(f"{one.run}: {one.text}")
+            say(f"{one.run}: {one.text}")
     if not done.agrees:
         ctx.exit(1)

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from lpa3bench.cli.options import config_options, json_option
+from lpa3bench.cli.terminal import say
 from lpa3bench.errors import BenchError, error_line
 from lpa3bench.plugin.registry import Registry
 
@@ -38,7 +39,9 @@ def command(
     if setting is not None or bindings:
         load_config(files, setting=setting, bindings=bindings, registry=registry).try_out()
         together = {"files": [*map(str, files)], "ok": True, "what": "together", "errors": []}
-        click.echo(json.dumps([together], indent=1) if as_json else f"{' '.join(map(str, files))}: ok")
+        say(
+            json.dumps([together], indent=1) if as_json else f"{' '.join(map(str, files))}: ok", as_is=as_json
+        )
         return
     exit_code = 0
     told: list[dict[str, Any]] = []
@@ -48,9 +51,9 @@ def command(
             {"files": [str(path)], "ok": not errors, "what": what, "errors": [str(error) for error in errors]}
         )
         if not errors and not as_json:
-            click.echo(f"{path}: ok ({what})")
+            say(f"{path}: ok ({what})")
         for error in errors:
-            click.echo(error_line(error), err=True)
+            say(error_line(error), err=True)
             exit_code = max(exit_code, error.exit_code)
     if as_json:
         click.echo(json.dumps(told, indent=1))

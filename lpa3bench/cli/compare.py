@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from lpa3bench.cli.options import json_option, plugin_option
+from lpa3bench.cli.terminal import say
 from lpa3bench.errors import UsageError
 
 
@@ -67,6 +68,6 @@ def command(
         raise UsageError("--json and --markdown: choose one")
     found = compare(method, baseline, metric=metric, equal_cost=equal_cost, runs=runs, plugins=plugins)
     for note in found.notes:
-        click.echo(note, err=True)
+        say(note, err=True)
     show = comparison_json if as_json else comparison_markdown if as_markdown else comparison_text
-    click.echo(show(found.compared))
+    say(show(found.compared), as_is=as_json or as_markdown)

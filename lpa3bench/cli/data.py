@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lpa3bench.cli.options import data_option, json_option, param_option, plugin_option
+from lpa3bench.cli.terminal import say
 from lpa3bench.errors import (
     BenchError,
     ConfigError,
@@ -62,7 +63,7 @@ def get(
         try:
             return dataset.verify(root)
         except DataError:
-            click.echo(f"getting {dataset.spec.name} into {root}", err=True)
+            say(f"getting {dataset.spec.name} into {root}", err=True)
             dataset.download(root)
             return dataset.verify(root)
 
@@ -117,8 +118,8 @@ def list_(data: Path | None, bindings: tuple[str, ...], plugins: tuple[Path, ...
         click.echo(json.dumps({"folder": str(root), "datasets": datasets}, indent=2))
         return
     for name, presence in found.items():
-        click.echo(_line(name, printable(_said(name, presence))))
-    click.echo(f"\nlooked in {root}; get a data set with: lpa3bench data get NAME")
+        say(_line(name, printable(_said(name, presence))))
+    say(f"\nlooked in {root}; get a data set with: lpa3bench data get NAME")
 
 
 def _for_each(
@@ -142,14 +143,14 @@ def _for_each(
             counts = work(dataset)
             told[name] = {"splits": counts, "problem": None}
             if not as_json:
-                click.echo(_line(name, _counts(counts)))
+                say(_line(name, _counts(counts)))
         except DataError as error:
             told[name] = {"splits": None, "problem": str(error)}
             failures.append(error)
     if as_json:
         click.echo(json.dumps({"datasets": told}, indent=2))
     for failure in failures[:-1]:
-        click.echo(error_line(failure), err=True)
+        say(error_line(failure), err=True)
     if failures:
         raise failures[-1]
 
@@ -194,9 +195,9 @@ def _verify_run(
         }
         click.echo(json.dumps({"datasets": {prepared.spec.name: told}}, indent=2))
         return
-    click.echo(_line(prepared.spec.name, _counts(counts)))
+    say(_line(prepared.spec.name, _counts(counts)))
     for line in (*prepared.told(), *(f"warning: {warning}" for warning in prepared.warnings)):
-        click.echo(printable(line))
+        say(printable(line))
 
 
 def _find(registry: Registry, name: str) -> Entry:

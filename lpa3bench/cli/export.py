@@ -17,6 +17,7 @@ from lpa3bench.cli.options import (
     plugin_option,
     weights_option,
 )
+from lpa3bench.cli.terminal import say
 
 if TYPE_CHECKING:
     from lpa3bench.types import Weights
@@ -57,12 +58,10 @@ def command(
     where = data_wanted(run, data)
     done = export(run, out=out, weights=weights, data=where, device=device, plugins=plugins)
     for change in done.changed:
-        click.echo(f"changed since the run: {change}", err=True)
+        say(f"changed since the run: {change}", err=True)
     if not done.faithful:
-        click.echo("the task predicts in a way of its own; the card says so", err=True)
+        say("the task predicts in a way of its own; the card says so", err=True)
     if as_json:
         click.echo(json.dumps({**asdict(done), "folder": str(done.folder)}, indent=1))
     else:
-        click.echo(
-            f"{done.folder}: {', '.join(done.networks)}; the run predicts by {', '.join(done.predicts)}"
-        )
+        say(f"{done.folder}: {', '.join(done.networks)}; the run predicts by {', '.join(done.predicts)}")

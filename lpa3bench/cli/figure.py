@@ -8,7 +8,7 @@ from lpa3bench.cli.verb_group import VerbGroup
 
 FIGURES = {
     "augment": "Views of test images with heat maps and predictions (the paper's Fig. 3).",
-    "curves": "Test accuracy against epochs, counted passes or seconds (Fig. 4).",
+    "curves": "Test accuracy against counted passes, epochs or seconds (Fig. 4).",
     "confusion": "Which class a run takes for which, as numbers and as a picture.",
     "sensitivity": "Accuracy against LP-A3's margin and ratio (Fig. 5).",
     "card": "What an augmenter does to images and labels, judged by another network.",

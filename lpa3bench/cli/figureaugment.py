@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ from lpa3bench.cli.options import (
     plugin_option,
     weights_option,
 )
+from lpa3bench.cli.terminal import say
+from lpa3bench.runtime.counting import counted
 from lpa3bench.runtime.paths import data_root
 
 if TYPE_CHECKING:
@@ -74,28 +77,27 @@ def command(
 ) -> None:
     """Views of test images with heat maps and predictions (the paper's Fig. 3).
 
-    RUN is a run directory, finished or not. Images are the first of each class of the test split, then the
-    second of each. LP-A3 preserves their true label. Needs torchcam: pip install 'lpa3bench[figures]'.
+    RUN is a run directory, finished or not. Images are the first of each class of the test split that the
+    network predicts right, then the second of each. LP-A3 preserves their true label; what its selection
+    would leave out in training is marked. Needs torchcam: pip install 'lpa3bench[figures]'.
     """
     from lpa3bench.analysis import sampled_views as views
     from lpa3bench.analysis.trained_run import open_run
     from lpa3bench.report.figures import augment
 
-    trained = open_run(
-        run,
-        data=data_root(data),
-        device=device,
-        weights=weights,
-        bindings=views.TRUE_LABEL,
-        plugins=plugins,
+    opened = partial(
+        open_run, run, data=data_root(data), device=device, bindings=views.TRUE_LABEL, plugins=plugins
     )
+    trained = opened(weights=weights)
     for line in trained.changed:
-        click.echo(f"since the run: {line}", err=True)
-    index = views.choose_images(trained.test.labels, images)
+        say(f"since the run: {line}", err=True)
+    older = trained.folder.checkpoints.paths()[:-1]
+    earlier = opened(checkpoint=older[-1]) if older and weights == "last" else None
+    index = views.choose_right(trained, images)
     shown = augmenters or views.default_augmenters(trained)
-    rows = views.judge(trained, index, shown, variant=variant, layer=layer, seed=seed)
+    rows = views.judge(trained, index, shown, variant=variant, layer=layer, seed=seed, earlier=earlier)
     labels = trained.test.labels.cpu()[index]
-    files = augment.draw_augment(rows, labels.numpy(), _caption(trained, variant, layer), out)
+    files = augment.draw_augment(rows, labels.numpy(), _caption(trained, earlier, variant, layer), out)
     if as_json:
         told = [
             {
@@ -103,6 +105,7 @@ def command(
                 "about": r.about,
                 "predicted": r.predicted.tolist(),
                 "confidence": _numbers(r.confidence),
+                "selected": r.selected.tolist(),
             }
             for r in rows
         ]
@@ -117,19 +120,24 @@ def _numbers(values: Any) -> list[float | None]:
     return [None if value != value else value for value in values.tolist()]
 
 
-def _caption(trained: Trained, variant: str, layer: int | None) -> str:
+def _caption(trained: Trained, earlier: Trained | None, variant: str, layer: int | None) -> str:
     names = trained.config.names
-    setting = f", {trained.config.setting}" if trained.config.setting else ""
-    epochs = f"{trained.epochs_done} epoch{'' if trained.epochs_done == 1 else 's'}"
+    setting = f", setting {trained.config.setting}" if trained.config.setting else ""
+    epochs = counted(trained.epochs_done, "epoch")
     judged = f"{names['task']} on {trained.spec.name}{setting}, {names['backbone']}"
     which = "last feature map" if layer is None else f"feature map {layer}"
     several = f" of the first of {len(trained.networks)} networks" if len(trained.networks) > 1 else ""
+    selection = (
+        " A selection is that among these images, by how predictions changed from epoch "
+        f"{earlier.epochs_done} to {trained.epochs_done}."
+        if earlier
+        else ""
+    )
     return (
-        f"{judged}, seed {trained.seed}, after {epochs}. Test images: the first of each class, "
-        "then the second of each. Views are made and judged in eval mode, judged through the main "
-        f"BatchNorm{_preserved(trained)}. Frame: blue and solid where the prediction is right, red and "
-        "dashed where it is wrong; below it the probability of the true class. Heat: Score-CAM for the true "
-        f"class, {variant} variant, {which}{several}; yellow is important."
+        f"{judged}, seed {trained.seed}, after {epochs}. Of the test images that it predicts right, the "
+        "first of each class, then the second of each. Views are made and judged in eval mode, judged "
+        f"through the main BatchNorm{_preserved(trained)}.{selection} Heat: Score-CAM for the true class, "
+        f"{variant} variant, {which}{several}; yellow is important."
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from lpa3bench.cli.options import SEED, config_options, data_option, device_option, json_option
+from lpa3bench.cli.terminal import say
 from lpa3bench.runtime.paths import data_root
 from lpa3bench.types import SLOTS
 
@@ -116,9 +117,9 @@ def command(
         click.echo(json.dumps(card, indent=1))
         return
     for measured in card["measures"]:
-        click.echo(_line(measured))
+        say(_line(measured))
     for path in written:
-        click.echo(f"wrote {path}", err=True)
+        say(f"wrote {path}", err=True)
 
 
 def _line(measured: dict[str, Any]) -> str:

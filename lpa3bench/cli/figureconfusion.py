@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 )
 @weights_option
 @click.option(
-    "--out", type=click.Path(path_type=Path), metavar="FILE", default=Path("confusion"), show_default=True,
-    help="FILE.svg and FILE.png are written.",
+    "--out", type=click.Path(path_type=Path), metavar="FILE",
+    help="FILE.svg and FILE.png are written. [default: confusion-RUN, with the split and weights if given]",
 )  # fmt: skip
 @json_option
-def command(run: Path, split: str, weights: Weights, out: Path, as_json: bool) -> None:
+def command(run: Path, split: str, weights: Weights, out: Path | None, as_json: bool) -> None:
     """Which class a run takes for which, as numbers and as a picture.
 
     RUN is the directory of a finished run; the numbers come from its predictions.npz. Rows are the classes of
@@ -50,12 +50,19 @@ def command(run: Path, split: str, weights: Weights, out: Path, as_json: bool) -
     names = stored.class_names or record.data.per_class.names or tuple(map(str, range(len(images))))
     when = "the last epoch" if weights == "last" else "the best epoch by validation"
     text = f"{CONFUSION_CAPTION.format(split=split.capitalize())} {record}, after {when}."
+    out = out or Path(_file_name(str(record), split, weights))
     files = draw_confusion(images, names, out, title=f"{record.cell.dataset}, {record.cell.task}", text=text)
     if as_json:
         told = {"split": split, "weights": weights, "classes": [*names], "images": images}
         click.echo(json.dumps({"files": [str(file) for file in files], **told}, indent=1))
     else:
         click.echo("\n".join(map(str, files)))
+
+
+def _file_name(run: str, split: str, weights: Weights) -> str:
+    """A picture of its own for each run, split and weights: `confusion-digits-supervised-7119160a-s0`."""
+    others = [split] * (split != "test") + [weights] * (weights != "last")
+    return "-".join(("confusion", run, *others))
 
 
 def _counts(predicted: Predictions) -> list[list[int]]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lpa3bench.cli.options import json_option, plugin_option
+from lpa3bench.cli.terminal import say
 from lpa3bench.errors import DataError, UsageError
 from lpa3bench.runtime.paths import resolve_config
 
@@ -116,5 +117,5 @@ def _of_suite(path: Path, records: Sequence[Record], plugins: tuple[Path, ...]) 
             f"{path}: none of its {expected} runs is there; run the suite first, or give --from DIR"
         )
     if len(found) < expected:
-        click.echo(f"{path.name}: {len(found)} of {expected} runs are there", err=True)
+        say(f"{path.name}: {len(found)} of {expected} runs are there", err=True)
     return found

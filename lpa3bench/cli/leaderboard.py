@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lpa3bench.cli.options import json_option, plugin_option
+from lpa3bench.cli.terminal import say
 from lpa3bench.cli.verb_group import VerbGroup
 from lpa3bench.errors import BenchError, ConfigError, DataError
+from lpa3bench.runtime.counting import counted
 
 if TYPE_CHECKING:
     from lpa3bench.boards.definition import Definition
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 _VERBS = {
     "build": "Take records into a board, if asked to, and write its pages.",
     "merge": "Take records of other machines into a board.",
+    "site": "Write boards and an index of them as a site.",
     "publish": "Show a board at Weights & Biases: a table, and its files as an artifact.",
 }
 NOT_TAKEN_EXIT = 4
@@ -31,7 +34,7 @@ NOT_TAKEN_EXIT = 4
 @click.group(
     cls=VerbGroup,
     lines=_VERBS,
-    modules={"publish": "lpa3bench.cli.leaderboardpublish"},
+    modules={"site": "lpa3bench.cli.leaderboardsite", "publish": "lpa3bench.cli.leaderboardpublish"},
     subcommand_metavar="VERB [ARGS]...",
 )
 def command() -> None:
@@ -86,7 +89,7 @@ def build_verb(
         raise click.UsageError("--fresh removes the board's records; say with --from where the new ones are")
     registry = load_registry(plugins)
     draft = places and not (folder / BOARD_TOML).exists()
-    _take(ctx, folder, places, registry, as_json, draft=bool(draft), fresh=fresh)
+    _report(ctx, take_into_board(folder, places, registry, draft=bool(draft), fresh=fresh), as_json)
 
 
 @command.command()
@@ -112,21 +115,28 @@ def merge(
         raise ConfigError(
             f"{folder}: is no board; `lpa3bench leaderboard build {folder} --from {places[0]}` makes one"
         )
-    _take(ctx, folder, places, load_registry(plugins), as_json, refuse_others=True)
+    _report(ctx, take_into_board(folder, places, load_registry(plugins), refuse_others=True), as_json)
 
 
-def _take(
-    ctx: click.Context,
+def _report(ctx: click.Context, told: dict[str, Any], as_json: bool) -> None:
+    all_taken = told.pop("all_taken")
+    say(json.dumps(told, indent=1) if as_json else "\n".join(told["pages"]), as_is=as_json)
+    if not all_taken:
+        ctx.exit(NOT_TAKEN_EXIT)
+
+
+def take_into_board(
     folder: Path,
     places: tuple[Path, ...],
     registry: Registry,
-    as_json: bool,
     *,
     draft: bool = False,
     fresh: bool = False,
     refuse_others: bool = False,
-) -> None:
+) -> dict[str, Any]:
     """Take the records in these places, if there are any places, and write the board: all of it, or nothing.
+
+    Returns what there is to tell of it, and whether all that should be in it is.
 
     Args:
         draft: there is no board.toml yet.
@@ -146,17 +156,16 @@ def _take(
         raise DataError(f"{', '.join(map(str, places))}: there is no record")
     check_names(definition, registry, [*there, *found.readable])
     for path, reason in found.refused:
-        click.echo(f"refused {path}: {reason}", err=True)
+        say(f"refused {path}: {reason}", err=True)
     out = [*left_out(definition, found.foreign)]
     for experiment in out:
-        click.echo(experiment.text, err=True)
+        say(experiment.text, err=True)
     if fresh and (found.refused or not found.taken):
         why = f"{len(found.refused)} records are refused" if found.refused else "--from has no record for it"
         raise DataError(f"{folder}: {why}, so --fresh removed nothing, and nothing was taken")
     told = _write(definition, folder, there, found, places, text, damaged, fresh=fresh)
-    click.echo(json.dumps(told, indent=1) if as_json else "\n".join(told["pages"]))
-    if found.refused or damaged or any(refuse_others or not experiment.on_purpose for experiment in out):
-        ctx.exit(NOT_TAKEN_EXIT)
+    missed = any(refuse_others or not experiment.on_purpose for experiment in out)
+    return {**told, "all_taken": not (found.refused or damaged or missed)}
 
 
 def _definition(
@@ -189,7 +198,7 @@ def _definition(
     records = [*there, *(offers.results if offers else ())]
     if offers and not records:
         for place, reason in offers.damaged.items():
-            click.echo(f"refused {place}: {reason}", err=True)
+            say(f"refused {place}: {reason}", err=True)
     text = drafted(records, folder.resolve().name)
     new = parse_definition(TomlText(path, text), current)
     if old is None and not fresh:
@@ -203,7 +212,7 @@ def _sorted(board: Definition, there: Sequence[Record], offers: Offered, registr
     from lpa3bench.analysis.stored_metrics import StoredMetrics
     from lpa3bench.boards.results import sort
 
-    metrics = StoredMetrics(registry, partial(click.echo, err=True))
+    metrics = StoredMetrics(registry, partial(say, err=True))
     paths = [*offers.records, *offers.damaged]
     offers.read(metrics.add(paths, (board.metric, *board.also), offers.records))
     return sort(board, there, offers, metrics.doubt)
@@ -256,23 +265,21 @@ def _write(
     write_all(files)
     damaged[:] = [refused for refused in damaged if refused.path not in new.files]
     for refused in damaged:
-        click.echo(f"refused {refused}", err=True)
+        say(f"refused {refused}", err=True)
     if fresh:
         drop_others(definition, new.files)
         drop_copies(definition, [*found.taken, *found.replications])
     if text is not None:
-        click.echo(
-            f"wrote {definition.path}, a draft with a place for every record; it is yours to edit", err=True
-        )
+        say(f"wrote {definition.path}, a draft with a place for every record; it is yours to edit", err=True)
     if places:
         known = f", {len(found.known)} were there already" if found.known else ""
         again = f", {len(found.replications)} kept as replications" if found.replications else ""
         out = f", {len(found.foreign)} left out" if found.foreign else ""
-        took = f"{len(found.taken)} records taken, {len(found.refused)} refused"
-        click.echo(f"{took}{known}{again}{out}", err=True)
+        took = f"{counted(len(found.taken), 'record')} taken, {len(found.refused)} refused"
+        say(f"{took}{known}{again}{out}", err=True)
     if found.aids:
-        click.echo(f"{len(found.aids)} that only served a measurement left out", err=True)
-    click.echo(f"{board.measured} of {len(board.cells)} cells are measured", err=True)
+        say(f"{len(found.aids)} that only served a measurement left out", err=True)
+    say(f"{board.measured} of {len(board.cells)} cells are measured", err=True)
     return {
         "pages": [*map(str, pages)],
         "taken": len(found.taken),

@@ -10,6 +10,7 @@ import click
 
 from lpa3bench.cli.options import json_option
 from lpa3bench.cli.publish import advise, result_line, switched_off, target_options
+from lpa3bench.cli.terminal import say
 
 
 @click.command()
@@ -33,5 +34,5 @@ def command(
     target = Target(project=project, entity=entity, offline=offline)
     done = upload(read_board(board), board_state_folder(board), target, Deadline(timeout))
     found = {"board": str(board), **asdict(done)}
-    click.echo(json.dumps(found, indent=1) if as_json else f"{board}: {result_line(done)}")
+    say(json.dumps(found, indent=1) if as_json else f"{board}: {result_line(done)}", as_is=as_json)
     advise(done, f"lpa3bench leaderboard publish {board}")

@@ -13,15 +13,13 @@ import click
 from click.shell_completion import CompletionItem
 
 from lpa3bench.cli.options import json_option, plugin_option
-from lpa3bench.cli.text_columns import aligned
+from lpa3bench.cli.terminal import say, width
 from lpa3bench.errors import UsageError, with_plugin_hint
-from lpa3bench.plugin.description import opening, summary
+from lpa3bench.plugin.description import opening, paper_of, summary
 from lpa3bench.plugin.hookspecs import KINDS
 from lpa3bench.plugin.registry import Entry, Registry, load_registry
-from lpa3bench.runtime.paths import config_names, gin_root, shipped, suite_names
-
-OVERLAYS = "augmenters/"
-"""What the names of shipped overlays begin with."""
+from lpa3bench.runtime.paths import OVERLAYS, config_names, gin_root, shipped, suite_names
+from lpa3bench.runtime.terminal_text import aligned, unfolded
 
 
 def _configs() -> list[str]:
@@ -49,7 +47,7 @@ def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
 def command(what: str | None, plugins: tuple[Path, ...], as_json: bool) -> None:
     """List what there is, or say what one plugin is.
 
-    KIND is tasks, augmenters, backbones, datasets, labels or metrics, all of which are listed without it; or
+    KIND is tasks, augmenters, backbones, datasets, labels, metrics or policies, all listed without it; or
     configs, overlays (which go over a config), suites or boards, as they are shipped. Broken plugins are
     listed with their distribution and what is wrong with them, whatever the kind. Of a plugin's NAME its
     description is printed, with the parameters that a config can bind and their defaults.
@@ -62,15 +60,15 @@ def command(what: str | None, plugins: tuple[Path, ...], as_json: bool) -> None:
             told = [{"name": name, "description": said} for name, said in rows]
             click.echo(json.dumps({what: told}, indent=2))
         else:
-            click.echo("\n".join((what, *aligned(rows, indent="  "))))
+            say("\n".join((what, *aligned(rows, indent="  ", width=width()))))
         return
     registry = load_registry(plugins)
     if what is not None and what not in KINDS:
         described = _described(registry, _entry(registry, what))
-        click.echo(json.dumps(described, indent=2) if as_json else _description(described))
+        say(json.dumps(described, indent=2) if as_json else _description(described), as_is=as_json)
         return
     kinds = (what,) if what else KINDS
-    click.echo(_json(registry, kinds) if as_json else _text(registry, kinds))
+    say(_json(registry, kinds) if as_json else _text(registry, kinds), as_is=as_json)
 
 
 # ---------------------------------------------------------------------------------------------- one plugin
@@ -96,6 +94,7 @@ def _described(registry: Registry, entry: Entry) -> dict[str, Any]:
         "name": entry.name,
         "distribution": entry.distribution,
         "description": inspect.getdoc(entry.load()) or "",
+        "paper": paper_of(entry),
         "parameters": {
             name: {
                 "takes": describe_annotation(parameter.annotation),
@@ -113,8 +112,10 @@ def _description(described: dict[str, Any]) -> str:
         (f"{name}.{key}" + ("" if told["required"] else f" = {told['default']}"), f"takes {told['takes']}")
         for key, told in parameters.items()
     ]
-    parts = [f"{name} ({described['kind']}, {described['distribution']})", described["description"]]
-    told = "\n".join(aligned(pairs, indent="  ")) or "It has no parameters."
+    paper = f"Paper: {described['paper']}" if described["paper"] else ""
+    prose = described["description"] if width() is None else unfolded(described["description"])
+    parts = [f"{name} ({described['kind']}, {described['distribution']})", prose, paper]
+    told = "\n".join(aligned(pairs, indent="  ", width=width())) or "It has no parameters."
     return "\n\n".join([*filter(None, parts), told])
 
 
@@ -145,12 +146,22 @@ def _target(target: type | str) -> str:
 
 def _text(registry: Registry, kinds: tuple[str, ...]) -> str:
     sections = [
-        [kind, *aligned([(e.name, e.distribution, summary(e)) for e in registry.kind(kind)], indent="  ")]
+        [
+            kind,
+            *aligned(
+                [(e.name, e.distribution, summary(e)) for e in registry.kind(kind)],
+                indent="  ",
+                width=width(),
+            ),
+        ]
         for kind in kinds
     ]
     if registry.broken:
         sections.append(
-            ["broken", *aligned([(b.distribution, b.error) for b in registry.broken], indent="  ")]
+            [
+                "broken",
+                *aligned([(b.distribution, b.error) for b in registry.broken], indent="  ", width=width()),
+            ]
         )
     return "\n\n".join("\n".join(lines) for lines in sections)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from lpa3bench.cli.options import json_option
+from lpa3bench.cli.terminal import say
 from lpa3bench.config.bindings import RUN, SLOTS, SUITE
 from lpa3bench.config.names import WEAK_VIEW
 from lpa3bench.errors import RunFailed, UsageError
@@ -74,7 +75,7 @@ def command(kind: str, name: str, template: str | None, into: Path, as_json: boo
             json.dumps({"folder": str(folder), "files": [*map(str, made)], "next": commands}, indent=1)
         )
         return
-    click.echo(f"Written: {folder}, with {WORDS.get(kind, kind)} {name}, which works as it is. Next:\n")
+    say(f"Written: {folder}, with {WORDS.get(kind, kind)} {name}, which works as it is. Next:\n")
     for line in commands:
         click.echo(f"  {line}")
 

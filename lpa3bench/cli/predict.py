@@ -17,8 +17,9 @@ from lpa3bench.cli.options import (
     plugin_option,
     weights_option,
 )
-from lpa3bench.cli.text_columns import aligned
+from lpa3bench.cli.terminal import say
 from lpa3bench.errors import UsageError, printable
+from lpa3bench.runtime.terminal_text import aligned
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,8 +90,7 @@ def command(
 
         click.echo(csv_text(_rows(names, judge.class_names, probs)), nl=False)
     else:
-        for line in _lines(names, judge.class_names, probs):
-            click.echo(line)
+        say("\n".join(_lines(names, judge.class_names, probs)))
 
 
 def _of_run(run: Path, weights: Weights, device: str, data: Path | None, plugins: tuple[Path, ...]) -> _Judge:
@@ -99,7 +99,7 @@ def _of_run(run: Path, weights: Weights, device: str, data: Path | None, plugins
 
     trained = open_run(run, data=data_wanted(run, data), device=device, weights=weights, plugins=plugins)
     for change in trained.changed:
-        click.echo(f"changed since the run: {change}", err=True)
+        say(f"changed since the run: {change}", err=True)
     return _Judge(trained.spec.shown_names, trained.decoder, trained.probabilities)
 
 

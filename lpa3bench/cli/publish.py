@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from lpa3bench.cli.options import data_option, json_option, plugin_option
+from lpa3bench.cli.terminal import say
 from lpa3bench.errors import BenchError, DataError, RunFailed, TryAgain, error_line
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def command(
             continue
         outcomes.append({"run": str(run), **asdict(done)})
         if not as_json:
-            click.echo(f"{run}: {result_line(done)}")
+            say(f"{run}: {result_line(done)}")
         advise(done, f"lpa3bench publish {run}")
     if as_json:
         click.echo(json.dumps(outcomes, indent=1))
@@ -181,7 +182,7 @@ def switched_off() -> bool:
     from lpa3bench.publish.target import is_disabled
 
     if off := is_disabled():
-        click.echo("nothing is published: WANDB_MODE=disabled", err=True)
+        say("nothing is published: WANDB_MODE=disabled", err=True)
     return off
 
 
@@ -200,4 +201,4 @@ def advise(done: UploadResult, command: str) -> None:
 
 
 def _tell(line: str) -> None:
-    click.echo(line, err=True)
+    say(line, err=True)

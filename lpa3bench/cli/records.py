@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lpa3bench.cli.options import json_option
-from lpa3bench.cli.text_columns import aligned
+from lpa3bench.cli.terminal import say, width
 from lpa3bench.cli.verb_group import VerbGroup
 from lpa3bench.errors import DataError, error_line
+from lpa3bench.runtime.terminal_text import number_table
 
 if TYPE_CHECKING:
     from lpa3bench.boards.board import Measure
@@ -84,9 +85,9 @@ def list_records(
     records = [record for record in found if all_of_them or record.is_evidence]
     _write(records, curves=curves, by_cell=by is not None, parquet=parquet, as_csv=as_csv, as_json=as_json)
     if left := len(found) - len(records):
-        click.echo(f"{left} that only served a measurement left out; --all lists them", err=True)
+        say(f"{left} that only served a measurement left out; --all lists them", err=True)
     for error in damaged:
-        click.echo(error_line(error), err=True)
+        say(error_line(error), err=True)
     if damaged:
         ctx.exit(damaged[0].exit_code)
 
@@ -95,8 +96,7 @@ def _write(
     records: list[Record], *, curves: bool, by_cell: bool, parquet: Path | None, as_csv: bool, as_json: bool
 ) -> None:
     if not (as_csv or as_json or parquet):
-        for line in _cell_lines(records) if by_cell else _lines(records):
-            click.echo(line)
+        say("\n".join(_cell_lines(records) if by_cell else _lines(records)))
         return
     from lpa3bench.boards.cell_means import cell_columns
     from lpa3bench.records.columns import curve_columns, run_columns
@@ -153,18 +153,17 @@ def _lines(records: list[Record]) -> list[str]:
     from lpa3bench.report.numbers import format_value
 
     measures = _selecting(records)
-    head = ("run", *(measure.name for measure in measures), "seconds", "passes", "")
+    head = ("run", *(measure.name for measure in measures), "seconds", "passes")
     body = [
         (
             str(record),
             *(format_value(record.score(measure.key), measure) for measure in measures),
             f"{record.seconds:.1f}",
             f"{record.passes:.3g}",
-            _mark(record),
         )
         for record in records
     ]
-    return aligned([head, *body], numbers=range(1, len(head) - 1))
+    return number_table(head, body, [*map(_mark, records)], width())
 
 
 def _cell_lines(records: list[Record]) -> list[str]:
@@ -182,14 +181,13 @@ def _cell_lines(records: list[Record]) -> list[str]:
                 format_mean(of.mean, of.std, measure) if (of := cell.scores.get(measure.key)) else "–"
                 for measure in measures
             ),
-            _mark(cell.runs[0]),
         )
         for cell in cells
     ]
     if again:
-        click.echo(f"{again} further runs of seeds that are there left out", err=True)
-    head = ("cell", "n", *(measure.name for measure in measures), "")
-    return aligned([head, *body], numbers=range(1, len(head) - 1))
+        say(f"{again} further runs of seeds that are there left out", err=True)
+    head = ("cell", "n", *(measure.name for measure in measures))
+    return number_table(head, body, [_mark(cell.runs[0]) for cell in cells], width())
 
 
 def _selecting(records: list[Record]) -> list[Measure]:

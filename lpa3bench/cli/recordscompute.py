@@ -10,6 +10,7 @@ import click
 
 from lpa3bench.analysis.stored_metrics import StoredMetrics, refuse_where_copied
 from lpa3bench.cli.options import json_option, plugin_option
+from lpa3bench.cli.terminal import say
 from lpa3bench.errors import DataError, UsageError, error_line, with_plugin_hint
 
 
@@ -55,9 +56,9 @@ def command(
             write_record(path, with_metrics(record, metrics))
             told.append({"record": str(path), "metrics": [metric.name for metric in metrics]})
             if not as_json:
-                click.echo(f"{record}: {', '.join(metric.name for metric in metrics)}")
+                say(f"{record}: {', '.join(metric.name for metric in metrics)}")
         except DataError as error:
-            click.echo(error_line(error), err=True)
+            say(error_line(error), err=True)
             failed += 1
     if as_json:
         click.echo(json.dumps(told, indent=1))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lpa3bench.cli.options import json_option, plugin_option
+from lpa3bench.cli.terminal import say
 from lpa3bench.errors import DataError, error_line
 
 if TYPE_CHECKING:
@@ -39,11 +40,11 @@ def command(ctx: click.Context, places: tuple[Path, ...], plugins: tuple[Path, .
         try:
             done += _upgrade(read_record(path), catalogue)
         except DataError as error:
-            click.echo(error_line(error), err=True)
+            say(error_line(error), err=True)
             failed += 1
     if as_json:
         click.echo(json.dumps({"records": len(files), "rewritten": done, "damaged": failed}, indent=1))
-    click.echo(f"{done} of {len(files)} records rewritten", err=True)
+    say(f"{done} of {len(files)} records rewritten", err=True)
     if failed:
         ctx.exit(DataError.exit_code)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lpa3bench.cli.options import SEED, config_options, data_option, device_option, json_option
+from lpa3bench.cli.terminal import say
 from lpa3bench.runtime.paths import data_root
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def _explain(job: Job, as_json: bool) -> None:
     from lpa3bench.training.earlier_runs import explain
 
     lines = explain(job)
-    click.echo(json.dumps(lines, indent=1) if as_json else "\n".join(lines))
+    say(json.dumps(lines, indent=1) if as_json else "\n".join(lines), as_is=as_json)
 
 
 def _publishing(wandb: str | None, job: Job, plugins: tuple[Path, ...]) -> list[Sink]:
@@ -139,9 +140,9 @@ def _train(job: Job, processes: Processes, publishing: list[Sink], as_json: bool
     if not processes.first:
         return
     if done.already_done:
-        click.echo("this run is finished; --fresh runs it again", err=True)
+        say("this run is finished; --fresh runs it again", err=True)
         if publishing:
-            click.echo(f"W&B: nothing was published; `lpa3bench publish {done.folder}` does so", err=True)
+            say(f"W&B: nothing was published; `lpa3bench publish {done.folder}` does so", err=True)
     assert done.record is not None
     if as_json:
         import msgspec
@@ -150,15 +151,15 @@ def _train(job: Job, processes: Processes, publishing: list[Sink], as_json: bool
             json.dumps({"folder": str(done.folder), **msgspec.to_builtins(done.record.data)}, indent=1)
         )
     else:
-        click.echo(record_summary(done.record))
-        click.echo(f"record         {done.folder / 'result.json'}")
+        say(record_summary(done.record))
+        say(f"record         {done.folder / 'result.json'}")
 
 
 def _fetch(job: Job) -> None:
     """Download the data set only where it is not there."""
     dataset = job.config.experiment().dataset
     if dataset.present(job.data).problem is not None:
-        click.echo(f"fetching {dataset.spec.name} into {job.data}", err=True)
+        say(f"fetching {dataset.spec.name} into {job.data}", err=True)
         dataset.download(job.data)
 
 
@@ -171,10 +172,10 @@ def _print_dry_run(config: Config, device: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(asdict(done), indent=1))
         return
-    click.echo(f"{'phase':<12}{'seconds':>9}{'passes':>9}{'loss':>10}")
+    say(f"{'phase':<12}{'seconds':>9}{'passes':>9}{'loss':>10}")
     for cost in done.phases:
-        click.echo(f"{cost.phase.name:<12}{cost.seconds:>9.2f}{cost.passes:>9.0f}{cost.loss:>10.4f}")
-    click.echo(
+        say(f"{cost.phase.name:<12}{cost.seconds:>9.2f}{cost.passes:>9.0f}{cost.loss:>10.4f}")
+    say(
         f"every phase did a step at batch {done.batch_size} (full: {done.full_batch_size}); "
         f"{done.parameters:,} parameters; nothing was written"
     )

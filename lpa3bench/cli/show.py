@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lpa3bench.cli.options import config_options, data_option, device_option, grid_options, json_option
-from lpa3bench.cli.text_columns import aligned
+from lpa3bench.cli.terminal import say, width
 from lpa3bench.errors import UsageError, blamed
 from lpa3bench.runtime.duration import TIMED_DOUBT, about, busy
 from lpa3bench.runtime.paths import data_root
+from lpa3bench.runtime.terminal_text import aligned
 from lpa3bench.types import STILL
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def command(
         raise UsageError("--grid and --seeds take one FILE, as `suite` does; write the rest as axes")
     if len(files) == 1 and (varied or is_suite(files[0])) and setting is None and not bindings:
         suite = read_suite(files[0], [*map(parse_axis, grid)], parse_seeds(seeds) if seeds else ())
-        click.echo(json.dumps(suite_description(suite), indent=1) if as_json else suite_text(suite))
+        say(json.dumps(suite_description(suite), indent=1) if as_json else suite_text(suite), as_is=as_json)
         return
     config = load_config(files, setting=setting, bindings=bindings, registry=load_plugins(plugins))
     shown = description(config)
@@ -72,7 +73,7 @@ def command(
 
         load = busy()
         shown["forecast"] = forecast(config, root=data_root(data), device=device) | {"busy": load}
-    click.echo(json.dumps(shown, indent=1) if as_json else text(shown))
+    say(json.dumps(shown, indent=1) if as_json else text(shown), as_is=as_json)
 
 
 def description(config: Config) -> dict[str, Any]:
@@ -131,7 +132,7 @@ def suite_text(suite: Suite) -> str:
         head.append(("search", suite.search.size))
         ranges = [(name, str(drawn_from)) for name, drawn_from in suite.search.ranges]
         sections.append(_section("drawn from, in every cell that uses it", ranges))
-    return "\n\n".join(("\n".join(aligned(head)), *sections))
+    return "\n\n".join(("\n".join(aligned(head, width=width())), *sections))
 
 
 def count_parameters(config: Config) -> dict[str, int]:
@@ -167,7 +168,7 @@ def text(shown: dict[str, Any]) -> str:
     ]
     dormant: list[_Row] = [(d["name"], d["origin"], d["reason"]) for d in shown["dormant"]]
     sections = [
-        "\n".join(aligned(head)),
+        "\n".join(aligned(head, width=width())),
         *_values(shown["values"]),
         *(_section(f"{slot} does", [(line,) for line in said]) for slot, said in shown["augmenters"].items()),
         _section(f"differs from what {Path(shown['files'][0]).name} says", changed),
@@ -223,4 +224,4 @@ def _about(hours: float) -> str:
 
 
 def _section(heading: str, rows: Sequence[_Row]) -> str:
-    return "\n".join((heading, *(aligned(rows, indent="  ") if rows else ("  nothing",))))
+    return "\n".join((heading, *(aligned(rows, indent="  ", width=width()) if rows else ("  nothing",))))

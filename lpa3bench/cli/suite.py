@@ -14,17 +14,20 @@ import click
 from click.shell_completion import CompletionItem
 
 from lpa3bench.cli.options import data_option, device_option, grid_options, json_option, plugin_option
-from lpa3bench.errors import Stopped, TryAgain, UsageError, error_line, printable
+from lpa3bench.cli.terminal import say, width
+from lpa3bench.errors import DataError, Stopped, TryAgain, UsageError, error_line, printable
 from lpa3bench.runtime.paths import config_names, data_root, resolve_config, suite_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from lpa3bench.plugin.registry import Registry
     from lpa3bench.suites.engine import Engine
     from lpa3bench.suites.execution import SuiteResult
     from lpa3bench.suites.forked_run import ForkServer
     from lpa3bench.suites.overview import SuiteOverview
     from lpa3bench.suites.plan import CellPlan, Planner
+    from lpa3bench.suites.suite_run import SuiteRun
 
 FAILED = 6
 """The exit code of a suite that went to its end, and not every run did."""
@@ -68,7 +71,8 @@ def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
     "--only",
     metavar="GLOB",
     multiple=True,
-    help="Only the cells, as written, or runs, by name, that fit this pattern. Repeatable.",
+    help="Only the cells, as written, or runs, by name, that fit this pattern, "
+    "in capital or small letters. Repeatable.",
 )
 @click.option("--dry-run", is_flag=True, help="Print the plan and run nothing.")
 @click.option(
@@ -82,6 +86,12 @@ def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
     default=Path("runs"),
     show_default=True,
     help="Where the runs' folders are made.",
+)
+@click.option(
+    "--board",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Build a board of the finished runs there: by the board.toml in it, without one as a draft.",
 )
 @data_option
 @device_option
@@ -102,6 +112,7 @@ def command(
     list_commands: bool,
     no_forecast: bool,
     out: Path,
+    board: Path | None,
     data: Path | None,
     device: str,
     plugins: tuple[Path, ...],
@@ -137,7 +148,7 @@ def command(
     checked = check_suite(file, load_registry(plugins), **wanted)
     if checked.errors:
         for error in checked.errors:
-            click.echo(error_line(error), err=True)
+            say(error_line(error), err=True)
         ctx.exit(max(error.exit_code for error in checked.errors))
     plugins = tuple(dict.fromkeys((*plugins, *checked.suite.plugins)))
     options = _options(device, data, plugins)
@@ -157,7 +168,7 @@ def command(
         opening = partial(_opened, engine, workers, address, device, threads, early)
     shared = engine == "slurm" or address is not None
     if shared and is_pending(plans) and (why := why_locks_are_local(out)):
-        click.echo(f"note: {why}; let one suite at a time work in {out}", err=True)
+        say(f"note: {why}; let one suite at a time work in {out}", err=True)
     with opening() if is_pending(plans) else nullcontext() as opened:
         found = forecast_suite(
             plans,
@@ -170,15 +181,18 @@ def command(
         )
         overview = SuiteOverview(checked.suite, plans, found, opened.capacity if opened else 0)
         if dry_run:
-            click.echo(json.dumps(overview.as_data(), indent=1) if as_json else overview.text())
+            say(json.dumps(overview.as_data(), indent=1) if as_json else overview.text(), as_is=as_json)
             return
-        click.echo(overview.text(), err=as_json)
+        say(overview.text(), err=as_json)
         result = _run_pending(planner, overview, opened) if opened else finished_result(plans)
-    click.echo(json.dumps(_data(result), indent=1) if as_json else _text(result))
+    told = _board(board, result, checked.registry) if board is not None else None
+    say(json.dumps(_data(result, told), indent=1) if as_json else _text(result, told), as_is=as_json)
     if result.problems or any(outcome.code != TryAgain.exit_code for outcome in result.failures):
         ctx.exit(FAILED)
     if result.failures:
         ctx.exit(TryAgain.exit_code)
+    if told is not None and not told["all_taken"]:
+        ctx.exit(DataError.exit_code)
 
 
 def _options(device: str, data: Path | None, plugins: Sequence[Path]) -> tuple[str, ...]:
@@ -199,11 +213,9 @@ def _list_commands(planner: Planner, plans: Sequence[CellPlan]) -> None:
             click.echo(command_line(run.arguments, _threads(planner.suite.threads)))
     for planned in plans:
         if planned.problem:
-            click.echo(error_line(f"{planned}: {planned.problem}"), err=True)
+            say(error_line(f"{planned}: {planned.problem}"), err=True)
         elif planned.is_unchosen:
-            click.echo(
-                f"{planned}: trials only; the same command lists its runs when they are done", err=True
-            )
+            say(f"{planned}: trials only; the same command lists its runs when they are done", err=True)
 
 
 def _opened(
@@ -303,24 +315,48 @@ def _run_pending(planner: Planner, overview: SuiteOverview, engine: Engine) -> S
     return result
 
 
-def _text(result: SuiteResult) -> str:
-    """What became of all, for people: failures by cell and cause."""
-    lines = [f"{result.count('done')} of {len(result.outcomes)} runs are done"]
+def _done(result: SuiteResult) -> list[SuiteRun]:
+    return [outcome.run for outcome in result.outcomes if outcome.status == "done"]
+
+
+def _board(folder: Path, result: SuiteResult, registry: Registry) -> dict[str, Any] | None:
+    """Build the board of the runs that are done, beside what it has; None where none is."""
+    from lpa3bench.boards.definition import BOARD_TOML
+    from lpa3bench.cli.leaderboard import take_into_board
+
+    places = tuple(run.folder.path for run in _done(result) if run.purpose == "result")
+    draft = not (folder / BOARD_TOML).exists()
+    return take_into_board(folder, places, registry, draft=draft) if places else None
+
+
+def _text(result: SuiteResult, board: dict[str, Any] | None) -> str:
+    """What became of all, for people: what the cells came to, and failures by cell and cause."""
+    from lpa3bench.suites.cell_results import cell_results, cell_table
+    from lpa3bench.suites.overview import told_once
+
+    cells, measures = cell_results(_done(result))
+    lines = ["", *cell_table(cells, measures, width()).split("\n"), ""] if cells else []
+    if board is not None:
+        lines += [f"board: {page}" for page in board["pages"] if page.endswith(".html")]
+    lines.append(f"{result.count('done')} of {len(result.outcomes)} runs are done")
     for outcome in result.failures:
         run = outcome.run
         lines.append(f"{outcome.status}  {run.cell}  seed {run.seed}: {outcome.cause}")
         if outcome.status == "failed":
             lines.append(f"        what it printed: {run.log}")
     lines += (f"bad draw  {o.run.cell}  seed {o.run.seed}: {o.cause}" for o in result.bad_draws)
-    lines += (f"not run  {cell}: {cause}" for cell, cause in result.problems.items())
+    lines += (f"not run  {line}" for line in told_once(result.problems))
     return "\n".join(map(printable, lines))
 
 
-def _data(result: SuiteResult) -> dict[str, Any]:
+def _data(result: SuiteResult, board: dict[str, Any] | None) -> dict[str, Any]:
+    from lpa3bench.suites.cell_results import cell_data, cell_results
     from lpa3bench.suites.overview import outcome_data
 
     return {
         "runs": [outcome_data(outcome) for outcome in result.outcomes],
+        "cells": cell_data(cell_results(_done(result))[0]),
         "bad_draws": [outcome_data(outcome) for outcome in result.bad_draws],
         "problems": result.problems,
+        "board": board and {name: value for name, value in board.items() if name != "all_taken"},
     }

@@ -15,6 +15,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from lpa3bench.cli.options import data_option, json_option, plugin_option
+from lpa3bench.cli.terminal import say
 from lpa3bench.errors import DataError, PluginError, UsageError, with_plugin_hint
 from lpa3bench.plugin.registry import Entry, Registry, load_registry
 
@@ -76,7 +77,7 @@ def command(
     if as_json:
         click.echo(json.dumps([verdict.plain() for verdict in verdicts], indent=2))
     else:
-        click.echo("\n\n".join("\n".join(verdict.lines()) for verdict in verdicts))
+        say("\n\n".join("\n".join(verdict.lines()) for verdict in verdicts))
     if os.environ.get("LPA3BENCH_TRACEBACK"):
         for finding in (f for verdict in verdicts for f in verdict.findings if f.outcome == "FAILED"):
             traceback.print_exception(finding.error)

@@ -40,6 +40,7 @@ class VerbGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in self._modules:
             found: click.Command = import_module(self._modules[cmd_name]).command
+            found.name = cmd_name  # all of them are called `command` in their modules
             return found
         return super().get_command(ctx, cmd_name)
 

@@ -11,8 +11,9 @@ import click
 
 from lpa3bench._version import __version__
 from lpa3bench.cli.options import json_option
-from lpa3bench.cli.text_columns import aligned
+from lpa3bench.cli.terminal import say
 from lpa3bench.plugin.hookspecs import GROUP
+from lpa3bench.runtime.terminal_text import aligned
 
 
 @click.command()
@@ -27,7 +28,7 @@ def command(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return
-    click.echo("\n".join(aligned([(name, version or "not installed") for name, version in found.items()])))
+    say("\n".join(aligned([(name, version or "not installed") for name, version in found.items()])))
 
 
 def versions() -> dict[str, str | None]:

@@ -43,6 +43,25 @@ def identity_config(values: Mapping[str, str], catalogue: Catalogue) -> dict[str
     return dict(sorted(found.items()))
 
 
+def recorded_config(values: Mapping[str, str], catalogue: Catalogue) -> dict[str, str]:
+    """The values that a record holds: all but those that are younger than records and at their defaults.
+
+    Args:
+        values, catalogue: as in `identity_config`.
+    """
+    return {name: text for name, text in values.items() if not _is_as_before(name, text, catalogue)}
+
+
+def _is_as_before(name: str, text: str, catalogue: Catalogue) -> bool:
+    owner, _, parameter = name.rpartition("/")[2].rpartition(".")
+    entry = catalogue.registry.get(owner)
+    known = _parameter(owner, parameter, catalogue)
+    if known is None or (entry is None and owner != RUN):
+        return False
+    added = getattr(catalogue.load(f"{entry.kind}.{owner}" if entry else RUN), "added", ())
+    return parameter in added and _is_default(text, known, catalogue)
+
+
 def default_text(name: str, catalogue: Catalogue) -> str:
     """What a value that an identity does not hold is, for people: "0.02, the default".
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from lpa3bench.config.default_metrics import default_metrics
 from lpa3bench.types import LAYOUTS, SLOTS, MemoryLayout, SlotName
@@ -61,6 +61,8 @@ class Experiment:
     """Names of the settings that the file offers."""
     setting: str | None = None
     """The one that was chosen."""
+    added: ClassVar[tuple[str, ...]] = ("layout", "score_every")
+    """As `types.Plugin.added`."""
 
     def __post_init__(self) -> None:
         if self.epochs < 1:

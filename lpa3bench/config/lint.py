@@ -24,7 +24,7 @@ from lpa3bench.config.names import RUN_KINDS, Catalogue
 from lpa3bench.config.typecheck import Mismatch, advice, fit_value
 from lpa3bench.errors import BenchError, ConfigError, PluginError
 
-_NEVER_IN_SLOTS = ("tasks", "datasets", "labels", "metrics")
+_NEVER_IN_SLOTS = ("tasks", "datasets", "labels", "metrics", "policies")
 """Kinds of which a slot cannot hold anything, so that a slot in front of a parameter is a mistake."""
 
 

@@ -37,7 +37,7 @@ from lpa3bench.config.bindings import (
     short,
 )
 from lpa3bench.config.default_metrics import default_layer
-from lpa3bench.config.defaults import default_text, identity_config
+from lpa3bench.config.defaults import default_text, identity_config, recorded_config
 from lpa3bench.config.experiment import Experiment
 from lpa3bench.config.gin_state import empty_gin
 from lpa3bench.config.gin_syntax import Import, Include, Reader, Statement, refuse_control_signs
@@ -277,6 +277,13 @@ class Config:
     def identity_config_of(self, values: Mapping[str, str]) -> dict[str, str]:
         """Those of other values, of an earlier run say, that an identity would hold."""
         return identity_config(values, self._catalogue)
+
+    @property
+    def recorded(self) -> dict[str, str]:
+        """Every value in force that tells two runs apart, by name, as a record holds it. A setting is what it
+        sets, and what a run is scored by stands with the scores."""
+        own = (v for v in self.values if not v.name.startswith("run.setting") and not v.scoring)
+        return recorded_config({value.name: value.text for value in own}, self._catalogue)
 
     def default_text(self, name: str) -> str:
         """What a value that an identity does not hold is, in words."""

@@ -21,7 +21,7 @@ from lpa3bench.plugin.registry import Entry, Registry
 
 _INTERFACES = {
     "tasks": "Task", "augmenters": "Augmenter", "backbones": "Backbone", "datasets": "Dataset",
-    "labels": "Labels", "metrics": "Metric",
+    "labels": "Labels", "metrics": "Metric", "policies": "Policy",
 }  # fmt: skip
 """What the classes of each kind derive from."""
 _REFERENCE = re.compile(r"@[\w./]+(\(\))?")

@@ -1,4 +1,4 @@
-"""The plugin door: six hooks, one per kind of plugin.
+"""The plugin door: seven hooks, one per kind of plugin.
 
 A distribution names one module in the entry-point group `lpa3bench`. That module marks functions with
 `@hookimpl`; each is handed `register(name, plugin)`, where `plugin` is a class or, so that nothing heavy is
@@ -18,7 +18,7 @@ GROUP = "lpa3bench"
 API_VERSION = 2
 """Raised where a plugin that was right would no longer be: a method renamed, a promise taken back. What is
 only added raises nothing. A module made for another version is refused by name."""
-KINDS = ("tasks", "augmenters", "backbones", "datasets", "labels", "metrics")
+KINDS = ("tasks", "augmenters", "backbones", "datasets", "labels", "metrics", "policies")
 
 hookspec = pluggy.HookspecMarker(GROUP)
 hookimpl = pluggy.HookimplMarker(GROUP)
@@ -58,3 +58,8 @@ def register_labels(register: Register) -> None:
 @hookspec
 def register_metrics(register: Register) -> None:
     """Register what predictions are scored by: subclasses of `lpa3bench.Metric`."""
+
+
+@hookspec
+def register_policies(register: Register) -> None:
+    """Register what says how much a guess counts: subclasses of `lpa3bench.Policy`."""

@@ -24,6 +24,7 @@ SCAFFOLD_KINDS = {
     "dataset": "datasets",
     "labels": "labels",
     "metric": "metrics",
+    "policy": "policies",
 }
 """The kind of one plugin, and that of its hook."""
 AUGMENTER_TEMPLATES = {
@@ -34,7 +35,7 @@ AUGMENTER_TEMPLATES = {
 }
 """What an augmenter starts from: a function of images, of the network too, a part that learns, a transform of
 another library; and the folder of each."""
-_RUN = {"augmenter": "quickstart augmenters/none ", "task": ""}
+_RUN = {"augmenter": "quickstart augmenters/none ", "task": "", "policy": "digits_fixmatch "}
 """The gin files that a kind's own goes over, where it is not the quickstart; a task's is a whole config."""
 LONGEST_NAME = 32
 

@@ -15,6 +15,7 @@ from lpa3bench.publish.from_run_directory import read_run
 from lpa3bench.publish.target import Deadline, Target, has_key, is_disabled
 from lpa3bench.publish.upload import STATE_FOLDER, UploadResult, upload
 from lpa3bench.publish.wandb_run import WandbRun
+from lpa3bench.runtime.counting import counted
 from lpa3bench.training.run_directory import RunDirectory
 from lpa3bench.training.sinks import RunInfo, Sink
 
@@ -115,7 +116,7 @@ def follow_run(
             began = time.monotonic()
             try:
                 done = upload(read_run(path, images=False), path, target, Deadline(timeout))
-                tell(f"{done.rows} epochs: {done.status}")
+                tell(f"{counted(done.rows, 'epoch')}: {done.status}")
             except BenchError as error:
                 tell(str(error))
             took = time.monotonic() - began

@@ -18,9 +18,13 @@ from lpa3bench.plugin.renames import current_names
 from lpa3bench.python.running import Run
 from lpa3bench.records import Record
 from lpa3bench.report.comparison_text import comparison_json, comparison_markdown, comparison_text
+from lpa3bench.runtime.terminal_text import wrapped
 
 MethodGiven = str | Path | Run | Record | Iterable[Run | Record]
 """A word as the command line takes it, or what `run` and `load` return."""
+
+
+PRINTED_WIDTH = 110
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ class MethodComparison:
         return found
 
     def __str__(self) -> str:
-        return comparison_text(self.compared)
+        return wrapped(comparison_text(self.compared), PRINTED_WIDTH, whole_paths=True)
 
     def _repr_markdown_(self) -> str:
         return comparison_markdown(self.compared)

@@ -13,6 +13,7 @@ from lpa3bench.plugin.renames import current_names
 from lpa3bench.records import Record, read_records
 from lpa3bench.records.columns import curve_columns, run_columns
 from lpa3bench.records.frames import data_frame
+from lpa3bench.runtime.counting import counted
 
 if TYPE_CHECKING:
     import pandas
@@ -60,7 +61,7 @@ class Records(Sequence[Record]):
 
     def __repr__(self) -> str:
         cells = len({(record.name, record.identity) for record in self._records})
-        return f"<{len(self)} records of {cells} cells>"
+        return f"<{counted(len(self), 'record')} of {counted(cells, 'cell')}>"
 
 
 def load(*places: str | Path, runs: str | Path = "runs", plugins: Sequence[str | Path] = ()) -> Records:

@@ -14,6 +14,7 @@ from msgspec import Struct
 from lpa3bench.errors import DataError
 from lpa3bench.records.limits import DEEPEST, in_one_short_line, too_deep
 from lpa3bench.records.schema import Positive
+from lpa3bench.runtime.counting import counted
 from lpa3bench.runtime.files import make_folders, read_at_most, write_text
 
 SEARCH_FOLDER = "search"
@@ -85,7 +86,7 @@ class Searched:
     @property
     def text(self) -> str:
         """In a few words: "best of 8 draws of LPA3.margin"."""
-        return f"best of {self.trials} draws of {', '.join(self.ranges)}"
+        return f"best of {counted(self.trials, 'draw')} of {', '.join(self.ranges)}"
 
 
 def read_search(path: Path) -> Searched:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from lpa3bench.records.moments import exact_mean
 from lpa3bench.records.schema import MetricOfRun
+from lpa3bench.runtime.counting import counted
 
 CurveRow = Mapping[str, Any]
 AVERAGES: dict[str, tuple[int, Callable[[Sequence[float]], float]]] = {
@@ -92,7 +93,7 @@ def _metric(
     scores[ORACLE_BEST] = best(known, default=None)
     gaps = "not every epoch was scored (run.score_every)" if len(values) < len(curve) else kind.undefined
     reasons = {
-        rule: f"the run has only {len(curve)} epochs" if len(curve) < length else gaps
+        rule: f"the run has only {counted(len(curve), 'epoch')}" if len(curve) < length else gaps
         for rule, (length, _) in AVERAGES.items()
     }
     if chosen is None:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from lpa3bench.boards.board import Board
 from lpa3bench.report.board_json import board_json
+from lpa3bench.report.board_readme import board_readme
 from lpa3bench.report.csv_table import board_csv
 from lpa3bench.report.html.page import board_page
 from lpa3bench.report.latex import latex_tables
-from lpa3bench.report.markdown import board_readme
 from lpa3bench.runtime.files import Writer, text_writer
 
 BOARD_FILES: dict[str, Callable[[Board], str]] = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
@@ -20,10 +19,10 @@ from lpa3bench.report.numbers import (
     unit_of_difference,
     unit_text,
 )
+from lpa3bench.runtime.counting import counted
 from lpa3bench.stats import ALPHA, Harm, PairedTest, PerSample, SeedsAndImages, Unpaired
 
 COMPARISON_SCHEMA_VERSION = 1
-TEXT_WIDTH = 110
 SEEDS_SHOWN = 5
 NOTES = (
     "Differences are A minus B, the baseline, of shares in percentage points; a pair has one seed, and so "
@@ -46,8 +45,9 @@ NamedSentence = tuple[str, str]
 
 
 def comparison_text(compared: Compared) -> str:
+    """A line a sentence, however long: whoever shows it knows how wide it may be."""
     blocks = [_block(heading, rows) for heading, rows in _sections(compared)]
-    return "\n\n".join((*blocks, *(textwrap.fill(note, TEXT_WIDTH) for note in NOTES)))
+    return "\n\n".join((*blocks, *NOTES))
 
 
 def comparison_markdown(compared: Compared) -> str:
@@ -72,17 +72,7 @@ def comparison_json(compared: Compared) -> str:
 
 def _block(heading: str, rows: list[NamedSentence]) -> str:
     width = max(len(name) for name, _ in rows)
-    lines = [
-        textwrap.fill(
-            printable(sentence),
-            TEXT_WIDTH,
-            initial_indent=f"  {name:<{width}}  ",
-            subsequent_indent=" " * (width + 4),
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-        for name, sentence in rows
-    ]
+    lines = (f"  {name:<{width}}  {printable(sentence)}" for name, sentence in rows)
     return "\n".join((printable(heading), *lines))
 
 
@@ -122,7 +112,10 @@ def _rows(cell: CellComparison, measure: Measure) -> Iterator[NamedSentence]:
 
 def _equal_cost(fair: AtEqualCost | None, measure: Measure) -> str:
     if fair is None:
-        return "no baseline trained for A's cost lies beside B; see the settings named equal_cost"
+        return (
+            "no baseline trained for A's cost lies beside B; train B for longer and name it with "
+            "--equal-cost (some configs have the setting equal_cost for that)"
+        )
     scores = f"{_score(fair.method, measure)} against {_score(fair.arm, measure)}{unit_text(measure)}"
     ratio = "" if fair.passes_ratio is None else f", A with × {fair.passes_ratio:.2f} its passes"
     return (
@@ -141,7 +134,7 @@ def _spread(std: float | None, measure: Measure) -> str:
 
 def _counts(cell: CellComparison) -> str:
     runs = f"{cell.method.runs} and {cell.baseline.runs} runs"
-    return f"{cell.test.n} pair{'s' if cell.test.n != 1 else ''} of {runs}"
+    return f"{counted(cell.test.n, 'pair')} of {runs}"
 
 
 def _difference(test: PairedTest, measure: Measure) -> str:

@@ -15,6 +15,7 @@ from lpa3bench.report.numbers import (
     unit_of_difference,
     unit_text,
 )
+from lpa3bench.runtime.counting import counted
 from lpa3bench.stats import AtBudget, EqualCost
 from lpa3bench.stats.equalcost import EQUAL
 
@@ -66,4 +67,4 @@ def _to_target(cost: EqualCost, told: Callable[[float | None], str], method: str
     to = cost.to_target
     ratio = MISSING if to.ratio is None else f"× {to.ratio:.2f}"
     medians = f"medians {told(to.method)} against {told(to.baseline)}, {ratio}"
-    return f"{method} did in {to.reached} of {to.n} pair{'s' if to.n != 1 else ''}; {medians}"
+    return f"{method} did in {to.reached} of {counted(to.n, 'pair')}; {medians}"

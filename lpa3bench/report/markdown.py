@@ -1,50 +1,24 @@
-"""A board as Markdown: what a folder of a repository shows of itself."""
+"""Text and tables in Markdown, as GitHub shows it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from lpa3bench.boards.board import Board, Cell, Measure, Row
-from lpa3bench.report.numbers import (
-    format_p,
-    in_unit,
-    in_unit_of_difference,
-)
-from lpa3bench.report.table import ResultTable, column_title
-from lpa3bench.report.table_building import board_measure, result_tables
-from lpa3bench.report.table_text import (
-    TextLine,
-    comparison_lines,
-    equal_cost_lines,
-    harm_text,
-    question_answers,
-    question_summary,
-    replication_text,
-    result_lines,
-)
-from lpa3bench.stats.equalcost import EQUAL
+from lpa3bench.report.table_blocks import TextBlock, blocks, unbroken_words
+from lpa3bench.report.table_text import TextCell, TextTable
 
 SPECIAL_MARKDOWN = re.compile(r"[\\`*_\[\]|~$]|^[-+#](?=\s|#|$)|^\d+(?=[.)]\s)")
 """What Markdown takes for its own: some signs anywhere, some at the beginning of a block."""
 ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-
-
-def board_readme(board: Board) -> str:
-    sections = (
-        _head(board),
-        _questions(board),
-        _tables(board),
-        _ranking(board),
-        _differences(board),
-        _harm(board),
-        _replications(board),
-        _notes(board),
-        _sources(board),
-        _flags(board),
-        _commands(board),
-    )
-    return "\n\n".join(block for section in sections for block in section) + "\n"
+NO_BREAK = "\u00a0"
+PAGE_PX = 950
+"""What a table may take of GitHub's page without a bar to scroll it by."""
+PADDING_PX = 27
+"""Of a column: 13 on each side, and the rule."""
+SAFETY = 1.05
+"""Over `text_units`, for bold and for fonts that are wider than Helvetica."""
+EM_PX = 16
 
 
 def escape_markdown(text: str) -> str:
@@ -57,221 +31,54 @@ def escape_markdown(text: str) -> str:
     )
 
 
-def _head(board: Board) -> Iterator[str]:
-    yield f"# {escape_markdown(board.title)}"
-    for paragraph in re.split(r"\n\s*\n", board.text):
-        if paragraph.strip():
-            yield escape_markdown(paragraph)
-    more = {"curves": any(cell.curve for cell in board.cells), "records": bool(board.records)}
-    with_more = " and ".join(name for name, there in more.items() if there)
-    yield (
-        f"{board.measured} of {len(board.cells)} cells are measured, protocol version {board.protocol}. "
-        f"[index.html](index.html) has the same{f' with {with_more}' if with_more else ''}; "
-        "[board.csv](board.csv), [board.tex](board.tex) and [board.json](board.json) have the numbers."
+def unbroken(text: str) -> str:
+    """The text with spaces at which no line ends."""
+    return text.replace(" ", NO_BREAK)
+
+
+def markdown_tables(table: TextTable) -> str:
+    """The table; where it is wider than the page, one below the other, split between tasks if possible.
+
+    Nothing breaks within a number and its deviation; the best of each column is bold.
+    """
+    return "\n\n".join(
+        _table(block) for block in blocks(table, PAGE_PX / EM_PX / SAFETY, PADDING_PX / EM_PX / SAFETY)
     )
 
 
-def _questions(board: Board) -> Iterator[str]:
-    if not board.questions:
-        return
-    yield "## What is asked"
-    measure = board_measure(board, board.metric)
-    for question in board.questions:
-        kind = "Primary" if question.primary else "Secondary"
-        answers = [escape_markdown(answer) for answer in question_answers(board, question, measure)]
-        told = "\n".join(f"- {answer}" for answer in answers or ["Nothing is measured yet."])
-        yield f"**{kind}: {escape_markdown(question.text)}**"
-        if short := question_summary(board, question):
-            yield escape_markdown(short)
-        yield told
-
-
-# ------------------------------------------------------------------------------------------------- tables
-def _tables(board: Board) -> Iterator[str]:
-    main, *others = result_tables(board)
-    yield f"## {_titled(main.measure)}"
-    yield (
-        f"{escape_markdown(board.metric_text)} Mean ± sample standard deviation (n runs)"
-        f"{'; what is claimed stands as it was published.' if main.claims else '.'}"
-    )
-    yield _table(main, result_lines(main))
-    if signs := main.signs:
-        yield "\\\n".join(escape_markdown(f"{sign} {sentence}") for sentence, sign in signs.items())
-    if lines := comparison_lines(main):
-        yield f"## Against the baseline{escape_markdown(in_unit_of_difference(main.measure))}"
-        yield (
-            "Mean difference over n pairs of runs with one seed, in brackets every mean difference that the "
-            "test does not reject (95 %, uncorrected), and what it amounts to; p after Holm's correction. "
-            "Not testable is what could not come down to 0.05 beside the other comparisons, whatever the "
-            "runs say."
-        )
-        yield _table(main, lines)
-    if lines := equal_cost_lines(main):
-        rows = {row.key: row.name for row in board.rows}
-        yield f"## At equal cost{escape_markdown(in_unit_of_difference(main.measure))}"
-        yield (
-            f"The same against *{escape_markdown(rows[board.equal_cost or ''])}*, of methods that take about "
-            "as many passes: do they gain more than longer training does? Where the passes differ by more "
-            f"than {100 * EQUAL:.0f} %, the ratio is told."
-        )
-        yield _table(main, lines)
-    for table in others:
-        yield f"## Also: {_titled(table.measure)}"
-        yield escape_markdown(table.measure.text)
-        yield _table(table, result_lines(table))
-
-
-def _titled(measure: Measure) -> str:
-    return escape_markdown(f"{measure.name[0].upper()}{measure.name[1:]}{in_unit(measure)}")
-
-
-def _table(table: ResultTable, lines: Sequence[TextLine]) -> str:
-    with_origin = any(line.origin for line in lines)
-    names = [column_title(column.column) for column in table.columns]
-    titles = ["", *([""] if with_origin else []), *names, "cells"]
-    rows = []
-    group = ""
-    for line in lines:
-        if line.group != group:
-            group = line.group
-            rows.append(_row([f"**{escape_markdown(group)}**" if group else "", *[""] * (len(titles) - 1)]))
-        origin = [escape_markdown(line.origin)] if with_origin else []
-        cells = map(escape_markdown, line.cells)
-        rows.append(_row([escape_markdown(line.name), *origin, *cells, line.coverage]))
-    rule = "| --- " * (1 + with_origin) + "| ---: " * len(table.columns) + "| --- |"
-    return "\n".join((_row([*map(escape_markdown, titles)]), rule, *rows))
-
-
-def _row(cells: Sequence[str]) -> str:
+def markdown_row(cells: Sequence[str]) -> str:
+    """A line of a table, of cells that are escaped."""
     return f"| {' | '.join(cells)} |"
 
 
-def _ranking(board: Board) -> Iterator[str]:
-    ranking = board.ranking
-    if ranking is None:
-        return
-    names = {row.key: row.name for row in board.rows}
-    yield "## Ranks"
-    yield (
-        f"Over the {len(ranking.columns)} columns in which all of them are measured; 1 is best, ties share "
-        f"their mean. {escape_markdown(ranking.test[0].upper() + ranking.test[1:])}."
-    )
-    rows = zip(ranking.rows, ranking.mean_ranks, strict=True)
-    lines = (_row([escape_markdown(names[row]), f"{rank:.2f}"]) for row, rank in rows)
-    yield "\n".join(("| | mean rank |", "| --- | ---: |", *lines))
-    if ranking.note:
-        yield f"{escape_markdown(ranking.note[0].upper() + ranking.note[1:])}."
-    told = [pair for pair in ranking.pairs if pair.verdict in ("better", "worse")]
-    if told:
-        yield "\n".join(
-            f"- {escape_markdown(names[pair.a])} is {pair.verdict} than {escape_markdown(names[pair.b])} "
-            f"(p {escape_markdown(format_p(pair.p_holm))}, n {pair.n})"
-            for pair in told
-        )
-    elif not ranking.note:
-        yield "No two of them are shown to differ."
-
-
-# ------------------------------------------------------------------------------------------------ sections
-def _compared_cells(board: Board) -> Iterator[tuple[Row, str, Cell]]:
-    columns = {column.key: column_title(column) for column in board.columns}
-    for row in board.rows:
-        for key, title in columns.items():
-            cell = board.cell(row.key, key)
-            if cell and cell.comparison:
-                yield row, title, cell
-
-
-def _differences(board: Board) -> Iterator[str]:
-    found = [*_compared_cells(board)]
-    if not found:
-        return
-    yield "## What else differs from the baseline"
-    lines = []
-    for row, title, cell in found:
-        assert cell.comparison is not None
-        if cell.comparison.differs_in:
-            differences = "; ".join(map(escape_markdown, cell.comparison.differs_in))
-            lines.append(f"- {escape_markdown(row.name)}, {escape_markdown(title)}: {differences}")
-    alone = len(found) - len(lines)
-    yield f"In {alone} of {len(found)} comparisons nothing but the augmenter differs."
-    if lines:
-        yield "\n".join(lines)
-
-
-def _harm(board: Board) -> Iterator[str]:
-    lines = [
-        "- " + escape_markdown(f"{row.name}, {title}: {harm_text(cell.comparison)}")
-        for row, title, cell in _compared_cells(board)
-        if cell.comparison and cell.comparison.classes_harmed and cell.comparison.verdict != "not testable"
+def _table(block: TextBlock) -> str:
+    with_origin = any(line.origin for line in block.lines)
+    heads = [
+        " ".join(
+            [*(unbroken(escape_markdown(word)) for word in unbroken_words(head.name)), unbroken(head.of_all)]
+        ).strip()
+        for head in block.heads
     ]
-    if lines:
-        yield "## Classes"
-        yield (
-            "Mean accuracy of each class at the last epoch, against the baseline's. Of a method that changes "
-            "nothing about half of the classes are worse by chance, and the worst looks worse than it is."
-        )
-        yield "\n".join(lines)
+    titles = ["", *([""] if with_origin else []), *heads]
+    rows = []
+    group = ""
+    for line in block.lines:
+        if line.group != group:
+            group = line.group
+            rows.append(
+                markdown_row([f"**{escape_markdown(group)}**" if group else "", *[""] * (len(titles) - 1)])
+            )
+        origin = [escape_markdown(line.origin)] if with_origin else []
+        rows.append(markdown_row([escape_markdown(line.name), *origin, *map(_cell, line.cells)]))
+    rule = "| --- " * (1 + with_origin) + "| ---: " * len(heads) + "|"
+    return "\n".join((markdown_row(titles), rule, *rows))
 
 
-def _replications(board: Board) -> Iterator[str]:
-    measure = board.measures[board.metric]
-    titles = {column.key: column_title(column) for column in board.columns}
-    names = {row.key: row.name for row in board.rows}
-    lines = [
-        "- "
-        + escape_markdown(f"{names[cell.row]}, {titles[cell.column]}: {replication_text(again, measure)}")
-        for cell in board.cells
-        if (again := cell.replications)
-    ]
-    if lines:
-        yield "## Runs repeated elsewhere"
-        yield "Of seeds that the board has; its own numbers are without them."
-        yield "\n".join(lines)
-
-
-def _notes(board: Board) -> Iterator[str]:
-    yield "## What the numbers mean"
-    yield "\n".join(f"- {escape_markdown(note)}" for note in board.notes)
-    rows = [(row.name, row.note) for row in board.rows]
-    columns = [(column.name, column.note) for column in board.columns]
-    told = [(name, note) for name, note in (*rows, *columns) if note]
-    if told:
-        yield "## Rows and columns"
-        yield "\n".join(f"- **{escape_markdown(name)}**: {escape_markdown(note)}" for name, note in told)
-
-
-def _sources(board: Board) -> Iterator[str]:
-    lines: dict[str, None] = {}
-    names = {row.key: row.name for row in board.rows}
-    for cell in board.cells:
-        if claim := cell.published:
-            told = escape_markdown(f"{claim.source}; measure: {claim.metric}. {claim.note}")
-            lines[f"- **{escape_markdown(names[cell.row])}**: {told}"] = None
-    if lines:
-        yield "## Where the published numbers are from"
-        yield "\n".join(lines)
-
-
-def _flags(board: Board) -> Iterator[str]:
-    names = {row.key: row.name for row in board.rows}
-    titles = {column.key: column_title(column) for column in board.columns}
-    cells: dict[str, list[str]] = {}
-    for cell in board.cells:
-        for flag in cell.flags:
-            cells.setdefault(flag, []).append(f"{names[cell.row]} ({titles[cell.column]})")
-    if cells:
-        yield "## Flags"
-        yield "\n".join("- " + escape_markdown(f"{flag}: {_some(where)}") for flag, where in cells.items())
-
-
-def _some(where: Sequence[str], shown: int = 3) -> str:
-    more = len(where) - shown
-    return "; ".join(where[:shown]) + (f"; and {more} more cells" if more > 0 else "")
-
-
-def _commands(board: Board) -> Iterator[str]:
-    yield "## How to make it again"
-    lines = "\n".join(" ".join(command.split()) for command in board.commands)
-    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", lines)), default=0))
-    yield f"{fence}\n{lines}\n{fence}"
+def _cell(cell: TextCell | None) -> str:
+    if cell is None:
+        return ""
+    number = unbroken(escape_markdown(cell.number))
+    first = f"**{number}**" if cell.best else number
+    more = f"{NO_BREAK}{unbroken(escape_markdown(cell.more))}" if cell.more else ""
+    below = "".join(f"<br>{unbroken(escape_markdown(line))}" for line in cell.below)
+    return f"{first}{more}{below}"

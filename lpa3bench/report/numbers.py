@@ -21,7 +21,7 @@ def format_value(number: float | None, measure: Measure) -> str:
     if number is None:
         return MISSING
     decimals = 2 if measure.unit == "%" else _decimals(number)
-    return _signed(scale_of(measure) * number, decimals)
+    return signed_text(scale_of(measure) * number, decimals)
 
 
 def format_difference(number: float | None, measure: Measure) -> str:
@@ -63,7 +63,7 @@ def in_unit_of_difference(measure: Measure) -> str:
 
 def format_percent(share: float | None) -> str:
     """A share in [0, 1] in per cent, without the sign."""
-    return MISSING if share is None else _signed(100 * share, 2)
+    return MISSING if share is None else signed_text(100 * share, 2)
 
 
 def _decimals(number: float) -> int:
@@ -110,7 +110,8 @@ def _three(number: float) -> str:
     return f"{number:.1f}" if number >= 10 else f"{number:.2f}"
 
 
-def _signed(number: float, digits: int) -> str:
+def signed_text(number: float, digits: int) -> str:
+    """A number with so many decimals, with a minus where it is below zero, and never before a zero."""
     text = f"{number:.{digits}f}"
     if not text.strip("-0."):
         return text.lstrip("-")

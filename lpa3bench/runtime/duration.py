@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from lpa3bench.runtime.counting import counted
 from lpa3bench.runtime.device import usable_cores
 
 TIMED_DOUBT = 1.5
@@ -44,4 +45,4 @@ def busy() -> str | None:
     cores = usable_cores()
     if load - 1 <= BUSY_SHARE * cores:  # the one is this process
         return None
-    return f"the machine is busy (load {load:.1f} on {cores} core{'s' * (cores > 1)}), and was timed so"
+    return f"the machine is busy (load {load:.1f} on {counted(cores, 'core')}), and was timed so"

@@ -11,6 +11,8 @@ from lpa3bench.errors import ConfigError
 
 _PARENT = Path(__file__).resolve().parents[2]
 """Of the package: the root of a checkout, or site-packages."""
+OVERLAYS = ("augmenters/", "policies/")
+"""What the names of shipped overlays begin with."""
 
 
 def shipped(name: str) -> Path:

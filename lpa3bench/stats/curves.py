@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -15,6 +16,8 @@ _T = TypeVar("_T")
 Axis = Literal["passes", "seconds"]
 AXES: tuple[Axis, ...] = ("passes", "seconds")
 """Forward equivalents of training, and wall-clock seconds of training, scoring left out; both so far."""
+Progress = Literal["passes", "epochs", "seconds"]
+"""How far a training is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +51,53 @@ def mean_curve(records: Sequence[Record], metric: str) -> MeanCurve | None:
         mean=tuple(map(fmean, scores)),
         std=tuple(exact_stdev(epoch) if len(epoch) > 1 else None for epoch in scores),
     )
+
+
+def difference_curve(
+    records: Sequence[Record], baselines: Sequence[Record], metric: str, along: Progress
+) -> MeanCurve | None:
+    """The mean, epoch by epoch, of how much better or worse than the baseline of the same seed runs are.
+
+    An epoch is compared with the baseline's last score by then: after as many epochs, or passes, or seconds.
+    A baseline that has ended stays where it was. Epochs before any baseline's first score are left out.
+
+    Args:
+        records, baselines: of one method each; seeds that only one of them has are left out.
+
+    Returns:
+        None where they have no seed in common, runs are of other lengths, a score is undefined, or the
+        baselines have no score in time.
+    """
+    others = {record.seed: record for record in baselines}
+    pairs = [(record, others[record.seed]) for record in records if record.seed in others]
+    whole = mean_curve([record for record, _ in pairs], metric) if pairs else None
+    if whole is None or mean_curve([other for _, other in pairs], metric) is None:
+        return None
+    places = _scored(pairs[0][0])
+    name = column("test", metric)
+    rows: list[list[float]] = [[] for _ in places]
+    for record, other in pairs:
+        done = _scored(other)
+        costs, scores = _at(done, _progress(other, along)), _at(done, other.column(name))
+        for row, place in zip(rows, places, strict=True):
+            by_then = bisect_right(costs, _progress(record, along)[place])
+            if by_then:
+                row.append(cast("float", record.column(name)[place]) - cast("float", scores[by_then - 1]))
+    kept = [number for number, row in enumerate(rows) if len(row) == len(pairs)]
+    if not kept:
+        return None
+    return MeanCurve(
+        epochs=tuple(whole.epochs[number] for number in kept),
+        passes=tuple(whole.passes[number] for number in kept),
+        seconds=tuple(whole.seconds[number] for number in kept),
+        mean=tuple(fmean(rows[number]) for number in kept),
+        std=tuple(exact_stdev(rows[number]) if len(pairs) > 1 else None for number in kept),
+    )
+
+
+def _progress(record: Record, along: Progress) -> Sequence[float]:
+    """After each epoch."""
+    return range(1, len(record.curve) + 1) if along == "epochs" else _costs(record, along)
 
 
 def _scored(record: Record) -> list[int]:

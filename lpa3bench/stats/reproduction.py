@@ -9,6 +9,7 @@ from statistics import fmean
 from typing import Literal
 
 from lpa3bench.records.moments import exact_stdev
+from lpa3bench.runtime.counting import counted
 from lpa3bench.stats.means import CONFIDENCE, DECIMALS, student_quantile
 
 FEWEST_RUNS = 3
@@ -52,7 +53,7 @@ def agreement(scores: Sequence[float], *, published: float, published_n: int | N
     """
     n, m = len(scores), published_n or 1
     if n < FEWEST_RUNS:
-        return _not_testable(f"{n} run{'s' if n != 1 else ''}; it takes {FEWEST_RUNS}")
+        return _not_testable(f"{counted(n, 'run')}; it takes {FEWEST_RUNS}")
     spread = exact_stdev(scores)
     if spread == 0:
         return _not_testable(f"all {n} runs have one score, so their spread is unknown")

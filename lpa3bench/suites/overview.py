@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from lpa3bench.errors import printable
+from lpa3bench.runtime.counting import counted
 from lpa3bench.runtime.duration import about, duration
 from lpa3bench.suites import Suite
 from lpa3bench.suites.forecast import SuiteForecast, seconds_left, seconds_together
@@ -100,10 +101,15 @@ class SuiteOverview:
             searched = sum(bool(p.trials) for p in self.plans)
             lines.append(f"search     {self.suite.search.size}, in {searched} of the cells")
         lines += [f"{name:<11}{count}" for name, count in counts.items()]
+        if stuck := sum(p.problem is not None for p in self.plans):
+            runs = counted(stuck * len(self.suite.seeds), "run")
+            lines.append(f"cannot run {runs} of {counted(stuck, 'cell')}, see below")
         lines.append(f"forecast   {self._forecast()}")
         lines += ["", f"{'done':>6} {'begun':>6} {'new':>6} {'s a run':>8}  cell"]
         lines += map(self._row, self.plans)
-        lines += (f"{p}: {p.problem}" for p in self.plans if p.problem)
+        problems = {str(p): str(p.problem) for p in self.plans if p.problem}
+        lines += [""] * bool(problems)
+        lines += (f"cannot run: {line}" for line in told_once(problems))
         return "\n".join(map(printable, lines))
 
     def _row(self, planned: CellPlan) -> str:
@@ -111,14 +117,15 @@ class SuiteOverview:
         seconds = self.forecast.seconds.get(str(planned))
         shown = "–" if seconds is None else f"{seconds:.0f}"
         counts = f"{states['done']:>6} {states['begun']:>6} {states['new']:>6} {shown:>8}"
-        return f"{counts}  {planned}{'  (to be searched)' if planned.is_unchosen else ''}"
+        remark = "  (cannot run)" if planned.problem else "  (to be searched)" if planned.is_unchosen else ""
+        return f"{counts}  {planned}{remark}"
 
     def _forecast(self) -> str:
         left = self._left()
         if left is None:
             return "unknown: nothing is measured or timed yet"
+        stuck = any(plan.problem for plan in self.plans)
         if not self.is_pending:
-            stuck = any(plan.problem for plan in self.plans)
             return "nothing that can run is left to do" if stuck else "nothing is left to do"
         low, whole, high = (self._together(side) for side in (-1, 0, 1))
         end = datetime.now().astimezone() + timedelta(seconds=whole)
@@ -128,11 +135,27 @@ class SuiteOverview:
         by = {"measured": f.measured, "from timed steps": f.timed, "guessed from others": f.guessed}
         known = ", ".join(f"{what}: {count}" for what, count in by.items() if count)
         busy = f"; {f.busy}" if f.busy else ""
-        return f"{left_for}; {duration(sum(map(sum, left)))} of runs, {at_once} (cells {known}){busy}"
+        runs = f"{duration(sum(map(sum, left)))} of runs{', without those that cannot run' * stuck}"
+        return f"{left_for}; {runs}, {at_once} (cells {known}){busy}"
 
     def _together(self, side: int) -> float:
         """Seconds until all is done."""
         return sum(seconds_together(phase, self.capacity) for phase in self._left(side) or ())
+
+
+def told_once(problems: Mapping[str, str]) -> list[str]:
+    """What keeps cells from running, each reason once: with its cell, or how many there are.
+
+    Args:
+        problems: by the cell.
+    """
+    cells: dict[str, list[str]] = {}
+    for cell, problem in problems.items():
+        cells.setdefault(problem, []).append(cell)
+    return [
+        f"{its[0]}: {problem}" if len(its) == 1 else f"{len(its)} cells, {its[0]} the first: {problem}"
+        for problem, its in cells.items()
+    ]
 
 
 def _run_data(run: SuiteRun) -> dict[str, Any]:

@@ -180,7 +180,8 @@ def is_pending(plans: Sequence[CellPlan]) -> bool:
 def matching_plans(
     plans: Sequence[CellPlan], only: Sequence[str], seeds: Sequence[int]
 ) -> Iterator[CellPlan]:
-    """The plans that match one of the patterns: whole cells, or single runs of them by name.
+    """The plans that match one of the patterns: whole cells, or single runs of them by name, in capital or
+    small letters, for a cell's `LPA3` is `lpa3` in the names of its runs.
 
     A search is done whole or not at all: a run that it has yet to choose and that could match is a problem.
     """
@@ -198,4 +199,4 @@ def matching_plans(
 
 
 def _fits(text: str, only: Sequence[str]) -> bool:
-    return any(fnmatchcase(text, pattern) for pattern in only)
+    return any(fnmatchcase(text.lower(), pattern.lower()) for pattern in only)

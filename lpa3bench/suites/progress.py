@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, TextIO
 
 from lpa3bench.errors import printable
 from lpa3bench.runtime.streams import unguarded
+from lpa3bench.runtime.terminal_text import number_table, terminal_width, wrapped
 from lpa3bench.suites.forecast import seconds_together
-from lpa3bench.suites.run_queue import ProgressDisplay, RunOutcome, SuiteProgress
+from lpa3bench.suites.run_queue import ActiveRun, ProgressDisplay, RunOutcome, SuiteProgress
 from lpa3bench.suites.suite_run import shown_score
 from lpa3bench.training.progress_bar import draws_bars
 
@@ -23,7 +25,8 @@ TABLE_SECONDS = 0.5
 """Between two drawings of the table."""
 COUNTS_SECONDS = 60.0
 """Between two plain lines with the counts."""
-_COLUMNS = ("cell", "seed", "epoch", "score", "time")
+AROUND_TABLE = 6
+"""Lines of the terminal that the rows leave to headings, counts and the prompt."""
 
 
 def time_left(progress: SuiteProgress, capacity: int) -> float | None:
@@ -79,7 +82,7 @@ def outcome_line(outcome: RunOutcome) -> str:
     """What became of a run: "done: digits_pes  seed 1  test 0.9312  0:01:01"."""
     words = [f"{outcome.status}: {outcome.run.cell}  seed {outcome.run.seed}"]
     if outcome.status == "done":
-        words.append(shown_score(outcome.run.last_row()))
+        words.append(" ".join(shown_score(outcome.run.last_row())).strip())
     if outcome.seconds:
         words.append(clock_time(outcome.seconds))
     words.append(outcome.cause)
@@ -124,7 +127,8 @@ class TableDisplay(ProgressDisplay):
 
         self._capacity = capacity
         self._next = 0.0
-        console = Console(file=unguarded(stream), soft_wrap=False)
+        self._stream = unguarded(stream)
+        console = Console(file=self._stream)
         self._live: Live = Live(
             console=console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False, transient=True
         )
@@ -152,27 +156,36 @@ class TableDisplay(ProgressDisplay):
             self._live.stop()
 
     def _drawn(self, progress: SuiteProgress) -> RenderableType:
-        from rich import box
-        from rich.console import Group
-        from rich.table import Table
         from rich.text import Text
 
-        table = Table(box=box.SIMPLE_HEAD)
-        for name in _COLUMNS:
-            right = name in ("seed", "epoch", "time")
-            table.add_column(
-                name, justify="right" if right else "left", no_wrap=True, overflow="ellipsis",
-                ratio=1 if name == "cell" else None,
-            )  # fmt: skip
-        now = time.monotonic()
-        for active in progress.active:
-            if active.since:
-                row, run = active.run.last_row(), active.run
-                epoch = f"{int(row.get('epoch', -1)) + 1}/{run.epochs}"
-                score, took = shown_score(row), clock_time(now - active.since)
-                table.add_row(*map(Text, (printable(run.cell), str(run.seed), epoch, score, took)))
-        left = time_left(progress, self._capacity)
-        return Group(Text(counts_line(progress, left)), table)
+        console = self._live.console
+        console.width = terminal_width(self._stream) or console.width
+        counts = wrapped(counts_line(progress, time_left(progress, self._capacity)), console.width)
+        lines = [counts, "", *active_lines(progress.active, console.width, console.height - AROUND_TABLE)]
+        return Text("\n".join(lines), no_wrap=True, overflow="crop")
+
+
+def active_lines(active: Sequence[ActiveRun], width: int, rows: int) -> list[str]:
+    """A line for each run under way, and how many more there are than rows."""
+    now = time.monotonic()
+    begun = [one for one in active if one.since]
+    shown = begun[: max(rows, 1)]
+    scored = [one.run.last_row() for one in shown]
+    scores = [shown_score(row) for row in scored]
+    names = {name for name, _ in scores if name}
+    body = [
+        (
+            printable(one.run.cell),
+            str(one.run.seed),
+            f"{int(row.get('epoch', -1)) + 1}/{one.run.epochs}",
+            number if len(names) == 1 else f"{name} {number}".strip(),
+            clock_time(now - one.since),
+        )
+        for one, row, (name, number) in zip(shown, scored, scores, strict=True)
+    ]
+    head = ("cell", "seed", "epoch", *(names if len(names) == 1 else ("score",)), "time")
+    lines = number_table(head, body, [""] * len(body), width, cut_names=True)
+    return [*lines, f"and {len(begun) - len(shown)} more"] if len(begun) > len(shown) else lines
 
 
 def progress_display(capacity: int, stream: TextIO | None = None) -> PlainDisplay | TableDisplay:

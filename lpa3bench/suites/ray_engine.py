@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from lpa3bench.errors import FailureKind, RunFailed, TryAgain, UsageError
+from lpa3bench.runtime.counting import counted
 from lpa3bench.runtime.device import gpus, usable_cores
 from lpa3bench.runtime.supervised import kill_descendants
 from lpa3bench.suites.engine import EndedRun, Engine, Launch, failure_line, start_run
@@ -48,7 +49,7 @@ class RunResources:
     gpus: int
 
     def __str__(self) -> str:
-        return f"{self.cpus} CPU{'s' * (self.cpus > 1)}" + (f" and {self.gpus} GPU" if self.gpus else "")
+        return f"{counted(self.cpus, 'CPU')}" + (f" and {self.gpus} GPU" if self.gpus else "")
 
 
 def connect_ray(address: str | None, *, workers: int | None, threads: int, device: str) -> RayEngine:

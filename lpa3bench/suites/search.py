@@ -14,6 +14,7 @@ from typing import Any
 from lpa3bench.config.bindings import Binding, Origin
 from lpa3bench.config.operative import plain_value
 from lpa3bench.config.typecheck import Mismatch, advice, fit_value, literal
+from lpa3bench.runtime.counting import counted
 
 SEARCH_KEYS: dict[str, Any] = {
     "trials": int,
@@ -75,8 +76,8 @@ class Search:
     @property
     def size(self) -> str:
         """In words: "8 trials × 2 seeds, by the validation score of the last epoch"."""
-        seeds = f"{len(self.seeds)} seed{'' if len(self.seeds) == 1 else 's'}"
-        return f"{self.trials} trials × {seeds}, by the validation score of the {self.epoch} epoch"
+        size = f"{counted(self.trials, 'trial')} × {counted(len(self.seeds), 'seed')}"
+        return f"{size}, by the validation score of the {self.epoch} epoch"
 
     def sample(self, names: Sequence[str], place: int) -> tuple[str, ...]:
         """A `-p` text for each of these parameters, with the first (0) or last (−1) item of its range."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lpa3bench.errors import DataError, RunFailed
 from lpa3bench.records import Record, searches
 from lpa3bench.records.summary import column
+from lpa3bench.runtime.counting import counted
 from lpa3bench.runtime.files import digest
 from lpa3bench.suites import Search, binding_texts
 from lpa3bench.suites.plan import CellPlan, Planner, SearchTrial
@@ -52,7 +53,7 @@ def choose_trial(planner: Planner, planned: CellPlan, failed: Mapping[str, str])
     if winner is None:
         causes = [one.failed for one in tried if one.failed]
         why = f"; one says: {causes[0]}" if causes else ""
-        raise RunFailed(f"none of its {len(tried)} trials has a score{why}")
+        raise RunFailed(f"none of its {counted(len(tried), 'trial')} has a score{why}")
     return _choice(planner, planned, tried, winner)
 
 

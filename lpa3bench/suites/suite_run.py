@@ -73,13 +73,13 @@ class SuiteRun:
         return min((epoch + 1) / self.epochs, 1.0) if isinstance(epoch, int) else 0.0
 
 
-def shown_score(row: dict[str, Any]) -> str:
-    """The score in a row of the curve, for people: "val/accuracy 0.9130".
+def shown_score(row: dict[str, Any]) -> tuple[str, str]:
+    """The score in a row of the curve, for people: ("val/accuracy", "0.9130"); two empty texts without one.
 
     That of the validation split where there is one, by the metric that selects, which stands first.
     """
     for split in SCORED:
         for name, value in row.items():
             if name.startswith(f"{split}/") and isinstance(value, float):
-                return f"{name} {value:.4f}"
-    return ""
+                return name, f"{value:.4f}"
+    return "", ""

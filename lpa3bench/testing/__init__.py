@@ -14,6 +14,7 @@ from lpa3bench.testing.differences import assert_same, no_global_randomness, wei
 from lpa3bench.testing.labels import check_labels, try_labels
 from lpa3bench.testing.laws import Finding, Law
 from lpa3bench.testing.metrics import check_metric, try_metric
+from lpa3bench.testing.policies import check_policy, try_policy
 from lpa3bench.testing.short_training import check_resume
 from lpa3bench.testing.tasks import check_task, try_task
 from lpa3bench.testing.tiny import (
@@ -47,6 +48,7 @@ __all__ = [
     "check_dataset",
     "check_labels",
     "check_metric",
+    "check_policy",
     "check_resume",
     "check_task",
     "environment",
@@ -56,6 +58,7 @@ __all__ = [
     "try_dataset",
     "try_labels",
     "try_metric",
+    "try_policy",
     "try_task",
     "weights_of",
 ]

@@ -15,6 +15,7 @@ from lpa3bench.testing.datasets import DATASET_LAWS, try_dataset
 from lpa3bench.testing.labels import LABELS_LAWS, try_labels
 from lpa3bench.testing.laws import EVERY, Finding, Law, LawOutcome
 from lpa3bench.testing.metrics import METRIC_LAWS, try_metric
+from lpa3bench.testing.policies import POLICY_LAWS, try_policy
 from lpa3bench.testing.tasks import TASK_LAWS, try_task
 
 BASES: dict[str, type] = {
@@ -24,6 +25,7 @@ BASES: dict[str, type] = {
     "datasets": api.Dataset,
     "labels": api.Labels,
     "metrics": api.Metric,
+    "policies": api.Policy,
 }
 LAWS: dict[str, tuple[Law, ...]] = {
     "tasks": TASK_LAWS,
@@ -32,6 +34,7 @@ LAWS: dict[str, tuple[Law, ...]] = {
     "datasets": DATASET_LAWS,
     "labels": LABELS_LAWS,
     "metrics": METRIC_LAWS,
+    "policies": POLICY_LAWS,
 }
 SMALL_BATCH = 16
 """Of a task whose batch size is not given: the tiny data set has 48 images."""
@@ -116,6 +119,7 @@ KIND_WORDS = {
     "datasets": "data set",
     "labels": "labels",
     "metrics": "metric",
+    "policies": "policy",
 }
 
 
@@ -169,5 +173,6 @@ def examine(entry: Entry, arguments: dict[str, Any], root: Path) -> PluginVerdic
         "datasets": lambda: try_dataset(make, root),
         "labels": lambda: try_labels(make, root=root),
         "metrics": lambda: try_metric(make),
+        "policies": lambda: try_policy(make),
     }
     return PluginVerdict(entry, tuple(tries[entry.kind]()))

@@ -44,16 +44,6 @@ from lpa3bench.types import SCORED
 
 CHECK_EVERY = 50
 """Steps between two looks at the device's flags."""
-_AS_BEFORE = {
-    "run.layout": "'channels_last'",
-    "run.score_every": "1",
-    "Supervised.class_weights": "None",
-    "FewLabels.per_class": "None",
-    "Images.fit": "'crop'",
-    "Images.white_level": "65535",
-}
-"""Parameters that are younger than some records, with what all runs before had: a config that says the same
-leaves them out, so that an old and a new record differ in nothing."""
 _RESERVED = frozenset({"epoch", "step", "passes", "seconds", "train", *SCORED})
 """Names in a row of the curve that no task may log under, nor with one of them in front of a "/"."""
 
@@ -234,7 +224,7 @@ def run(job: Job, sinks: Sequence[Sink] = (), processes: Processes = ALONE) -> O
                     "score_every": experiment.score_every,
                     "changed": [change.name for change in job.config.changed],
                 },
-                config=_config(job),
+                config=job.config.recorded,
                 identity=planned.identity,
                 provenance=where,
                 resumed_from=ledger.resumed_from,
@@ -374,13 +364,6 @@ def _cost(ledger: Ledger, env: Environment) -> dict[str, Any]:
         "augmenter_share": env.passes.of_slots() / total if total else None,
         "peak_memory_bytes": devices.peak_memory(env.device),
     }
-
-
-def _config(job: Job) -> dict[str, str]:
-    """Every value in force, by name: what tells two runs apart. A setting is what it sets, and what a run is
-    scored by stands with the scores."""
-    values = (v for v in job.config.values if not v.name.startswith("run.setting") and not v.scoring)
-    return {v.name: v.text for v in values if _AS_BEFORE.get(v.name) != v.text}
 
 
 def _provenance(job: Job, planned: Plan, processes: Processes) -> dict[str, Any]:

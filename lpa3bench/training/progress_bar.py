@@ -11,7 +11,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TextIO
 
 from lpa3bench.errors import printable
+from lpa3bench.runtime.counting import counted
 from lpa3bench.runtime.streams import unguarded
+from lpa3bench.runtime.terminal_text import terminal_width, wrapped
 from lpa3bench.training.sinks import RunInfo, Sink
 from lpa3bench.types import SCORED, steps_in
 
@@ -122,7 +124,7 @@ class Lines(Sink):
     def start(self, info: RunInfo) -> None:
         self.pace = StepRate(info)
         begun = f", goes on after epoch {info.epochs_done}" if info.epochs_done else ""
-        for line in (*_first_lines(info), f"{info.run_id}: {info.epochs} epochs{begun}"):
+        for line in (*_first_lines(info), f"{info.run_id}: {counted(info.epochs, 'epoch')}{begun}"):
             self._put(f"{line}\n")
 
     def step(self, phase: str) -> None:
@@ -189,7 +191,10 @@ class Bar(Sink):
         )
         self._bar.add_task(self.pace.headline, total=self.pace.total, numbers="")
         with suppress(OSError):
-            self.stream.writelines(f"{line}\n" for line in _first_lines(info))
+            width = terminal_width(self.stream)
+            self.stream.writelines(
+                f"{wrapped(line, width, whole_paths=True)}\n" for line in _first_lines(info)
+            )
             self._bar.start()
 
     def step(self, phase: str) -> None:

@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 
 from lpa3bench.errors import DataError
 from lpa3bench.records.schema import Count, Number, Positive, RunIdentity
+from lpa3bench.runtime.counting import counted
 from lpa3bench.training.identity import identity_as_json, identity_changes
 
 Threads = Annotated[int, Meta(ge=1, le=65536)]
@@ -61,7 +62,7 @@ def check_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
     _check(path, state, _Checkpoint)
     epochs = len(state["ledger"]["curve"])
     if path.stem.rpartition("-")[2] != f"{epochs:05d}":
-        raise DataError(f"damaged (it is of {epochs} epochs)", path=path)
+        raise DataError(f"damaged (it is of {counted(epochs, 'epoch')})", path=path)
 
 
 def check_best(path: Path, state: Mapping[str, Any]) -> None:

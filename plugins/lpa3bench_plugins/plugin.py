@@ -21,6 +21,8 @@ def register_tasks(register: Register) -> None:
     register("Mixup", f"{HERE}.tasks.mixup:Mixup")
     register("MCorrection", f"{HERE}.tasks.mcorrection:MCorrection")
     register("PCorrection", f"{HERE}.tasks.pcorrection:PCorrection")
+    register("ELR", f"{HERE}.tasks.elr:ELR")
+    register("SOP", f"{HERE}.tasks.sop:SOP")
     register("DivideMix", f"{HERE}.tasks.dividemix:DivideMix")
     register("PES", f"{HERE}.tasks.pes:PES")
 
@@ -45,6 +47,7 @@ def register_backbones(register: Register) -> None:
     register("WideResNet", f"{HERE}.backbones.wideresnet:WideResNet")
     register("PreActResNet18", f"{HERE}.backbones.preactresnet:PreActResNet18")
     register("ResNet18", f"{HERE}.backbones.resnet:ResNet18")
+    register("ResNet34", f"{HERE}.backbones.resnet:ResNet34")
     register("ResNet50", f"{HERE}.backbones.resnet:ResNet50")
     register("TorchvisionNet", f"{HERE}.backbones.torchvisionnet:TorchvisionNet")
     register("TimmNet", f"{HERE}.backbones.timmnet:TimmNet")
@@ -85,3 +88,10 @@ def register_metrics(register: Register) -> None:
     register("ECE", f"{HERE}.metrics.ece:ECE")
     register("Brier", f"{HERE}.metrics.brier:Brier")
     register("ConfusionMatrix", f"{HERE}.metrics.confusionmatrix:ConfusionMatrix")
+
+
+@hookimpl
+def register_policies(register: Register) -> None:
+    register("FlexMatch", f"{HERE}.policies.flexmatch:FlexMatch")
+    register("FreeMatch", f"{HERE}.policies.freematch:FreeMatch")
+    register("SoftMatch", f"{HERE}.policies.softmatch:SoftMatch")

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lpa3bench.analysis import sampled_views as views
-from lpa3bench.analysis.trained_run import Trained
+from lpa3bench.analysis.trained_run import Trained, open_run
 from lpa3bench.api import Augmenter, Context, View
-from lpa3bench.errors import BenchError, ConfigError, UsageError
+from lpa3bench.errors import BenchError, ConfigError, DataError, UsageError
+from lpa3bench.nn.bank import divergence_lpa3
 
 
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=30), st.integers(1, 40))
@@ -26,6 +27,46 @@ def test_every_class_has_its_turn(labels: list[int], count: int) -> None:
     available = [labels.count(label) for label in {*labels}]
     short = [n for n, there in zip(held, available, strict=True) if n < there]
     assert all(n >= max(held) - 1 for n in short), "none comes twice before all that can have come once"
+
+
+def test_only_what_is_among_them_is_chosen() -> None:
+    labels = torch.tensor([0, 0, 1, 1, 0])
+    among = torch.tensor([False, True, False, True, True])
+    assert views.choose_images(labels, 9, among).tolist() == [1, 3, 4]
+
+
+def test_originals_are_predicted_right(fixmatch: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    index = views.choose_right(fixmatch, 5)
+    labels = fixmatch.test.labels[index]
+    assert fixmatch.predict(fixmatch.test.images.plain(index)).argmax(1).tolist() == labels.tolist()
+    assert index.tolist() == [*dict.fromkeys(index.tolist())]
+    monkeypatch.setattr(Trained, "right", lambda _, x, labels: torch.zeros(len(x), dtype=torch.bool))
+    with pytest.raises(DataError, match="predicts no test image right; train it longer"):
+        views.choose_right(fixmatch, 5)
+
+
+def test_a_selection_is_by_what_changed_since_the_epoch_before(fixmatch: Trained) -> None:
+    """Half of the images, those whose predictions changed the most; the memory of the run stays as it was."""
+    index = torch.arange(8)
+    x, labels = fixmatch.test.images.plain(index), fixmatch.test.labels[index]
+    before = fixmatch.folder.checkpoints.paths()
+    earlier = open_run(
+        fixmatch.folder.path, data=fixmatch.folder.path.parents[1], device="cpu", checkpoint=before[0]
+    )
+    assert earlier.epochs_done == fixmatch.epochs_done - 1
+    kept = fixmatch.views("positives", x, labels).x
+    chosen = fixmatch.views_after(earlier, "positives", x, labels).rows.tolist()
+    assert torch.equal(fixmatch.views("positives", x, labels).x, kept)
+    again = fixmatch.views_after(earlier, "positives", x, labels).rows.tolist()
+    assert 0 < len(chosen) < len(x)
+    assert chosen == again
+
+    def seen(run: Trained) -> torch.Tensor:
+        with run.env.evaluating(run.net):
+            return run.env.logits(run.net, x, domain="aux").logits.softmax(1)
+
+    moved = divergence_lpa3(seen(fixmatch), seen(earlier))
+    assert chosen == moved.topk(len(chosen)).indices.sort().values.tolist()
 
 
 def test_names_of_augmenters(fixmatch: Trained) -> None:
@@ -82,6 +123,7 @@ def test_rows_hold_what_the_network_says_of_the_views(fixmatch: Trained) -> None
     original, lpa3, cutout = views.judge(fixmatch, index, ["positives", "Cutout"], layer=2)
     assert [row.name for row in (original, lpa3, cutout)] == ["original", "LPA3", "Cutout"]
     assert original.about == ""
+    assert all(row.selected.all() for row in (original, lpa3, cutout)), "nothing tells, so nothing is marked"
     assert lpa3.about.startswith("margin=0.1, iterations=2, ")
     assert cutout.about == "box='centred', fill='mean'"
     probs = fixmatch.predict(x)

@@ -141,7 +141,7 @@ def test_a_record_that_its_predictions_contradict_is_refused(runs: Path, tmp_pat
     done = call("leaderboard", verb, board, *(["--from"] if verb == "build" else []), runs)
     assert done.exit_code == 4
     assert f"refused {path}: its predictions contradict it: the images that it calls right" in done.stderr
-    assert "1 records taken, 1 refused" in done.stderr
+    assert "1 record taken, 1 refused" in done.stderr
 
 
 def test_a_value_that_its_predictions_contradict_is_refused(runs: Path, tmp_path: Path) -> None:

@@ -183,8 +183,8 @@ def test_what_cannot_be_compared(tmp_path: Path) -> None:
     lpa3 = groups(tmp_path / "c", small_record(bits(5), slots=LPA3))
     assert "seed 0: accuracy.val_selected is undefined" in refusal(plain, lpa3, "accuracy.val_selected")
     assert refusal(plain, lpa3, "nll.last") == (
-        "--metric nll.last: none of the records has it; they have accuracy.last, accuracy.mean_last_10, "
-        "accuracy.mean_last_20, accuracy.median_last_20, accuracy.val_selected, accuracy.oracle_best"
+        "--metric nll.last: none of the records has it; METRIC.RULE: metrics are accuracy, rules last, "
+        "mean_last_10, mean_last_20, median_last_20, val_selected, oracle_best (docs/metrics.md)"
     )
     far = groups(tmp_path / "d", small_record(bits(5), task="PES"), small_record(bits(5), dataset="STL10"))
     assert refusal(plain, far) == (

@@ -66,13 +66,18 @@ def test_the_metric_is_chosen(runs: Path) -> None:
     undefined = by("accuracy.val_selected")
     assert undefined.exit_code == 2
     assert "seed 0: accuracy.val_selected is undefined" in undefined.stderr
-    for unknown in ("accuracy", "last", "kappa.last", "accuracy.best"):
+    for unknown, nearest in {
+        "accuracy": "did you mean accuracy.last? ",
+        "acuracy.lst": "did you mean accuracy.last? ",
+        "last": "",
+        "foo": "",
+    }.items():
         done = by(unknown)
         assert (done.exit_code, done.stdout) == (2, "")
         assert done.stderr == (
-            f"error: --metric {unknown}: none of the records has it; they have accuracy.last, "
-            "accuracy.mean_last_10, accuracy.mean_last_20, accuracy.median_last_20, accuracy.val_selected, "
-            "accuracy.oracle_best\n"
+            f"error: --metric {unknown}: none of the records has it; {nearest}METRIC.RULE: metrics are "
+            "accuracy, rules last, mean_last_10, mean_last_20, median_last_20, val_selected, oracle_best "
+            "(docs/metrics.md)\n"
         )
 
 

@@ -17,7 +17,7 @@ from lpa3bench import config
 from lpa3bench.cli import main
 from lpa3bench.cli.figure import FIGURES
 from lpa3bench.plugin import registry
-from lpa3bench.records import Record
+from lpa3bench.records import Record, read_record
 from lpa3bench.training.predictions import (
     Predictions,
     StoredPredictions,
@@ -32,6 +32,29 @@ suite.cells = [
     "digits_fixmatch augmenters/lpa3 -p LPA3.margin=0.01",
 ]
 suite.seeds = (0, 1)
+"""
+BOARD = """
+title = "Mine"
+metric = "accuracy.last"
+protocol = 1
+equal_cost = "longer"
+[[columns]]
+key = "only"
+name = "The only column"
+[[rows]]
+key = "ours"
+name = "ours"
+baseline = "none"
+match = { "slots.positives" = "LPA3" }
+[[rows]]
+key = "none"
+name = "nothing"
+match = { "slots.positives" = "none", setting = "none" }
+[[rows]]
+key = "longer"
+name = "nothing, for as long"
+baseline = "none"
+match = { setting = "equal_cost" }
 """
 
 
@@ -78,7 +101,14 @@ def test_augment_by_the_real_command(cli: Cli, tmp_path: Path) -> None:
     assert len(told["index"]) == 3
     assert all(0 <= share <= 1 for row in told["rows"] for share in row["confidence"])
     text = out.read_text(encoding="utf-8")
-    for said in ("LP-A3", "RandAugment(n=1)", "FixMatch on Synthetic, SmallNet, seed 3, after 2 epochs"):
+    assert told["rows"][0]["selected"] == [True] * 3
+    assert sum(told["rows"][1]["selected"]) < 3, "half of them at most"
+    for said in (
+        "not selected",
+        "LP-A3",
+        "RandAugment(n=1)",
+        "FixMatch on Synthetic, SmallNet, seed 3, after 2 epochs",
+    ):
         assert said in text
     assert "repo variant, last feature map" in " ".join(re.sub(r"<[^>]*>", " ", text).split())
 
@@ -87,7 +117,7 @@ def test_augment_by_the_real_command(cli: Cli, tmp_path: Path) -> None:
     assert nothing.stderr == f"error: {tmp_path}: is no run directory: there is no env.json\n"
 
 
-def test_confusion(tmp_path: Path) -> None:
+def test_confusion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = train(tmp_path, SUPERVISED)
     stored = read_predictions(run / "predictions.npz")
     assert stored is not None
@@ -103,6 +133,13 @@ def test_confusion(tmp_path: Path) -> None:
         assert told["images"] == [[pairs.count((row, column)) for column in range(4)] for row in range(4)]
         text = " ".join((tmp_path / f"{weights}.svg").read_text(encoding="utf-8").split())
         assert f"{split.capitalize()} images by their class" in text
+    monkeypatch.chdir(tmp_path)
+    for options in ((), ("--split", "val", "--weights", "best")):
+        figure("confusion", run, *options)
+    name = read_record(run / "result.json")
+    assert {path.name for path in tmp_path.glob("confusion-*.svg")} == {
+        f"confusion-{name}.svg", f"confusion-{name}-val-best.svg",
+    }, "no picture is drawn over another one"  # fmt: skip
     for taken in ("predictions.npz", "result.json"):
         (run / taken).unlink()
         refused = figure("confusion", run)
@@ -131,8 +168,10 @@ def test_curves(tmp_path: Path) -> None:
     out = tmp_path / "fig4"
     done = figure("curves", runs, "--out", out)
     assert done.exit_code == 0, done.output
-    assert done.output.splitlines() == [f"{out}.svg", f"{out}.png"]
-    assert (tmp_path / "fig4.svg").read_text(encoding="utf-8").count("counted passes") == 2
+    assert done.stdout.splitlines() == [f"{out}.svg", f"{out}.png"]
+    text = (tmp_path / "fig4.svg").read_text(encoding="utf-8")
+    assert ">counted passes (forward equivalents, millions)<" in text
+    assert ">epochs<" not in text, "passes alone, unless told otherwise"
 
     one = figure("curves", runs, "--only", "*supervised*", "--by", "epochs", "--out", out, "--json")
     assert [panel["title"] for panel in json.loads(one.output)["panels"]] == ["Digits · Supervised"]
@@ -144,6 +183,29 @@ def test_curves(tmp_path: Path) -> None:
     assert figure("curves", empty, "--out", out).exit_code == 4
     assert figure("curves", runs, "--out", tmp_path / "a" / "folder" / "fig4").exit_code == 0
     assert (tmp_path / "a" / "folder" / "fig4.png").is_file(), "folders are made"
+
+
+def test_curves_of_a_board_are_in_its_words(tmp_path: Path) -> None:
+    board = tmp_path / "mine"
+    write(
+        board / "results",
+        *(small_record(bits(8), seed=seed, earlier=[0.5]) for seed in (0, 1)),
+        small_record(bits(9), slots={"positives": "LPA3"}, identity="1" * 8),
+        small_record(bits(9), setting="equal_cost", identity="2" * 8),
+    )
+    (board / "board.toml").write_text(BOARD)
+    out = tmp_path / "fig4"
+    done = figure("curves", board, "--out", out, "--json")
+    assert done.exit_code == 0, done.output
+    (panel,) = json.loads(done.stdout)["panels"]
+    assert panel["title"] == "The only column"
+    assert [(arm["name"], arm["role"], arm["seeds"]) for arm in panel["arms"]] == [
+        ("nothing", "baseline", [0, 1]),
+        ("ours", "method", [0]),
+        ("nothing, for as long", "equal cost", [0]),
+    ]
+    two = figure("curves", board, board / "results", "--out", out)
+    assert (two.exit_code, "is a board, which is drawn by itself" in two.stderr) == (2, True)
 
 
 def in_suite(number: int, seed: int, right: int) -> Record:

@@ -227,7 +227,7 @@ def test_merge_takes_what_fits_and_refuses_the_rest(tmp_path: Path) -> None:
     assert done.exit_code == 4
     assert f"refused {theirs / old.file_name}: it was trained and scored by protocol version 9" in done.stderr
     assert f"left out {foreign.name}-{foreign.identity} (seed 0): no column is for it" in done.stderr
-    assert "1 records taken" in done.stderr
+    assert "1 record taken" in done.stderr
     assert (board / "results" / LPA3_RUNS[0].file_name).is_file()
     assert len([*(board / "results").iterdir()]) == 4
     again = call("merge", board, theirs / LPA3_RUNS[0].file_name)
@@ -246,7 +246,7 @@ def test_runs_from_elsewhere_are_kept_as_replications(verb: tuple[str, ...], tmp
     theirs = write(tmp_path / "theirs", *there, LPA3_RUNS[0])
     done = call(verb[0], board, *verb[1:], theirs)
     assert done.exit_code == 0, done.stderr
-    assert "1 records taken, 0 refused, 2 kept as replications\n" in done.stderr
+    assert "1 record taken, 0 refused, 2 kept as replications\n" in done.stderr
     kept = board / "results" / "replications"
     assert sorted(path.name for path in kept.iterdir()) == sorted(record.replication_name for record in there)
     cell = json.loads((board / "board.json").read_text())["cells"][0]

@@ -35,6 +35,7 @@ NAMES = {
     "dataset": "HTTPBars2",
     "labels": "next_class",
     "metric": "TopTwo",
+    "policy": "BoldGuess",
 }
 TEMPLATES = {"model": "UpHill", "learned": "HardTint", "transform": "TurnABit"}
 """Of augmenters, beside the one that is written without `--template`."""

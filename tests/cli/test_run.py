@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from support.console import Cli
+from support.small_records import bits, small_record
 
 from lpa3bench.cli import main
+from lpa3bench.cli.run import record_summary
 from lpa3bench.runtime.device import choose_device
 
 CONFIG = """\
@@ -368,3 +370,11 @@ def test_download_fetches_only_what_is_not_there(folder: Path) -> None:
     result = run("test.gin", "--download")
     assert result.exit_code == 0
     assert "fetching" not in result.stderr
+
+
+def test_a_short_run_is_not_greeted_with_what_is_undefined_for_it() -> None:
+    """Means over the last ten epochs are what no run of two epochs has."""
+    told = record_summary(small_record(bits(5), earlier=[0.5]))
+    assert "note" not in told
+    assert "null" not in told
+    assert "the run has only" not in told

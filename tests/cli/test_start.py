@@ -25,7 +25,8 @@ def call(*arguments, also):
     found = (HEAVY | also) & ({*sys.modules} | {".".join(kind.split(".")[:2]) for kind in kinds})
     assert not found, (arguments, found)
 
-PLUGINS = {f"lpa3bench_plugins.{kind}" for kind in ("tasks", "augmenters", "backbones", "labels", "metrics")}
+KINDS = ("tasks", "augmenters", "backbones", "labels", "metrics", "policies")
+PLUGINS = {f"lpa3bench_plugins.{kind}" for kind in KINDS}
 call("list", also={"jinja2", "numpy", "gin", "lpa3bench_plugins.datasets", *PLUGINS})
 call("records", board, also={"jinja2", "numpy", "lpa3bench_plugins.datasets", *PLUGINS})
 cells = [f"shipped:fashion_mini/fashionmnist-pes-sym50{end}" for end in ("-lpa3", "")]

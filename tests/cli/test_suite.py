@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -112,6 +113,10 @@ def test_what_is_done_and_begun_is_counted_and_forecast_from(folder: Path) -> No
 def test_some_of_the_runs(folder: Path) -> None:
     assert [cell["cell"] for cell in plan("--only", "*none*")["cells"]] == ["a.gin none.gin"]
     assert plan("--only", "*-s2")["counts"]["to do"] == 2
+    assert [cell["cell"] for cell in plan("--only", "A.GIN NONE*")["cells"]] == ["a.gin none.gin"]
+    assert (
+        plan("--only", "*TOYTASK*-S2")["counts"]["to do"] == plan("--only", "*toytask*-s2")["counts"]["to do"]
+    )
     none = suite("s.gin", "--dry-run", "--only", "b*")
     assert none.exit_code == 2
     assert none.stderr.startswith(
@@ -180,6 +185,53 @@ def test_a_search_comes_before_what_it_chooses(folder: Path) -> None:
     assert len(suite("s.gin", "--list-commands").stdout.splitlines()) == 2 + 2
     (written,) = Path("runs/search").glob("*.json")
     assert json.loads(written.read_text())["chosen"] == 1
+
+
+def test_a_suite_ends_with_a_table_by_cell_and_a_board(folder: Path) -> None:
+    """A board.toml that is there is used; so are the runs of an earlier suite that the board has."""
+    for cell, slots in zip(plan()["cells"], ({"positives": "LPA3"}, {}), strict=True):
+        for one in cell["runs"]:
+            finish(Path(one["folder"]), seconds=one["seed"] + 1.0, seed=one["seed"], slots=slots)
+    done = suite("s.gin", "--board", "page")
+    assert done.exit_code == 0, done.stderr
+    head, first, second, _, board, last = done.stdout.splitlines()[-6:]
+    assert head.split() == ["cell", "accuracy,", "last", "epoch,", "%", "n", "time", "a", "run"]
+    assert first.split() == ["a.gin", "50.00", "±", "0.00", "2", "2.40", "s"]
+    assert second.startswith("a.gin none.gin  ")
+    assert (board, last) == ("board: page/index.html", "4 of 4 runs are done")
+    assert "4 records taken, 0 refused\n2 of 2 cells are measured\n" in done.stderr
+    toml = Path("page/board.toml")
+    toml.write_text(toml.read_text().replace('title = "page"', 'title = "Mine"'))
+    found = suite("s.gin", "--board", "page", "--json")
+    told = json.loads(found.stdout)
+    assert told["board"]["known"] == 4
+    assert [(cell["cell"], cell["n"], cell["seconds"]) for cell in told["cells"]] == [
+        ("a.gin", 2, 2.4), ("a.gin none.gin", 2, 2.4),
+    ]  # fmt: skip
+    assert "Mine" in Path("page/README.md").read_text()
+    first_row = toml.read_text().split("[[rows]]")
+    toml.write_text("[[rows]]".join(first_row[:2]))
+    shutil.rmtree("page/results")
+    assert suite("s.gin", "--board", "page").exit_code == 4, "two runs have no row there"
+
+
+def test_a_suite_without_a_finished_run_has_no_table_and_no_board(folder: Path) -> None:
+    Path("s.gin").write_text("suite.cells = ['fashion_fixmatch']\nsuite.seeds = (1, 2)")
+    done = suite("s.gin", "--data", ".", "--board", "page")
+    assert done.exit_code == 6
+    assert "time a run" not in done.stdout
+    assert not Path("page").exists()
+
+
+def test_what_is_missing_is_told_once_and_no_forecast_says_that_all_is_done(folder: Path) -> None:
+    cells = ["fashion_fixmatch", "fashion_fixmatch augmenters/lpa3", "a.gin"]
+    Path("s.gin").write_text(f"suite.cells = {cells}\nsuite.seeds = (1, 2)")
+    done = suite("s.gin", "--data", ".", "--dry-run", "--only", "fashion*")
+    assert done.stdout.count("FashionMNIST/raw") == 1
+    assert "cannot run 4 runs of 2 cells, see below\n" in done.stdout
+    assert "forecast   nothing that can run is left to do\n" in done.stdout
+    assert "cannot run: 2 cells, fashion_fixmatch the first: FashionMNIST: " in done.stdout
+    assert suite("s.gin", "--data", ".", "--only", "fashion*").stdout.count("not run  2 cells, ") == 1
 
 
 def test_data_that_are_missing_are_told_whichever_runs_are_asked_for(folder: Path) -> None:

@@ -84,6 +84,29 @@ def test_a_new_parameter_with_a_default_changes_nothing(tmp_path: Path) -> None:
     assert "positives/ToyAttack.clip" in loaded(tmp_path, "ToyAttack.clip = 2", plugins=later).identity_config
 
 
+def test_records_leave_a_parameter_that_is_younger_out_at_its_default(tmp_path: Path) -> None:
+    class Grown(ToyAttack):
+        added = ("clip",)
+
+        def __init__(
+            self,
+            *,
+            margin: float = 0.02,
+            step_size: float | None = None,
+            iterations: int = 5,
+            clip: float = 1,
+        ) -> None:
+            super().__init__(margin=margin, iterations=iterations)
+
+    Grown.__name__ = "ToyAttack"
+    later = registry(entry("augmenters", Grown))
+    before = loaded(tmp_path).recorded
+    assert before["positives/ToyAttack.iterations"] == "5", "defaults are recorded"
+    assert loaded(tmp_path, plugins=later).recorded == before
+    grown = loaded(tmp_path, "ToyAttack.clip = 2", plugins=later).recorded
+    assert grown == before | {"positives/ToyAttack.clip": "2.0"}
+
+
 def test_a_default_that_gin_cannot_write_is_one_all_the_same(tmp_path: Path) -> None:
     class ToyChain(ToyAttack):
         def __init__(self, *, bound: float = math.inf, by: Any = print) -> None:

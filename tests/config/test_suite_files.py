@@ -179,6 +179,16 @@ def test_the_other_tasks_for_noisy_labels_have_everything() -> None:
         assert {*arms(cells, f"digits_{task}")} == WHOLE | {(over, None) for over in CONTROLS}
 
 
+def test_later_methods_are_tried_with_lpa3_and_at_equal_cost() -> None:
+    cells = suite("digits_rivals")
+    assert cells.seeds == suite("digits").seeds
+    for task in ("elr", "sop"):
+        assert {*arms(cells, f"digits_{task}")} == WHOLE
+    found = {over for over, _ in arms(cells, "digits_fixmatch") if over.startswith("policies/")}
+    policies = {name for name in config_names() if name.startswith("policies/")}
+    assert found == policies | {f"{over} {LPA3}" for over in policies}
+
+
 def test_fashion_mini_has_lpa3_and_its_cost_in_plain_training() -> None:
     cells = suite("fashion_mini")
     assert cells.seeds == (0, 1, 2)

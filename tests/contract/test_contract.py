@@ -23,6 +23,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "Supervised": {"batch_size": 16},
     "Mixup": {"batch_size": 16},
     "MCorrection": {"batch_size": 16, "variant": "md_dyr_sh", "bootstrap_epoch": 1, "soft_epoch": 2},
+    "ELR": {"batch_size": 16, "restart_epochs": 2},
+    "SOP": {"batch_size": 16},
     "PCorrection": {"batch_size": 16, "correction_epoch": 1, "final_epoch": 2, "milestones": (2,)},
     "SymmetricNoise": {"rate": 0.4},
     "PairflipNoise": {"rate": 0.4},
@@ -65,6 +67,12 @@ def test_backbone(name: str) -> None:
 @pytest.mark.parametrize("name", names("metrics"))
 def test_metric(name: str) -> None:
     testing.check_metric(lambda: make(name))
+
+
+@pytest.mark.parametrize("name", names("policies"))
+def test_policy(name: str) -> None:
+    testing.check_policy(lambda: make(name))
+    testing.check_resume(lambda: make("FixMatch", policy=make(name)))
 
 
 @pytest.mark.parametrize("name", names("tasks"))
@@ -121,6 +129,6 @@ def test_dataset(name: str, tmp_path: Path) -> None:
     testing.check_dataset(dataset, root)
 
 
-@pytest.mark.parametrize("kind", ["tasks", "augmenters", "backbones", "datasets", "labels"])
+@pytest.mark.parametrize("kind", ["tasks", "augmenters", "backbones", "datasets", "labels", "policies"])
 def test_something_is_registered(kind: str) -> None:
     assert names(kind)

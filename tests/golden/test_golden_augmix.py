@@ -10,7 +10,7 @@ import torch
 from support.golden_network import below
 from torch import Tensor
 
-from lpa3bench_plugins.augmenters.augmix import AugMix, DrawnChains, mix_chains
+from lpa3bench_plugins.augmenters.augmix import AugMix, ChainMixture, mix_chains
 from lpa3bench_plugins.augmenters.image_ops import engine
 from lpa3bench_plugins.augmenters.image_ops.torchvision_pools import aug_mix
 
@@ -35,10 +35,10 @@ def levels(images: Tensor) -> np.ndarray:
     return images.mul(255).round().to(torch.uint8).numpy()
 
 
-def mixture(m: np.ndarray, w: np.ndarray) -> DrawnChains:
+def mixture(m: np.ndarray, w: np.ndarray) -> ChainMixture:
     """The recorded shares of B images; their chains are recorded, too, and none is drawn."""
     nothing = AugMix().choose(1, _Ones()).chains  # type: ignore[arg-type]
-    return DrawnChains(nothing, torch.from_numpy(m), torch.from_numpy(w))
+    return ChainMixture(nothing, torch.from_numpy(m), torch.from_numpy(w))
 
 
 class _Ones:

@@ -38,6 +38,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "WideResNet": {"depth": 10, "widen": 1},
     "PreActResNet18": {},
     "ResNet18": {},
+    "ResNet34": {},
     "ResNet50": {},
     "TorchvisionNet": {"arch": "shufflenet_v2_x0_5"},
 }

@@ -10,15 +10,20 @@ import torch
 from torch import Tensor
 
 from lpa3bench.api import Augmenter, Slot, Task, TrainLabels
+from lpa3bench_plugins.policies.flexmatch import FlexMatch
+from lpa3bench_plugins.policies.freematch import FreeMatch
+from lpa3bench_plugins.policies.softmatch import SoftMatch
 from lpa3bench_plugins.tasks import betamixture
 from lpa3bench_plugins.tasks.codivide import clean_probability, scaled_losses
 from lpa3bench_plugins.tasks.dividemix import DivideMix, refined
+from lpa3bench_plugins.tasks.elr import ELR
 from lpa3bench_plugins.tasks.fixmatch import FixMatch
 from lpa3bench_plugins.tasks.fullylabelled import FullyLabelled
 from lpa3bench_plugins.tasks.mcorrection import MCorrection
 from lpa3bench_plugins.tasks.mixup import Mixup
 from lpa3bench_plugins.tasks.pcorrection import PCorrection
 from lpa3bench_plugins.tasks.pes import PES
+from lpa3bench_plugins.tasks.sop import SOP
 from lpa3bench_plugins.tasks.supervised import Supervised
 from numerics.fingerprints import Numbers, Scenario, floats, size
 from numerics.stage import DoubleLPA3, begin, few, noisy, trained
@@ -35,6 +40,12 @@ class DoubleMixup(DoubleTargets, Mixup): ...
 
 
 class DoublePCorrection(DoubleTargets, PCorrection): ...
+
+
+class DoubleELR(DoubleTargets, ELR): ...
+
+
+class DoubleSOP(DoubleTargets, SOP): ...
 
 
 class DoubleMCorrection(DoubleTargets, MCorrection):
@@ -54,9 +65,11 @@ class Training:
     parameters: dict[str, Any]
     epochs: int = 4
     labels: Callable[[Tensor], TrainLabels] = noisy
+    through: tuple[str, ...] = ()
 
 
 FIXMATCH = {"batch_size": 8, "mu": 2, "steps_per_epoch": 3, "threshold": 0.9, "positives_threshold": 0.8}
+WITH_POLICY: dict[str, Any] = {"epochs": 2, "labels": few, "through": ("FixMatch",)}
 CORRECTION = {"batch_size": 16, "bootstrap_epoch": 1}
 PENCIL = {"batch_size": 16, "correction_epoch": 1, "final_epoch": 2}
 STOPPING = {"batch_size": 16, "warmup_epochs": 1, "head_epochs": 1}
@@ -67,6 +80,15 @@ TRAININGS = {
         "milestones": (0.5,), "gamma": 0.3, "positives_weight": 0.5,
     }, epochs=2),
     "released": Training("FixMatch", FixMatch, FIXMATCH, epochs=2, labels=few),
+    "curriculum": Training(
+        "FlexMatch", FixMatch, FIXMATCH | {"policy": FlexMatch(threshold=0.6)}, **WITH_POLICY
+    ),
+    "adaptive": Training(
+        "FreeMatch", FixMatch, FIXMATCH | {"policy": FreeMatch(decay=0.8, fairness=0.1)}, **WITH_POLICY
+    ),
+    "soft weights": Training("SoftMatch", FixMatch, FIXMATCH | {
+        "policy": SoftMatch(decay=0.8), "hard_labels": False,
+    }, **WITH_POLICY),
     "parts": Training("FixMatch", FixMatch, FIXMATCH | {
         "warmup_steps": 2, "temperature": 0.7, "lambda_u": 0.8, "positives_weight": 0.6,
         "labelled_too": False, "bn_chunks": 2, "ema_decay": 0.9,
@@ -80,6 +102,14 @@ TRAININGS = {
     "three stages": Training("PCorrection", DoublePCorrection, PENCIL | {"milestones": (3,)}),
     "paper": Training("PCorrection", DoublePCorrection, PENCIL | {
         "correction_epoch": 0, "final_epoch": 1, "milestones": (2,), "lam": 20.0, "compatibility": "paper",
+    }, epochs=2),
+    "waves": Training("ELR", DoubleELR, {"batch_size": 16, "restart_epochs": 2}, epochs=3),
+    "steps": Training("ELR", DoubleELR, {
+        "batch_size": 20, "restart_epochs": 0, "milestones": (1,), "gamma": 0.3, "beta": 0.9, "lam": 7.0,
+    }, epochs=2),
+    "two views": Training("SOP", DoubleSOP, {"batch_size": 16, "start": 0.1, "lr_u": 3.0}, epochs=2),
+    "one view": Training("SOP", DoubleSOP, {
+        "batch_size": 20, "lr": 0.05, "lr_v": 3.0, "start": 0.2, "consistency": 0.0, "balance": 0.0,
     }, epochs=2),
     "two networks": Training("DivideMix", DivideMix, {
         "batch_size": 8, "warmup_epochs": 1, "lr_drop_epoch": 2, "loss_history": 2, "ramp_epochs": 2,
@@ -102,7 +132,7 @@ def scenarios() -> list[Scenario]:
     found = [Scenario("MCorrection", "mixture", mixture), Scenario("DivideMix", "belief", belief)]
     for name, training in TRAININGS.items():
         owner = training.owner
-        found.append(Scenario(owner, name, lambda t=training: _train(t, {})))
+        found.append(Scenario(owner, name, lambda t=training: _train(t, {}), through=training.through))
         for slot, ratio in (("positives", 0.6), ("strong", 1.0)):
             if slot in training.task.slots:
                 found.append(
@@ -110,7 +140,7 @@ def scenarios() -> list[Scenario]:
                         owner,
                         f"{name}, LPA3 in {slot}",
                         lambda t=training, slot=slot, ratio=ratio: _train(t, {slot: searching(ratio)}),
-                        through=("LPA3",),
+                        through=("LPA3", *training.through),
                     )
                 )
     return found

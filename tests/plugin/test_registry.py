@@ -76,9 +76,10 @@ def test_every_hook_registers_its_kind(install: Install) -> None:
             ("register_datasets", "datasets"),
             ("register_labels", "labels"),
             ("register_metrics", "metrics"),
+            ("register_policies", "policies"),
         ]
     )
-    install("six", f"from lpa3bench import hookimpl\n{hooks}")
+    install("seven", f"from lpa3bench import hookimpl\n{hooks}")
     registry = load_registry()
     assert registry.broken == ()
     for kind in hookspecs.KINDS:
@@ -296,6 +297,7 @@ def test_each_of_our_plugins_loads_and_is_of_its_kind() -> None:
         "datasets": api.Dataset,
         "labels": api.Labels,
         "metrics": api.Metric,
+        "policies": api.Policy,
     }
     strays = [e.name for e in load_registry().entries if not issubclass(e.load(), bases[e.kind])]
     assert strays == []

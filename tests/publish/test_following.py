@@ -169,7 +169,7 @@ def test_following_a_run_to_its_end(home: Path, server: Server) -> None:
         (folder / "result.json").write_bytes((whole / "result.json").read_bytes())
     thread.join(100)
     assert not thread.is_alive()
-    assert told[0] == "1 epochs: published"
+    assert told[0] == "1 epoch: published"
     assert (ended[0].status, ended[0].rows) == ("published", 3)
     assert [row["epoch"] for row in server.store.rows(path) if "train/loss" in row] == [0, 1, 2]
     assert held["summary"]["metrics/accuracy.last"] == read_record(folder / "result.json").score(

@@ -60,7 +60,9 @@ def test_numbers_of_any_curve(curve: list[tuple[float, float]], lower: bool) -> 
         expected = pytest.approx(float(average(tests[-length:]))) if len(curve) >= length else None
         assert found.scores[rule] == expected
     short = [rule for rule in averages if found.scores[rule] is None]
-    assert found.undefined == dict.fromkeys(short, f"the run has only {len(curve)} epochs")
+    assert found.undefined == dict.fromkeys(
+        short, f"the run has only {len(curve)} epoch{'' if len(curve) == 1 else 's'}"
+    )
     assert (found.title, found.unit, found.higher_is_better) == KINDS[name][:3]
 
 
@@ -106,7 +108,7 @@ def test_what_is_undefined_says_why() -> None:
     assert {*nothing.scores.values()} == {None}
     assert nothing.undefined == {
         "last": "a class has no image",
-        **dict.fromkeys(AVERAGES, "the run has only 1 epochs"),
+        **dict.fromkeys(AVERAGES, "the run has only 1 epoch"),
         "val_selected": "area is undefined on the validation split",
         "oracle_best": "a class has no image",
     }

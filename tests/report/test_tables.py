@@ -25,11 +25,12 @@ from lpa3bench.records import Record
 from lpa3bench.report import board_pages
 from lpa3bench.report.board_files import BOARD_FILES
 from lpa3bench.report.board_json import BoardFile, board_json, board_json_schema
+from lpa3bench.report.board_readme import board_readme
 from lpa3bench.report.csv_table import FORMULA, board_csv, csv_text, harmless
 from lpa3bench.report.latex import escape_latex, latex_tables
-from lpa3bench.report.markdown import board_readme, escape_markdown
+from lpa3bench.report.markdown import NO_BREAK, escape_markdown
 from lpa3bench.report.table_building import result_table
-from lpa3bench.report.table_text import measured_text
+from lpa3bench.report.table_text import TextCell, measured_text
 from lpa3bench.runtime.files import write_all
 
 EVIL = '=HYPERLINK("x") | <script>alert(1)</script> *b* _i_ `c` $m$ & 50 % #1 {x} ~^\\'
@@ -51,9 +52,14 @@ def board() -> Board:
 
 def test_markdown_shows_mean_deviation_and_n() -> None:
     page = board_readme(board())
-    assert "| no augmenter | measured | 70.00 ± 10.00 (3) | – | 1 of 2 |" in page
-    assert "| claimed | 85.5 ± 1.25 (3) | – | 1 of 2 |" in page
-    assert "+10.00, not testable (smallest p 0.5, n 3)" in page, "one pair does not differ"
+    spaced = page.replace(NO_BREAK, " ")
+    assert "|  |  | Digits (n 3) | @empty |" in spaced
+    assert "| no augmenter | measured | 70.00 ± 10.00 | – |" in spaced
+    assert "| claimed | 85.5 ± 1.25 (n 3) | – |" in spaced
+    assert "| **80.00 ± 0.00**<br>claim not testable | – |" in spaced, "the best of its column"
+    assert "70.00 ± 10.00" not in page, "no line ends within it"
+    assert "| ? +10.00<br>smallest p 0.5 |" in spaced, "one pair does not differ"
+    assert "? not testable" in page, "the signs are told"
     assert "2 of 4 cells are measured" in page
     assert "nothing but the augmenter differs" in page
     assert "A paper; measure: accuracy.last. Copied." in page
@@ -69,16 +75,16 @@ def test_claims_of_other_measures_are_marked_and_the_marks_explained() -> None:
     third = TOML[TOML.rindex("[[rows]]") :].replace("lpa3", "third")
     third = third.replace("LPA3", "None of ours").replace("LP-A3", "Third")
     made = board_of(small_record(bits(6)), text=TOML + third, published=claims)
-    page, text = board_readme(made), latex_tables(made)
-    assert "| claimed | 85.5 ± 1.25 (3) |" in page, "of the board's own measure"
-    assert "| claimed | 88 (3)† |" in page
-    assert "| claimed | 77.00 (3)‡ |" in page
+    page, text = board_readme(made).replace(NO_BREAK, " "), latex_tables(made)
+    assert "| claimed | 85.5 ± 1.25 (n 3) |" in page, "of the board's own measure"
+    assert "| claimed | 88† (n 3) |" in page
+    assert "| claimed | 77.00‡ (n 3) |" in page
     assert (
         "† The claim is of another measure: accuracy, best on test.\\\n"
         "‡ The source does not tell which epoch's number is claimed.\n"
     ) in page
-    assert r"88 (3)$\dagger$ &" in text
-    assert r"{\footnotesize $\dagger$ The claim is of another measure: accuracy, best on test.}" in text
+    assert r"88$\dagger$ (n 3) \\" in text
+    assert r"{\scriptsize $\dagger$ The claim is of another measure: accuracy, best on test.}" in text
     assert "†" not in text
     assert "dagger" not in latex_tables(board())
 
@@ -90,7 +96,7 @@ def test_markdown_escapes_what_comes_from_outside() -> None:
     assert "\\| &lt;script" in page
     lines = [line for line in page.splitlines() if line.startswith("|")]
     columns = {len(re.findall(r"(?<!\\)\|", line)) for line in lines if "ranks" not in line}
-    assert columns == {6, 5}  # the main table has a column for who says so; the others have not
+    assert columns == {5, 3}  # the main table says who says so; nothing is compared in its second column
     assert escape_markdown("a\n\nb") == "a b"
     assert escape_markdown("[x](javascript:y)").startswith("\\[x\\]")
     assert escape_markdown("# x") == "\\# x"
@@ -114,11 +120,12 @@ def test_a_cost_has_its_unit_and_ratio_and_a_search_its_trials() -> None:
     runs = [small_record(bits(5), identity="0000000a"), small_record(bits(5), slots=LPA3, passes=4000)]
     page = board_readme(board_of(*runs, text=TOML.replace('"accuracy.last"', '"passes_per_step"')))
     assert "## Passes per step, in passes" in page
-    assert "| LP-A3 | 400 (1), × 4.00 | 1 of 1 |" in page
+    assert "| LP-A3 | 400<br>× 4.00 |" in page.replace(NO_BREAK, " ")
     made = board()
     searched = replace(made, cells=(replace(made.cells[0], trials=8), *made.cells[1:]))
     (found,) = result_table(searched, "accuracy.last").rows[0].known[:1]
-    assert measured_text(found) == "70.00 ± 10.00 (3, best of 8 trials)"
+    assert measured_text(found, 3) == TextCell("70.00 ± 10.00", "", ("best of 8 trials",))
+    assert measured_text(found, 4) == TextCell("70.00 ± 10.00", "(n 3)", ("best of 8 trials",))
 
 
 def test_csv_has_a_line_a_cell_with_every_number() -> None:
@@ -146,8 +153,10 @@ def test_csv_holds_no_formula() -> None:
 
 def test_latex_has_rules_and_escapes() -> None:
     text = latex_tables(board())
-    assert text.count("\\toprule") == text.count("\\bottomrule") == text.count("\\begin{tabular}") == 2
-    assert r"no augmenter & measured & 70.00 $\pm$ 10.00 (3) & -- & 1 of 2 \\" in text
+    assert text.count("\\toprule") == text.count("\\bottomrule") == text.count("\\begin{table*}") == 2
+    assert r"no augmenter & measured & 70.00 $\pm$ 10.00 & -- \\" in text
+    assert r"\textbf{80.00 $\pm$ 0.00}\\claim not testable\end{tabular} & -- \\[2pt]" in text
+    assert "resizebox" not in text
     assert (
         r"=HYPERLINK(\"x\") $|$ $<$script$>$alert(1)$<$/script$>$ *b* \_i\_ `c` \$m\$ \& 50 \% \#1 \{x\} "
         r"\textasciitilde{}\textasciicircum{}\textbackslash{}".replace('\\"', '"')
@@ -194,7 +203,7 @@ def test_links_to_records_lead_to_files_on_the_board_of_anothers_records_too(tmp
         write_all(board_pages(build_board(definition, stored(definition), {}), folder))
         page = (folder / "index.html").read_text(encoding="utf-8")
         links = [link for link in re.findall(r'<a href="([^"]*)"', page) if not link.startswith("#")]
-        assert len(links) == 2
+        assert len(links) == 6
         assert all((folder / link).is_file() for link in links)
 
 
@@ -221,7 +230,7 @@ def test_a_page_speaks_of_tables_that_are_there_alone(name: str) -> None:
     compared = {"compared seed by seed", "correction"}
     too_short = also.replace("best on test", "mean of the last 10")
     words = {also, too_short, *compared}
-    words |= {"with curves", "and records"} if name == "README.md" else {"Convergence", "Cells in detail"}
+    words |= {"with curves", "and records"} if name == "README.md" else {"Convergence", "<summary>Record"}
     none, lpa3 = small_record(bits(5), earlier=[0.5]), small_record(bits(8), slots=LPA3)
 
     def said(*records: Record) -> set[str]:

@@ -14,11 +14,11 @@ from lpa3bench.boards.comparison import compare
 from lpa3bench.boards.selection import select
 from lpa3bench.records import MetricKind, Record
 from lpa3bench.records.schema import MetricOfRun
+from lpa3bench.report.board_readme import board_readme
 from lpa3bench.report.comparison_text import comparison_text
 from lpa3bench.report.html.charts import charts, drawn_measure
 from lpa3bench.report.html.page import board_page
 from lpa3bench.report.latex import latex_tables
-from lpa3bench.report.markdown import board_readme
 
 NLL = MetricKind("negative log-likelihood", "nats", False, False, "it is not finite")
 KAPPA = MetricKind("Cohen's kappa", "", True, False, "it is not finite")
@@ -66,32 +66,36 @@ def test_tables() -> None:
     nats, bare, share = (board(metric) for metric in KINDS)
     page = board_readme(nats)
     assert "## Negative log-likelihood, last epoch, in nats\n" in page
-    assert "## Against the baseline, in nats\n" in page
-    assert "| no augmenter | 0.500 (1) | 1 of 1 |" in page
-    assert "| LP-A3 | 0.600 (1) | 1 of 1 |" in page, "a ratio is for costs"
+    assert "## Against *no augmenter*, in nats\n" in page
+    assert "| no augmenter | **0.500** |" in page, "a lower one is better"
+    assert "| LP-A3 | 0.600 |" in page, "a ratio is for costs"
     page = board_readme(bare)
     assert "## Cohen's kappa, last epoch\n" in page
-    assert "## Against the baseline\n" in page
-    assert "## Against the baseline, in percentage points\n" in board_readme(share)
+    assert "## Against *no augmenter*\n" in page
+    assert "## Against *no augmenter*, in percentage points\n" in board_readme(share)
     assert "negative log-likelihood, last epoch, in nats}" in latex_tables(nats)
-    assert "differences from the baseline, in nats}" in latex_tables(nats)
+    assert "differences from no augmenter, in nats}" in latex_tables(nats)
     assert "Cohen's kappa, last epoch}" in latex_tables(bare)
-    assert "differences from the baseline}" in latex_tables(bare)
+    assert "differences from no augmenter}" in latex_tables(bare)
 
 
 def test_the_page() -> None:
     page = board_page(board("nll"))
-    assert "<dd>0.600 nats over 1 run</dd>" in page
-    assert "<dd>+0.100 nats over 1 pair of runs with one seed</dd>" in page
+    assert "<b>0.600 nats</b> over 1 run." in page
+    assert "difference, nats</th>" in page
+    assert '<td class="number">+0.100</td>' in page
     assert ">negative log-likelihood, nats</text>" in page
-    assert "last epoch, nats</th>" in page
+    assert ">difference, nats</text>" in page
+    assert "0.600 nats, n 1" in page
     assert "better, worse than the baseline by so much:" in page
     assert "<td>0.600</td>" in page
     assert "60.00 %" not in page
     bare = board_page(board("kappa"))
-    assert "<dd>0.600 over 1 run</dd>" in bare
+    assert "<b>0.600</b> over 1 run." in bare
     assert ">Cohen&#39;s kappa</text>" in bare
-    assert "(ddof = 1)." in bare
+    assert ">difference</text>" in bare
+    assert ">difference, points</text>" in board_page(board("accuracy"))
+    assert '(ddof = 1)<span id="unit"></span>.' in bare
     assert "so many points" in board_page(board("accuracy"))
 
 
@@ -100,7 +104,7 @@ def test_what_a_loss_was_at_first_lies_above_its_axis_and_the_lowest_comes_first
     (chart,) = charts(board("nll", *runs("nll", earlier=falling)))
     assert (chart.opens_at, chart.ends_at) == (None, "2")
     assert [line.row.key for line in chart.lines] == ["none", "lpa3"]
-    assert "The vertical axis ends at 2 nats; the first epochs lie above it." in board_page(
+    assert "The axis ends at 2 nats; the first epochs lie above it." in board_page(
         board("nll", *runs("nll", earlier=falling))
     )
 
@@ -124,9 +128,10 @@ def test_classes_are_called_by_their_names() -> None:
         for run in runs("accuracy")
     ]
     page = board_page(board("accuracy", *named))
-    assert "<b>cat</b> 60.00 <b>dog &lt;i&gt;</b> 60.00" in page
+    assert '<th scope="row">cat</th>' in page
+    assert '<th scope="row">dog &lt;i&gt;</th>' in page
     assert "the worst is class cat with +10.00 points" in page
-    assert "<b>0</b> 60.00 <b>1</b> 60.00" in board_page(board("accuracy"))
+    assert '<th scope="row">0</th>' in board_page(board("accuracy"))
 
 
 def test_runs_repeated_elsewhere_are_told_in_the_unit_of_the_board() -> None:
@@ -141,3 +146,9 @@ def test_runs_repeated_elsewhere_are_told_in_the_unit_of_the_board() -> None:
     assert f"- no augmenter, Digits: {told}\n" in board_readme(made)
     assert told.replace("'", "&#39;") in board_page(made)
     assert "repeated elsewhere" not in board_page(board("nll"))
+
+
+def test_a_cell_of_a_board_of_costs_says_how_many_times_its_baseline_it_takes() -> None:
+    page = board_page(board_of(*runs("nll"), text=TOML.replace("accuracy.last", "passes_per_step")))
+    assert "1.00 times the passes per step of no augmenter; of costs no claim is made." in page
+    assert "has no runs here" not in page

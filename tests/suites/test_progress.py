@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import json
+import os
+import pty
 import re
+import struct
+import termios
+import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -49,11 +58,11 @@ def test_how_far_a_run_is_by_its_directory(runs: list[SuiteRun]) -> None:
     assert (runs[0].last_row(), runs[0].share_done) == ({}, 0)
     scored(runs[0], 0.25, 0.5)
     assert runs[0].share_done == 2 / runs[0].epochs, "the torn line is not counted"
-    assert shown_score(runs[0].last_row()) == "test/accuracy 0.5000"
+    assert shown_score(runs[0].last_row()) == ("test/accuracy", "0.5000")
     row = {"test/nll": 2.0, "val/nll": 1.25, "val/accuracy": 0.5, "test/accuracy": 0.5, "loss": 1.0}
-    assert shown_score(row) == "val/nll 1.2500", "the first of the validation split is what selects"
-    assert shown_score({"test/nll": 2.0, "loss": 1.0}) == "test/nll 2.0000"
-    assert shown_score({"val/nll": None, "loss": 1.0}) == ""
+    assert shown_score(row) == ("val/nll", "1.2500"), "the first of the validation split is what selects"
+    assert shown_score({"test/nll": 2.0, "loss": 1.0}) == ("test/nll", "2.0000")
+    assert shown_score({"val/nll": None, "loss": 1.0}) == ("", "")
 
 
 def progress(
@@ -150,8 +159,58 @@ def test_a_table_of_what_is_under_way_on_a_terminal(runs: list[SuiteRun], termin
     text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", terminal.getvalue())
     assert "failed: a  seed 1  0:00:02  [red]no disk" in text, "text is no markup"
     assert "0 of 4 done, 1 failed, 1 running, 2 to do" in text
-    row = [line for line in text.splitlines() if "test/accuracy 0.5000" in line][-1]
-    assert row.split()[:5] == ["a", "3", "2/4", "test/accuracy", "0.5000"]
+    head, row = text.strip().splitlines()[-2:]
+    assert head.split() == ["cell", "seed", "epoch", "test/accuracy", "time"]
+    assert row.split()[:4] == ["a", "3", "2/4", "0.5000"]
+
+
+def read_all(master: int) -> bytes:
+    """What was written to a pseudo-terminal until its other end was closed."""
+    found = b""
+    with suppress(OSError):
+        while part := os.read(master, 2**16):
+            found += part
+    os.close(master)
+    return found
+
+
+CELL = "cifar100_pes augmenters/lpa3 --setting sym90 -p LPA3.margin=0.002"
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_the_table_loses_no_number_in_a_terminal_of_any_width(
+    runs: list[SuiteRun], width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a pseudo-terminal, with a cell longer than it is wide, and more runs than it has lines."""
+    for name in ("NO_COLOR", "CI", "COLUMNS", "LINES"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
+    many = [
+        replace(runs[0], cell=CELL, seed=seed, epochs=1000, name=f"a-00000000-s{seed}")
+        for seed in range(90, 190)
+    ]
+    scored(many[0], *(0.1,) * 998, 0.4321)
+    seen = ThreadPoolExecutor(1).submit(read_all, master)
+    with os.fdopen(slave, "w", encoding="utf-8") as stream:
+        shown = progress_display(2, stream)
+        assert isinstance(shown, TableDisplay)
+        now = time.monotonic()
+        active = [ActiveRun(one, 1.0, 0, since=now - 36_000.0 - one.seed) for one in many]
+        shown.show(progress(many, [], active, {one.name: 1e5 for one in many}))
+        shown.close()
+    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", seen.result(5).decode())
+    counts = "0 of 100 done, "
+    first_drawing = counts + text.replace("\r", "").split(counts)[1]
+    lines = first_drawing.split("\n")
+    assert max(map(len, lines)) <= width
+    assert " ".join(" ".join(lines).split()).startswith(f"{counts}100 running, 0 to do, 57 days, ")
+    first, *others = [line.split() for line in lines if "10:0" in line]
+    assert first[-4:] == ["90", "999/1000", "0.4321", "10:01:30"]
+    assert [line[-3:-1] for line in others][:2] == [["91", "0/1000"], ["92", "0/1000"]]
+    assert lines[-1].split() == ["and", str(100 - 1 - len(others)), "more"]
+    assert len(lines) < 24, "all of it is seen"
 
 
 def test_a_terminal_that_was_closed_ends_nothing(runs: list[SuiteRun], terminal: Terminal) -> None:

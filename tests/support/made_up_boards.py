@@ -359,3 +359,16 @@ def large(rows: int = 13, columns: int = 7, n: int = 10, epochs: int = 200) -> B
             for file, seed, score in zip(c.records, c.seeds, c.scores, strict=True)
         },
     )
+
+
+def wide_board(more: int, name: str = "FixMatch") -> Board:
+    """The board with so many columns more, all as its first; `name` is that of its first row."""
+    made = board()
+    columns = tuple(Column(key=f"x{at}", name=f"DivideMix, {at} % noise") for at in range(more))
+    first = [cell for cell in made.cells if cell.column == "c40"]
+    return replace(
+        made,
+        rows=(replace(made.rows[0], name=name), *made.rows[1:]),
+        columns=(*made.columns, *columns),
+        cells=(*made.cells, *(replace(cell, column=column.key) for column in columns for cell in first)),
+    )

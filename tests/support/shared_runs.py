@@ -19,7 +19,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lpa3bench.api import Augmenter, SlotName, Task, TrainLabels
+from lpa3bench.api import Augmenter, Policy, SlotName, Task, TrainLabels
 from lpa3bench.config.experiment import Experiment
 from lpa3bench.data.image_store import ImageStore
 from lpa3bench.errors import BenchError, DataError, Stopped
@@ -36,6 +36,8 @@ from lpa3bench_plugins.augmenters.compose import Compose
 from lpa3bench_plugins.augmenters.cutout import Cutout
 from lpa3bench_plugins.augmenters.lpa3 import LPA3
 from lpa3bench_plugins.augmenters.randaugment import RandAugment
+from lpa3bench_plugins.policies.flexmatch import FlexMatch
+from lpa3bench_plugins.policies.softmatch import SoftMatch
 from lpa3bench_plugins.tasks.fixmatch import FixMatch
 from lpa3bench_plugins.tasks.supervised import Supervised
 from support.small_runs import steps
@@ -79,8 +81,9 @@ def supervised(batch_size: int = 16) -> Callable[[], Task]:
     return lambda: Supervised(batch_size=batch_size, optimizer="sgd", lr=0.05)
 
 
-def fixmatch() -> Task:
+def fixmatch(policy: Policy | None = None) -> Task:
     return FixMatch(
+        policy=policy,
         batch_size=6,
         mu=3,
         steps_per_epoch=2,
@@ -115,6 +118,8 @@ CASES = {
     ),
     "fixmatch": Case(fixmatch),
     "fixmatch, strong": Case(fixmatch, strong),
+    "flexmatch": Case(lambda: fixmatch(FlexMatch(threshold=0.35))),
+    "softmatch": Case(lambda: fixmatch(SoftMatch(decay=0.0, target="labelled"))),
     "fixmatch, lpa3": Case(fixmatch, lambda: strong(positives=LPA3(iterations=2, ratio=1.0)), steps=2),
     "fixmatch, lpa3, half": Case(fixmatch, lambda: strong(positives=LPA3(iterations=2, ratio=0.5)), steps=6),
     "fixmatch, lpa3, threshold": Case(

@@ -166,18 +166,25 @@ def write(folder: Path, *records: Record, runs: bool = False) -> Path:
 
 
 def finish(
-    folder: Path, *, val: Sequence[float | None] = (), metric: str = "accuracy", seconds: float = 2.0
+    folder: Path,
+    *,
+    val: Sequence[float | None] = (),
+    metric: str = "accuracy",
+    seconds: float = 2.0,
+    **more: Any,
 ) -> None:
     """Make it the directory of a finished run.
 
     Args:
         val: what the metric said of the validation split, epoch by epoch; (): there was none.
         seconds: of wall-clock, training and scoring.
+        more: as `small_record` takes it.
     """
     kind = KINDS[metric]
     record = small_record(
-        bits(5), earlier=[0.5] * (len(val) - 1), last=0.5, metric=metric, kind=kind, seconds=seconds - 0.1
-    )
+        bits(5), earlier=[0.5] * (len(val) - 1), last=0.5, metric=metric, kind=kind, seconds=seconds - 0.1,
+        **more,
+    )  # fmt: skip
     if val:
         curve = tuple({**row, f"val/{metric}": score} for row, score in zip(record.curve, val, strict=True))
         record = changed(record, curve=curve, metrics=summarise_curve(curve, {metric: kind}, metric))

@@ -141,8 +141,10 @@ def test_a_shipped_record_is_of_the_run_that_its_command_means_today() -> None:
     for file in SHIPPED:
         record = read_record(file)
         held = record.data.identity
-        now = identify(planned_by_its_command(record), data_hash=held.data, content=b"", limit=held.limit)
+        config = planned_by_its_command(record)
+        now = identify(config, data_hash=held.data, content=b"", limit=held.limit)
         assert held == now, file.name
+        assert config.recorded == record.config, f"{file.name}: what is younger belongs to `added`"
         assert record.identity == now.short
         assert now.short not in names, f"{file.name} and {names[now.short]} are two cells"
         names[now.short] = file

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from matplotlib.axes import Axes
 
-from lpa3bench.report.figures.drawing import GREY_INK, RIGHT_INK, WRONG_INK, canvas, caption, save, styled
+from lpa3bench.report.figures.drawing import GREY_INK, RIGHT, WRONG, canvas, caption, framed, save, styled
 from lpa3bench.report.figures.series import AUGMENTER_NAMES
 
 CELL = 1.12
@@ -21,6 +21,7 @@ LONG_LABEL = 22
 HEAT_COLOURS = "viridis"
 """Yellow is important, as in the paper."""
 HEAT_WEIGHT = 0.55
+UNSELECTED = "not selected"
 _Array = np.ndarray[Any, Any]
 
 
@@ -47,6 +48,10 @@ class PictureRow(Protocol):
         """float [B], the probability of the true class."""
 
     @property
+    def selected(self) -> _Array:
+        """bool [B], whether training would have made a view of the image."""
+
+    @property
     def about(self) -> str:
         """The augmenter's parameters and recipe; empty for the images themselves."""
 
@@ -64,18 +69,17 @@ def draw_augment(rows: Sequence[PictureRow], labels: _Array, text: str, out: Pat
     """Draw it and write SVG and PNG.
 
     Each image has two pictures in a row, itself and below it its heat map, in a frame that tells whether it
-    is predicted right (blue, solid) or wrong (red, dashed), and under them the probability of the true
-    class.
+    is predicted right, and under them the probability of the true class.
 
     Args:
         rows: the first is that of the originals.
         labels: int [B], the true classes.
-        text: the small print; what each row says of its augmenter is added.
+        text: the small print; what frames and numbers mean and what each row says of its augmenter is added.
         out: as `drawing.save` takes it.
     """
     count = len(labels)
     with styled():
-        figure = canvas(0.75 + count * CELL, 0.75 + len(rows) * (2 * CELL + 0.42))
+        figure = canvas(0.75 + count * CELL, 0.75 + len(rows) * (2 * CELL + 0.5))
         grid = figure.subplots(2 * len(rows), count, squeeze=False)
         for place, row in enumerate(rows):
             upper, lower = grid[2 * place], grid[2 * place + 1]
@@ -88,8 +92,22 @@ def draw_augment(rows: Sequence[PictureRow], labels: _Array, text: str, out: Pat
             upper[0].set_ylabel("\n".join(textwrap.wrap(name, width)), fontweight="bold", fontsize=size)
             lower[0].set_ylabel("Score-CAM")
         about = [f"{AUGMENTER_NAMES.get(row.name, row.name)}: {row.about}." for row in rows if row.about]
-        caption(figure, "\n".join([text, *about]))
-        return save(figure, out)
+        text = "\n".join([f"{text} {_frames(rows)}", *about])
+        caption(figure, text)
+        names = ", ".join(AUGMENTER_NAMES.get(row.name, row.name) for row in rows)
+        return save(figure, out, title=f"{len(labels)} test images with heat maps: {names}", text=text)
+
+
+def _frames(rows: Sequence[PictureRow]) -> str:
+    said = (
+        f"Frame: {RIGHT.word} and {RIGHT.line} where the prediction is right, {WRONG.word} and {WRONG.line} "
+        "where it is wrong; below it the probability of the true class."
+    )
+    if all(row.selected.all() for row in rows):
+        return said
+    return (
+        f"{said} {UNSELECTED.capitalize()}: the view is shown, but in training the selection leaves it out."
+    )
 
 
 def _cell(upper: Axes, lower: Axes, row: PictureRow, column: int, label: int) -> None:
@@ -104,14 +122,14 @@ def _cell(upper: Axes, lower: Axes, row: PictureRow, column: int, label: int) ->
             continue
         shown = _coloured(image) if picture is image else overlay(image, heat)
         axes.imshow(shown, interpolation="nearest", vmin=0, vmax=1)
-        for spine in axes.spines.values():
-            spine.set(visible=True, edgecolor=RIGHT_INK if right else WRONG_INK, linewidth=2.4)
-            spine.set_linestyle("-" if right else (0, (3, 1.5)))
+        framed(axes, RIGHT if right else WRONG)
     if missing:
         upper.text(0.5, 0.5, "no view", ha="center", va="center", transform=upper.transAxes, color=GREY_INK)
         return
     said = f"{100 * row.confidence[column]:.1f} %" + ("" if right else f", says {row.predicted[column]}")
-    lower.set_xlabel(said, color=RIGHT_INK if right else WRONG_INK, fontsize=8)
+    lower.set_xlabel(said, color=(RIGHT if right else WRONG).colour, fontsize=8)
+    if not row.selected[column]:
+        upper.set_title(UNSELECTED, color=GREY_INK, fontsize=8, style="italic", pad=3)
 
 
 def _coloured(image: _Array) -> _Array:

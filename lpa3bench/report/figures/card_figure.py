@@ -17,7 +17,7 @@ from matplotlib.ticker import MaxNLocator
 
 from lpa3bench.errors import RunFailed
 from lpa3bench.report.figures.card_text import Card, accuracies, card_markdown
-from lpa3bench.report.figures.drawing import GREY_INK, LINE_COLOURS, RIGHT_INK, WRONG_INK, save, styled
+from lpa3bench.report.figures.drawing import GREY_INK, LINE_COLOURS, RIGHT, WRONG, framed, save, styled
 from lpa3bench.runtime.files import Writer, text_writer
 
 PAGE = (8.27, 11.2)
@@ -78,7 +78,7 @@ def draw_augmenter_card(card: Card, out: Path, beside: Mapping[Path, Writer] = {
     measures = {one["key"]: one for one in card["measures"]}
     with styled():
         figure = Figure(figsize=PAGE, layout="constrained")
-        parts: Any = figure.subfigures(6, 1, height_ratios=(0.75, 1.9, 3.1, 3.1, 2.6, 0.45))
+        parts: Any = figure.subfigures(6, 1, height_ratios=(0.95, 1.9, 3.1, 3.1, 2.6, 0.45))
         head, shown, upper, lower, end, foot = parts
         _head(head, card, measures)
         _examples(shown, card["examples"])
@@ -92,7 +92,8 @@ def draw_augmenter_card(card: Card, out: Path, beside: Mapping[Path, Writer] = {
         _classes(left, card["classes"])
         _table(right, measures)
         _foot(foot, card)
-        return save(figure, out, beside)
+        title = f"Augmenter card: {card['augmenter']['name']} on {card['protocol']['dataset']}"
+        return save(figure, out, beside, title=title, text="The same numbers as text: CARD.md and card.json.")
 
 
 def _head(figure: Any, card: Card, measures: Mapping[str, Any]) -> None:
@@ -114,10 +115,7 @@ def _head(figure: Any, card: Card, measures: Mapping[str, Any]) -> None:
         ),
         *textwrap.wrap(parameters, WRAP, max_lines=2, placeholder=" …"),
     )
-    axes = figure.subplots()
-    axes.axis("off")
-    for place, line in enumerate(lines):
-        axes.text(0, 0.95 - 0.33 * place, line, fontsize=SMALL, va="center", wrap=False)
+    figure.text(0.01, 0.68, "\n".join(lines), fontsize=SMALL, va="top", linespacing=1.35)
 
 
 def _examples(figure: Any, examples: Sequence[Mapping[str, Any]]) -> None:
@@ -128,10 +126,7 @@ def _examples(figure: Any, examples: Sequence[Mapping[str, Any]]) -> None:
             axes.imshow(_picture(example[key]), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
             axes.set(xticks=[], yticks=[])
             axes.grid(visible=False)
-            right = example[f"judge_{key}"] == example["label"]
-            for spine in axes.spines.values():
-                spine.set(visible=True, color=RIGHT_INK if right else WRONG_INK, linewidth=2)
-                spine.set_linestyle("-" if right else "--")
+            framed(axes, RIGHT if example[f"judge_{key}"] == example["label"] else WRONG)
             axes.set_xlabel(f"{example[f'judge_{key}']}", fontsize=SMALL, labelpad=2)
     for axes, name in zip(grid[:, 0], ("image", "view"), strict=True):
         axes.set_ylabel(name)
@@ -322,7 +317,7 @@ def _foot(figure: Any, card: Card) -> None:
     text = (
         f"Views against {protocol['attacked']} trained on {protocol['attacked_images']} images; the judge, "
         f"{protocol['judge']} with another seed, on {protocol['judge_images']} others. Frames: judge right "
-        "(blue, solid) or wrong (red, dashed), its class below. Bits: entropy less the held-out "
+        f"({RIGHT}) or wrong ({WRONG}), its class below. Bits: entropy less the held-out "
         "cross-entropy of probes, mean and range over seeds; of all but the first on coloured digits: lower "
         "bounds, which can refute (b) and not show it. "
         "Definitions, n and "

@@ -7,6 +7,7 @@ from typing import Any
 
 from lpa3bench.report.markdown import escape_markdown
 from lpa3bench.runtime import licences
+from lpa3bench.runtime.counting import counted
 
 Card = Mapping[str, Any]
 GROUPS = {
@@ -126,10 +127,10 @@ def _protocol(card: Card) -> Iterator[str]:
         "and that network was trained without one, a copy of the main one stands in for it. The judge is "
         f"{escape_markdown(protocol['judge'])} with seed {protocol['judge_seed']}, trained on "
         f"{protocol['judge_images']} images, {escape_markdown(protocol['judge_trained_on'])}, with clean "
-        f"labels. Training: {escape_markdown(protocol['task'])}, {protocol['epochs']} epochs; on coloured "
-        "digits "
-        f"{protocol['nuisance_epochs']}. Seed {protocol['seed']}, {escape_markdown(protocol['device'])} "
-        f"({escape_markdown(protocol['hardware'])}), {protocol['threads']} threads."
+        f"labels. Training: {escape_markdown(protocol['task'])}, {counted(protocol['epochs'], 'epoch')}; "
+        f"on coloured digits {protocol['nuisance_epochs']}. Seed {protocol['seed']}, "
+        f"{escape_markdown(protocol['device'])} ({escape_markdown(protocol['hardware'])}), "
+        f"{counted(protocol['threads'], 'thread')}."
     )
     yield (
         "Intervals: Wilson's for shares, percentile bootstrap over images for means and ratios, both at 95 % "

@@ -56,4 +56,4 @@ def draw_confusion(
         axes.set_ylabel("class")
         axes.set_title(title, loc="left", fontweight="bold")
         caption(figure, text)
-        return save(figure, out)
+        return save(figure, out, title=f"Confusion matrix: {title}", text=text)

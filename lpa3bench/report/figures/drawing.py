@@ -10,11 +10,14 @@ import re
 import textwrap
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from PIL import Image
 
 from lpa3bench.errors import UsageError, plain
 from lpa3bench.runtime.files import Writer, make_folders, write_all
@@ -23,7 +26,26 @@ LINE_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
 """Okabe and Ito's, without the yellow that is lost on white."""
 LINE_DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (5, 2, 1.5, 2)), (0, (9, 3)))
 """So that lines can be told apart without colour."""
-RIGHT_INK, WRONG_INK, GREY_INK = LINE_COLOURS[0], LINE_COLOURS[1], "#666666"
+GREY_INK = "#666666"
+
+
+class Ink(NamedTuple):
+    """A colour and a line, and what a caption calls them."""
+
+    colour: str
+    word: str
+    dash: Any
+    line: str
+
+    def __str__(self) -> str:
+        return f"{self.word}, {self.line}"
+
+
+RIGHT, WRONG = (
+    Ink(LINE_COLOURS[0], "blue", "-", "solid"),
+    Ink(LINE_COLOURS[1], "orange", (0, (3, 1.5)), "dashed"),
+)
+"""Of frames around what is predicted right, and wrong."""
 STYLE = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
@@ -45,8 +67,11 @@ STYLE = {
     "text.parse_math": False,
     "savefig.facecolor": "white",
 }
-DPI = 200
+DPI = 160
+PNG_COLOURS = 256
 CLIP_NAME = re.compile(r'(clipPath id="|clip-path="url\(#)(p[0-9a-f]{10})')
+_PATH = re.compile(r'(?<= d=")[^"]*')
+_NUMBER = re.compile(r"-?\d+\.\d{3,}")
 
 
 @contextmanager
@@ -70,10 +95,21 @@ def caption(figure: Figure, text: str) -> None:
     figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=7.5, color="#333333")
 
 
-def save(figure: Figure, out: Path, beside: Mapping[Path, Writer] = {}) -> list[Path]:
+def framed(axes: Axes, ink: Ink) -> None:
+    """A frame in that colour and line."""
+    for spine in axes.spines.values():
+        spine.set(visible=True, edgecolor=ink.colour, linewidth=2.2)
+        spine.set_linestyle(ink.dash)
+
+
+def save(
+    figure: Figure, out: Path, beside: Mapping[Path, Writer] = {}, *, title: str, text: str = ""
+) -> list[Path]:
     """Write `out` as SVG and as PNG; a suffix of `out` that is one of these is taken off.
 
     Args:
+        title: what the SVG is called where it cannot be seen.
+        text: what else it tells there.
         beside: further files that belong to the figure: all are written, or none.
 
     Returns:
@@ -89,10 +125,14 @@ def save(figure: Figure, out: Path, beside: Mapping[Path, Writer] = {}) -> list[
 
     def svg(temporary: Path) -> None:
         figure.savefig(temporary, format="svg", dpi=DPI, metadata={"Date": None, "Creator": None})
-        _number_clips(temporary)
+        svg_text = _named(
+            _shortened(_with_clips_numbered(temporary.read_text(encoding="utf-8"))), title, text
+        )
+        temporary.write_text(plain(svg_text), encoding="utf-8")
 
     def png(temporary: Path) -> None:
         figure.savefig(temporary, format="png", dpi=DPI, metadata={"Software": None})
+        in_palette(temporary)
 
     own = {stem.with_name(f"{stem.name}.{write.__name__}"): write for write in (svg, png)}
     files = {**beside, **own}
@@ -101,8 +141,15 @@ def save(figure: Figure, out: Path, beside: Mapping[Path, Writer] = {}) -> list[
     return [*files]
 
 
-def _number_clips(svg: Path) -> None:
-    """Name the clip paths of an SVG by their order.
+def in_palette(png: Path) -> None:
+    """Write a PNG again with `PNG_COLOURS` colours, in about a third of the bytes."""
+    with Image.open(png) as image:
+        few = image.convert("RGB").quantize(PNG_COLOURS, dither=Image.Dither.NONE)
+    few.save(png, format="PNG", optimize=True)
+
+
+def _with_clips_numbered(svg: str) -> str:
+    """The clip paths of an SVG called by their order.
 
     matplotlib names them by a hash of their exact coordinates. The solver of its constrained layout orders
     its variables by address, so the last bits of these coordinates differ from drawing to drawing.
@@ -112,4 +159,21 @@ def _number_clips(svg: Path) -> None:
     def numbered(found: re.Match[str]) -> str:
         return f"{found[1]}clip{numbers.setdefault(found[2], len(numbers) + 1)}"
 
-    svg.write_text(plain(CLIP_NAME.sub(numbered, svg.read_text(encoding="utf-8"))), encoding="utf-8")
+    return CLIP_NAME.sub(numbered, svg)
+
+
+def _shortened(svg: str) -> str:
+    """Paths to a hundredth of a point, in half of the bytes."""
+
+    def short(path: re.Match[str]) -> str:
+        return " ".join(_NUMBER.sub(lambda number: f"{float(number[0]):.2f}", path[0]).split())
+
+    return _PATH.sub(short, svg)
+
+
+def _named(svg: str, title: str, text: str) -> str:
+    """With a title and a description for who does not see it."""
+    head, root, rest = svg.partition("<svg ")
+    opening, end, body = rest.partition(">")
+    words = f"<title>{escape(title)}</title>" + (f"<desc>{escape(text)}</desc>" if text else "")
+    return f'{head}{root}role="img" {opening}{end}\n {words}{body}'

@@ -200,7 +200,9 @@ def draw_sensitivity(
             row[0].set_ylabel(f"test {measure.name}, {measure.unit}".rstrip(", "))
             row[0].set_title(name, loc="left", fontweight="bold")
         caption(figure, SENSITIVITY_CAPTION)
-        return save(figure, out)
+        names = " and ".join(PARAMETER_NAMES.get(parameter, parameter) for parameter in parameters)
+        title = f"Test {measure.name} against {names}: {'; '.join(sorted(rows.values()))}"
+        return save(figure, out, title=title, text=SENSITIVITY_CAPTION)
 
 
 def _line(axes: Axes, line: SensitivityLine, scale: int) -> None:

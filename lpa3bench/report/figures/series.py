@@ -10,8 +10,12 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TypeVar
+from typing import Literal, TypeVar
 
+from lpa3bench.boards.board import Row
+from lpa3bench.boards.definition import Definition
+from lpa3bench.boards.placing import by_cell
+from lpa3bench.boards.selection import EQUAL_COST
 from lpa3bench.errors import DataError
 from lpa3bench.records import Record
 from lpa3bench.types import SLOTS
@@ -24,6 +28,10 @@ SLOT_LINES = tuple(f"run.{slot}" for slot in SLOTS)
 SLOTS_OF_TASKS = tuple(name for name, slot in SLOTS.items() if slot.of_task)
 """Where all arms have the same there, it is not named."""
 AUGMENTER_NAMES = {"LPA3": "LP-A3"}
+BASELINE_NAME = "weak view only"
+"""What boards call a task without an augmenter."""
+Role = Literal["baseline", "equal cost", "method"]
+"""The task alone; the task alone, trained for what a method costs; or with an augmenter."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +41,7 @@ class Arm:
     name: str
     records: tuple[Record, ...]
     """By seed."""
+    role: Role = "method"
 
 
 @dataclass(frozen=True)
@@ -92,6 +101,30 @@ def panels(records: Sequence[Record]) -> list[Panel]:
     return [Panel(name, _arms(group)) for name, group in zip(titles(groups), groups, strict=True)]
 
 
+def panels_of_board(definition: Definition, records: Iterable[Record]) -> list[Panel]:
+    """The records of a board, by its columns and rows, under their names there.
+
+    Raises:
+        DataError: as `boards.placing.by_cell`.
+    """
+    runs = by_cell(definition, records).runs
+    baselines = {row.baseline for row in definition.rows}
+
+    def role(row: Row) -> Role:
+        if row.key == definition.equal_cost:
+            return "equal cost"
+        return "baseline" if row.key in baselines else "method"
+
+    found = []
+    for column in definition.columns:
+        here = [(row, runs[place]) for row in definition.rows if (place := (row.key, column.key)) in runs]
+        here.sort(key=lambda item: role(item[0]) != "baseline")
+        if here:
+            arms = (Arm(row.name, tuple(sorted(its, key=lambda r: r.seed)), role(row)) for row, its in here)
+            found.append(Panel(column.name, tuple(arms)))
+    return found
+
+
 def with_arms(found: Sequence[Panel], patterns: Sequence[str]) -> list[Panel]:
     """The panels with those arms alone whose names match one of the patterns, with shell wildcards; all arms
     where there is no pattern.
@@ -109,6 +142,12 @@ def with_arms(found: Sequence[Panel], patterns: Sequence[str]) -> list[Panel]:
         names = sorted({arm.name for panel in found for arm in panel.arms})
         raise DataError(f"no method is called {' or '.join(patterns)}; there are {'; '.join(names)}")
     return [panel for panel in kept if panel.arms]
+
+
+def compared(found: Sequence[Panel]) -> list[Panel]:
+    """Without the panels of one method alone, where others have several."""
+    several = [panel for panel in found if len(panel.arms) > 1]
+    return several or [*found]
 
 
 def _first_name(item: tuple[tuple[object, ...], list[Record]]) -> tuple[str, str]:
@@ -168,27 +207,35 @@ def _arms(records: list[Record]) -> tuple[Arm, ...]:
     groups = list(grouped(records, lambda record: (_what(record), record.identity)).values())
     slots = [{*group[0].slots.items()} for group in groups]
     common = {item for item in set.intersection(*slots) if item[0] in SLOTS_OF_TASKS}
-    names = [_name(own - common) for own in slots]
+    roles = [_role(group[0], own - common) for group, own in zip(groups, slots, strict=True)]
+    names = [_name(own - common, role) for own, role in zip(slots, roles, strict=True)]
     counts = Counter(names)
     arms = []
-    for group, name in zip(groups, names, strict=True):
+    for group, name, role in zip(groups, names, roles, strict=True):
         if counts[name] > 1:
             twins = [other for other, its in zip(groups, names, strict=True) if its == name]
             name = ", ".join([name, *_differences(group[0], [twin[0] for twin in twins])])
-        arms.append((len(group[0].slots), group[0].cell.epochs, name, group))
+        arms.append((len(group[0].slots), group[0].cell.epochs, name, role, group))
     arms.sort(key=lambda arm: arm[:3])
-    return tuple(Arm(name, _by_seed(name, group)) for _, _, name, group in arms)
+    return tuple(Arm(name, _by_seed(name, group), role) for _, _, name, role, group in arms)
 
 
-def _name(slots: set[tuple[str, str]]) -> str:
-    """What an arm has, but for what belongs to the task."""
+def _role(record: Record, slots: set[tuple[str, str]]) -> Role:
+    if slots:
+        return "method"
+    return "equal cost" if record.cell.setting == EQUAL_COST else "baseline"
+
+
+def _name(slots: set[tuple[str, str]], role: Role) -> str:
+    """What an arm has, but for what belongs to the task; in the words of boards."""
+    if role != "method":
+        return BASELINE_NAME if role == "baseline" else f"{BASELINE_NAME}, equal cost"
     said = []
     bound = dict(slots)
     for slot in sorted(SLOTS):
         if slot in bound:
-            shown = SLOTS[slot].label(AUGMENTER_NAMES.get(bound[slot], bound[slot]))
-            said.append(f"+ {shown}" if SLOTS[slot].adds_loss else shown)
-    return ", ".join(said) or "baseline"
+            said.append(SLOTS[slot].label(AUGMENTER_NAMES.get(bound[slot], bound[slot])))
+    return ", ".join(said)
 
 
 def _differences(record: Record, others: Sequence[Record]) -> list[str]:

@@ -1,49 +1,76 @@
-"""Convergence curves of a board: a chart for each column, against epochs, image passes and wall-clock."""
+"""Convergence curves of a board: in each column a small chart for each method, beside its baseline."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
+from typing import Literal, TypeVar
 
 from lpa3bench.boards.board import Board, Cell, Column, Measure, Row
-from lpa3bench.report.html.svg import COLOUR_COUNT, Scale, Tick, band, dash, path, round_values, thinned
+from lpa3bench.report.html.curve_points import CURVE_AXES, CurveAxis, costs_along, differences_along
+from lpa3bench.report.html.svg import Scale, Tick, band, path, round_values, thinned
 from lpa3bench.report.numbers import scale_of, time_unit
 from lpa3bench.report.table_building import board_measure
 from lpa3bench.stats.curves import MeanCurve
 
-PLOT_WIDTH, PLOT_HEIGHT = 430, 230
-"""Of the plot, in the pixels of its own coordinates."""
-AT_FIRST = 6
-"""Lines that a chart shows when the page opens; the legend switches the others on."""
+PLOT_WIDTH, PLOT_HEIGHT = 500, 240
+"""Of the plot, in its own coordinates, of which two are a pixel."""
 DRAWN_AS_ZERO = 1e-100
 """Numbers no larger than this are drawn as zero."""
-SETTLED = 0.2
+SETTLED = 0.4
 """The vertical axis leaves out what is worse than every line after this share of its training."""
-BAND_POINTS = 20
+NEAR_ITS_END = 0.7
+"""The same of differences: a method that learns more slowly is far below its baseline until then."""
+BAND_POINTS = 14
+TICKS_ACROSS, TICKS_UP = 5, 5
+
+Shown = Literal["score", "difference"]
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A line against one kind of cost."""
+
+    d: str
+    band: str = ""
+    """Mean ± std; empty where std is unknown, and of differences, whose own is not that of either curve."""
 
 
 @dataclass(frozen=True)
 class ChartLine:
-    """A method in a chart."""
+    """A method's curve; what is drawn of it, by the number of the view."""
 
     row: Row
     cell: Cell
-    colour: int
-    dash: str
-    at_first: bool
-    d: str = ""
-    band: str = ""
+    curve: MeanCurve
+    drawings: tuple[Drawing, ...] = ()
+
+
+@dataclass(frozen=True)
+class ChartView:
+    """What all small charts of a column have in common when one kind of score is seen against one of cost."""
+
+    axis: CurveAxis
+    shown: Shown
+    label: str
+    """Of the horizontal axis."""
+    x: tuple[Tick, ...]
+    y: tuple[Tick, ...]
+    zero: float | None
+    """The height of no difference; of scores None."""
 
 
 @dataclass(frozen=True)
 class ChartPanel:
-    """A chart against one kind of cost."""
+    """A small chart: a method beside the rows that it is compared with, where their curves are known."""
 
-    axis: str
-    label: str
-    x: tuple[Tick, ...]
-    lines: tuple[ChartLine, ...]
+    line: ChartLine
+    baseline: str | None
+    equal_cost: str | None
+    """Both by the row's key."""
 
 
 @dataclass(frozen=True)
@@ -51,16 +78,29 @@ class Chart:
     """All that is drawn for a column."""
 
     column: Column
-    y: tuple[Tick, ...]
+    views: tuple[ChartView, ...]
+    lines: tuple[ChartLine, ...]
+    """The best last epoch first."""
+    panels: tuple[ChartPanel, ...]
     opens_at: str | None
-    """Where the vertical axis opens when some of what was measured lies below it."""
+    """Where the axis of scores opens when some of what was measured lies below it."""
     ends_at: str | None
     """Where it ends when some lies above it, which can be where less is better."""
-    panels: tuple[ChartPanel, ...]
-    lines: tuple[ChartLine, ...]
-    """The legend, the best last epoch first."""
     width: int = PLOT_WIDTH
     height: int = PLOT_HEIGHT
+
+    @property
+    def baselines(self) -> list[ChartLine]:
+        """What methods are drawn beside, but for the row at equal cost."""
+        return self._drawn_beside({panel.baseline for panel in self.panels})
+
+    @property
+    def equal_costs(self) -> list[ChartLine]:
+        baselines = {panel.baseline for panel in self.panels}
+        return self._drawn_beside({panel.equal_cost for panel in self.panels} - baselines)
+
+    def _drawn_beside(self, keys: set[str | None]) -> list[ChartLine]:
+        return [line for line in self.lines if line.row.key in keys]
 
 
 def charts(board: Board) -> list[Chart]:
@@ -80,99 +120,165 @@ def drawn_measure(board: Board) -> Measure:
 
 def _chart(board: Board, column: Column, measure: Measure) -> Chart | None:
     found = [
-        (place, row, cell, cell.curve)
-        for place, row in enumerate(board.rows)
+        ChartLine(row, cell, cell.curve)
+        for row in board.rows
         if (cell := board.cell(row.key, column.key)) and cell.curve and cell.curve.mean
     ]
     if not found:
         return None
     sign = -1 if measure.higher_is_better else 1
-    found.sort(key=lambda item: (sign * item[3].mean[-1], item[0]))
-    lines = [
-        ChartLine(row, cell, place % COLOUR_COUNT, dash(place), at_first=rank < AT_FIRST)
-        for rank, (place, row, cell, _) in enumerate(found)
+    found.sort(key=lambda line: sign * line.curve.mean[-1])
+    of = {line.row.key: line.curve for line in found}
+    bases = {key: of.get(line.row.baseline or "") for key, line in zip(of, found, strict=True)}
+    scales: dict[Shown, Scale] = {"score": _of_scores([*of.values()], measure)}
+    if differing := _of_differences(of, bases, measure):
+        scales["difference"] = differing
+    drawn = [
+        _view(axis, shown, of, bases, scale, measure)
+        for axis, (shown, scale) in product(CURVE_AXES, scales.items())
     ]
-    curves = [curve for *_, curve in found]
-    y = _vertical(curves, measure)
-    scale = scale_of(measure)
-    panels = tuple(_panel(axis, lines, curves, y, scale) for axis in ("epochs", "passes", "seconds"))
-    shown = [scale * value for curve in curves for value in curve.mean]
-    opens_at = f"{y.low:g}" if min(shown) < y.low else None
-    ends_at = f"{y.high:g}" if max(shown) > y.high else None
-    return Chart(column, y.ticks(), opens_at, ends_at, panels, tuple(lines))
+    by_line = zip(*(drawings for _, drawings in drawn), strict=True)
+    lines = [replace(line, drawings=own) for line, own in zip(found, by_line, strict=True)]
+    values = [scale_of(measure) * value for line in lines for value in line.curve.mean]
+    y = scales["score"]
+    return Chart(
+        column,
+        tuple(view for view, _ in drawn),
+        tuple(lines),
+        tuple(_panels(board, lines)),
+        opens_at=f"{y.low:g}" if min(values) < y.low else None,
+        ends_at=f"{y.high:g}" if max(values) > y.high else None,
+    )
 
 
-def _vertical(curves: Sequence[MeanCurve], measure: Measure) -> Scale:
+def _panels(board: Board, lines: Sequence[ChartLine]) -> list[ChartPanel]:
+    """A panel for each method but those that others are drawn beside and that have no baseline."""
+    rows = {line.row.key: line.row for line in lines}
+    compared = {row.baseline for row in rows.values()}
+    equal = rows.get(board.equal_cost or "")
+
+    def panel(line: ChartLine) -> ChartPanel:
+        baseline = line.row.baseline if line.row.baseline in rows else None
+        alike = equal is not None and equal is not line.row and baseline == equal.baseline
+        return ChartPanel(line, baseline, equal.key if equal and baseline and alike else None)
+
+    return [panel(line) for line in lines if line.row.baseline in rows or line.row.key not in compared]
+
+
+# ----------------------------------------------------------------------------------------------------- scales
+def _of_scores(curves: Sequence[MeanCurve], measure: Measure) -> Scale:
     """A scale over the best of all lines and the worst of them once they have settled, in the unit shown."""
-    scale, share = scale_of(measure), measure.unit == "%"
-    values = [scale * value for curve in curves for value in curve.mean]
-    settled = [scale * value for curve in curves for value in curve.mean[int(len(curve.mean) * SETTLED) :]]
-    low, high = (min(settled), max(values)) if measure.higher_is_better else (min(values), max(settled))
+    values = [scale_of(measure) * value for curve in curves for value in curve.mean]
+    settled = [
+        scale_of(measure) * (mean + sign * (std or 0.0))
+        for curve in curves
+        for mean, std in _after(SETTLED, [*zip(curve.mean, curve.std, strict=True)])
+        for sign in (-1, 1)
+    ]
+    up = measure.higher_is_better
+    low, high = (min(settled), max(values + settled)) if up else (min(values + settled), max(settled))
+    share = measure.unit == "%"
     least, most = 0.0 if min(values) >= 0 else -math.inf, 100.0 if share else math.inf
-    whole = 100.0 if share else max(abs(low), abs(high))
+    low, high = max(low, least), min(high, most)
+    return _rounded(low, high, least, most, whole=100.0 if share else 0.0)
+
+
+def _of_differences(
+    curves: Mapping[str, MeanCurve], bases: Mapping[str, MeanCurve | None], measure: Measure
+) -> Scale | None:
+    """One over zero and all differences from baselines once they have settled; None: there is no baseline."""
+    settled = [
+        scale_of(measure) * value
+        for key, curve in curves.items()
+        if (base := bases[key])
+        for axis in CURVE_AXES
+        for value in _after(NEAR_ITS_END, [value for _, value in differences_along(curve, base, axis)])
+    ]
+    return _rounded(min(0.0, *settled), max(0.0, *settled), -math.inf, math.inf) if settled else None
+
+
+def _after(share: float, values: Sequence[_T]) -> Sequence[_T]:
+    return values[int(len(values) * share) :]
+
+
+def _rounded(low: float, high: float, least: float, most: float, whole: float = 0.0) -> Scale:
+    """A scale that begins and ends at round values within [least, most].
+
+    Args:
+        whole: what a thousandth of is as good as nothing; 0: the larger end.
+    """
+    whole = whole or max(abs(low), abs(high))
     if whole < DRAWN_AS_ZERO:
         whole = 1.0
     if high - low < whole / 1000:
         low, high = max(least, low - whole / 200), min(most, high + whole / 200)
-    marks, _ = round_values(low, high)
+    marks, _ = round_values(low, high, TICKS_UP)
     step = marks[1] - marks[0] if len(marks) > 1 else high - low
     low = max(least, marks[0] - step if marks[0] > low else marks[0])
     high = min(most, marks[-1] + step if marks[-1] < high else marks[-1])
     return Scale(low, high, PLOT_HEIGHT, 0)
 
 
-def _panel(
-    axis: str, lines: Sequence[ChartLine], curves: Sequence[MeanCurve], y: Scale, scale: int
-) -> ChartPanel:
-    """One chart: its horizontal axis begins at zero, where training does."""
-    longest = max(_costs(curve, axis)[-1] for curve in curves)
+# ---------------------------------------------------------------------------------------------------- drawing
+def _view(
+    axis: CurveAxis,
+    shown: Shown,
+    curves: Mapping[str, MeanCurve],
+    bases: Mapping[str, MeanCurve | None],
+    y: Scale,
+    measure: Measure,
+) -> tuple[ChartView, list[Drawing]]:
+    """One kind of score against one of cost; its horizontal axis begins at zero, where training does.
+
+    Args:
+        curves: by the row's key.
+        bases: those of their baselines, where there are any.
+    """
+    longest = max(costs_along(curve, axis)[-1] for curve in curves.values())
     size, label = _unit(axis, longest)
     x = Scale(0.0, max(longest / size, 1e-9), 0, PLOT_WIDTH)
-    drawn = tuple(
-        ChartLine(
-            line.row,
-            line.cell,
-            line.colour,
-            line.dash,
-            line.at_first,
-            *_shape(curve, axis, size, x, y, scale),
-        )
-        for line, curve in zip(lines, curves, strict=True)
-    )
-    return ChartPanel(axis, label, x.ticks(7, least=1.0 if axis == "epochs" else 0.0), drawn)
+    drawn = []
+    for key, curve in curves.items():
+        base = bases[key]
+        if shown == "score":
+            drawn.append(_score(curve, axis, size, x, y, scale_of(measure)))
+        else:
+            away = [*differences_along(curve, base, axis)] if base else []
+            points = [(x(cost / size), y(scale_of(measure) * value)) for cost, value in away]
+            drawn.append(Drawing(path([points[place] for place in thinned(len(points))]) if points else ""))
+    return ChartView(
+        axis,
+        shown,
+        label,
+        x.ticks(TICKS_ACROSS, least=1.0 if axis == "epochs" else 0.0),
+        y.ticks(TICKS_UP + 1),
+        y(0.0) if shown == "difference" else None,
+    ), drawn
 
 
-def _costs(curve: MeanCurve, axis: str) -> Sequence[float]:
-    """What each point of the curve has cost."""
-    if axis == "epochs":
-        return curve.epochs
-    return curve.passes if axis == "passes" else curve.seconds
-
-
-def _unit(axis: str, longest: float) -> tuple[float, str]:
+def _unit(axis: CurveAxis, longest: float) -> tuple[float, str]:
     """What the axis is counted in, and its label."""
     if axis == "epochs":
         return 1.0, "epochs"
     if axis == "seconds":
         size, sign = time_unit(longest)
-        return size, f"wall-clock of training ({sign})"
+        return size, f"{sign} of training"
     for size, word in ((1e9, "billions of "), (1e6, "millions of "), (1e3, "thousands of ")):
         if longest >= size:
-            return size, f"{word}image passes (forward equivalents)"
-    return 1.0, "image passes (forward equivalents)"
+            return size, f"{word}image passes"
+    return 1.0, "image passes"
 
 
-def _shape(curve: MeanCurve, axis: str, size: float, x: Scale, y: Scale, scale: int) -> tuple[str, str]:
-    """The line and the band of mean ± std, which is empty where std is unknown."""
-    costs = _costs(curve, axis)
+def _score(curve: MeanCurve, axis: CurveAxis, size: float, x: Scale, y: Scale, scale: int) -> Drawing:
+    """The line and the band of mean ± std."""
+    at = costs_along(curve, axis)
 
-    def points(places: Sequence[int], sign: int) -> list[tuple[float, float]]:
-        spread = [0.0 if sign == 0 else sign * (curve.std[place] or 0.0) for place in places]
-        return [
-            (x(costs[place] / size), y(scale * (curve.mean[place] + by)))
-            for place, by in zip(places, spread, strict=True)
-        ]
+    def points(places: Iterable[int], sign: int) -> Iterator[tuple[float, float]]:
+        for place in places:
+            value = curve.mean[place] + sign * (curve.std[place] or 0.0)
+            yield x(at[place] / size), y(scale * value)
 
-    few = thinned(len(costs), BAND_POINTS)
+    few = thinned(len(at), BAND_POINTS)
     known = len(few) > 1 and all(curve.std[place] is not None for place in few)
-    return path(points(thinned(len(costs)), 0)), band(points(few, 1), points(few, -1)) if known else ""
+    shade = band([*points(few, 1)], [*points(few, -1)]) if known else ""
+    return Drawing(path([*points(thinned(len(at)), 0)]), shade)

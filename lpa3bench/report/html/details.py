@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from lpa3bench.boards.board import Board, Cell
+from lpa3bench.boards.board import Board, Cell, Comparison, Measure
+from lpa3bench.report.html.cell_charts import ClassBar, class_bars
+from lpa3bench.report.numbers import format_count, format_difference, format_value, unit_of_difference
 
 SECTIONS = {"config": "Config", "provenance": "Environment", "labels": "Labels"}
 """Headings of a record's parts; what is none of these is called "Record"."""
@@ -49,10 +51,9 @@ class CellDetails:
     runs: tuple[RunLine, ...]
     prefix: str
     """What all their files begin with; a run's own part of its name follows."""
-    per_class: tuple[float | None, ...]
-    """Accuracy of each class, mean over the runs."""
-    classes: tuple[str, ...]
-    """Their names; numbers where the data set names none."""
+    bars: tuple[ClassBar, ...]
+    classes: int
+    """How many there are; `bars` need not be of all."""
     sections: tuple[Section, ...]
 
 
@@ -71,14 +72,68 @@ def cell_details(board: Board, cell: Cell) -> CellDetails:
         for file, record in known
     )
     records = [record for _, record in known]
+    names, shares = _classes(records), _per_class(records)
+    baseline = board.cell(cell.comparison.baseline, cell.column) if cell.comparison else None
     return CellDetails(
         metrics,
         runs,
         _prefix([run.file for run in runs]),
-        _per_class(records),
-        _classes(records),
+        tuple(class_bars(names, shares, _per_class(_records(board, baseline)) if baseline else ())),
+        len(shares),
         _sections([run.seed for run in runs], records),
     )
+
+
+def _records(board: Board, cell: Cell) -> list[Mapping[str, Any]]:
+    return [board.records[file] for file in cell.records if file in board.records]
+
+
+def verdict_sentence(comparison: Comparison, other: str, measure: Measure) -> str:
+    """What a comparison amounts to, in words, with what it rests on.
+
+    Args:
+        other: the name of the row that is compared with.
+    """
+    difference, unit = comparison.difference, unit_of_difference(measure)
+    size = format_value(None if difference is None else abs(difference), measure)
+    signed = f"{format_difference(difference, measure)}{unit}"
+    opening = {
+        "better": f"Better than {other} by {size}{unit}",
+        "worse": f"Worse than {other} by {size}{unit}",
+        "no difference shown": f"No difference from {other} shown ({signed})",
+        "not testable": f"Not testable against {other} ({signed})",
+    }[comparison.verdict]
+    reason = comparison.why.removeprefix(f"{comparison.verdict}: ").replace("Holm's", "Holm’s")
+    return f"{opening}: {reason}." if reason else f"{opening}."
+
+
+def neighbours_forecast(board: Board, cell: Cell) -> str:
+    """What a run of an empty cell takes, by the passes that were counted for others of its row and column."""
+    row = next(row for row in board.rows if row.key == cell.row)
+    base = board.cell(row.baseline, cell.column) if row.baseline else None
+    ratios = [
+        other.passes / its.passes
+        for other in board.cells
+        if other.row == cell.row and other.passes and row.baseline
+        if (its := board.cell(row.baseline, other.column)) and its.passes
+    ]
+    if base and base.passes and ratios:
+        low, high = (format_count(ratio * base.passes) for ratio in (min(ratios), max(ratios)))
+        span = low if low == high else f"{low} to {high}"
+        return f"{span} image passes, by what the method took of its baseline’s in other columns."
+    if known := [other.passes for other in board.cells if other.column == cell.column and other.passes]:
+        low, high = format_count(min(known)), format_count(max(known))
+        span = low if low == high else f"{low} to {high}"
+        return f"Other methods took {span} image passes in this column; of this one nothing is counted yet."
+    return ""
+
+
+def seeds_to_run(board: Board, cell: Cell) -> tuple[int, ...]:
+    """The baseline's in this column, else those of any cell there, else of any; (): nothing is measured."""
+    row = next(row for row in board.rows if row.key == cell.row)
+    base = board.cell(row.baseline, cell.column) if row.baseline else None
+    near = [other for other in board.cells if other.column == cell.column]
+    return next((one.seeds for one in (base, *near, *board.cells) if one and one.seeds), ())
 
 
 def _prefix(files: Sequence[str]) -> str:

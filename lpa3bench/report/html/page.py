@@ -8,16 +8,22 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from lpa3bench._version import __version__
 from lpa3bench.boards.board import Board, Cell, Comparison, Measure, Row
+from lpa3bench.report.answer import answer, limits, question_answer
 from lpa3bench.report.costs import cost_rows
+from lpa3bench.report.html.cell_filters import cell_filters
 from lpa3bench.report.html.charts import charts, drawn_measure
 from lpa3bench.report.html.details import cell_details
+from lpa3bench.report.html.explorer import axes, choices, explorer_data, measures_shown
+from lpa3bench.report.html.front_chart import BOX, first_panel, front_panels
+from lpa3bench.report.links import Navigation
 from lpa3bench.report.numbers import (
     IMAGES,
     format_count,
@@ -29,24 +35,34 @@ from lpa3bench.report.numbers import (
     unit_of_difference,
     unit_text,
 )
+from lpa3bench.report.shared_flags import own_flags, told_of_all
 from lpa3bench.report.table_building import board_measure, result_tables
-from lpa3bench.report.table_text import question_answers, question_summary, replication_text
+from lpa3bench.report.table_text import VERDICT_SIGNS, question_answers, replication_text
 
 if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
 
+    from lpa3bench.report.site import BoardSummary
+
 PAGE_FOLDER = Path(__file__).parent
-VERDICTS = {"better": "▲", "worse": "▼", "no difference shown": "○", "not testable": "?"}
+STYLES = ("board.css", "curves.css", "cell.css")
+SCRIPTS = ("address.js", "board.js", "cell.js", "start.js")
+EXPLORING = ("table.js", "compare.js", "chart.js")
+"""Of a board with measured cells: before there are any, nothing can be chosen."""
 REPRODUCTIONS = {"reproduced": "✓", "not reproduced": "✗", "not testable": "?"}
 
 
-def board_page(board: Board) -> str:
-    """The page; the same for the same board, byte for byte."""
-    style, script = _own("board.css"), _own("board.js")
+def board_page(board: Board, navigation: Navigation | None = None) -> str:
+    """The page; the same for the same board, byte for byte.
+
+    Args:
+        navigation: where it is part of a site.
+    """
+    style, script = _joined((*STYLES, *(("site.css",) if navigation else ()))), _script(board)
     tables = result_tables(board)
     own = tables[0].measure
-    ranking = board.ranking
+    ranking, panels = board.ranking, front_panels(board)
     return (
         _environment(board, own)
         .get_template("board.html.j2")
@@ -54,9 +70,19 @@ def board_page(board: Board) -> str:
             board=board,
             tables=tables,
             asked=[
-                (question, question_summary(board, question), [*question_answers(board, question, own)])
+                (question, question_answer(board, question), [*question_answers(board, question, own)])
                 for question in board.questions
             ],
+            answer=answer(board),
+            limits=limits(board),
+            seeds=_seeds(board),
+            panels=panels,
+            first_panel=first_panel(board, panels),
+            box=BOX,
+            measures=measures_shown(board),
+            facets=choices(board),
+            axes=axes(board),
+            data=_data(board) if board.measured else "",
             charts=charts(board),
             drawn=drawn_measure(board),
             known=_known(board),
@@ -71,14 +97,26 @@ def board_page(board: Board) -> str:
             uneven=any(cell.comparison and cell.comparison.differs_in for cell in board.cells),
             related=any(table.ratios for table in tables),
             reproduced=any(cell.reproduction for cell in board.cells),
-            flagged=any(cell.n and cell.flags for cell in board.cells),
-            verdicts=VERDICTS,
+            flagged=any(own_flags(board).values()),
+            own_flags=own_flags(board),
+            told_of_all=[*told_of_all(board)],
+            verdicts=VERDICT_SIGNS,
             reproductions=REPRODUCTIONS,
             style=style,
             script=script,
             policy=_policy(style, script),
             version=__version__,
+            navigation=navigation,
         )
+    )
+
+
+def index_page(boards: Sequence[BoardSummary], navigation: Navigation) -> str:
+    """The page that leads to all boards of a site, without a script."""
+    style = _joined(("board.css", "site.css"))
+    template = _templates().get_template("index.html.j2")
+    return template.render(
+        boards=boards, navigation=navigation, style=style, policy=_policy(style, ""), version=__version__
     )
 
 
@@ -88,11 +126,8 @@ def anchor(cell: Cell) -> str:
 
 
 def _known(board: Board) -> list[tuple[Row, list[Cell]]]:
-    """The cells of which something is known, under their methods."""
-    known = [
-        (row, [cell for cell in board.cells if cell.row == row.key and (cell.n or cell.published)])
-        for row in board.rows
-    ]
+    """The planned cells under their methods; an empty one tells how to fill it."""
+    known = [(row, [cell for cell in board.cells if cell.row == row.key]) for row in board.rows]
     return [(row, cells) for row, cells in known if cells]
 
 
@@ -111,11 +146,10 @@ def _costs(comparison: Comparison, own: Measure) -> list[tuple[str, str]]:
     ]
 
 
-def _environment(board: Board, own: Measure) -> Environment:
-    """Templates that know the board's measures; "own" is the one that its cells show."""
+def _templates() -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    environment = Environment(
+    return Environment(
         loader=FileSystemLoader(PAGE_FOLDER),
         autoescape=True,
         undefined=StrictUndefined,
@@ -123,6 +157,11 @@ def _environment(board: Board, own: Measure) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+
+
+def _environment(board: Board, own: Measure) -> Environment:
+    """Templates that know the board's measures; "own" is the one that its cells show."""
+    environment = _templates()
 
     def other(number: float | None, key: str) -> str:
         of = board_measure(board, key)
@@ -150,15 +189,42 @@ def _environment(board: Board, own: Measure) -> Environment:
         "trimmed": lambda text, prefix: f"…{text.removeprefix(prefix)}" if prefix else text,
         "quoted": lambda text: quote(text, safe=":"),
     }
-    environment.filters.update(filters)
+    environment.filters.update(filters | cell_filters(board, own))
     return environment
 
 
-def _own(name: str) -> Markup:
-    """A file of ours, which is put into the page as it stands."""
+def _seeds(board: Board) -> str:
+    """How many runs cells have: `12 each in 25 cells, 3 each in 24`; empty where there are none."""
+    counts = Counter(cell.n for cell in board.cells if cell.n)
+    told = [f"{n} each in {cells}" for n, cells in sorted(counts.items(), reverse=True)]
+    return (
+        ", ".join((f"{told[0]} cell{'s' if max(counts) and counts[max(counts)] != 1 else ''}", *told[1:]))
+        if told
+        else ""
+    )
+
+
+def _data(board: Board) -> Markup:
+    """What the script reads; see `explorer_data` for why it may stand there."""
     from markupsafe import Markup
 
-    return Markup((PAGE_FOLDER / name).read_text(encoding="utf-8"))
+    return Markup(explorer_data(board))
+
+
+def _script(board: Board) -> Markup:
+    """The page's script, of its parts in their order; what one declares the next ones use."""
+    from markupsafe import Markup
+
+    first, *others = SCRIPTS
+    parts = _joined((first, *(EXPLORING if board.measured else ()), *others))
+    return Markup(f'"use strict";\n(() => {{\n{parts}}})();\n')
+
+
+def _joined(names: Iterable[str]) -> Markup:
+    """Files of ours, which are put into the page as they stand."""
+    from markupsafe import Markup
+
+    return Markup("\n").join(Markup((PAGE_FOLDER / name).read_text(encoding="utf-8")) for name in names)
 
 
 def _policy(style: str, script: str) -> str:

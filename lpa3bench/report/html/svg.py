@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
-MOST_POINTS = 60
-"""Of a line: more could not be told apart at the width of a page."""
-DASHES = ("", "7 3", "2 3", "9 3 2 3", "5 2 1 2 1 2")
-COLOUR_COUNT = 7
-"""How many the style sheet has. With 5 dashes, 35 lines differ in at least one of the two, and neighbours in
-both, so that a chart can be read without colour."""
+from lpa3bench.report.numbers import signed_text
+
+MOST_POINTS = 36
+"""Of a line: more could not be told apart at the width of a small chart."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class Scale:
     def ticks(self, most: int = 6, least: float = 0.0) -> tuple[Tick, ...]:
         """Marks at round values, with as many decimals as their distance needs; see `round_values`."""
         values, decimals = round_values(self.low, self.high, most, least)
-        return tuple(Tick(round(self(value), 1), f"{value:.{decimals}f}") for value in values)
+        return tuple(Tick(round(self(value), 1), signed_text(value, decimals)) for value in values)
 
 
 def round_values(low: float, high: float, most: int = 6, least: float = 0.0) -> tuple[tuple[float, ...], int]:
@@ -73,20 +72,18 @@ def thinned(length: int, most: int = MOST_POINTS) -> list[int]:
 
 
 def path(points: Sequence[tuple[float, float]]) -> str:
-    """The `d` of a line through points in pixels: `M0 10.5L3 9`."""
-    return "M" + "L".join(f"{_short(x)} {_short(y)}" for x, y in points)
+    """The `d` of a line through points, in whole pixels, each from the one before: `M0 10l3-1 3-2`."""
+    places = [(round(x), round(y)) for x, y in points]
+    steps = ((x - before_x, y - before_y) for (before_x, before_y), (x, y) in pairwise(places))
+    text = " ".join(f"{x} {y}" if y >= 0 else f"{x}{y}" for x, y in steps).replace(" -", "-")
+    return f"M{places[0][0]} {places[0][1]}" + (f"l{text}" if text else "")
 
 
 def band(upper: Sequence[tuple[float, float]], lower: Sequence[tuple[float, float]]) -> str:
     """The `d` of the area between two lines."""
-    return path([*upper, *reversed(lower)]) + "Z"
+    return path([*upper, *reversed(lower)]) + "z"
 
 
-def dash(index: int) -> str:
-    """`stroke-dasharray` of the line with this number; empty: drawn through."""
-    return DASHES[index % len(DASHES)]
-
-
-def _short(pixel: float) -> str:
-    text = f"{pixel:.1f}".removesuffix(".0")
-    return "0" if text == "-0" else text
+def dots(points: Sequence[tuple[float, float]]) -> str:
+    """The `d` of lines without length: round caps make dots of them."""
+    return "".join(f"M{round(x)} {round(y)}h0" for x, y in points)

@@ -20,7 +20,7 @@ LONGEST_CHAIN = 3
 STRONGEST = 10
 
 
-class DrawnChains(NamedTuple):
+class ChainMixture(NamedTuple):
     """Everything random about one batch, on the host. B images, W chains of each."""
 
     chains: engine.Choices
@@ -102,7 +102,7 @@ class AugMix(Augmenter):
         chains = engine.augment(x.repeat(self.width, 1, 1, 1), self.recipe, drawn.chains)
         return View(mix_chains(x, chains, drawn), torch.arange(len(x), device=x.device))
 
-    def choose(self, count: int, draws: Draws) -> DrawnChains:
+    def choose(self, count: int, draws: Draws) -> ChainMixture:
         """Draw for `count` images."""
         shares = _dirichlet(count, 2, self.alpha, draws)
         weights = _dirichlet(count, self.width, self.alpha, draws)
@@ -126,10 +126,10 @@ class AugMix(Augmenter):
                 self.width * count, self.recipe.layers + 1, 2
             ),  # there are no boxes
         )
-        return DrawnChains(chains, shares, weights)
+        return ChainMixture(chains, shares, weights)
 
 
-def mix_chains(x: Tensor, chains: Tensor, drawn: DrawnChains) -> Tensor:
+def mix_chains(x: Tensor, chains: Tensor, drawn: ChainMixture) -> Tensor:
     """The images mixed with their chains, bytes with bytes.
 
     Args:

@@ -31,6 +31,7 @@ class CutMix(Augmenter):
         ValueError: a parameter is out of range.
     """
 
+    paper = "https://arxiv.org/abs/1905.04899"
     soft_targets = True
 
     def __init__(self, *, alpha: float = 1.0, probability: float = 0.5) -> None:

@@ -32,6 +32,8 @@ class Cutout(Augmenter):
         ValueError: a parameter is out of range.
     """
 
+    paper = "https://arxiv.org/abs/1708.04552"
+
     def __init__(
         self,
         *,

@@ -129,6 +129,7 @@ class InfoMinStyle(Augmenter):
         domain: which BatchNorm the passes use and the views are trained through.
     """
 
+    paper = "https://arxiv.org/abs/2005.10243"
     needs_model = True
     saved = ("seed", "generator", "estimator")
 

@@ -51,8 +51,10 @@ class LPA3(Augmenter):
     released scripts' options (0.1, 0.1, 5 and 0.1), which no published run used.
     """
 
+    paper = "https://arxiv.org/abs/2211.00824"
     needs_model = True
     saved = ("bank", "pass_no")
+    added = ("distance", "direction")
 
     def __init__(
         self,

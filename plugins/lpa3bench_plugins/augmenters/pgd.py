@@ -49,6 +49,7 @@ class PGD(Augmenter):
         ValueError: a parameter is out of range.
     """
 
+    paper = "https://arxiv.org/abs/1706.06083"
     needs_model = True
 
     def __init__(

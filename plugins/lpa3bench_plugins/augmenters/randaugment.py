@@ -39,6 +39,8 @@ class RandAugment(Augmenter):
         ValueError: a parameter is out of range, or was given to a recipe that has its own.
     """
 
+    paper = "https://arxiv.org/abs/1909.13719"
+
     def __init__(
         self,
         *,

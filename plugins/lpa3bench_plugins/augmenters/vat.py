@@ -42,6 +42,7 @@ class VAT(Augmenter):
         ValueError: a parameter is out of range.
     """
 
+    paper = "https://arxiv.org/abs/1704.03976"
     needs_model = True
 
     def __init__(

@@ -26,6 +26,8 @@ class PreActResNet18(Backbone):
     the top left 4×4 positions, and beyond 56 pixels its output no longer fits the head.
     """
 
+    paper = "https://arxiv.org/abs/1603.05027"
+
     def __init__(self, *, num_classes: int, in_channels: int) -> None:
         super().__init__()
         self.stem = nn.Sequential(

@@ -57,6 +57,7 @@ class _Bottleneck(nn.Module):
 class _ResNet(Backbone):
     """What the depths have in common: stem, four stages of strides 1, 2, 2 and 2, average pool, head."""
 
+    paper = "https://arxiv.org/abs/1512.03385"
     block: ClassVar[type[_Basic] | type[_Bottleneck]]
     blocks: ClassVar[tuple[int, int, int, int]]
 
@@ -101,6 +102,13 @@ class ResNet18(_ResNet):
 
     block = _Basic
     blocks = (2, 2, 2, 2)
+
+
+class ResNet34(_ResNet):
+    """ResNet-34: 3, 4, 6 and 3 basic blocks. All else as `ResNet18`."""
+
+    block = _Basic
+    blocks = (3, 4, 6, 3)
 
 
 class ResNet50(_ResNet):

@@ -35,6 +35,8 @@ class WideResNet(Backbone):
         ValueError: `depth`, `widen` or `groups` is out of range.
     """
 
+    paper = "https://arxiv.org/abs/1605.07146"
+
     def __init__(
         self,
         *,

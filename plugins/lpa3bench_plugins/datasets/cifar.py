@@ -59,6 +59,7 @@ class _Unpickler(pickle._Unpickler):
 class _CIFAR(Dataset):
     """What the two have in common: 32×32 colour images, 50,000 for training and 10,000 for testing."""
 
+    paper = "https://www.cs.toronto.edu/~kriz/learning-features-2009-TR.pdf"
     name: ClassVar[str]
     class_names: ClassVar[tuple[str, ...]]
     folder: ClassVar[str]

@@ -84,6 +84,10 @@ class Digits(Dataset):
             they show holds for these 717 images, and other splits tell how much it depends on them.
     """
 
+    paper = "https://doi.org/10.24432/C50P49"
+
+    added = ("split",)
+
     def __init__(
         self,
         *,

@@ -44,6 +44,7 @@ class FashionMNIST(Dataset):
         std: as `mean`.
     """
 
+    paper = "https://arxiv.org/abs/1708.07747"
     train_images = 60_000
     files: ClassVar[dict[str, tuple[str, int]]] = {"train": ("train", 60_000), "test": ("t10k", 10_000)}
     """By split, how its files begin and how many images there are."""

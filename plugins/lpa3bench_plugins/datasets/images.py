@@ -72,6 +72,8 @@ class Images(Dataset):
         std: as `mean`.
     """
 
+    added = ("fit", "white_level")
+
     def __init__(
         self,
         *,

@@ -60,6 +60,8 @@ class MedMNIST(Dataset):
         std: as `mean`.
     """
 
+    paper = "https://doi.org/10.1038/s41597-022-01721-8"
+
     def __init__(
         self,
         *,

@@ -45,6 +45,7 @@ class STL10(Dataset):
         std: as `mean`.
     """
 
+    paper = "https://proceedings.mlr.press/v15/coates11a.html"
     train_images = 105_000
     counts: ClassVar[dict[str, int]] = {"train": 5000, "unlabeled": 100_000, "test": 8000}
     """By the first part of a file's name, how many images it holds."""

@@ -50,6 +50,8 @@ class CIFARN(Labels):
             17 to 18 %), "worse" (a wrong one wherever there is one, 40 %). CIFAR-100: "noisy" (40 %).
     """
 
+    paper = "https://arxiv.org/abs/2110.12088"
+
     def __init__(
         self, *, variant: Literal["aggre", "worse", "random1", "random2", "random3", "noisy"]
     ) -> None:

@@ -29,6 +29,8 @@ class FewLabels(Labels):
 
     partial = True
 
+    added = ("per_class",)
+
     def __init__(self, *, count: int | None = None, per_class: int | None = None) -> None:
         if (count is None) == (per_class is None):
             raise ValueError(f"count: give it or per_class, not {'neither' if count is None else 'both'}")

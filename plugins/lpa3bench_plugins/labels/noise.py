@@ -99,6 +99,8 @@ class AsymmetricNoise(_Noise):
             next class of the same superclass), or for other data sets the class that each class becomes.
     """
 
+    paper = "https://arxiv.org/abs/1609.03683"
+
     def __init__(self, *, rate: float, mapping: Literal["cifar10", "cifar100"] | tuple[int, ...]) -> None:
         super().__init__(rate)
         if mapping == "cifar10":
@@ -133,6 +135,8 @@ class PairflipNoise(_Noise):
     Args:
         rate: share of images whose label moves on, from 0 to 1; all of them are wrong then.
     """
+
+    paper = "https://arxiv.org/abs/1804.06872"
 
     def __init__(self, *, rate: float) -> None:
         super().__init__(rate)

@@ -29,6 +29,7 @@ class STL10Fold(Labels):
             three trials took is not known.)
     """
 
+    paper = "https://proceedings.mlr.press/v15/coates11a.html"
     partial = True
 
     def __init__(self, *, fold: int | None = None) -> None:

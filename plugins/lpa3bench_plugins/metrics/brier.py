@@ -16,6 +16,7 @@ class Brier(Metric):
     over the classes and averaged over the images: in [0, 2] (Brier 1950). For two classes it is twice the
     score that looks at one of them."""
 
+    paper = "https://doi.org/10.1175/1520-0493(1950)078%3C0001:VOFEIT%3E2.0.CO;2"
     name = "brier"
     title = "Brier score"
     higher_is_better = False

@@ -21,6 +21,7 @@ class ECE(Metric):
         bins: of equal width.
     """
 
+    paper = "https://arxiv.org/abs/1706.04599"
     unit = "%"
     higher_is_better = False
     undefined = "a probability is not finite"

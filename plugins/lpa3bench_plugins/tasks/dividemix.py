@@ -109,6 +109,7 @@ class DivideMix(Task):
         ValueError: a value is out of range.
     """
 
+    paper = "https://arxiv.org/abs/2002.07394"
     slots = ("view", "positives")
     models = ("net1", "net2")
     saved = ("sgd", "history")

@@ -9,15 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lpa3bench.api import Domain, Env, Model, Phase, Step, Task, ViewFunction
-from lpa3bench.data.sampler import Batch, Sampler
+from lpa3bench.api import Domain, Env, Guesses, Model, Phase, Policy, Step, Task, ViewFunction
+from lpa3bench.data.sampler import Sampler
 from lpa3bench.errors import ConfigError
 from lpa3bench.nn.ema import EMA
 from lpa3bench.ops import at_least_float32, one_hot, probabilities
 from lpa3bench_plugins.tasks.requirements import at_least, fraction, not_negative, positive
-from lpa3bench_plugins.tasks.steps import descend, training_view
-
-TRAIN = "train"
+from lpa3bench_plugins.tasks.steps import TRAIN, descend, strong_view, training_view
 
 
 def learning_rate(step: int, steps: int, lr: float, warmup: int) -> float:
@@ -45,21 +43,21 @@ def repeated_rows(labelled: Tensor, count: int) -> Tensor:
     return labelled.repeat(-(-count // len(labelled)))
 
 
-def confident_cross_entropy(logits: Tensor, guess: Tensor, threshold: float) -> tuple[Tensor, Tensor]:
-    """Cross-entropy with the guessed classes where the guess is confident.
+def confidence_mask(guess: Tensor, threshold: float) -> Tensor:
+    """[M], 1 where the likeliest class of a row has the threshold or more, else 0. `guess`: [M, K]."""
+    return (guess.max(dim=1).values >= threshold).to(guess.dtype)
+
+
+def weighted_cross_entropy(logits: Tensor, label: Tensor, weight: Tensor) -> Tensor:
+    """The mean over all M rows, those of weight 0 included, of weight · cross-entropy: a 0-d tensor.
 
     Args:
         logits: [M, K].
-        guess: [M, K], probabilities; their arg max is the pseudo label, their maximum the confidence.
-        threshold: the confidence from which on a row counts.
-
-    Returns:
-        The mean over all M rows, those that do not count included, and the share of those that do; 0-d.
+        label: int64 [M], or probabilities [M, K].
+        weight: [M].
     """
-    confidence, label = guess.max(dim=1)
-    counts = (confidence >= threshold).to(guess.dtype)
     losses = F.cross_entropy(at_least_float32(logits), label, reduction="none")
-    return (losses * counts).mean(), counts.mean()
+    return (losses * weight).mean()
 
 
 class FixMatch(Task):
@@ -72,6 +70,9 @@ class FixMatch(Task):
     handed to it, though the paper's Algorithm 1 draws from the whole batch. Evaluation is by a moving average
     of the weights.
 
+    A `policy` says otherwise than by one threshold how much each guess counts, and so makes FlexMatch,
+    FreeMatch or SoftMatch of it. The views in `positives` keep their own threshold whatever the policy.
+
     Defaults are the released LP-A3 scripts' for CIFAR-10, which trained for 2^18 steps (FixMatch: 2^20).
 
     Args:
@@ -81,8 +82,10 @@ class FixMatch(Task):
         lr, momentum, weight_decay: of SGD with Nesterov momentum; parameters with "bias" or "bn" in their
             name do not decay.
         warmup_steps: of the learning rate; the released runs had none.
-        temperature: of the soft-max that makes the guess.
-        threshold: the confidence of a guess from which on the strong view counts.
+        temperature: of the soft-max that makes the guess; a policy goes by the soft-max without.
+        threshold: the confidence of a guess from which on the strong view counts, where there is no policy.
+        policy: what says how much each guess counts; None: `threshold`.
+        hard_labels: a strong view is trained towards the likeliest class. False: towards the whole guess.
         lambda_u: weight of the unlabelled loss. The released LP-A3 script has the option and ignores it (1).
         positives_threshold: the confidence from which on a view in `positives` counts.
         positives_weight: weight of their loss.
@@ -98,8 +101,10 @@ class FixMatch(Task):
         ValueError: a value is out of range.
     """
 
+    paper = "https://arxiv.org/abs/2001.07685"
     slots = ("view", "strong", "positives")
-    saved = ("sgd", "ema", "labelled", "unlabelled")
+    saved: tuple[str, ...] = ("sgd", "ema", "labelled", "unlabelled")
+    added = ("policy", "hard_labels")
 
     def __init__(
         self,
@@ -119,6 +124,8 @@ class FixMatch(Task):
         ema_decay: float = 0.999,
         labelled_too: bool = True,
         bn_chunks: int = 1,
+        policy: Policy | None = None,
+        hard_labels: bool = True,
     ) -> None:
         at_least(1, batch_size=batch_size, mu=mu, steps_per_epoch=steps_per_epoch, bn_chunks=bn_chunks)
         positive(lr=lr, temperature=temperature)
@@ -148,6 +155,10 @@ class FixMatch(Task):
         self.ema_decay = ema_decay
         self.labelled_too = labelled_too
         self.bn_chunks = bn_chunks
+        self.policy = policy
+        if policy is not None:  # checkpoints of runs without one stay what they were
+            self.saved = (*self.saved, "policy")
+        self.hard_labels = hard_labels
         self.env: Env
         self.net: Model
         self.sgd: torch.optim.SGD
@@ -157,10 +168,11 @@ class FixMatch(Task):
 
     # ------------------------------------------------------------------------------------------- set-up
     def unshared(self) -> str | None:
-        """Parts of a batch are not parts of what a process has of it."""
-        if self.bn_chunks == 1:
-            return None
-        return "the parts of bn_chunks would be others; set it to 1, or start it without torchrun"
+        """Parts of a batch are not parts of what a process has of it; and what the policy has against it."""
+        if self.bn_chunks != 1:
+            return "the parts of bn_chunks would be others; set it to 1, or start it without torchrun"
+        why = None if self.policy is None else self.policy.unshared()
+        return why and f"{type(self.policy).__name__}: {why}"
 
     def setup(self, env: Env) -> None:
         """Build the optimiser, the average and both orders.
@@ -173,6 +185,8 @@ class FixMatch(Task):
         if not bool(pool.any()):
             raise ConfigError("FixMatch.labelled_too: False leaves nothing, because every image has a label")
         self.env = env
+        if self.policy is not None:
+            self.policy.setup(env, pool)
         self.net = env.model("net")
         self.ema = EMA(self.net, self.ema_decay)
         named = list(self.net.named_parameters())
@@ -205,7 +219,7 @@ class FixMatch(Task):
         given = one_hot(label, env.spec.num_classes)
         x = training_view(env, net, labelled.index, views, target=given, pass_no=labelled.pass_no)
         weak = training_view(env, net, unlabelled.index, views, pass_no=unlabelled.pass_no)
-        strong, domain = self._strong_view(unlabelled, views)
+        strong, domain = strong_view(env, net, unlabelled, views)
         if domain == "main":
             on_x, on_weak, on_strong = self._logits(x, weak, strong)
         else:
@@ -213,13 +227,21 @@ class FixMatch(Task):
             (on_strong,) = self._logits(strong, domain=domain)
 
         guess = probabilities(at_least_float32(on_weak.detach()) / self.temperature)
+        guessed = guess.max(dim=1).indices
+        weight = self._weight(guess, on_weak.detach(), unlabelled.index, on_x.detach())
+        pseudo_label = guessed if self.hard_labels else guess
         labelled_loss = env.weighted(F.cross_entropy(at_least_float32(on_x), label), len(x))
-        unlabelled_loss, confident = (
-            env.weighted(mean, len(strong))
-            for mean in confident_cross_entropy(on_strong, guess, self.threshold)
-        )
+        unlabelled_loss = env.weighted(weighted_cross_entropy(on_strong, pseudo_label, weight), len(strong))
         loss = labelled_loss + self.lambda_u * unlabelled_loss
-        logs = {"labelled_loss": labelled_loss, "unlabelled_loss": unlabelled_loss, "confident": confident}
+        logs = {
+            "labelled_loss": labelled_loss,
+            "unlabelled_loss": unlabelled_loss,
+            "confident": env.weighted(weight.mean(), len(strong)),
+        }
+        penalty = None if self.policy is None else self.policy.penalty(on_strong, weight)
+        if penalty is not None:
+            loss = loss + penalty
+            logs["policy_loss"] = penalty
         hard = views(
             "positives",
             net,
@@ -231,22 +253,21 @@ class FixMatch(Task):
         )
         if hard is not None and env.total(len(hard.x)):
             on_hard = env.logits(net, hard.x, hard.domain, slot="positives").logits
-            hard_loss, clear = (
-                env.weighted(mean, len(hard.x))
-                for mean in confident_cross_entropy(on_hard, guess[hard.rows], self.positives_threshold)
-            )
+            clear = confidence_mask(guess[hard.rows], self.positives_threshold)
+            hard_loss = env.weighted(weighted_cross_entropy(on_hard, guessed[hard.rows], clear), len(hard.x))
             loss = loss + self.positives_weight * hard_loss
-            logs |= {"positives_loss": hard_loss, "positives_confident": clear}
+            clear_share = env.weighted(clear.mean(), len(hard.x))
+            logs |= {"positives_loss": hard_loss, "positives_confident": clear_share}
         self._set_rate(round(step.time * self.steps_per_epoch))
         logged = descend(env, self.sgd, loss, logs)
         self.ema.update()
         return logged
 
-    def _strong_view(self, batch: Batch, views: ViewFunction) -> tuple[Tensor, Domain]:
-        """The strong view and its BatchNorm; a second weak view where slot `strong` is empty."""
-        x = self.env.weak(batch.index)
-        viewed = views("strong", self.net, x, index=batch.index, target=None, pass_no=batch.pass_no)
-        return (x, "main") if viewed is None else (viewed.x, viewed.domain)
+    def _weight(self, guess: Tensor, on_weak: Tensor, index: Tensor, on_x: Tensor) -> Tensor:
+        """[M], how much each guess counts."""
+        if self.policy is None:
+            return confidence_mask(guess, self.threshold)
+        return self.policy.weigh(Guesses(probabilities(on_weak), index, probabilities(on_x)))
 
     def _logits(self, *batches: Tensor, domain: Domain = "main") -> list[Tensor]:
         """The logits of each batch, from passes of `bn_chunks` parts that hold a share of every batch."""

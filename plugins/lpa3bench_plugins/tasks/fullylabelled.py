@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from lpa3bench.api import DatasetSpec, Env, Labels, Model, Phase, Step, Task, ViewFunction
+from lpa3bench.api import DatasetSpec, Env, Labels, Model, Phase, SlotName, Step, Task, ViewFunction
 from lpa3bench.data.sampler import Batch, Sampler
 from lpa3bench.ops import one_hot, probabilities
 from lpa3bench_plugins.tasks.requirements import check_all_labelled, check_sgd, refuse_partial
@@ -39,7 +39,7 @@ class FullyLabelled(Task):
         ValueError: a value is out of range.
     """
 
-    slots = ("view", "positives")
+    slots: tuple[SlotName, ...] = ("view", "positives")
     saved: tuple[str, ...] = ("sgd", "sampler")
 
     def __init__(self, *, batch_size: int, lr: float, momentum: float, weight_decay: float) -> None:

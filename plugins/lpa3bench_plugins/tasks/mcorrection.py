@@ -96,6 +96,7 @@ class MCorrection(Mixup):
         ValueError: a value is out of range.
     """
 
+    paper = "https://arxiv.org/abs/1904.11238"
     saved = (*Mixup.saved, "low", "high", "table")
 
     def __init__(

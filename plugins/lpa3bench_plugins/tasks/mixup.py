@@ -78,6 +78,8 @@ class Mixup(FullyLabelled):
         ValueError: a value is out of range.
     """
 
+    paper = "https://arxiv.org/abs/1710.09412"
+
     def __init__(
         self,
         *,

@@ -82,6 +82,7 @@ class PCorrection(FullyLabelled):
         ValueError: a value is out of range.
     """
 
+    paper = "https://arxiv.org/abs/1903.07788"
     saved = (*FullyLabelled.saved, "label_logits")
 
     def __init__(

@@ -99,6 +99,7 @@ class PES(Task):
         ValueError: a value is out of range.
     """
 
+    paper = "https://arxiv.org/abs/2106.15853"
     slots = ("view", "positives")
     saved = ("sgd", "head_is_frozen")
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from lpa3bench.api import Env, Model, ViewFunction
+from lpa3bench.api import Domain, Env, Model, ViewFunction
+from lpa3bench.data.sampler import Batch
+
+TRAIN = "train"
+"""The phase of a task that has one."""
 
 
 def training_view(
@@ -21,6 +25,13 @@ def training_view(
     x = env.weak(index)
     viewed = views("view", net, x, index=index, target=target, pass_no=pass_no)
     return x if viewed is None else viewed.x
+
+
+def strong_view(env: Env, net: Model, batch: Batch, views: ViewFunction) -> tuple[Tensor, Domain]:
+    """The strong view, made of a weak view of its own, which it is where the slot is empty; its BatchNorm."""
+    x = env.weak(batch.index)
+    viewed = views("strong", net, x, index=batch.index, target=None, pass_no=batch.pass_no)
+    return (x, "main") if viewed is None else (viewed.x, viewed.domain)
 
 
 def descend(

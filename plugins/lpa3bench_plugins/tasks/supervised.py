@@ -51,6 +51,7 @@ class Supervised(Task):
     slots = ("view", "positives")
     soft_slots = ("view", "positives")
     saved = ("optimiser", "sampler")
+    added = ("class_weights",)
 
     def __init__(
         self,

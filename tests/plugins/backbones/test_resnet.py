@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torchvision import models
 
 from lpa3bench.nn.batchnorm import add_auxiliary
-from lpa3bench_plugins.backbones.resnet import ResNet18, ResNet50
+from lpa3bench_plugins.backbones.resnet import ResNet18, ResNet34, ResNet50
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,9 @@ def test_feature_shapes() -> None:
 
 @pytest.mark.parametrize("stem", ["cifar28", "imagenet224"])
 @pytest.mark.parametrize(
-    ("network", "theirs"), [(ResNet18, models.resnet18), (ResNet50, models.resnet50)], ids=["18", "50"]
+    ("network", "theirs"),
+    [(ResNet18, models.resnet18), (ResNet34, models.resnet34), (ResNet50, models.resnet50)],
+    ids=["18", "34", "50"],
 )
 def test_equals_torchvision(network: Any, theirs: Callable[..., Any], stem: str) -> None:
     torch.manual_seed(0)

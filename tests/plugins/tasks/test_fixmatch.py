@@ -28,10 +28,11 @@ from lpa3bench_plugins.backbones.wideresnet import WideResNet
 from lpa3bench_plugins.tasks.fixmatch import (
     TRAIN,
     FixMatch,
-    confident_cross_entropy,
+    confidence_mask,
     decays,
     learning_rate,
     repeated_rows,
+    weighted_cross_entropy,
 )
 
 STEPS = 5
@@ -45,6 +46,11 @@ def few(count: int = 6) -> TrainLabels:
     """The first images keep their label."""
     labelled = torch.arange(COUNT) < count
     return TrainLabels(torch.where(labelled, torch.arange(COUNT) % 3, -1), labelled)
+
+
+def counted(logits: Tensor, guess: Tensor, threshold: float) -> Tensor:
+    """The loss of guesses that count from a threshold on."""
+    return weighted_cross_entropy(logits, guess.argmax(1), confidence_mask(guess, threshold))
 
 
 class Told(Augmenter):
@@ -88,7 +94,7 @@ def test_labelled_images_fill_an_epoch(n: int, count: int) -> None:
 def test_only_rows_with_a_confident_guess_count_but_all_are_in_the_mean() -> None:
     logits = torch.tensor([[2.0, 0.0], [0.0, 1.0], [5.0, 5.0], [-1.0, 0.5]], requires_grad=True)
     guess = torch.tensor([[0.9, 0.1], [0.89, 0.11], [0.05, 0.95], [0.5, 0.5]])
-    loss, share = confident_cross_entropy(logits, guess, 0.9)
+    loss, share = counted(logits, guess, 0.9), confidence_mask(guess, 0.9).mean()
     one, _, three, _ = F.cross_entropy(logits, torch.tensor([0, 0, 1, 0]), reduction="none")
     torch.testing.assert_close(loss, (one + three) / 4)
     assert float(share) == 0.5
@@ -99,8 +105,7 @@ def test_only_rows_with_a_confident_guess_count_but_all_are_in_the_mean() -> Non
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64])
 def test_half_precision_is_left_before_the_loss(dtype: torch.dtype) -> None:
     guess = torch.tensor([[1.0, 0.0]], dtype=torch.float64 if dtype is torch.float64 else torch.float32)
-    loss, _ = confident_cross_entropy(torch.zeros(1, 2, dtype=dtype), guess, 0.5)
-    assert loss.dtype == guess.dtype
+    assert counted(torch.zeros(1, 2, dtype=dtype), guess, 0.5).dtype == guess.dtype
 
 
 # ----------------------------------------------------------------------------------------------- set-up
@@ -229,11 +234,9 @@ def test_the_slots_get_the_views_that_are_theirs() -> None:
     torch.testing.assert_close(guess, on_weak.softmax(1))
     expected = F.cross_entropy(on_x, env.labels.given[labelled.index])
     torch.testing.assert_close(logs["labelled_loss"], expected)
-    torch.testing.assert_close(logs["unlabelled_loss"], confident_cross_entropy(on_strong, guess, 0.95)[0])
+    torch.testing.assert_close(logs["unlabelled_loss"], counted(on_strong, guess, 0.95))
     on_hard = env.logits(env.models["net"], weak[[1, 4]]).logits
-    torch.testing.assert_close(
-        logs["positives_loss"], confident_cross_entropy(on_hard, guess[[1, 4]], 0.9)[0]
-    )
+    torch.testing.assert_close(logs["positives_loss"], counted(on_hard, guess[[1, 4]], 0.9))
     assert not any(value.requires_grad for value in logs.values())
 
 

@@ -14,11 +14,13 @@ from lpa3bench.testing import Hard, TinyNet, TinySet, environment
 from lpa3bench.testing.short_training import steps
 from lpa3bench.training.environment import Environment
 from lpa3bench_plugins.tasks.dividemix import DivideMix
+from lpa3bench_plugins.tasks.elr import ELR
 from lpa3bench_plugins.tasks.fixmatch import FixMatch
 from lpa3bench_plugins.tasks.mcorrection import MCorrection
 from lpa3bench_plugins.tasks.mixup import Mixup
 from lpa3bench_plugins.tasks.pcorrection import PCorrection
 from lpa3bench_plugins.tasks.pes import PES
+from lpa3bench_plugins.tasks.sop import SOP
 from lpa3bench_plugins.tasks.supervised import Supervised
 
 IMAGES = 17
@@ -39,6 +41,8 @@ PASSES: dict[str, Callable[[], Task]] = {
     "MCorrection": lambda: MCorrection(batch_size=8, bootstrap_epoch=1, soft_epoch=2, variant="md_dyr_sh"),
     "MCorrection, hard": lambda: MCorrection(batch_size=8, bootstrap_epoch=1),
     "PCorrection": lambda: PCorrection(batch_size=8, correction_epoch=1, final_epoch=2, milestones=()),
+    "ELR": lambda: ELR(batch_size=8),
+    "SOP": lambda: SOP(batch_size=8),
     "DivideMix": lambda: DivideMix(batch_size=4, warmup_epochs=1),
 }
 """They go over all images: 17 in batches of 8."""

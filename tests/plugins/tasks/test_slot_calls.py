@@ -18,11 +18,13 @@ from lpa3bench.testing import COUNT
 from lpa3bench.training.environment import Environment
 from lpa3bench_plugins.augmenters.identity import Identity
 from lpa3bench_plugins.tasks.dividemix import DivideMix
+from lpa3bench_plugins.tasks.elr import ELR
 from lpa3bench_plugins.tasks.fixmatch import FixMatch
 from lpa3bench_plugins.tasks.mcorrection import MCorrection
 from lpa3bench_plugins.tasks.mixup import Mixup
 from lpa3bench_plugins.tasks.pcorrection import PCorrection
 from lpa3bench_plugins.tasks.pes import PES
+from lpa3bench_plugins.tasks.sop import SOP
 from lpa3bench_plugins.tasks.supervised import Supervised
 
 GIVEN, SOFT = "given", "soft"
@@ -126,6 +128,20 @@ CASES: dict[str, tuple[Callable[[], Task], int, dict[str, set[Any]]]] = {
         lambda: PCorrection(batch_size=16, correction_epoch=1, final_epoch=2),
         3,
         {"noisy": {plain(GIVEN)}, "correction": {plain(SOFT)}, "final": {plain(SOFT)}},
+    ),
+    "ELR": (lambda: ELR(batch_size=16), 1, {"train": {plain(GIVEN)}}),
+    "SOP": (
+        lambda: SOP(batch_size=16),
+        1,
+        {
+            "train": {
+                counted(
+                    Call("view", "net", 0, 1, GIVEN),
+                    Call("strong", "net", 0),
+                    Call("positives", "net", 0, 1, GIVEN),
+                )
+            }
+        },
     ),
     "FixMatch": (
         lambda: FixMatch(batch_size=4, mu=2, steps_per_epoch=5),

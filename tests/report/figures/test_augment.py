@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from lpa3bench.report.figures.augment import draw_augment, overlay
-from lpa3bench.report.figures.drawing import RIGHT_INK, WRONG_INK
+from lpa3bench.report.figures.drawing import RIGHT, WRONG
 
 LABELS = np.array([0, 1, 2])
 
@@ -23,6 +23,7 @@ class Row:
     heat: Any
     predicted: Any
     confidence: Any
+    selected: Any
     about: str = ""
 
 
@@ -35,6 +36,7 @@ def row(name: str, predicted: list[int], channels: int = 1) -> Row:
         draws.random((3, 4, 4)),
         np.array(predicted),
         np.array([0.125, 0.5, 0.75]),
+        np.ones(3, dtype=bool),
     )
     for values in (made.images, made.heat, made.confidence):
         values[missing] = np.nan
@@ -48,8 +50,8 @@ def svg(rows: list[Row], folder: Path, name: str = "a") -> str:
 
 def frames(text: str) -> tuple[int, int]:
     """Lines of frames in the colour for right, and in that for wrong: four a picture, two pictures a cell."""
-    strokes = re.findall(r'style="[^"]*stroke: (#\w+); stroke-width: 2.4[^"]*"', text)
-    return strokes.count(RIGHT_INK.lower()), strokes.count(WRONG_INK.lower())
+    strokes = re.findall(r'style="[^"]*stroke: (#\w+); stroke-width: 2.2[^"]*"', text)
+    return strokes.count(RIGHT.colour.lower()), strokes.count(WRONG.colour.lower())
 
 
 @pytest.mark.parametrize(
@@ -74,6 +76,21 @@ def test_what_stands_under_and_beside_the_pictures(tmp_path: Path) -> None:
     assert "class 2" in text
     assert "small print" in text
     assert text.count("<image") == 2 * 9
+
+
+def test_the_caption_calls_frames_as_they_are_drawn(tmp_path: Path) -> None:
+    text = " ".join(re.sub(r"<[^>]*>", " ", svg([row("original", [0, 2, 2])], tmp_path)).split())
+    assert "Frame: blue and solid where the prediction is right, orange and dashed where it is wrong" in text
+    assert str(WRONG) == "orange, dashed"
+
+
+def test_what_the_selection_leaves_out_is_marked(tmp_path: Path) -> None:
+    rows = [row("original", [0, 1, 2]), row("LPA3", [0, 1, 2])]
+    assert "not selected" not in svg(rows, tmp_path).lower()
+    rows[1] = replace(rows[1], selected=np.array([True, False, False]))
+    text = svg(rows, tmp_path)
+    assert text.count(">not selected<") == 2
+    assert "Not selected: the view is shown" in text
 
 
 def test_grey_and_coloured_pictures_give_the_same_bytes_again(tmp_path: Path) -> None:

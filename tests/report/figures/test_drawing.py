@@ -5,14 +5,32 @@ from __future__ import annotations
 import errno
 import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import matplotlib
 import pytest
 from matplotlib import colors
 from matplotlib.figure import Figure
+from PIL import Image
 
 from lpa3bench.errors import RunFailed, UsageError
-from lpa3bench.report.figures.drawing import LINE_COLOURS, RIGHT_INK, WRONG_INK, canvas, caption, save, styled
+from lpa3bench.report.figures.drawing import (
+    LINE_COLOURS,
+    PNG_COLOURS,
+    RIGHT,
+    WRONG,
+    Ink,
+    canvas,
+    caption,
+    save,
+    styled,
+)
+
+SHIPPED = Path(__file__).parents[3]
+LARGEST = 300_000
+"""Bytes of a file that is shipped."""
+HUES = {"red": (345, 15), "orange": (15, 45), "yellow": (45, 70), "green": (90, 170), "blue": (190, 255)}
+"""Degrees of the colour circle that people call so."""
 
 
 def draw(out: Path, text: str = "a") -> list[Path]:
@@ -22,7 +40,7 @@ def draw(out: Path, text: str = "a") -> list[Path]:
         axes.plot([1, 2], [3, 4], label=text)
         axes.legend()
         caption(figure, "small print " * 20)
-        return save(figure, out)
+        return save(figure, out, title=f"Curve {text}", text="small print")
 
 
 def test_the_same_bytes_whatever_was_drawn_before(tmp_path: Path) -> None:
@@ -59,7 +77,7 @@ def test_a_full_disk_leaves_what_belongs_together_as_it_was(
 
     monkeypatch.setattr(Figure, "savefig", full)
     with styled(), pytest.raises(RunFailed, match="free some space"):
-        save(canvas(1, 1), tmp_path / "a", {tmp_path / "card.json": beside})
+        save(canvas(1, 1), tmp_path / "a", {tmp_path / "card.json": beside}, title="a")
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
@@ -78,7 +96,7 @@ def test_the_last_bits_of_a_layout_change_nothing(tmp_path: Path) -> None:
             figure = Figure(figsize=(3, 2))
             for bottom in (0.1, 0.6):
                 figure.add_axes((left, bottom, 0.5, 0.3)).plot([1, 2], [3, 4])
-            texts.append(save(figure, tmp_path / str(place))[0].read_text(encoding="utf-8"))
+            texts.append(save(figure, tmp_path / str(place), title="a")[0].read_text(encoding="utf-8"))
     assert texts[0] == texts[1]
     names = re.findall(r'<clipPath id="(\w+)"', texts[0])
     assert len({*names}) == len(names) == 2
@@ -111,6 +129,48 @@ def _luminance(colour: str) -> float:
 def test_colours_are_seen_on_white() -> None:
     """WCAG's contrast for graphics is 3; the lighter ones come late and have their own dashes."""
     contrast = {colour: 1.05 / (_luminance(colour) + 0.05) for colour in LINE_COLOURS}
-    assert all(contrast[colour] > 3 for colour in (RIGHT_INK, WRONG_INK, LINE_COLOURS[2]))
+    assert all(contrast[colour] > 3 for colour in (RIGHT.colour, WRONG.colour, LINE_COLOURS[2]))
     assert min(contrast.values()) > 2
     assert len({*LINE_COLOURS}) == len(LINE_COLOURS) == 7
+
+
+@pytest.mark.parametrize("ink", [RIGHT, WRONG])
+def test_an_ink_has_the_colour_and_the_line_that_captions_say(ink: Ink) -> None:
+    hue = 360 * colors.rgb_to_hsv(colors.to_rgb(ink.colour))[0]
+    least, most = HUES[ink.word]
+    assert (hue - least) % 360 <= (most - least) % 360
+    assert (ink.line == "solid") == (ink.dash == "-")
+
+
+def test_an_svg_says_what_it_is_where_it_is_not_seen(tmp_path: Path) -> None:
+    root = ElementTree.parse(draw(tmp_path / "a", "<b> & c")[0]).getroot()
+    assert root.get("role") == "img"
+    first, second = [*root][:2]
+    assert (first.tag.rpartition("}")[2], first.text) == ("title", "Curve <b> & c")
+    assert (second.tag.rpartition("}")[2], second.text) == ("desc", "small print")
+
+
+def test_files_are_no_larger_than_they_look(tmp_path: Path) -> None:
+    svg, png = draw(tmp_path / "a")
+    paths = re.findall(r' d="([^"]*)"', svg.read_text(encoding="utf-8"))
+    assert any("." in path for path in paths)
+    assert not re.findall(r"\d\.\d{3,}", " ".join(paths)), "hundredths of a point are not seen"
+    with Image.open(png) as image:
+        assert image.mode == "P"
+        assert len(image.getcolors() or ()) <= PNG_COLOURS
+
+
+def test_what_is_shipped_is_small_and_has_a_name() -> None:
+    files = [
+        path
+        for folder in ("leaderboards/figures", "docs/pictures")
+        for path in (SHIPPED / folder).rglob("*")
+        if path.suffix in (".svg", ".png")
+    ]
+    assert {path.suffix for path in files} == {".svg", ".png"}
+    assert {path.name: size for path in files if (size := path.stat().st_size) >= LARGEST} == {}
+    for path in files:
+        if path.suffix == ".svg":
+            root = ElementTree.parse(path).getroot()
+            assert root.get("role") == "img", path
+            assert next(iter(root)).tag.endswith("}title"), path

@@ -5,10 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from support.made_up_boards import board, record
+import pytest
+from support.made_up_boards import MEASURES, board, comparison, record
 
-from lpa3bench.boards.board import Board
-from lpa3bench.report.html.details import Section, cell_details, flattened
+from lpa3bench.boards.board import Board, Cell
+from lpa3bench.report.html.details import (
+    Section,
+    cell_details,
+    flattened,
+    neighbours_forecast,
+    seeds_to_run,
+    verdict_sentence,
+)
 
 
 def with_records(**records: dict[str, Any]) -> Board:
@@ -49,8 +57,9 @@ def test_runs_keep_their_metrics_apart() -> None:
     assert found.metrics == ("last", "mean_last_10", "val_selected", "oracle_best")
     assert [run.metrics[:2] for run in found.runs] == [(0.9, None), (0.8, None)]
     assert found.prefix == "x"
-    assert found.per_class[0] is not None
-    assert abs(found.per_class[0] - 0.85) < 1e-12
+    assert [bar.name for bar in found.bars] == ["0", "1", "2"]
+    assert found.bars[0].share == pytest.approx(0.85)
+    assert found.bars[0].baseline is None
 
 
 def test_what_is_nested_is_named_by_their_path() -> None:
@@ -61,3 +70,61 @@ def test_what_is_nested_is_named_by_their_path() -> None:
     }
     nested = {"a": {"b": 1, "c": [1.5, None]}, "d": True, "command": ["x", "y z"]}
     assert [*flattened(nested)] == [("a.b", "1"), ("a.c", "1.5; none"), ("d", "yes"), ("command", "x 'y z'")]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "difference", "why", "expected"),
+    [
+        ("better", 0.0191, "better: p = 0.0029 after Holm's correction over 6 comparisons, 12 pairs",
+         "Better than FixMatch by 1.91 points: p = 0.0029 after Holm’s correction over 6 comparisons, "
+         "12 pairs."),
+        ("worse", -0.0126, "worse: p = 0.018, 12 pairs",
+         "Worse than FixMatch by 1.26 points: p = 0.018, 12 pairs."),
+        ("no difference shown", 0.001, "no difference shown: p = 0.78, 12 pairs",
+         "No difference from FixMatch shown (+0.10 points): p = 0.78, 12 pairs."),
+        ("not testable", -0.0005, "not testable: 3 pairs allow no p below 0.25",
+         "Not testable against FixMatch (−0.05 points): 3 pairs allow no p below 0.25."),
+        ("better", 0.01, "", "Better than FixMatch by 1.00 points."),
+    ],
+)  # fmt: skip
+def test_a_verdict_is_a_sentence_with_what_it_rests_on(
+    verdict: str, difference: float, why: str, expected: str
+) -> None:
+    made = replace(comparison(verdict, difference), why=why)
+    assert verdict_sentence(made, "FixMatch", MEASURES["last"]) == expected
+
+
+def planned(made: Board, row: str, column: str) -> tuple[Board, Cell]:
+    """The same board with an empty cell in that place."""
+    empty = Cell(row=row, column=column)
+    rest = tuple(cell for cell in made.cells if (cell.row, cell.column) != (row, column))
+    return replace(made, cells=(*rest, empty)), empty
+
+
+def test_an_empty_cell_is_forecast_by_counted_passes_of_its_neighbours() -> None:
+    made = board()
+    costs = {("fixmatch", "c40"): 1000.0, ("fixmatch", "c250"): 2000.0, ("fixmatch-lpa3", "c250"): 6600.0,
+             ("randaugment", "c40"): 1500.0}  # fmt: skip
+    cells = tuple(replace(cell, passes=costs.get((cell.row, cell.column))) for cell in made.cells)
+    by_ratio = planned(replace(made, cells=cells), "fixmatch-lpa3", "c40")
+    assert neighbours_forecast(*by_ratio) == (
+        "3.30 k image passes, by what the method took of its baseline’s in other columns."
+    )
+    by_column = planned(replace(made, cells=cells), "infomin", "c40")
+    assert neighbours_forecast(*by_column) == (
+        "Other methods took 1 k to 1.50 k image passes in this column; of this one nothing is counted yet."
+    )
+    assert neighbours_forecast(*planned(replace(made, cells=cells), "infomin", "stl")) == ""
+
+
+def test_an_empty_cell_is_run_with_the_seeds_that_make_pairs() -> None:
+    made = board()
+    cells = tuple(
+        replace(cell, seeds=(7, 8)) if (cell.row, cell.column) == ("fixmatch", "c40") else cell
+        for cell in made.cells
+    )
+    assert seeds_to_run(*planned(replace(made, cells=cells), "randaugment", "c40")) == (7, 8)
+    far = planned(replace(made, cells=cells), "randaugment", "stl")
+    assert seeds_to_run(*far) == (7, 8), "any are better than none"
+    bare = replace(made, cells=())
+    assert seeds_to_run(*planned(bare, "randaugment", "c40")) == ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import json
 import re
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 from support.made_up_boards import board, large
 
+from lpa3bench.report.board_files import BOARD_FILES
 from lpa3bench.report.html import board_page
 
 EVIL = "<script>alert(1)</script>'\"`&{{ 7 * 7 }}</style></script>"
@@ -98,7 +100,8 @@ def test_nothing_is_loaded_from_anywhere() -> None:
         (tag, name, value)
         for tag, attributes in read(made()).elements
         for name, value in attributes.items()
-        if name in LOADING and not (tag == "a" and str(value).startswith(("#", "results/")))
+        if name in LOADING
+        and not (tag in ("a", "use") and str(value).startswith(("#", "results/", *BOARD_FILES)))
     ]
     assert loads == [("link", "href", "data:,")]
     assert "http:" not in made()
@@ -125,7 +128,8 @@ def test_no_string_of_a_board_becomes_markup() -> None:
     clean, dirty = read(made()), read(evil)
     assert {tag for tag, _ in dirty.elements} == {tag for tag, _ in clean.elements}
     assert {name for _, a in dirty.elements for name in a} <= {name for _, a in clean.elements for name in a}
-    assert evil.count("<script>") == evil.count("</script>") == evil.count("<style>") == 1
+    assert evil.count("<script>") == evil.count("<style>") == 1
+    assert evil.count("<script") == evil.count("</script") == 2, "ours, and the data that it reads"
     assert "<script>alert(1)</script>'\"`&{{ 7 * 7 }}" in dirty.words, "as text it can be read"
     assert evil.count("7 * 7") > 100
 
@@ -136,9 +140,8 @@ def test_everything_can_be_read_without_a_script() -> None:
         "Nothing here was trained.",
         "96.30 ± 0.16, n 5",
         "92.51 ± 1.21",
-        "not planned",
-        "▲ +2.30 against FixMatch: better",
-        "? +0.40 against FixMatch: not testable",
+        "▲ +2.30",
+        "? +0.40",
         "✗ not reproduced",
         "6 of 10 cells, 28 runs",
         "± is the sample standard deviation (ddof = 1) over seeds.",
@@ -146,7 +149,7 @@ def test_everything_can_be_read_without_a_script() -> None:
         "settings chosen from 20 random draws",
         "2 of 10 harmed; the worst is class 3 with −2.10 points",
         "PES.lambda_u: 75.0 → 37.5",
-        "▼ −1.10 ≠ against FixMatch: worse; not the augmenter alone differs",
+        "▼ −1.10 ≠",
         "4.32 k against 1.44 k (× 3.00)",
         "the method stopped at the baseline's cost: 90.00 against 91.00 %, +0.67 points (p 0.75, not",
         "to come to the baseline's final score: the method did in 2 of 3 pairs; medians 2 k against 1 k",
@@ -161,8 +164,23 @@ def test_everything_can_be_read_without_a_script() -> None:
         "Linux-6.18-x86_64",
     ):
         assert expected in words, expected
-    hidden = [tag for tag, a in read(made()).elements if "hidden" in a]
-    assert hidden == ["div", "fieldset"], "only what needs a script is hidden until there is one"
+    hidden = {a.get("id") or a.get("class") for _, a in read(made()).elements if "hidden" in a}
+    assert hidden == {"controls", "pair", "chart", "copy"}, "only what needs a script, until there is one"
+
+
+def test_signs_have_words_and_no_text_is_there_that_nobody_sees() -> None:
+    """What is selected and copied is what is seen; what a sign means is an attribute."""
+    assert "unseen" not in made()
+    labels = {
+        a["aria-label"] for _, a in read(made()).elements if a.get("role") == "img" and "aria-label" in a
+    }
+    assert labels >= {
+        "better, against FixMatch:",
+        "not testable, against FixMatch:",
+        "worse, against FixMatch; not the augmenter alone differs:",
+        "not planned",
+    }
+    assert 'aria-label="not measured: how to run it">–</a>' in made()
 
 
 def test_a_board_without_runs_is_a_page_too() -> None:
@@ -180,7 +198,7 @@ def test_a_board_without_runs_is_a_page_too() -> None:
 
 def test_a_large_board_is_a_small_file() -> None:
     text = board_page(large())
-    assert len(text.encode()) < 1_500_000
+    assert len(gzip.compress(text.encode())) < 250_000, "as it is sent"
     assert len(json.dumps(text)) > 500_000, "and no empty one"
     read(text)
 

@@ -10,8 +10,16 @@ from support.small_records import NLL, bits, small_record, within
 
 from lpa3bench.errors import DataError
 from lpa3bench.records import Record
-from lpa3bench.report.figures.curve_figure import AXIS_LABELS, axis_positions, draw_curves
-from lpa3bench.report.figures.series import matching, panels, with_arms
+from lpa3bench.report.figures.curve_figure import (
+    AXIS_LABELS,
+    POINTS,
+    axis_positions,
+    draw_curves,
+    drawn_range,
+    epochs_drawn,
+    line_styles,
+)
+from lpa3bench.report.figures.series import Arm, Panel, compared, matching, panels, with_arms
 from lpa3bench.stats.curves import mean_curve
 
 LPA3 = {"positives": "LPA3"}
@@ -49,11 +57,11 @@ def test_a_panel_for_each_environment_and_the_baseline_first() -> None:
     ]
     found = [(panel.title, [arm.name for arm in panel.arms]) for panel in panels(records)]
     assert sorted(found) == [
-        ("CIFAR10 · Supervised · sym50", ["baseline"]),
-        ("Digits · PES · SmallNet", ["baseline", "+ LP-A3"]),
-        ("Digits · PES · WideNet", ["baseline"]),
-        ("Digits · Supervised", ["baseline"]),
-        ("Digits · Supervised · 10 images", ["baseline"]),
+        ("CIFAR10 · Supervised · sym50", ["weak view only"]),
+        ("Digits · PES · SmallNet", ["weak view only", "LP-A3"]),
+        ("Digits · PES · WideNet", ["weak view only"]),
+        ("Digits · Supervised", ["weak view only"]),
+        ("Digits · Supervised · 10 images", ["weak view only"]),
     ]
 
 
@@ -80,11 +88,12 @@ def test_an_arm_is_named_by_what_tells_it_apart() -> None:
     ]
     (panel,) = panels(records)
     assert [(arm.name, [r.seed for r in arm.records]) for arm in panel.arms] == [
-        ("baseline, epochs 1", [0, 1]),
-        ("baseline, epochs 2", [0, 1]),
-        ("+ LP-A3", [0, 1]),
+        ("weak view only", [0, 1]),
+        ("weak view only, equal cost", [0, 1]),
         ("Cutout (view)", [0, 1]),
+        ("LP-A3", [0, 1]),
     ]
+    assert [arm.role for arm in panel.arms] == ["baseline", "equal cost", "method", "method"]
     assert panel.title == "Digits · Supervised", "the settings differ"
 
 
@@ -94,14 +103,16 @@ def test_the_scope_that_a_file_gave_an_augmenter_does_not_count() -> None:
         return runs(slots=LPA3, config=config | {f"{scope}/LPA3.margin": "0.1"}, identity=identity)
 
     (panel,) = panels([*lpa3("noise", "0", "1" * 8), *lpa3("positives", "5", "2" * 8)])
-    assert [arm.name for arm in panel.arms] == ["+ LP-A3, iterations 0", "+ LP-A3, iterations 5"]
+    assert [arm.name for arm in panel.arms] == ["LP-A3, iterations 0", "LP-A3, iterations 5"]
 
 
 def test_what_differs_in_its_identity_alone_is_told_apart_by_it() -> None:
     records = [*runs(), *runs(identity="f" * 8)]
     (panel,) = panels(records)
     identities = {record.identity for record in records}
-    assert [arm.name for arm in panel.arms] == [f"baseline, {identity}" for identity in sorted(identities)]
+    assert [arm.name for arm in panel.arms] == [
+        f"weak view only, {identity}" for identity in sorted(identities)
+    ]
 
 
 def test_one_seed_twice_is_refused() -> None:
@@ -122,10 +133,10 @@ def test_choosing_methods_by_name() -> None:
         [*runs(), *runs(slots=LPA3, identity="1" * 8), *runs(task="PES", slots={"view": "Cutout"})]
     )
     assert with_arms(found, []) == found
-    (panel,) = with_arms(found, ["base*", "+ LP-A3"])
-    assert [arm.name for arm in panel.arms] == ["baseline", "+ LP-A3"]
+    (panel,) = with_arms(found, ["weak*", "LP-A3"])
+    assert [arm.name for arm in panel.arms] == ["weak view only", "LP-A3"]
     with pytest.raises(
-        DataError, match=r"no method is called x; there are \+ LP-A3; Cutout \(view\); baseline"
+        DataError, match=r"no method is called x; there are Cutout \(view\); LP-A3; weak view only"
     ):
         with_arms(found, ["x"])
 
@@ -137,8 +148,9 @@ def test_the_figure_holds_every_arm_escaped_and_is_the_same_again(tmp_path: Path
     ]
     svg, png = draw_curves(panels(records), tuple(AXIS_LABELS), tmp_path / "a")
     text = svg.read_text(encoding="utf-8")
-    assert "baseline (n = 2)" in text
-    assert "A&lt;b&gt;&amp; (view) (n = 2)" in text
+    assert ">weak view only<" in text
+    assert ">A&lt;b&gt;&amp; (view)<" in text
+    assert text.count(">n = 2<") == 3
     assert "Digits · Supervised" in text
     assert all(label in text for label in AXIS_LABELS.values())
     again = draw_curves(panels(records[::-1]), tuple(AXIS_LABELS), tmp_path / "b")
@@ -151,8 +163,8 @@ def test_a_loss_is_drawn_as_it_is(tmp_path: Path) -> None:
     )
     text = svg.read_text(encoding="utf-8")
     assert "test negative log-likelihood, nats" in text
-    assert "Test negative log-likelihood after each epoch" in text
-    assert "2.4" in re.findall(r">([0-9.]+)<", text), "a tick between its two numbers"
+    assert "Test negative log-likelihood by epochs" in text
+    assert any(2 <= float(tick) <= 3 for tick in re.findall(r">([0-9.]+)<", text)), "no percentages"
 
 
 def test_long_names_are_wrapped_and_widen_no_figure(tmp_path: Path) -> None:
@@ -166,3 +178,62 @@ def test_long_names_are_wrapped_and_widen_no_figure(tmp_path: Path) -> None:
         return text.partition('width="')[2].partition('"')[0]
 
     assert width(4) == width(12)
+
+
+def test_two_baselines_and_the_methods_differ_in_colour_and_in_line() -> None:
+    fixed = {"strong": "RandAugment"}
+    found = panels(
+        [
+            *runs(slots=fixed),
+            *runs(slots=fixed, setting="equal_cost", identity="1" * 8),
+            *runs(slots=fixed | LPA3, identity="2" * 8),
+            *runs(slots=fixed | {"view": "Cutout"}, identity="3" * 8),
+        ]
+    )
+    plain, equal, *methods = line_styles([*found, Panel("again", found[0].arms[::-1])]).values()
+    assert plain.colour != equal.colour
+    assert plain.dash != equal.dash
+    assert len({style.colour for style in (plain, equal, *methods)}) == 4
+
+
+def test_the_axis_shows_where_methods_differ() -> None:
+    steep = ([10.0, 50.0, 90.0, 91.0], [9.0, 9.0, 1.0, 1.0])
+    early = ([30.0, 95.0, 94.0, 93.0], [9.0, 0.5, 0.5, 0.5])
+    low, high = drawn_range([steep, early], best=max)
+    assert 89 < low < 90, "the worst of the second half, and the band at the end"
+    assert 95 < high < 96, "the best of all"
+    low, high = drawn_range([steep, early], best=None)
+    assert 94 < high < 95, "of differences there is no best one"
+    low, high = drawn_range([([5.0, 5.0], [0.0, 0.0])], best=min)
+    assert low < 5 < high
+
+
+def test_long_trainings_are_drawn_by_some_of_their_epochs() -> None:
+    assert [*epochs_drawn(3)] == [0, 1, 2]
+    few = [*epochs_drawn(1000)]
+    assert (len(few), few[0], few[-1]) == (POINTS, 0, 999)
+
+
+def test_how_many_seeds_there_are_is_said_where_methods_differ_in_it(tmp_path: Path) -> None:
+    found = panels([*runs(3), *runs(3, task="PES"), *runs(1, slots=LPA3, identity="1" * 8)])
+    text = draw_curves(found, ("passes",), tmp_path / "a")[0].read_text(encoding="utf-8")
+    assert ">n = 3<" in text
+    assert ">LP-A3 1<" in text
+    assert "n is their number" in text
+
+
+def test_differences_are_drawn_from_the_baseline(tmp_path: Path) -> None:
+    records = [*runs(earlier=[0.3]), *runs(earlier=[0.1], slots=LPA3, identity="1" * 8)]
+    svg, _ = draw_curves(panels(records), ("passes",), tmp_path / "a", difference=True)
+    text = svg.read_text(encoding="utf-8")
+    assert ">difference of test accuracy, points<" in text
+    assert "less that of the baseline of the same seed, weak view only" in text
+    strangers = [*runs(), small_record(bits(8), seed=9, slots=LPA3, identity="1" * 8)]
+    with pytest.raises(DataError, match="LP-A3: no difference from weak view only is defined"):
+        draw_curves(panels(strangers), ("passes",), tmp_path / "b", difference=True)
+
+
+def test_a_method_alone_is_left_out_beside_others() -> None:
+    one, two = Panel("one", (Arm("a", ()),)), Panel("two", (Arm("a", ()), Arm("b", ())))
+    assert compared([one, two]) == [two]
+    assert compared([one]) == [one]

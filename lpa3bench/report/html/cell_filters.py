@@ -1,0 +1,44 @@
+"""What the template of a cell's page asks of its board."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from lpa3bench.boards.board import Board, Measure
+from lpa3bench.report.html.cell_charts import seed_dots
+from lpa3bench.report.html.details import neighbours_forecast, seeds_to_run, verdict_sentence
+from lpa3bench.report.table_building import unequal_cost
+
+BUILD = "lpa3bench leaderboard build"
+
+
+def cell_filters(board: Board, own: Measure) -> dict[str, Callable[..., Any]]:
+    """By their names in `cell.html.j2`.
+
+    Args:
+        own: the measure that the board's cells show.
+    """
+    return {
+        "sentence": lambda comparison, other: verdict_sentence(comparison, other, own),
+        "unequal": unequal_cost,
+        "seed_dots": lambda cell: seed_dots(board, cell, own),
+        "forecast": lambda cell: neighbours_forecast(board, cell),
+        "seeds_to_run": lambda cell: seeds_to_run(board, cell),
+        "span": span,
+        "taking": taking,
+    }
+
+
+def span(seeds: Sequence[int]) -> str:
+    """`100 to 111`, or where they do not follow each other `0, 3, 7`."""
+    first, last = seeds[0], seeds[-1]
+    if len(seeds) > 2 and [*seeds] == [*range(first, last + 1)]:
+        return f"{first} to {last}"
+    return ", ".join(map(str, seeds))
+
+
+def taking(board: Board) -> str:
+    """The command that takes records into the board: its own, where its `board.toml` tells one."""
+    own = (command for command in board.commands if command.startswith(BUILD) and " --from " in command)
+    return next(own, f"{BUILD} {board.key} --from runs")
