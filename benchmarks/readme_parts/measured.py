@@ -8,9 +8,13 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
+import msgspec
+
 from lpa3bench.boards.comparison import CellComparison, compare
 from lpa3bench.boards.selection import select
-from readme_parts.page import board, cells, p_value, percent, table
+from lpa3bench.report.answer import question_answer
+from lpa3bench.report.board_json import BoardFile
+from readme_parts.page import ROOT, board, cells, p_value, percent, table
 
 ROWS = {
     "none": "weak view only",
@@ -146,6 +150,13 @@ def verdicts() -> str:
     return f"Shown against the weak view only: {'; '.join(told) or 'nothing'}."
 
 
+def answers() -> str:
+    """What the board's questions come to, in the board's own sentences."""
+    text = (ROOT / "leaderboards" / "digits" / "board.json").read_bytes()
+    of = msgspec.json.decode(text, type=BoardFile)
+    return " ".join(question_answer(of, question) for question in of.questions)
+
+
 def correction() -> str:
     """The board's own sentences on its tests."""
     return " ".join(note for note in board("digits")["notes"] if "correction" in note)
@@ -195,6 +206,7 @@ PARTS = {
     "digits.small": few_digits,
     "fashion": fashion,
     "learns": learns,
+    "digits.answers": answers,
     "digits.verdicts": verdicts,
     "digits.correction": correction,
     "digits.rivals": rivals,
