@@ -82,13 +82,14 @@ def _matrix(path: Path) -> WandbTable:
 
 
 def _standing(cell: ResultCell | None) -> str | None:
-    """`95.03 ± 1.24 (12) ▲`; a published number, `94.34 (claimed)`, where nothing is measured."""
+    """`95.03 ± 1.24 (n 12) ▲`; a published number, `94.34 (claimed)`, where nothing is measured."""
     if cell is None:
         return None
     if cell.measured is None:
         return f"{cell.claimed.claim.printed} (claimed)" if cell.claimed else MISSING
     sign = VERDICT_MARKS.get(cell.against.comparison.verdict, "") if cell.against else ""
-    return f"{measured_text(cell)} {sign}".strip()
+    told = measured_text(cell, None)
+    return " ".join(filter(None, (told.number, told.more, ", ".join(told.below), sign)))
 
 
 def _cells(path: Path) -> WandbTable:

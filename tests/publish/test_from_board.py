@@ -59,8 +59,8 @@ def test_the_matrix_tells_at_a_glance(tmp_path: Path) -> None:
     matrix = read_board(folder).tables["board/matrix"]
     assert matrix.columns == ("method", "Digits")
     assert matrix.data == (
-        ("no augmenter", "50.00 ± 0.00 (8)"),
-        ("LP-A3", "80.00 ± 0.00 (8) ▲"),
+        ("no augmenter", "50.00 ± 0.00 (n 8)"),
+        ("LP-A3", "80.00 ± 0.00 (n 8) ▲"),
         ("Cutout", "94.34 ± 0.18 (claimed)"),
     )
     (folder / "board.json").write_text("{}")
