@@ -187,10 +187,11 @@ def _costs(board: Board, measure: Measure) -> str:
             ratios.append((cell.mean / other.mean, rows[cell.row].name, titles[cell.column]))
     if not ratios:
         return f"{board.measured} of {len(board.cells)} cells are measured, and none beside its baseline."
-    (least, *_), (most, name, where) = min(ratios), max(ratios)
+    (least, *_), (most, name, _) = min(ratios), max(ratios)
+    alike = [place for ratio, row, place in ratios if row == name and f"{ratio:.2f}" == f"{most:.2f}"]
     return (
         f"Measured by {measure.name}, a method takes × {least:.2f} to × {most:.2f} of its baseline, "
-        f"the most {name} in “{where}”; nothing is tested."
+        f"the most with {name} in {', '.join(f'“{place}”' for place in alike)}; nothing is tested."
     )
 
 
@@ -213,7 +214,8 @@ def _limits(board: Board) -> Iterator[str]:
         )
     if any(one.verdict == "no difference shown" for one in made):
         yield "That methods are equal: “no difference shown” only says that these runs show none."
-    uneven = sum(bool(one.differs_in) for cell in board.cells if (one := cell.comparison) and one.n)
+    shown = [[cell.comparison, cell.at_equal_cost] for cell in board.cells]
+    uneven = sum(any(one and one.n and one.differs_in for one in cell) for cell in shown)
     if uneven:
         cells = counted(uneven, "cell")
         yield f"That the augmenter alone did it, where ≠ stands ({cells}): other settings differ too."

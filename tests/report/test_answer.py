@@ -149,7 +149,7 @@ def test_costs_are_told_as_ratios_and_nothing_is_tested() -> None:
     board = made(compared("better", 0.1), of=COST)
     assert answer(board) == (
         "Measured by passes per step, a method takes × 1.06 to × 1.06 of its baseline, "
-        "the most New in “setting 0”; nothing is tested."
+        "the most with New in “setting 0”; nothing is tested."
     )
 
 
