@@ -15,6 +15,7 @@ from lpa3bench.boards.board import Board, Comparison, Measure, Question
 from lpa3bench.report.numbers import format_difference, format_p, unit_of_difference
 from lpa3bench.report.table import column_title
 from lpa3bench.report.table_building import board_measure
+from lpa3bench.runtime.counting import counted
 
 NAMED_ALONE = 2
 """As many settings with a verdict are named one by one; of more the range is told."""
@@ -85,8 +86,8 @@ def _sentence(questions: Sequence[Sequence[_Asked]], measure: Measure) -> str:
     pairs = sorted({one.n for asked in questions for each in asked for _, one in each.made})
     if not pairs:
         return "Nothing that was asked can be answered: no two runs make a pair yet."
-    runs = f"{pairs[0]} to {pairs[-1]}" if len(pairs) > 1 else str(pairs[0])
-    told = f"{runs} pair{'s' if pairs[-1] > 1 else ''} of runs each"
+    fewest = f"{pairs[0]} to " if len(pairs) > 1 else ""
+    told = f"{fewest}{counted(pairs[-1], 'pair')} of runs each"
     return f"{'; '.join(clauses)}; {told}, on these test images."
 
 
@@ -198,11 +199,11 @@ def _limits(board: Board) -> Iterator[str]:
     made = [one for cell in board.cells for one in cell.comparisons if one.n]
     weak = [one for one in made if one.verdict == "not testable"]
     if weak:
-        fewest = min(one.n for one in weak)
-        pairs = f"{fewest} pair{'s' if fewest != 1 else ''} of runs"
+        least, most = (format_p(end(one.smallest_p for one in weak)) for end in (min, max))
+        allowed = least if least == most else f"{least} to {most}"
         yield (
-            f"Anything of {len(weak)} of the {len(made)} comparisons: they are not testable, as with {pairs} "
-            f"no p below {format_p(2 / 2**fewest)} is possible."
+            f"Anything of {len(weak)} of the {len(made)} comparisons: they are not testable, as the smallest "
+            f"p that their pairs of runs allow, {allowed}, is too high."
         )
     if any(one.verdict == "no difference shown" for one in made):
         yield "That methods are equal: “no difference shown” only says that these runs show none."
