@@ -14,6 +14,7 @@ from lpa3bench.boards.comparison import CellComparison, compare
 from lpa3bench.boards.selection import select
 from lpa3bench.report.answer import question_answer
 from lpa3bench.report.board_json import BoardFile
+from lpa3bench.report.table_text import VERDICT_SIGNS
 from readme_parts.page import ROOT, board, cells, p_value, percent, table
 
 ROWS = {
@@ -36,7 +37,6 @@ LEARNS = {
 }
 """Column of a task on the board, what it is, and the column of cross-entropy on the same labels."""
 CLAIMED = ("better", "worse")
-MARKS = {"better": "▲", "worse": "▼", "no difference shown": "○"}
 RIVALS = {
     "randaugment_positives": "RandAugment in its slot",
     "identity": "the images themselves",
@@ -57,15 +57,15 @@ def few_digits() -> str:
     for row in ("none", "lpa3", "randaugment_positives", "identity", "equal_cost"):
         its = [of[row, column] for column in DIGITS]
         passes = " / ".join(f"{cell['passes'] / of['none', cell['column']]['passes']:.1f}" for cell in its)
-        numbers = [f"{percent(cell['mean'], cell['std'])}{_mark(cell)}" for cell in its]
+        numbers = [f"{percent(cell['mean'], cell['std'])}{_sign(cell)}" for cell in its]
         numbers += [_counts(cell["n"] for cell in its), passes]
         lines.append([ROWS[row], *(number.replace(" ", "\u00a0") for number in numbers)])
     return table(["", *DIGITS.values(), "n", "passes"], lines)
 
 
-def _mark(cell: Any) -> str:
+def _sign(cell: Any) -> str:
     found = against(cell)
-    return f" {MARKS.get(found['verdict'], '–')}" if found else ""
+    return f" {VERDICT_SIGNS[found['verdict']]}" if found else ""
 
 
 def fashion() -> str:
