@@ -46,13 +46,13 @@ def few_digits() -> str:
     for row in ROWS:
         its = [of[row, column] for column in DIGITS]
         passes = " / ".join(f"{cell['passes'] / of['none', cell['column']]['passes']:.1f}" for cell in its)
-        numbers = [f"{percent(cell['mean'], cell['std'])}{_mark(cell)}" for cell in its]
+        numbers = [f"{percent(cell['mean'], cell['std'])}{_sign(cell)}" for cell in its]
         numbers += [_counts(cell["n"] for cell in its), passes]
         lines.append([names[row], *(number.replace(" ", "\u00a0") for number in numbers)])
     return table(["", *DIGITS.values(), "n", "passes"], lines)
 
 
-def _mark(cell: Any) -> str:
+def _sign(cell: Any) -> str:
     found = against(cell)
     return f" {VERDICT_SIGNS[found['verdict']]}" if found else ""
 

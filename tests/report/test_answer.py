@@ -171,7 +171,8 @@ def test_what_is_not_testable_has_its_own_smallest_p_ties_and_number_of_pairs() 
     [
         (
             compared("not testable", 0.1, n=3),
-            "1 of the 1 comparisons: they are not testable, as with 3",
+            "1 of the 1 comparisons: they are not testable, as the smallest p that their pairs of runs "
+            "allow, 0.25, is too high",
         ),
         (compared("no difference shown", 0.1), "That methods are equal"),
         (compared("better", 0.1, differs_in=("PES.lambda_u: 15 → 7.5",)), "where ≠ stands (1 cell)"),
@@ -181,3 +182,8 @@ def test_what_is_not_testable_has_its_own_smallest_p_ties_and_number_of_pairs() 
 def test_limits_follow_from_what_the_board_has(comparison: Comparison, said: str) -> None:
     assert said in " ".join(limits(made(comparison)))
     assert "not measured" not in " ".join(limits(made(comparison)))
+
+
+def test_what_is_not_testable_may_have_more_pairs_than_the_fewest() -> None:
+    weak = compared("not testable", 0.0, n=3), compared("not testable", 0.0, n=9)
+    assert "their pairs of runs allow, 0.0039 to 0.25, is too high" in limits(made(*weak))[0]
