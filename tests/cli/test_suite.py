@@ -197,6 +197,16 @@ def test_a_suite_without_a_finished_run_has_no_table_and_no_board(folder: Path) 
     assert not Path("page").exists()
 
 
+def test_a_board_that_cannot_be_is_refused_before_the_runs(folder: Path) -> None:
+    Path("page").mkdir()
+    Path("page/board.toml").write_text("title = 1")
+    refused = suite("s.gin", "--board", "page")
+    assert refused.exit_code == 3
+    assert "page/board.toml" in refused.stderr
+    assert suite("s.gin", "--board", "s.gin/page").exit_code == 2
+    assert not Path("runs").exists()
+
+
 def test_what_is_missing_is_told_once_and_no_forecast_says_that_all_is_done(folder: Path) -> None:
     cells = ["fashion_fixmatch", "fashion_fixmatch augmenters/lpa3", "a.gin"]
     Path("s.gin").write_text(f"suite.cells = {cells}\nsuite.seeds = (1, 2)")
