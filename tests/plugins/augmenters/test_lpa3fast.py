@@ -1,4 +1,4 @@
-"""LPA3Fast: LP-A3's own search, from what is remembered of each image, at the passes that its page promises."""
+"""LPA3Fast: LP-A3's own search, from what is remembered of each image, at the passes that it promises."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SAME: dict[str, Any] = {"ratio": 1.0, "iterations": 5, "lam": 1.0, "probe": 0.1}
 @pytest.mark.parametrize("label", ["model", "given"])
 @pytest.mark.parametrize("decay", [0.0, 1.0])
 def test_it_is_lpa3s_search_where_it_has_nothing_of_its_own(label: str, decay: float) -> None:
-    """Every image, five iterations, a probe: bit for bit on the first visit, and on all where nothing is kept."""
+    """Every image, five iterations, a probe: bit for bit at first, and always where nothing is kept."""
     fast, whole = Fast(**SAME, decay=decay, label=label), Bench(ratio=1.0, label=label)
     target = torch.eye(CLASSES)[FIRST % CLASSES]
     for step in range(2):
