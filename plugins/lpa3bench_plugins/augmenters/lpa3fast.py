@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lpa3bench import attack
 from lpa3bench.api import Context, DatasetSpec, Domain, Env, Slot, View
 from lpa3bench.nn.bank import divergence_lpa3, lowest, mean_by_sample
 from lpa3bench.runtime.device import send
-from lpa3bench.runtime.state import Stateful
 from lpa3bench_plugins.augmenters.lpa3 import LPA3, nothing, seen
 
 NEVER = -1
@@ -171,8 +170,8 @@ class LPA3Fast(LPA3):
         return (copies.unsqueeze(1) + chosen).flatten()
 
 
-class Memory(Stateful):
-    """What the last visit of every training image left behind.
+class Memory(nn.Module):
+    """What the last visit of every training image left behind; a module for its buffers alone.
 
     Args:
         size: N, images.
@@ -181,18 +180,27 @@ class Memory(Stateful):
         device: where it lives.
     """
 
-    saved = ("delta", "probabilities", "pace", "step")
+    delta: Tensor
+    """[N, C, H, W], normalised; 0 before the first visit."""
+    probabilities: Tensor
+    """[N, K]; before the first visit nothing is known."""
+    pace: Tensor
+    """[N], divergence between the predictions of the last two visits, for each step between them; the first
+    visit follows a step after none."""
+    step: Tensor
+    """int64 [N], of the last visit, or NEVER."""
 
     def __init__(
         self, size: int, spec: DatasetSpec, *, storage: torch.dtype, device: torch.device | str | None = None
     ) -> None:
+        super().__init__()
         side = spec.weak.crop or spec.size
-        self.delta = torch.zeros(size, spec.channels, side, side, dtype=storage, device=device)
-        self.probabilities = torch.full((size, spec.num_classes), 1 / spec.num_classes, device=device)
-        self.pace = torch.zeros(size, device=device)
-        """Divergence between the predictions of the last two visits, for each step between them; the one
-        before the first visit is that nothing is known, a step before."""
-        self.step = torch.full((size,), NEVER, device=device)
+        shape = (size, spec.channels, side, side)
+        known = (size, spec.num_classes)
+        self.register_buffer("delta", torch.zeros(shape, dtype=storage, device=device))
+        self.register_buffer("probabilities", torch.full(known, 1 / spec.num_classes, device=device))
+        self.register_buffer("pace", torch.zeros(size, device=device))
+        self.register_buffer("step", torch.full((size,), NEVER, device=device))
 
     def drift(self, index: Tensor, step: int) -> Tensor:
         """How far the predictions must have come since the last visits: int64 [B] → [B], ∞ without one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,7 +17,7 @@ from lpa3bench.api import View
 from lpa3bench.nn.bank import divergence_lpa3
 from lpa3bench.nn.freeze import frozen
 from lpa3bench.runtime.distributed import ALONE
-from lpa3bench.types import SLOTS, SlotName
+from lpa3bench.types import SLOTS, SlotName, WeakView
 from lpa3bench_plugins.augmenters.lpa3fast import LPA3Fast, Memory
 
 
@@ -180,6 +181,12 @@ def test_its_memory_waits_for_no_device() -> None:
     with frozen(fast.model), HostSyncs() as syncs:
         fast.lpa3.generate(images(), ctx)
     assert syncs.found == []
+
+
+def test_the_memory_has_the_size_of_the_views() -> None:
+    small = replace(SPEC, weak=WeakView(crop=6))
+    assert Memory(4, small, storage=torch.float16).delta.shape == (4, 3, 6, 6)
+    assert Memory(4, SPEC, storage=torch.float16).delta.dtype == torch.float16
 
 
 def test_slots_and_processes() -> None:
