@@ -69,6 +69,7 @@ class LPA3Fast(LPA3):
         ValueError: a parameter is out of range.
     """
 
+    paper = "https://arxiv.org/abs/2211.00824"
     saved = ("memory",)
     added = ()
 
