@@ -14,6 +14,7 @@ from lpa3bench.boards.comparison import CellComparison, compare
 from lpa3bench.boards.selection import select
 from lpa3bench.report.answer import question_answer
 from lpa3bench.report.board_json import BoardFile
+from lpa3bench.report.table_text import VERDICT_SIGNS
 from readme_parts.page import ROOT, board, cells, p_value, percent, table
 
 ROWS = {
@@ -36,7 +37,6 @@ LEARNS = {
 }
 """Column of a task on the board, what it is, and the column of cross-entropy on the same labels."""
 CLAIMED = ("better", "worse")
-MARKS = {"better": "▲", "worse": "▼", "no difference shown": "○"}
 RIVALS = {
     "randaugment_positives": "RandAugment in its slot",
     "identity": "the images themselves",
@@ -65,7 +65,7 @@ def few_digits() -> str:
 
 def _mark(cell: Any) -> str:
     found = against(cell)
-    return f" {MARKS.get(found['verdict'], '–')}" if found else ""
+    return f" {VERDICT_SIGNS[found['verdict']]}" if found else ""
 
 
 def fashion() -> str:

@@ -15,6 +15,8 @@ from lpa3bench.boards.board import Board, Comparison, Measure, Question
 from lpa3bench.report.numbers import format_difference, format_p, unit_of_difference
 from lpa3bench.report.table import column_title
 from lpa3bench.report.table_building import board_measure
+from lpa3bench.runtime.counting import counted
+from lpa3bench.stats.paired import ALPHA
 
 NAMED_ALONE = 2
 """As many settings with a verdict are named one by one; of more the range is told."""
@@ -82,12 +84,17 @@ def _made(board: Board, found: Iterable[tuple[str, Comparison | None]]) -> tuple
 def _sentence(questions: Sequence[Sequence[_Asked]], measure: Measure) -> str:
     """All questions in one sentence; rows with one and the same verdict everywhere are told together."""
     clauses = [clause for asked in questions for clause in _clauses(asked, measure)]
-    pairs = sorted({one.n for asked in questions for each in asked for _, one in each.made})
-    if not pairs:
+    made = [one for asked in questions for each in asked for _, one in each.made]
+    if not made:
         return "Nothing that was asked can be answered: no two runs make a pair yet."
-    runs = f"{pairs[0]} to {pairs[-1]}" if len(pairs) > 1 else str(pairs[0])
-    told = f"{runs} pair{'s' if pairs[-1] > 1 else ''} of runs each"
-    return f"{'; '.join(clauses)}; {told}, on these test images."
+    return f"{'; '.join(clauses)}; {_pairs(made)} of runs each, on these test images."
+
+
+def _pairs(made: Iterable[Comparison]) -> str:
+    """`3 pairs`, `1 to 3 pairs`."""
+    counts = [one.n for one in made]
+    fewest, most = min(counts), max(counts)
+    return f"{f'{fewest} to ' if fewest < most else ''}{counted(most, 'pair')}"
 
 
 def _clauses(asked: Sequence[_Asked], measure: Measure) -> Iterator[str]:
@@ -198,17 +205,18 @@ def _limits(board: Board) -> Iterator[str]:
     made = [one for cell in board.cells for one in cell.comparisons if one.n]
     weak = [one for one in made if one.verdict == "not testable"]
     if weak:
-        fewest = min(one.n for one in weak)
-        pairs = f"{fewest} pair{'s' if fewest != 1 else ''} of runs"
+        least = min(one.smallest_p for one in weak)
+        among = f", too high among {counted(len(made), 'comparison')}" if least <= ALPHA else ""
         yield (
-            f"Anything of {len(weak)} of the {len(made)} comparisons: they are not testable, as with {pairs} "
-            f"no p below {format_p(2 / 2**fewest)} is possible."
+            f"Anything of {len(weak)} of the {len(made)} comparisons: they are not testable, as with "
+            f"{_pairs(weak)} of runs no p below {format_p(least)} is possible{among}."
         )
     if any(one.verdict == "no difference shown" for one in made):
         yield "That methods are equal: “no difference shown” only says that these runs show none."
     uneven = sum(bool(one.differs_in) for cell in board.cells if (one := cell.comparison) and one.n)
     if uneven:
-        yield f"That the augmenter alone did it, where ≠ stands ({uneven} cells): other settings differ too."
+        cells = counted(uneven, "cell")
+        yield f"That the augmenter alone did it, where ≠ stands ({cells}): other settings differ too."
     if board.measured and not board_measure(board, board.metric).is_cost:
         yield (
             "That a method is best because its mean is bold or on the front, or that anything holds for "
@@ -219,4 +227,4 @@ def _limits(board: Board) -> Iterator[str]:
     if claims := sum(cell.published is not None for cell in board.cells):
         yield f"That the {claims} claimed numbers hold: their sources printed them, nobody here measured one."
     if missing := len(board.cells) - board.measured:
-        yield f"Anything of the {missing} planned cells that are not measured."
+        yield f"Anything of the {counted(missing, 'planned cell')} without a measurement."

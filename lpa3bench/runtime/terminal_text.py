@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
@@ -22,11 +23,30 @@ _WORD = re.compile(
     r"|\S+)"
 )
 """What is not taken apart, with the space before it: a word, a command, a number with what belongs to it."""
+_JOINING = ("Mn", "Me", "Cf")
 HANGING = 4
 """Further in than an indented line without columns its next one stands."""
 LEAST_OF_LAST = 3
 """The last column of a table has this part of the width at least, if it needs that."""
 _COLUMN = re.compile(r"(?<=\S) {2,}(?=\S)")
+
+
+def columns_of(text: str) -> int:
+    """How many columns a terminal gives it: two to a wide sign, none to one that joins the sign before it."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.category(sign) in _JOINING else 1 + (unicodedata.east_asian_width(sign) in "WF")
+        for sign in text
+    )
+
+
+def _cut(text: str, room: int) -> str:
+    """No wider than that, cut in the middle."""
+    longest = room
+    while longest > 1 and columns_of(shortened(text, longest)) > room:
+        longest -= 1
+    return shortened(text, longest)
 
 
 def terminal_width(stream: Any) -> int | None:
@@ -58,7 +78,7 @@ def wrapped(text: str, width: int | None, *, whole_paths: bool = False) -> str:
 
 
 def _lines(line: str, width: int, whole_paths: bool) -> Iterator[str]:
-    if len(line) <= width:
+    if columns_of(line) <= width:
         yield line
         return
     start, hang = _start_and_hang(line, width)
@@ -69,9 +89,9 @@ def _lines(line: str, width: int, whole_paths: bool) -> Iterator[str]:
     fresh = True
     for space, word in found:
         if cuts and "/" in word and "`" not in word:
-            word = shortened(word, room)
+            word = _cut(word, room)
         gap = "" if fresh else space
-        if not fresh and len(now) + len(gap) + len(word) > width:
+        if not fresh and columns_of(now + gap + word) > width:
             yield now.rstrip()
             now, gap = under, ""
         now += gap + word
@@ -80,11 +100,12 @@ def _lines(line: str, width: int, whole_paths: bool) -> Iterator[str]:
 
 
 def _start_and_hang(line: str, width: int) -> tuple[int, int]:
-    """Where what is wrapped begins, and where it goes on below: in the last column of a table that has as
-    much room to the right of it as to its left."""
-    columns = [match.end() for match in _COLUMN.finditer(line) if match.end() <= width // 2]
-    if columns:
-        return columns[-1], columns[-1]
+    """The letter at which what is wrapped begins, and the column where it goes on below: in the last column
+    of a table that has as much room to the right of it as to its left."""
+    starts = [match.end() for match in _COLUMN.finditer(line)]
+    columns = [(start, columns_of(line[:start])) for start in starts]
+    if near := [place for place in columns if place[1] <= width // 2]:
+        return near[-1]
     indent = _indent(line)
     return indent, indent + (HANGING if indent else 0)
 
@@ -126,12 +147,12 @@ def aligned(
     widths = [0] * max(map(len, rows), default=0)
     for row in rows:
         for column, cell in enumerate(row[:-1]):
-            widths[column] = max(widths[column], len(cell))
+            widths[column] = max(widths[column], columns_of(cell))
     if width is not None:
         _narrow(widths, rows, width - len(indent))
     lines = (
         BETWEEN.join(
-            cell.rjust(size) if column in numbers else cell.ljust(size)
+            _padded(cell, size, right=column in numbers)
             for column, (cell, size) in enumerate(zip(row, widths, strict=False))
         )
         for row in rows
@@ -139,12 +160,17 @@ def aligned(
     return [indent + line.rstrip() for line in lines]
 
 
+def _padded(cell: str, size: int, *, right: bool) -> str:
+    room = " " * (size - columns_of(cell))
+    return room + cell if right else cell + room
+
+
 def _narrow(widths: list[int], rows: Sequence[Sequence[str]], width: int) -> None:
     """Make the widest columns as narrow as their next longest cells, until the last ones have room."""
-    last = min(max((len(row[-1]) for row in rows if row), default=0), width // LEAST_OF_LAST)
+    last = min(max((columns_of(row[-1]) for row in rows if row), default=0), width // LEAST_OF_LAST)
     while sum(widths) + len(BETWEEN) * (len(widths) - 1) + last > width:
         widest = max(range(len(widths)), key=widths.__getitem__)
-        cells = {len(row[widest]) for row in rows if widest < len(row) - 1}
+        cells = {columns_of(row[widest]) for row in rows if widest < len(row) - 1}
         if not (shorter := [size for size in cells if size < widths[widest]]):
             return
         widths[widest] = max(shorter)
@@ -171,7 +197,7 @@ def number_table(
     if width is None:
         return aligned([[*head, ""], *([*row, told] for row, told in marked)], numbers=range(1, len(head)))
     sizes = [
-        max(map(len, ("", *(row[at] for row in body), *(name.split() if at else [name]))))
+        max(map(columns_of, ("", *(row[at] for row in body), *(name.split() if at else [name]))))
         for at, name in enumerate(head)
     ]
     if cut_names and (room := width - sum(len(BETWEEN) + size for size in sizes[1:])) >= SHORTEST_NAME:
@@ -179,10 +205,10 @@ def number_table(
     first = min(sizes[0], max(width - len(BETWEEN) - max(sizes[1:], default=0), SHORTEST_NAME))
     lines: list[str] = []
     for block in _blocks(sizes, first, width):
-        folded = [[shortened(head[0], first)], *(_folded(head[at], sizes[at]) for at in block)]
+        folded = [[_cut(head[0], first)], *(_folded(head[at], sizes[at]) for at in block)]
         deep = max(map(len, folded))
         above = [[*row, ""] for row in zip(*([""] * (deep - len(f)) + f for f in folded), strict=True)]
-        rows = [[shortened(row[0], first), *(row[at] for at in block), told] for row, told in marked]
+        rows = [[_cut(row[0], first), *(row[at] for at in block), told] for row, told in marked]
         lines += [""] * bool(lines)
         lines += aligned([*above, *rows], numbers=range(1, len(block) + 1))
     return lines
@@ -206,5 +232,5 @@ def _folded(text: str, width: int) -> list[str]:
     lines = [""]
     for word in text.split():
         longer = f"{lines[-1]} {word}".strip()
-        lines[-1:] = [longer] if len(longer) <= width or not lines[-1] else [lines[-1], word]
+        lines[-1:] = [longer] if columns_of(longer) <= width or not lines[-1] else [lines[-1], word]
     return lines

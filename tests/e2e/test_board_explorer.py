@@ -204,6 +204,20 @@ def test_the_free_chart_takes_any_measure_and_axis(show: Show, file: Path) -> No
         assert points.count() == 2, "of the cells that the table shows"
 
 
+def test_what_an_address_says_and_the_page_does_not_offer_is_as_if_it_did_not(show: Show, file: Path) -> None:
+    with show(file) as tab:
+        plain = looks(tab)
+    for told in (
+        "m=gone&also=gone,__proto__&hide=gone",
+        "x=__proto__&y=constructor",
+        "front=99&sort=name!up&task=gone",
+    ):
+        with show(file, address=f"?{told}") as tab:
+            assert looks(tab) == plain, told
+    with show(file, address="?m=gone&a={}&b={}".format(*(row.key for row in made().rows[:2]))) as tab:
+        assert tab.locator("#pair table").is_visible()
+
+
 def test_what_is_selected_and_copied_is_what_is_seen(show: Show, file: Path) -> None:
     with show(file) as tab:
         selected = tab.evaluate(

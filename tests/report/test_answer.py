@@ -153,6 +153,19 @@ def test_costs_are_told_as_ratios_and_nothing_is_tested() -> None:
     )
 
 
+def test_what_is_not_testable_has_its_own_smallest_p_ties_and_number_of_pairs() -> None:
+    tied = replace(compared("not testable", 0.1, n=6), smallest_p=0.125)
+    able = compared("not testable", 0.1, n=6)
+    assert (
+        "with 3 to 6 pairs of runs no p below 0.12 is possible."
+        in limits(made(tied, compared("not testable", 0.1, n=3)))[0]
+    )
+    assert (
+        "with 6 pairs of runs no p below 0.031 is possible, too high among 2 comparisons."
+        in limits(made(able, tied))[0]
+    )
+
+
 @pytest.mark.parametrize(
     ("comparison", "said"),
     [
@@ -161,7 +174,7 @@ def test_costs_are_told_as_ratios_and_nothing_is_tested() -> None:
             "1 of the 1 comparisons: they are not testable, as with 3",
         ),
         (compared("no difference shown", 0.1), "That methods are equal"),
-        (compared("better", 0.1, differs_in=("PES.lambda_u: 15 → 7.5",)), "where ≠ stands (1 cells)"),
+        (compared("better", 0.1, differs_in=("PES.lambda_u: 15 → 7.5",)), "where ≠ stands (1 cell)"),
         (compared("better", 0.1), "for other test images or data sets"),
     ],
 )

@@ -7,7 +7,14 @@ import re
 
 import pytest
 
-from lpa3bench.runtime.terminal_text import aligned, number_table, terminal_width, unfolded, wrapped
+from lpa3bench.runtime.terminal_text import (
+    aligned,
+    columns_of,
+    number_table,
+    terminal_width,
+    unfolded,
+    wrapped,
+)
 
 PROSE = "Every test holds for one fixed set of test images, and says nothing of others."
 
@@ -123,3 +130,14 @@ def test_a_table_is_one_line_a_run_without_a_terminal_and_names_are_cut_last() -
     assert any(
         "…" in line and line.split()[0].endswith("s10") for line in number_table(HEAD, BODY, ["", ""], 30)
     )
+
+
+def test_wide_signs_take_two_columns() -> None:
+    assert [*map(columns_of, ("abc", "数字", "é", "e\u0301", "1 ± 2 −"))] == [3, 4, 1, 1, 7]
+    shown = wrapped(f"  数字  {'画像 ' * 20}", 24).split("\n")
+    assert max(map(columns_of, shown)) <= 24
+    assert all(line.startswith(" " * 8) for line in shown[1:]), "under the last column"
+    rows = [["数字", "1", "a"], ["digits", "22", "b"]]
+    assert {columns_of(line) for line in aligned(rows, numbers=[1])} == {13}
+    narrow = number_table(["name", "score"], [["数" * 30, "98.31"]], [""], 24)
+    assert max(map(columns_of, narrow)) <= 24

@@ -10,9 +10,18 @@ const unchosen = { m: data.own ?? "", also: "", task: "", data: "", slot: "", gr
 const state = { ...unchosen };
 const draws = []; // what shows a state; each part of the page adds its own
 
+// An address may be of an older page, or typed: what the page does not offer is as if it were not there.
+const offered = (key, value) => {
+  if (key === "q") return value;
+  if (key === "sort") return /!(a|de)scending$/.test(value) ? value : "";
+  const fields = all(`[name="${key}"]`);
+  const known = new Set(fields.flatMap((field) => [...(field.options ?? [field])]).map((one) => one.value));
+  if (fields[0]?.type === "checkbox") return value.split(",").filter((one) => known.has(one)).join(",");
+  return known.has(value) ? value : unchosen[key];
+};
 const readAddress = () => {
   const found = new URLSearchParams(location.search);
-  for (const key in unchosen) state[key] = found.get(key) ?? unchosen[key];
+  for (const key in unchosen) state[key] = found.has(key) ? offered(key, found.get(key)) : unchosen[key];
 };
 const query = () => {
   const chosen = Object.entries(state).filter(([key, value]) => value !== unchosen[key]);

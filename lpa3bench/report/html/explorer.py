@@ -167,8 +167,19 @@ def _parameters(board: Board) -> dict[tuple[str, str], dict[str, float]]:
         config = board.records.get(cell.records[0], {}).get("config", {}) if cell.records else {}
         times = Counter(map(unscoped, config))
         found[cell.row, cell.column] = {
-            unscoped(name) if times[unscoped(name)] == 1 else name: float(value)
+            unscoped(name) if times[unscoped(name)] == 1 else name: number
             for name, text in config.items()
-            if isinstance(value := parsed(text), int | float) and not isinstance(value, bool)
+            if (number := _number(text)) is not None
         }
     return found
+
+
+def _number(text: str) -> float | None:
+    """None: it is none, or larger than any float."""
+    value = parsed(text)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return None

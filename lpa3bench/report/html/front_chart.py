@@ -6,8 +6,9 @@ Every point has a label of its own, a box large enough for a finger; labels keep
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 from lpa3bench.boards.board import Board, Cell, Column, Row
 from lpa3bench.boards.front import costed, pareto_front
@@ -132,13 +133,36 @@ def _steps(front: Sequence[FrontPoint]) -> str:
     return path([*corners, (WIDTH, corners[-1][1])]) if corners else ""
 
 
+class _Near:
+    """Points by squares of `BOX`, of which only those around a place are asked."""
+
+    def __init__(self, points: Iterable[tuple[float, float]] = ()) -> None:
+        self._squares: dict[tuple[int, int], list[tuple[float, float]]] = {}
+        for point in points:
+            self.add(point)
+
+    def add(self, point: tuple[float, float]) -> None:
+        self._squares.setdefault(_square(point), []).append(point)
+
+    def count(self, at: tuple[float, float], by: float) -> int:
+        """How many lie nearer than `by`, which is `BOX` at most."""
+        across, down = _square(at)
+        around = product((across - 1, across, across + 1), (down - 1, down, down + 1))
+        return sum(_near(at, one, by) for square in around for one in self._squares.get(square, ()))
+
+
+def _square(point: tuple[float, float]) -> tuple[int, int]:
+    return math.floor(point[0] / BOX), math.floor(point[1] / BOX)
+
+
 def _labels(places: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     """A place for each label's middle: as near to its point as no other label and no other point lies."""
     taken: list[tuple[float, float]] = []
-    for number, (x, y) in enumerate(places):
-        others = [*places[:number], *places[number + 1 :]]
-        chosen = min(_around(x, y), key=lambda at: _cost(at, (x, y), taken, others))
+    labels, points = _Near(), _Near(places)
+    for own in places:
+        chosen = min(_around(*own), key=lambda at: _cost(at, own, labels, points))
         taken.append((round(chosen[0], 1), round(chosen[1], 1)))
+        labels.add(taken[-1])
     return taken
 
 
@@ -150,16 +174,11 @@ def _around(x: float, y: float) -> Iterator[tuple[float, float]]:
                 yield at
 
 
-def _cost(
-    at: tuple[float, float],
-    own: tuple[float, float],
-    labels: Sequence[tuple[float, float]],
-    points: Sequence[tuple[float, float]],
-) -> float:
+def _cost(at: tuple[float, float], own: tuple[float, float], labels: _Near, points: _Near) -> float:
     """How far off it is, and much more where it covers something."""
-    covered = sum(_near(at, other, BOX) for other in labels) * 1000
-    hidden = sum(_near(at, other, BOX / 2 + DOT) for other in points) * 300 + _near(at, own, BOX / 2) * 300
-    return covered + hidden + math.dist(at, own)
+    others = points.count(at, BOX / 2 + DOT) - _near(at, own, BOX / 2 + DOT)
+    hidden = (others + _near(at, own, BOX / 2)) * 300
+    return labels.count(at, BOX) * 1000 + hidden + math.dist(at, own)
 
 
 def _near(one: tuple[float, float], other: tuple[float, float], by: float) -> bool:

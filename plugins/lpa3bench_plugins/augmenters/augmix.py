@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -72,7 +73,7 @@ class AugMix(Augmenter):
         for name, value in (("width", width), ("depth", 1 if depth is None else depth)):
             if value < 1:
                 raise ValueError(f"{name}: must be >= 1, not {value}")
-        if alpha != int(alpha) or alpha < 1:
+        if not 1 <= alpha < math.inf or alpha != int(alpha):
             raise ValueError(f"alpha: must be a whole number >= 1, not {alpha}")
         if domain not in ("main", "aux"):
             raise ValueError(f"domain: must be 'main' or 'aux', not {domain!r}")
@@ -117,7 +118,7 @@ class AugMix(Augmenter):
 
         def chain_by_chain(drawn: Tensor) -> Tensor:
             """[B, W·L] → [W·B, L]"""
-            return drawn.view(count, self.width, -1).transpose(0, 1).flatten(0, 1)
+            return drawn.unflatten(1, (self.width, -1)).transpose(0, 1).flatten(0, 1)
 
         chains = engine.Choices(
             op=chain_by_chain(drawn.op),
@@ -143,7 +144,7 @@ def mix_chains(x: Tensor, chains: Tensor, drawn: DrawnChains) -> Tensor:
     """
     shares, weights = (send(each, x.device).view(*each.shape, 1, 1, 1) for each in drawn[1:])
     mixed = shares[:, 0] * _bytes(x)
-    for place, chain in enumerate(chains.view(-1, *x.shape)):
+    for place, chain in enumerate(chains.unflatten(0, (weights.shape[1], len(x)))):
         mixed += weights[:, place] * shares[:, 1] * _bytes(chain)
     return mixed.trunc_().div_(255).clamp_(0, 1).to(x.dtype)
 

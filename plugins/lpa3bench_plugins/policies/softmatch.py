@@ -104,7 +104,8 @@ class SoftMatch(Policy):
         if self.per_class:
             mean, variance = mean[label], variance[label]
         below = (confidence - mean).clamp_max(0)
-        weight = torch.exp(-below.square() / (2 * variance / self.sigmas**2))
+        spread = (2 * variance / self.sigmas**2).clamp_min(torch.finfo(variance.dtype).tiny)
+        weight = torch.exp(-below.square() / spread)
         return weight.to(guesses.probs.dtype)
 
     def _aligned(self, probs: Tensor) -> Tensor:
@@ -117,7 +118,8 @@ class SoftMatch(Policy):
         if self.per_class:
             mean, variance = class_moments(confidence, label, len(self.wanted))
         else:
-            mean, variance = confidence.mean(), confidence.var()
+            mean = confidence.mean()
+            variance = confidence.var() if len(confidence) > 1 else self.variance  # one image has none
         self.mean = self._averaged(self.mean, mean)
         self.variance = self._averaged(self.variance, variance)
 

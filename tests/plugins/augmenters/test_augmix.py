@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -82,6 +83,10 @@ def test_grey_images_are_mixed_too() -> None:
     assert viewed(grey, all_ops=True).shape == grey.shape
 
 
+def test_no_images_have_no_views() -> None:
+    assert viewed(X[:0]).shape == X[:0].shape
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -90,6 +95,7 @@ def test_grey_images_are_mixed_too() -> None:
         ({"width": 0}, "width: must be >= 1, not 0"),
         ({"depth": 0}, "depth: must be >= 1, not 0"),
         ({"alpha": 0.5}, "alpha: must be a whole number >= 1, not 0.5"),
+        ({"alpha": math.inf}, "alpha: must be a whole number >= 1, not inf"),
         ({"domain": "both"}, "domain: must be 'main' or 'aux', not 'both'"),
     ],
 )

@@ -114,3 +114,12 @@ def test_a_batch_with_one_image_of_a_class_pulls_its_moments_to_the_start() -> N
     policy.weigh(guesses(0.9, 0.8, 0.3))
     assert policy.mean[1] == pytest.approx(0.25)  # type: ignore[attr-defined]
     assert policy.variance[1] == pytest.approx(1)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.999])
+def test_one_image_alone_and_images_that_agree_leave_weights_finite(decay: float) -> None:
+    """One has no variance, and of those that agree it is 0."""
+    policy = begun(SoftMatch(decay=decay))
+    for same in (guesses(0.8), guesses(0.8, 0.8), guesses(0.8, 0.8)):
+        assert policy.weigh(same).min() >= 0
+    assert policy.weigh(guesses(0.9, 0.6)).isfinite().all()

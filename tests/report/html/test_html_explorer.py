@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from time import process_time
 
 from support.made_up_boards import board
 from support.small_boards import LPA3, board_of
 from support.small_records import bits, small_record
 
+from lpa3bench.boards.board import Cell, Column, Row
 from lpa3bench.report.html.explorer import axes, choices, explorer_data, measures_shown
 from lpa3bench.report.html.front_chart import BOX, HEIGHT, WIDTH, first_panel, front_panels
 
@@ -56,6 +58,18 @@ def test_a_parameter_is_one_axis_whatever_the_slot_of_its_object() -> None:
     assert [*found] == ["passes", "seconds", "LPA3.iterations"], "what all cells share is none"
 
 
+def test_a_number_that_no_axis_has_room_for_is_none() -> None:
+    made = board_of(*runs())
+    records = {
+        name: {
+            **made.records[name],
+            "config": {"a.huge": f"{n}{'0' * 400}", "a.endless": f"{n}e999", "a.n": str(n)},
+        }
+        for n, name in enumerate(made.records, 1)
+    }
+    assert [*axes(replace(made, records=records))] == ["passes", "seconds", "a.n"]
+
+
 def test_no_text_breaks_out_of_the_data() -> None:
     evil = replace(board(), rows=tuple(replace(row, name="</script><!--&") for row in board().rows))
     text = explorer_data(evil)
@@ -78,3 +92,16 @@ def test_labels_keep_clear_of_each_other_and_points_lie_where_their_numbers_are(
         assert best.on_front, "of equal cost the highest"
         assert panel.best == (best,)
     assert 0 <= first_panel(board(), panels) < len(panels)
+
+
+def test_hundreds_of_labels_are_placed_in_a_second() -> None:
+    cells = [
+        Cell(row=f"r{n}", column="c", n=1, mean=n * 7 % 300 / 300, passes=float(1 + n * 13 % 300))
+        for n in range(300)
+    ]
+    rows = tuple(Row(key=cell.row, name=cell.row) for cell in cells)
+    columns = (Column(key="c", name="c"),)
+    many = replace(board(), rows=rows, columns=columns, cells=tuple(cells), questions=())
+    began = process_time()
+    assert len(front_panels(many)[0].points) == 300
+    assert process_time() - began < 1.5
