@@ -16,7 +16,6 @@ from lpa3bench.report.numbers import format_difference, format_p, unit_of_differ
 from lpa3bench.report.table import column_title
 from lpa3bench.report.table_building import board_measure
 from lpa3bench.runtime.counting import counted
-from lpa3bench.stats.paired import ALPHA
 
 NAMED_ALONE = 2
 """As many settings with a verdict are named one by one; of more the range is told."""
@@ -206,11 +205,11 @@ def _limits(board: Board) -> Iterator[str]:
     made = [one for cell in board.cells for one in cell.comparisons if one.n]
     weak = [one for one in made if one.verdict == "not testable"]
     if weak:
-        least = min(one.smallest_p for one in weak)
-        among = f", too high among {counted(len(made), 'comparison')}" if least <= ALPHA else ""
+        least, most = (format_p(end(one.smallest_p for one in weak)) for end in (min, max))
+        allowed = least if least == most else f"{least} to {most}"
         yield (
-            f"Anything of {len(weak)} of the {len(made)} comparisons: they are not testable, as with "
-            f"{_pairs(weak)} of runs no p below {format_p(least)} is possible{among}."
+            f"Anything of {len(weak)} of the {len(made)} comparisons: they are not testable, as the smallest "
+            f"p that their pairs of runs allow, {allowed}, is too high."
         )
     if any(one.verdict == "no difference shown" for one in made):
         yield "That methods are equal: “no difference shown” only says that these runs show none."
