@@ -35,6 +35,10 @@ GOLDEN = {
     "D": ("dividemix",),
     "N": ("pgd",),
     "M": ("vat",),
+    "H to J": ("policies",),
+    "K": ("elr",),
+    "L": ("sop",),
+    "O": ("augmix",),
 }
 """Golden files and the tests that hold the code against them, those first that are worth most."""
 CASE = re.compile(r"^\S*test_golden_(\w+)\.py::(.+?) (PASSED|FAILED|SKIPPED|ERROR)\b", re.MULTILINE)
