@@ -16,7 +16,7 @@ from lpa3bench.report.board_json import BoardFile
 from lpa3bench.report.numbers import MISSING
 from lpa3bench.report.table import ResultCell, column_title
 from lpa3bench.report.table_building import result_table
-from lpa3bench.report.table_text import measured_text
+from lpa3bench.report.table_text import VERDICT_SIGNS, measured_text
 from lpa3bench.runtime.paths import cache_root
 
 TEXT_COLUMNS = (
@@ -26,7 +26,6 @@ TEXT_COLUMNS = (
 )  # fmt: skip
 """Columns of `board.csv` that hold no numbers, whatever stands in them."""
 NUMBER_CELL = re.compile(r"-?\d+(\.\d+)?(e-?\d\d?)?")
-VERDICT_MARKS = {"better": "▲", "worse": "▼", "no difference shown": "○"}
 PUBLISHED_FILES = ("README.md", "board.csv", "board.json", "index.html")
 
 
@@ -68,8 +67,8 @@ def board_state_folder(path: Path) -> Path:
 
 
 def _matrix(path: Path) -> WandbTable:
-    """A row a method and a column a setting, as the board's README has them, and ▲, ▼ or ○ for better, worse
-    and no difference shown against the baseline."""
+    """A row a method and a column a setting, as the board's README has them, with the sign of the verdict
+    against the baseline."""
     try:
         board = msgspec.json.decode(path.read_bytes(), type=BoardFile)
     except (OSError, ValueError) as error:
@@ -87,9 +86,9 @@ def _standing(cell: ResultCell | None) -> str | None:
         return None
     if cell.measured is None:
         return f"{cell.claimed.claim.printed} (claimed)" if cell.claimed else MISSING
-    sign = VERDICT_MARKS.get(cell.against.comparison.verdict, "") if cell.against else ""
-    text = measured_text(cell, None)
-    return " ".join(filter(None, (text.number, text.more, sign)))
+    sign = VERDICT_SIGNS[cell.against.comparison.verdict] if cell.against else ""
+    told = measured_text(cell, None)
+    return " ".join(filter(None, (told.number, told.more, ", ".join(told.below), sign)))
 
 
 def _cells(path: Path) -> WandbTable:
