@@ -218,6 +218,16 @@ def test_what_an_address_says_and_the_page_does_not_offer_is_as_if_it_did_not(sh
         assert tab.locator("#pair table").is_visible()
 
 
+def test_a_word_longer_than_the_screen_makes_no_page_wider(show: Show, tmp_path: Path) -> None:
+    word, page = "x_" * 50, tmp_path / "index.html"
+    rows = tuple(replace(row, name=word + row.name, note=word) for row in made().rows)
+    columns = tuple(replace(column, name=word + column.name) for column in made().columns)
+    long = replace(made(), title=word, text=word, rows=rows, columns=columns)
+    page.write_text(board_page(long), encoding="utf-8")
+    with show(page, width=375) as tab:
+        assert tab.evaluate("document.documentElement.scrollWidth") == 375
+
+
 def test_what_is_selected_and_copied_is_what_is_seen(show: Show, file: Path) -> None:
     with show(file) as tab:
         selected = tab.evaluate(
