@@ -162,7 +162,7 @@ def _settings(text: str) -> Iterator[tuple[str, ConditionValue]]:
 
 def suite_seeds(commands: Sequence[str]) -> tuple[int, ...]:
     """Those of the first shipped suite among these commands that writes them out; (): none does."""
-    for words in map(shlex.split, commands):
+    for words in (command.split() for command in commands):
         path = gin_root() / f"{words[2]}.gin" if words[:2] == ["lpa3bench", "suite"] and words[2:] else None
         told = _SEEDS.search(path.read_text(encoding="utf-8")) if path and path.is_file() else None
         if told:

@@ -122,4 +122,4 @@ def test_runs_of_several_commands_or_of_none_have_no_command() -> None:
 
 def test_the_seeds_of_an_unmeasured_board_are_its_suites() -> None:
     assert suite_seeds(load_definition(BOARDS / "table2").commands) == (1, 2, 3)
-    assert suite_seeds(["lpa3bench suite mine.gin", "lpa3bench leaderboard build b"]) == ()
+    assert suite_seeds(["lpa3bench suite mine", "it's", "lpa3bench leaderboard build b"]) == ()
