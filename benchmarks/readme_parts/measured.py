@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from itertools import groupby
 from pathlib import Path
@@ -17,14 +18,7 @@ from lpa3bench.report.board_json import BoardFile
 from lpa3bench.report.table_text import VERDICT_SIGNS
 from readme_parts.page import ROOT, board, cells, p_value, percent, table
 
-ROWS = {
-    "none": "weak view only",
-    "lpa3": "LP-A3",
-    "equal_cost": "weak view only, LP-A3's cost",
-    "identity": "the images themselves, auxiliary BatchNorm",
-    "noise": "LP-A3's start noise, no search",
-    "randaugment_positives": "RandAugment in LP-A3's slot",
-}
+ROWS = ("none", "lpa3", "randaugment_positives", "identity", "noise", "equal_cost")
 DIGITS = {"supervised": "Supervised", "fixmatch": "FixMatch, 40 labels", "pes": "PES, 50 % noise"}
 FASHION = {"fixmatch": "FixMatch, 100 labels", "pes": "PES, 50 % noise"}
 LEARNS = {
@@ -37,33 +31,28 @@ LEARNS = {
 }
 """Column of a task on the board, what it is, and the column of cross-entropy on the same labels."""
 CLAIMED = ("better", "worse")
-RIVALS = {
-    "randaugment_positives": "RandAugment in its slot",
-    "identity": "the images themselves",
-    "noise": "its start noise without the search",
-    "equal_cost": "plain training at its cost",
-}
+RIVALS = ("randaugment_positives", "identity", "noise", "equal_cost")
 
 
 # ---------------------------------------------------------------------------------------------------- tables
 def digits() -> str:
-    return _against_none("digits", DIGITS, [*ROWS], passes=True)
+    return _against_none("digits", DIGITS, ROWS, passes=True)
 
 
 def few_digits() -> str:
     """The rows that the README's reader asks for first, each with its verdict against the weak view only."""
-    of = cells(board("digits"))
+    of, names = cells(board("digits")), row_names("digits")
     lines = []
-    for row in ("none", "lpa3", "randaugment_positives", "identity", "equal_cost"):
+    for row in ROWS:
         its = [of[row, column] for column in DIGITS]
         passes = " / ".join(f"{cell['passes'] / of['none', cell['column']]['passes']:.1f}" for cell in its)
-        numbers = [f"{percent(cell['mean'], cell['std'])}{_mark(cell)}" for cell in its]
+        numbers = [f"{percent(cell['mean'], cell['std'])}{_sign(cell)}" for cell in its]
         numbers += [_counts(cell["n"] for cell in its), passes]
-        lines.append([ROWS[row], *(number.replace(" ", "\u00a0") for number in numbers)])
+        lines.append([names[row], *(number.replace(" ", "\u00a0") for number in numbers)])
     return table(["", *DIGITS.values(), "n", "passes"], lines)
 
 
-def _mark(cell: Any) -> str:
+def _sign(cell: Any) -> str:
     found = against(cell)
     return f" {VERDICT_SIGNS[found['verdict']]}" if found else ""
 
@@ -72,18 +61,23 @@ def fashion() -> str:
     return _against_none("fashion_mini", FASHION, ["none", "lpa3", "equal_cost"])
 
 
-def _against_none(name: str, columns: dict[str, str], rows: list[str], *, passes: bool = False) -> str:
-    of = cells(board(name))
+def _against_none(name: str, columns: dict[str, str], rows: Sequence[str], *, passes: bool = False) -> str:
+    of, names = cells(board(name)), row_names(name)
     lines = []
     for row in rows:
         its = [of[row, column] for column in columns]
-        line = [ROWS[row], *(_score(cell) for cell in its), _counts(cell["n"] for cell in its)]
+        line = [names[row], *(_score(cell) for cell in its), _counts(cell["n"] for cell in its)]
         if passes:
             ratios = (of[row, c]["passes"] / of["none", c]["passes"] for c in columns)
             line.append(" / ".join(f"{ratio:.1f}" for ratio in ratios))
         lines.append(line)
     more = ["passes, times those of the weak view only"] if passes else []
     return table(["", *columns.values(), "n", *more], lines)
+
+
+def row_names(name: str) -> dict[str, str]:
+    """What a board calls its rows, by key."""
+    return {row["key"]: row["name"] for row in board(name)["rows"]}
 
 
 def against(cell: Any, other: str = "none") -> Any:
@@ -136,12 +130,12 @@ def _over(scores: list[float]) -> str:
 def verdicts() -> str:
     """Which rows are shown to differ from the weak view alone, and by the correction over what."""
     of = board("digits")
-    by_place = cells(of)
+    by_place, names = cells(of), row_names("digits")
     told = []
     for column, name in DIGITS.items():
         for verdict in CLAIMED:
             rows = [
-                f"{ROWS[row]} ({percent(found['difference'], sign=True)})"
+                f"{names[row]} ({percent(found['difference'], sign=True)})"
                 for row in ROWS
                 if (found := against(by_place[row, column])) and found["verdict"] == verdict
             ]
@@ -177,11 +171,11 @@ def _cell_name(cell: Any) -> str:
 
 def rivals() -> str:
     """LP-A3 on FixMatch less each of the controls, as the board compares them."""
-    cell = cells(board("digits"))["lpa3", "fixmatch"]
+    cell, names = cells(board("digits"))["lpa3", "fixmatch"], row_names("digits")
     told = []
-    for row, name in RIVALS.items():
+    for row in RIVALS:
         found = against(cell, row)
-        told.append(f"{name} {percent(found['difference'], sign=True)}, {outcome(found)}")
+        told.append(f"{names[row]} {percent(found['difference'], sign=True)}, {outcome(found)}")
     return f"LP-A3 on FixMatch less {'; less '.join(told)}."
 
 

@@ -29,7 +29,7 @@ LARGEST = 150_000
 """Bytes of a picture."""
 FULL = 0.25
 """Of the range from black to white: a difference that has the full colour."""
-WIDTH, HEIGHT = 1200, 820
+WIDTH, HEIGHT = 1200, 1180
 """Of the browser's window, in its pixels."""
 
 

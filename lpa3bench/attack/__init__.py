@@ -42,6 +42,8 @@ LIMIT_SHARE = 1e-3
 DISTANCES = ("features", "pixels")
 SCALINGS = 16
 """How often a perturbation that the limits have cut is made longer again."""
+TRUST = 10
+"""A slope that was measured over some length, without a probe, is good for steps of so many times that."""
 DECADE = 0.1
 """The steps shrink, and the multiplier grows, towards this factor over the iterations."""
 
@@ -76,8 +78,9 @@ class Options:
     """T of the soft-max."""
     start: float = 0.01
     """The search starts from noise drawn uniformly from −start to start, in normalised units."""
-    probe: float = 0.1
-    """How far the finite difference that sets the step's length looks ahead, in normalised units."""
+    probe: float | None = 0.1
+    """How far the finite difference that sets the step's length looks ahead, in normalised units; None: it
+    makes no pass for that, and the slope is the mean one from the image to where the search stands."""
     floor: float = 1e-4
     """Added to the measured slope: no step is longer than budget/floor. Part of the method: for a confident
     image the slope is near zero, and only this and the pixel box bound the step."""
@@ -92,7 +95,7 @@ class Options:
             if not getattr(self, name) >= 0:  # NaN fails every comparison
                 raise ValueError(f"{name}: must be >= 0, not {getattr(self, name)}")
         for name in ("temperature", "probe", "floor"):
-            if not getattr(self, name) > 0:
+            if getattr(self, name) is not None and not getattr(self, name) > 0:
                 raise ValueError(f"{name}: must be > 0, not {getattr(self, name)}")
         if self.step_size is None and not 0 < self.margin < math.inf:
             raise ValueError(f"margin: must be > 0 and finite where step_size is None, not {self.margin}")
@@ -213,9 +216,10 @@ class Iteration(NamedTuple):
     hinge: Tensor
     """How far it has fallen beyond the margin."""
     grad_norm: Tensor
-    probe_logp: Tensor
+    probe_logp: Tensor | None
+    """None without a probe."""
     rate: Tensor
-    """|change of the log-probability| per unit of length, towards the probe."""
+    """|change of the log-probability| per unit of length, towards the probe; without one, from the image."""
     step_length: Tensor
     """L2 length of the step, before the clamp."""
     lam: float
@@ -241,7 +245,8 @@ def iterate(
     """One iteration of the search.
 
     Args:
-        forward: the network; it is called twice, once with gradient, and its parameters are not touched.
+        forward: the network; it is called once with gradient, then for the probe if there is one. Its
+            parameters are not touched.
         z: [B, C, H, W], the normalised images.
         delta: [B, C, H, W], where the search stands.
         reference: of the same B images.
@@ -286,10 +291,15 @@ def iterate(
     with torch.no_grad():
         grad_norm = torch.linalg.vector_norm(gradient, dim=(1, 2, 3))
         direction = gradient / (grad_norm + GRADIENT_EPSILON).view(-1, 1, 1, 1)
-        probed = forward(z + delta - options.probe * direction).logits
-        probe_logp = label_logp(probed, reference.label, options.temperature)
-        rate = (logp - probe_logp).abs() / options.probe
-        step_length = pace.budget / (rate + options.floor)
+        if options.probe is None:
+            length = torch.linalg.vector_norm(delta, dim=(1, 2, 3))
+            probe_logp, rate = None, gap.abs() / length.clamp_min(torch.finfo(length.dtype).tiny)
+            step_length = torch.minimum(pace.budget / (rate + options.floor), TRUST * length)
+        else:
+            probed = forward(z + delta - options.probe * direction).logits
+            probe_logp = label_logp(probed, reference.label, options.temperature)
+            rate = (logp - probe_logp).abs() / options.probe
+            step_length = pace.budget / (rate + options.floor)
         stepped = delta - step_length.view(-1, 1, 1, 1).to(delta.dtype) * direction
         return Iteration(
             delta=limits.clamp(stepped),
@@ -342,9 +352,9 @@ def search(
     """The whole search.
 
     Args:
-        forward: the network, called 2K times.
+        forward: the network, called 2K times, K times without a probe.
         z: [B, C, H, W], the normalised images.
-        noise: [B, C, H, W], uniform in −start … start, drawn by the caller.
+        noise: [B, C, H, W], where to start: uniform in −start … start, drawn by the caller.
         reference: of the same B images.
         box: clamps z + δ.
         options: how to search.

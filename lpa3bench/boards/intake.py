@@ -50,11 +50,7 @@ def intake(
     Raises:
         UsageError: the board shows the records of another one.
     """
-    if definition.records_of:
-        raise UsageError(
-            f"{definition.path}: shows the records of {definition.records_of}; add them there, and build "
-            "this board without --from"
-        )
+    check_takes_records(definition)
     results = results_of(definition)
     paths = {results / record.file_name: record for record in records}
     paths |= {results / REPLICATIONS / record.replication_name: record for record in replications}
@@ -67,6 +63,15 @@ def intake(
         if (found := searched.get(str(record)))
     }
     return Intake(kept, [*behind.values()])
+
+
+def check_takes_records(definition: Definition) -> None:
+    """Raises UsageError where the board shows the records of another one."""
+    if definition.records_of:
+        raise UsageError(
+            f"{definition.path}: shows the records of {definition.records_of}; add them there, and build "
+            "this board without --from"
+        )
 
 
 def _write(record: Record, path: Path) -> None:

@@ -69,6 +69,7 @@ def command(
     from lpa3bench.report.site import Site, site_pages
     from lpa3bench.runtime.files import make_folders, text_writer, write_all
 
+    day = date.date().isoformat() if date else _epoch_date()  # before numpy, which reads it too
     registry = load_registry(plugins)
     damaged: list[DataError] = []
     built = [_built(folder, registry, damaged) for folder in _folders(boards)]
@@ -76,7 +77,7 @@ def command(
     site = Site(
         known=_known(registry, docs),
         docs=docs,
-        date=date.date().isoformat() if date else _epoch_date(),
+        date=day,
         commit=commit,
     )
     pages, summaries = site_pages(built, site)

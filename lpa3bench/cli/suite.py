@@ -150,6 +150,8 @@ def command(
         for error in checked.errors:
             say(error_line(error), err=True)
         ctx.exit(max(error.exit_code for error in checked.errors))
+    if board is not None:
+        _check_board(board, checked.registry)
     plugins = tuple(dict.fromkeys((*plugins, *checked.suite.plugins)))
     options = _options(device, data, plugins)
     planner = Planner(checked.suite, checked.registry, out=out, data=data_root(data), options=options)
@@ -317,6 +319,19 @@ def _run_pending(planner: Planner, overview: SuiteOverview, engine: Engine) -> S
 
 def _done(result: SuiteResult) -> list[SuiteRun]:
     return [outcome.run for outcome in result.outcomes if outcome.status == "done"]
+
+
+def _check_board(folder: Path, registry: Registry) -> None:
+    """Raise before the runs, and not after them, what no board can be built for there."""
+    from lpa3bench.boards.definition import BOARD_TOML, load_definition
+    from lpa3bench.boards.intake import check_takes_records
+    from lpa3bench.plugin.renames import current_names
+
+    above = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        raise UsageError(f"--board {folder}: {above} takes no files; name another folder")
+    if (folder / BOARD_TOML).exists():
+        check_takes_records(load_definition(folder, current_names(registry)))
 
 
 def _board(folder: Path, result: SuiteResult, registry: Registry) -> dict[str, Any] | None:

@@ -101,7 +101,7 @@ class ConsistencyBank:
         Returns:
             The divergences [B] from what was remembered.
         """
-        now = _mean_by_sample(index, probabilities.detach().to(self.probabilities.dtype))
+        now = mean_by_sample(index, probabilities.detach().to(self.probabilities.dtype))
         divergence = self._divergence(now, self.probabilities[index])
         self._scores[index] = (1 - NEWEST) * self._scores[index] - NEWEST * divergence
         self.probabilities[index] = now
@@ -136,9 +136,13 @@ class ConsistencyBank:
         self.threshold.copy_(state["threshold"])
 
 
-def _mean_by_sample(index: Tensor, values: Tensor) -> Tensor:
-    """Each row of values [B, C] replaced by the mean over all rows of the same sample; exact where alone."""
+def mean_by_sample(index: Tensor, values: Tensor) -> Tensor:
+    """Each row replaced by the mean over all rows of the same sample; exact where alone.
+
+    index: int64 [B]; values: [B, …].
+    """
     first = (index.unsqueeze(1) == index).byte().argmax(dim=1)
-    count = torch.zeros_like(values[:, :1]).index_add_(0, first, torch.ones_like(values[:, :1]))
+    each = values.new_ones(len(values), *(1 for _ in values.shape[1:]))
+    count = torch.zeros_like(each).index_add_(0, first, each)
     total = torch.zeros_like(values).index_add_(0, first, values)
     return (total / count.clamp_min(1))[first]

@@ -60,5 +60,7 @@ def _confusion(path: Path, record: Record) -> list[list[int]] | None:
     if stored is None or stored.last["test"].correct.tolist() != record.correct:
         return None
     probs, labels = stored.last["test"]
+    if probs.shape[1] != len(record.data.per_class.shares):
+        return None
     counts: list[list[int]] = count_pairs(labels, probs.argmax(1), probs.shape[1]).tolist()
     return counts

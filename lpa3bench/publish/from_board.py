@@ -67,8 +67,8 @@ def board_state_folder(path: Path) -> Path:
 
 
 def _matrix(path: Path) -> WandbTable:
-    """A row a method and a column a setting, as the board's README has them, and ▲, ▼ or ○ for better, worse
-    and no difference shown against the baseline."""
+    """A row a method and a column a setting, as the board's README has them, with the sign of the verdict
+    against the baseline."""
     try:
         board = msgspec.json.decode(path.read_bytes(), type=BoardFile)
     except (OSError, ValueError) as error:

@@ -16,7 +16,6 @@ from lpa3bench.report.numbers import format_difference, format_p, unit_of_differ
 from lpa3bench.report.table import column_title
 from lpa3bench.report.table_building import board_measure
 from lpa3bench.runtime.counting import counted
-from lpa3bench.stats.paired import ALPHA
 
 NAMED_ALONE = 2
 """As many settings with a verdict are named one by one; of more the range is told."""
@@ -187,10 +186,11 @@ def _costs(board: Board, measure: Measure) -> str:
             ratios.append((cell.mean / other.mean, rows[cell.row].name, titles[cell.column]))
     if not ratios:
         return f"{board.measured} of {len(board.cells)} cells are measured, and none beside its baseline."
-    (least, *_), (most, name, where) = min(ratios), max(ratios)
+    (least, *_), (most, name, _) = min(ratios), max(ratios)
+    alike = [place for ratio, row, place in ratios if row == name and f"{ratio:.2f}" == f"{most:.2f}"]
     return (
         f"Measured by {measure.name}, a method takes × {least:.2f} to × {most:.2f} of its baseline, "
-        f"the most {name} in “{where}”; nothing is tested."
+        f"the most with {name} in {', '.join(f'“{place}”' for place in alike)}; nothing is tested."
     )
 
 
@@ -205,15 +205,16 @@ def _limits(board: Board) -> Iterator[str]:
     made = [one for cell in board.cells for one in cell.comparisons if one.n]
     weak = [one for one in made if one.verdict == "not testable"]
     if weak:
-        least = min(one.smallest_p for one in weak)
-        among = f", too high among {counted(len(made), 'comparison')}" if least <= ALPHA else ""
+        least, most = (format_p(end(one.smallest_p for one in weak)) for end in (min, max))
+        allowed = least if least == most else f"{least} to {most}"
         yield (
-            f"Anything of {len(weak)} of the {len(made)} comparisons: they are not testable, as with "
-            f"{_pairs(weak)} of runs no p below {format_p(least)} is possible{among}."
+            f"Anything of {len(weak)} of the {len(made)} comparisons: they are not testable, as the smallest "
+            f"p that their pairs of runs allow, {allowed}, is too high."
         )
     if any(one.verdict == "no difference shown" for one in made):
         yield "That methods are equal: “no difference shown” only says that these runs show none."
-    uneven = sum(bool(one.differs_in) for cell in board.cells if (one := cell.comparison) and one.n)
+    shown = [[cell.comparison, cell.at_equal_cost] for cell in board.cells]
+    uneven = sum(any(one and one.n and one.differs_in for one in cell) for cell in shown)
     if uneven:
         cells = counted(uneven, "cell")
         yield f"That the augmenter alone did it, where ≠ stands ({cells}): other settings differ too."

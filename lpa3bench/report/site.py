@@ -78,8 +78,7 @@ def site_pages(
 ) -> tuple[dict[PurePosixPath, str], list[BoardSummary]]:
     """The text of each file of the site by its path, and what its index says of the boards, in order."""
     summaries = [summarise_board(board) for _, board in boards]
-    date = site.date or max((summary.newest for summary in summaries), default="")
-    stamp = tuple(_stamp(date, site.commit))
+    stamp = tuple(_stamp(site, newest=max((summary.newest for summary in summaries), default="")))
     pages = {
         PurePosixPath(INDEX): index_page(
             summaries, Navigation(links=_links(site.docs, ""), neighbours={}, origins=(), stamp=stamp)
@@ -117,9 +116,11 @@ def joined_address(docs: str, up: str) -> str:
     return docs.rstrip("/") if whole else f"{up}{docs}".rstrip("/")
 
 
-def _stamp(date: str, commit: str) -> Iterator[str]:
-    if date:
-        yield f"made {date}"
+def _stamp(site: Site, newest: str) -> Iterator[str]:
+    if site.date:
+        yield f"made {site.date}"
+    elif newest:
+        yield f"records up to {newest}"
     yield f"lpa3bench {__version__}"
-    if commit:
-        yield f"commit {commit[:12]}"
+    if site.commit:
+        yield f"commit {site.commit[:12]}"

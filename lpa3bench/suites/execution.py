@@ -18,6 +18,7 @@ class SuiteResult:
     """What became of a suite."""
 
     outcomes: tuple[RunOutcome, ...]
+    """In the order of the suite's cells, whichever ended first."""
     bad_draws: tuple[RunOutcome, ...]
     """Trials that diverged in a cell that could be chosen without them."""
     problems: dict[str, str]
@@ -54,9 +55,11 @@ def run_suite(
     tried = {run.name for planned in plans for trial in planned.trials for run in trial.runs}
     plans = with_chosen_runs(planner, plans, failed)
     queue.run_all(_in_order(plans), forecast.of_runs(plans))
-    bad = (tried & failed.keys()) - {run.name for planned in plans for run in planned.all_runs}
+    place = {run.name: at for at, run in enumerate(run for planned in plans for run in planned.all_runs)}
+    bad = (tried & failed.keys()) - place.keys()
+    outcomes = sorted(queue.outcomes, key=lambda outcome: place.get(outcome.run.name, len(place)))
     return SuiteResult(
-        tuple(o for o in queue.outcomes if o.run.name not in bad),
+        tuple(o for o in outcomes if o.run.name not in bad),
         tuple(o for o in queue.outcomes if o.run.name in bad),
         _problems(plans),
     )

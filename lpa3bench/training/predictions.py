@@ -131,5 +131,8 @@ def _misfit(stored: StoredPredictions) -> str | None:
             return f"{split}: of other images"
         if which.ids is not None and len(which.ids) != count[0]:
             return f"{split}: {len(which.ids)} ids"
+    for split, (probs, labels) in (*stored.last.items(), *stored.selected.items()):
+        if ((labels < 0) | (labels >= probs.shape[1])).any():
+            return f"{split}: a label of none of the {probs.shape[1]} classes"
     names, classes = stored.class_names, stored.last["test"].probs.shape[1]
     return f"{len(names)} names of {classes} classes" if names and len(names) != classes else None

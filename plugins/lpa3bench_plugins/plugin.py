@@ -30,6 +30,7 @@ def register_tasks(register: Register) -> None:
 @hookimpl
 def register_augmenters(register: Register) -> None:
     register("LPA3", f"{HERE}.augmenters.lpa3:LPA3")
+    register("LPA3Fast", f"{HERE}.augmenters.lpa3fast:LPA3Fast")
     register("PGD", f"{HERE}.augmenters.pgd:PGD")
     register("VAT", f"{HERE}.augmenters.vat:VAT")
     register("RandAugment", f"{HERE}.augmenters.randaugment:RandAugment")

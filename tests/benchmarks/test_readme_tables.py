@@ -73,7 +73,7 @@ def test_each_task_is_set_beside_cross_entropy_at_its_own_cost(parts: dict[str, 
 def test_what_stands_against_the_controls_is_the_boards_verdict(parts: dict[str, str]) -> None:
     found = measured.against(cells(measured.board("digits"))["lpa3", "fixmatch"], "equal_cost")
     assert found["difference"] < 0
-    told = f"plain training at its cost {percent(found['difference'], sign=True)}, {found['verdict']}"
+    told = f"weak view only, equal cost {percent(found['difference'], sign=True)}, {found['verdict']}"
     assert told in parts["digits.rivals"]
     assert measured.outcome({"verdict": "not testable", "p_holm": None}) == "not testable"
 

@@ -35,6 +35,9 @@ SMALL: dict[str, dict[str, Any]] = {
 }
 
 
+SELECTING = ("LPA3", "LPA3Fast")
+
+
 def names(kind: str) -> list[str]:
     return [entry.name for entry in REGISTRY.kind(kind)]
 
@@ -47,7 +50,7 @@ def make(name: str, **more: Any) -> Any:
 
 def whole_batches(augmenter: str, slot: SlotName) -> dict[str, Any]:
     """What makes an augmenter that selects fit for a slot that needs a view of every image."""
-    return {"ratio": 1.0, "domain": "main"} if augmenter == "LPA3" and SLOTS[slot].every_row else {}
+    return {"ratio": 1.0, "domain": "main"} if augmenter in SELECTING and SLOTS[slot].every_row else {}
 
 
 @pytest.mark.parametrize("slot", SLOTS)

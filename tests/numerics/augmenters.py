@@ -19,7 +19,7 @@ from lpa3bench_plugins.augmenters.pgd import PGD
 from lpa3bench_plugins.augmenters.randaugment import RandAugment
 from lpa3bench_plugins.augmenters.vat import VAT
 from numerics.fingerprints import Numbers, Scenario
-from numerics.stage import DoubleInfoMin, DoubleLPA3, Pictures, begin, viewed
+from numerics.stage import DoubleInfoMin, DoubleLPA3, DoubleLPA3Fast, Pictures, begin, viewed
 
 Make = Callable[[], Augmenter]
 MAKERS: dict[str, Make] = {
@@ -30,6 +30,9 @@ MAKERS: dict[str, Make] = {
     "LPA3/noise": partial(DoubleLPA3, iterations=0, ratio=1.0, start=0.05),
     "LPA3/steep": partial(DoubleLPA3, ratio=0.7, step_size=2.0, margin=0.001, probe=0.5, floor=0.01),
     "LPA3/none": partial(DoubleLPA3, ratio=0.0),
+    "LPA3Fast/defaults": partial(DoubleLPA3Fast, ratio=0.25),
+    "LPA3Fast/probed": partial(DoubleLPA3Fast, ratio=0.5, probe=0.1, iterations=2, lam=1.0, margin=0.1),
+    "LPA3Fast/any": partial(DoubleLPA3Fast, select="random", ratio=0.4, decay=0.5, label="given"),
     "InfoMinStyle/rgb": partial(DoubleInfoMin, generator_lr=0.01, projection=8),
     "InfoMinStyle/ydbdr": partial(DoubleInfoMin, space="ydbdr", weight=0.5, generator_lr=0.01, domain="main"),
     "Cutout/centred": Cutout,

@@ -26,6 +26,7 @@ from lpa3bench.testing.short_training import steps
 from lpa3bench.training.environment import Environment
 from lpa3bench_plugins.augmenters.infomin import InfoMinStyle
 from lpa3bench_plugins.augmenters.lpa3 import LPA3
+from lpa3bench_plugins.augmenters.lpa3fast import LPA3Fast, Memory
 from numerics.fingerprints import Numbers, size
 
 SIDE = 32
@@ -109,6 +110,14 @@ class DoubleLPA3(LPA3):
         if self.bank is not None:
             classes = env.spec.num_classes
             self.bank = ConsistencyBank(env.size, classes, flavour=self.tcs, dtype=torch.float64)
+
+
+class DoubleLPA3Fast(LPA3Fast):
+    """Its memory is kept in double precision."""
+
+    def setup(self, env: Env) -> None:
+        with float64():
+            self.memory = Memory(env.size, env.spec, storage=torch.float64)
 
 
 class DoubleInfoMin(InfoMinStyle):

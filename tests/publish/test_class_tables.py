@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from support.wandb_runs import made_run, predict
 
@@ -33,3 +34,14 @@ def test_predictions_of_no_other_run_are_shown(tmp_path: Path) -> None:
     stored.write_bytes(b"no archive")
     with pytest.raises(DataError, match=r"predictions\.npz: damaged"):
         class_tables(stored, record)
+
+
+def test_predictions_of_another_number_of_classes_are_no_matrix(tmp_path: Path) -> None:
+    folder = made_run(tmp_path)
+    predict(folder)
+    stored = folder / "predictions.npz"
+    arrays = dict(np.load(stored))
+    probs = arrays["test/probs"]
+    arrays["test/probs"] = np.concatenate([probs, np.zeros_like(probs[:, :1])], 1)
+    np.savez(stored, **{name: array for name, array in arrays.items() if name != "class_names"})
+    assert {*class_tables(stored, read_record(folder / "result.json"))} == {"test/per_class"}

@@ -149,21 +149,14 @@ def test_costs_are_told_as_ratios_and_nothing_is_tested() -> None:
     board = made(compared("better", 0.1), of=COST)
     assert answer(board) == (
         "Measured by passes per step, a method takes × 1.06 to × 1.06 of its baseline, "
-        "the most New in “setting 0”; nothing is tested."
+        "the most with New in “setting 0”; nothing is tested."
     )
 
 
-def test_what_is_not_testable_has_its_own_smallest_p_ties_and_number_of_pairs() -> None:
+def test_what_is_not_testable_has_its_own_smallest_p_ties_too() -> None:
     tied = replace(compared("not testable", 0.1, n=6), smallest_p=0.125)
-    able = compared("not testable", 0.1, n=6)
-    assert (
-        "with 3 to 6 pairs of runs no p below 0.12 is possible."
-        in limits(made(tied, compared("not testable", 0.1, n=3)))[0]
-    )
-    assert (
-        "with 6 pairs of runs no p below 0.031 is possible, too high among 2 comparisons."
-        in limits(made(able, tied))[0]
-    )
+    assert "allow, 0.12 to 0.25, is" in limits(made(tied, compared("not testable", 0.1, n=3)))[0]
+    assert "allow, 0.031 to 0.12, is" in limits(made(compared("not testable", 0.1, n=6), tied))[0]
 
 
 @pytest.mark.parametrize(
@@ -171,7 +164,8 @@ def test_what_is_not_testable_has_its_own_smallest_p_ties_and_number_of_pairs() 
     [
         (
             compared("not testable", 0.1, n=3),
-            "1 of the 1 comparisons: they are not testable, as with 3",
+            "1 of the 1 comparisons: they are not testable, as the smallest p that their pairs of runs "
+            "allow, 0.25, is too high",
         ),
         (compared("no difference shown", 0.1), "That methods are equal"),
         (compared("better", 0.1, differs_in=("PES.lambda_u: 15 → 7.5",)), "where ≠ stands (1 cell)"),
@@ -181,3 +175,8 @@ def test_what_is_not_testable_has_its_own_smallest_p_ties_and_number_of_pairs() 
 def test_limits_follow_from_what_the_board_has(comparison: Comparison, said: str) -> None:
     assert said in " ".join(limits(made(comparison)))
     assert "not measured" not in " ".join(limits(made(comparison)))
+
+
+def test_what_is_not_testable_may_have_more_pairs_than_the_fewest() -> None:
+    weak = compared("not testable", 0.0, n=3), compared("not testable", 0.0, n=9)
+    assert "their pairs of runs allow, 0.0039 to 0.25, is too high" in limits(made(*weak))[0]

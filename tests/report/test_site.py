@@ -17,7 +17,7 @@ from lpa3bench.boards.definition import Definition
 from lpa3bench.report.board_files import BOARD_FILES
 from lpa3bench.report.html import board_page
 from lpa3bench.report.links import Known, PartLinks, PluginLinks, origins, page_anchor
-from lpa3bench.report.site import Site, joined, site_pages, summarise_board
+from lpa3bench.report.site import Site, joined_address, site_pages, summarise_board
 
 QUESTION = """
 [[questions]]
@@ -118,7 +118,9 @@ def test_titles_stay_text(pages: dict[PurePosixPath, str]) -> None:
 def test_every_page_says_day_version_and_commit(pages: dict[PurePosixPath, str]) -> None:
     for path, text in pages.items():
         if path.name == "index.html":
-            assert re.search(r"made 2026-11-03 · lpa3bench [\d.]+ · commit 0123456789ab<", text), path
+            assert re.search(r"records up to 2026-11-03 · lpa3bench [\d.]+ · commit 0123456789ab<", text), (
+                path
+            )
     assert "newest record 2026-11-03" in page(pages, "one/index.html")
     dated, _ = site_pages([made("one")], Site(known=KNOWN, date="2027-01-02"))
     assert "made 2027-01-02 · lpa3bench" in page(dated, "one/index.html")
@@ -185,4 +187,4 @@ def test_anchors_are_those_of_headings(name: str, anchor: str) -> None:
     ],
 )
 def test_the_documentation_is_found_from_every_depth(docs: str, up: str, seen: str) -> None:
-    assert joined(docs, up) == seen
+    assert joined_address(docs, up) == seen

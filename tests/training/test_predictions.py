@@ -90,12 +90,14 @@ def test_of_a_very_long_name_the_end_stays_so_that_the_file_can_be_read(tmp_path
         {"test/index": np.arange(7), "test/ids": np.array(["a"] * 6)},
         {"test/index": np.arange(7), "test/clean_labels": np.zeros(6, int)},
         {"class_names": np.array(["a", "b"])},
+        {"test/labels": np.full(7, 99)},
+        {"test/labels": np.full(7, -1)},
     ],
 )
 def test_what_does_not_fit_the_predictions_is_damage(tmp_path: Path, more: dict[str, Any]) -> None:
     path = tmp_path / "predictions.npz"
     arrays = {"test/probs": made(1).probs.numpy(), "test/labels": made(1).labels.numpy()}
-    np.savez_compressed(path, **arrays, **more)
+    np.savez_compressed(path, **{**arrays, **more})
     with pytest.raises(DataError, match=r"predictions\.npz: damaged \("):
         read_predictions(path)
 

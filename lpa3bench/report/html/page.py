@@ -38,6 +38,7 @@ from lpa3bench.report.numbers import (
 from lpa3bench.report.shared_flags import own_flags, told_of_all
 from lpa3bench.report.table_building import board_measure, result_tables
 from lpa3bench.report.table_text import VERDICT_SIGNS, question_answers, replication_text
+from lpa3bench.runtime.counting import counted
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -207,12 +208,9 @@ def _environment(board: Board, own: Measure) -> Environment:
 def _seeds(board: Board) -> str:
     """How many runs cells have: `12 each in 25 cells, 3 each in 24`; empty where there are none."""
     counts = Counter(cell.n for cell in board.cells if cell.n)
-    told = [f"{n} each in {cells}" for n, cells in sorted(counts.items(), reverse=True)]
-    return (
-        ", ".join((f"{told[0]} cell{'s' if max(counts) and counts[max(counts)] != 1 else ''}", *told[1:]))
-        if told
-        else ""
-    )
+    most, *others = sorted(counts.items(), reverse=True) or [(0, 0)]
+    told = [f"{most[0]} each in {counted(most[1], 'cell')}", *(f"{n} each in {cells}" for n, cells in others)]
+    return ", ".join(told) if counts else ""
 
 
 def _data(board: Board) -> Markup:

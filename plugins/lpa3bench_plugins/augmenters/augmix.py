@@ -118,7 +118,7 @@ class AugMix(Augmenter):
 
         def chain_by_chain(drawn: Tensor) -> Tensor:
             """[B, W·L] → [W·B, L]"""
-            return drawn.unflatten(1, (self.width, -1)).transpose(0, 1).flatten(0, 1)
+            return drawn.view(count, self.width, drawn.shape[1] // self.width).transpose(0, 1).flatten(0, 1)
 
         chains = engine.Choices(
             op=chain_by_chain(drawn.op),
@@ -144,7 +144,7 @@ def mix_chains(x: Tensor, chains: Tensor, drawn: DrawnChains) -> Tensor:
     """
     shares, weights = (send(each, x.device).view(*each.shape, 1, 1, 1) for each in drawn[1:])
     mixed = shares[:, 0] * _bytes(x)
-    for place, chain in enumerate(chains.unflatten(0, (weights.shape[1], len(x)))):
+    for place, chain in enumerate(chains.view(weights.shape[1], *x.shape)):
         mixed += weights[:, place] * shares[:, 1] * _bytes(chain)
     return mixed.trunc_().div_(255).clamp_(0, 1).to(x.dtype)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from lpa3bench import attack
-from lpa3bench.api import Augmenter, Context, DatasetSpec, Domain, Env, Slot, View
+from lpa3bench.api import Augmenter, Context, DatasetSpec, Domain, Env, Output, Slot, View
 from lpa3bench.nn.bank import ConsistencyBank, lowest
 
 
@@ -37,7 +37,8 @@ class LPA3(Augmenter):
         warmup_steps: until that many steps are done predictions are remembered, but nothing is selected.
         temperature: T of the soft-max, in the search and in the memory.
         start: the search starts from uniform noise in −start … start, in normalised units.
-        probe: how far the finite difference that sets the step's length looks ahead.
+        probe: how far the finite difference that sets the step's length looks ahead; None: there is none
+            (see `attack.Options`), and an iteration costs a pass less.
         floor: added to the measured slope; part of the method (see `attack.Options`).
         distance: what the search makes grow: the distance in the network's "features", the method; or in
             "pixels", a control that tells what the features contribute (see `attack.Options`).
@@ -53,8 +54,8 @@ class LPA3(Augmenter):
 
     paper = "https://arxiv.org/abs/2211.00824"
     needs_model = True
-    saved = ("bank", "pass_no")
-    added = ("distance", "direction")
+    saved: tuple[str, ...] = ("bank", "pass_no")
+    added: ClassVar[tuple[str, ...]] = ("distance", "direction")
 
     def __init__(
         self,
@@ -70,7 +71,7 @@ class LPA3(Augmenter):
         warmup_steps: int = 0,
         temperature: float = 1.0,
         start: float = 0.01,
-        probe: float = 0.1,
+        probe: float | None = 0.1,
         floor: float = 1e-4,
         distance: Literal["features", "pixels"] = "features",
         direction: Literal["search", "random"] = "search",
@@ -138,7 +139,7 @@ class LPA3(Augmenter):
     def generate(self, x: Tensor, ctx: Context) -> View:
         """Views of the selected images."""
         if self.ratio == 0:
-            return _nothing(x)
+            return nothing(x)
         model = ctx.model
         z = model.normalise(x)
         with torch.no_grad():
@@ -146,35 +147,41 @@ class LPA3(Augmenter):
         rows = self._select(output.logits, ctx)
         selected = ctx.processes.span(len(x) if rows is None else len(rows))
         if ctx.step < self.warmup_steps or selected.total == 0:
-            return _nothing(x)
-        label = None
-        if self.label == "given" and ctx.target is not None:
-            label = ctx.target.argmax(dim=1)
-        images = z if self.options.distance == "pixels" else None
-        reference = attack.make_reference(output, label, self.options.temperature, images=images)
+            return nothing(x)
+        reference = self._reference(output, z, ctx.target)
         if rows is None:
             rows = torch.arange(len(x), device=x.device)
         else:
             x, z, reference = x[rows], z[rows], reference.rows(rows)
-        noise = ctx.draws.uniform(z.shape, -self.options.start, self.options.start, like=z)
-        box = attack.Box.of(model.mean, model.std)
-        delta, last = attack.search(
-            model.from_normalised,
-            z,
-            noise,
-            reference,
-            box=box,
-            options=self.options,
-            share=selected.share,
-        )
+        delta, last = self._search(z, self._noise(z, ctx), reference, ctx, share=selected.share)
         if self.direction == "random":
+            box = attack.Box.of(model.mean, model.std)
             delta = attack.redirected(delta, ctx.draws.normal(z.shape, like=z), box.around(z))
         whole = ctx.processes.span(len(output.logits)).total
-        info: dict[str, float | Tensor] = {"selected": selected.total / whole}
-        if last is not None:
-            for name, value in (("distance", last.distance), ("logp_drop", last.gap)):
-                info[name] = ctx.processes.weighted(value.mean(), len(rows))
+        info = {"selected": selected.total / whole} | seen(last, ctx, len(rows))
         return View(attack.perturbed(x, delta, model.std), rows, info)
+
+    def _reference(self, output: Output, z: Tensor, target: Tensor | None) -> attack.Reference:
+        """What the search compares with, of images whose output and target these are."""
+        label = None
+        if self.label == "given" and target is not None:
+            label = target.argmax(dim=1)
+        images = z if self.options.distance == "pixels" else None
+        return attack.make_reference(output, label, self.options.temperature, images=images)
+
+    def _noise(self, z: Tensor, ctx: Context) -> Tensor:
+        """The start noise, [B, C, H, W]."""
+        return ctx.draws.uniform(z.shape, -self.options.start, self.options.start, like=z)
+
+    def _search(
+        self, z: Tensor, start: Tensor, reference: attack.Reference, ctx: Context, *, share: float = 1.0
+    ) -> tuple[Tensor, attack.Iteration | None]:
+        """`attack.search` by the model, from `start` on."""
+        model = ctx.model
+        box = attack.Box.of(model.mean, model.std)
+        return attack.search(
+            model.from_normalised, z, start, reference, box=box, options=self.options, share=share
+        )
 
     def _select(self, logits: Tensor, ctx: Context) -> Tensor | None:
         """The rows to work on, by scores from before this batch, which is then remembered; None: all."""
@@ -197,6 +204,14 @@ class LPA3(Augmenter):
         return (copies.unsqueeze(1) + chosen).flatten()
 
 
-def _nothing(x: Tensor) -> View:
+def seen(last: attack.Iteration | None, ctx: Context, rows: int) -> dict[str, float | Tensor]:
+    """What the log has of a search of so many rows, by name."""
+    if last is None:
+        return {}
+    values = (("distance", last.distance), ("logp_drop", last.gap))
+    return {name: ctx.processes.weighted(value.mean(), rows) for name, value in values}
+
+
+def nothing(x: Tensor) -> View:
     """No view at all."""
     return View(x[:0], torch.zeros(0, dtype=torch.int64, device=x.device), {"selected": 0.0})
