@@ -17,11 +17,12 @@ from lpa3bench.types import SLOTS
 RUN_COMMAND = ("lpa3bench", "run")
 OF_THE_CELL = ("--setting", "-p", "--param", "--plugin")
 """Options that say what is run; the others say where, on what, or with which seed."""
-FLAGS = ("--fresh", "--dry-run", "--explain", "--download", "--wandb")
+FLAGS = ("--fresh", "--dry-run", "--explain", "--download", "--json")
 """Options without a value."""
 _INCLUDED = re.compile(r'^include "(.+)\.gin"', re.MULTILINE)
 _BOUND = re.compile(r"^run\.(\w+) = @(?:\w+/)?augmenters\.(\w+)\(\)", re.MULTILINE)
 _SET = re.compile(r"^((?:\w+/)?[A-Z]\w*\.\w+) = (.+?)\s*(?:#.*)?$", re.MULTILINE)
+_SEEDS = re.compile(r"^suite\.seeds = \(([\d, ]+)\)", re.MULTILINE)
 _COST = re.compile(r"^# Cost: (.+\n(?:# (?!Published).+\n)*)", re.MULTILINE)
 
 
@@ -157,6 +158,16 @@ def _set(name: str) -> list[tuple[str, ConditionValue]]:
 def _settings(text: str) -> Iterator[tuple[str, ConditionValue]]:
     for key, value in _SET.findall(text):
         yield key, parsed(value)
+
+
+def suite_seeds(commands: Sequence[str]) -> tuple[int, ...]:
+    """Those of the first shipped suite among these commands that writes them out; (): none does."""
+    for words in (command.split() for command in commands):
+        path = gin_root() / f"{words[2]}.gin" if words[:2] == ["lpa3bench", "suite"] and words[2:] else None
+        told = _SEEDS.search(path.read_text(encoding="utf-8")) if path and path.is_file() else None
+        if told:
+            return tuple(map(int, re.findall(r"\d+", told[1])))
+    return ()
 
 
 def _cost(name: str) -> str:

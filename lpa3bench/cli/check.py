@@ -8,13 +8,14 @@ from typing import Any
 
 import click
 
-from lpa3bench.cli.options import config_options, json_option
+from lpa3bench.cli.options import config_options, json_option, run_line_options
 from lpa3bench.cli.terminal import say
 from lpa3bench.errors import BenchError, error_line
 from lpa3bench.plugin.registry import Registry
 
 
 @click.command()
+@run_line_options
 @config_options
 @json_option
 @click.pass_context
@@ -25,18 +26,19 @@ def command(
     bindings: tuple[str, ...],
     plugins: tuple[Path, ...],
     as_json: bool,
+    seed: int | None,
 ) -> None:
     """Check gin files without training.
 
     Each FILE is checked by itself: a whole config in each of its settings, down to the ranges of values; an
     overlay (a file that binds no task) for its syntax, names and types; a suite in every cell. All errors are
-    listed. With --setting or -p the files are taken together instead, as `run` would take them.
+    listed. With --setting, -p or --seed the files are taken together instead, as `run` would take them.
     """
     from lpa3bench.config import load_config
     from lpa3bench.plugin.registry import load_registry as load_plugins
 
     registry = load_plugins(plugins)
-    if setting is not None or bindings:
+    if setting is not None or bindings or seed is not None:
         load_config(files, setting=setting, bindings=bindings, registry=registry).try_out()
         together = {"files": [*map(str, files)], "ok": True, "what": "together", "errors": []}
         say(

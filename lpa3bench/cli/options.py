@@ -97,6 +97,31 @@ def grid_options(function: Verb) -> Verb:
     )(function)
 
 
+def run_line_options(function: Verb) -> Verb:
+    """What else a line of `lpa3bench run` may hold, so that another verb takes the line as it stands.
+
+    `seed` (None where it is not given), which `--help` tells of; the rest is hidden and not handed on. Of
+    two options with one name the verb's own counts.
+    """
+    hidden: dict[str, dict[str, Any]] = {
+        "--device": {}, "--data": {}, "--out": {}, "--limit": {}, "--purpose": {}, "--wandb": {},
+        "--fresh": {"is_flag": True}, "--download": {"is_flag": True},
+        "--dry-run": {"is_flag": True}, "--explain": {"is_flag": True},
+    }  # fmt: skip
+    own = {word for option in _options_of(function) for word in option.opts}
+    for name, kind in hidden.items():
+        if name not in own:
+            function = click.option(name, hidden=True, expose_value=False, **kind)(function)
+    return click.option("--seed", type=SEED, help="Of a line of `run`, which can stand here as it is.")(
+        function
+    )
+
+
+def _options_of(function: Callable[..., Any]) -> list[click.Parameter]:
+    """Those that decorators below have given it."""
+    return [*getattr(function, "__click_params__", ())]
+
+
 def device_option(function: Verb) -> Verb:
     """`--device NAME`: `device`, one of `DEVICES`."""
     return click.option(

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lpa3bench.cli.options import config_options, data_option, device_option, grid_options, json_option
+from lpa3bench.cli.options import (
+    config_options,
+    data_option,
+    device_option,
+    grid_options,
+    json_option,
+    run_line_options,
+)
 from lpa3bench.cli.terminal import say, width
 from lpa3bench.errors import UsageError, blamed
 from lpa3bench.runtime.duration import TIMED_DOUBT, about, busy
@@ -29,6 +36,7 @@ _Row = tuple[str, ...]
 
 
 @click.command()
+@run_line_options
 @config_options
 @grid_options
 @device_option
@@ -48,6 +56,7 @@ def command(
     data: Path | None,
     no_forecast: bool,
     as_json: bool,
+    seed: int | None,
 ) -> None:
     """Show what gin files add up to, and what it will cost.
 

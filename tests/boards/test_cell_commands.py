@@ -8,7 +8,7 @@ import pytest
 from support.small_boards import defined
 from support.small_records import bits, small_record, within
 
-from lpa3bench.boards.cell_commands import PlannedRun, command_of, planned_run
+from lpa3bench.boards.cell_commands import PlannedRun, command_of, planned_run, suite_seeds
 from lpa3bench.boards.definition import load_definition
 from lpa3bench.records import Record
 from lpa3bench.runtime.paths import gin_root
@@ -118,3 +118,8 @@ def test_runs_of_several_commands_or_of_none_have_no_command() -> None:
     assert command_of([one]) == "lpa3bench run a"
     assert command_of([one, other]) == ""
     assert command_of([run(0, "python", "mine.py")]) == ""
+
+
+def test_the_seeds_of_an_unmeasured_board_are_its_suites() -> None:
+    assert suite_seeds(load_definition(BOARDS / "table2").commands) == (1, 2, 3)
+    assert suite_seeds(["lpa3bench suite mine", "it's", "lpa3bench leaderboard build b"]) == ()

@@ -180,3 +180,13 @@ def test_through_the_real_command(tmp_path: Path, cli: Cli) -> None:
     assert done.stdout.endswith("quickstart.gin: ok (no settings)\n")
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"error: {path}:3: Supervised has no parameter lerning_rate; ")
+
+
+def test_a_line_of_run_is_checked_as_it_stands_its_files_together(write: Write) -> None:
+    files = write("a.gin", WHOLE), write("over.gin", "run.view = @ToyJitter()\nToyJitter.strength = 0.5")
+    more = ("--out", "runs", "--device", "cpu", "--fresh", "--wandb", "offline")
+    done = checked(*files, "--setting", "high", "--seed", "100", *more)
+    assert done.stdout == "a.gin over.gin: ok\n"
+    assert checked(*files, "--seed", "100").stdout == "a.gin over.gin: ok\n"
+    assert "--seed" in checked("--help").stdout
+    assert "--wandb" not in checked("--help").stdout

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 from support import config_plugins
@@ -291,3 +292,17 @@ def test_through_the_real_command(cli: Cli) -> None:
     assert found["parameters"]["network"] == 24_058
     assert [phase["name"] for phase in found["forecast"]["phases"]] == ["train"]
     assert found["forecast"]["hours"] > 0
+
+
+def test_every_option_of_a_line_of_run_may_stand_there(path: str) -> None:
+    plain = shown(path, "--setting", "high").stdout
+    run = main.get_command(click.Context(main), "run")
+    assert run is not None
+    values = {"seed": "100", "device": "cpu", "limit": "8", "purpose": "aid", "wandb": "offline"}
+    words = []
+    for option in run.params:
+        if option.name not in ("files", "setting", "bindings", "plugins", "as_json"):
+            assert isinstance(option, click.Option)
+            words += [option.opts[0], *([] if option.is_flag else [values.get(option.name or "", "x")])]
+    assert len(words) > 12
+    assert shown(path, "--setting", "high", *words).stdout == plain

@@ -158,6 +158,8 @@ def test_the_front_is_chosen_by_arrow_keys_and_its_points_open_cells(show: Show,
         assert shown.count() == 1
         boxes = [one.bounding_box() for one in shown.locator(".point .hit").all()]
         assert len(boxes) == shown.locator("tbody tr").count() > 1
+        order = [int(text) for text in shown.locator(".point text").all_text_contents()]
+        assert order == sorted(order), "by Tab they come as they are numbered"
         assert min(min(box["width"], box["height"]) for box in boxes) >= 24, "a finger hits each"
         for one in boxes:
             apart = [
@@ -198,10 +200,62 @@ def test_the_free_chart_takes_any_measure_and_axis(show: Show, file: Path) -> No
         tab.locator('#chart select[name="y"]').select_option("oracle_best")
         tab.locator('#chart select[name="x"]').select_option("seconds")
         assert chosen(tab) == {"y": "oracle_best", "x": "seconds"}
+        setting = tab.locator('#chart select[name="at"]')
+        assert setting.input_value() == tab.locator("input[name=front]:checked").get_attribute("value")
         points, rows = tab.locator("#chart-plot .point"), tab.locator("#chart-list tbody tr")
+        own = [cell for cell in made().cells if cell.column == setting.input_value()]
+        assert points.count() == rows.count() == sum(cell.mean is not None for cell in own)
+        setting.select_option("all")
         assert points.count() == rows.count() == sum(cell.mean is not None for cell in made().cells)
         tab.get_by_label("Filter").fill("lp-a3")
         assert points.count() == 2, "of the cells that the table shows"
+
+
+def test_labels_of_the_free_chart_keep_clear_of_each_other(show: Show, tmp_path: Path) -> None:
+    many = tuple(
+        replace(cell, passes=1000.0 + n % 2, seconds=1.0, mean=cell.mean and 0.9 + n / 1e4)
+        for n, cell in enumerate(made().cells)
+    )
+    path = tmp_path / "index.html"
+    path.write_text(board_page(replace(made(), cells=many)), encoding="utf-8")
+    with show(path, address="?at=all", width=1280) as tab:
+        boxes = [one.bounding_box() for one in tab.locator("#chart-plot .disc").all()]
+        assert len(boxes) > 2
+        for n, one in enumerate(boxes):
+            assert all(max(abs(one[s] - two[s]) for s in "xy") >= one["width"] for two in boxes[:n])
+
+
+def test_the_page_says_which_way_is_better_what_is_tested_and_counts_what_is_shown(
+    show: Show, tmp_path: Path
+) -> None:
+    cells = tuple(
+        replace(cell, other_scores={**cell.other_scores, "seconds_per_step": cell.mean})
+        for cell in made().cells
+    )
+    path = tmp_path / "index.html"
+    path.write_text(board_page(replace(made(), cells=cells)), encoding="utf-8")
+    with show(path) as tab:
+        words, total = tab.locator("#results"), tab.locator("#board tfoot .total")
+        assert "the highest mean" in words.inner_text()
+        assert "▲ ▼" in words.inner_text()
+        assert total.inner_text() == f"{made().measured} of {len(cells)}"
+        tab.locator('[name="m"]').select_option("seconds_per_step")
+        assert "the lowest mean" in words.inner_text()
+        assert "Lower is better." in tab.locator("#shown").inner_text()
+        assert "Verdicts are of" in words.inner_text()
+        assert "▲ ▼" not in words.inner_text()
+        assert "against FixMatch" not in tab.locator("#board").inner_text()
+        tab.locator('[name="task"]').select_option("FixMatch")
+        own = [cell for cell in made().cells if "fixmatch" in cell.row]
+        assert total.inner_text() == f"{sum(cell.mean is not None for cell in own)} of {len(own)}"
+        tab.get_by_label("Filter").fill("nothing of the kind")
+        assert "Nothing matches" in words.inner_text()
+        assert not tab.locator("#board").is_visible()
+        tab.locator("#nothing .reset").click()
+        assert chosen(tab) == {}
+        for name in "ab":
+            tab.locator(f'[name="{name}"]').select_option("fixmatch")
+        assert "the same method twice" in tab.locator("#pair").inner_text()
 
 
 def test_what_an_address_says_and_the_page_does_not_offer_is_as_if_it_did_not(show: Show, file: Path) -> None:

@@ -113,6 +113,11 @@ def test_a_cell_has_an_address_of_its_own(show: Show, file: Path) -> None:
         assert dialog.evaluate("dialog => dialog.scrollTop") == 0
         tab.evaluate("location.hash = '#cell-fixmatch-lpa3:c40'")
         tab.locator("dialog .badge", has_text="augmenter only").wait_for()
+    with show(file, width=375) as tab:
+        tab.evaluate("scrollTo(0, 2000)")
+        tab.evaluate("location.hash = '#cell-fixmatch-lpa3:c40'")
+        tab.locator("dialog .badge", has_text="augmenter only").wait_for()
+        assert tab.get_by_role("dialog").evaluate("dialog => dialog.scrollTop") == 0, "its head is seen"
 
 
 def test_a_large_board_scrolls_in_its_own_frame(show: Show, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ const data = JSON.parse(byId("data")?.textContent ?? "{}"); // nothing before an
 
 const unchosen = { m: data.own ?? "", also: "", task: "", data: "", slot: "", group: "", q: "", hide: "", sort: "", a: "", b: "",
   front: all('input[name="front"]').find((input) => input.checked)?.value ?? "", y: data.own ?? "", x: "passes",
+  at: all('select[name="at"] option').find((option) => option.defaultSelected)?.value ?? "all",
   "curve-x": "passes", "curve-y": "score" };
 const state = { ...unchosen };
 const draws = []; // what shows a state; each part of the page adds its own

@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from lpa3bench.boards.board import Board, Measure
+from lpa3bench.boards.cell_commands import suite_seeds
 from lpa3bench.report.html.cell_charts import seed_dots
 from lpa3bench.report.html.details import neighbours_forecast, seeds_to_run, verdict_sentence
-from lpa3bench.report.table_building import unequal_cost
+from lpa3bench.report.table_building import board_measure, unequal_cost
 
 BUILD = "lpa3bench leaderboard build"
 
@@ -25,7 +26,9 @@ def cell_filters(board: Board, own: Measure) -> dict[str, Callable[..., Any]]:
         "seed_dots": lambda cell: seed_dots(board, cell, own),
         "forecast": lambda cell: neighbours_forecast(board, cell),
         "seeds_to_run": lambda cell: seeds_to_run(board, cell),
+        "suite_seeds": lambda board: suite_seeds(board.commands),
         "span": span,
+        "claim_of": lambda metric: claim_of(board, metric),
         "taking": taking,
     }
 
@@ -36,6 +39,15 @@ def span(seeds: Sequence[int]) -> str:
     if len(seeds) > 2 and [*seeds] == [*range(first, last + 1)]:
         return f"{first} to {last}"
     return ", ".join(map(str, seeds))
+
+
+def claim_of(board: Board, metric: str) -> str:
+    """What a published number is of."""
+    told = {
+        "unknown": "its source does not tell which epoch counts",
+        "none": "of another quantity than any score of a record",
+    }
+    return told.get(metric) or f"a claim of {board_measure(board, metric).name}"
 
 
 def taking(board: Board) -> str:

@@ -1,5 +1,5 @@
-// Any measure against any cost or parameter: a point for each cell that the table shows.
-const [plotWidth, plotHeight, plotEdge] = [420, 280, 12];
+// Any measure against any cost or parameter: a point for each cell of one setting, or of all, that the table shows.
+const [plotWidth, plotHeight, plotDot] = [420, 280, 5];
 let namespace; // as the page's own SVG has it
 const drawing = (tag, attributes = {}, ...children) => {
   const element = document.createElementNS(namespace, tag);
@@ -16,11 +16,33 @@ const roundValues = (low, high) => {
 const shortly = (value) => [[1e9, "G"], [1e6, "M"], [1e3, "k"]].filter(([size]) => Math.abs(value) >= size && Math.abs(value) >= 1e4)
   .map(([size, sign]) => `${Number((value / size).toPrecision(6))} ${sign}`)[0] ?? String(value);
 
+// A place for each label's middle: as near to its point as no other label and no other point lies, as in front_chart.py.
+const labelsOf = (points) => {
+  const box = points.length > 20 ? 22 : 33;
+  const near = (one, other, by) => Math.abs(one.x - other.x) < by && Math.abs(one.y - other.y) < by;
+  const steps = [0, -0.7, 0.7, -1.1, 1.1, -1.6, 1.6, -2.2, 2.2, -3.2, 3.2];
+  const around = ({ x, y }) => steps.flatMap((across) => steps.map((down) => ({ x: x + across * box, y: y + down * box })))
+    .filter((at) => at.x >= box / 2 && at.x <= plotWidth && at.y >= -box / 4 && at.y <= plotHeight - box / 3);
+  const labels = [];
+  for (const own of points) {
+    const hides = (at) => points.filter((one) => near(at, one, one === own ? box / 2 : box / 2 + plotDot)).length;
+    const cost = (at) => labels.filter((one) => near(at, one, box)).length * 1000 + hides(at) * 300 + Math.hypot(at.x - own.x, at.y - own.y);
+    labels.push(around(own).map((at) => [cost(at), at]).reduce((best, one) => (one[0] < best[0] ? one : best))[1]);
+  }
+  return labels;
+};
+
 const drawChart = () => {
   const frame = byId("chart-plot");
   if (!frame) return; // nothing is measured
   namespace ??= frame.firstElementChild.namespaceURI;
-  const points = places().map((place) => ({ place, cell: data.cells[place] }))
+  const shown = shownColumns(places());
+  const setting = state.at === "all" || shown.includes(state.at) ? state.at : shown[0]; // the filter may hide what is chosen
+  const list = document.querySelector('select[name="at"]');
+  for (const option of list.options) option.disabled = option.value !== "all" && !shown.includes(option.value);
+  list.value = setting ?? state.at;
+  const sole = setting !== "all";
+  const points = places().filter((place) => !sole || place.endsWith(`:${setting}`)).map((place) => ({ place, cell: data.cells[place] }))
     .filter(({ cell }) => cell.v[state.y] && cell.x?.[state.x])
     .map(({ place, cell }) => ({ place, x: cell.x[state.x], y: cell.v[state.y], n: cell.n }))
     .sort((a, b) => a.x[0] - b.x[0] || b.y[0] - a.y[0]);
@@ -29,7 +51,7 @@ const drawChart = () => {
   byId("chart-list").replaceChildren();
   frame.replaceChildren();
   if (!points.length || !measure) {
-    frame.append(make("p", { className: "muted" }, "No cell in the table has both."));
+    frame.append(make("p", { className: "muted" }, "No cell of this choice in the table has both."));
     return;
   }
   const range = (values, open) => {
@@ -49,12 +71,16 @@ const drawChart = () => {
   grid.append(drawing("path", { class: "axis", d: `M0 0V${plotHeight}H${plotWidth}` }),
     drawing("text", { x: plotWidth, y: plotHeight + 39, "text-anchor": "end" }, `${axis} →`), drawing("text", { x: -44, y: -8 }, `${measure.title} ↑`));
   const named = ({ place }) => [rowOf.get(place.split(":")[0]).name, columns.get(place.split(":")[1])];
+  const spots = points.map((point) => ({ x: x(point.x[0]), y: y(point.y[0]) }));
+  const labels = labelsOf(spots);
   const marks = points.map((point, n) => {
     const [name, column] = named(point);
-    const at = { x: x(point.x[0]), y: y(point.y[0]) };
-    const link = drawing("a", { href: `#cell-${point.place}`, class: `open point s${data.columns.indexOf(column) % 7}`,
+    const [spot, at] = [spots[n], labels[n]];
+    const link = drawing("a", { href: `#cell-${point.place}`, class: "open point",
       "aria-label": `${n + 1}, ${name}, ${column.title}: ${point.y[1]} at ${point.x[1]}` });
-    link.append(drawing("g", { transform: `translate(${at.x} ${at.y})` }, drawing("circle", { class: "hit" }),
+    link.append(drawing("path", { class: "leader", d: `M${spot.x} ${spot.y}L${at.x} ${at.y}` }),
+      drawing("circle", { class: "dot", cx: spot.x, cy: spot.y }),
+      drawing("g", { transform: `translate(${at.x} ${at.y})` }, drawing("circle", { class: "hit" }),
       drawing("circle", { class: "disc" }), drawing("text", {}, String(n + 1))));
     return link;
   });
@@ -65,11 +91,11 @@ const drawChart = () => {
   const rows = points.map((point, n) => {
     const [name, column] = named(point);
     const number = (text) => make("td", { className: "number" }, text);
-    const link = make("a", { className: "open", href: `#cell-${point.place}` }, `${name}, ${column.title}`);
-    return make("tr", {}, make("td", { className: `number key-of s${data.columns.indexOf(column) % 7}` }, String(n + 1)), make("th", { scope: "row" }, link),
+    const link = make("a", { className: "open", href: `#cell-${point.place}` }, sole ? name : `${name}, ${column.title}`);
+    return make("tr", {}, make("td", { className: "number" }, String(n + 1)), make("th", { scope: "row" }, link),
       number(point.y[2] ? `${point.y[1]} ± ${point.y[2]}` : point.y[1]), number(point.x[1]));
   });
   byId("chart-list").append(make("table", { className: "plain points" }, make("thead", {}, make("tr", {}, heading("no.", "number"),
-    heading("Method, setting"), heading(measure.title, "number"), heading(axis, "number"))), make("tbody", {}, ...rows)));
+    heading(sole ? "Method" : "Method, setting"), heading(measure.title, "number"), heading(axis, "number"))), make("tbody", {}, ...rows)));
 };
 draws.push(drawChart);

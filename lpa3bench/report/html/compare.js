@@ -1,9 +1,13 @@
 // Two methods side by side, and the table as text for a spreadsheet.
 const pair = byId("pair");
 const drawPair = () => {
-  pair.hidden = !(rowOf.has(state.a) && rowOf.has(state.b) && state.a !== state.b);
+  pair.hidden = !(rowOf.has(state.a) && rowOf.has(state.b));
   pair.replaceChildren();
   if (pair.hidden) return;
+  if (state.a === state.b) {
+    pair.append(make("p", { className: "muted" }, "That is the same method twice: choose another to compare it with."));
+    return;
+  }
   const [one, other] = [rowOf.get(state.a), rowOf.get(state.b)];
   const measure = measures.get(shownMeasures()[0]);
   const number = (text) => make("td", { className: "number" }, text);
@@ -28,7 +32,7 @@ const drawPair = () => {
   const titled = (text, className = "") => make("th", { scope: "col", className }, text);
   const table = make("table", { className: "plain" },
     make("thead", {}, make("tr", {}, titled("Setting"), titled(one.name, "number"), titled(other.name, "number"),
-      titled("difference of means", "number"), titled("test, paired by seed"))), make("tbody", {}, ...rows));
+      titled("difference of means", "number"), titled("test, paired by seed", "tested"))), make("tbody", {}, ...rows));
   const frame = make("div", { className: "scroll", tabIndex: 0 }, table);
   frame.setAttribute("role", "region");
   frame.setAttribute("aria-label", "Two methods side by side");

@@ -22,7 +22,7 @@ from lpa3bench.report.html.cell_filters import cell_filters
 from lpa3bench.report.html.charts import charts, drawn_measure
 from lpa3bench.report.html.details import cell_details
 from lpa3bench.report.html.explorer import axes, choices, explorer_data, measures_shown
-from lpa3bench.report.html.front_chart import BOX, first_panel, front_panels
+from lpa3bench.report.html.front_chart import BOX, FrontPanel, first_panel, front_panels
 from lpa3bench.report.links import Navigation
 from lpa3bench.report.numbers import (
     IMAGES,
@@ -79,6 +79,8 @@ def board_page(board: Board, navigation: Navigation | None = None) -> str:
             seeds=_seeds(board),
             panels=panels,
             first_panel=first_panel(board, panels),
+            charted=_charted(board, panels),
+            unaugmented=any(row.name.startswith("weak view only") for row in board.rows),
             box=BOX,
             measures=measures_shown(board),
             facets=choices(board),
@@ -132,6 +134,14 @@ def _known(board: Board) -> list[tuple[Row, list[Cell]]]:
     return [(row, cells) for row, cells in known if cells]
 
 
+def _charted(board: Board, panels: Sequence[FrontPanel]) -> str:
+    """The setting that the free chart opens with: the front chart's, else that with most measured cells."""
+    if panels:
+        return panels[first_panel(board, panels)].column.key
+    counts = Counter(cell.column for cell in board.cells if cell.mean is not None)
+    return max((column.key for column in board.columns), key=lambda key: counts[key], default="")
+
+
 def _costs(comparison: Comparison, own: Measure) -> list[tuple[str, str]]:
     """The rows on equal cost, along both axes."""
     return [
@@ -164,9 +174,10 @@ def _environment(board: Board, own: Measure) -> Environment:
     """Templates that know the board's measures; "own" is the one that its cells show."""
     environment = _templates()
 
-    def other(number: float | None, key: str) -> str:
+    def other(mean: float | None, key: str, std: float | None) -> str:
         of = board_measure(board, key)
-        return f"{format_value(number, of)}{unit_text(of)}"
+        spread = "" if std is None else f" ± {format_value(std, of)}"
+        return f"{format_value(mean, of)}{spread}{unit_text(of)}"
 
     filters: dict[str, Callable[..., Any]] = {
         "own": lambda number: format_value(number, own),

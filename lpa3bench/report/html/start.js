@@ -32,7 +32,8 @@ addEventListener("click", (event) => {
   if (menu?.open && !menu.contains(event.target)) menu.open = false;
 });
 const ofTable = ["m", "also", "task", "data", "slot", "group", "q", "hide", "sort", "a", "b"];
-byId("reset")?.addEventListener("click", () => choose(Object.fromEntries(ofTable.map((key) => [key, unchosen[key]]))));
+for (const button of all("#reset, .reset"))
+  button.addEventListener("click", () => choose(Object.fromEntries(ofTable.map((key) => [key, unchosen[key]]))));
 
 addEventListener("popstate", () => {
   const before = query();
@@ -44,4 +45,4 @@ readAddress();
 for (const part of all(".controls, #chart")) part.hidden = false;
 for (const part of all(".besides")) part.hidden = true; // the measures are in the one table
 show();
-if (open(location.hash)) addEventListener("load", () => dialog.scrollTo(0, 0)); // the browser goes to the address first
+open(location.hash);

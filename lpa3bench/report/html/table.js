@@ -135,6 +135,8 @@ board.tHead.addEventListener("click", (event) => {
   all("thead .kinds > th", board).find((one) => one.dataset.sort === key)?.querySelector(".sort").focus();
 });
 
+const measured = (of) => of.filter((place) => data.cells[place].v[data.own]);
+const coveredBy = (of) => `${measured(of).length} of ${of.length}`;
 const drawTable = () => {
   const fitting = places();
   const shown = shownColumns(fitting);
@@ -147,12 +149,19 @@ const drawTable = () => {
         ? own.get(line).find((cell) => cell.dataset.column === column && cell.classList.contains(kind))
         : foreign(row, column, measure, best));
     line.replaceChildren(line.cells[0], ...cells, line.lastElementChild);
-    line.hidden = !shown.some((column) => fitting.includes(`${row}:${column}`));
+    const mine = fitting.filter((place) => place.startsWith(`${row}:`));
+    line.hidden = !mine.length;
+    line.lastElementChild.dataset.value = measured(mine).length;
+    line.lastElementChild.textContent = coveredBy(mine);
   }
   for (const cell of all("tfoot td[data-column]", board)) {
     cell.hidden = !shown.includes(cell.dataset.column);
     cell.colSpan = leaves.filter((leaf) => leaf.column === cell.dataset.column).length || 1;
+    cell.textContent = coveredBy(fitting.filter((place) => place.endsWith(`:${cell.dataset.column}`)));
   }
+  board.querySelector("tfoot .total").textContent = coveredBy(fitting);
+  board.closest(".scroll").hidden = !fitting.length;
+  byId("nothing").hidden = fitting.length > 0;
   order();
   for (const heading of all("tr.group", board)) {
     heading.hidden = board.classList.contains("sorted") || all("tr.method", heading.parentElement).every((row) => row.hidden);
@@ -162,7 +171,12 @@ const drawTable = () => {
   byId("count").textContent = `${of} of ${lines.length} methods, ${how} of ${data.columns.length} settings`;
   const told = shownMeasures().map((key) => measures.get(key));
   const alone = told.length === 1 && told[0].key === data.own;
-  byId("shown").textContent = told.map((one) => (alone ? one.text : `${one.title[0].toUpperCase()}${one.title.slice(1)}: ${one.text}`)).join(" ");
+  byId("shown").textContent = told.map((one) => (alone ? one.text : `${one.title[0].toUpperCase()}${one.title.slice(1)}: ${one.text}${one.lower ? " Lower is better." : ""}`)).join(" ");
   byId("unit").hidden = !alone;
+  const turned = new Set(told.map((one) => (one.lower ? "lowest" : "highest")));
+  if (byId("best")) byId("best").textContent = [...turned].join(" or ");
+  const untested = told.every((one) => one.key !== data.own);
+  if (byId("untested")) byId("untested").hidden = !untested;
+  for (const part of all("#results .of-verdicts")) part.hidden = untested;
 };
 draws.push(drawTable);

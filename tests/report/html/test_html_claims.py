@@ -76,15 +76,34 @@ def test_an_empty_cell_says_command_cost_and_where_to_send_the_record() -> None:
     for part in (
         "Nothing is measured here yet.",
         "92.51 % ± 1.21, n 3",
-        "lpa3bench run mine --seed 1 ",
+        "lpa3bench run mine --seed 0 ",
+        "Once for each of the seeds 0 to 2: ",
         "3 runs are claimed",
-        "A step is 384 forward equivalents.",
+        "head says, for its default setting: A step is 384 forward equivalents.",
         "lpa3bench show mine counts its passes",
         "result.json",
         "lpa3bench leaderboard build made_up --from runs",
         "lpa3bench leaderboard merge",
     ):
         assert part in told, part
+    shipped = replace(empty(), commands=("lpa3bench suite suites/table2",))
+    assert "--seed 1 Copy Once for each of the suite’s seeds, 1 to 3; 3 runs" in about(
+        board_page(shipped), "fixmatch:c40"
+    )
+
+
+def test_a_claim_says_of_what_it_is_or_that_nobody_tells() -> None:
+    told = {
+        "unknown": "its source does not tell which epoch counts",
+        "none": "of another quantity than any score of a record",
+        "oracle_best": "a claim of best on test",
+    }
+    for metric, words in told.items():
+        cells = tuple(
+            replace(cell, published=cell.published and replace(cell.published, metric=metric))
+            for cell in empty().cells
+        )
+        assert f"; {words}" in about(board_page(replace(empty(), cells=cells)), "fixmatch:c40")
 
 
 def test_where_no_shipped_file_is_for_it_its_conditions_are_told() -> None:

@@ -165,7 +165,9 @@ def test_everything_can_be_read_without_a_script() -> None:
     ):
         assert expected in words, expected
     hidden = {a.get("id") or a.get("class") for _, a in read(made()).elements if "hidden" in a}
-    assert hidden == {"controls", "pair", "chart", "copy"}, "only what needs a script, until there is one"
+    assert hidden == {"controls", "pair", "chart", "copy", "nothing", "untested"}, (
+        "only what needs a script, until there is one"
+    )
 
 
 def test_signs_have_words_and_no_text_is_there_that_nobody_sees() -> None:
@@ -207,3 +209,17 @@ def test_a_large_board_is_a_small_file() -> None:
 def test_a_cells_address_is_its_method_and_column(key: str) -> None:
     assert f'href="#cell-fixmatch:{key}"' in made()
     assert f'id="cell-fixmatch:{key}"' in made()
+
+
+def test_what_stands_beside_the_table_is_told_in_whole_sentences() -> None:
+    made = board()
+    ranking = made.ranking and replace(made.ranking, note="not testable: there are 7")
+    scored = tuple(
+        replace(c, other_scores={"last": 0.9}, other_stds={"last": 0.01}) if c.n else c for c in made.cells
+    )
+    rows = (replace(made.rows[0], name="weak view only"), *made.rows[1:])
+    words = read(board_page(replace(made, ranking=ranking, cells=scored, rows=rows))).words
+    assert "Not testable: there are 7." in words
+    assert "90.00 ± 1.00 %" in words, "other measures have their deviation"
+    assert "weak view only no augmenter: only the data set’s own small shifts and flips" in words
+    assert "alone, the same byte for byte. These commands make it again:" in words
