@@ -52,6 +52,7 @@ def score_on_corruptions(
     if record is None:
         raise UsageError(f"{trained.folder.path}: is not finished; run it to its end first")
     heat = _temperature(trained) if temperature else None
+    moved = [metric for metric in metrics if not metric.counts]  # the likeliest class stays what it is
     test = trained.test
     pixels = test.images.pixels(torch.arange(len(test.images), device=trained.device)).cpu()
     labels = test.labels.cpu()
@@ -59,7 +60,7 @@ def score_on_corruptions(
     def condition(kind: str, severity: int, images: Tensor) -> Condition:
         progress(f"{kind} {severity}" if severity else kind)
         probs = trained.probabilities(images)
-        scaled = _scores(metrics, scaled_probabilities(probs, heat), labels) if heat else {}
+        scaled = _scores(moved, scaled_probabilities(probs, heat), labels) if heat else {}
         return Condition(kind, severity, _scores(metrics, probs, labels), scaled)
 
     constants, _ = strengths_of(pixels.shape[-1])

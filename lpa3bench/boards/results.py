@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,7 +20,6 @@ from lpa3bench.boards.placing import (
 )
 from lpa3bench.errors import DataError
 from lpa3bench.records import Record, find_records, read_record, searches
-from lpa3bench.records.later_scores import SCORES_FOLDER, LaterScores, joined, scores_in
 from lpa3bench.records.searches import Refuse, raised
 from lpa3bench.records.slim import Slimmer
 
@@ -75,26 +74,6 @@ def stored(definition: Definition, refuse: Refuse = raised) -> list[Record]:
         except DataError as error:
             refuse(error)
     return [record for record in records if not definition.records_of or places(definition, record)]
-
-
-def with_later_scores(
-    definition: Definition,
-    records: Sequence[Record],
-    new: Mapping[Path, LaterScores] | None = None,
-    refuse: Refuse = raised,
-    *,
-    fresh: bool = False,
-) -> list[Record]:
-    """The records with what their weights scored later on other images, as metrics more.
-
-    Args:
-        new: files that are about to be written, by path.
-        fresh: those that the board has now go.
-        refuse: takes what is wrong with a damaged file.
-    """
-    folder = results_of(definition) / SCORES_FOLDER
-    old = {} if fresh else {folder / one.board_name: one for one in scores_in(folder, refuse)}
-    return joined(records, [*{**old, **(new or {})}.values()])
 
 
 def _called_rightly(record: Record) -> Record:

@@ -240,7 +240,8 @@ def _write(
     """
     from lpa3bench.boards.building import build_board
     from lpa3bench.boards.intake import Intake, drop_others, intake
-    from lpa3bench.boards.results import results_of, with_later_scores
+    from lpa3bench.boards.joined_scores import with_later_scores
+    from lpa3bench.boards.results import results_of
     from lpa3bench.boards.source_copies import copies_to_take, drop_copies
     from lpa3bench.records import searches
     from lpa3bench.report import board_pages

@@ -117,7 +117,8 @@ def _folders(boards: Sequence[str]) -> Iterator[Path]:
 def _built(folder: Path, registry: Registry, damaged: list[DataError]) -> tuple[Definition, Board]:
     from lpa3bench.boards.building import build_board
     from lpa3bench.boards.definition import load_definition
-    from lpa3bench.boards.results import results_of, stored, with_later_scores
+    from lpa3bench.boards.joined_scores import with_later_scores
+    from lpa3bench.boards.results import results_of, stored
     from lpa3bench.plugin.renames import current_names
     from lpa3bench.records import searches
 

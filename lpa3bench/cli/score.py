@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -121,9 +122,21 @@ def command(
         )
         for change in trained.changed:
             say(f"changed since the run: {change}", err=True)
-        found[run] = score_on_corruptions(
-            trained, metrics, weights=weights, kinds=chosen, severities=severities, temperature=temperature
-        )
+        with click.progressbar(
+            length=1 + len(chosen) * len(severities),
+            label=run.name,
+            file=sys.stderr,
+            hidden=not sys.stderr.isatty(),
+        ) as bar:
+            found[run] = score_on_corruptions(
+                trained,
+                metrics,
+                weights=weights,
+                kinds=chosen,
+                severities=severities,
+                temperature=temperature,
+                progress=lambda _, bar=bar: bar.update(1),
+            )
         say(f"wrote {write_later_scores(run, found[run])}", err=True)
     told = [found[run] for run in dict.fromkeys(runs)]
     if as_json:
@@ -168,7 +181,7 @@ def _lines(scores: LaterScores, baseline: LaterScores | None) -> list[str]:
         told += f", temperature {scores.temperature:.3f}"
     errors = corruption_errors(scores, baseline) if baseline else {}
     names = [name for name in METRICS if name in scores.metrics]
-    after = [name for name in names if name in scores.clean.scaled and name != "accuracy"]
+    after = [name for name in names if name in scores.clean.scaled]
     head = ["", *(_heading(scores, name) for name in names)]
     head += [f"scaled {_heading(scores, name)}" for name in after]
     body = [["clean", *_cells(scores, scores.clean, names, after)]]

@@ -24,8 +24,9 @@ import msgspec
 from lpa3bench._version import __version__
 from lpa3bench.boards.building import build_board
 from lpa3bench.boards.definition import Definition, load_definition
+from lpa3bench.boards.joined_scores import with_later_scores
 from lpa3bench.boards.published import PUBLISHED_NAME
-from lpa3bench.boards.results import results_of, stored, with_later_scores
+from lpa3bench.boards.results import results_of, stored
 from lpa3bench.boards.selection import SHIPPED
 from lpa3bench.errors import DataError
 from lpa3bench.plugin.registry import Registry, load_registry

@@ -6,7 +6,7 @@ It is no result of its own and is counted nowhere: it is joined to the record of
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -96,6 +96,11 @@ class LaterScores(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
         return f"{self.run}.{self.file_name}"
 
     @property
+    def rule(self) -> str:
+        """By which boards know numbers of these weights."""
+        return LAST if self.weights == "last" else VAL_SELECTED
+
+    @property
     def kinds(self) -> tuple[str, ...]:
         """In the order of the file."""
         return tuple(dict.fromkeys(condition.kind for condition in self.conditions))
@@ -176,7 +181,7 @@ def scores_beside(record: Record, refuse: Refuse = raised) -> list[LaterScores]:
     """
     folder = record.path.parent / SCORES_FOLDER
     pattern = "*.json" if record.path.name == RESULT else f"{record}.*.json"
-    return [scores for scores in scores_in(folder, refuse, pattern) if _is_of(scores, record)]
+    return of_run(record, scores_in(folder, refuse, pattern))
 
 
 def scores_in(folder: Path, refuse: Refuse = raised, pattern: str = "*.json") -> list[LaterScores]:
@@ -190,32 +195,21 @@ def scores_in(folder: Path, refuse: Refuse = raised, pattern: str = "*.json") ->
     return found
 
 
-def _is_of(scores: LaterScores, record: Record) -> bool:
-    return scores.run == str(record) and scores.trained == record.data.provenance.finished
+def of_run(record: Record, scores: Iterable[LaterScores]) -> list[LaterScores]:
+    """Those among them of this very run."""
+    return [one for one in scores if (one.run, one.trained) == (str(record), record.data.provenance.finished)]
 
 
-def joined(records: Iterable[Record], scores: Sequence[LaterScores]) -> list[Record]:
-    """The records with what their weights scored later as metrics more, in memory alone."""
-    by_run: dict[str, list[LaterScores]] = {}
-    for one in scores:
-        by_run.setdefault(one.run, []).append(one)
-    return [_with(one, [s for s in by_run.get(str(one), ()) if _is_of(s, one)]) for one in records]
-
-
-def _with(record: Record, scores: Sequence[LaterScores]) -> Record:
+def joined(record: Record, metrics: Iterable[Mapping[str, MetricOfRun]]) -> Record:
+    """The record with metrics more, in memory alone; of one metric the rules of all."""
     more: dict[str, MetricOfRun] = {}
-    for one in scores:
-        for name, metric in as_metrics(one).items():
-            known = more.get(name)
-            more[name] = (
-                metric
-                if known is None
-                else msgspec.structs.replace(metric, scores={**known.scores, **metric.scores})
-            )
+    for found in metrics:
+        for name, metric in found.items():
+            rules = {**more[name].scores, **metric.scores} if name in more else metric.scores
+            more[name] = msgspec.structs.replace(metric, scores=rules)
     if not more:
         return record
-    data = msgspec.structs.replace(record.data, metrics={**record.data.metrics, **more})
-    return replace(record, data=data)
+    return replace(record, data=msgspec.structs.replace(record.data, metrics={**record.data.metrics, **more}))
 
 
 def as_metrics(data: LaterScores) -> Mapping[str, MetricOfRun]:
@@ -224,7 +218,7 @@ def as_metrics(data: LaterScores) -> Mapping[str, MetricOfRun]:
 
     Of a part of the corruptions there are no means.
     """
-    rule = LAST if data.weights == "last" else VAL_SELECTED
+    rule = data.rule
     found: dict[str, MetricOfRun] = {}
 
     def add(name: str, kind: ScoreKind, after: str, value: float | None) -> None:

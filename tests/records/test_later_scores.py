@@ -14,6 +14,7 @@ from lpa3bench.errors import DataError
 from lpa3bench.records.later_scores import (
     as_metrics,
     joined,
+    of_run,
     read_later_scores,
     scores_beside,
     write_later_scores,
@@ -52,9 +53,7 @@ def test_means_are_over_all_conditions() -> None:
     assert {name: metric.scores["last"] for name, metric in metrics.items()} == {
         "corruptions_accuracy": pytest.approx(0.6),
         "corruptions_nll": pytest.approx(0.4),
-        "scaled_accuracy": pytest.approx(0.9),
         "scaled_nll": pytest.approx(0.05),
-        "corruptions_scaled_accuracy": pytest.approx(0.6),
         "corruptions_scaled_nll": pytest.approx(0.2),
     }
     assert metrics["corruptions_nll"].title == "negative log-likelihood under corruptions"
@@ -74,17 +73,21 @@ def test_what_is_undefined_once_is_undefined() -> None:
     assert gap.mean("accuracy", "snow") == 0.5
 
 
-def test_scores_are_joined_to_their_run_alone() -> None:
+def test_scores_are_of_one_run_alone() -> None:
     other = small_record(bits(5), seed=4)
+    again = msgspec.structs.replace(SCORES, trained="2020-01-01T00:00:00+00:00")
+    assert of_run(RECORD, [SCORES, again]) == [SCORES]
+    assert of_run(other, [SCORES]) == []
+
+
+def test_a_record_has_them_in_memory_by_the_rule_of_their_weights() -> None:
     best = made_up_scores(RECORD, lambda kind, severity: 0.5, weights="best")
-    found, same = joined([RECORD, other], [SCORES, best])
-    assert same is other
+    found = joined(RECORD, [as_metrics(SCORES), as_metrics(best)])
     assert found.score("corruptions_accuracy.last") == pytest.approx(0.6)
     assert found.score("corruptions_accuracy.val_selected") == pytest.approx(0.5)
     assert found.score("accuracy.last") == RECORD.score("accuracy.last")
     assert "corruptions_accuracy" not in RECORD.metrics
-    again = msgspec.structs.replace(SCORES, trained="2020-01-01T00:00:00+00:00")
-    assert joined([RECORD], [again]) == [RECORD]
+    assert joined(RECORD, []) is RECORD
 
 
 def test_they_are_found_in_a_run_directory_and_on_a_board(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def made_up_scores(
     def condition(kind: str, severity: int) -> Condition:
         share = accuracy(kind, severity)
         nll = None if share is None else 1 - share
-        after = {"accuracy": share, "nll": None if nll is None else nll / 2}
+        after = {"nll": None if nll is None else nll / 2}
         return Condition(kind, severity, {"accuracy": share, "nll": nll}, after if scaled else {})
 
     made = LaterScores(
