@@ -9,6 +9,7 @@ import torch
 
 from lpa3bench import config
 from lpa3bench.data.corruptions import corrupted
+from lpa3bench.data.severities import CORRUPTIONS_VERSION
 from lpa3bench.errors import ConfigError
 from lpa3bench.plugin import registry
 from lpa3bench_plugins.datasets.corrupted import Corrupted
@@ -41,6 +42,7 @@ def test_the_test_images_alone_are_corrupted(tmp_path: Path) -> None:
 def test_it_is_what_the_other_is() -> None:
     found = Corrupted(of=SMALL, kind="snow")
     assert found.spec.name == "Synthetic (snow 3)"
+    assert Corrupted.version == CORRUPTIONS_VERSION
     assert (found.spec.size, found.spec.num_classes, found.spec.mean) == (12, 4, SMALL.spec.mean)
     assert found.present(Path()) == SMALL.present(Path())
 
