@@ -19,7 +19,7 @@ SEVERITIES = (1, 2, 3, 4, 5)
 SMALLEST_LARGE = 64
 """From this side on images are corrupted as those of ImageNet are, below it as those of CIFAR."""
 CORRUPTIONS_VERSION = 1
-"""Raised where the same call no longer makes the same images, together with that of the plugin `Corrupted`."""
+"""Raised where the same call no longer makes the same images, with that of the plugin `Corrupted`."""
 
 Strengths = Mapping[Corruption, tuple[tuple[float, ...], ...]]
 """By corruption, the constants of each severity."""
