@@ -15,7 +15,7 @@ from lpa3bench.api import Metric
 from lpa3bench.data.corruptions import corrupted
 from lpa3bench.data.severities import CORRUPTIONS, CORRUPTIONS_VERSION, SEVERITIES, Corruption, strengths_of
 from lpa3bench.errors import UsageError
-from lpa3bench.records.later_scores import CLEAN, Condition, LaterScores, ScoreKind
+from lpa3bench.records.later_scores import UNCORRUPTED, LaterScores, ScoredCondition, ScoreKind
 from lpa3bench.records.schema import Provenance
 from lpa3bench.training.predictions import Predictions
 from lpa3bench.training.provenance import provenance
@@ -57,11 +57,11 @@ def score_on_corruptions(
     pixels = test.images.pixels(torch.arange(len(test.images), device=trained.device)).cpu()
     labels = test.labels.cpu()
 
-    def condition(kind: str, severity: int, images: Tensor) -> Condition:
+    def condition(kind: str, severity: int, images: Tensor) -> ScoredCondition:
         progress(f"{kind} {severity}" if severity else kind)
         probs = trained.probabilities(images)
         scaled = _scores(moved, scaled_probabilities(probs, heat), labels) if heat else {}
-        return Condition(kind, severity, _scores(metrics, probs, labels), scaled)
+        return ScoredCondition(kind, severity, _scores(metrics, probs, labels), scaled)
 
     constants, _ = strengths_of(pixels.shape[-1])
     made = provenance((), device=trained.device, precision=trained.config.experiment().precision)
@@ -77,7 +77,7 @@ def score_on_corruptions(
         images=len(labels),
         data=record.data_hash,
         metrics={m.name: ScoreKind(m.title, m.unit, m.higher_is_better) for m in metrics},
-        clean=condition(CLEAN, 0, pixels),
+        clean=condition(UNCORRUPTED, 0, pixels),
         conditions=tuple(
             condition(kind, severity, corrupted(pixels, kind, severity))
             for kind in kinds

@@ -20,7 +20,7 @@ from lpa3bench.runtime.terminal_text import number_table
 if TYPE_CHECKING:
     from lpa3bench.api import Metric
     from lpa3bench.data.severities import Corruption
-    from lpa3bench.records.later_scores import Condition, LaterScores, ScoredImages
+    from lpa3bench.records.later_scores import LaterScores, ScoredCondition, ScoredImages
     from lpa3bench.types import Weights
 
 METRICS = ("accuracy", "ece", "nll", "brier")
@@ -206,7 +206,9 @@ def _heading(scores: LaterScores, name: str) -> str:
     return f"{short} {unit}".rstrip()
 
 
-def _cells(scores: LaterScores, one: Condition, names: Sequence[str], after: Sequence[str]) -> list[str]:
+def _cells(
+    scores: LaterScores, one: ScoredCondition, names: Sequence[str], after: Sequence[str]
+) -> list[str]:
     plain = [_text(scores, name, one.scores.get(name)) for name in names]
     return [*plain, *(_text(scores, name, one.scaled.get(name)) for name in after)]
 

@@ -51,12 +51,12 @@ def _bytes(x: Tensor) -> Tensor:
     return (x.clamp(0, 1) * 255).to(torch.uint8)
 
 
-def gaussian_noise(x: Tensor, constants: tuple[float, ...], draws: Draws) -> Tensor:
+def _gaussian_noise(x: Tensor, constants: tuple[float, ...], draws: Draws) -> Tensor:
     (std,) = constants
     return x + draws.normal(x.shape, like=x) * std
 
 
-def shot_noise(x: Tensor, constants: tuple[float, ...], draws: Draws) -> Tensor:
+def _shot_noise(x: Tensor, constants: tuple[float, ...], draws: Draws) -> Tensor:
     """Poisson counts of the photons; each from one uniform draw, through the distribution function."""
     (photons,) = constants
     uniform, count = draws.uniform(x.shape, like=x).flatten(), torch.zeros_like(x).flatten()
@@ -76,7 +76,7 @@ def _poisson(uniform: Tensor, mean: float) -> Tensor:
     return torch.searchsorted(density.cumsum(0), uniform).clamp(max=len(counts) - 1).to(uniform)
 
 
-def impulse_noise(x: Tensor, constants: tuple[float, ...], draws: Draws) -> Tensor:
+def _impulse_noise(x: Tensor, constants: tuple[float, ...], draws: Draws) -> Tensor:
     """Salt and pepper, of each channel apart."""
     (share,) = constants
     hit = draws.uniform(x.shape, like=x) <= share
@@ -84,7 +84,7 @@ def impulse_noise(x: Tensor, constants: tuple[float, ...], draws: Draws) -> Tens
     return torch.where(hit, salt.to(x), x)
 
 
-def brightness(x: Tensor, constants: tuple[float, ...], draws: Draws) -> Tensor:
+def _brightness(x: Tensor, constants: tuple[float, ...], draws: Draws) -> Tensor:
     """More of the value of HSV, hue and saturation as they are: channels by one factor; black gets grey."""
     (more,) = constants
     value = x.amax(1, keepdim=True)
@@ -92,14 +92,14 @@ def brightness(x: Tensor, constants: tuple[float, ...], draws: Draws) -> Tensor:
     return torch.where(value > 0, x * (brighter / value.clamp(min=1e-9)), brighter)
 
 
-def contrast(x: Tensor, constants: tuple[float, ...], draws: Draws) -> Tensor:
+def _contrast(x: Tensor, constants: tuple[float, ...], draws: Draws) -> Tensor:
     """Towards the mean of each channel."""
     (factor,) = constants
     means = x.mean((2, 3), keepdim=True)
     return (x - means) * factor + means
 
 
-def elastic_transform(x: Tensor, constants: tuple[float, ...], draws: Draws) -> Tensor:
+def _elastic_transform(x: Tensor, constants: tuple[float, ...], draws: Draws) -> Tensor:
     """A random affine map of three points, then a smooth random displacement."""
     count, _, height, width = x.shape
     side = min(height, width)
@@ -120,7 +120,7 @@ def elastic_transform(x: Tensor, constants: tuple[float, ...], draws: Draws) -> 
     return bilinear(x, grid[0] + down, grid[1] + across, "symmetric")
 
 
-def pixelate(x: Tensor, constants: tuple[float, ...], draws: Draws) -> Tensor:
+def _pixelate(x: Tensor, constants: tuple[float, ...], draws: Draws) -> Tensor:
     """Fewer pixels, by means over boxes."""
     (share,) = constants
     height, width = x.shape[-2:]
@@ -133,7 +133,7 @@ def pixelate(x: Tensor, constants: tuple[float, ...], draws: Draws) -> Tensor:
     return _by_pillow(x, fewer)
 
 
-def jpeg_compression(x: Tensor, constants: tuple[float, ...], draws: Draws) -> Tensor:
+def _jpeg_compression(x: Tensor, constants: tuple[float, ...], draws: Draws) -> Tensor:
     (quality,) = constants
 
     def compressed(picture: Image.Image) -> Image.Image:
@@ -157,9 +157,9 @@ def _by_pillow(x: Tensor, operation: Callable[[Image.Image], Image.Image]) -> Te
 
 
 OPERATIONS: Mapping[Corruption, Operation] = {
-    "gaussian_noise": gaussian_noise,
-    "shot_noise": shot_noise,
-    "impulse_noise": impulse_noise,
+    "gaussian_noise": _gaussian_noise,
+    "shot_noise": _shot_noise,
+    "impulse_noise": _impulse_noise,
     "defocus_blur": defocus_blur,
     "glass_blur": glass_blur,
     "motion_blur": motion_blur,
@@ -167,9 +167,9 @@ OPERATIONS: Mapping[Corruption, Operation] = {
     "snow": snow,
     "frost": frost,
     "fog": fog,
-    "brightness": brightness,
-    "contrast": contrast,
-    "elastic_transform": elastic_transform,
-    "pixelate": pixelate,
-    "jpeg_compression": jpeg_compression,
+    "brightness": _brightness,
+    "contrast": _contrast,
+    "elastic_transform": _elastic_transform,
+    "pixelate": _pixelate,
+    "jpeg_compression": _jpeg_compression,
 }

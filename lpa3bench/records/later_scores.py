@@ -29,7 +29,7 @@ SCORES_FOLDER = "scores"
 """In a run directory, and beside the records of a board."""
 LARGEST_SCORES = 2**22
 """Bytes of a file that is worth reading."""
-CLEAN = "clean"
+UNCORRUPTED = "clean"
 """The kind of the images as they are, severity 0."""
 SCALED = "scaled"
 ScoredImages = Literal["corruptions", "test"]
@@ -44,7 +44,7 @@ class ScoreKind(Struct, frozen=True, forbid_unknown_fields=True):
     higher_is_better: bool
 
 
-class Condition(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class ScoredCondition(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The test images in one state, and what the weights score on them."""
 
     kind: MetricName
@@ -74,8 +74,8 @@ class LaterScores(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
     data: Text
     """SHA-256 of the data set."""
     metrics: dict[MetricName, ScoreKind]
-    clean: Condition
-    conditions: tuple[Condition, ...]
+    clean: ScoredCondition
+    conditions: tuple[ScoredCondition, ...]
     whole: bool
     """Whether nothing was left out, of all fifteen kinds at all five severities: only then do means say what
     others' say, and boards show them."""

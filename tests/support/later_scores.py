@@ -9,7 +9,7 @@ import msgspec
 
 from lpa3bench.data.severities import CORRUPTIONS, SEVERITIES
 from lpa3bench.records import Record
-from lpa3bench.records.later_scores import Condition, LaterScores, ScoreKind
+from lpa3bench.records.later_scores import LaterScores, ScoredCondition, ScoreKind
 
 METRIC_KINDS = {
     "accuracy": ScoreKind("accuracy", "%", True),
@@ -23,11 +23,11 @@ def made_up_scores(
     """Of a record's run under all corruptions, with the accuracy of each kind and severity; the NLL is 1 less
     that, and half of it after temperature scaling."""
 
-    def condition(kind: str, severity: int) -> Condition:
+    def condition(kind: str, severity: int) -> ScoredCondition:
         share = accuracy(kind, severity)
         nll = None if share is None else 1 - share
         after = {"nll": None if nll is None else nll / 2}
-        return Condition(kind, severity, {"accuracy": share, "nll": nll}, after if scaled else {})
+        return ScoredCondition(kind, severity, {"accuracy": share, "nll": nll}, after if scaled else {})
 
     made = LaterScores(
         schema_version=1,
