@@ -13,9 +13,9 @@ from lpa3bench.records.later_scores import (
     SCORES_FOLDER,
     LaterScores,
     as_metrics,
-    joined,
     of_run,
     scores_in,
+    with_more,
 )
 from lpa3bench.records.schema import MetricOfRun
 from lpa3bench.records.searches import Refuse, raised
@@ -49,7 +49,7 @@ def with_later_scores(
     found = [(record, of_run(record, by_run.get(str(record), ()))) for record in records]
     errors = _Errors(definition, found)
     return [
-        joined(record, [metrics for one in own for metrics in (as_metrics(one), errors(record, one))])
+        with_more(record, [metrics for one in own for metrics in (as_metrics(one), errors(record, one))])
         for record, own in found
     ]
 

@@ -200,7 +200,7 @@ def of_run(record: Record, scores: Iterable[LaterScores]) -> list[LaterScores]:
     return [one for one in scores if (one.run, one.trained) == (str(record), record.data.provenance.finished)]
 
 
-def joined(record: Record, metrics: Iterable[Mapping[str, MetricOfRun]]) -> Record:
+def with_more(record: Record, metrics: Iterable[Mapping[str, MetricOfRun]]) -> Record:
     """The record with metrics more, in memory alone; of one metric the rules of all."""
     more: dict[str, MetricOfRun] = {}
     for found in metrics:

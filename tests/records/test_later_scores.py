@@ -1,4 +1,4 @@
-"""Later scores: files that hold together, joined to the record of the very run."""
+"""Later scores: files that hold together, with_more to the record of the very run."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from support.small_records import bits, small_record
 from lpa3bench.errors import DataError
 from lpa3bench.records.later_scores import (
     as_metrics,
-    joined,
     of_run,
     read_later_scores,
     scores_beside,
+    with_more,
     write_later_scores,
 )
 
@@ -82,12 +82,12 @@ def test_scores_are_of_one_run_alone() -> None:
 
 def test_a_record_has_them_in_memory_by_the_rule_of_their_weights() -> None:
     best = made_up_scores(RECORD, lambda kind, severity: 0.5, weights="best")
-    found = joined(RECORD, [as_metrics(SCORES), as_metrics(best)])
+    found = with_more(RECORD, [as_metrics(SCORES), as_metrics(best)])
     assert found.score("corruptions_accuracy.last") == pytest.approx(0.6)
     assert found.score("corruptions_accuracy.val_selected") == pytest.approx(0.5)
     assert found.score("accuracy.last") == RECORD.score("accuracy.last")
     assert "corruptions_accuracy" not in RECORD.metrics
-    assert joined(RECORD, []) is RECORD
+    assert with_more(RECORD, []) is RECORD
 
 
 def test_they_are_found_in_a_run_directory_and_on_a_board(tmp_path: Path) -> None:
