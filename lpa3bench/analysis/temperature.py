@@ -28,7 +28,7 @@ def fit_temperature(probs: Tensor, labels: Tensor) -> float:
         inverse = (low * high) ** 0.5
         slope = ((logits * (logits * inverse).softmax(1)).sum(1) - own).mean()
         low, high = (low, inverse) if slope > 0 else (inverse, high)
-    return 1 / (low * high) ** 0.5
+    return float(1 / (low * high) ** 0.5)
 
 
 def scaled_probabilities(probs: Tensor, temperature: float) -> Tensor:
