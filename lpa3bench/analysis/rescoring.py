@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -102,5 +102,5 @@ def _temperature(trained: Trained) -> float:
     return fit_temperature(trained.probabilities(pixels), held.labels.cpu())
 
 
-def _scores(metrics: Sequence[Metric], probs: Tensor, labels: Tensor) -> Mapping[str, float | None]:
+def _scores(metrics: Sequence[Metric], probs: Tensor, labels: Tensor) -> dict[str, float | None]:
     return {metric.name: number(metric, Predictions(probs, labels)) for metric in metrics}

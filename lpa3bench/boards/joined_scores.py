@@ -75,7 +75,7 @@ class _Errors:
         for row, column in places(self._definition, record) if scores.whole else ():
             place = (self._baselines.get(row, ""), column)
             baseline = self._scores.get((place, record.seed, scores.weights))
-            error = baseline and mean_corruption_error(scores, baseline)
+            error = mean_corruption_error(scores, baseline) if baseline else None
             if error is not None:
                 return {
                     ERROR: MetricOfRun(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -27,7 +28,7 @@ METRICS = ("accuracy", "ece", "nll", "brier")
 _RANGE = re.compile(r"([1-5])(?:-([1-5]))?")
 
 
-class Severities(click.ParamType):
+class Severities(click.ParamType):  # type: ignore[type-arg]  # generic in click's newer stubs alone
     """`1-5`, `3` or `1,3,5`: a tuple of whole numbers."""
 
     name = "severities"
@@ -135,7 +136,7 @@ def command(
                 kinds=chosen,
                 severities=severities,
                 temperature=temperature,
-                progress=lambda _, bar=bar: bar.update(1),
+                progress=partial(_step, bar),
             )
         say(f"wrote {write_later_scores(run, found[run])}", err=True)
     told = [found[run] for run in dict.fromkeys(runs)]
@@ -146,6 +147,10 @@ def command(
         if place:
             say("")
         say("\n".join(_lines(scores, found[baseline] if baseline else None)))
+
+
+def _step(bar: Any, _: str) -> None:
+    bar.update(1)
 
 
 def _metrics(stored: StoredMetrics) -> list[Metric]:

@@ -43,7 +43,7 @@ def corrupted(images: Tensor, kind: Corruption, severity: int, *, seed: int = 0)
     constants = strengths_of(images.shape[-1])[1][kind][severity - 1]
     draws = Draws(derive(seed, "corruption", kind, str(severity)))
     operation = OPERATIONS[kind]
-    parts = images.cpu().split(max(1, _AT_ONCE // max(1, images[:1].numel())))
+    parts = torch.split(images.cpu(), max(1, _AT_ONCE // max(1, images[:1].numel())))
     return torch.cat([_bytes(operation(part.double() / 255, constants, draws)) for part in parts])
 
 
@@ -60,9 +60,10 @@ def _shot_noise(x: Tensor, constants: tuple[float, ...], draws: Draws) -> Tensor
     """Poisson counts of the photons; each from one uniform draw, through the distribution function."""
     (photons,) = constants
     uniform, count = draws.uniform(x.shape, like=x).flatten(), torch.zeros_like(x).flatten()
-    values, level = x.flatten().unique(return_inverse=True)
+    values, level = torch.unique(x, return_inverse=True)
+    level = level.flatten()
     order = level.argsort()
-    for value, places in zip(values.tolist(), order.split(level.bincount().tolist()), strict=True):
+    for value, places in zip(values.tolist(), torch.split(order, level.bincount().tolist()), strict=True):
         count[places] = _poisson(uniform[places], value * photons)
     return count.view_as(x) / photons
 
