@@ -98,7 +98,7 @@ def command(
     plugins: tuple[Path, ...],
     as_json: bool,
 ) -> None:
-    """Score stored weights on corrupted images, and how calibrated they are.
+    """Score stored weights on corrupted images.
 
     RUN is the directory of a finished run. Its scores go into RUN/scores/, in place of earlier ones, beside
     its record and joined to it: boards that take the run show them as measures more, such as
