@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -12,8 +12,15 @@ from lpa3bench.boards.placing import REPLICATIONS
 from lpa3bench.boards.results import results_of
 from lpa3bench.errors import UsageError
 from lpa3bench.records import Record, find_records, searches
+from lpa3bench.records.later_scores import (
+    SCORES_FOLDER,
+    LaterScores,
+    scores_beside,
+    scores_text,
+    without_owner,
+)
 from lpa3bench.records.private_paths import search_without_folders
-from lpa3bench.records.searches import Searched
+from lpa3bench.records.searches import Refuse, Searched
 from lpa3bench.records.slim import file_text
 from lpa3bench.runtime.files import Writer, text_writer
 
@@ -24,12 +31,15 @@ class Intake:
 
     records: Sequence[Record]
     searches: Sequence[Searched]
+    scores: Mapping[Path, LaterScores] = field(default_factory=dict)
+    """What the weights of these runs, and of others that the board has, scored later."""
 
     @property
     def files(self) -> dict[Path, Writer]:
         """What writes them, by path."""
         files = {record.path: partial(_write, record) for record in self.records}
         texts = {found.path: searches.search_text(found.data) for found in self.searches}
+        texts |= {path: scores_text(scores) for path, scores in self.scores.items()}
         return files | {path: text_writer(text) for path, text in texts.items()}
 
 
@@ -40,18 +50,22 @@ def intake(
     *,
     replications: Iterable[Record] = (),
     known: Iterable[Record] = (),
+    refuse: Refuse = searches.raised,
 ) -> Intake:
     """These records and replications as the board will keep them: without the folders of who ran them.
 
     Args:
         searched: by the run's name; those of other runs are left out.
-        known: records that the board has; a search behind one may have come after it.
+        known: records that the board has; a search behind one, or its later scores, may have come after it.
+        refuse: takes what is wrong with a file of later scores that is damaged, and left out then.
 
     Raises:
         UsageError: the board shows the records of another one.
     """
     check_takes_records(definition)
     results = results_of(definition)
+    records, known = [*records], [*known]
+    later = [one for record in (*records, *known) for one in scores_beside(record, refuse) if one.whole]
     paths = {results / record.file_name: record for record in records}
     paths |= {results / REPLICATIONS / record.replication_name: record for record in replications}
     kept = [replace(record, path=path) for path, record in paths.items()]
@@ -62,7 +76,11 @@ def intake(
         for record in (*kept, *known)
         if (found := searched.get(str(record)))
     }
-    return Intake(kept, [*behind.values()])
+    return Intake(
+        kept,
+        [*behind.values()],
+        {results / SCORES_FOLDER / one.board_name: without_owner(one) for one in later},
+    )
 
 
 def check_takes_records(definition: Definition) -> None:
@@ -79,8 +97,8 @@ def _write(record: Record, path: Path) -> None:
 
 
 def drop_others(definition: Definition, kept: Collection[Path]) -> None:
-    """Remove every record, replication and search of the board but these."""
+    """Remove every record, replication, search and file of later scores of the board but these."""
     results = results_of(definition)
-    old = [results / searches.SEARCH_FOLDER, results / REPLICATIONS]
+    old = [results / searches.SEARCH_FOLDER, results / REPLICATIONS, results / SCORES_FOLDER]
     for path in {*find_records([results]), *(p for f in old for p in f.glob("*.json"))} - {*kept}:
         path.unlink()

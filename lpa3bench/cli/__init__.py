@@ -44,6 +44,7 @@ VERBS = {
     "bundle": "Put a board into one file that rebuilds it, or check one.",
     "publish": "Replay finished or running runs into Weights & Biases.",
     "predict": "Tell the classes of new images by a trained run.",
+    "score": "Score stored weights on corrupted images.",
     "export": "Write the weights of a run as safetensors.",
     "check": "Check gin files without training.",
     "show": "Show what gin files add up to, and what it will cost.",

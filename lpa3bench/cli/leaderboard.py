@@ -240,6 +240,7 @@ def _write(
     """
     from lpa3bench.boards.building import build_board
     from lpa3bench.boards.intake import Intake, drop_others, intake
+    from lpa3bench.boards.joined_scores import with_later_scores
     from lpa3bench.boards.results import results_of
     from lpa3bench.boards.source_copies import copies_to_take, drop_copies
     from lpa3bench.records import searches
@@ -249,13 +250,21 @@ def _write(
     new = Intake((), ())
     if places:
         searched = searches.find_searches(places, damaged.append)
-        new = intake(definition, found.taken, searched, replications=found.replications, known=found.known)
+        new = intake(
+            definition,
+            found.taken,
+            searched,
+            replications=found.replications,
+            known=found.known,
+            refuse=damaged.append,
+        )
     copies = copies_to_take(definition, [*found.taken, *found.replications, *found.known])
     own = [] if fresh else searches.read_searches(results_of(definition), damaged.append)
     behind = {one.path: one for one in own}
     behind |= {one.path: one for one in new.searches}
+    records = with_later_scores(definition, [*there, *new.records], new.scores, damaged.append, fresh=fresh)
     try:
-        board = build_board(definition, [*there, *new.records], searches.by_run(behind.values()))
+        board = build_board(definition, records, searches.by_run(behind.values()))
     except BenchError as error:
         raise type(error)(f"{error}; --fresh --from PLACE begins anew") from error
     pages = board_pages(board, folder)

@@ -117,6 +117,7 @@ def _folders(boards: Sequence[str]) -> Iterator[Path]:
 def _built(folder: Path, registry: Registry, damaged: list[DataError]) -> tuple[Definition, Board]:
     from lpa3bench.boards.building import build_board
     from lpa3bench.boards.definition import load_definition
+    from lpa3bench.boards.joined_scores import with_later_scores
     from lpa3bench.boards.results import results_of, stored
     from lpa3bench.plugin.renames import current_names
     from lpa3bench.records import searches
@@ -124,6 +125,7 @@ def _built(folder: Path, registry: Registry, damaged: list[DataError]) -> tuple[
     definition = load_definition(folder, current_names(registry))
     records = stored(definition, damaged.append)
     behind = searches.by_run(searches.read_searches(results_of(definition), damaged.append))
+    records = with_later_scores(definition, records, refuse=damaged.append)
     return definition, build_board(definition, records, behind)
 
 

@@ -133,9 +133,16 @@ class ImageStore:
             float32 [B, C, H, W] in [0, 1], channels_last; the whole image, also where the training view is a
             smaller crop; resized as the training views are.
         """
+        return self._resized(_as_images(self._whole(index)))
+
+    def pixels(self, index: Tensor) -> Tensor:
+        """The images at `index` as they are held, before any resizing: uint8 [B, C, H, W]."""
+        return self._whole(index).permute(0, 3, 1, 2).contiguous()
+
+    def _whole(self, index: Tensor) -> Tensor:
+        """uint8 [B, H, W, C]"""
         corner = self.weak_view.pad * (self._size[1] + 1)
-        pixels = self._cut(send(index, self.device), corner, self.shape[1:])
-        return self._resized(_as_images(pixels))
+        return self._cut(send(index, self.device), corner, self.shape[1:])
 
     def _resized(self, x: Tensor) -> Tensor:
         """Nearest neighbour by pixel centres, as Pillow does."""

@@ -24,6 +24,7 @@ import msgspec
 from lpa3bench._version import __version__
 from lpa3bench.boards.building import build_board
 from lpa3bench.boards.definition import Definition, load_definition
+from lpa3bench.boards.joined_scores import with_later_scores
 from lpa3bench.boards.published import PUBLISHED_NAME
 from lpa3bench.boards.results import results_of, stored
 from lpa3bench.boards.selection import SHIPPED
@@ -108,7 +109,7 @@ def write_bundle(folder: Path, out: Path, *, plugins: tuple[Path, ...] = ()) -> 
 def built_pages(definition: Definition, records: Iterable[Record]) -> dict[str, str]:
     """The board's pages, by file name."""
     behind = searches.by_run(searches.read_searches(results_of(definition)))
-    board = build_board(definition, records, behind)
+    board = build_board(definition, with_later_scores(definition, [*records]), behind)
     return {name: make(board) for name, make in BOARD_FILES.items()}
 
 

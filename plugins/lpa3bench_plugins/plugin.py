@@ -63,6 +63,7 @@ def register_datasets(register: Register) -> None:
     register("STL10", f"{HERE}.datasets.stl10:STL10")
     register("Images", f"{HERE}.datasets.images:Images")
     register("Synthetic", f"{HERE}.datasets.synthetic:Synthetic")
+    register("Corrupted", f"{HERE}.datasets.corrupted:Corrupted")
     for name in _MEDMNIST:
         register(name, f"{HERE}.datasets.medmnist:{name}")
 

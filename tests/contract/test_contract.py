@@ -31,6 +31,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "AsymmetricNoise": {"rate": 0.4, "mapping": "cifar10"},
     "FewLabels": {"count": 20},
     "CIFARN": {"variant": "worse"},
+    "Corrupted": {"of": REGISTRY.get("Digits").load()(), "kind": "fog"},  # type: ignore[union-attr]
     "Compose": {"augmenters": tuple(REGISTRY.get(n).load()() for n in ("RandAugment", "Cutout"))},  # type: ignore[union-attr]
 }
 

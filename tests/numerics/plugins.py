@@ -14,6 +14,8 @@ import torch
 
 from lpa3bench.api import DatasetSpec, Split, WeakView
 from lpa3bench.config.experiment import Experiment
+from lpa3bench.data.corruptions import corrupted
+from lpa3bench.data.severities import CORRUPTIONS
 from lpa3bench.plugin import registry
 from lpa3bench.plugin.hookspecs import KINDS
 from lpa3bench.runtime.seeding import Draws, seeded
@@ -115,6 +117,16 @@ def defaults(cls: Any) -> Numbers:
     return {p.name: repr(p.default) for p in parameters if isinstance(p.default, PLAIN)}
 
 
+def corruptions() -> Numbers:
+    """Each kind, weak and strong, of two small images."""
+    images = Draws(29).integers((2, 3, 12, 12), 40, 200).to(torch.uint8)
+    return {
+        f"{kind} {severity}": corrupted(images, kind, severity)[:, :, 5, 5].flatten().tolist()
+        for kind in CORRUPTIONS
+        for severity in (1, 5)
+    }
+
+
 def score(name: str) -> Numbers:
     """A metric of predictions that are right three times in four, or so."""
     labels = torch.arange(60) % 4
@@ -134,7 +146,9 @@ def scenarios() -> list[Scenario]:
                 continue  # timm need not be here
             if defaults(found_class := entry.load()):
                 found.append(Scenario(entry.name, "defaults", partial(defaults, found_class)))
-            if kind == "datasets" and entry.name not in ("Images", "ChestMNIST"):
+            if entry.name == "Corrupted":
+                found.append(Scenario(entry.name, "images", corruptions))
+            elif kind == "datasets" and entry.name not in ("Images", "ChestMNIST"):
                 found.append(Scenario(entry.name, "specification", partial(specification, entry.name)))
             if kind == "metrics":
                 found.append(Scenario(entry.name, "number", partial(score, entry.name)))

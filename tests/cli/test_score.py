@@ -1,0 +1,118 @@
+"""`lpa3bench score`: stored weights on corrupted images, beside the run and on a board."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from support.small_trained import SUPERVISED, train
+
+from lpa3bench.analysis.rescoring import score_on_corruptions
+from lpa3bench.analysis.trained_run import open_run
+from lpa3bench.cli import main
+from lpa3bench.errors import UsageError
+from lpa3bench.records import read_record
+
+
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """A run, scored under everything, and what was told of it as JSON."""
+    run = train(tmp_path_factory.mktemp("score"), SUPERVISED)
+    done = call("score", run, "--temperature", "--json", "--data", run)
+    assert done.exit_code == 0, done.output
+    (told,) = json.loads(done.stdout)
+    return run, told
+
+
+def call(*words: str | Path) -> Result:
+    return CliRunner().invoke(main, [*map(str, words)], catch_exceptions=False)
+
+
+def test_the_images_as_they_are_score_as_in_the_run(scored: tuple[Path, dict[str, Any]]) -> None:
+    run, told = scored
+    record = read_record(run / "result.json")
+    assert told["run"] == str(record)
+    assert told["purpose"] == "score"
+    for metric in ("accuracy", "nll", "ece"):
+        assert told["clean"]["scores"][metric] == pytest.approx(record.score(f"{metric}.last"))
+    assert {*told["clean"]["scaled"]} == {"ece", "nll", "brier"}
+    assert told["temperature"] > 0
+    conditions = {(one["kind"], one["severity"]) for one in told["conditions"]}
+    assert len(conditions) == len(told["conditions"]) == 75
+    assert told["whole"]
+    assert json.loads((run / "scores/corruptions.json").read_text()) == told | {"digest": any_digest(run)}
+
+
+def any_digest(run: Path) -> str:
+    found: str = json.loads((run / "scores/corruptions.json").read_text())["digest"]
+    assert len(found) == 64
+    return found
+
+
+def test_a_part_is_told_in_a_table_beside_a_baseline(scored: tuple[Path, dict[str, Any]]) -> None:
+    run, _ = scored
+    before = (run / "scores/corruptions.json").read_bytes()
+    words = [
+        "--kinds",
+        "fog",
+        "--kinds",
+        "contrast",
+        "--severities",
+        "1,4-5",
+        "--baseline",
+        run,
+        "--data",
+        run,
+    ]
+    done = call("score", run, *words)
+    assert done.exit_code == 0, done.output
+    head, names, *rows = done.stdout.splitlines()
+    assert "40 test images" in head
+    assert "error / baseline" in names
+    assert [row.split()[0] for row in rows] == ["clean", "fog", "contrast", "mean"]
+    assert [row.split()[-1] for row in rows] == ["–", "1.000", "1.000", "1.000"]
+    part = json.loads((run / "scores/corruptions-part.json").read_text())
+    assert [(one["kind"], one["severity"]) for one in part["conditions"]] == [
+        (kind, severity) for kind in ("fog", "contrast") for severity in (1, 4, 5)
+    ]
+    assert (run / "scores/corruptions.json").read_bytes() == before
+
+
+def test_without_a_validation_split_there_is_no_temperature(scored: tuple[Path, dict[str, Any]]) -> None:
+    run, _ = scored
+    trained = open_run(run, data=run, device="cpu")
+    lone = replace(trained, data=replace(trained.data, scored={"test": trained.test}))
+    with pytest.raises(UsageError, match=r"no validation split to fit a temperature on \(run.holdout = N"):
+        score_on_corruptions(lone, (), weights="last", temperature=True)
+
+
+def test_what_does_not_go_together_is_refused(scored: tuple[Path, dict[str, Any]]) -> None:
+    run, _ = scored
+    done = call("score", run, "--on", "test", "--kinds", "fog")
+    assert (done.exit_code, "has no corruptions" in done.output) == (2, True)
+    done = call("score", run, "--severities", "0-3")
+    assert (done.exit_code, "none of 1 to 5" in done.output) == (2, True)
+
+
+def test_boards_show_them_as_measures(scored: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    run, told = scored
+    board, copy = tmp_path / "board", tmp_path / run.name
+    shutil.copytree(run, copy)
+    assert call("leaderboard", "build", board, "--from", copy).exit_code == 0
+    shutil.rmtree(copy)
+    (cell,) = json.loads((board / "board.json").read_text())["cells"]
+    accuracy = [one["scores"]["accuracy"] for one in told["conditions"]]
+    assert cell["other_scores"]["corruptions_accuracy.last"] == pytest.approx(sum(accuracy) / 75)
+    assert cell["other_scores"]["scaled_nll.last"] == pytest.approx(told["clean"]["scaled"]["nll"])
+    assert "corruptions_accuracy.last" in (board / "index.html").read_text()
+    kept = sorted(path.name for path in (board / "results/scores").iterdir())
+    assert kept == [f"{told['run']}.corruptions.json"]
+    assert "corruptions_accuracy" not in (board / "results" / f"{told['run']}.json").read_text()
+    pages = {path: path.read_bytes() for path in board.rglob("*") if path.is_file()}
+    assert call("leaderboard", "build", board).exit_code == 0
+    assert {path: path.read_bytes() for path in board.rglob("*") if path.is_file()} == pages
