@@ -202,14 +202,6 @@ def test_a_control_of_lpa3_is_lpa3_in_all_but_one_parameter(name: str, control: 
     assert other == OF_LPA3[control]
 
 
-@pytest.mark.parametrize("name", ["digits_pes", "cifar10_mini_fixmatch"])
-def test_the_control_of_pgd_is_pgd_without_its_search(name: str) -> None:
-    searched, control = (loaded(name, f"augmenters/{o}").experiment().positives for o in ("pgd", "pgd_noise"))
-    mine, theirs = vars(searched), vars(control)
-    assert {key for key in mine if mine[key] != theirs[key]} == {"iterations", "step_size"}, "one for the other"
-    assert theirs["iterations"] == 0
-
-
 def viewer(config: Config) -> Any:
     """The augmenter in slot `view`."""
     return config.experiment().view

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from support.shipped_configs import loaded
 
 from lpa3bench.plugin import registry
 from lpa3bench.runtime.paths import config_names, gin_root, resolve_config, suite_names
@@ -260,6 +261,14 @@ def test_a_control_differs_from_lpa3_in_its_images_alone(name: str) -> None:
             continue
         control = task_values(cell)
         assert control == task_values(SuiteCell((cell.files[0], LPA3), cell.setting))
+
+
+@pytest.mark.parametrize("name", ["digits_pes", "cifar10_mini_fixmatch"])
+def test_the_control_of_pgd_is_pgd_without_its_search(name: str) -> None:
+    searched, control = (loaded(name, f"augmenters/{o}").experiment().positives for o in ("pgd", "pgd_noise"))
+    mine, theirs = vars(searched), vars(control)
+    assert {key for key in mine if mine[key] != theirs[key]} == {"iterations", "step_size"}, "one for the other"
+    assert theirs["iterations"] == 0
 
 
 def task_values(cell: SuiteCell) -> dict[str, str]:
