@@ -158,7 +158,7 @@ def test_suites_fill_their_board_cell_by_cell(key: str) -> None:
 
 
 def test_every_comparison_of_the_rivals_can_be_told_after_correction() -> None:
-    """With the smallest p that twelve seeds allow, which Holm multiplies by how many there are in a family."""
+    """With the smallest p that twelve seeds allow, times how many there are in a family, as Holm has it."""
     board = load_definition(shipped("leaderboards") / "rivals")
     asked = {
         (row, against, column): question.primary

@@ -40,7 +40,9 @@ def test_a_short_schedule_of_pes_is_as_near_as_whole_epochs_come(part: int) -> N
         assert abs(after - max(before / part, 1)) <= 0.5
 
 
-@pytest.mark.parametrize(("setting", "times"), [(f"budget{k}", k) for k in (2, 4, 8)] + [(f"short{k}", 1 / k) for k in (2, 4, 8)])
+@pytest.mark.parametrize(
+    ("setting", "times"), [(f"budget{k}", k) for k in (2, 4, 8)] + [(f"short{k}", 1 / k) for k in (2, 4, 8)]
+)
 @pytest.mark.parametrize("overlay", ["lpa3", "lpa3_fast"])
 def test_fixmatch_takes_that_share_of_the_steps_and_lpa3_of_its_warm_up(
     setting: str, times: float, overlay: str

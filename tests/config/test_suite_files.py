@@ -34,7 +34,8 @@ def arms(cells: Suite, file: str) -> dict[tuple[str, str | None], tuple[str, ...
 def test_there_are_some_and_none_is_a_config() -> None:
     shipped = (
         "cifar10_mini cifar10_mini_tuning digits digits_budget digits_controls digits_fast digits_later "
-        "digits_noisy digits_rivals digits_sensitivity digits_short fashion_mini fig4 fig5 table1 table2 table3"
+        "digits_noisy digits_rivals digits_sensitivity digits_short fashion_mini fig4 fig5 "
+        "table1 table2 table3"
     )
     assert [f"suites/{name}" for name in shipped.split()] == NAMES
     assert not {*NAMES} & {*config_names()}
@@ -191,11 +192,18 @@ def test_later_methods_are_tried_with_lpa3_and_at_equal_cost() -> None:
 
 
 IN_THE_SLOT = {
-    f"augmenters/{name}"
-    for name in (
-        "lpa3 lpa3_fast pgd advprop vat randaugment_positives augmix_positives "
-        "identity lpa3_noise pgd_noise lpa3_random_direction lpa3_pixels"
-    ).split()
+    "augmenters/lpa3",
+    "augmenters/lpa3_fast",
+    "augmenters/pgd",
+    "augmenters/advprop",
+    "augmenters/vat",
+    "augmenters/randaugment_positives",
+    "augmenters/augmix_positives",
+    "augmenters/identity",
+    "augmenters/lpa3_noise",
+    "augmenters/pgd_noise",
+    "augmenters/lpa3_random_direction",
+    "augmenters/lpa3_pixels",
 }
 """All that goes into LP-A3's slot on small grey images, and the controls."""
 
@@ -239,7 +247,9 @@ def test_cifar10_mini_is_not_tuned_on_what_it_reports() -> None:
     cells, tuning = suite("cifar10_mini"), suite("cifar10_mini_tuning")
     overlays = {"", LPA3, *(f"augmenters/{name}" for name in ("identity", "randaugment_positives", "pgd"))}
     for task in ("fixmatch", "pes"):
-        assert {*arms(cells, f"cifar10_mini_{task}")} == {(over, None) for over in overlays} | {("", "equal_cost")}
+        assert {*arms(cells, f"cifar10_mini_{task}")} == {(over, None) for over in overlays} | {
+            ("", "equal_cost")
+        }
         assert {*arms(tuning, f"cifar10_mini_{task}")} == {("", None)}, "the baseline alone"
     assert tuning.search is not None
     assert not {*cells.seeds} & {*tuning.seeds, *tuning.search.seeds}
@@ -267,7 +277,9 @@ def test_a_control_differs_from_lpa3_in_its_images_alone(name: str) -> None:
 def test_the_control_of_pgd_is_pgd_without_its_search(name: str) -> None:
     searched, control = (loaded(name, f"augmenters/{o}").experiment().positives for o in ("pgd", "pgd_noise"))
     mine, theirs = vars(searched), vars(control)
-    assert {key for key in mine if mine[key] != theirs[key]} == {"iterations", "step_size"}, "one for the other"
+    assert {key for key in mine if mine[key] != theirs[key]} == {"iterations", "step_size"}, (
+        "one for the other"
+    )
     assert theirs["iterations"] == 0
 
 

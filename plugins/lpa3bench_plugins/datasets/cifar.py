@@ -204,7 +204,9 @@ class CIFAR10(_CIFAR):
         self.val = val
         self.train_images = whole - val if train is None else train
         if self.train_images < 1 or self.train_images + val > whole:
-            raise ValueError(f"val: {val} and {train or 1} training images are more than the {whole} there are")
+            raise ValueError(
+                f"val: {val} and {train or 1} training images are more than the {whole} there are"
+            )
 
     def load(self, root: Path, *, cache: Path | None = None) -> dict[str, Split]:
         import torch
