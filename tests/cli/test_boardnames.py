@@ -44,7 +44,7 @@ def refused(text: str, registry: Registry, folder: Path = Path("small")) -> str:
         ('"run.holdoutt" = 0', "run has no parameter holdoutt; did you mean holdout"),
         ('"run.holdout" = false', "run.holdout must be an int, not False"),
         ('"LPA3.marginn" = 0.02', "LPA3 has no parameter marginn; did you mean margin"),
-        ('"LPA33.margin" = 0.02', "there is no LPA33; did you mean LPA3?"),
+        ('"LPA33.margin" = 0.02', "there is no LPA33; did you mean LPA3 or LPA3Fast?"),
         ('"postives/LPA3.margin" = 0.02', "there is no postives; did you mean positives/LPA3.margin?"),
         ('"nosie/LPA3.iterations" = 0', "there is no nosie; did you mean noise/LPA3.iterations?"),
         ('"LPA3.iterations" = true', "LPA3.iterations must be an int, not True"),
@@ -60,7 +60,10 @@ def refused(text: str, registry: Registry, folder: Path = Path("small")) -> str:
             'task = "Superwised"',
             "there is no Superwised among tasks and records; did you mean Supervised?",
         ),
-        ('"slots.positives" = "LPA2"', "there is no LPA2 among augmenters and records; did you mean LPA3?"),
+        (
+            '"slots.positives" = "LPA2"',
+            "there is no LPA2 among augmenters and records; did you mean LPA3 or LPA3Fast?",
+        ),
         (
             '"slots.positives" = "Digits"',
             "there is no Digits among augmenters and records; ",

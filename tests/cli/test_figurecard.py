@@ -73,7 +73,7 @@ def test_a_user_error_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     done = CliRunner().invoke(main, ["figure", "card", "LPB3", "digits_supervised"])
     assert done.exit_code == 2
     (line,) = done.stderr.splitlines()
-    assert line.startswith("error: there is no LPB3 among the augmenters; did you mean LPA3? ")
+    assert line.startswith("error: there is no LPB3 among the augmenters; did you mean LPA3 or LPA3Fast? ")
     assert line.endswith("--plugin FILE or run.plugins")
     assert [*tmp_path.iterdir()] == []
 

@@ -47,7 +47,7 @@ def test_a_board_is_a_table_and_an_artifact(server: Server, tmp_path: Path) -> N
     ]
     assert [row[cells["columns"].index("mean")] for row in cells["data"]] == [0.5, 0.8, None]
     assert matrix["columns"] == ["method", "Digits"]
-    assert matrix["data"][1] == ["LP-A3", "80.00 ± 0.00 (8) ▲".encode().decode("latin-1")]
+    assert matrix["data"][1] == ["LP-A3", "80.00 ± 0.00 (n 8) ▲".encode().decode("latin-1")]
     page = run["files"][run["summary"]["board/page"]["path"]]
     assert page.encode("latin-1") == (board / "index.html").read_bytes(), "as it is"
     (artifact,) = [a for a in server.store.artifacts.values() if a["type"] == "leaderboard"]

@@ -56,7 +56,9 @@ def silent(original: str, mutant: Mutant, config: Config, before: dict[str, str]
     old, new = bound(original), bound("\n".join((text, *mutant.params)))
     after = texts(config)
     wrong = []
-    if not re.search(r"[@%]|include|setting", mutant.touched):  # those bring in whatever they stand for
+    owners = [before.get(name, "") for name in re.findall(r"[\w.]+", mutant.touched)]
+    # Those bring in whatever they stand for, or take it away.
+    if not re.search(r"[@%]|include|setting", mutant.touched) and "@" not in "".join(owners):
         changed = {name for name in {*before, *after} if before.get(name) != after.get(name)}
         words = {*re.findall(r"\w+", mutant.touched)}
         wrong += sorted(name for name in changed if name.rpartition(".")[2] not in words)

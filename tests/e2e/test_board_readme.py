@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from shutil import which
 from typing import Any
 
 import pytest
@@ -31,16 +29,11 @@ TEXTS = (
 )  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def page() -> Iterator[Any]:
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    path = os.environ.get("LPA3BENCH_CHROMIUM") or which("chromium") or which("chromium-browser")
-    if path is None:
-        pytest.skip("there is no chromium on this machine (Debian: apt-get install chromium)")
-    with api.sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield running.new_page(viewport={"width": 1200, "height": 900})
-        running.close()
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    tab = browser.new_page(viewport={"width": 1200, "height": 900})
+    yield tab
+    tab.close()
 
 
 def test_letters_are_no_wider_than_the_budget_has_them(page: Any) -> None:

@@ -55,7 +55,7 @@ def test_what_no_machine_has_room_for_is_refused_at_once(cli: Cli, tmp_path: Pat
     assert done.returncode == 2, done.stderr
     assert done.stdout == "", "refused before steps are timed for a plan"
     assert done.stderr.splitlines()[-1] == (
-        "error: --engine ray: no machine has 4096 CPUs for a run; it would wait for ever"
+        "error: --engine ray: no machine has 4,096 CPUs for a run; it would wait for ever"
     )
     assert not [*tmp_path.glob("runs/*-s0")]
 
