@@ -80,6 +80,7 @@ def test_a_board_of_another_measure_has_none() -> None:
             "digits",
             ["digits_supervised", "digits_fixmatch", "digits_dividemix", "digits_pes", "digits_mixup"],
         ),
+        ("rivals", ["digits_supervised", "digits_fixmatch", "digits_pes"]),
         ("fashion_mini", ["fashion_fixmatch", "fashion_pes"]),
         ("table1", ["cifar10_fixmatch", "cifar100_fixmatch"]),
         ("table2", ["cifar10_pes", "cifar100_mixup", "cifar10_dividemix"]),
@@ -113,7 +114,7 @@ def test_the_board_of_digits_is_of_its_first_split_and_its_weak_view(
 
 
 def test_rows_without_an_augmenter_are_called_by_what_is_left() -> None:
-    for board in ("digits", "fashion_mini", "cost"):
+    for board in ("digits", "rivals", "fashion_mini", "cost"):
         names = {row.key: row.name for row in load_definition(shipped("leaderboards") / board).rows}
         assert names["none"] == "weak view only"
         assert not any("no augmenter" in name for name in names.values())

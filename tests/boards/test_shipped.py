@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from support.small_records import bits, changed, small_record, within
 
 from lpa3bench.boards import results as storing
 from lpa3bench.boards.building import build_board
+from lpa3bench.boards.cell_commands import suite_seeds
 from lpa3bench.boards.definition import BOARD_TOML, load_definition
 from lpa3bench.boards.placing import places, why_elsewhere, why_refused
 from lpa3bench.plugin import registry
@@ -28,6 +30,7 @@ SUITES = {
     "table2": ["table2"],
     "table3": ["table3"],
     "digits": ["digits", "digits_controls", "digits_noisy"],
+    "rivals": ["digits_rivals"],
     "fashion_mini": ["fashion_mini"],
 }
 TRANSCRIBED = Path(__file__).parents[3] / "shared" / "published_results.yaml"
@@ -45,7 +48,7 @@ RULES = {
 
 
 def test_all_boards_are_here() -> None:
-    assert {"table1", "table2", "table3", "digits", "fashion_mini", "cost"} <= {*KEYS}
+    assert {"table1", "table2", "table3", "digits", "rivals", "fashion_mini", "cost"} <= {*KEYS}
 
 
 @pytest.mark.slow
@@ -152,6 +155,31 @@ def test_suites_fill_their_board_cell_by_cell(key: str) -> None:
             filled[found[0]] += 1
     assert {*filled.values()} == {1}
     assert filled.keys() == {(row.key, column.key) for row, column in board.planned()}
+
+
+def test_every_comparison_of_the_rivals_can_be_told_after_correction() -> None:
+    """With the smallest p that twelve seeds allow, times how many there are in a family, as Holm has it."""
+    board = load_definition(shipped("leaderboards") / "rivals")
+    asked = {
+        (row, against, column): question.primary
+        for question in board.questions
+        for row, against, column in product(question.rows, question.against, question.columns)
+    }
+    standing = {
+        (row.key, against, column.key)
+        for row, column in board.planned()
+        for against in (row.baseline, board.equal_cost)
+        if row.baseline and against and against != row.key
+    }
+    primary = {one for one, is_primary in asked.items() if is_primary}
+    others = (asked.keys() | standing) - primary
+    smallest = 2 / 2 ** len(suite_seeds(board.commands))
+    assert smallest == 2 / 4096
+    assert max(len(primary), len(others)) * smallest <= 0.05
+    assert f"{len(primary)} comparisons, all others are at most {len(others)}," in board.text
+    assert {against for _, against, _ in primary} == {
+        "pgd", "vat", "random_direction", "randaugment_positives", "identity", "equal_cost",
+    }  # fmt: skip
 
 
 def suite_records(name: str) -> list[Record]:

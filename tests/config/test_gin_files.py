@@ -173,7 +173,7 @@ OF_LPA3 = {
     "lpa3_pixels": {"LPA3.distance": "'pixels'"},
 }
 """Controls that are LP-A3 in all but this."""
-CONTROLS = ["identity", *OF_LPA3, "randaugment_positives"]
+CONTROLS = ["identity", *OF_LPA3, "randaugment_positives", "augmix_positives"]
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -342,7 +342,7 @@ def test_nothing_that_was_published_is_left_to_a_default(name: str) -> None:
         f"run.{name}"
         for name in ("view", "strong", "holdout", "layout", "precision", "resize", "score_every", "select")
     }
-    free |= {"WeakView.crop"}
+    free |= {"WeakView.crop", "CIFAR10.train", "CIFAR10.val"}
     unused = {"positives/LPA3.select", "positives/LPA3.tcs"}  # nothing is selected at ratio 1
     defaults = {v.name for v in config.values if v.origin == "default" and not v.scoring}
     assert defaults <= free | unused
@@ -396,8 +396,8 @@ TABLE_3 = ("path", "derma", "oct", "blood", "tissue", "organa", "organc", "organ
 def test_every_head_that_can_have_scores_has_them() -> None:
     families = ("cifar10_", "cifar100_", "stl10_", *(f"{stem}mnist_" for stem in TABLE_3))
     # The paper trains CIFAR in no such way; SOP's tables were not at hand.
-    without = ("cifar10_supervised", "cifar100_supervised", "cifar10_sop", "cifar100_sop")
-    expected = [name for name in WHOLE if name.startswith(families) and name not in without]
+    without = ("cifar10_supervised", "cifar100_supervised", "cifar10_sop", "cifar100_sop", "cifar10_mini_")
+    expected = [name for name in WHOLE if name.startswith(families) and not name.startswith(without)]
     assert [name for name in WHOLE if claimed(name)] == expected
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from support.shipped_configs import loaded
 
 from lpa3bench.plugin import registry
 from lpa3bench.runtime.paths import config_names, gin_root, resolve_config, suite_names
@@ -32,7 +33,8 @@ def arms(cells: Suite, file: str) -> dict[tuple[str, str | None], tuple[str, ...
 
 def test_there_are_some_and_none_is_a_config() -> None:
     shipped = (
-        "digits digits_controls digits_noisy digits_rivals digits_sensitivity fashion_mini fig4 fig5 "
+        "cifar10_mini cifar10_mini_tuning digits digits_budget digits_controls digits_fast digits_later "
+        "digits_noisy digits_rivals digits_sensitivity digits_short fashion_mini fig4 fig5 "
         "table1 table2 table3"
     )
     assert [f"suites/{name}" for name in shipped.split()] == NAMES
@@ -180,13 +182,78 @@ def test_the_other_tasks_for_noisy_labels_have_everything() -> None:
 
 
 def test_later_methods_are_tried_with_lpa3_and_at_equal_cost() -> None:
-    cells = suite("digits_rivals")
+    cells = suite("digits_later")
     assert cells.seeds == suite("digits").seeds
     for task in ("elr", "sop"):
         assert {*arms(cells, f"digits_{task}")} == WHOLE
     found = {over for over, _ in arms(cells, "digits_fixmatch") if over.startswith("policies/")}
     policies = {name for name in config_names() if name.startswith("policies/")}
     assert found == policies | {f"{over} {LPA3}" for over in policies}
+
+
+IN_THE_SLOT = {
+    "augmenters/lpa3",
+    "augmenters/lpa3_fast",
+    "augmenters/pgd",
+    "augmenters/advprop",
+    "augmenters/vat",
+    "augmenters/randaugment_positives",
+    "augmenters/augmix_positives",
+    "augmenters/identity",
+    "augmenters/lpa3_noise",
+    "augmenters/pgd_noise",
+    "augmenters/lpa3_random_direction",
+    "augmenters/lpa3_pixels",
+}
+"""All that goes into LP-A3's slot on small grey images, and the controls."""
+
+
+def of_setting(cells: Suite, file: str, setting: str | None) -> dict[str, tuple[str, ...]]:
+    """The bindings of its cells in that setting, by overlay."""
+    return {over: bound for (over, chosen), bound in arms(cells, file).items() if chosen == setting}
+
+
+def test_rivals_meet_lpa3_in_its_slot_in_every_column() -> None:
+    cells = suite("digits_rivals")
+    assert cells.seeds == suite("digits").seeds
+    columns = [
+        ("digits_fixmatch", None, "equal_cost"),
+        ("digits_supervised", "labels40", "labels40_equal_cost"),
+        ("digits_pes", None, "equal_cost"),
+        ("digits_pes", "sym80", "sym80_equal_cost"),
+    ]
+    for file, setting, equal_cost in columns:
+        assert of_setting(cells, file, setting).keys() == IN_THE_SLOT | {""}
+        assert of_setting(cells, file, equal_cost).keys() == {""}
+    assert len(cells.cells) == len(columns) * (len(IN_THE_SLOT) + 2)
+
+
+@pytest.mark.parametrize(("name", "lengths"), [("digits_budget", (2, 4, 8)), ("digits_short", (2, 4, 8))])
+def test_schedules_of_other_lengths_have_the_arms_of_the_whole_one(
+    name: str, lengths: tuple[int, ...]
+) -> None:
+    cells, whole = suite(name), suite("digits_rivals")
+    assert cells.seeds == whole.seeds
+    budget = {"", LPA3, *(f"augmenters/{over}" for over in ("randaugment_positives", "identity", "pgd"))}
+    wanted = budget if name == "digits_budget" else IN_THE_SLOT | {""}
+    for file in ("digits_fixmatch", "digits_pes"):
+        found = of_setting(whole, file, None)
+        for length in lengths:
+            other = of_setting(cells, file, f"{name.removeprefix('digits_')}{length}")
+            assert other == {over: found[over] for over in wanted}, "with the weight that it has there"
+
+
+def test_cifar10_mini_is_not_tuned_on_what_it_reports() -> None:
+    cells, tuning = suite("cifar10_mini"), suite("cifar10_mini_tuning")
+    overlays = {"", LPA3, *(f"augmenters/{name}" for name in ("identity", "randaugment_positives", "pgd"))}
+    for task in ("fixmatch", "pes"):
+        assert {*arms(cells, f"cifar10_mini_{task}")} == {(over, None) for over in overlays} | {
+            ("", "equal_cost")
+        }
+        assert {*arms(tuning, f"cifar10_mini_{task}")} == {("", None)}, "the baseline alone"
+    assert tuning.search is not None
+    assert not {*cells.seeds} & {*tuning.seeds, *tuning.search.seeds}
+    assert len(cells.seeds) >= 5
 
 
 def test_fashion_mini_has_lpa3_and_its_cost_in_plain_training() -> None:
@@ -196,14 +263,27 @@ def test_fashion_mini_has_lpa3_and_its_cost_in_plain_training() -> None:
         assert {*arms(cells, file)} == WHOLE
 
 
-@pytest.mark.parametrize("name", ["digits_controls", "digits_noisy"])
+@pytest.mark.parametrize("name", ["digits_controls", "digits_noisy", "digits_rivals", "digits_budget"])
 def test_a_control_differs_from_lpa3_in_its_images_alone(name: str) -> None:
     """Whatever the files bind for LP-A3, as half a weight for twice the terms, holds for the controls too."""
     for cell in suite(name).cells:
-        if cell.files[1:] not in [(over,) for over in CONTROLS]:
+        if cell.files[1:] not in [(over,) for over in (*CONTROLS, *IN_THE_SLOT)]:
             continue
         control = task_values(cell)
         assert control == task_values(SuiteCell((cell.files[0], LPA3), cell.setting))
+
+
+@pytest.mark.parametrize("name", ["digits_pes", "cifar10_mini_fixmatch"])
+def test_the_control_of_pgd_is_pgd_without_its_search(name: str) -> None:
+    searched, control = (
+        {
+            v.name.rpartition("/")[2]: v.text
+            for v in loaded(name, f"augmenters/{over}").values
+            if "PGD" in v.name
+        }
+        for over in ("pgd", "pgd_noise")
+    )
+    assert control == {**searched, "PGD.iterations": "0"} != searched
 
 
 def task_values(cell: SuiteCell) -> dict[str, str]:
@@ -219,6 +299,6 @@ def test_digits_has_every_augmenter_over_supervised() -> None:
     refused = {"augmenters/none", "augmenters/raw", "augmenters/trivialaugment"} | {
         f"augmenters/infomin_{space}" for space in ("rgb", "ydbdr")
     }
-    suites = (suite("digits"), suite("digits_controls"), suite("digits_rivals"))
+    suites = [suite(f"digits{name}") for name in ("", "_controls", "_rivals", "_later")]
     tried = {over for cells in suites for over, _ in arms(cells, "digits_supervised")} - {""}
     assert tried == overlays - refused

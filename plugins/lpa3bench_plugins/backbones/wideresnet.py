@@ -17,7 +17,7 @@ class WideResNet(Backbone):
     but the first of stride 2; a last BatchNorm, leaky ReLU, global average pool, head. The features are the
     outputs of the groups: the residual stream before the last BatchNorm. Any image size will do.
 
-    BatchNorm has momentum 0.001 (PyTorch's sense) and eps 1e-5; the TensorFlow original has eps 1e-3 there,
+    BatchNorm has eps 1e-5; the TensorFlow original has eps 1e-3 there,
     and biases in its convolutions, which the port has not.
 
     Args:
@@ -30,12 +30,15 @@ class WideResNet(Backbone):
             That is the default; these BatchNorms exist, count as parameters, and never train (here they are
             not even computed). True: the convolution sees the activated input, as in Google's TensorFlow
             code.
+        bn_momentum: of BatchNorm's running statistics, in PyTorch's sense. The port's 0.001 averages over a
+            thousand steps; a training of a few thousand needs a shorter memory.
 
     Raises:
-        ValueError: `depth`, `widen` or `groups` is out of range.
+        ValueError: `depth`, `widen`, `groups` or `bn_momentum` is out of range.
     """
 
     paper = "https://arxiv.org/abs/1605.07146"
+    added = ("bn_momentum",)
 
     def __init__(
         self,
@@ -46,8 +49,11 @@ class WideResNet(Backbone):
         widen: int = 2,
         groups: int = 3,
         tf_preact: bool = False,
+        bn_momentum: float = 0.001,
     ) -> None:
         super().__init__()
+        if not 0 < bn_momentum <= 1:
+            raise ValueError(f"bn_momentum: must be in (0, 1], not {bn_momentum}")
         if groups < 1:
             raise ValueError(f"groups: must be >= 1, not {groups}")
         if widen < 1:
@@ -65,6 +71,9 @@ class WideResNet(Backbone):
         self.bn = _batchnorm(widths[-1])
         self.head = nn.Linear(widths[-1], num_classes)
         self._initialise()
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.momentum = bn_momentum
 
     def forward(self, x: Tensor) -> Output:
         x = self.stem(x)
@@ -131,7 +140,7 @@ def _group(in_channels: int, channels: int, blocks: int, *, first: bool, tf_prea
 
 
 def _batchnorm(channels: int) -> nn.BatchNorm2d:
-    return nn.BatchNorm2d(channels, eps=1e-5, momentum=0.001)
+    return nn.BatchNorm2d(channels, eps=1e-5)
 
 
 def _activate(x: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -160,8 +161,15 @@ class CIFAR10(_CIFAR):
     Args:
         mean: of images in [0, 1]; the default is FixMatch's and DivideMix's.
         std: as `mean`. This common value is a mean over images of each image's own deviation.
+        train: the first so many training images, as many of each class, in stored order; a multiple of ten.
+            None: all that `val` leaves. The test set stays whole.
+        val: the next so many, likewise, are a validation split, which the official data do not have.
+
+    Raises:
+        ValueError: a value is out of range, or `train` and `val` are more than there is.
     """
 
+    added = ("train", "val")
     name = "CIFAR10"
     class_names = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
     folder = "cifar-10-batches-py"
@@ -185,8 +193,43 @@ class CIFAR10(_CIFAR):
         *,
         mean: tuple[float, ...] = (0.4914, 0.4822, 0.4465),
         std: tuple[float, ...] = (0.2023, 0.1994, 0.2010),
+        train: int | None = None,
+        val: int = 0,
     ) -> None:
         super().__init__(mean, std)
+        whole = sum(self.files["train"].values())
+        for name, count, least in (("train", train, 1), ("val", val, 0)):
+            if count is not None and (count < least or count % len(self.class_names)):
+                raise ValueError(f"{name}: must be a multiple of the 10 classes, >= {least}, not {count}")
+        self.val = val
+        self.train_images = whole - val if train is None else train
+        if self.train_images < 1 or self.train_images + val > whole:
+            raise ValueError(
+                f"val: {val} and {train or 1} training images are more than the {whole} there are"
+            )
+
+    def load(self, root: Path, *, cache: Path | None = None) -> dict[str, Split]:
+        import torch
+
+        splits = super().load(root, cache=cache)
+        images, labels, _ = splits["train"]
+        if self.train_images == len(labels):
+            return splits
+        place = torch.empty_like(labels)  # of each image among those of its class, from 0
+        for label in range(len(self.class_names)):
+            members = (labels == label).nonzero()[:, 0]
+            place[members] = torch.arange(len(members))
+        train, val = (count // len(self.class_names) for count in (self.train_images, self.val))
+        chosen = {"train": place < train, "val": (place >= train) & (place < train + val)}
+        parts = {name: Split(images[mask], labels[mask]) for name, mask in chosen.items() if mask.any()}
+        return {**parts, "test": splits["test"]}
+
+    def present(self, root: Path) -> Presence:
+        found = super().present(root)
+        if found.splits is None:
+            return found
+        own = {"train": self.train_images} | ({"val": self.val} if self.val else {})
+        return replace(found, splits={**own, "test": found.splits["test"]})
 
 
 class CIFAR100(_CIFAR):

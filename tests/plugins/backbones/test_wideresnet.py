@@ -57,6 +57,14 @@ def test_normalisation_and_initialisation() -> None:
     assert model.head.bias.eq(0).all()
 
 
+def test_statistics_may_have_a_shorter_memory() -> None:
+    model = WideResNet(num_classes=10, in_channels=3, depth=10, widen=1, bn_momentum=0.1)
+    momenta = [module.momentum for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    assert momenta == [0.1] * 7
+    with pytest.raises(ValueError, match=r"^bn_momentum: must be in \(0, 1\], not 0"):
+        WideResNet(num_classes=10, in_channels=3, bn_momentum=0)
+
+
 def reference(
     state: dict[str, Tensor], x: Tensor, blocks: int, *, tf_preact: bool
 ) -> tuple[Tensor, list[Tensor]]:

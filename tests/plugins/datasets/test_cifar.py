@@ -97,6 +97,63 @@ def test_files_become_tensors_in_order(tmp_path: Path, dataset: type[CIFAR10] | 
     assert test.labels.tolist() == [len(train.labels), len(train.labels) + 1]
 
 
+class Sixty(CIFAR10):
+    """Sixty images for training, six of each class in turn."""
+
+    files: ClassVar[dict[str, dict[str, int]]] = {
+        "train": {"data_batch_1": 40, "data_batch_2": 20},
+        "test": {"test_batch": 10},
+    }
+
+
+@pytest.mark.parametrize(
+    ("train", "val", "places"),
+    [
+        (None, 0, {"train": range(60)}),
+        (20, 0, {"train": range(20)}),
+        (20, 30, {"train": range(20), "val": range(20, 50)}),
+        (None, 10, {"train": range(50), "val": range(50, 60)}),
+    ],
+)
+def test_a_part_is_the_same_for_everybody_and_has_as_many_of_each_class(
+    tmp_path: Path, train: int | None, val: int, places: dict[str, range]
+) -> None:
+    write(tmp_path, Sixty)
+    dataset = Sixty(train=train, val=val)
+    splits = dataset.load(tmp_path)
+    assert {name: split.images[:, 0, 0, 0].tolist() for name, split in splits.items()} == {
+        **{name: [*found] for name, found in places.items()},
+        "test": [*range(60, 70)],
+    }
+    counts = {name: len(split.labels) for name, split in splits.items()}
+    assert {len({*split.labels.bincount().tolist()}) for split in splits.values()} == {1}
+    assert dataset.present(tmp_path).splits == counts
+    assert dataset.train_images == counts["train"]
+
+
+def test_a_class_that_comes_early_leaves_the_others_their_share(tmp_path: Path) -> None:
+    folder = write(tmp_path, Sixty)
+    first = content(Sixty, 40) | {b"labels": sorted([i % 10 for i in range(40)])}
+    (folder / "data_batch_1").write_bytes(pickle.dumps(first))
+    train = Sixty(train=20).load(tmp_path)["train"]
+    assert train.images[:, 0, 0, 0].tolist() == [place for i in range(0, 40, 4) for place in (i, i + 1)]
+
+
+@pytest.mark.parametrize(
+    ("parts", "told"),
+    [
+        ({"train": 5}, "train: must be a multiple of the 10 classes, >= 1, not 5"),
+        ({"train": 0}, "train: must be a multiple of the 10 classes, >= 1, not 0"),
+        ({"val": -10}, "val: must be a multiple of the 10 classes, >= 0, not -10"),
+        ({"train": 49_000, "val": 1_010}, "val: 1010 and 49000 training images are more than the 50000"),
+        ({"val": 50_000}, "val: 50000 and 1 training images are more than the 50000"),
+    ],
+)
+def test_a_part_that_cannot_be(parts: dict[str, int], told: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(told)}"):
+        CIFAR10(**parts)
+
+
 def test_pixels_lie_by_channel_row_and_column(tmp_path: Path) -> None:
     folder = write(tmp_path, Small10)
     batch = content(Small10, 2)
