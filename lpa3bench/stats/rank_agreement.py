@@ -117,7 +117,9 @@ def _taus(one: Array, other: Array) -> Array:
 
     a, b = _orders(one), _orders(other)
     untied = np.sqrt((a * a).sum(1) * (b * b).sum(1))
-    return np.divide((a * b).sum(1), untied, out=np.full(len(a), np.nan), where=untied > 0)
+    taus: Array = np.full(len(a), np.nan)
+    np.divide((a * b).sum(1), untied, out=taus, where=untied > 0)
+    return taus
 
 
 def _orders(means: Array) -> Array:
