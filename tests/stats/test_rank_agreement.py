@@ -191,7 +191,7 @@ def test_the_interval_covers_the_mean_tau_of_so_many_seeds() -> None:
 
     mean = fmean(kendall_tau(means(drawn()), means(drawn())) or 0.0 for _ in range(300))
     assert mean < 0.9
-    found = [rank_agreement(drawn(), drawn()) for _ in range(25)]
-    assert sum((one.low or 0) <= mean <= (one.high or 0) for one in found) >= 22
+    found = [rank_agreement(drawn(), drawn()) for _ in range(12)]
+    assert sum((one.low or 0) <= mean <= (one.high or 0) for one in found) >= 10
     halves, ceiling = (fmean(getattr(one, name) for one in found) for name in ("halves", "ceiling"))
     assert mean > halves == pytest.approx(ceiling, abs=0.1), "one ranks as the other does"
