@@ -73,7 +73,7 @@ def _of_suite(path: Path, records: Sequence[Record], plugins: tuple[Path, ...]) 
     wanted = []
     for cell in suite.cells:
         config = suite.complete(cell, registry).load(registry)
-        wanted.append({v.name: v.text for v in config.values if not v.name.startswith("run.setting")})
+        wanted.append({**config.recorded})
     found = [r for r in records if r.config in wanted and r.seed in suite.seeds]
     expected = len(suite.cells) * len(suite.seeds)
     if not found:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.small_records import bits, small_record, within
+from support.schedule_runs import COST, LENGTHS, grid, on_schedule
+from support.small_records import within
 
 from lpa3bench.boards.board import Measure
 from lpa3bench.boards.measures import measure_of
@@ -20,32 +20,6 @@ from lpa3bench.report.figures.schedules import SCHEDULE_PARAMETERS, SchedulePane
 
 PLUGINS = Path(__file__).parents[3] / "plugins" / "lpa3bench_plugins"
 METRIC = "accuracy.last"
-COST = {"": 1.0, "PGD": 2.0, "VAT": 2.4, "LPA3": 3.0, "A<b>&": 4.0}
-"""Times the passes of the task alone."""
-LENGTHS = {"short": 1, "whole": 2, "double": 4}
-"""Epochs."""
-
-
-def run(augmenter: str, setting: str, seed: int, right: int, **more: str) -> Record:
-    """As many passes as the method costs in each epoch, by the thousand, and of a thousand images so many."""
-    epochs = LENGTHS[setting]
-    slots = {"strong": "RandAugment"} | ({"positives": augmenter} if augmenter else {})
-    own = {"positives/LPA3.warmup_steps": str(epochs)} if augmenter == "LPA3" else {}
-    return small_record(
-        bits(right, 1000), seed=seed, task="FixMatch", setting=setting, slots=slots,
-        earlier=[0.1] * (epochs - 1), passes=1000 * COST[augmenter] * epochs,
-        identity=augmenter + setting, name="made",
-        config={"FixMatch.mu": "7", "FixMatch.warmup_steps": str(epochs)} | own | more,
-    )  # fmt: skip
-
-
-def grid(score: Callable[[str, str, int], int], seeds: int = 8, names: str = " PGD LPA3") -> list[Record]:
-    return [
-        run(augmenter, setting, seed, score(augmenter, setting, seed))
-        for augmenter in names.split(" ")
-        for setting in LENGTHS
-        for seed in range(seeds)
-    ]
 
 
 def flat(augmenter: str, setting: str, seed: int) -> int:
@@ -92,11 +66,13 @@ def test_the_reference_is_the_longest_that_most_methods_have() -> None:
 
 def test_what_differs_in_anything_else_is_another_method() -> None:
     others = [
-        run("PGD", s, seed, 400, **{"positives/PGD.epsilon": "8"}) for s in LENGTHS for seed in range(2)
+        on_schedule("PGD", s, seed, 400, **{"positives/PGD.epsilon": "8"})
+        for s in LENGTHS
+        for seed in range(2)
     ]
     names = [line.name for line in only([*grid(flat), *others]).lines]
     assert names == ["weak view only", "LP-A3", "PGD", "PGD, epsilon 8"]
-    anneal = [run("PGD", s, 0, 400, **{"positives/PGD.anneal": str(n)}) for s, n in LENGTHS.items()]
+    anneal = [on_schedule("PGD", s, 0, 400, **{"positives/PGD.anneal": str(n)}) for s, n in LENGTHS.items()]
     with pytest.raises(
         DataError, match="no two methods there have runs on two schedules; schedules are told"
     ):
@@ -120,7 +96,7 @@ def test_schedules_of_one_setting_are_called_by_what_differs() -> None:
 
 
 def test_an_augmenters_own_schedule_is_one_on_each_schedule() -> None:
-    odd = run("LPA3", "short", 99, 500, **{"positives/LPA3.warmup_steps": "7"})
+    odd = on_schedule("LPA3", "short", 99, 500, **{"positives/LPA3.warmup_steps": "7"})
     with pytest.raises(DataError, match=r"both LP-A3 on short, and differ in positives/LPA3\.warmup_steps"):
         schedule_panels([*grid(flat), odd], METRIC)
 
@@ -260,13 +236,17 @@ def test_without_one_task_alone_nothing_is_compared() -> None:
     records = grid(flat, names="PGD LPA3")
     assert only(records).baseline is None
     assert at_their_cost(only(records), accuracy(records)) == []
-    two = [*grid(flat), *(run("", s, 0, 300, **{"FixMatch.mu": "3"}) for s in LENGTHS)]
+    two = [*grid(flat), *(on_schedule("", s, 0, 300, **{"FixMatch.mu": "3"}) for s in LENGTHS)]
     assert only(two).baseline is None
 
 
 # ------------------------------------------------------------------------------------------------ the figure
 def test_the_picture_has_every_method_and_is_the_same_again(tmp_path: Path) -> None:
-    records = [*grid(flat, seeds=2), run("A<b>&", "short", 0, 500), run("A<b>&", "whole", 0, 500)]
+    records = [
+        *grid(flat, seeds=2),
+        on_schedule("A<b>&", "short", 0, 500),
+        on_schedule("A<b>&", "whole", 0, 500),
+    ]
 
     def drawn(order: list[Record], name: str) -> list[Path]:
         return draw_schedules([only(order)], accuracy(order), tmp_path / name)
