@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
+from lpa3bench.cli.options import Verb
 from lpa3bench.cli.terminal import say
 from lpa3bench.errors import DataError, UsageError
 from lpa3bench.runtime.paths import resolve_config
 
 if TYPE_CHECKING:
     from lpa3bench.records import Record
-
-Verb = TypeVar("Verb", bound=Callable[..., Any])
 
 
 def from_option(function: Verb) -> Verb:

@@ -10,13 +10,19 @@ from typing import Any
 
 from lpa3bench.boards.board import Measure
 from lpa3bench.errors import printable
-from lpa3bench.report.figures.schedule_tests import Agreement, AtCost, AtItsCost, agreements, at_their_cost
+from lpa3bench.report.figures.schedule_tests import (
+    AtCost,
+    AtItsCost,
+    ScheduleAgreement,
+    agreements,
+    at_their_cost,
+)
 from lpa3bench.report.figures.schedules import MethodLine, OnSchedule, SchedulePanel
 from lpa3bench.report.numbers import format_count, format_difference, format_p, unit_of_difference
 from lpa3bench.runtime.counting import counted
 
 SCHEDULES_SCHEMA_VERSION = 1
-NOTES = (
+SCHEDULE_NOTES = (
     "τ is Kendall's τ-b of the methods' mean scores on a schedule and on the reference, over the seeds that "
     "all have on both; in brackets a 95 % interval over these seeds. Rankings by few seeds do not agree "
     "wholly even on one schedule: by halves of the seeds, the reference's τ with itself is what a schedule "
@@ -37,7 +43,7 @@ class Found:
     """All that is told of one environment."""
 
     panel: SchedulePanel
-    agreements: list[Agreement]
+    agreements: list[ScheduleAgreement]
     at_cost: list[AtItsCost]
     sentence: str
     """What the tests at equal cost carry, and no more."""
@@ -93,7 +99,7 @@ def schedules_text(found: Sequence[Found], measure: Measure) -> str:
         lines = (f"  {name:<{width}}  {text}" for name, text in rows)
         blocks.append(printable(one.panel.title) + "".join(f"\n{printable(line)}" for line in lines))
         blocks.append(printable(one.sentence))
-    return "\n\n".join((*blocks, *NOTES))
+    return "\n\n".join((*blocks, *SCHEDULE_NOTES))
 
 
 def _agreement_rows(found: Found) -> Iterator[tuple[str, str]]:
@@ -101,7 +107,7 @@ def _agreement_rows(found: Found) -> Iterator[tuple[str, str]]:
         yield f"{one.schedule}", agreement_text(one, found.panel.reference.name)
 
 
-def agreement_text(one: Agreement, reference: str) -> str:
+def agreement_text(one: ScheduleAgreement, reference: str) -> str:
     """`ranks as labels40 does by τ 0.62 [0.31, 0.85]; …`."""
     of = one.of
     base = f"{counted(len(of.methods), 'method')}, {counted(len(of.seeds), 'seed')}"

@@ -20,7 +20,7 @@ from lpa3bench.stats.rank_agreement import RankAgreement, rank_agreement
 
 
 @dataclass(frozen=True)
-class Agreement:
+class ScheduleAgreement:
     """A schedule beside the panel's reference."""
 
     schedule: Schedule
@@ -71,11 +71,11 @@ def _each_once(*both: AtCost | None) -> tuple[AtCost, ...]:
     return tuple({one.schedule: one for one in both if one is not None}.values())
 
 
-def agreements(panel: SchedulePanel) -> list[Agreement]:
+def agreements(panel: SchedulePanel) -> list[ScheduleAgreement]:
     """Every schedule that two methods or more share with the reference, the shortest first."""
     reference = _scores(panel, panel.reference)
     found = [
-        Agreement(schedule, rank_agreement(_scores(panel, schedule), reference))
+        ScheduleAgreement(schedule, rank_agreement(_scores(panel, schedule), reference))
         for schedule in panel.schedules
         if schedule != panel.reference
     ]

@@ -34,7 +34,8 @@ SCHEDULE_PARAMETERS = frozenset(
 )  # fmt: skip
 """Lengths and places on the schedule, in epochs or steps, and how far back an average of the weights reaches:
 by these names, of whichever plugin."""
-FEWEST_SCHEDULES = 2
+FEWEST_SCHEDULES, FEWEST_LINES = 2, 2
+"""As many methods must have as many schedules for there to be anything to compare."""
 
 Values = tuple[tuple[str, str], ...]
 
@@ -145,14 +146,18 @@ def _shared(record: Record, ignored: Ignored) -> Values:
 
 def _has_several(panel: Panel, ignored: Ignored) -> bool:
     lengths = [len({_shared(record, ignored) for record in arm.records}) for arm in panel.arms]
-    return sum(length >= FEWEST_SCHEDULES for length in lengths) >= 2
+    return sum(length >= FEWEST_SCHEDULES for length in lengths) >= FEWEST_LINES
 
 
 def _panel(panel: Panel, metric: str, ignored: Ignored) -> SchedulePanel:
-    runs = grouped([r for arm in panel.arms for r in arm.records], lambda r: _shared(r, ignored))
+    by_arm = [grouped(arm.records, lambda record: _shared(record, ignored)) for arm in panel.arms]
+    runs: dict[Values, list[Record]] = {}
+    for of_arm in by_arm:
+        for key, its in of_arm.items():
+            runs[key] = [*runs.get(key, []), *its]
     steps = {key: fmean(sum(r.data.cost.steps.values()) for r in its) for key, its in runs.items()}
-    owned = {key: sum(any(r in its for r in arm.records) for arm in panel.arms) for key, its in runs.items()}
-    longest = max(runs, key=lambda key: (owned[key], steps[key]))
+    methods = {key: sum(key in of_arm for of_arm in by_arm) for key in runs}
+    longest = max(runs, key=lambda key: (methods[key], steps[key]))
     names = _names(runs)
     schedules = {key: Schedule(names[key], steps[key], steps[key] / steps[longest]) for key in runs}
     ordered = sorted(schedules, key=lambda key: (steps[key], names[key]))
@@ -161,7 +166,10 @@ def _panel(panel: Panel, metric: str, ignored: Ignored) -> SchedulePanel:
         schedules=tuple(schedules[key] for key in ordered),
         reference=schedules[longest],
         lines=tuple(
-            _line(arm, {key: schedules[key] for key in ordered}, metric, ignored) for arm in panel.arms
+            _line(
+                arm, {key: (schedules[key], of_arm[key]) for key in ordered if key in of_arm}, metric, ignored
+            )
+            for arm, of_arm in zip(panel.arms, by_arm, strict=True)
         ),
     )
 
@@ -172,25 +180,23 @@ def _names(runs: dict[Values, list[Record]]) -> dict[Values, str]:
     everywhere = set.intersection(*({*key} for key in runs))
     names = {}
     for key, own in settings.items():
-        (name,) = own if len(own) == 1 else (None,)
-        others = {setting for other, its in settings.items() if other != key for setting in its}
-        values = ", ".join(
-            f"{name.partition('.')[2]} {text}" for name, text in key if (name, text) not in everywhere
-        )
-        names[key] = name if name and name not in others else values
+        (setting,) = own if len(own) == 1 else (None,)
+        elsewhere = {one for other, its in settings.items() if other != key for one in its}
+        values = (f"{name.partition('.')[2]} {text}" for name, text in key if (name, text) not in everywhere)
+        names[key] = setting if setting and setting not in elsewhere else ", ".join(values)
     return names
 
 
-def _line(arm: Arm, schedules: dict[Values, Schedule], metric: str, ignored: Ignored) -> MethodLine:
+def _line(
+    arm: Arm, runs: dict[Values, tuple[Schedule, list[Record]]], metric: str, ignored: Ignored
+) -> MethodLine:
     check_one_engine(arm.records)
-    runs = grouped(arm.records, lambda record: _shared(record, ignored))
     points = []
-    for key, schedule in schedules.items():
-        if its := runs.get(key):
-            _check_one_schedule(arm, schedule, its, ignored)
-            records = tuple(sorted(its, key=lambda record: record.seed))
-            passes = fmean(record.passes for record in records)
-            points.append(OnSchedule(schedule, records, passes, point_of(passes, records, metric)))
+    for schedule, its in runs.values():
+        _check_one_schedule(arm, schedule, its, ignored)
+        records = tuple(sorted(its, key=lambda record: record.seed))
+        passes = fmean(record.passes for record in records)
+        points.append(OnSchedule(schedule, records, passes, point_of(passes, records, metric)))
     return MethodLine(arm.name, arm.role, tuple(points))
 
 
