@@ -42,7 +42,7 @@ def test_the_tables_say_what_was_told() -> None:
     ]
     budgets = schedules.budgets()
     assert budgets.startswith(
-        "Digits · FixMatch: against weak view only on the schedules that cost next more"
+        "Digits · FixMatch: against “weak view only” on the schedules that cost next more"
     )
     assert (
         "| LP-A3, short | 0.00 | +4.00 (double, 1.33 × the passes) | +4.00 (whole, 0.67 × the passes) | "
