@@ -72,7 +72,7 @@ def budget_sentence(panel: SchedulePanel, found: Sequence[AtItsCost], measure: M
 
 
 def _clauses(by_method: Mapping[str, Sequence[AtItsCost]], measure: Measure) -> Iterator[str]:
-    """`LP-A3 is better on 1 (short8: +1.20 points), shows no difference on 3 of 4 schedules`; and in one
+    """`“LP-A3” is better on 1 (short8: +1.20 points), shows no difference on 3 of 4 schedules`; and in one
     clause each the methods of which nothing is shown."""
     nothing: dict[str, list[str]] = {"no difference is shown for": [], "not testable:": []}
     for name, its in by_method.items():
