@@ -166,14 +166,6 @@ def test_ratio_zero_is_the_baseline_bit_for_bit(tmp_path: Path) -> None:
     assert written(nothing)["metrics"] == written(plain)["metrics"]
 
 
-def test_a_search_that_begins_at_the_image_itself_is_counted_like_any_other(tmp_path: Path) -> None:
-    """PGD hands the network a leaf."""
-    text = TASKS["Supervised"] + "run.positives = @augmenters.PGD()\n"
-    cost = written(run(job(tmp_path, text, "PGD.iterations=1", "run.epochs=1")))["cost"]
-    assert cost["flops_of_first_step"]["train"] > 0
-    assert cost["passes"]["positives/search"]["backward_image"] == 96
-
-
 def test_seeds_matter_and_do_not_share_a_folder(tmp_path: Path) -> None:
     one, other = (run(job(tmp_path, TASKS["PES"], seed=seed)) for seed in (0, 1))
     assert one.folder != other.folder
