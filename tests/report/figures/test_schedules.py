@@ -232,6 +232,21 @@ def test_between_a_worse_and_a_better_schedule_nothing_is_claimed() -> None:
     assert (short.verdict, short.weaker.p_holm) == ("no difference shown", 1.0)
 
 
+def test_a_claim_is_as_sure_as_the_less_sure_of_its_two_tests() -> None:
+    """LP-A3's short schedule beats the cheaper one with every seed, the dearer one by 11 and −9 in turn."""
+
+    def score(augmenter: str, setting: str, seed: int) -> int:
+        return 540 if augmenter else 529 + 20 * (seed % 2) if setting == "double" else 500
+
+    records = grid(score, names=" LPA3")
+    short = at_their_cost(only(records), accuracy(records))[0]
+    assert short.longer
+    assert short.shorter
+    assert (short.longer.test.difference or 0) * (short.shorter.test.difference or 0) > 0
+    assert short.shorter.test.p == 2 / 2**8
+    assert (short.weaker.p, short.verdict) == (short.longer.test.p, "no difference shown")
+
+
 def test_without_one_task_alone_nothing_is_compared() -> None:
     records = grid(flat, names="PGD LPA3")
     assert only(records).baseline is None
