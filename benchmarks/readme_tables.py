@@ -13,12 +13,12 @@ from __future__ import annotations
 import argparse
 import sys
 
-from readme_parts import claims, measured, paper, speed
+from readme_parts import claims, measured, paper, schedules, speed
 from readme_parts.page import ROOT, Parts, renewed
 
-DOCS = ("results.md", "paper-tables.md", "claims.md", "speed.md")
+DOCS = ("results.md", "paper-tables.md", "claims.md", "speed.md", "schedules.md")
 PAGES = (ROOT / "README.md", *(ROOT / "docs" / name for name in DOCS))
-PARTS: Parts = {**measured.PARTS, **paper.PARTS, **speed.PARTS, **claims.PARTS}
+PARTS: Parts = {**measured.PARTS, **paper.PARTS, **speed.PARTS, **claims.PARTS, **schedules.PARTS}
 
 
 def main() -> None:
