@@ -84,20 +84,22 @@ def fast() -> str:
     """What LPA3Fast keeps of LP-A3, and at which cost."""
     lines = []
     for column, name in SETTINGS.items():
-        rows = {row: (_cell(row, column), _kept(row, column)) for row in ("lpa3", "lpa3_fast")}
-        none = _cell("none", column)["passes"]
-        line = [name]
-        for number in (
-            lambda cell, kept: f"{cell['passes'] / none:.2f}",
-            lambda cell, kept: f"{100 * kept['selected'][0]:.0f} %",
-            lambda cell, kept: f"{kept['distance'][0]:.2f}",
-            lambda cell, kept: f"{kept['fall'][0]:.2f}".replace("-", "−"),
-            lambda cell, kept: percent(against(cell)["difference"], sign=True),
-        ):
-            line.append(" / ".join(number(*both) for both in rows.values()))
-        lines.append([*line, outcome(against(_cell("lpa3", column), "lpa3_fast"))])
+        both = zip(*(_of_search(row, column) for row in ("lpa3", "lpa3_fast")), strict=True)
+        found = against(_cell("lpa3", column), "lpa3_fast")
+        lines.append([name, *map(" / ".join, both), outcome(found)])
     head = ["LP-A3 / LPA3Fast", "passes", "selected", "distance", "fall of log p, nats", "gain, points"]
     return table([*head, "LP-A3 against LPA3Fast"], lines)
+
+
+def _of_search(row: str, column: str) -> list[str]:
+    cell, kept = _cell(row, column), _kept(row, column)
+    return [
+        f"{cell['passes'] / _cell('none', column)['passes']:.2f}",
+        f"{100 * kept['selected'][0]:.0f} %",
+        f"{kept['distance'][0]:.2f}",
+        f"{kept['fall'][0]:.2f}".replace("-", "−"),
+        percent(against(cell)["difference"], sign=True),
+    ]
 
 
 @cache
