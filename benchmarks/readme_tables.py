@@ -13,12 +13,19 @@ from __future__ import annotations
 import argparse
 import sys
 
-from readme_parts import claims, measured, paper, schedules, speed
+from readme_parts import claims, measured, paper, rivals, schedules, speed
 from readme_parts.page import ROOT, Parts, renewed
 
-DOCS = ("results.md", "paper-tables.md", "claims.md", "speed.md", "schedules.md")
+DOCS = ("findings.md", "results.md", "paper-tables.md", "claims.md", "speed.md", "schedules.md")
 PAGES = (ROOT / "README.md", *(ROOT / "docs" / name for name in DOCS))
-PARTS: Parts = {**measured.PARTS, **paper.PARTS, **speed.PARTS, **claims.PARTS, **schedules.PARTS}
+PARTS: Parts = {
+    **measured.PARTS,
+    **rivals.PARTS,
+    **schedules.PARTS,
+    **paper.PARTS,
+    **speed.PARTS,
+    **claims.PARTS,
+}
 
 
 def main() -> None:
