@@ -1,13 +1,13 @@
 """What the trained representation Z of a run still tells of the label and of each known nuisance.
 
-The paper's theorem 4.2 says which views make the best representation: those that keep what the image tells of the
-label and of the rest as little as they can. Z is what the linear head of the trained network reads. Probes bound
-from below what it tells of each target, as a card's do of images and views: see `card.probes`.
+The paper's theorem 4.2 says which views make the best representation: those that keep what the image tells
+of the label and of the rest as little as they can. Z is what the linear head of the trained network reads.
+Probes bound from below what it tells of each target, as a card's do of images and views: see `card.probes`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -54,9 +54,9 @@ def images_of(trained: Trained, part: str) -> Painted:
 
 
 def head_input(trained: Trained, x: Tensor) -> Tensor:
-    """Z: float32 [N, D], what the linear layer is given whose output are the logits of `trained.net`, the first
-    of the networks that predict; in most backbones the last feature map, averaged over its places. In eval mode,
-    through the main BatchNorm.
+    """Z: float32 [N, D], what the linear layer is given whose output are the logits of `trained.net`, the
+    first of the networks that predict; in most backbones the last feature map, averaged over its places. In
+    eval mode, through the main BatchNorm.
 
     Raises:
         UsageError: the logits are no linear layer's output.
@@ -101,14 +101,15 @@ def targets_of(dataset: KnownNuisances, images: Painted) -> dict[str, tuple[int,
 
 
 def measure_representation(trained: Trained, *, calibrate: bool) -> dict[str, Any]:
-    """Bits of every target in Z, by three small networks each ("bits") and by a linear one ("linear").
+    """Bits of every target in Z, by three small networks each.
 
     Probes learn on Z of the part "probe" and read Z of the part "test", so neither they nor the network were
     trained on a digit that is read.
 
     Args:
-        calibrate: also read Z of images whose truth is known: each replaced by another of its class ("swapped":
-            all of the label is there, nothing of the nuisances), and blank ones ("blank": nothing of either).
+        calibrate: also read Z of images whose truth is known: each replaced by another of its class
+            ("swapped": all of the label is there, nothing of the nuisances), and blank ones ("blank":
+            nothing of either).
 
     Raises:
         UsageError: as `dataset_of` and `head_input`.
@@ -120,7 +121,6 @@ def measure_representation(trained: Trained, *, calibrate: bool) -> dict[str, An
     result: dict[str, Any] = {
         "features": z.shape[1],
         "bits": read_targets(z, other, *targets, seed=trained.seed),
-        "linear": read_targets(z, other, *targets, seed=trained.seed, probe=nn.Linear, count=1),
     }
     if calibrate:
         swapped = (z[swapped_within_class(learn.label)], other[swapped_within_class(held.label)])
@@ -137,21 +137,13 @@ def read_targets(
     asked: Mapping[str, tuple[int, Tensor]],
     *,
     seed: int,
-    probe: Callable[[int, int], nn.Module] = VectorProbe,
-    count: int | None = None,
 ) -> Bits:
-    """Bits of each target in vectors [M, D], by probes that learn on others, [N, D]. A feature that varies less
-    than a twentieth of what all do counts for less.
-
-    Args:
-        probe, count: as `read_probe` takes them.
-    """
+    """Bits of each target in vectors `other` [M, D], by probes that learn on `z` [N, D]. A feature that
+    varies less than a twentieth of what all do counts for less."""
     scale = z.std().clamp_min(_STILL)
     return {
         name: _bits(
-            read_probe(
-                z / scale, target, other / scale, asked[name][1], values, seed=seed, probe=probe, count=count
-            )
+            read_probe(z / scale, target, other / scale, asked[name][1], values, seed=seed, probe=VectorProbe)
         )
         for name, (values, target) in learned.items()
     }

@@ -52,10 +52,10 @@ def command(
 ) -> None:
     """Bits of label and nuisances in trained representations.
 
-    RUNS are directories of finished runs on a data set whose nuisances are known, or folders of them: those of
-    suites/nuisances. Of each the weights of the last epoch are taken, and small probes are trained to read the
-    label and each nuisance off what the network's linear head reads: about twenty seconds a run. A FILE.json
-    written before is drawn again, without runs, data or PyTorch.
+    RUNS are directories of finished runs on a data set whose nuisances are known, or folders of them: those
+    of suites/nuisances. Of each the weights of the last epoch are taken, and small probes are trained to read
+    the label and each nuisance off what the network's linear head reads: about twenty seconds a run. A
+    FILE.json written before is drawn again, without runs, data or PyTorch.
     """
     from lpa3bench.report.figures.information import (
         difference_table,

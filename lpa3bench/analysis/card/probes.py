@@ -69,7 +69,7 @@ class ImageProbe(nn.Module):
 
 
 class VectorProbe(nn.Sequential):
-    """Of vectors [N, D]: two hidden layers. `nn.Linear` is the probe without one."""
+    """Of vectors [N, D]: two hidden layers."""
 
     def __init__(self, features: int, classes: int) -> None:
         layers: list[nn.Module] = []
@@ -92,7 +92,8 @@ def read_probe(
     """Train probes on images and read a target off others.
 
     Args:
-        images, held_out: [N, C, H, W] and [M, C, H, W] in [0, 1]; or vectors [N, D] and [M, D], about as large.
+        images, held_out: [N, C, H, W] and [M, C, H, W] in [0, 1]; or vectors [N, D] and [M, D] of
+            about that size.
         target, held_target: int64 [N] and [M].
         classes: how many values it has.
         seed: the probes' are derived from it.

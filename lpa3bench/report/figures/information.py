@@ -1,4 +1,4 @@
-"""What trained representations tell of label and nuisances, by arm: the file of measured bits, and its tables."""
+"""What trained representations tell of label and nuisances: the file of measured bits, and its tables."""
 
 from __future__ import annotations
 
@@ -44,9 +44,6 @@ class MeasuredRun(msgspec.Struct, frozen=True, omit_defaults=True):
     features: int
     """D, the length of Z."""
     bits: Bits
-    """By small networks."""
-    linear: Bits
-    """By linear probes."""
     swapped: Bits | None = None
     """With images swapped within their class; in runs without an augmenter alone, as `blank`."""
     blank: Bits | None = None
@@ -116,8 +113,6 @@ class InformationRow:
     name: str
     bits: Mapping[str, tuple[float, ...]]
     """By target, of each run the mean of its probes."""
-    linear: Mapping[str, tuple[float, ...]]
-    """The same of linear probes; empty where there were none."""
     tests: Mapping[str, PairedTest]
     """By target: bits less those of the arm without an augmenter, paired by seed; empty for that arm."""
 
@@ -147,20 +142,19 @@ def information_of(file: MeasuredBits) -> Information:
     arms = [_row(baseline, names, {})]
     arms += [_row(arm, names, {name: next(tests) for name in names}) for arm in others]
     swapped, blank = (
-        InformationRow(title, {n: _means([f for f in found if f is not None], n) for n in names}, {}, {})
+        InformationRow(title, {n: _means([f for f in found if f is not None], n) for n in names}, {})
         for title, found in (
             ("swapped within the class", [run.swapped for run in baseline.runs]),
             ("blank images", [run.blank for run in baseline.runs]),
         )
     )
-    pixels = InformationRow("the images' pixels", file.images, {}, {})
+    pixels = InformationRow("the images' pixels", file.images, {})
     return Information(file.dataset, file.targets, tuple(arms), (pixels, swapped, blank))
 
 
 def _row(arm: MeasuredArm, targets: Sequence[str], tests: Mapping[str, PairedTest]) -> InformationRow:
     bits = {name: _means([run.bits for run in arm.runs], name) for name in targets}
-    linear = {name: _means([run.linear for run in arm.runs], name) for name in targets}
-    return InformationRow(arm.name, bits, linear, tests)
+    return InformationRow(arm.name, bits, tests)
 
 
 def _means(found: Sequence[Bits], target: str) -> tuple[float, ...]:
@@ -218,8 +212,7 @@ def difference_text(test: PairedTest) -> str:
 def _cell(row: InformationRow, target: str) -> str:
     summary = row.summary(target)
     spread = "" if summary.std is None else f" ± {summary.std:.2f}"
-    linear = f"; {fmean(row.linear[target]):.2f}" if row.linear else ""
-    return f"{summary.mean:.2f}{spread}{linear}"
+    return f"{summary.mean:.2f}{spread}"
 
 
 def _signed(number: float) -> str:

@@ -1,4 +1,4 @@
-"""Bits of label and nuisances in trained representations, as a picture: a column of panels for each target."""
+"""Bits of label and nuisances in trained representations, as a picture: a column for each target."""
 
 from __future__ import annotations
 
@@ -8,21 +8,26 @@ from pathlib import Path
 from matplotlib.axes import Axes
 
 from lpa3bench.report.figures.drawing import GREY_INK, LINE_COLOURS, canvas, caption, save, styled
-from lpa3bench.report.figures.information import Information, InformationRow, MeasuredBits, Target
-from lpa3bench.report.figures.information import information_of as compared_bits
-from lpa3bench.report.figures.information import told
+from lpa3bench.report.figures.information import (
+    Information,
+    InformationRow,
+    MeasuredBits,
+    Target,
+    information_of,
+    told,
+)
 from lpa3bench.report.numbers import format_p
 from lpa3bench.runtime.files import text_writer
 
 INFORMATION_CAPTION = (
     "Z: what the linear head of the trained network reads. Bits: entropy of the target less the held-out "
-    "cross-entropy of small networks trained to read it off Z, a lower bound of I(Z; target); 0 where negative. "
-    "Above: mean over seeds with one standard deviation (n − 1) each way, small dots single runs; the dashed "
-    "line is the entropy, the most there can be. Grey: pixels, read by convolutional probes; and images whose "
-    "truth is known through the networks without an augmenter: swapped within their class (the label stays, the "
-    "nuisances are another image's) and blank. Below: difference from the first row, paired by seed, with its "
-    "95 % sign-flip interval and p after Holm's correction over all differences; filled where p ≤ 0.05. Found "
-    "bits are there; bits not found may be there too."
+    "cross-entropy of small networks trained to read it off Z, a lower bound of I(Z; target); 0 where "
+    "negative. Above: mean over seeds with one standard deviation (n − 1) each way, small dots single "
+    "runs; the dashed line is the entropy, the most there can be. Grey: pixels, read by a convolutional "
+    "probe; and images whose truth is known through the networks without an augmenter: swapped within "
+    "their class (the label stays, the nuisances are another image's) and blank. Below: difference from "
+    "the first row, paired by seed, with its 95 % sign-flip interval and p after Holm's correction over "
+    "all differences; filled where p ≤ 0.05. Found bits are there; bits not found may be there too."
 )
 
 
@@ -32,7 +37,7 @@ def draw_information(file: MeasuredBits, out: Path) -> list[Path]:
     Returns:
         The three files, JSON first.
     """
-    found = compared_bits(file)
+    found = information_of(file)
     n = sorted({len(arm.runs) for arm in file.arms})
     seeds = f"n = {n[0]}" if len(n) == 1 else f"n = {n[0]} to {n[-1]}"
     with styled():
