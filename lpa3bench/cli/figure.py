@@ -11,7 +11,7 @@ FIGURES = {
     "curves": "Test accuracy against counted passes, epochs or seconds (Fig. 4).",
     "confusion": "Which class a run takes for which, as numbers and as a picture.",
     "sensitivity": "Accuracy against LP-A3's margin and ratio (Fig. 5).",
-    "information": "What trained representations still tell of label and nuisances, in bits.",
+    "information": "Bits of label and nuisances in trained representations.",
     "card": "What an augmenter does to images and labels, judged by another network.",
 }
 """The kinds, each in a module `lpa3bench.cli.figure<kind>`, imported when it is called."""

@@ -98,7 +98,9 @@ def _measured(
     registry = load_registry(plugins)
     arms = arms_of(read_records(places))
     done = {run.run: run for arm in known.arms for run in arm.runs} if known else {}
-    total, count = sum(len(records) for *_, records in arms), 0
+    records = [record for *_, several in arms for record in several]
+    folders = {str(record): _folder(record) for record in records if str(record) not in done}
+    count = 0
     images = {"targets": known.targets, "images": known.images} if known else None
 
     def measured(record: Record, role: str) -> MeasuredRun:
@@ -106,8 +108,8 @@ def _measured(
         count += 1
         if (name := str(record)) in done:
             return done[name]
-        say(f"{count}/{total} {name}", err=True)
-        trained = open_run(_folder(record), data=root, device=device, registry=registry)
+        say(f"{count}/{len(records)} {name}", err=True)
+        trained = open_run(folders[name], data=root, device=device, registry=registry)
         for line in trained.changed:
             say(f"{name}: since the run: {line}", err=True)
         if images is None:
@@ -117,8 +119,8 @@ def _measured(
         return MeasuredRun(run=name, seed=record.seed, **found)
 
     measured_arms = tuple(
-        MeasuredArm(name, role, tuple(measured(record, role) for record in records))
-        for name, role, records in arms
+        MeasuredArm(name, role, tuple(measured(record, role) for record in several))
+        for name, role, several in arms
     )
     assert images is not None
     dataset = arms[0][2][0].cell.dataset
@@ -127,6 +129,7 @@ def _measured(
 
 def _folder(record: Record) -> Path:
     """Its run directory."""
-    if not (record.path.parent / "result.json").samefile(record.path):
+    folder = record.path.parent
+    if record.path.name != "result.json" or not (folder / "env.json").is_file():
         raise DataError("is a record without its run, and its network is needed", path=record.path)
-    return record.path.parent
+    return folder

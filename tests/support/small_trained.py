@@ -66,9 +66,7 @@ run.epochs = 4
 """A base of its own, for a data set of a digit or two each: see `few_copies`."""
 
 
-def train(
-    folder: Path, text: str, *, limit: int | None = None, seed: int = 3, base: str = BASE
-) -> Path:
+def train(folder: Path, text: str, *, limit: int | None = None, seed: int = 3, base: str = BASE) -> Path:
     """Run `base` with this text; returns the run directory. The data folder is `folder` too."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "test.gin"

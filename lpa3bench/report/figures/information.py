@@ -176,7 +176,7 @@ def told(test: PairedTest) -> str:
 def information_table(found: Information) -> str:
     """Markdown: bits by arm and target, and what tells arms from the one without an augmenter."""
     lines = [
-        markdown_row(["bits found in Z", *(f"{t.name}, of {t.entropy:.2f}" for t in found.targets)]),
+        markdown_row(["bits found", *(f"{t.name}, of {t.entropy:.2f}" for t in found.targets)]),
         markdown_row(["---", *("---:" for _ in found.targets)]),
     ]
     for row in (*found.arms, *found.references):
