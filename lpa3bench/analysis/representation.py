@@ -88,7 +88,7 @@ def head_input(trained: Trained, x: Tensor) -> Tensor:
 def swapped_within_class(label: Tensor) -> Tensor:
     """For each image the place of the next one of its class, the last one's being the first: int64 [N]."""
     taken = torch.arange(len(label), device=label.device)
-    for number in label.unique():
+    for number in range(int(label.max()) + 1):
         mine = label == number
         taken[mine] = taken[mine].roll(1)
     return taken
@@ -124,9 +124,9 @@ def measure_representation(trained: Trained, *, calibrate: bool) -> dict[str, An
     }
     if calibrate:
         swapped = (z[swapped_within_class(learn.label)], other[swapped_within_class(held.label)])
-        blank = (head_input(trained, torch.full_like(images.x, 0.5)) for images in (learn, held))
+        grey = [head_input(trained, torch.full_like(images.x, 0.5)) for images in (learn, held)]
         result["swapped"] = read_targets(*swapped, *targets, seed=trained.seed)
-        result["blank"] = read_targets(*blank, *targets, seed=trained.seed)
+        result["blank"] = read_targets(grey[0], grey[1], *targets, seed=trained.seed)
     return result
 
 

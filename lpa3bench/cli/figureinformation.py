@@ -101,10 +101,10 @@ def _measured(
     records = [record for *_, several in arms for record in several]
     folders = {str(record): _folder(record) for record in records if str(record) not in done}
     count = 0
-    images = {"targets": known.targets, "images": known.images} if known else None
+    shown = (known.targets, known.images) if known else None
 
     def measured(record: Record, role: str) -> MeasuredRun:
-        nonlocal count, images
+        nonlocal count, shown
         count += 1
         if (name := str(record)) in done:
             return done[name]
@@ -112,9 +112,9 @@ def _measured(
         trained = open_run(folders[name], data=root, device=device, registry=registry)
         for line in trained.changed:
             say(f"{name}: since the run: {line}", err=True)
-        if images is None:
+        if shown is None:
             told = measure_images(dataset_of(trained), device=trained.device)
-            images = {"targets": tuple(Target(**one) for one in told["targets"]), "images": told["images"]}
+            shown = tuple(Target(**one) for one in told["targets"]), told["images"]
         found = measure_representation(trained, calibrate=role == "baseline")
         return MeasuredRun(run=name, seed=record.seed, **found)
 
@@ -122,9 +122,14 @@ def _measured(
         MeasuredArm(name, role, tuple(measured(record, role) for record in several))
         for name, role, several in arms
     )
-    assert images is not None
-    dataset = arms[0][2][0].cell.dataset
-    return MeasuredBits(version=INFORMATION_VERSION, dataset=dataset, arms=measured_arms, **images)
+    assert shown is not None
+    return MeasuredBits(
+        version=INFORMATION_VERSION,
+        dataset=records[0].cell.dataset,
+        targets=shown[0],
+        images=shown[1],
+        arms=measured_arms,
+    )
 
 
 def _folder(record: Record) -> Path:
