@@ -66,14 +66,20 @@ run.epochs = 4
 """A base of its own, for a data set of a digit or two each: see `few_copies`."""
 
 
-def train(folder: Path, text: str, *, limit: int | None = None, seed: int = 3, base: str = BASE) -> Path:
+def train(
+    folder: Path,
+    text: str,
+    *overlays: Path,
+    bindings: tuple[str, ...] = (),
+    limit: int | None = None,
+    base: str = BASE,
+) -> Path:
     """Run `base` with this text; returns the run directory. The data folder is `folder` too."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "test.gin"
     file.write_text(base + text)
-    loaded = config.load_config([file], registry=registry.load_registry())
-    job = Job(config=loaded, device="cpu", data=folder, out=folder / "runs", limit=limit, seed=seed)
-    return run(job).folder
+    loaded = config.load_config([file, *overlays], bindings=bindings, registry=registry.load_registry())
+    return run(Job(config=loaded, device="cpu", data=folder, out=folder / "runs", limit=limit, seed=3)).folder
 
 
 def few_copies(patch: pytest.MonkeyPatch) -> None:
