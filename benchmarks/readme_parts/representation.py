@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lpa3bench.report.figures.information import (
+from lpa3bench.report.figures.measured_bits import (
     Information,
     difference_table,
     information_of,
@@ -13,19 +13,27 @@ from lpa3bench.report.figures.information import (
 )
 from readme_parts.page import ROOT
 
+FILE = ROOT / "leaderboards" / "figures" / "information_nuisances.json"
+PICTURE = (
+    "![Bits of the label and of each nuisance in trained representations, by augmenter, and differences from the "
+    f"task without an augmenter.](../leaderboards/figures/{FILE.stem}.svg)"
+)
 
-def measured() -> Information:
-    return information_of(read_bits(ROOT / "leaderboards" / "figures" / "information_nuisances.json"))
 
-
-def seeds() -> str:
+def seeds(found: Information) -> str:
     """How many arms there are, and runs of each."""
-    arms = measured().arms
-    return f"{len(arms)} arms, {min(len(arm.bits['label']) for arm in arms)} seeds each"
+    fewest = min(len(arm.bits["label"]) for arm in found.arms)
+    return f"{len(found.arms)} arms, {fewest} {'seed' if fewest == 1 else 'seeds'} each"
+
+
+def _made(of: Callable[[Information], str]) -> Callable[[], str]:
+    """A part that says so where nothing is measured yet."""
+    return lambda: of(information_of(read_bits(FILE))) if FILE.is_file() else "not measured yet"
 
 
 PARTS: dict[str, Callable[[], str]] = {
-    "representation.bits": lambda: information_table(measured()),
-    "representation.differences": lambda: difference_table(measured()),
-    "representation.seeds": seeds,
+    "representation.seeds": _made(seeds),
+    "representation.bits": _made(information_table),
+    "representation.differences": _made(difference_table),
+    "representation.picture": _made(lambda _: PICTURE),
 }

@@ -25,7 +25,7 @@ _DIGITS = 4
 """Decimals of bits: far below what probes differ by."""
 _STILL = 1e-3
 """Standard deviation below which a representation counts as constant."""
-Bits = dict[str, list[float]]
+_Bits = dict[str, list[float]]
 """By target, of each probe."""
 
 
@@ -137,7 +137,7 @@ def read_targets(
     asked: Mapping[str, tuple[int, Tensor]],
     *,
     seed: int,
-) -> Bits:
+) -> _Bits:
     """Bits of each target in vectors `other` [M, D], by probes that learn on `z` [N, D]. A feature that
     varies less than a twentieth of what all do counts for less."""
     scale = z.std().clamp_min(_STILL)

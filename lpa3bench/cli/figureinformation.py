@@ -16,7 +16,7 @@ from lpa3bench.runtime.paths import data_root
 
 if TYPE_CHECKING:
     from lpa3bench.records import Record
-    from lpa3bench.report.figures.information import MeasuredBits, MeasuredRun
+    from lpa3bench.report.figures.measured_bits import MeasuredBits, MeasuredRun
 
 
 @click.command()
@@ -57,13 +57,13 @@ def command(
     the label and each nuisance off what the network's linear head reads: about twenty seconds a run. A
     FILE.json written before is drawn again, without runs, data or PyTorch.
     """
-    from lpa3bench.report.figures.information import (
+    from lpa3bench.report.figures.information_figure import draw_information
+    from lpa3bench.report.figures.measured_bits import (
         difference_table,
         information_of,
         information_table,
         read_bits,
     )
-    from lpa3bench.report.figures.information_figure import draw_information
 
     if len(sources) == 1 and sources[0].suffix == ".json":
         file = read_bits(sources[0])
@@ -86,12 +86,12 @@ def _measured(
     from lpa3bench.analysis.trained_run import open_run
     from lpa3bench.plugin.registry import load_registry
     from lpa3bench.records import read_records
-    from lpa3bench.report.figures.information import (
+    from lpa3bench.report.figures.measured_bits import (
         INFORMATION_VERSION,
         MeasuredArm,
         MeasuredBits,
         MeasuredRun,
-        Target,
+        MeasuredTarget,
         arms_of,
     )
 
@@ -114,7 +114,7 @@ def _measured(
             say(f"{name}: since the run: {line}", err=True)
         if shown is None:
             told = measure_images(dataset_of(trained), device=trained.device)
-            shown = tuple(Target(**one) for one in told["targets"]), told["images"]
+            shown = tuple(MeasuredTarget(**one) for one in told["targets"]), told["images"]
         found = measure_representation(trained, calibrate=role == "baseline")
         return MeasuredRun(run=name, seed=record.seed, **found)
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from matplotlib.axes import Axes
 
 from lpa3bench.report.figures.drawing import GREY_INK, LINE_COLOURS, canvas, caption, save, styled
-from lpa3bench.report.figures.information import (
+from lpa3bench.report.figures.measured_bits import (
     Information,
     InformationRow,
     MeasuredBits,
-    Target,
+    MeasuredTarget,
     information_of,
     told,
 )
@@ -60,7 +60,7 @@ def draw_information(file: MeasuredBits, out: Path) -> list[Path]:
         return save(figure, stem, beside, title=title, text=INFORMATION_CAPTION)
 
 
-def _bits(axes: Axes, found: Information, target: Target) -> None:
+def _bits(axes: Axes, found: Information, target: MeasuredTarget) -> None:
     rows = (*found.arms, *found.references)
     for place, row in enumerate(rows):
         colour = GREY_INK if row in found.references else LINE_COLOURS[1 if place == 0 else 0]
@@ -78,7 +78,7 @@ def _bits(axes: Axes, found: Information, target: Target) -> None:
     _named(axes, rows)
 
 
-def _differences(axes: Axes, rows: Sequence[InformationRow], target: Target) -> None:
+def _differences(axes: Axes, rows: Sequence[InformationRow], target: MeasuredTarget) -> None:
     axes.axvline(0, color=LINE_COLOURS[1], linewidth=1)
     for place, row in enumerate(rows):
         test = row.tests[target.name]

@@ -20,12 +20,12 @@ from lpa3bench.stats.paired import PairedTest, judged, paired_test
 
 INFORMATION_VERSION = 1
 _TOLD = {"better": "more", "worse": "fewer"}
-Bits = dict[str, tuple[float, ...]]
+ProbeBits = dict[str, tuple[float, ...]]
 """By target, of each probe."""
 
 
 # ------------------------------------------------------------------------------------------------- the file
-class Target(msgspec.Struct, frozen=True):
+class MeasuredTarget(msgspec.Struct, frozen=True):
     """What probes read."""
 
     name: str
@@ -43,10 +43,10 @@ class MeasuredRun(msgspec.Struct, frozen=True, omit_defaults=True):
     seed: int
     features: int
     """D, the length of Z."""
-    bits: Bits
-    swapped: Bits | None = None
+    bits: ProbeBits
+    swapped: ProbeBits | None = None
     """With images swapped within their class; in runs without an augmenter alone, as `blank`."""
-    blank: Bits | None = None
+    blank: ProbeBits | None = None
 
 
 class MeasuredArm(msgspec.Struct, frozen=True):
@@ -62,8 +62,8 @@ class MeasuredBits(msgspec.Struct, frozen=True):
 
     version: int
     dataset: str
-    targets: tuple[Target, ...]
-    images: Bits
+    targets: tuple[MeasuredTarget, ...]
+    images: ProbeBits
     """What probes read off the pixels."""
     arms: tuple[MeasuredArm, ...]
     """The one without an augmenter first."""
@@ -126,7 +126,7 @@ class Information:
     """A file of measured bits, compared."""
 
     dataset: str
-    targets: tuple[Target, ...]
+    targets: tuple[MeasuredTarget, ...]
     arms: tuple[InformationRow, ...]
     """The one without an augmenter first."""
     references: tuple[InformationRow, ...]
@@ -157,7 +157,7 @@ def _row(arm: MeasuredArm, targets: Sequence[str], tests: Mapping[str, PairedTes
     return InformationRow(arm.name, bits, tests)
 
 
-def _means(found: Sequence[Bits], target: str) -> tuple[float, ...]:
+def _means(found: Sequence[ProbeBits], target: str) -> tuple[float, ...]:
     """Of each run the mean over its probes."""
     return tuple(fmean(bits[target]) for bits in found)
 

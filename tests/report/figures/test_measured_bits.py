@@ -12,13 +12,14 @@ from support.small_records import bits, small_record
 
 from lpa3bench.errors import DataError, UsageError
 from lpa3bench.records import Record
-from lpa3bench.report.figures.information import (
+from lpa3bench.report.figures.information_figure import draw_information
+from lpa3bench.report.figures.measured_bits import (
     INFORMATION_VERSION,
-    Bits,
     MeasuredArm,
     MeasuredBits,
     MeasuredRun,
-    Target,
+    MeasuredTarget,
+    ProbeBits,
     arms_of,
     difference_table,
     difference_text,
@@ -27,24 +28,23 @@ from lpa3bench.report.figures.information import (
     read_bits,
     told,
 )
-from lpa3bench.report.figures.information_figure import draw_information
 from lpa3bench.stats.paired import holm, paired_test
 
 SEEDS = range(100, 112)
-TARGETS = (Target("label", 10, 3.32), Target("colour", 6, 2.58))
+TARGETS = (MeasuredTarget("label", 10, 3.32), MeasuredTarget("colour", 6, 2.58))
 
 
-def run_of(seed: int, label: float, colour: float, **more: Bits) -> MeasuredRun:
+def run_of(seed: int, label: float, colour: float, **more: ProbeBits) -> MeasuredRun:
     """Two probes of each target, 0.1 bits apart."""
-    both: Bits = {"label": (label - 0.05, label + 0.05), "colour": (colour - 0.05, colour + 0.05)}
+    both: ProbeBits = {"label": (label - 0.05, label + 0.05), "colour": (colour - 0.05, colour + 0.05)}
     return MeasuredRun(run=f"r-s{seed}", seed=seed, features=64, bits=both, **more)
 
 
 def measured() -> MeasuredBits:
     """Of an arm that lowers the colour by 0.5 bits, and one that does nothing."""
     noise = np.random.default_rng(0).normal(0, 0.05, (3, 2, len(SEEDS))).tolist()
-    zero: Bits = {"label": (0.0, 0.0), "colour": (0.0, 0.0)}
-    swapped: Bits = {"label": (2.5, 2.5), "colour": (0.0, 0.0)}
+    zero: ProbeBits = {"label": (0.0, 0.0), "colour": (0.0, 0.0)}
+    swapped: ProbeBits = {"label": (2.5, 2.5), "colour": (0.0, 0.0)}
     arms = [
         MeasuredArm(
             name,
@@ -61,7 +61,7 @@ def measured() -> MeasuredBits:
         )
         for place, (name, fewer) in enumerate({"weak view only": 0.0, "LP-A3": 0.5, "Identity": 0.0}.items())
     ]
-    images: Bits = {"label": (3.0,), "colour": (2.5,)}
+    images: ProbeBits = {"label": (3.0,), "colour": (2.5,)}
     return MeasuredBits(INFORMATION_VERSION, "NuisanceDigits", TARGETS, images, tuple(arms))
 
 
