@@ -15,8 +15,8 @@ from readme_parts.page import ROOT
 
 FILE = ROOT / "leaderboards" / "figures" / "information_nuisances.json"
 PICTURE = (
-    "![Bits of the label and of each nuisance in trained representations, by augmenter, and differences from the "
-    f"task without an augmenter.](../leaderboards/figures/{FILE.stem}.svg)"
+    "![Bits of the label and of each nuisance in trained representations, by augmenter, and differences "
+    f"from the task without an augmenter.](../leaderboards/figures/{FILE.stem}.svg)"
 )
 
 
