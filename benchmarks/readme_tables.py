@@ -13,12 +13,19 @@ from __future__ import annotations
 import argparse
 import sys
 
-from readme_parts import claims, measured, paper, representation, speed
+from readme_parts import claims, measured, paper, representation, schedules, speed
 from readme_parts.page import ROOT, Parts, renewed
 
-DOCS = ("results.md", "paper-tables.md", "claims.md", "speed.md", "representation.md")
+DOCS = ("results.md", "paper-tables.md", "claims.md", "speed.md", "schedules.md", "representation.md")
 PAGES = (ROOT / "README.md", *(ROOT / "docs" / name for name in DOCS))
-PARTS: Parts = {**measured.PARTS, **paper.PARTS, **speed.PARTS, **claims.PARTS, **representation.PARTS}
+PARTS: Parts = {
+    **measured.PARTS,
+    **paper.PARTS,
+    **speed.PARTS,
+    **claims.PARTS,
+    **schedules.PARTS,
+    **representation.PARTS,
+}
 
 
 def main() -> None:

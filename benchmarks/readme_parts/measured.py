@@ -47,7 +47,7 @@ def few_digits() -> str:
         its = [of[row, column] for column in DIGITS]
         passes = " / ".join(f"{cell['passes'] / of['none', cell['column']]['passes']:.1f}" for cell in its)
         numbers = [signed_score(cell) for cell in its]
-        numbers += [_counts(cell["n"] for cell in its), passes]
+        numbers += [run_counts(cell["n"] for cell in its), passes]
         lines.append([names[row], *(number.replace(" ", "\u00a0") for number in numbers)])
     return table(["", *DIGITS.values(), "n", "passes"], lines)
 
@@ -68,7 +68,7 @@ def _against_none(name: str, columns: dict[str, str], rows: Sequence[str], *, pa
     lines = []
     for row in rows:
         its = [of[row, column] for column in columns]
-        line = [names[row], *(_score(cell) for cell in its), _counts(cell["n"] for cell in its)]
+        line = [names[row], *(_score(cell) for cell in its), run_counts(cell["n"] for cell in its)]
         if passes:
             ratios = (of[row, c]["passes"] / of["none", c]["passes"] for c in columns)
             line.append(" / ".join(f"{ratio:.1f}" for ratio in ratios))
@@ -95,7 +95,7 @@ def _score(cell: Any) -> str:
     return f"{score} ({f'**{difference}**' if found['verdict'] in CLAIMED else difference})"
 
 
-def _counts(numbers: Any) -> str:
+def run_counts(numbers: Any) -> str:
     return " / ".join(str(n) for n, _ in groupby(numbers))
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from readme_parts.measured import against, answers, outcome, row_names, signed_score
+from readme_parts.measured import against, answers, outcome, row_names, run_counts, signed_score
 from readme_parts.page import RESULTS, board, cells, percent, table
 
 BOARD = "rivals"
@@ -17,17 +18,22 @@ SETTINGS = {
     "pes80": "PES, 80 % noise",
 }
 """Columns of the board."""
+NOTHING = "–"
 
 
 def scores() -> str:
     """Accuracy of each row, with its verdict against the weak view only."""
-    lines = []
-    for row, name in _measured_rows().items():
-        its = [_cell(row, column) for column in SETTINGS]
-        passes = [cell["passes"] / _cell("none", cell["column"])["passes"] for cell in its]
-        told = [signed_score(cell).replace(" ", "\u00a0") for cell in its]
-        lines.append([name, *told, " / ".join(f"{ratio:.1f}" for ratio in passes)])
-    return table(["", *SETTINGS.values(), "passes"], lines)
+
+    def told(cell: Any) -> str:
+        return signed_score(cell).replace(" ", "\u00a0")
+
+    return _by_row(told, "passes", _passes)
+
+
+def _passes(row: str) -> str:
+    """Times those of the weak view only, by setting."""
+    its = [(_cell(row, column), _cell("none", column)["passes"]) for column in SETTINGS]
+    return " / ".join(f"{cell['passes'] / none:.1f}" if cell["n"] else NOTHING for cell, none in its)
 
 
 def primary() -> str:
@@ -36,68 +42,101 @@ def primary() -> str:
     names, lines = row_names(BOARD), []
     for row in question["against"]:
         found = [against(_cell("lpa3", column), row) for column in SETTINGS]
-        told = [f"{percent(one['difference'], sign=True)}, {outcome(one)}" for one in found]
-        lines.append([names[row], *told])
-    return table(["LP-A3 less", *SETTINGS.values()], lines)
+        lines.append([names[row], *map(_difference, found)])
+    return table(["LP-A3 less", *_heads()], lines)
+
+
+def _difference(found: Any) -> str:
+    if not found or found["difference"] is None:
+        return NOTHING
+    return f"{percent(found['difference'], sign=True)}, {outcome(found)}"
 
 
 def corruptions() -> str:
     """Accuracy under the common corruptions, and the mean corruption error where the board has it."""
-    lines = []
-    for row, name in _measured_rows().items():
-        line = [name]
-        for column in SETTINGS:
-            found = _cell(row, column)["other_scores"]
-            error = found.get("corruptions_mce.last")
-            line.append(
-                percent(found["corruptions_accuracy.last"]) + (f" ({error:.2f})" if error is not None else "")
-            )
-        lines.append(line)
-    return table(["", *SETTINGS.values()], lines)
+
+    def told(cell: Any) -> str:
+        found = cell["other_scores"]
+        accuracy, error = (found.get(f"corruptions_{key}.last") for key in ("accuracy", "mce"))
+        return NOTHING if accuracy is None else percent(accuracy) + (f" ({error:.2f})" if error else "")
+
+    return _by_row(told)
 
 
 def calibration() -> str:
     """Calibration errors: as the run left it, after temperature scaling, and under corruptions."""
-    lines = []
-    for row, name in _measured_rows().items():
-        line = [name]
-        for column in SETTINGS:
-            found = _cell(row, column)["other_scores"]
-            keys = ("ece.last", "scaled_ece.last", "corruptions_ece.last")
-            line.append(" / ".join(f"{100 * found[key]:.1f}" for key in keys))
-        lines.append(line)
-    return table(["", *SETTINGS.values()], lines)
+
+    def told(cell: Any) -> str:
+        found = [cell["other_scores"].get(f"{key}.last") for key in ("ece", "scaled_ece", "corruptions_ece")]
+        return " / ".join(NOTHING if error is None else f"{100 * error:.1f}" for error in found)
+
+    return _by_row(told)
 
 
 def views() -> str:
     """How far each row's views are from their images, and how many the network still gives the same class."""
-    lines = []
-    for row, name in _measured_rows().items():
-        kept = [_kept(row, column) for column in SETTINGS]
-        if all(kept):
-            told = [f"{one['distance'][0]:.2f}, {100 * one['same_class'][0]:.0f} %" for one in kept]
-            lines.append([name, *told])
-    return table(["", *SETTINGS.values()], lines)
+
+    def told(cell: Any) -> str:
+        kept = _kept(cell)
+        return f"{kept['distance'][0]:.2f}, {100 * kept['same_class'][0]:.0f} %" if kept else NOTHING
+
+    return _by_row(told)
 
 
 def fast() -> str:
     """What LPA3Fast keeps of LP-A3, and at which cost."""
     lines = []
     for column, name in SETTINGS.items():
-        rows = {row: (_cell(row, column), _kept(row, column)) for row in ("lpa3", "lpa3_fast")}
-        none = _cell("none", column)["passes"]
-        line = [name]
-        for number in (
-            lambda cell, kept: f"{cell['passes'] / none:.2f}",
-            lambda cell, kept: f"{100 * kept['selected'][0]:.0f} %",
-            lambda cell, kept: f"{kept['distance'][0]:.2f}",
-            lambda cell, kept: f"{kept['fall'][0]:.2f}".replace("-", "−"),
-            lambda cell, kept: percent(against(cell)["difference"], sign=True),
-        ):
-            line.append(" / ".join(number(*both) for both in rows.values()))
-        lines.append([*line, outcome(against(_cell("lpa3", column), "lpa3_fast"))])
-    head = ["LP-A3 / LPA3Fast", "passes", "selected", "distance", "fall of log p, nats", "gain, points"]
-    return table([*head, "LP-A3 against LPA3Fast"], lines)
+        rows = [_of_search(row, column) for row in ("lpa3", "lpa3_fast")]
+        if all(rows):
+            found = against(_cell("lpa3", column), "lpa3_fast")
+            lines.append([name, *map(" / ".join, zip(*rows, strict=True)), _difference(found)])
+    head = [
+        "",
+        "passes",
+        "selected",
+        "distance",
+        "fall of log p, nats",
+        "gain, points",
+        "LP-A3 less LPA3Fast",
+    ]
+    return table(head, lines)
+
+
+def _of_search(row: str, column: str) -> list[str]:
+    """Empty where there are no runs, or their views were not measured."""
+    cell = _cell(row, column)
+    kept, gain = _kept(cell), against(cell)
+    if not kept or not gain or gain["difference"] is None:
+        return []
+    return [
+        f"{cell['passes'] / _cell('none', column)['passes']:.2f}",
+        f"{100 * kept['selected'][0]:.0f} %",
+        f"{kept['distance'][0]:.2f}",
+        f"{kept['fall'][0]:.2f}".replace("-", "−"),
+        percent(gain["difference"], sign=True),
+    ]
+
+
+# ------------------------------------------------------------------------------------------------- the board
+def _by_row(told: Callable[[Any], str], last: str = "", more: Callable[[str], str] | None = None) -> str:
+    """A line for each row with runs, of what is told of its cells."""
+    lines = []
+    for row, name in row_names(BOARD).items():
+        its = [_cell(row, column) for column in SETTINGS]
+        texts = [told(cell) if cell["n"] else NOTHING for cell in its]
+        if {*texts} != {NOTHING}:
+            lines.append([name, *texts, *([more(row)] if more else [])])
+    return table(["", *_heads(), *([last] if more else [])], lines)
+
+
+def _heads() -> list[str]:
+    """The settings, each with the number of its runs."""
+    found = []
+    for column, name in SETTINGS.items():
+        counts = [cell["n"] for (_, key), cell in _cells().items() if key == column and cell["n"]]
+        found.append(f"{name} (n {run_counts(sorted(counts))})" if counts else name)
+    return found
 
 
 @cache
@@ -109,23 +148,15 @@ def _cell(row: str, column: str) -> Any:
     return _cells()[row, column]
 
 
-def _measured_rows() -> dict[str, str]:
-    """Rows with runs in every setting."""
-    return {
-        row: name
-        for row, name in row_names(BOARD).items()
-        if all(_cells().get((row, column), {}).get("n") for column in SETTINGS)
-    }
-
-
 @cache
 def _all_kept() -> Any:
-    return json.loads((RESULTS / "kept_views.json").read_text(encoding="utf-8"))
+    path = RESULTS / "kept_views.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
-def _kept(row: str, column: str) -> Any:
-    """What `benchmarks/kept_views.py` found of the cell's runs; None: they have no views of their own."""
-    return _all_kept().get(str(_cell(row, column)["records"][0]).rpartition("-s")[0])
+def _kept(cell: Any) -> Any:
+    """What `benchmarks/kept_views.py` found of the cell's runs; None: nothing."""
+    return _all_kept().get(str(cell["records"][0]).rpartition("-s")[0]) if cell["records"] else None
 
 
 PARTS = {

@@ -11,6 +11,7 @@ FIGURES = {
     "curves": "Test accuracy against counted passes, epochs or seconds (Fig. 4).",
     "confusion": "Which class a run takes for which, as numbers and as a picture.",
     "sensitivity": "Accuracy against LP-A3's margin and ratio (Fig. 5).",
+    "schedules": "Accuracy of whole schedules of several lengths, and how alike they rank methods.",
     "information": "Bits of label and nuisances in trained representations.",
     "card": "What an augmenter does to images and labels, judged by another network.",
 }

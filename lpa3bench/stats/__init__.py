@@ -40,6 +40,7 @@ from lpa3bench.stats.parity import (
     settings_that_differ,
     surroundings_that_differ,
 )
+from lpa3bench.stats.rank_agreement import RankAgreement, kendall_tau, rank_agreement
 from lpa3bench.stats.ranking import RankedPair, Ranks, fewest_columns, ranks
 from lpa3bench.stats.reproduction import (
     FEWEST_RUNS,
@@ -70,6 +71,7 @@ __all__ = [
     "PairedTest",
     "Pairing",
     "PerSample",
+    "RankAgreement",
     "RankedPair",
     "Ranks",
     "SeedsAndImages",
@@ -88,6 +90,7 @@ __all__ = [
     "holm",
     "in_any_pair",
     "judged",
+    "kendall_tau",
     "mcnemar",
     "mean_curve",
     "nested_interval",
@@ -95,6 +98,7 @@ __all__ = [
     "paired_test",
     "per_sample",
     "pooled_mcnemar",
+    "rank_agreement",
     "ranks",
     "score_at",
     "seeds_and_images",

@@ -10,6 +10,7 @@ import pytest
 import torch
 from click.testing import CliRunner, Result
 from support.console import Cli
+from support.schedule_runs import LENGTHS, grid
 from support.small_records import bits, changed, small_record, write
 from support.small_trained import FIXMATCH, SUPERVISED, train
 
@@ -218,12 +219,11 @@ def in_suite(number: int, seed: int, right: int) -> Record:
         bindings=[text for text in cell if "=" in text],
         registry=registry.load_registry(),
     )
-    values = {v.name: v.text for v in loaded.values if not v.name.startswith("run.setting")}
     made = small_record(
         bits(right), seed=seed, task="FixMatch", setting="labels40", slots=loaded.slots,
         identity=f"{number}" * 8, name=f"cell{number}",
     )  # fmt: skip
-    return changed(made, config=values)
+    return changed(made, config=loaded.recorded)
 
 
 def test_sensitivity_of_a_suite(tmp_path: Path) -> None:
@@ -269,3 +269,38 @@ def test_sensitivity_of_nothing(
     assert done.exit_code == code
     assert said in done.stderr
     assert done.stdout == ""
+
+
+def test_schedules(tmp_path: Path) -> None:
+    gains = {"": 0, "LPA3": 50, "PGD": 20}
+    records = grid(lambda augmenter, setting, seed: 500 + gains[augmenter] + 10 * LENGTHS[setting] + seed)
+    other = [
+        small_record(bits(7), task="PES", identity=name, earlier=[0.5] * n) for n, name in enumerate("ab")
+    ]
+    runs = write(tmp_path / "runs", *records, *other, runs=True)
+    out = tmp_path / "budget"
+    done = figure("schedules", runs, "--out", out)
+    assert done.exit_code == 0, done.output
+    lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
+    assert lines[0] == "Digits · FixMatch"
+    assert lines[1].startswith(
+        "short (0.25 ×) τ 1.00 [1.00, 1.00] with double (3 methods, 8 seeds); by halves"
+    )
+    assert lines[3:5] == [
+        "LP-A3, short 3 k passes: better (p 0.039, 8 pairs); +2.00 points to double at 1.33 × the passes, "
+        "+4.00 points to whole at 0.67 × the passes",
+        "LP-A3, whole 6 k passes: not testable (p 0.039, 8 pairs); +3.00 points to double at 0.67 × the "
+        "passes, the task alone has no run as dear",
+    ]
+    assert "left out, without two methods on two schedules: Digits · PES" in done.stderr
+    assert done.stdout.endswith(f"{out}.svg\n{out}.png\n")
+
+    told = json.loads(
+        figure("schedules", runs, "--arm", "weak*", "--arm", "PGD", "--out", out, "--json").stdout
+    )
+    assert (told["metric"], told["files"]) == ("accuracy.last", ["budget.svg", "budget.png"])
+    (panel,) = told["panels"]
+    assert [method["name"] for method in panel["methods"]] == ["weak view only", "PGD"]
+    few = figure("schedules", runs, "--arm", "PGD", "--out", out)
+    assert (few.exit_code, "no two methods there have runs on two schedules" in few.stderr) == (4, True)
+    assert figure("schedules", runs, "--metric", "nll.last", "--out", out).exit_code == 2

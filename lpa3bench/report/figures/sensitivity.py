@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from matplotlib.axes import Axes
 
 from lpa3bench.boards.measures import chosen_measure
@@ -15,6 +14,7 @@ from lpa3bench.errors import DataError
 from lpa3bench.records import Record
 from lpa3bench.records.config_text import value_of
 from lpa3bench.report.figures.drawing import GREY_INK, LINE_COLOURS, canvas, caption, save, styled
+from lpa3bench.report.figures.points import Point, check_one_engine, point_of
 from lpa3bench.report.figures.series import AUGMENTER_NAMES, grouped, panel_key, titles, values_in_force
 from lpa3bench.report.numbers import scale_of
 
@@ -27,29 +27,6 @@ SENSITIVITY_CAPTION = (
     "the same task without the augmenter, likewise. All but the parameter on the axis is the same along a "
     "line."
 )
-
-
-@dataclass(frozen=True)
-class Point:
-    """The runs with one value of the parameter."""
-
-    value: float
-    scores: tuple[float, ...]
-    """By seed."""
-    seeds: tuple[int, ...]
-
-    @property
-    def n(self) -> int:
-        return len(self.scores)
-
-    @property
-    def mean(self) -> float:
-        return float(np.mean(self.scores))
-
-    @property
-    def std(self) -> float | None:
-        """With n − 1; None for a single run."""
-        return float(np.std(self.scores, ddof=1)) if self.n > 1 else None
 
 
 @dataclass(frozen=True)
@@ -95,10 +72,10 @@ def sensitivity_lines(
         if several:
             family = max(several, key=lambda f: (sizes[id(f)], len(f)))
             by_value = grouped(family, lambda record: _value(record, parameter))
-            points = tuple(_point(value, by_value[value], key) for value in sorted(by_value))
+            points = tuple(point_of(value, by_value[value], key) for value in sorted(by_value))
             without = _without(group, family[0], parameter)
-            baseline = _point(0.0, without, key) if without else None
-            _same_engine([*family, *without])
+            baseline = point_of(0.0, without, key) if without else None
+            check_one_engine([*family, *without])
             found.append(SensitivityLine(place, title, parameter, points, baseline))
     return sorted(found, key=lambda line: line.title)
 
@@ -137,32 +114,6 @@ def _without(group: Sequence[Record], example: Record, parameter: str) -> list[R
 
     wanted = rest(example)
     return [record for record in group if slot not in record.slots and rest(record) == wanted]
-
-
-def _point(value: float, records: Sequence[Record], metric: str) -> Point:
-    by_seed = sorted(records, key=lambda record: record.seed)
-    seeds = tuple(record.seed for record in by_seed)
-    if len(set(seeds)) < len(seeds):
-        twins = [str(r.path) for r in by_seed if seeds.count(r.seed) > 1]
-        raise DataError(f"runs of one config and seed stand there twice: {', '.join(twins[:2])}")
-    if len(by_identity := grouped(by_seed, lambda record: record.identity)) > 1:
-        one, other = [group[0] for group in by_identity.values()][:2]
-        raise DataError(
-            f"{one} and {other} have one config, and other code or data behind it: they are no one point; "
-            "name the runs of one of them"
-        )
-    scores = [record.score(metric) for record in by_seed]
-    if missing := [r for r, score in zip(by_seed, scores, strict=True) if score is None]:
-        raise DataError(f"{missing[0].path}: {metric} is undefined; take another --metric")
-    return Point(value, tuple(score for score in scores if score is not None), seeds)
-
-
-def _same_engine(records: Sequence[Record]) -> None:
-    """Points of two engines do not differ in the parameter alone."""
-    engines = grouped(records, lambda record: record.numerics)
-    if len(engines) > 1:
-        one, other = [group[0] for group in engines.values()][:2]
-        raise DataError(f"{one} and {other} are of two numerics versions: they belong on no one line")
 
 
 def draw_sensitivity(

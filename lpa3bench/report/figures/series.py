@@ -21,6 +21,8 @@ from lpa3bench.records import Record
 from lpa3bench.types import SLOTS
 
 K = TypeVar("K", bound=Hashable)
+Ignored = Callable[[str], bool]
+"""Whether runs of one method may differ in a parameter, by its name in `values_in_force`."""
 
 SHARED = ("run.resize", "run.holdout", "run.select", "run.weak")
 """Parameters of `run` that belong to the environment."""
@@ -91,14 +93,17 @@ def panel_key(record: Record) -> tuple[object, ...]:
     return (*names, limit, record.data_hash, tuple(bound))
 
 
-def panels(records: Sequence[Record]) -> list[Panel]:
+def panels(records: Sequence[Record], ignored: Ignored | None = None) -> list[Panel]:
     """Every record in its panel and arm.
+
+    Args:
+        ignored: then an arm has all runs that are the same in everything else, whatever their seeds and code.
 
     Raises:
         DataError: two are of one method with one seed.
     """
     groups = [group for _, group in sorted(grouped(records, panel_key).items(), key=_first_name)]
-    return [Panel(name, _arms(group)) for name, group in zip(titles(groups), groups, strict=True)]
+    return [Panel(name, _arms(group, ignored)) for name, group in zip(titles(groups), groups, strict=True)]
 
 
 def panels_of_board(definition: Definition, records: Iterable[Record]) -> list[Panel]:
@@ -202,28 +207,35 @@ def _labels(record: Record) -> str:
     return "" if name == "Clean" else ", ".join([name, *own])
 
 
-def _arms(records: list[Record]) -> tuple[Arm, ...]:
+def _arms(records: list[Record], ignored: Ignored | None) -> tuple[Arm, ...]:
     """The methods of an environment, that with the fewest augmenters first."""
-    groups = list(grouped(records, lambda record: (_what(record), record.identity)).values())
+
+    def method(record: Record) -> Hashable:
+        return _what(record, ignored), record.identity if ignored is None else None
+
+    groups = list(grouped(records, method).values())
     slots = [{*group[0].slots.items()} for group in groups]
     common = {item for item in set.intersection(*slots) if item[0] in SLOTS_OF_TASKS}
-    roles = [_role(group[0], own - common) for group, own in zip(groups, slots, strict=True)]
+    roles = [_role(group, own - common) for group, own in zip(groups, slots, strict=True)]
     names = [_name(own - common, role) for own, role in zip(slots, roles, strict=True)]
     counts = Counter(names)
     arms = []
     for group, name, role in zip(groups, names, roles, strict=True):
         if counts[name] > 1:
             twins = [other for other, its in zip(groups, names, strict=True) if its == name]
-            name = ", ".join([name, *_differences(group[0], [twin[0] for twin in twins])])
-        arms.append((len(group[0].slots), group[0].cell.epochs, name, role, group))
+            name = ", ".join([name, *_differences(group[0], [twin[0] for twin in twins], ignored)])
+        if ignored is None:
+            group = _by_seed(name, group)
+        arms.append((len(group[0].slots), min(record.cell.epochs for record in group), name, role, group))
     arms.sort(key=lambda arm: arm[:3])
-    return tuple(Arm(name, _by_seed(name, group), role) for _, _, name, role, group in arms)
+    return tuple(Arm(name, tuple(group), role) for _, _, name, role, group in arms)
 
 
-def _role(record: Record, slots: set[tuple[str, str]]) -> Role:
+def _role(records: Sequence[Record], slots: set[tuple[str, str]]) -> Role:
     if slots:
         return "method"
-    return "equal cost" if record.cell.setting == EQUAL_COST else "baseline"
+    settings = {record.cell.setting for record in records}
+    return "equal cost" if settings == {EQUAL_COST} else "baseline"
 
 
 def _name(slots: set[tuple[str, str]], role: Role) -> str:
@@ -238,29 +250,31 @@ def _name(slots: set[tuple[str, str]], role: Role) -> str:
     return ", ".join(said)
 
 
-def _differences(record: Record, others: Sequence[Record]) -> list[str]:
+def _differences(record: Record, others: Sequence[Record], ignored: Ignored | None) -> list[str]:
     """The values that tell it from the others; where there are none, its identity's hash."""
-    theirs = [values_in_force(other) for other in others]
+    theirs = [dict(_what(other, ignored)) for other in others]
     own = tuple(f"{name}." for name in ("run", *record.slots.values()))
     said = []
     for name, text in values_in_force(record).items():
-        if any(other.get(name) != text for other in theirs):
+        if (ignored is None or not ignored(name)) and any(other.get(name) != text for other in theirs):
             shown = name.rpartition("/")[2]
             said.append(f"{shown.partition('.')[2] if shown.startswith(own) else shown} {text}")
-    return said if len(set(map(_what, others))) == len(others) else [*said, record.identity]
+    whats = {_what(other, ignored) for other in others}
+    return said if len(whats) == len(others) else [*said, record.identity]
 
 
-def _what(record: Record) -> tuple[tuple[str, str], ...]:
-    """What a run is but for seed and code, to compare by."""
-    return tuple(sorted((values_in_force(record) | record.slots).items()))
+def _what(record: Record, ignored: Ignored | None) -> tuple[tuple[str, str], ...]:
+    """What a run is but for seed and code, and for what is ignored, to compare by."""
+    values = (values_in_force(record) | record.slots).items()
+    return tuple(sorted(item for item in values if ignored is None or not ignored(item[0])))
 
 
-def _by_seed(name: str, group: list[Record]) -> tuple[Record, ...]:
+def _by_seed(name: str, group: list[Record]) -> list[Record]:
     seeds = Counter(record.seed for record in group)
     if twice := [seed for seed, count in seeds.items() if count > 1]:
         files = ", ".join(str(r.path) for r in group if r.seed == twice[0])
         raise DataError(f"{group[0].name} ({name}): seed {twice[0]} stands there twice: {files}")
-    return tuple(sorted(group, key=lambda record: record.seed))
+    return sorted(group, key=lambda record: record.seed)
 
 
 def matching(records: Iterable[Record], pattern: str | None) -> list[Record]:
