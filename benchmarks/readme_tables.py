@@ -3,9 +3,9 @@
     python benchmarks/readme_tables.py [--check]
 
 A page has a part between two comments, `<!-- made NAME -->` and `<!-- end -->`. Parts are made of
-leaderboards/*/board.json, the records in leaderboards/digits/results, leaderboards/published.toml, and what
-benchmarks kept in benchmarks/results/*.json; nothing is trained, timed or drawn. With --check nothing is
-written, and the exit code is 1 where a page is out of date.
+leaderboards/*/board.json, the records in leaderboards/digits/results, leaderboards/published.toml, the bits
+in leaderboards/figures, and what benchmarks kept in benchmarks/results/*.json; nothing is trained, timed or
+drawn. With --check nothing is written, and the exit code is 1 where a page is out of date.
 """
 
 from __future__ import annotations
@@ -13,15 +13,16 @@ from __future__ import annotations
 import argparse
 import sys
 
-from readme_parts import claims, measured, paper, rivals, schedules, speed
+from readme_parts import claims, measured, paper, representation, rivals, schedules, speed
 from readme_parts.page import ROOT, Parts, renewed
 
-DOCS = ("findings.md", "results.md", "paper-tables.md", "claims.md", "speed.md", "schedules.md")
-PAGES = (ROOT / "README.md", *(ROOT / "docs" / name for name in DOCS))
+DOCS = ("findings", "results", "paper-tables", "claims", "speed", "schedules", "representation")
+PAGES = (ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in DOCS))
 PARTS: Parts = {
     **measured.PARTS,
     **rivals.PARTS,
     **schedules.PARTS,
+    **representation.PARTS,
     **paper.PARTS,
     **speed.PARTS,
     **claims.PARTS,

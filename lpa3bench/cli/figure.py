@@ -12,6 +12,7 @@ FIGURES = {
     "confusion": "Which class a run takes for which, as numbers and as a picture.",
     "sensitivity": "Accuracy against LP-A3's margin and ratio (Fig. 5).",
     "schedules": "Accuracy of whole schedules of several lengths, and how alike they rank methods.",
+    "information": "Bits of label and nuisances in trained representations.",
     "card": "What an augmenter does to images and labels, judged by another network.",
 }
 """The kinds, each in a module `lpa3bench.cli.figure<kind>`, imported when it is called."""

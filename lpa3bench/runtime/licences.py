@@ -12,6 +12,7 @@ STATED = {
     "STL10": "its page states no licence; the images were taken from ImageNet",
     "FashionMNIST": "MIT, as its repository states",
     "Digits": "CC BY 4.0, as the UCI repository states (optical recognition of handwritten digits)",
+    "NuisanceDigits": "that of Digits, whose images it paints",
     "Corrupted": "that of the data set whose images it corrupts",
     "Synthetic": "made up by the program; nobody's",
     "DermaMNIST": "CC BY-NC 4.0, as MedMNIST states; not intended for clinical use",

@@ -62,6 +62,7 @@ def register_datasets(register: Register) -> None:
     register("CIFAR100", f"{HERE}.datasets.cifar:CIFAR100")
     register("STL10", f"{HERE}.datasets.stl10:STL10")
     register("Images", f"{HERE}.datasets.images:Images")
+    register("NuisanceDigits", f"{HERE}.datasets.nuisancedigits:NuisanceDigits")
     register("Synthetic", f"{HERE}.datasets.synthetic:Synthetic")
     register("Corrupted", f"{HERE}.datasets.corrupted:Corrupted")
     for name in _MEDMNIST:

@@ -10,7 +10,6 @@ import pytest
 from support import calibration_augmenters
 
 from lpa3bench.analysis.card import measurement as cardmeasurement
-from lpa3bench.analysis.card import nuisance
 from lpa3bench.analysis.card import probes as cardprobes
 from lpa3bench.analysis.card import runs as cardruns
 from lpa3bench.analysis.card.measurement import measure
@@ -18,6 +17,7 @@ from lpa3bench.analysis.card.runs import Request, Trainer
 from lpa3bench.errors import ConfigError, RunFailed, UsageError
 from lpa3bench.records import read_record, read_records
 from lpa3bench.runtime.paths import resolve_config
+from lpa3bench_plugins.datasets import nuisancedigits
 
 LEARNS = '''
 import torch
@@ -78,7 +78,7 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Any:
         patch.setattr(cardruns, "_NUISANCE", (*cardruns._NUISANCE, "run.epochs=2"))
         patch.setattr(cardmeasurement, "KNOWN_FLOOR", 0.0)
         patch.setattr(cardruns, "KNOWN_FLOOR", 0.0)
-        patch.setattr(nuisance, "COPIES", {"attacked": 1, "probe": 2, "test": 1})
+        patch.setattr(nuisancedigits, "COPIES", {"attacked": 1, "probe": 2, "test": 1})
         card.folder, card.plugin = folder, plugin  # type: ignore[attr-defined]
         yield card
 

@@ -10,26 +10,15 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor
 
 from lpa3bench.analysis.card import card_measures as cardmeasures
 from lpa3bench.analysis.card import probes as cardprobes
 from lpa3bench.analysis.card.card_measures import bootstrap, mean, proportion, ratio, spread, wilson
 from lpa3bench.analysis.card.folds import CardFold
 from lpa3bench.analysis.card.judge import JudgeNet, look, recognised
-from lpa3bench.analysis.card.nuisance import (
-    ANGLES,
-    COLOURS,
-    COPIES,
-    FACTORS,
-    SHIFTS,
-    NuisanceDigits,
-    paint_nuisance,
-)
 from lpa3bench.analysis.card.probes import bits, read_probe
 from lpa3bench.data.splits import data_hash
 from lpa3bench.testing.backbones import try_backbone
-from lpa3bench.testing.datasets import try_dataset
 from lpa3bench.testing.tiny import SPEC, TinySet
 from lpa3bench.training.image_passes import Passes
 from lpa3bench.training.network import Classifier
@@ -109,55 +98,6 @@ def test_test_images_can_be_parted_too(tmp_path: Path) -> None:
     for wrong in wrongs:
         with pytest.raises(ValueError, match=r"^(part|of): must be"):
             CardFold(dataset=tiny, **wrong)
-
-
-def test_nuisance_digits_keep_the_laws_of_data_sets(tmp_path: Path) -> None:
-    findings = try_dataset(NuisanceDigits, tmp_path)
-    assert [f for f in findings if f.outcome == "FAILED"] == []
-    assert any(f.outcome == "passed" for f in findings)
-
-
-def test_nuisances_are_what_they_are_called() -> None:
-    ink = torch.zeros(1, 8, 8)
-    ink[0, :, 3:5] = 1  # an upright stroke
-    middle, upright = len(SHIFTS) ** 2 // 2, ANGLES.index(0.0)
-
-    def painted(colour: int = 0, rotation: int = upright, position: int = middle) -> Tensor:
-        drawn = {"colour": colour, "rotation": rotation, "position": position}
-        return paint_nuisance(ink, {name: torch.tensor([place]) for name, place in drawn.items()})[0]
-
-    def centre(image: Tensor) -> tuple[float, float]:
-        light = image.sum(0)
-        places = torch.arange(16.0)
-        return float((light.sum(0) * places).sum() / light.sum()), float(
-            (light.sum(1) * places).sum() / light.sum()
-        )
-
-    for place, rgb in enumerate(COLOURS):
-        assert painted(colour=place).amax((1, 2)).tolist() == pytest.approx(list(rgb), abs=1e-4)
-    assert centre(painted()) == pytest.approx((7.5, 7.5), abs=0.01)
-    assert centre(painted(position=0)) == pytest.approx((7.5 + SHIFTS[0], 7.5 + SHIFTS[0]), abs=0.1)
-    assert centre(painted(position=2)) == pytest.approx((7.5 + SHIFTS[2], 7.5 + SHIFTS[0]), abs=0.1)
-    light = painted(rotation=len(ANGLES) - 1)[0]  # counter-clockwise: the upper end goes to the left
-    assert float(light[3:6, :8].sum()) > 5 * float(light[3:6, 8:].sum())
-
-
-def test_no_digit_is_in_two_parts_and_nuisances_tell_nothing_of_it() -> None:
-    digits = NuisanceDigits()
-    seen = []
-    for part, copies in COPIES.items():
-        split, drawn = digits.part(part)
-        assert len(split.labels) % copies == 0
-        seen.append(len(split.labels) // copies)
-        for name, count in FACTORS.items():
-            assert sorted(set(drawn[name].tolist())) == list(range(count))
-            table = torch.zeros(10, count).index_put(
-                (split.labels, drawn[name]), torch.tensor(1.0), accumulate=True
-            )
-            shares = table / table.sum()
-            alone = shares.sum(1, keepdim=True) * shares.sum(0, keepdim=True)
-            assert float(torch.special.xlogy(shares, shares / alone).sum()) < 0.06  # nats
-    assert sum(seen) == 1797
 
 
 # ----------------------------------------------------------------------------------------- probes and judge

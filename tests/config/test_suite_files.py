@@ -34,7 +34,7 @@ def arms(cells: Suite, file: str) -> dict[tuple[str, str | None], tuple[str, ...
 def test_there_are_some_and_none_is_a_config() -> None:
     shipped = (
         "cifar10_mini cifar10_mini_tuning digits digits_budget digits_controls digits_fast digits_later "
-        "digits_noisy digits_rivals digits_sensitivity digits_short fashion_mini fig4 fig5 "
+        "digits_noisy digits_rivals digits_sensitivity digits_short fashion_mini fig4 fig5 nuisances "
         "table1 table2 table3"
     )
     assert [f"suites/{name}" for name in shipped.split()] == NAMES

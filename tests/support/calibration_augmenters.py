@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from lpa3bench import Augmenter, Context, View, hookimpl
+from lpa3bench.analysis.representation import swapped_within_class
 
 
 class SwapWithinClass(Augmenter):
@@ -16,12 +17,8 @@ class SwapWithinClass(Augmenter):
 
     def generate(self, x: Tensor, ctx: Context) -> View:
         assert ctx.target is not None
-        label, places = ctx.target.argmax(1), torch.arange(len(x), device=x.device)
-        taken = places.clone()
-        for number in label.unique():
-            mine = places[label == number]
-            taken[mine] = mine.roll(1)
-        return View(x[taken], rows=places)
+        taken = swapped_within_class(ctx.target.argmax(1))
+        return View(x[taken], rows=torch.arange(len(x), device=x.device))
 
 
 class Blank(Augmenter):

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from lpa3bench import config
+from lpa3bench.analysis.card import probes
 from lpa3bench.plugin import registry
 from lpa3bench.training.job import Job
 from lpa3bench.training.loop import run
+from lpa3bench_plugins.datasets import nuisancedigits
 
 BASE = """
 run.dataset = @datasets.Synthetic()
@@ -50,14 +54,36 @@ SymmetricNoise.rate = 0.2
 DivideMix.batch_size = 8
 DivideMix.warmup_epochs = 1
 """
+NUISANCES = """
+run.dataset = @datasets.NuisanceDigits()
+run.backbone = @backbones.SmallNet
+SmallNet.width = 8
+run.task = @tasks.Supervised()
+Supervised.batch_size = 64
+Supervised.lr = 0.01
+run.epochs = 4
+"""
+"""A base of its own, for a data set of a digit or two each: see `few_copies`."""
 
 
 def train(
-    folder: Path, text: str, *overlays: Path, bindings: tuple[str, ...] = (), limit: int | None = None
+    folder: Path,
+    text: str,
+    *overlays: Path,
+    bindings: tuple[str, ...] = (),
+    limit: int | None = None,
+    base: str = BASE,
 ) -> Path:
-    """Run `BASE` with this text; returns the run directory. The data folder is `folder` too."""
+    """Run `base` with this text; returns the run directory. The data folder is `folder` too."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "test.gin"
-    file.write_text(BASE + text)
+    file.write_text(base + text)
     loaded = config.load_config([file, *overlays], bindings=bindings, registry=registry.load_registry())
     return run(Job(config=loaded, device="cpu", data=folder, out=folder / "runs", limit=limit, seed=3)).folder
+
+
+def few_copies(patch: pytest.MonkeyPatch) -> None:
+    """One or two images of each digit, and quick probes."""
+    patch.setattr(nuisancedigits, "COPIES", {"attacked": 1, "probe": 2, "test": 1})
+    patch.setattr(probes, "STEPS", 80)
+    patch.setattr(probes, "SEEDS", 1)

@@ -19,9 +19,9 @@ from lpa3bench.analysis.card.attacks import attack, attack_measures, held_out
 from lpa3bench.analysis.card.card_measures import CardMeasure
 from lpa3bench.analysis.card.head import augmenter_of, parameters_of, png, protocol_of
 from lpa3bench.analysis.card.judge import Seen, look, recognised
-from lpa3bench.analysis.card.nuisance import FACTORS, NuisanceDigits, Part
 from lpa3bench.analysis.card.runs import KNOWN_FLOOR, CardRuns, Request, Trainer, state_of
 from lpa3bench.analysis.card.views import Maker, Viewed, learned
+from lpa3bench.analysis.known_nuisances import nuisance_digits, painted
 from lpa3bench.analysis.trained_run import Trained
 from lpa3bench.nn.batchnorm import bn_domain
 from lpa3bench.ops import at_least_float32
@@ -49,7 +49,7 @@ def measure(request: Request, sinks: Callable[[], Sequence[Sink]] = tuple) -> di
     """
     trainer = Trainer(request, sinks)
     runs = trainer.train()
-    refused = runs.augmenter.unsupported(NuisanceDigits().spec, SLOTS[runs.slot])
+    refused = runs.augmenter.unsupported(nuisance_digits(trainer.registry).spec, SLOTS[runs.slot])
     known = None if refused else trainer.train_on_nuisances(runs.slot, augmented=False)
     measures, classes, examples = _on_data(request, runs)
     nuisance = _on_nuisances(trainer, runs, known) if known else []
@@ -180,19 +180,19 @@ def _label_information(request: Request, runs: CardRuns, maker: Maker, held: Vie
 # --------------------------------------------------------------------------------------- on known nuisances
 def _on_nuisances(trainer: Trainer, runs: CardRuns, known: Trained) -> list[CardMeasure]:
     """Conditions (a) and (b) where the nuisances are known. `known`: the network that is attacked there."""
-    request, digits = trainer.request, NuisanceDigits()
+    request, digits = trainer.request, nuisance_digits(trainer.registry)
     state = None
     if learned(runs.state()):  # what it learned on other images would not fit these
         state = state_of(trainer.train_on_nuisances(runs.slot, augmented=True), runs.slot)
     maker = Maker(known, runs.augmenter, runs.slot, state)
-    x, label, drawn = _painted(digits, "probe", known.device)
+    x, label, drawn = painted(digits, "probe", known.device)
     learn = maker.views(x, label, seed=request.seed, name="nuisance/probe")
-    x, label, held_drawn = _painted(digits, "test", known.device)
+    x, label, held_drawn = painted(digits, "test", known.device)
     images = held_out(known, len(known.test.labels), request.seed)
     made = attack(maker, x, label, held=images, seed=request.seed, name="nuisance/test")
     held = made.viewed
     targets = {"label": information.label_target(learn, held, digits.spec.num_classes)}
-    for name, count in FACTORS.items():
+    for name, count in digits.factors.items():
         learned_from, asked = drawn[name][learn.rows], held_drawn[name][held.rows]
         targets[name] = information.ProbeTarget(count, (learned_from, learned_from), (asked, asked))
     where = "coloured digits"
@@ -200,12 +200,3 @@ def _on_nuisances(trainer: Trainer, runs: CardRuns, known: Trained) -> list[Card
         *attack_measures("known", f"the one on {where}", made, floor=KNOWN_FLOOR),
         *information.what_is_told(learn, held, targets, where=where, prefix="known", seed=request.seed),
     ]
-
-
-def _painted(
-    digits: NuisanceDigits, part: Part, device: torch.device
-) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-    """Images of a part in [0, 1], their labels, and what was drawn."""
-    split, drawn = digits.part(part)
-    on_device = {name: value.to(device) for name, value in drawn.items()}
-    return (split.images.float() / 255).to(device), split.labels.to(device), on_device

@@ -12,9 +12,8 @@ PLUGIN_FILE = Path(__file__).resolve()
 
 @hookimpl
 def register_datasets(register: Register) -> None:
-    """Folds of any data set, and digits whose nuisances are known."""
+    """Folds of any data set."""
     register("CardFold", "lpa3bench.analysis.card.folds:CardFold")
-    register("NuisanceDigits", "lpa3bench.analysis.card.nuisance:NuisanceDigits")
 
 
 @hookimpl

@@ -10,6 +10,7 @@ that cannot be read off the views spoil what is read of the others, and not off 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -28,6 +29,7 @@ VALIDATION = 0.15
 SEEDS = 3
 _PLACES = 4
 """Side of the grid of places that a probe tells apart in its last map."""
+_HIDDEN = 128
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,8 @@ class Reading:
     """float64 [M], in nats: each image's −log q(t | x), on the CPU."""
 
 
-class _Probe(nn.Module):
-    """Four convolutions, and a linear head on what the last map holds and where it does."""
+class ImageProbe(nn.Module):
+    """Of images: four convolutions, and a linear head on what the last map holds and where it does."""
 
     def __init__(self, channels: int, classes: int) -> None:
         super().__init__()
@@ -66,6 +68,16 @@ class _Probe(nn.Module):
         return logits
 
 
+class VectorProbe(nn.Sequential):
+    """Of vectors [N, D]: two hidden layers."""
+
+    def __init__(self, features: int, classes: int) -> None:
+        layers: list[nn.Module] = []
+        for before in (features, _HIDDEN):
+            layers += [nn.Linear(before, _HIDDEN, bias=False), nn.BatchNorm1d(_HIDDEN), nn.ReLU()]
+        super().__init__(*layers, nn.Dropout(0.2), nn.Linear(_HIDDEN, classes))
+
+
 def read_probe(
     images: Tensor,
     target: Tensor,
@@ -74,35 +86,45 @@ def read_probe(
     classes: int,
     *,
     seed: int,
+    probe: Callable[[int, int], nn.Module] = ImageProbe,
+    count: int | None = None,
 ) -> list[Reading]:
-    """Train `SEEDS` probes on images and read a target off others.
+    """Train probes on images and read a target off others.
 
     Args:
-        images, held_out: [N, C, H, W] and [M, C, H, W] in [0, 1].
+        images, held_out: [N, C, H, W] and [M, C, H, W] in [0, 1]; or vectors [N, D] and [M, D] of
+            about that size.
         target, held_target: int64 [N] and [M].
         classes: how many values it has.
         seed: the probes' are derived from it.
+        probe: makes one, given C or D and the number of classes.
+        count: of probes; None: `SEEDS`.
     """
-    return [
-        _read_once(images, target, held_out, held_target, classes, derive(seed, "card", "probe", str(number)))
-        for number in range(SEEDS)
-    ]
+    seeds = [derive(seed, "card", "probe", str(number)) for number in range(count or SEEDS)]
+    return [_read_once(images, target, held_out, held_target, classes, one, probe) for one in seeds]
 
 
 def _read_once(
-    images: Tensor, target: Tensor, held_out: Tensor, held_target: Tensor, classes: int, seed: int
+    images: Tensor,
+    target: Tensor,
+    held_out: Tensor,
+    held_target: Tensor,
+    classes: int,
+    seed: int,
+    make: Callable[[int, int], nn.Module],
 ) -> Reading:
     """The step with the least validation loss counts."""
     draws = Draws(seed)
     order = draws.permutation(len(images))
     checked = order[: max(1, round(VALIDATION * len(order)))]
     trained = order[len(checked) :]
-    centre = images.mean((0, 2, 3), keepdim=True)
-    scale = images.std((0, 2, 3), keepdim=True).clamp_min(0.05)  # all images may be the same
+    within = (0, *range(2, images.dim()))
+    centre = images.mean(within, keepdim=True)
+    scale = images.std(within, keepdim=True).clamp_min(0.05)  # all images may be the same
     x, seen = (images - centre) / scale, (held_out - centre) / scale
     least, best = math.inf, torch.zeros(0)
     with seeded(draws.child()):  # for the initialisation and drop-out
-        probe = _Probe(images.shape[1], classes).to(images.device)
+        probe = make(images.shape[1], classes).to(images.device)
         optimiser = torch.optim.Adam(probe.parameters(), LR, weight_decay=1e-4)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LR, total_steps=STEPS)
         for step in range(STEPS):
@@ -121,7 +143,7 @@ def _read_once(
 
 
 @torch.no_grad()
-def _evaluated(probe: _Probe, x: Tensor) -> Tensor:
+def _evaluated(probe: nn.Module, x: Tensor) -> Tensor:
     probe.eval()
     return torch.cat([probe(part) for part in torch.split(x, 500)])
 

@@ -41,8 +41,8 @@ def _file() -> Path:
     raise DataError(f"Digits: scikit-learn is not here with its {_FILE}; {_CURE}")
 
 
-def _table() -> np.ndarray:
-    """float64 [1797, 65]
+def digits_table() -> np.ndarray:
+    """float64 [1797, 65]: 64 levels of ink and the digit of each image, as scikit-learn stores them.
 
     Raises:
         DataError: the file is not there, or damaged.
@@ -118,7 +118,7 @@ class Digits(Dataset):
     def load(self, root: Path, *, cache: Path | None = None) -> dict[str, Split]:
         import torch
 
-        table = _table()
+        table = digits_table()
         pixels, target = table[:, :-1], table[:, -1]
         images = torch.from_numpy(np.rint(pixels * (255 / INK_LEVELS)).astype(np.uint8)).view(-1, 1, 8, 8)
         labels = torch.from_numpy(target.astype(np.int64))

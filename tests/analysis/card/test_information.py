@@ -12,9 +12,9 @@ from torch import Tensor
 from lpa3bench.analysis.card import probes
 from lpa3bench.analysis.card.card_measures import CardMeasure
 from lpa3bench.analysis.card.information import ProbeTarget, label_target, what_is_told
-from lpa3bench.analysis.card.nuisance import COLOURS
 from lpa3bench.analysis.card.views import Viewed
 from lpa3bench.api import Augmenter, Context
+from lpa3bench.data.nuisances import COLOURS
 from lpa3bench.ops import one_hot
 from lpa3bench.runtime.seeding import Draws
 from lpa3bench_plugins.augmenters.identity import Identity
