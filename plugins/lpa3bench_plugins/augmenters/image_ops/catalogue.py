@@ -45,9 +45,9 @@ class Own(NamedTuple):
 Kernel = Callable[[Tensor, Own], Tensor]
 """Makes new images uint8 [G, C, H, W] out of old ones."""
 
-Maker = Callable[[Tensor, Own], Tensor]
-"""Makes tables for images uint8 [G, C, H, W], of what becomes of each value: [G, 1 or C, 256], uint8, or ahead
-of `to_bytes` float."""
+TableKernel = Callable[[Tensor, Own], Tensor]
+"""Makes tables for images uint8 [G, C, H, W], of what becomes of each value: [G, 1 or C, 256], uint8, or
+float that `to_bytes` is still to cut."""
 
 BOX_COLOUR: cutout.Colour = (125, 123, 114)
 """Of CutoutAbs: about the mean of natural images."""
@@ -59,7 +59,7 @@ class Operator:
 
     kernel: Kernel | None = None
     """None: nothing happens, or what `table` says. Operators may share one."""
-    table: Maker | None = None
+    table: TableKernel | None = None
     """Of an operator under which values of one channel that are equal stay so. Operators may share one."""
     unit: str = ""
     """What the magnitude is; empty where there is none."""

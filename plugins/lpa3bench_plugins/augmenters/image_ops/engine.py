@@ -18,7 +18,7 @@ from torch import Tensor
 
 from lpa3bench.runtime.device import send
 from lpa3bench_plugins.augmenters.image_ops import cutout, geometric
-from lpa3bench_plugins.augmenters.image_ops.catalogue import OPERATORS, Kernel, Maker, Own, Tables
+from lpa3bench_plugins.augmenters.image_ops.catalogue import OPERATORS, Kernel, Own, TableKernel, Tables
 from lpa3bench_plugins.augmenters.image_ops.photometric import look_up, to_bytes
 from lpa3bench_plugins.augmenters.image_ops.recipes import Recipe
 
@@ -186,7 +186,7 @@ def _changed(images: Tensor, kinds: Kinds, sizes: list[int], own: Own) -> Iterat
 class Kinds(NamedTuple):
     """All that can happen to an image."""
 
-    makers: tuple[Maker, ...]
+    makers: tuple[TableKernel, ...]
     """Come first, and their tables are looked up together: each call costs as much as what it does on a
     small batch."""
     kernels: tuple[Kernel, ...]
