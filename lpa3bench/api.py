@@ -229,6 +229,8 @@ class Augmenter(Plugin, Stateful, ABC):
     """The BatchNorm that its passes use and its views are trained through."""
     soft_targets: bool = False
     """Whether its views bring targets of their own (`View.target`); only slots that can use them take it."""
+    twins: bool = False
+    """Whether its views come in pairs to be compared (`View.twin`); only slots that can do so take it."""
 
     def setup(self, env: Env) -> None:
         """Allocate what a run needs. Called once per (slot, model), on a copy of the bound augmenter."""
@@ -276,6 +278,8 @@ class Task(Plugin, Stateful, ABC):
     models: tuple[str, ...] = ("net",)
     soft_slots: tuple[SlotName, ...] = ()
     """The slots in which a view may bring a target of its own (`View.target`)."""
+    twin_slots: tuple[SlotName, ...] = ()
+    """The slots whose views may come in pairs to be compared (`View.twin`)."""
     batch_size: int
     """A constructor parameter of every task."""
 

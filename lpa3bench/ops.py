@@ -36,6 +36,19 @@ def soft_cross_entropy(logits: Tensor, target: Tensor, class_weight: Tensor | No
     return terms.sum() if class_weight is None else (class_weight * terms).sum()
 
 
+def jensen_shannon(*logits: Tensor) -> Tensor:
+    """Jensen-Shannon divergence of n predictions, its mean over rows, in nats: mean_k KL(p_k ‖ M), where M is
+    the mean of p_1 … p_n, limited to at least 1e-7 as AugMix's release does: a 0-d tensor.
+
+    Args:
+        logits: [B, K] each, of the same rows.
+    """
+    scores = [F.log_softmax(at_least_float32(each), dim=1) for each in logits]
+    middle = torch.stack([each.exp() for each in scores]).mean(0).clamp(min=1e-7).log()
+    terms = [F.kl_div(middle, each, reduction="batchmean", log_target=True) for each in scores]
+    return torch.stack(terms).mean()
+
+
 def squared_error(logits: Tensor, target: Tensor) -> Tensor:
     """MixMatch's unlabelled loss: the mean over rows and classes of (softmax − target)²."""
     return (probabilities(logits) - target).square().mean()

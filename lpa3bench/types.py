@@ -257,6 +257,9 @@ class View:
     """[M, K], where the augmenter changes the label (CutMix); None: the label of the row."""
     domain: Domain = "main"
     """Which BatchNorm the view is to be trained through. The guard around `generate` sets it."""
+    twin: Tensor | None = None
+    """[M, C, H, W] in [0, 1], second views of the same rows, where what the network says of both and of the
+    image is to be compared (AugMix), rather than the views to be learnt by their label."""
 
 
 @dataclass(frozen=True, slots=True)

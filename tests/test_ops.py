@@ -176,3 +176,11 @@ def test_pairs_of_classes_are_counted_with_the_first_as_row() -> None:
     first, second = torch.tensor([0, 0, 2, 2, 2]), torch.tensor([0, 1, 1, 1, 2])
     assert ops.count_pairs(first, second, 3).tolist() == [[1, 1, 0], [0, 0, 0], [0, 2, 1]]
     assert ops.count_pairs(first[:0], second[:0], 2).tolist() == [[0, 0], [0, 0]]
+
+
+def test_jensen_shannon_is_0_for_equal_predictions_and_log_2_for_two_that_share_nothing() -> None:
+    logits = torch.randn(5, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    assert ops.jensen_shannon(logits, logits, logits).item() == pytest.approx(0, abs=1e-15)
+    sure = 100 * torch.eye(2, dtype=torch.float64)
+    assert ops.jensen_shannon(sure, sure.flip(0)).item() == pytest.approx(math.log(2))
+    assert ops.jensen_shannon(sure, sure.flip(0)) == ops.jensen_shannon(sure.flip(0), sure)

@@ -46,15 +46,17 @@ def few_digits() -> str:
     for row in ROWS:
         its = [of[row, column] for column in DIGITS]
         passes = " / ".join(f"{cell['passes'] / of['none', cell['column']]['passes']:.1f}" for cell in its)
-        numbers = [f"{percent(cell['mean'], cell['std'])}{_sign(cell)}" for cell in its]
+        numbers = [signed_score(cell) for cell in its]
         numbers += [_counts(cell["n"] for cell in its), passes]
         lines.append([names[row], *(number.replace(" ", "\u00a0") for number in numbers)])
     return table(["", *DIGITS.values(), "n", "passes"], lines)
 
 
-def _sign(cell: Any) -> str:
+def signed_score(cell: Any) -> str:
+    """Mean, spread, and the sign of its verdict against the weak view only, where the board compares them."""
     found = against(cell)
-    return f" {VERDICT_SIGNS[found['verdict']]}" if found else ""
+    sign = f" {VERDICT_SIGNS[found['verdict']]}" if found else ""
+    return f"{percent(cell['mean'], cell['std'])}{sign}"
 
 
 def fashion() -> str:
@@ -144,9 +146,9 @@ def verdicts() -> str:
     return f"Shown against the weak view only: {'; '.join(told) or 'nothing'}."
 
 
-def answers() -> str:
-    """What the board's questions come to, in the board's own sentences."""
-    text = (ROOT / "leaderboards" / "digits" / "board.json").read_bytes()
+def answers(name: str) -> str:
+    """What a board's questions come to, in its own sentences."""
+    text = (ROOT / "leaderboards" / name / "board.json").read_bytes()
     of = msgspec.json.decode(text, type=BoardFile)
     return " ".join(question_answer(of, question) for question in of.questions)
 
@@ -200,7 +202,7 @@ PARTS = {
     "digits.small": few_digits,
     "fashion": fashion,
     "learns": learns,
-    "digits.answers": answers,
+    "digits.answers": lambda: answers("digits"),
     "digits.verdicts": verdicts,
     "digits.correction": correction,
     "digits.rivals": rivals,

@@ -48,6 +48,7 @@ class Guard:
             alarm=self._alarm,
             passes=env.passes,
             soft_slots=tuple(SLOTS),
+            twin_slots=tuple(SLOTS),
         )
 
     def setup(self, env: Environment, state: dict[str, Any] | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import msgspec
@@ -17,10 +18,33 @@ from lpa3bench.data.severities import CORRUPTIONS, CORRUPTIONS_VERSION, SEVERITI
 from lpa3bench.errors import UsageError
 from lpa3bench.records.later_scores import UNCORRUPTED, LaterScores, ScoredCondition, ScoreKind
 from lpa3bench.records.schema import Provenance
+from lpa3bench.runtime.files import digest
 from lpa3bench.training.predictions import Predictions
 from lpa3bench.training.provenance import provenance
 from lpa3bench.training.scoring import number
 from lpa3bench.types import Weights
+
+_MOST_BYTES = 2**29
+"""Of corrupted images that are kept: all of a small data set, none of a large one."""
+
+
+@dataclass
+class CorruptedImages:
+    """The corrupted images of a test split, kept for the next run that is scored on the same ones."""
+
+    _of: str = ""
+    _kept: dict[tuple[Corruption, int], Tensor] = field(default_factory=dict)
+
+    def under(self, pixels: Tensor, kind: Corruption, severity: int) -> Tensor:
+        """As `corrupted` makes them of uint8 [N, C, S, S]."""
+        if len(CORRUPTIONS) * len(SEVERITIES) * pixels.nbytes > _MOST_BYTES:
+            return corrupted(pixels, kind, severity)
+        of = digest(str(pixels.shape).encode(), pixels.numpy().tobytes())
+        if of != self._of:
+            self._of, self._kept = of, {}
+        if (kind, severity) not in self._kept:
+            self._kept[kind, severity] = corrupted(pixels, kind, severity)
+        return self._kept[kind, severity]
 
 
 def score_on_corruptions(
@@ -31,6 +55,7 @@ def score_on_corruptions(
     kinds: Sequence[Corruption] = CORRUPTIONS,
     severities: Sequence[int] = SEVERITIES,
     temperature: bool = False,
+    images: CorruptedImages | None = None,
     progress: Callable[[str], object] = str,
 ) -> LaterScores:
     """What the weights score on the test images, as they are and under each corruption.
@@ -42,6 +67,7 @@ def score_on_corruptions(
         kinds: none: the images as they are alone.
         temperature: score the probabilities after temperature scaling too; the temperature is fitted on the
             validation split.
+        images: what earlier calls have corrupted, to be used again.
         progress: is told what is being scored.
 
     Raises:
@@ -52,14 +78,15 @@ def score_on_corruptions(
     if record is None:
         raise UsageError(f"{trained.folder.path}: is not finished; run it to its end first")
     heat = _temperature(trained) if temperature else None
+    images = images or CorruptedImages()
     moved = [metric for metric in metrics if not metric.counts]  # the likeliest class stays what it is
     test = trained.test
     pixels = test.images.pixels(torch.arange(len(test.images), device=trained.device)).cpu()
     labels = test.labels.cpu()
 
-    def condition(kind: str, severity: int, images: Tensor) -> ScoredCondition:
+    def condition(kind: str, severity: int, shown: Tensor) -> ScoredCondition:
         progress(f"{kind} {severity}" if severity else kind)
-        probs = trained.probabilities(images)
+        probs = trained.probabilities(shown)
         scaled = _scores(moved, scaled_probabilities(probs, heat), labels) if heat else {}
         return ScoredCondition(kind, severity, _scores(metrics, probs, labels), scaled)
 
@@ -79,7 +106,7 @@ def score_on_corruptions(
         metrics={m.name: ScoreKind(m.title, m.unit, m.higher_is_better) for m in metrics},
         clean=condition(UNCORRUPTED, 0, pixels),
         conditions=tuple(
-            condition(kind, severity, corrupted(pixels, kind, severity))
+            condition(kind, severity, images.under(pixels, kind, severity))
             for kind in kinds
             for severity in severities
         ),

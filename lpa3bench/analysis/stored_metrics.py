@@ -60,8 +60,10 @@ class StoredMetrics:
             UsageError: a plugin is missing that was copied with one of the runs.
         """
         from lpa3bench.boards.measures import is_cost, metric_of
+        from lpa3bench.records.later_scores import scored_later
 
-        names = dict.fromkeys(metric_of(key) for key in measures if not is_cost(key))
+        wanted = dict.fromkeys(metric_of(key) for key in measures if not is_cost(key))
+        names = {name: None for name in wanted if scored_later(name) is None}
         whole = {path for path, record in (known or {}).items() if names.keys() <= record.metrics.keys()}
         done = [
             path

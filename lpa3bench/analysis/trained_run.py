@@ -181,6 +181,18 @@ class Trained:
         target = one_hot(labels.to(self.device), self.spec.num_classes)
         return guard(slot, self.net, x.to(self.device), target, seed=seed)
 
+    def views_again(self, slot: SlotName, x: Tensor, labels: Tensor, *, seed: int = 0) -> View:
+        """What the augmenter of a slot makes of the first training images once it has seen them again,
+        `View.rows` its selection among them: it goes by what it remembers of the run.
+
+        Args:
+            slot: a bound one.
+            x: [B, C, H, W] in [0, 1], the first B training images.
+            labels, seed: as of `views`.
+        """
+        target = one_hot(labels.to(self.device), self.spec.num_classes)
+        return self._guard.after_visits(slot, (self.net,), x.to(self.device), target, seed=seed)
+
     def views_after(
         self, earlier: Trained, slot: SlotName, x: Tensor, labels: Tensor, *, seed: int = 0
     ) -> View:

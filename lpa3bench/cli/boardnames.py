@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lpa3bench.analysis.stored_metrics import StoredMetrics
 from lpa3bench.boards.conditions import FIELDS, NONE, SLOT, Condition, unscoped
 from lpa3bench.boards.definition import Definition
+from lpa3bench.boards.joined_scores import ERROR
 from lpa3bench.boards.measures import is_cost, metric_of
 from lpa3bench.boards.toml_text import TomlPlace
 from lpa3bench.config.bindings import RUN, SLOTS, Origin, short
@@ -18,6 +19,7 @@ from lpa3bench.config.names import RUN_KINDS, WEAK_VIEW, Catalogue
 from lpa3bench.config.typecheck import Mismatch, advice, fit_value, nearest, plain_annotation
 from lpa3bench.errors import PluginError, with_plugin_hint
 from lpa3bench.plugin.annotations import written_annotation
+from lpa3bench.records.later_scores import scored_later
 from lpa3bench.runtime.paths import gin_root
 
 if TYPE_CHECKING:
@@ -82,8 +84,12 @@ class _Known:
                 raise origin.error(f"setting: there is no {value}: {where}; {hint}")
 
     def check_metric(self, measure: str, origin: Origin) -> None:
-        """Raises ConfigError where no record has that metric and no plugin computes it."""
+        """Raises ConfigError where no record has that metric and no plugin computes it. Those that
+        `lpa3bench score` makes of a metric are known before any run is scored."""
         name = metric_of(measure)
+        if name == ERROR:
+            return
+        name = scored_later(name) or name
         names = {name for record in self.records for name in record.metrics}
         registered = [entry.name for entry in self.registry.kind("metrics")]
         if is_cost(measure) or name in names or name.replace("_", "") in map(str.lower, registered):

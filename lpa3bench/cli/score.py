@@ -105,7 +105,7 @@ def command(
     corruptions_accuracy.last. They are never counted as results. Those of a part of the corruptions lie apart
     and are shown on no board. docs/robustness.md says what the corruptions are.
     """
-    from lpa3bench.analysis.rescoring import score_on_corruptions
+    from lpa3bench.analysis.rescoring import CorruptedImages, score_on_corruptions
     from lpa3bench.analysis.trained_run import open_run
     from lpa3bench.plugin.registry import load_registry
     from lpa3bench.records.later_scores import write_later_scores
@@ -116,6 +116,7 @@ def command(
     registry = load_registry(plugins)
     metrics = _metrics(StoredMetrics(registry))
     chosen = () if on == "test" else tuple(kind for kind in CORRUPTIONS if kind in (kinds or CORRUPTIONS))
+    images = CorruptedImages()
     found: dict[Path, LaterScores] = {}
     for run in dict.fromkeys((*([baseline] if baseline else ()), *runs)):
         trained = open_run(
@@ -136,6 +137,7 @@ def command(
                 kinds=chosen,
                 severities=severities,
                 temperature=temperature,
+                images=images,
                 progress=partial(_step, bar),
             )
         say(f"wrote {write_later_scores(run, found[run])}", err=True)

@@ -41,6 +41,9 @@ def refuse_nonsense(experiment: Experiment) -> None:
         elif augmenter.soft_targets and slot not in task.soft_slots:
             what = f"makes targets of its own, which {type(task).__name__} cannot use in slot {slot}"
             reasons.append(f"run.{slot}: {name} {what}")
+        elif augmenter.twins and slot not in task.twin_slots:
+            takes = f"and {type(task).__name__} takes one in slot {slot}"
+            reasons.append(f"run.{slot}: {name} makes two views of an image to be compared, {takes}")
         else:
             with blamed(f"{name}.unsupported"):
                 refusal = augmenter.unsupported(experiment.spec, SLOTS[slot])

@@ -212,6 +212,14 @@ def with_more(record: Record, metrics: Iterable[Mapping[str, MetricOfRun]]) -> R
     return replace(record, data=msgspec.structs.replace(record.data, metrics={**record.data.metrics, **more}))
 
 
+def scored_later(name: str) -> str | None:
+    """What a mean of `as_metrics` is of: "nll" of `corruptions_scaled_nll`; None: `name` is none."""
+    for start in (f"corruptions_{SCALED}_", "corruptions_", f"{SCALED}_"):
+        if name.startswith(start):
+            return name.removeprefix(start)
+    return None
+
+
 def as_metrics(data: LaterScores) -> Mapping[str, MetricOfRun]:
     """The means over all corruptions, `corruptions_accuracy`, and with a temperature `corruptions_scaled_nll`
     and, of the images as they are, `scaled_nll`; by the rule `last`, or `val_selected` for the best weights.

@@ -106,6 +106,7 @@ class Bystander(Task):
 
     slots = tuple(SLOTS)
     soft_slots = tuple(SLOTS)
+    twin_slots = tuple(SLOTS)
 
     def __init__(self, *, batch_size: int = 16) -> None:
         self.batch_size = batch_size

@@ -88,6 +88,7 @@ class Environment(Env):
             passes=self.passes,
             processes=processes,
             soft_slots=task.soft_slots,
+            twin_slots=task.twin_slots,
         )
         self.views.setup(self)
 

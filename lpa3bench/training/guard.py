@@ -74,6 +74,7 @@ class Views(ViewFunction):
         passes: Passes,
         processes: Processes = ALONE,
         soft_slots: tuple[SlotName, ...] = (),
+        twin_slots: tuple[SlotName, ...] = (),
     ) -> None:
         self._bound = {(slot, name): copy.deepcopy(a) for slot, a in slots.items() for name in models}
         self._spec = spec
@@ -83,6 +84,7 @@ class Views(ViewFunction):
         self._passes = passes
         self._processes = processes
         self._soft_slots = soft_slots
+        self._twin_slots = twin_slots
         self._asked: set[tuple[SlotName, str]] = set()
         self.info: dict[str, Any] = {}
         """What the augmenters have said of their last views, as `<slot>/<name>`."""
@@ -134,8 +136,8 @@ class Views(ViewFunction):
             view = augmenter.generate(x.detach(), ctx)
         self._check(view, x, slot, name)
         self.info |= {f"{slot}/{key}": value for key, value in view.info.items()}
-        target_out = None if view.target is None else view.target.detach()
-        return View(view.x.detach(), view.rows, view.info, target_out, augmenter.bn_domain)
+        target, twin = (None if t is None else t.detach() for t in (view.target, view.twin))
+        return View(view.x.detach(), view.rows, view.info, target, augmenter.bn_domain, twin)
 
     @contextmanager
     def _guard(self, augmenter: Augmenter, model: Model, slot: SlotName) -> Iterator[None]:
@@ -160,8 +162,10 @@ class Views(ViewFunction):
 
         if not isinstance(view, View):
             refuse(f"a {type(view).__name__}, not a View")
-        for field, value in (("x", view.x), ("rows", view.rows), ("target", view.target)):
-            if not isinstance(value, Tensor) and (field != "target" or value is not None):
+        optional = ("target", "twin")
+        for field in ("x", "rows", *optional):
+            value = getattr(view, field)
+            if not isinstance(value, Tensor) and (field not in optional or value is not None):
                 refuse(f"a View whose {field} is a {type(value).__name__}, not a Tensor")
         for key, said in view.info.items():
             if not isinstance(said, int | float) and not (isinstance(said, Tensor) and said.ndim == 0):
@@ -177,12 +181,19 @@ class Views(ViewFunction):
             refuse("a target of its own, which this task cannot use in this slot")
         if view.target is not None and view.target.shape != (len(view.x), self._spec.num_classes):
             refuse(f"a target {list(view.target.shape)}, not [{len(view.x)}, {self._spec.num_classes}]")
+        if view.twin is not None and slot not in self._twin_slots:
+            refuse("two views of an image, and this task takes one in this slot")
+        if view.twin is not None and (view.twin.shape, view.twin.dtype) != (view.x.shape, view.x.dtype):
+            refuse(
+                f"twins {list(view.twin.shape)} {view.twin.dtype}, not {list(view.x.shape)} {view.x.dtype}"
+            )
         if len(view.x) == 0:
             return
         step = self._clock.step
-        low, high = view.x.detach().aminmax()  # NaN fails both comparisons
         what = f"{name} returned images outside [0, 1] or NaN (as where the network has diverged)"
-        self._alarm.note(what, ~((low >= 0) & (high <= 1)), step, kind="diverged")
+        for images in (view.x,) if view.twin is None else (view.x, view.twin):
+            low, high = images.detach().aminmax()  # NaN fails both comparisons
+            self._alarm.note(what, ~((low >= 0) & (high <= 1)), step, kind="diverged")
         if SLOTS[slot].every_row:
             wrong = (view.rows != torch.arange(len(x), device=view.rows.device)).any()
         else:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from lpa3bench.api import Step, Task
 from lpa3bench.config.cell import describe_cell
@@ -31,6 +30,7 @@ from lpa3bench.training.earlier_runs import left_behind
 from lpa3bench.training.environment import Environment
 from lpa3bench.training.evaluation import evaluate, per_class
 from lpa3bench.training.failure_file import recorded_failure
+from lpa3bench.training.flops import flop_counter
 from lpa3bench.training.history import Ledger, Means
 from lpa3bench.training.job import Job, Plan, plan
 from lpa3bench.training.metrics_file import JsonLines, restore
@@ -294,7 +294,7 @@ def _update(task: Task, env: Environment, step: Step, ledger: Ledger) -> dict[st
     The first step of each phase has its floating-point operations counted.
     """
     ledger.count(step.phase, env.total(sum(len(batch.index) for batch in step.batches)))
-    counter = None if step.phase in ledger.flops else FlopCounterMode(display=False)
+    counter = None if step.phase in ledger.flops else flop_counter()
     env.views.info.clear()
     with blamed(f"step {env.clock.step}: {type(task).__name__}.update"), counter or nullcontext():
         logs = task.update(step, env.views)

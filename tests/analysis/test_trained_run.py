@@ -67,6 +67,19 @@ def test_what_was_known_of_the_run_is_there(fixmatch: Trained) -> None:
     assert 0 <= x.min() < x.max() <= 1
 
 
+def test_views_again_are_what_the_augmenter_remembers_of_the_run(tmp_path: Path) -> None:
+    text = "run.positives = @augmenters.LPA3Fast()\nLPA3Fast.ratio = 0.25\nLPA3Fast.start = 0.0\n"
+    trained = opened(train(tmp_path, SUPERVISED + text))
+    before, labels = everything(trained), trained.train.labels
+    x = trained.train.images.plain(torch.arange(len(labels)))
+    view = trained.views_again("positives", x, labels)
+    assert len(view.rows) == len(x) // 4, "as many as in a batch of training"
+    assert_same(everything(trained), before)
+    trained._guard.setup(trained.env, None)  # which forgets the run
+    other = trained.views_again("positives", x, labels)
+    assert not torch.equal(other.rows, view.rows) or not torch.equal(other.x, view.x)
+
+
 def test_measuring_changes_nothing(fixmatch: Trained) -> None:
     before = everything(fixmatch)
     counted = fixmatch.env.passes.counts.get("positives/search", [0])[0]

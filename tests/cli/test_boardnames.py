@@ -89,7 +89,16 @@ def test_what_may_be_changed_must_be_there_too(name: str, registry: Registry) ->
 
 @pytest.mark.parametrize(
     ("metric", "known"),
-    [("accuracy.last", True), ("macro_auc.last", True), ("passes_per_step", True), ("acuracy.last", False)],
+    [
+        ("accuracy.last", True),
+        ("macro_auc.last", True),
+        ("passes_per_step", True),
+        ("corruptions_accuracy.last", True),
+        ("corruptions_mce.last", True),
+        ("scaled_nll.val_selected", True),
+        ("acuracy.last", False),
+        ("corruptions_acuracy.last", False),
+    ],
 )
 def test_a_metric_is_one_of_a_record_or_of_a_plugin(metric: str, known: bool, registry: Registry) -> None:
     text = TOML.replace('"accuracy.last"', f'"{metric}"')

@@ -75,7 +75,7 @@ def test_what_a_plugin_is_and_takes() -> None:
 
 def test_what_the_data_set_tells_a_backbone_is_no_parameter() -> None:
     told = json.loads(listed("WideResNet", "--json").stdout)
-    assert [*told["parameters"]] == ["depth", "widen", "groups", "tf_preact"]
+    assert [*told["parameters"]] == ["depth", "widen", "groups", "tf_preact", "bn_momentum"]
     assert told["parameters"]["depth"] == {"takes": "an int", "required": False, "default": "28"}
     assert "It has no parameters." in listed("Clean").stdout
 

@@ -9,12 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from click.testing import CliRunner, Result
 from support.small_trained import SUPERVISED, train
+from torch import Tensor
 
+from lpa3bench.analysis import rescoring
 from lpa3bench.analysis.rescoring import score_on_corruptions
 from lpa3bench.analysis.trained_run import open_run
 from lpa3bench.cli import main
+from lpa3bench.data.corruptions import corrupted
+from lpa3bench.data.severities import Corruption
 from lpa3bench.errors import UsageError
 from lpa3bench.records import read_record
 
@@ -81,6 +86,25 @@ def test_a_part_is_told_in_a_table_beside_a_baseline(scored: tuple[Path, dict[st
         (kind, severity) for kind in ("fog", "contrast") for severity in (1, 4, 5)
     ]
     assert (run / "scores/corruptions.json").read_bytes() == before
+
+
+def test_what_one_run_has_corrupted_is_used_by_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[tuple[int, str, int]] = []
+
+    def counted(pixels: Tensor, kind: Corruption, severity: int) -> Tensor:
+        made.append((len(pixels), kind, severity))
+        return corrupted(pixels, kind, severity)
+
+    monkeypatch.setattr(rescoring, "corrupted", counted)
+    images, pixels = rescoring.CorruptedImages(), torch.arange(3 * 64, dtype=torch.uint8).view(3, 1, 8, 8)
+    for shown in (pixels, pixels.clone(), pixels[:2], pixels[:2]):
+        assert torch.equal(images.under(shown, "fog", 3), corrupted(shown, "fog", 3))
+    images.under(pixels[:2], "fog", 4)
+    assert made == [(3, "fog", 3), (2, "fog", 3), (2, "fog", 4)]
+    monkeypatch.setattr(rescoring, "_MOST_BYTES", 75 * pixels.nbytes - 1)
+    images.under(pixels, "fog", 3)
+    images.under(pixels, "fog", 3)
+    assert made[3:] == 2 * [(3, "fog", 3)]
 
 
 def test_without_a_validation_split_there_is_no_temperature(scored: tuple[Path, dict[str, Any]]) -> None:

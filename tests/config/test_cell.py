@@ -39,6 +39,10 @@ class Mixing(Still):
     soft_targets = True
 
 
+class Paired(Still):
+    twins = True
+
+
 class Odd(Labels):
     def apply(self, clean: Tensor, ctx: LabelContext) -> LabelSet:
         return LabelSet(clean, torch.ones_like(clean, dtype=torch.bool), {})
@@ -51,6 +55,7 @@ class OnlyView(Bystander):
 class Choosy(Bystander):
     slots = ("view", "positives")
     soft_slots = ("view",)
+    twin_slots = ("view",)
 
     def unsupported(self, spec: DatasetSpec, labels: Labels) -> str | None:
         return f"needs other labels than {type(labels).__name__} on {spec.name}"
@@ -68,6 +73,7 @@ def experiment(**changed: Any) -> Experiment:
         {"view": Still(), "strong": Auxiliary(), "positives": Auxiliary()},
         {"task": Choosy()},  # without labels there is nothing to object to
         {"task": Choosy(), "view": Mixing()},
+        {"task": Choosy(), "view": Paired()},
     ],
 )
 def test_what_makes_sense_passes(changed: dict[str, Any]) -> None:
@@ -77,6 +83,10 @@ def test_what_makes_sense_passes(changed: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
+        (
+            {"task": Choosy(), "positives": Paired()},
+            "^run.positives: Paired makes two views of an image .*, and Choosy takes one in slot positives$",
+        ),
         ({"task": Choosy(), "labels": Odd()}, "^run.task: needs other labels than Odd on Tiny$"),
         (
             {"task": Choosy(), "strong": Still()},

@@ -55,8 +55,9 @@ def test_the_commands_in_its_head_can_be_run(name: str) -> None:
     commands = re.findall(r"^#   lpa3bench run (.*?)(?:   .*)?$", text, re.MULTILINE)
     assert commands
     for command in commands:
+        command, *bindings = command.split(" -p ")
         files, _, setting = command.partition(" --setting ")
-        loaded(*files.split(), setting=setting or None).try_out()
+        loaded(*files.split(), setting=setting or None, bindings=tuple(bindings)).try_out()
 
 
 # --------------------------------------------------------------------------------------------------- overlays
@@ -114,6 +115,9 @@ REFUSED = {
     "augmenters/trivialaugment": (
         "RandAugment: translations by 15 pixels and more empty images of {size}×{size}; take another recipe"
     ),
+    "augmenters/augmix_jsd": (
+        "AugMix makes two views of an image to be compared, and {task} takes one in slot positives"
+    ),
     **dict.fromkeys(
         ("augmenters/infomin_rgb", "augmenters/infomin_ydbdr"),
         "InfoMinStyle: the flow shifts three colour channels by one another, and {data} has one channel",
@@ -126,6 +130,8 @@ def makes_sense(overlay: str, experiment: Experiment) -> bool:
     """Whether the overlay should go over what the experiment is without it."""
     if "cutmix" in overlay:
         return "view" in experiment.task.soft_slots
+    if "jsd" in overlay:
+        return "positives" in experiment.task.twin_slots
     if "trivialaugment" in overlay:
         return (experiment.spec.weak.crop or experiment.spec.size) > 15
     return "infomin" not in overlay or experiment.spec.channels == 3

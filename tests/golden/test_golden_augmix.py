@@ -7,12 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from support.golden_network import below
+from support.golden_files import DEVICE, placed
+from support.golden_network import below, relative
+from support.recorded_draws import RecordedLogits, recorded, tags
 from torch import Tensor
 
+from lpa3bench.api import Augmenter, Context, Step, View
+from lpa3bench.data.sampler import Batch
 from lpa3bench_plugins.augmenters.augmix import AugMix, DrawnChains, mix_chains
 from lpa3bench_plugins.augmenters.image_ops import engine
 from lpa3bench_plugins.augmenters.image_ops.torchvision_pools import aug_mix
+from lpa3bench_plugins.tasks.supervised import Supervised
 
 POINTWISE = (
     "Posterize", "Solarize", "AutoContrast", "Equalize", "Brightness", "Color", "Contrast", "Sharpness",
@@ -47,6 +52,19 @@ class _Ones:
 
     def integers(self, size: tuple[int, ...], low: int, high: int) -> Tensor:
         return torch.full(size, low)
+
+
+class Twins(Augmenter):
+    """Makes the recorded pairs."""
+
+    twins = True
+
+    def __init__(self, first: Tensor, second: Tensor) -> None:
+        self.pair = (first, second)
+
+    def generate(self, x: Tensor, ctx: Context) -> View:
+        first, second = (each.to(x) for each in self.pair)
+        return View(first, torch.arange(len(x), device=x.device), twin=second)
 
 
 def test_magnitudes_are_torchvisions() -> None:
@@ -109,3 +127,27 @@ def test_a_batch_has_weights_for_each_image() -> None:
     chains = floats(golden["chain_output"]).flatten(0, 1)
     found = mix_chains(floats(golden["images"]), chains, mixture(golden["m"], golden["w"]))
     assert np.array_equal(levels(found), golden["result"])
+
+
+@pytest.mark.parametrize("case", ["case0", "case1"])
+def test_the_consistency_term_and_its_gradients(case: str) -> None:
+    """Through the task's step, on recorded logits of images and of both their views."""
+    stored = archive(f"jsd/{case}")
+    kinds = ("clean", "aug1", "aug2")
+    images = [tags(len(stored["targets"]), kind).double() / 255 for kind in range(3)]
+    network = RecordedLogits(torch.cat(images), torch.cat([placed(stored[f"logits_{k}"]) for k in kinds]))
+    task = Supervised(batch_size=len(images[0]), positives_weight=12.0)
+    env = recorded(
+        task,
+        network,
+        given=placed(stored["targets"]),
+        num_classes=stored["logits_clean"].shape[1],
+        views=[images[0].to(DEVICE)],
+        slots={"positives": Twins(*images[1:])},
+    )
+    step = Step("train", (Batch(placed(np.arange(len(images[0]))), 0),), 0.0)
+    logs = task.update(step, env.views)
+    assert relative(logs["positives_loss"], stored["jsd"]) <= 1e-10
+    assert relative(logs["loss"], stored["loss_total"]) <= 1e-10
+    for kind, gradient in zip(kinds, network.gradient.chunk(3), strict=True):
+        assert relative(gradient, stored[f"grad_logits_{kind}"]) <= 1e-10

@@ -10,10 +10,9 @@ from lpa3bench.runtime.paths import resolve_config
 
 
 @cache
-def loaded(*names: str, setting: str | None = None) -> Config:
-    return load_config(
-        [resolve_config(name) for name in names], setting=setting, registry=registry.load_registry()
-    )
+def loaded(*names: str, setting: str | None = None, bindings: tuple[str, ...] = ()) -> Config:
+    files = [resolve_config(name) for name in names]
+    return load_config(files, setting=setting, bindings=bindings, registry=registry.load_registry())
 
 
 def value(config: Config, name: str) -> str:

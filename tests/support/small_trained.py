@@ -52,10 +52,12 @@ DivideMix.warmup_epochs = 1
 """
 
 
-def train(folder: Path, text: str, *, limit: int | None = None) -> Path:
+def train(
+    folder: Path, text: str, *overlays: Path, bindings: tuple[str, ...] = (), limit: int | None = None
+) -> Path:
     """Run `BASE` with this text; returns the run directory. The data folder is `folder` too."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "test.gin"
     file.write_text(BASE + text)
-    loaded = config.load_config([file], registry=registry.load_registry())
+    loaded = config.load_config([file, *overlays], bindings=bindings, registry=registry.load_registry())
     return run(Job(config=loaded, device="cpu", data=folder, out=folder / "runs", limit=limit, seed=3)).folder

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lpa3bench.api import Augmenter, Context, Domain, SlotName, View
 from lpa3bench.config.experiment import Experiment
-from lpa3bench.errors import DataError, PluginError, RunFailed
+from lpa3bench.errors import BenchError, DataError, PluginError, RunFailed
 from lpa3bench.testing import (
     COUNT,
     SPEC,
@@ -276,6 +276,8 @@ def test_rows_that_are_no_ascending_places_are_found(rows: list[int]) -> None:
         (lambda x, ctx: View(x, torch.arange(8)[:, None]), r"rows \[8, 1\]"),
         (lambda x, ctx: View(x.half(), torch.arange(8)), r"float16, not \[M, 3, 8, 8\] torch.float32"),
         (lambda x, ctx: View(x, torch.arange(8), target=torch.ones(8)), r"a target \[8\], not \[8, 3\]"),
+        (lambda x, ctx: View(x, torch.arange(8), twin=x[:7]), r"twins \[7, 3, 8, 8\] torch.float32, not \[8"),
+        (lambda x, ctx: View(x, torch.arange(8), twin=[x]), "a View whose twin is a list"),
         (lambda x, ctx: View(x, torch.arange(8), {"how": "well"}), r"info\['how'\] that is no number"),
         (lambda x, ctx: View(x, torch.arange(8), {"all": x}), r"info\['all'\] that is no number"),
     ],
@@ -293,6 +295,27 @@ def test_a_target_is_refused_where_the_task_has_no_use_for_it() -> None:
     assert ask(around(make)) is not None
     with pytest.raises(PluginError, match="a target of its own, which this task cannot use"):
         ask(around(make, task=Hard()))
+
+
+def test_twins_are_refused_where_the_task_takes_one_view_and_looked_at_where_it_takes_two() -> None:
+    class Single(Bystander):
+        twin_slots = ()
+
+    def made(shift: float) -> Made:
+        return Made(lambda x, ctx: View(x, torch.arange(8), twin=x + shift))
+
+    env = around(made(0.0))
+    view = ask(env)
+    assert view is not None
+    assert view.twin is not None
+    assert torch.equal(view.twin, view.x)
+    env.alarm.check()
+    with pytest.raises(PluginError, match="two views of an image, and this task takes one in this slot"):
+        ask(around(made(0.0), task=Single()))
+    env = around(made(2.0))
+    ask(env)
+    with pytest.raises(BenchError, match=r"images outside \[0, 1\]"):
+        env.alarm.check()
 
 
 # ---------------------------------------------------------------------------------- what an augmenter gets

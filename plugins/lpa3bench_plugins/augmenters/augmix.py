@@ -46,17 +46,19 @@ class AugMix(Augmenter):
         all_ops: brightness, colour, contrast and sharpness too, which the paper leaves out because the
             corruptions of corrupted test sets resemble them.
         domain: the BatchNorm that the views are trained through; "aux" makes it a control for LP-A3.
+        jensen_shannon: make two views of an image, for the paper's consistency term, in which the task
+            compares them and the image. Slot `positives` of Supervised can; others refuse it.
 
     Deviations: the release mixes normalised images and draws levels from a range; this and torchvision mix
     bytes and draw one of `severity` levels, of which the first moves nothing. Operators are Pillow's, which
-    move pixels to the nearest place, where torchvision's on tensors interpolate. The paper's Jensen-Shannon
-    term, between an image and two views of it, is none of an augmenter's: no slot takes two views of a row.
+    move pixels to the nearest place, where torchvision's on tensors interpolate.
 
     Raises:
         ValueError: a parameter is out of range.
     """
 
     paper = "https://arxiv.org/abs/1912.02781"
+    added = ("jensen_shannon",)
 
     def __init__(
         self,
@@ -67,6 +69,7 @@ class AugMix(Augmenter):
         alpha: int = 1,
         all_ops: bool = False,
         domain: Domain = "main",
+        jensen_shannon: bool = False,
     ) -> None:
         if not 1 <= severity <= STRONGEST:
             raise ValueError(f"severity: must be from 1 to {STRONGEST}, not {severity}")
@@ -81,6 +84,7 @@ class AugMix(Augmenter):
         self.depth = depth
         self.alpha = int(alpha)
         self.bn_domain = domain
+        self.twins = jensen_shannon
         self.recipe = Recipe(
             name=f"AugMix, severity {severity}{', all operators' if all_ops else ''}",
             pool=torchvision_pools.aug_mix(severity, all_ops=all_ops),
@@ -101,9 +105,13 @@ class AugMix(Augmenter):
         return None
 
     def generate(self, x: Tensor, ctx: Context) -> View:
-        drawn = self.choose(len(x), ctx.draws)
+        mixed = [self._mixed(x, ctx.draws) for _ in range(2 if self.twins else 1)]
+        return View(mixed[0], torch.arange(len(x), device=x.device), twin=mixed[1] if self.twins else None)
+
+    def _mixed(self, x: Tensor, draws: Draws) -> Tensor:
+        drawn = self.choose(len(x), draws)
         chains = engine.augment(x.repeat(self.width, 1, 1, 1), self.recipe, drawn.chains)
-        return View(mix_chains(x, chains, drawn), torch.arange(len(x), device=x.device))
+        return mix_chains(x, chains, drawn)
 
     def choose(self, count: int, draws: Draws) -> DrawnChains:
         """Draw for `count` images."""

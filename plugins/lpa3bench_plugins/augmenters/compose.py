@@ -28,6 +28,8 @@ class Compose(Augmenter):
     def __init__(self, *, augmenters: tuple[Augmenter, ...]) -> None:
         if not augmenters:
             raise ValueError("augmenters: must name one at least")
+        if pairs := [type(member).__name__ for member in augmenters if member.twins]:
+            raise ValueError(f"augmenters: {pairs[0]} makes two views of an image, and the next takes one")
         domains: dict[Domain, str] = {}
         for member in augmenters:
             if member.needs_model or member.bn_domain == "aux":  # to others the domain is all one

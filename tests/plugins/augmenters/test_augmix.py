@@ -83,6 +83,17 @@ def test_grey_images_are_mixed_too() -> None:
     assert viewed(grey, all_ops=True).shape == grey.shape
 
 
+def test_twins_are_two_mixtures_of_each_image() -> None:
+    made = [(pair, cast("Context", SimpleNamespace(draws=Draws(0)))) for pair in (False, True)]
+    one, two = (AugMix(jensen_shannon=pair).generate(X, ctx) for pair, ctx in made)
+    assert (one.twin, AugMix().twins, AugMix(jensen_shannon=True).twins) == (None, False, True)
+    assert torch.equal(one.x, two.x)
+    assert two.twin is not None
+    apart = (two.twin - two.x).flatten(1).abs().amax(1)
+    assert (apart > 0).float().mean() > 0.8
+    assert torch.equal(two.rows, torch.arange(len(X)))
+
+
 def test_no_images_have_no_views() -> None:
     assert viewed(X[:0]).shape == X[:0].shape
 

@@ -16,6 +16,7 @@ from lpa3bench.errors import ConfigError
 from lpa3bench.runtime.seeding import Draws
 from lpa3bench.testing import SPEC, Bystander, TinyNet, TinySet, environment
 from lpa3bench.types import SLOTS
+from lpa3bench_plugins.augmenters.augmix import AugMix
 from lpa3bench_plugins.augmenters.compose import Compose
 from lpa3bench_plugins.augmenters.cutmix import CutMix
 from lpa3bench_plugins.augmenters.cutout import Cutout
@@ -56,6 +57,11 @@ X = torch.arange(8.0).view(8, 1, 1, 1) / 100
 
 
 # ------------------------------------------------------------------------------------------------- views
+def test_a_member_that_makes_pairs_is_refused() -> None:
+    with pytest.raises(ValueError, match="AugMix makes two views of an image, and the next takes one"):
+        Compose(augmenters=(AugMix(jensen_shannon=True),))
+
+
 def test_each_works_on_the_views_of_the_one_before() -> None:
     view = chain(Every(shift=0.1), Every(shift=0.2)).generate(X, context(8))
     torch.testing.assert_close(view.x, X + 0.3)
