@@ -89,10 +89,6 @@ def _known(images: Tensor, own: Own) -> Tensor:
     return own.tables.values.index_select(0, own.row)
 
 
-def _contrast(images: Tensor, own: Own) -> Tensor:
-    return photometric.contrast(images, own.magnitude)
-
-
 def _warp(images: Tensor, own: Own) -> Tensor:
     move = own.tables.move.index_select(0, own.row)
     if own.tables.sources is not None:
@@ -113,7 +109,7 @@ OPERATORS: dict[str, Operator] = {
     "AutoContrast": _of_content(photometric.auto_contrast),
     "Brightness": _pointwise(photometric.brightness, "factor"),
     "Color": replace(_photometric(photometric.color, "factor"), colours=True),
-    "Contrast": Operator(table=_contrast, unit="factor"),
+    "Contrast": _photometric(photometric.contrast, "factor"),
     "Equalize": _of_content(photometric.equalize),
     "Invert": _pointwise(photometric.invert),
     "Posterize": _pointwise(photometric.posterize, "bits kept"),

@@ -42,13 +42,14 @@ def color(images: Tensor, factor: Tensor) -> Tensor:
 
 
 def contrast(images: Tensor, factor: Tensor) -> Tensor:
-    """Tables of a blend of a constant (0; the mean of the grey version, rounded half up) and the image."""
-    grey = _grey(images.float())
+    """A blend of a constant (factor 0; the mean of the grey version, rounded half up) and the image (1)."""
+    x = images.float()
+    grey = _grey(x)
     # Row by row in float32, which is exact there, then in float64, which is exact for any image.
     total = grey.sum(3, keepdim=True).sum((1, 2), keepdim=True, dtype=torch.float64)
     pixels = grey.shape[2] * grey.shape[3]
     mean = total.add_(pixels / 2).div_(pixels, rounding_mode="floor").float()
-    return _blended(mean, _values(torch.float32, images.device), factor).view(-1, 1, 256)
+    return _blend(mean, x, factor)
 
 
 def sharpness(images: Tensor, factor: Tensor) -> Tensor:
@@ -95,10 +96,11 @@ def auto_contrast(images: Tensor) -> Tensor:
     They are computed in double precision with a scale and an offset: where the exact result is whole, the
     rounding of these two decides between it and the integer below.
     """
-    low, high = torch.aminmax(images.flatten(2), dim=2, keepdim=True)
+    flat = images.flatten(2)
+    low, high = flat.amin(2), flat.amax(2)  # of bytes, ten times as fast as aminmax
     scale, offset = _stretches(images.device)
     line = torch.add(high, low.int(), alpha=256).view(-1)
-    table = _values(torch.float64, images.device) * scale.index_select(0, line)
+    table = _values(images.device) * scale.index_select(0, line)
     return table.add_(offset.index_select(0, line)).view(*images.shape[:2], 256)
 
 
@@ -108,7 +110,7 @@ def _stretches(device: torch.device) -> tuple[Tensor, Tensor]:
 
     Looked up, as on a small batch each operation costs as much as what it does.
     """
-    values = _values(torch.float64, device)
+    values = _values(device)
     low, high = values[:, None], values[None]
     # A tensor above the line, because torch works out number / tensor as number · (1 / tensor).
     scale = torch.full_like(values, 255) / (high - low).clamp_(min=1)
@@ -130,13 +132,13 @@ def equalize(images: Tensor) -> Tensor:
     others = below.gather(2, images.flatten(2).amax(2, keepdim=True).long())
     step = others.div_(255, rounding_mode="floor")
     table = below.add_(step.div(2, rounding_mode="floor")).div_(step.clamp(min=1)).floor_()
-    return torch.where(step == 0, _values(torch.float64, images.device), table)
+    return torch.where(step == 0, _values(images.device), table)
 
 
 @lru_cache(maxsize=8)
-def _values(dtype: torch.dtype, device: torch.device) -> Tensor:
-    """0 … 255, [256]."""
-    return torch.arange(256, dtype=dtype, device=device)
+def _values(device: torch.device) -> Tensor:
+    """0 … 255, float64 [256]."""
+    return torch.arange(256, dtype=torch.float64, device=device)
 
 
 def to_bytes(values: Tensor) -> Tensor:
@@ -187,9 +189,4 @@ def _grey(x: Tensor) -> Tensor:
 
 def _blend(low: Tensor, x: Tensor, factor: Tensor) -> Tensor:
     """trunc(low + factor·(x − low)), limited to bytes."""
-    return to_bytes(_blended(low, x, factor))
-
-
-def _blended(low: Tensor, x: Tensor, factor: Tensor) -> Tensor:
-    """low + factor·(x − low), float32."""
-    return (x - low).mul_(factor).add_(low)
+    return to_bytes((x - low).mul_(factor).add_(low))
