@@ -4,8 +4,8 @@
 
 Without names all are run, which takes most of an hour; let nothing else run meanwhile. Each prints ratios
 with their spread and keeps them in results/speed.json, of which docs/speed.md is then made. With --short they
-make as few rounds as they can, to see that they run, and nothing is kept. One that fails or misses its aim
-does not keep the others from running; the exit code is then 1.
+make as few rounds as they can, to see that they run: nothing is kept, and no aim is missed. One that fails or
+misses its aim does not keep the others from running; the exit code is then 1.
 """
 
 from __future__ import annotations

@@ -47,7 +47,8 @@ class Draws:
     ) -> Tensor:
         """Uniform in [low, high). Host float32; with `like`, on its device and in its dtype."""
         if like is None:
-            return torch.rand(tuple(size), generator=self._host) * (high - low) + low
+            drawn = torch.rand(tuple(size), generator=self._host)
+            return drawn if (low, high) == (0, 1) else drawn * (high - low) + low
         out = torch.empty(tuple(size), device=like.device, dtype=like.dtype)
         return out.uniform_(low, high, generator=self._on(like))
 

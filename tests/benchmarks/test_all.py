@@ -10,8 +10,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import all as every
+import attack as loop
 import pytest
 import timing
+import torch
 from readme_parts import speed
 
 
@@ -44,6 +46,15 @@ def test_one_that_fails_keeps_no_other_from_running(monkeypatch: pytest.MonkeyPa
 
 def test_short_keeps_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(monkeypatch, "boards", "--short") == (0, [["boards.py", "--rounds", "1", "--times", "1"]])
+
+
+@pytest.mark.parametrize(("options", "code"), [("", 1), (every.PROGRAMS["loop"][1], 0)])
+def test_short_misses_no_aim(monkeypatch: pytest.MonkeyPatch, options: str, code: int) -> None:
+    """At other batches and numbers of iterations small calls have another share."""
+    monkeypatch.setattr(loop, "compare", lambda *_: {"ratio": 9.0})
+    monkeypatch.setattr(torch, "set_num_threads", lambda _: None)
+    monkeypatch.setattr(sys, "argv", ["attack.py", "--net", "smallnet", *options.split()])
+    assert loop.main() == code
 
 
 def test_ratios_are_of_medians_and_spreads_of_rounds() -> None:

@@ -24,7 +24,7 @@ class Tables:
     matrix: Tensor
     """int64 [M, 6], where pixels are read (see `geometric`)."""
     sources: Tensor | None
-    """int32 [M, H·W], the same worked out for each pixel (`geometric.sources`); None: there are too many."""
+    """int64 [M, H·W], the same worked out for each pixel (`geometric.sources`); None: there are too many."""
 
 
 class Own(NamedTuple):
@@ -45,6 +45,10 @@ class Own(NamedTuple):
 Kernel = Callable[[Tensor, Own], Tensor]
 """Makes new images uint8 [G, C, H, W] out of old ones."""
 
+TableKernel = Callable[[Tensor, Own], Tensor]
+"""Makes tables for images uint8 [G, C, H, W], of what becomes of each value: [G, 1 or C, 256], uint8, or
+float that `to_bytes` is still to cut."""
+
 BOX_COLOUR: cutout.Colour = (125, 123, 114)
 """Of CutoutAbs: about the mean of natural images."""
 
@@ -53,8 +57,10 @@ BOX_COLOUR: cutout.Colour = (125, 123, 114)
 class Operator:
     """What happens to an image, and what the magnitude means."""
 
-    kernel: Kernel | None
-    """None: nothing happens. Operators may share one."""
+    kernel: Kernel | None = None
+    """None: nothing happens, or what `table` says. Operators may share one."""
+    table: TableKernel | None = None
+    """Of an operator under which values of one channel that are equal stay so. Operators may share one."""
     unit: str = ""
     """What the magnitude is; empty where there is none."""
     matrix: Callable[[float, int, int], geometric.Matrix] | None = None
@@ -67,20 +73,20 @@ class Operator:
 
 
 def _photometric(apply: Callable[[Tensor, Tensor], Tensor], unit: str = "") -> Operator:
-    return Operator(lambda images, own: apply(images, own.magnitude), unit)
+    return Operator(lambda images, own: apply(images, own.magnitude), unit=unit)
 
 
-def _of_content(apply: Callable[[Tensor], Tensor]) -> Operator:
-    return Operator(lambda images, own: apply(images))
+def _of_content(table: Callable[[Tensor], Tensor]) -> Operator:
+    return Operator(table=lambda images, own: table(images))
 
 
 def _pointwise(apply: Callable[[Tensor, Tensor], Tensor], unit: str = "") -> Operator:
     """One that is worked out for all 256 values once, and then looked up."""
-    return Operator(_map, unit, values=apply)
+    return Operator(table=_known, unit=unit, values=apply)
 
 
-def _map(images: Tensor, own: Own) -> Tensor:
-    return photometric.look_up(own.tables.values.index_select(0, own.row), images)
+def _known(images: Tensor, own: Own) -> Tensor:
+    return own.tables.values.index_select(0, own.row)
 
 
 def _warp(images: Tensor, own: Own) -> Tensor:
@@ -90,12 +96,16 @@ def _warp(images: Tensor, own: Own) -> Tensor:
     return geometric.warp(images, own.tables.matrix.index_select(0, move))
 
 
+def _moves(matrix: Callable[[float, int, int], geometric.Matrix], unit: str) -> Operator:
+    return Operator(_warp, unit=unit, matrix=matrix)
+
+
 def _box(images: Tensor, own: Own) -> Tensor:
     return cutout.paint(images, cutout.boxes(own.centre, own.magnitude.view(-1, 1).double()), BOX_COLOUR)
 
 
 OPERATORS: dict[str, Operator] = {
-    "Identity": Operator(None),
+    "Identity": Operator(),
     "AutoContrast": _of_content(photometric.auto_contrast),
     "Brightness": _pointwise(photometric.brightness, "factor"),
     "Color": replace(_photometric(photometric.color, "factor"), colours=True),
@@ -106,12 +116,12 @@ OPERATORS: dict[str, Operator] = {
     "Sharpness": _photometric(photometric.sharpness, "factor"),
     "Solarize": _pointwise(photometric.solarize, "threshold"),
     "SolarizeAdd": _pointwise(photometric.solarize_add, "amount added"),
-    "CutoutAbs": Operator(_box, "side in pixels"),
-    "Rotate": Operator(_warp, "degrees", geometric.rotate),
-    "ShearX": Operator(_warp, "columns per row", geometric.shear_x),
-    "ShearY": Operator(_warp, "rows per column", geometric.shear_y),
-    "TranslateX": Operator(_warp, "share of the width", geometric.translate_x_relative),
-    "TranslateY": Operator(_warp, "share of the height", geometric.translate_y_relative),
-    "TranslateXabs": Operator(_warp, "pixels", geometric.translate_x),
-    "TranslateYabs": Operator(_warp, "pixels", geometric.translate_y),
+    "CutoutAbs": Operator(_box, unit="side in pixels"),
+    "Rotate": _moves(geometric.rotate, "degrees"),
+    "ShearX": _moves(geometric.shear_x, "columns per row"),
+    "ShearY": _moves(geometric.shear_y, "rows per column"),
+    "TranslateX": _moves(geometric.translate_x_relative, "share of the width"),
+    "TranslateY": _moves(geometric.translate_y_relative, "share of the height"),
+    "TranslateXabs": _moves(geometric.translate_x, "pixels"),
+    "TranslateYabs": _moves(geometric.translate_y, "pixels"),
 }

@@ -57,11 +57,17 @@ def inside(box: Tensor, height: int, width: int) -> Tensor:
         uint8 [G, 1, H, W], 255 inside and 0 outside.
     """
     length = max(height, width)
-    ends = torch.cat((box[:, :2], box[:, 2:] + 1), dim=1).clamp_(0, length).view(-1)
-    before = _beginnings(length, box.device).index_select(0, ends).view(-1, 4, length)
-    axes = before[:, :2] ^ before[:, 2:]
+    ends = (box + _past(box.device)).clamp_(0, length).view(-1)
+    first, past = _beginnings(length, box.device).index_select(0, ends).view(-1, 2, 2, length).unbind(1)
+    axes = first ^ past
     # Bytes: a CPU is far slower with booleans.
     return axes[:, 1, :height, None].bitwise_and(axes[:, 0, None, :width])[:, None]
+
+
+@lru_cache(maxsize=8)
+def _past(device: torch.device) -> Tensor:
+    """From a box's last column and row to those after it: int64 [4]."""
+    return torch.tensor((0, 0, 1, 1), device=device)
 
 
 @lru_cache(maxsize=32)
@@ -83,7 +89,7 @@ def paint(images: Tensor, box: Tensor, colour: Colour) -> Tensor:
     """
     mask = inside(box, *images.shape[2:])
     shade = _shade(colour if images.shape[1] == 3 else (luma(*colour),), images.device)
-    return (images & ~mask).bitwise_or_(mask & shade)
+    return (images ^ shade).bitwise_and_(mask).bitwise_xor_(images)
 
 
 @lru_cache(maxsize=32)

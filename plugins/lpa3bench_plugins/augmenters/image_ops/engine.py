@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +18,8 @@ from torch import Tensor
 
 from lpa3bench.runtime.device import send
 from lpa3bench_plugins.augmenters.image_ops import cutout, geometric
-from lpa3bench_plugins.augmenters.image_ops.catalogue import OPERATORS, Kernel, Own, Tables
-from lpa3bench_plugins.augmenters.image_ops.photometric import to_bytes
+from lpa3bench_plugins.augmenters.image_ops.catalogue import OPERATORS, Kernel, Own, TableKernel, Tables
+from lpa3bench_plugins.augmenters.image_ops.photometric import look_up, to_bytes
 from lpa3bench_plugins.augmenters.image_ops.recipes import Recipe
 
 if TYPE_CHECKING:
@@ -64,8 +64,9 @@ def choose_operations(recipe: Recipe, count: int, draws: Draws) -> Choices:
     """
     shape = (count, recipe.layers)
     first = draws.integers((count, recipe.layers // recipe.together), 0, len(recipe.pool) // recipe.together)
-    op = first.numpy()[:, :, None] * recipe.together + np.arange(recipe.together)
-    op = op.reshape(shape)
+    op = first.numpy()
+    if recipe.together > 1:
+        op = (op[:, :, None] * recipe.together + np.arange(recipe.together)).reshape(shape)
     level = draws.integers(shape, 0, recipe.levels)
     applied = draws.uniform(shape).numpy() < _probability(recipe)[op]
     negative = draws.integers(shape, 0, 2).bool()
@@ -126,28 +127,31 @@ def _parts(x: Tensor, values: int, count: int | None = None) -> Iterator[slice]:
 def apply_recipe(images: Tensor, recipe: Recipe, choices: Choices) -> Tensor:
     """Apply what was drawn to bytes: uint8 [B, C, H, W] to new ones of that shape."""
     height, width = images.shape[-2:]
-    kernels, kernel_of, tables = _tables(recipe, *images.shape[1:], images.device)
+    kinds, kind_of, tables = _tables(recipe, *images.shape[1:], images.device)
     # The small numbers on the host are NumPy's, which has them in a third of torch's time.
-    kernel = kernel_of[choices.op.numpy()] * choices.applied.numpy()
+    kind = kind_of[choices.op.numpy()] * choices.applied.numpy()
     row = (choices.op.numpy() * recipe.levels + choices.level.numpy()) * 2 + choices.negative.numpy()
     centre = choices.centre.numpy() * (width, height)
     # Layers in which nothing happens to an image become its last: its result is the same, and in later layers
-    # fewer kernels have images.
-    turn = np.argsort(kernel == 0, axis=1, kind="stable")
+    # fewer kinds have images.
+    turn = (kind == 0).argsort(axis=1, kind="stable")
     place = np.arange(len(images))  # the image that each row holds
+    orders, rows, centres, sizes = [], [], [], []
     for layer in range(recipe.layers):
-        # Rows of one kernel are brought together. They stay in that order: the next layer wants another.
-        order = kernel[place, turn[place, layer]].argsort(kind="stable")
+        # Rows of one kind are brought together. They stay in that order: the next layer wants another.
+        order = kind[place, turn[place, layer]].argsort(kind="stable")
         place = place[order]
         drawn = place, turn[place, layer]
-        images = images.index_select(0, send(torch.from_numpy(order), images.device))
-        sizes = np.bincount(kernel[drawn], minlength=1 + len(kernels)).tolist()
-        rows, centres = (send(torch.from_numpy(each[drawn]), images.device) for each in (row, centre))
-        # One split and one concatenation, as each call costs as much as the work on a small batch.
-        parts = zip(kernels, *(torch.split(each, sizes)[1:] for each in (images, rows, centres)), strict=True)
-        done = (run(part, Own(tables, *own)) for run, part, *own in parts if len(part))
-        images = torch.cat((images[: sizes[0]], *done))
-    images = images.index_select(0, send(torch.from_numpy(place.argsort()), images.device))
+        orders.append(order)
+        rows.append(row[drawn])
+        centres.append(centre[drawn])
+        sizes.append(np.bincount(kind[drawn], minlength=1 + len(kinds)).tolist())
+    host = np.array((*rows, *orders, place.argsort())), np.array(centres)  # sooner than np.stack
+    whole, around = (send(torch.from_numpy(each), images.device).unbind() for each in host)
+    for layer, order in enumerate(whole[recipe.layers : -1]):
+        own = Own(tables, whole[layer], around[layer])
+        images = torch.cat([*_changed(images.index_select(0, order), kinds, sizes[layer], own)])
+    images = images.index_select(0, whole[-1])
     side = recipe.cutout_side(height, width)
     if side:
         box = cutout.boxes(torch.from_numpy(centre[:, -1]), side)
@@ -155,25 +159,62 @@ def apply_recipe(images: Tensor, recipe: Recipe, choices: Choices) -> Tensor:
     return images
 
 
+def _changed(images: Tensor, kinds: Kinds, sizes: list[int], own: Own) -> Iterator[Tensor]:
+    """The images that were not left alone, and those that were ahead of them.
+
+    Args:
+        images: all, kind by kind.
+        sizes: how many are left alone, then how many there are of each kind.
+        own: what belongs to all of them.
+    """
+    # Not `split`, which takes three times as long.
+    parts, rows, centres = (each.split_with_sizes(sizes) for each in (images, own.row, own.centre))
+    yield parts[0]
+    owns = [Own(own.tables, *each) for each in zip(rows[1:], centres[1:], strict=True)]
+    made, makers = [], len(kinds.makers)
+    for make, part, its in zip(kinds.makers, parts[1:], owns, strict=False):
+        if len(part):
+            made.append(make(part, its))
+    if made:
+        table = torch.cat([each.expand(-1, images.shape[1], -1) for each in made])
+        yield look_up(to_bytes(table), images[sizes[0] : sizes[0] + len(table)])
+    for run, part, its in zip(kinds.kernels, parts[1 + makers :], owns[makers:], strict=True):
+        if len(part):
+            yield run(part, its)
+
+
+class Kinds(NamedTuple):
+    """All that can happen to an image."""
+
+    makers: tuple[TableKernel, ...]
+    """Come first, and their tables are looked up together: each call costs as much as what it does on a
+    small batch."""
+    kernels: tuple[Kernel, ...]
+
+    def __len__(self) -> int:
+        return len(self.makers) + len(self.kernels)
+
+
 @lru_cache(maxsize=32)
 def _tables(
     recipe: Recipe, channels: int, height: int, width: int, device: torch.device
-) -> tuple[tuple[Kernel, ...], npt.NDArray[np.int64], Tables]:
-    """All kernels that can run; int64 [P], which of them belongs to each operator, counted from 1, 0 where
-    nothing happens; and the operators' tables."""
-    kernels: list[Kernel] = []
-    kernel_of = np.zeros(len(recipe.pool), np.int64)
+) -> tuple[Kinds, npt.NDArray[np.int64], Tables]:
+    """All that can happen; int64 [P], which of it belongs to each operator, counted from 1, 0 where nothing
+    does; and the operators' tables."""
+    operators = [OPERATORS[entry.op] for entry in recipe.pool]
+    happening = [each for each in operators if channels > 1 or not each.colours]
+    kinds = Kinds(
+        tuple(dict.fromkeys(each.table for each in happening if each.table is not None)),
+        tuple(dict.fromkeys(each.kernel for each in happening if each.kernel is not None)),
+    )
+    known = (None, *kinds.makers, *kinds.kernels)
+    kind_of = [known.index(each.table or each.kernel) if each in happening else 0 for each in operators]
     magnitude = torch.zeros(len(recipe.pool), recipe.levels, 2)
     values = torch.zeros((*magnitude.shape, 256), dtype=torch.uint8)
     move = torch.zeros(magnitude.shape, dtype=torch.int64)
     matrix: list[geometric.Matrix] = []
     all_values = torch.arange(256, dtype=torch.uint8)
-    for place, entry in enumerate(recipe.pool):
-        operator = OPERATORS[entry.op]
-        if operator.kernel is not None and not (operator.colours and channels == 1):
-            if operator.kernel not in kernels:
-                kernels.append(operator.kernel)
-            kernel_of[place] = 1 + kernels.index(operator.kernel)
+    for place, (entry, operator) in enumerate(zip(recipe.pool, operators, strict=True)):
         for sign, of_level in enumerate((entry.values, entry.mirrored or entry.values)):
             for level, value in enumerate(of_level):
                 magnitude[place, level, sign] = value
@@ -191,6 +232,6 @@ def _tables(
         values.view(-1, 1, 256).to(device),
         move.view(-1).to(device),
         matrices.to(device),
-        geometric.sources(matrices, height, width).to(device) if few else None,
+        geometric.sources(matrices, height, width).long().to(device) if few else None,
     )
-    return tuple(kernels), kernel_of, tables
+    return kinds, np.array(kind_of), tables

@@ -1,8 +1,10 @@
 """Operators that change values and leave pixels where they are, as Pillow computes them.
 
 Images are uint8 [G, C, H, W]; `factor`, `bits` and so on are float32 [G, 1, 1, 1], one per image; the result
-is a new uint8 [G, C, H, W]. Arithmetic is single precision in separate steps where Pillow's is (fusing a
-multiplication with an addition would change a byte here and there), and whole numbers where Pillow's is.
+is a new uint8 [G, C, H, W], or, where equal values of a channel stay equal, a table of what becomes of each
+value, float [G, C or 1, 256], ahead of `to_bytes`. Arithmetic is single precision in separate steps where
+Pillow's is (fusing a multiplication with an addition would change a byte here and there), and whole numbers
+where Pillow's is.
 
 The *grey version* of an image is Pillow's luma for three channels and the mean over channels, rounded half
 up, for any other number. An image with one channel is its own grey version, so it is treated as Pillow treats
@@ -13,6 +15,8 @@ and costs about ten times as much.
 """
 
 from __future__ import annotations
+
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -43,9 +47,9 @@ def contrast(images: Tensor, factor: Tensor) -> Tensor:
     grey = _grey(x)
     # Row by row in float32, which is exact there, then in float64, which is exact for any image.
     total = grey.sum(3, keepdim=True).sum((1, 2), keepdim=True, dtype=torch.float64)
-    # Far enough from whole numbers, where it is none, that the rounding of the division does not matter.
-    mean = (total / grey[:1].numel()).add_(0.5).floor_()
-    return _blend(mean.float(), x, factor)
+    pixels = grey.shape[2] * grey.shape[3]
+    mean = total.add_(pixels / 2).div_(pixels, rounding_mode="floor").float()
+    return _blend(mean, x, factor)
 
 
 def sharpness(images: Tensor, factor: Tensor) -> Tensor:
@@ -87,39 +91,54 @@ def invert(images: Tensor, _: Tensor) -> Tensor:
 
 
 def auto_contrast(images: Tensor) -> Tensor:
-    """Per channel, stretch the range of values that occur to 0 … 255; a channel of one value is left alone.
+    """Tables that stretch the range of values that occur to 0 … 255; a channel of one value is left alone.
 
-    The table is computed in double precision with a scale and an offset: where the exact result is whole, the
+    They are computed in double precision with a scale and an offset: where the exact result is whole, the
     rounding of these two decides between it and the integer below.
     """
     flat = images.flatten(2)
-    low = flat.amin(2, keepdim=True).double()
-    high = flat.amax(2, keepdim=True).double()
+    low, high = flat.amin(2), flat.amax(2)  # of bytes, ten times as fast as aminmax
+    scale, offset = _stretches(images.device)
+    line = torch.add(high, low.int(), alpha=256).view(-1)
+    table = _values(images.device) * scale.index_select(0, line)
+    return table.add_(offset.index_select(0, line)).view(*images.shape[:2], 256)
+
+
+@lru_cache(maxsize=8)
+def _stretches(device: torch.device) -> tuple[Tensor, Tensor]:
+    """Scale and offset of each range of values, float64 [256·256, 1]; that from l to h is in line 256·l + h.
+
+    Looked up, as on a small batch each operation costs as much as what it does.
+    """
+    values = _values(device)
+    low, high = values[:, None], values[None]
     # A tensor above the line, because torch works out number / tensor as number · (1 / tensor).
-    scale = torch.full_like(low, 255) / (high - low).clamp_(min=1)
+    scale = torch.full_like(values, 255) / (high - low).clamp_(min=1)
     # Where low is all there is, it is sent to itself: 255·low − 255·low + low.
     offset = (-low * scale).addcmul_(low, (high <= low).double())
-    table = torch.arange(256, device=images.device) * scale + offset
-    return look_up(to_bytes(table), images)
+    return scale.view(-1, 1), offset.view(-1, 1)
 
 
 def equalize(images: Tensor) -> Tensor:
-    """Per channel, spread the values so that all are about equally frequent.
+    """Tables that spread a channel's values so that all are about equally frequent.
 
-    With h the histogram and n the pixels, step = (n − count of the brightest value that occurs) // 255; value
+    With h the histogram, step = (count of all but the brightest value that occurs) // 255; value
     v maps to (step // 2 + Σ_{w<v} h_w) // step, limited to 255. A channel with step 0 is left alone.
     """
-    place = _places(images, images.shape[1])
     # Whole numbers in double precision: exact, and divided several times faster than integers.
-    count = _frequencies(place, 256 * images.shape[:2].numel()).view(*images.shape[:2], 256)
-    flat = images.flatten(2)
-    brightest = count.gather(2, flat.amax(2, keepdim=True).long())
-    step = ((flat.shape[2] - brightest) / 255).floor_()
+    tables = images.shape[:2]
+    count = _frequencies(_places(images, tables[1]), 256 * tables.numel()).view(*tables, 256)
     below = count.cumsum(2).sub_(count)
-    table = below.add_((step / 2).floor_()).div_(step.clamp(min=1)).floor_()
-    unchanged = torch.arange(256, dtype=table.dtype, device=table.device)
-    table = torch.where(step == 0, unchanged, table)
-    return to_bytes(table).view(-1).index_select(0, place).view_as(images)
+    others = below.gather(2, images.flatten(2).amax(2, keepdim=True).long())
+    step = others.div_(255, rounding_mode="floor")
+    table = below.add_(step.div(2, rounding_mode="floor")).div_(step.clamp(min=1)).floor_()
+    return torch.where(step == 0, _values(images.device), table)
+
+
+@lru_cache(maxsize=8)
+def _values(device: torch.device) -> Tensor:
+    """0 … 255, float64 [256]."""
+    return torch.arange(256, dtype=torch.float64, device=device)
 
 
 def to_bytes(values: Tensor) -> Tensor:
@@ -137,8 +156,14 @@ def _places(images: Tensor, tables: int) -> Tensor:
 
     In one long table, as a CPU is twice as fast there as it is with a dimension to gather along.
     """
-    first = torch.arange(0, 256 * tables * len(images), 256, dtype=torch.int32, device=images.device)
-    return (images + first.view(-1, tables, 1, 1)).view(-1)
+    return (images + _firsts(len(images), tables, images.device)).view(-1)
+
+
+@lru_cache(maxsize=256)
+def _firsts(images: int, tables: int, device: torch.device) -> Tensor:
+    """Where each table begins: int32 [G, tables, 1, 1]."""
+    first = torch.arange(0, 256 * tables * images, 256, dtype=torch.int32, device=device)
+    return first.view(-1, tables, 1, 1)
 
 
 def _frequencies(places: Tensor, size: int) -> Tensor:
