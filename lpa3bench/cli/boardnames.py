@@ -113,25 +113,29 @@ class _Known:
         if scope and scope not in scopes and (near := nearest(scope, scopes)):
             raise origin.error(f"{name}: there is no {scope}; did you mean {near[0]}/{plain}?")
         owner, _, parameter = plain.rpartition(".")
-        if named and (not values or not self._is_here(owner)):
+        telling = [value for value in values if not _any_may_have(value)]
+        if named and (not telling or not self._is_here(owner)):
             return
         try:
             target = self._target(owner, plain, origin)
-            if not named:
+            if not named and self._written(target, parameter) is None:
                 self.catalogue.check_name(target, parameter, origin)
-            annotation = self._annotation(target, parameter) if values else None
+            annotation = self._annotation(target, parameter) if telling else None
         except PluginError:
             return  # it cannot be imported here, so nothing tells
-        for value in values:
+        for value in telling:
             if problem := self._mismatch(value, annotation):
                 raise origin.error(f"{name} {problem}")
 
     def _annotation(self, target: str, parameter: str) -> Any:
-        """From the source where that tells it all, so that a board is built without torch."""
-        entry = self.registry.get(short(target))
-        text = None if entry is None else written_annotation(entry, parameter)
+        text = self._written(target, parameter)
         plain = None if text is None else plain_annotation(text)
         return self.catalogue.parameters(target)[parameter].annotation if plain is None else plain
+
+    def _written(self, target: str, parameter: str) -> str | None:
+        """Its annotation as it stands in the source, which needs no torch; None: that does not tell."""
+        entry = self.registry.get(short(target))
+        return None if entry is None else written_annotation(entry, parameter)
 
     def _is_here(self, owner: str) -> bool:
         return owner in (RUN, WEAK_VIEW) or self.registry.get(owner.rpartition(".")[2]) is not None
@@ -144,10 +148,7 @@ class _Known:
         return self.catalogue.target(owner, origin)
 
     def _mismatch(self, value: Any, annotation: Any) -> str | None:
-        """Why a parameter of that type never has a value; as text it may be a tuple or a reference, and
-        a record of before the parameter was there has none."""
-        if value == NONE or (isinstance(value, str) and value.startswith("@")):
-            return None
+        """Why a parameter of that type never has a value; as text it may be a tuple."""
         reasons = []
         for meant in _meanings(value):
             try:
@@ -172,6 +173,11 @@ class _Known:
                 reader.file(path, published=True)
                 found |= {*offered_settings(reader.layers, self.catalogue.augmenters)}
         return found
+
+
+def _any_may_have(value: Any) -> bool:
+    """A reference, or none, as of a record of before the parameter was there."""
+    return value == NONE or (isinstance(value, str) and value.startswith("@"))
 
 
 def _meanings(value: Any) -> Iterator[Any]:
