@@ -39,6 +39,7 @@ GOLDEN = {
     "K": ("elr",),
     "L": ("sop",),
     "O": ("augmix",),
+    "P": ("corruptions",),
 }
 """Golden files and the tests that hold the code against them, those first that are worth most."""
 CASE = re.compile(r"^\S*test_golden_(\w+)\.py::(.+?) (PASSED|FAILED|SKIPPED|ERROR)\b", re.MULTILINE)

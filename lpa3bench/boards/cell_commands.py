@@ -15,6 +15,7 @@ from lpa3bench.runtime.paths import OVERLAYS, config_names, gin_root
 from lpa3bench.types import SLOTS
 
 RUN_COMMAND = ("lpa3bench", "run")
+POLICIES = "policies/"
 OF_THE_CELL = ("--setting", "-p", "--param", "--plugin")
 """Options that say what is run; the others say where, on what, or with which seed."""
 FLAGS = ("--fresh", "--dry-run", "--explain", "--download", "--json")
@@ -78,6 +79,10 @@ def planned_run(definition: Definition, row: Row, column: Column) -> PlannedRun:
         if SLOT + slot in wanted and wanted[SLOT + slot] != base.get(slot, NONE)
     }
     parameters = {name: value for name, value in wanted.items() if name[:1].isupper() and value != NONE}
+    for name in [*parameters]:
+        if policy := _policy(name, parameters[name]):
+            words.append(policy)
+            del parameters[name]
     if needed:
         overlay = _overlay(needed, parameters, unless)
         if overlay is None:
@@ -87,7 +92,8 @@ def planned_run(definition: Definition, row: Row, column: Column) -> PlannedRun:
     if (setting := wanted.get("setting", NONE)) != NONE:
         words += ["--setting", str(setting)]
     for name, value in parameters.items():
-        words += ["-p", f"{name}={value!r}"]
+        text = value if isinstance(value, str) and value.startswith("@") else repr(value)
+        words += ["-p", f"{name}={text}"]
     return PlannedRun(shlex.join(words), told, _cost(file))
 
 
@@ -136,6 +142,11 @@ def _overlay(
         if name.startswith(OVERLAYS) and _slots(name) == needed and not any(_breaks(name, c) for c in unless)
     ]
     return min(fitting)[2] if fitting else None
+
+
+def _policy(parameter: str, value: ConditionValue) -> str | None:
+    """The shipped file that gives a task that threshold policy."""
+    return next((n for n in config_names() if n.startswith(POLICIES) and _sets(n, parameter, value)), None)
 
 
 def _missing(name: str, parameters: Mapping[str, ConditionValue]) -> int:

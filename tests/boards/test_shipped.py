@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
+from ast import literal_eval
 from collections import Counter
 from itertools import product
 from pathlib import Path
@@ -204,7 +204,7 @@ def _record(cell: object, config: object) -> Record:
         "labels": names.get("labels", "Clean"),
         "backbone": names["backbone"],
         "slots": slots,
-        "setting": json.loads(values["run.setting"].replace("'", '"')) if "run.setting" in values else None,
+        "setting": literal_eval(values.get("run.setting", "None")),
         "epochs": int(values["run.epochs"]),
     }
     record = within(record, "protocol", changed=tuple(change.name for change in config.changed))  # type: ignore[attr-defined]

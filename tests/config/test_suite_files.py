@@ -183,7 +183,7 @@ def test_the_other_tasks_for_noisy_labels_have_everything() -> None:
 
 def test_later_methods_are_tried_with_lpa3_and_at_equal_cost() -> None:
     cells = suite("digits_later")
-    assert cells.seeds == suite("digits").seeds
+    assert cells.seeds == suite("digits_noisy").seeds
     for task in ("elr", "sop"):
         assert {*arms(cells, f"digits_{task}")} == WHOLE
     found = {over for over, _ in arms(cells, "digits_fixmatch") if over.startswith("policies/")}
