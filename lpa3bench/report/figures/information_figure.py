@@ -96,6 +96,8 @@ def _differences(axes: Axes, rows: Sequence[InformationRow], target: MeasuredTar
             va="bottom", fontsize=6.5, color=GREY_INK,
         )  # fmt: skip
     axes.margins(x=0.12)
+    left, right = axes.get_xlim()
+    axes.set_xlim(left, right + 0.25 * (right - left))  # beside the intervals, for p
     axes.set_xlabel("difference in bits")
     _named(axes, rows)
 
