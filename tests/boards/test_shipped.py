@@ -29,7 +29,7 @@ SUITES = {
     "table1": ["table1"],
     "table2": ["table2"],
     "table3": ["table3"],
-    "digits": ["digits", "digits_controls", "digits_noisy"],
+    "digits": ["digits", "digits_controls", "digits_noisy", "digits_later"],
     "rivals": ["digits_rivals"],
     "fashion_mini": ["fashion_mini"],
 }
