@@ -15,6 +15,7 @@ from lpa3bench.boards import results as storing
 from lpa3bench.boards.building import build_board
 from lpa3bench.boards.cell_commands import suite_seeds
 from lpa3bench.boards.definition import BOARD_TOML, load_definition
+from lpa3bench.boards.joined_scores import with_later_scores
 from lpa3bench.boards.placing import places, why_elsewhere, why_refused
 from lpa3bench.plugin import registry
 from lpa3bench.records import Record
@@ -57,7 +58,8 @@ def test_pages_are_made_of_the_records_that_lie_beside_them(key: str) -> None:
     """Byte for byte, so nobody wrote into them by hand, and nobody forgot to build."""
     folder = shipped("leaderboards") / key
     board = load_definition(folder)
-    built = build_board(board, storing.stored(board), search.find_searches([storing.results_of(board)]))
+    records = with_later_scores(board, storing.stored(board))
+    built = build_board(board, records, search.find_searches([storing.results_of(board)]))
     for name, make in BOARD_FILES.items():
         assert make(built) == (folder / name).read_text(encoding="utf-8"), name
 
