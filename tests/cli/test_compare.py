@@ -106,8 +106,8 @@ def test_a_loss_is_compared_in_its_own_unit_and_a_lower_one_is_better(tmp_path: 
 def test_the_arm_at_equal_cost_is_found_beside_the_baseline() -> None:
     """On the shipped board: FixMatch trained for LP-A3's passes, 12 pairs, and better."""
     cell = "shipped:digits/digits-fixmatch-labels40-strong.randaugment"
-    lpa3 = f"{cell}-lpa3-08fc30d6"
-    (found,) = json.loads(compared(lpa3, cell, "--json").stdout)["cells"]
+    lpa3, plain = f"{cell}-lpa3-08fc30d6", f"{cell}-e91cce08"  # others have a threshold policy
+    (found,) = json.loads(compared(lpa3, plain, "--json").stdout)["cells"]
     fair = found["at_equal_cost"]
     assert fair["arm"]["label"].startswith("digits-fixmatch-equal_cost-strong.randaugment")
     assert (fair["test"]["n"], fair["test"]["verdict"]) == (12, "worse")
@@ -115,7 +115,7 @@ def test_the_arm_at_equal_cost_is_found_beside_the_baseline() -> None:
     passes = found["costs"][0]["at_method_cost"]
     assert (passes["p"], round(passes["spent"], 2)) == (None, 0.32), "the baseline ended by itself"
     named = "shipped:digits/digits-fixmatch-equal_cost-strong.randaugment"
-    again = json.loads(compared(lpa3, cell, "--equal-cost", named, "--json").stdout)
+    again = json.loads(compared(lpa3, plain, "--equal-cost", named, "--json").stdout)
     assert again["cells"][0]["at_equal_cost"] == fair
 
 
