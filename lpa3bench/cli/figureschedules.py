@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from lpa3bench.cli.options import json_option, plugin_option
+from lpa3bench.cli.options import drawn_metric_option, json_option, plugin_option
 from lpa3bench.cli.suite_records import from_option, records_of
 from lpa3bench.cli.terminal import say
 
@@ -28,12 +28,7 @@ from lpa3bench.cli.terminal import say
     help="A further parameter of schedules, beside the epochs, steps and averages of shipped plugins. "
     "Repeatable.",
 )
-@click.option(
-    "--metric",
-    metavar="METRIC.RULE",
-    help="The score that is drawn, such as accuracy.last or nll.val_selected; without it the metric that the "
-    "runs select by, after the last epoch.",
-)
+@drawn_metric_option
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="FILE", default=Path("schedules"), show_default=True,
     help="FILE.svg and FILE.png are written.",

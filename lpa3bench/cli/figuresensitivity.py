@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from lpa3bench.cli.options import json_option, plugin_option
+from lpa3bench.cli.options import drawn_metric_option, json_option, plugin_option
 from lpa3bench.cli.suite_records import from_option, records_of
 
 
@@ -21,12 +21,7 @@ from lpa3bench.cli.suite_records import from_option, records_of
     multiple=True,
     help="What to draw accuracy against. Repeatable. [default: LPA3.margin and LPA3.ratio]",
 )
-@click.option(
-    "--metric",
-    metavar="METRIC.RULE",
-    help="The score that is drawn, such as accuracy.last or nll.val_selected; without it the metric that the "
-    "runs select by, after the last epoch.",
-)
+@drawn_metric_option
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="FILE", default=Path("sensitivity"), show_default=True,
     help="FILE.svg and FILE.png are written.",

@@ -157,3 +157,13 @@ def data_option(function: Verb) -> Verb:
 def json_option(function: Verb) -> Verb:
     """`--json`: `as_json`."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
+
+
+def drawn_metric_option(function: Verb) -> Verb:
+    """`--metric METRIC.RULE`, as `boards.measures.chosen_measure` takes it."""
+    return click.option(
+        "--metric",
+        metavar="METRIC.RULE",
+        help="The score that is drawn, such as accuracy.last or nll.val_selected; without it the metric that "
+        "the runs select by, after the last epoch.",
+    )(function)
