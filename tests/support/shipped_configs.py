@@ -6,7 +6,14 @@ from functools import cache
 
 from lpa3bench.config import Config, load_config
 from lpa3bench.plugin import registry
-from lpa3bench.runtime.paths import resolve_config
+from lpa3bench.runtime.paths import config_names, resolve_config
+
+SHIPPED = config_names()
+OVERLAYS = [name for name in SHIPPED if name.startswith("augmenters/") and name != "augmenters/raw"]
+"""Those that bind slots."""
+WHOLE = [name for name in SHIPPED if "/" not in name]
+# Those of MedMNIST differ in the data alone; one in colour and one in grey stand for them.
+KINDS = [n for n in WHOLE if not n.endswith("mnist_supervised") or n.startswith(("pathmnist", "breastmnist"))]
 
 
 @cache
