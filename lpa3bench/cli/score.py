@@ -14,15 +14,14 @@ import click
 from lpa3bench.analysis.stored_metrics import StoredMetrics
 from lpa3bench.cli.options import data_option, device_option, json_option, plugin_option, weights_option
 from lpa3bench.cli.terminal import say, width
-from lpa3bench.data.severities import CORRUPTIONS
-from lpa3bench.errors import PluginError
+from lpa3bench.errors import PluginError, UsageError
 from lpa3bench.runtime.terminal_text import number_table
+from lpa3bench.types import CORRUPTIONS
 
 if TYPE_CHECKING:
     from lpa3bench.api import Metric
-    from lpa3bench.data.severities import Corruption
     from lpa3bench.records.later_scores import LaterScores, ScoredCondition, ScoredImages
-    from lpa3bench.types import Weights
+    from lpa3bench.types import Corruption, Weights
 
 METRICS = ("accuracy", "ece", "nll", "brier")
 _RANGE = re.compile(r"([1-5])(?:-([1-5]))?")
@@ -122,6 +121,9 @@ def command(
         trained = open_run(
             run, data=data_root(data), device=device, weights=weights, plugins=plugins, registry=registry
         )
+        base = found.get(baseline) if baseline else None
+        if base and (base.data, base.images) != (trained.data.data_hash, len(trained.test.labels)):
+            raise UsageError(f"--baseline {baseline}: its images are not those of {run}; score {run} without")
         for change in trained.changed:
             say(f"changed since the run: {change}", err=True)
         with click.progressbar(

@@ -19,9 +19,9 @@ from lpa3bench.analysis.rescoring import score_on_corruptions
 from lpa3bench.analysis.trained_run import open_run
 from lpa3bench.cli import main
 from lpa3bench.data.corruptions import corrupted
-from lpa3bench.data.severities import Corruption
 from lpa3bench.errors import UsageError
 from lpa3bench.records import read_record
+from lpa3bench.types import Corruption
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +121,17 @@ def test_what_does_not_go_together_is_refused(scored: tuple[Path, dict[str, Any]
     assert (done.exit_code, "has no corruptions" in done.output) == (2, True)
     done = call("score", run, "--severities", "0-3")
     assert (done.exit_code, "none of 1 to 5" in done.output) == (2, True)
+
+
+def test_a_baseline_of_other_images_is_refused(scored: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    run, _ = scored
+    other = train(tmp_path, SUPERVISED, bindings=("Synthetic.test = 20", "run.epochs = 1"))
+    done = call("score", other, "--baseline", run, "--kinds", "fog", "--severities", "1", "--data", run)
+    assert done.exit_code == 2, done.output
+    assert done.stderr.splitlines()[-1] == (
+        f"error: --baseline {run}: its images are not those of {other}; score {other} without"
+    )
+    assert not (other / "scores").exists()
 
 
 def test_boards_show_them_as_measures(scored: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:

@@ -7,14 +7,8 @@ import torch
 from torch import Tensor
 
 from lpa3bench.data.corruptions import OPERATIONS, corrupted
-from lpa3bench.data.severities import (
-    CIFAR_C,
-    CORRUPTIONS,
-    IMAGENET_C,
-    SEVERITIES,
-    Corruption,
-    strengths_of,
-)
+from lpa3bench.data.severities import CIFAR_C, IMAGENET_C, strengths_of
+from lpa3bench.types import CORRUPTIONS, SEVERITIES, Corruption
 
 
 def pictures(channels: int = 3, side: int = 16, count: int = 6) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 from support.later_scores import made_up_scores
@@ -26,6 +28,13 @@ def test_conditions_of_both_count_alone() -> None:
     part = msgspec.structs.replace(HALF, conditions=HALF.conditions[:2])
     mine = made_up_scores(RECORD, lambda kind, severity: 0.25 * severity)
     assert corruption_errors(mine, part) == {"gaussian_noise": pytest.approx(1.25)}
+
+
+@pytest.mark.parametrize("changed", [{"data": "e" * 64}, {"images": 11}])
+def test_of_other_images_there_is_no_error(changed: dict[str, Any]) -> None:
+    other = msgspec.structs.replace(HALF, **changed)
+    assert corruption_errors(HALF, other) == {}
+    assert mean_corruption_error(HALF, other) is None
 
 
 def test_a_baseline_without_errors_defines_none() -> None:

@@ -9,9 +9,9 @@ import torch
 
 from lpa3bench import config
 from lpa3bench.data.corruptions import corrupted
-from lpa3bench.data.severities import CORRUPTIONS_VERSION
 from lpa3bench.errors import ConfigError
 from lpa3bench.plugin import registry
+from lpa3bench.types import CORRUPTIONS_VERSION
 from lpa3bench_plugins.datasets.corrupted import Corrupted
 from lpa3bench_plugins.datasets.synthetic import Synthetic
 
