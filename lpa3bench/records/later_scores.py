@@ -256,13 +256,11 @@ def as_metrics(data: LaterScores) -> Mapping[str, MetricOfRun]:
     found: dict[str, MetricOfRun] = {}
 
     def add(name: str, kind: ScoreKind, after: str, value: float | None) -> None:
-        undefined = {} if value is not None else {rule: "undefined under one of the corruptions"}
         found[name] = MetricOfRun(
             title=f"{kind.title} {after}",
             unit=kind.unit,
             higher_is_better=kind.higher_is_better,
             scores={rule: value},
-            undefined=undefined,
             computed="later",
         )
 

@@ -67,7 +67,7 @@ def test_an_edited_file_is_refused(tmp_path: Path, old: str, new: str, told: str
         ({"whole": False}, "conditions are not those"),
         ({"on": "test"}, "conditions are not those"),
         ({"conditions": ()}, "conditions are not those"),
-        ({"clean": msgspec.structs.replace(SCORES.clean, scaled={"nll": 2e12})}, "beyond 1e12"),
+        ({"clean": msgspec.structs.replace(SCORES.clean, scaled={"nll": -2e12})}, "beyond 1e12"),
     ],
 )
 def test_a_file_is_of_what_it_says(tmp_path: Path, changed: dict[str, Any], told: str) -> None:

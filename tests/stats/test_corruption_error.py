@@ -41,4 +41,6 @@ def test_a_baseline_without_errors_defines_none() -> None:
     perfect = made_up_scores(RECORD, lambda kind, severity: 1.0 if kind == "fog" else 0.5)
     assert corruption_errors(HALF, perfect)["fog"] is None
     assert mean_corruption_error(HALF, perfect) is None
+    one_of_a_million = made_up_scores(RECORD, lambda kind, severity: 1 - 1e-6)
+    assert mean_corruption_error(HALF, one_of_a_million) == pytest.approx(5e5)
     assert mean_corruption_error(msgspec.structs.replace(HALF, conditions=()), HALF) is None
