@@ -16,7 +16,7 @@ from lpa3bench.cli.options import data_option, device_option, json_option, plugi
 from lpa3bench.cli.terminal import say, width
 from lpa3bench.errors import PluginError, UsageError
 from lpa3bench.runtime.terminal_text import number_table
-from lpa3bench.types import CORRUPTIONS
+from lpa3bench.types import CORRUPTIONS, SEVERITIES
 
 if TYPE_CHECKING:
     from lpa3bench.api import Metric
@@ -110,8 +110,9 @@ def command(
     from lpa3bench.records.later_scores import write_later_scores
     from lpa3bench.runtime.paths import data_root
 
-    if on == "test" and (kinds or baseline):
-        raise click.UsageError("--on test has no corruptions, so neither --kinds nor --baseline goes with it")
+    if on == "test" and (kinds or baseline or severities != SEVERITIES):
+        without = "--kinds, --severities and --baseline do not go with it"
+        raise click.UsageError(f"--on test has no corruptions: {without}")
     registry = load_registry(plugins)
     metrics = _metrics(StoredMetrics(registry))
     chosen = () if on == "test" else tuple(kind for kind in CORRUPTIONS if kind in (kinds or CORRUPTIONS))

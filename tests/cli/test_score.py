@@ -150,8 +150,9 @@ def test_without_a_validation_split_there_is_no_temperature(scored: tuple[Path, 
 
 def test_what_does_not_go_together_is_refused(scored: tuple[Path, dict[str, Any]]) -> None:
     run, _ = scored
-    done = call("score", run, "--on", "test", "--kinds", "fog")
-    assert (done.exit_code, "has no corruptions" in done.output) == (2, True)
+    for words in (("--kinds", "fog"), ("--severities", "1"), ("--baseline", run)):
+        done = call("score", run, "--on", "test", *words)
+        assert (done.exit_code, "has no corruptions" in done.output) == (2, True)
     done = call("score", run, "--severities", "0-3")
     assert (done.exit_code, "none of 1 to 5" in done.output) == (2, True)
 
