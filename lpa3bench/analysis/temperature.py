@@ -30,7 +30,7 @@ def fit_temperature(probs: Tensor, labels: Tensor) -> float:
         inverse = (low * high) ** 0.5
         slope = ((logits * (logits * inverse).softmax(1)).sum(1) - own).mean()
         if not slope.abs() > 0:
-            return 1 / inverse
+            return float(1 / inverse)
         low, high = (low, inverse) if slope > 0 else (inverse, high)
     return float(1 / (low * high) ** 0.5)
 
