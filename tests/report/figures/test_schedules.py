@@ -56,6 +56,13 @@ def test_a_line_joins_what_differs_in_the_schedule_alone() -> None:
     assert panel.reference.name == "double"
 
 
+def test_the_cost_of_a_point_is_the_mean_over_seeds() -> None:
+    records = [
+        within(r, "cost", forward_equivalents=int(r.passes) + (800 if r.seed == 0 else 0)) for r in grid(flat)
+    ]
+    assert [point.passes for point in only(records).lines[1].points] == [3100, 6100, 12100]
+
+
 def test_the_reference_is_the_longest_that_most_methods_have() -> None:
     records = grid(flat)
     few = [r for r in records if (r.slots.get("positives"), r.cell.setting) != ("PGD", "double")]
