@@ -20,6 +20,7 @@ from lpa3bench.types import SLOTS
 
 HOLDS = re.compile(rf"run\.({'|'.join(SLOTS)}|labels|task|dataset|backbone)$")
 """Parameters that the fields of a cell tell of."""
+POLICY = re.compile(r"@(?:.*/)?policies\.(\w+)")
 SOURCES = (NUMERICS, IDENTITY)
 IN_NAME = 2
 """Differing settings that a row's name tells, if they tell the rows apart; its `match` has them all."""
@@ -184,7 +185,7 @@ def _by_settings(
 ) -> Iterator[DraftPart]:
     """A row for each combination of the parameters in which experiments of one column differ."""
     whole = {**match} if alone else {**match, "setting": settings}
-    words = [] if alone else [", ".join(settings)]
+    words = [*([] if alone else [", ".join(settings)]), *_policies(members)]
     # One record of each: an older one of the same experiment may lack a parameter that came later.
     first = {(_environment(record), record.identity): record for record in reversed(members)}
     members = [*reversed(first.values())]
@@ -204,6 +205,14 @@ def _by_settings(
             group=printable(str(match["task"])),
             members=combinations[values],
         )
+
+
+def _policies(members: Sequence[Record]) -> tuple[str, ...]:
+    """The policies that all of them have; where they differ the parameter tells."""
+    found = {
+        tuple(m[1] for text in record.config.values() if (m := POLICY.match(text))) for record in members
+    }
+    return found.pop() if len(found) == 1 else ()
 
 
 def _distinct(combinations: Iterable[tuple[Any, ...]], first: int) -> int:

@@ -205,3 +205,14 @@ def test_an_experiment_that_was_started_by_two_names_has_one_row() -> None:
     assert [row.name for row in board.rows] == ["Supervised (clean, none)", "Supervised (equal_cost)"]
     assert sorted(len(runs) for runs in by_cell(board, [*plain, longer]).runs.values()) == [1, 2]
     assert [row.name for row in defined(draft(plain, "Mine")).rows] == ["Supervised"]
+
+
+def test_a_row_says_by_which_policy_all_of_its_runs_went() -> None:
+    flex = {"FixMatch.policy": "@policies.FlexMatch()"}
+    runs = [
+        small_record(bits(5), task="FixMatch", config=flex, identity="1"),
+        small_record(bits(5), task="FixMatch"),
+    ]
+    assert [row.name for row in defined(draft(runs[:1], "Mine")).rows] == ["FixMatch (FlexMatch)"]
+    both = [row.name for row in defined(draft(runs, "Mine")).rows]
+    assert both == ["FixMatch (FixMatch.policy = @policies.FlexMatch())", "FixMatch (FixMatch.policy = none)"]
