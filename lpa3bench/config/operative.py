@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lpa3bench.config.bindings import (
+    MACRO,
     RUN,
     SETTINGS,
     SLOTS,
@@ -187,13 +188,13 @@ def check_slots(resolved: Resolved, catalogue: Catalogue) -> None:
             raise run.bound[slot].origin.error(f"{short(task.target)} has no slot {slot}; {has}")
 
 
-def check_params_used(resolved: Resolved) -> None:
+def check_params_used(resolved: Resolved, catalogue: Catalogue) -> None:
     """Raises ConfigError for a `-p` that nothing uses, and for an overlay of which nothing is used. One that
     a later one overrides is no mistake, nor is what waits for a setting that is not chosen."""
     dormant = dict(resolved.dormant())
     for binding, reason in dormant.items():
         if binding.origin.is_param:
-            raise binding.origin.error(f"nothing uses it: {reason}")
+            raise binding.origin.error(f"nothing uses it: {reason}{_owned(binding, resolved, catalogue)}")
     overlays: dict[Path, list[Binding]] = defaultdict(list)
     for layer in resolved.layers:
         if layer.given is not None and not layer.published:
@@ -203,6 +204,16 @@ def check_params_used(resolved: Resolved) -> None:
         waiting = any(not resolved.scopes.settings.isdisjoint(binding.scopes) for binding in bindings)
         if reasons and all(reasons) and not waiting:
             raise bindings[0].origin.error(f"nothing in this overlay is used: {reasons[0]}; leave it out")
+
+
+def _owned(macro: Binding, resolved: Resolved, catalogue: Catalogue) -> str:
+    """Whose parameter a name without an owner, which is read as a macro's, may be meant to be."""
+    if macro.target != MACRO:
+        return ""
+    targets = {node.target for node in resolved.tree.nodes.values()}
+    name = macro.parameter
+    meant = sorted(f"{short(target)}.{name}" for target in targets if name in catalogue.names(target))
+    return f"; did you mean {' or '.join(meant)}?" if meant else ""
 
 
 def lying_dormant(resolved: Resolved) -> list[Dormant]:
