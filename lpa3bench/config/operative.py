@@ -5,8 +5,10 @@ This knows the classes of the plugins (for defaults and types) but builds no obj
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from lpa3bench.config.bindings import (
@@ -187,10 +189,21 @@ def check_slots(resolved: Resolved, catalogue: Catalogue) -> None:
 
 
 def check_params_used(resolved: Resolved, catalogue: Catalogue) -> None:
-    """Raises ConfigError for a `-p` that nothing uses. One that a later `-p` overrides is no mistake."""
-    for binding, reason in resolved.dormant():
+    """Raises ConfigError for a `-p` that nothing uses, and for an overlay of which nothing is used. One that
+    a later one overrides is no mistake, nor is what waits for a setting that is not chosen."""
+    dormant = dict(resolved.dormant())
+    for binding, reason in dormant.items():
         if binding.origin.is_param:
             raise binding.origin.error(f"nothing uses it: {reason}{_owned(binding, resolved, catalogue)}")
+    overlays: dict[Path, list[Binding]] = defaultdict(list)
+    for layer in resolved.layers:
+        if layer.given is not None and not layer.published:
+            overlays[layer.given] += layer.bindings
+    for bindings in overlays.values():
+        reasons = [dormant.get(binding) for binding in bindings]
+        waiting = any(not resolved.scopes.settings.isdisjoint(binding.scopes) for binding in bindings)
+        if reasons and all(reasons) and not waiting:
+            raise bindings[0].origin.error(f"nothing in this overlay is used: {reasons[0]}; leave it out")
 
 
 def _owned(macro: Binding, resolved: Resolved, catalogue: Catalogue) -> str:
