@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lpa3bench.config.bindings import (
+    MACRO,
     RUN,
     SETTINGS,
     SLOTS,
@@ -190,6 +191,20 @@ def check_params_used(resolved: Resolved) -> None:
     for binding, reason in resolved.dormant():
         if binding.origin.is_param:
             raise binding.origin.error(f"nothing uses it: {reason}")
+
+
+def check_overlays_used(resolved: Resolved, overlays: Sequence[str]) -> None:
+    """Raises ConfigError for an overlay that configures nothing of what there is, such as a task's rule over
+    another task. One of which a single line is used may hold others for other configs.
+
+    Args:
+        overlays: the files after the first, by their layers' headings.
+    """
+    there = {node.target for node in resolved.tree.nodes.values()}
+    for layer in resolved.layers:
+        own = [binding for binding in layer.bindings if binding.target != MACRO]
+        if layer.heading in overlays and own and there.isdisjoint(binding.target for binding in own):
+            raise own[0].origin.error(f"nothing uses this overlay: {short(own[0].target)} is not bound")
 
 
 def lying_dormant(resolved: Resolved) -> list[Dormant]:
