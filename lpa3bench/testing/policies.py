@@ -135,22 +135,18 @@ def guesses_untouched(subject: PolicySubject) -> None:
 
 
 def resumes(subject: PolicySubject) -> None:
-    """One that is stored in a file and read again goes on with the same bits."""
-    subject.first.reached()
-    *before, last = made_up_steps()
-    policy, seen = subject.start(), WeightsSeen()
-    for step in before:
+    """One that is stored in a file and read again after each step goes on with the same bits."""
+    whole, seen = subject.first.reached(), WeightsSeen()
+    policy = subject.start()
+    for step in made_up_steps():
         subject.show(policy, step, seen)
-    file = io.BytesIO()
-    torch.save(policy.state_dict(), file)
-    file.seek(0)
-    again = subject.start()
-    again.load_state_dict(torch.load(file, weights_only=True))
-    gone_on = WeightsSeen()
-    subject.show(again, last, gone_on)
-    whole = subject.first
-    assert_same(gone_on.weights[-1], whole.weights[-1], "after it was read again weigh")
-    assert_same(gone_on.penalties[-1], whole.penalties[-1], "after it was read again penalty")
+        file = io.BytesIO()
+        torch.save(policy.state_dict(), file)
+        file.seek(0)
+        policy = subject.start()
+        policy.load_state_dict(torch.load(file, weights_only=True))
+    assert_same(seen.weights, whole.weights, "after it was read again weigh")
+    assert_same(seen.penalties, whole.penalties, "after it was read again penalty")
 
 
 POLICY_LAWS = (
