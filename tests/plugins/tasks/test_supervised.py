@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from support.small_runs import assert_two_passes, begin, train
+from support.small_runs import assert_two_passes, batches_seen, begin, train
 from torch import Tensor
 
 from lpa3bench.api import Augmenter, Context, Domain, TrainLabels, View
@@ -16,6 +16,7 @@ from lpa3bench.errors import ConfigError
 from lpa3bench.ops import one_hot, soft_cross_entropy
 from lpa3bench.testing import COUNT, weights_of
 from lpa3bench.training.environment import Environment
+from lpa3bench_plugins.augmenters.augmix import AugMix
 from lpa3bench_plugins.augmenters.identity import Identity
 from lpa3bench_plugins.augmenters.lpa3 import LPA3
 from lpa3bench_plugins.tasks.supervised import Supervised, scaled_weights, step_decay
@@ -268,6 +269,14 @@ def test_the_auxiliary_branch_trains_its_batchnorm_and_leaves_the_main_statistic
     assert any(not torch.equal(weights[name], plain[2][name]) for name in weights), "the trunk learns from it"
     shared = parts(first_step(Supervised(batch_size=16), positives=Identity())[0])[0]
     assert any(not torch.equal(shared[name], plain[0][name]) for name in shared)
+
+
+def test_pairs_of_views_go_through_their_augmenters_batchnorm() -> None:
+    for domain, main, aux in (("main", 6, set()), ("aux", 3, {3})):
+        task = Supervised(batch_size=16)
+        env = begin(task, positives=AugMix(jensen_shannon=True, domain=domain))  # type: ignore[arg-type]
+        train(task, env, [0])
+        assert (batches_seen(env, "main"), batches_seen(env, "aux")) == ({main}, aux)
 
 
 def test_weightless_positives_in_the_auxiliary_branch_change_nothing() -> None:
