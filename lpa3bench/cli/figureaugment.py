@@ -13,6 +13,7 @@ from lpa3bench.cli.options import (
     SEED,
     data_option,
     device_option,
+    figure_out_option,
     json_option,
     plugin_option,
     weights_option,
@@ -56,10 +57,7 @@ if TYPE_CHECKING:
 @device_option
 @data_option
 @plugin_option
-@click.option(
-    "--out", type=click.Path(path_type=Path), metavar="FILE", default=Path("augment"), show_default=True,
-    help="FILE.svg and FILE.png are written.",
-)  # fmt: skip
+@figure_out_option("augment")
 @json_option
 def command(
     run: Path,

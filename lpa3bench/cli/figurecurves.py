@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lpa3bench.cli.options import json_option
+from lpa3bench.cli.options import figure_out_option, json_option
 from lpa3bench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -46,10 +46,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Show all that was measured. [default: the range in which the methods differ]",
 )
-@click.option(
-    "--out", type=click.Path(path_type=Path), metavar="FILE", default=Path("curves"), show_default=True,
-    help="FILE.svg and FILE.png are written.",
-)  # fmt: skip
+@figure_out_option("curves")
 @json_option
 def command(
     places: tuple[Path, ...],

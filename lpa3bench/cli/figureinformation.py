@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lpa3bench.cli.options import data_option, device_option, json_option, plugin_option
+from lpa3bench.cli.options import data_option, device_option, figure_out_option, json_option, plugin_option
 from lpa3bench.cli.terminal import say
 from lpa3bench.errors import DataError
 from lpa3bench.runtime.paths import data_root
@@ -36,10 +36,7 @@ if TYPE_CHECKING:
 @device_option
 @data_option
 @plugin_option
-@click.option(
-    "--out", type=click.Path(path_type=Path), metavar="FILE", default=Path("information"), show_default=True,
-    help="FILE.json with every number, FILE.svg and FILE.png are written.",
-)  # fmt: skip
+@figure_out_option("information", "FILE.json with every number, ")
 @json_option
 def command(
     sources: tuple[Path, ...],

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from lpa3bench.cli.options import drawn_metric_option, json_option, plugin_option
+from lpa3bench.cli.options import drawn_metric_option, figure_out_option, json_option, plugin_option
 from lpa3bench.cli.suite_records import from_option, records_of
 from lpa3bench.cli.terminal import say
 
@@ -29,10 +29,7 @@ from lpa3bench.cli.terminal import say
     "Repeatable.",
 )
 @drawn_metric_option
-@click.option(
-    "--out", type=click.Path(path_type=Path), metavar="FILE", default=Path("schedules"), show_default=True,
-    help="FILE.svg and FILE.png are written.",
-)  # fmt: skip
+@figure_out_option("schedules")
 @plugin_option
 @json_option
 def command(

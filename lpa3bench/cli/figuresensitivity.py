@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from lpa3bench.cli.options import drawn_metric_option, json_option, plugin_option
+from lpa3bench.cli.options import drawn_metric_option, figure_out_option, json_option, plugin_option
 from lpa3bench.cli.suite_records import from_option, records_of
 
 
@@ -22,10 +22,7 @@ from lpa3bench.cli.suite_records import from_option, records_of
     help="What to draw accuracy against. Repeatable. [default: LPA3.margin and LPA3.ratio]",
 )
 @drawn_metric_option
-@click.option(
-    "--out", type=click.Path(path_type=Path), metavar="FILE", default=Path("sensitivity"), show_default=True,
-    help="FILE.svg and FILE.png are written.",
-)  # fmt: skip
+@figure_out_option("sensitivity")
 @plugin_option
 @json_option
 def command(

@@ -167,3 +167,15 @@ def drawn_metric_option(function: Verb) -> Verb:
         help="The score that is drawn, such as accuracy.last or nll.val_selected; without it the metric that "
         "the runs select by, after the last epoch.",
     )(function)
+
+
+def figure_out_option(name: str, more: str = "") -> Callable[[Verb], Verb]:
+    """`--out FILE`: `out`, a path without a suffix, `name` where none is given."""
+    return click.option(
+        "--out",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        default=Path(name),
+        show_default=True,
+        help=f"{more}FILE.svg and FILE.png are written.",
+    )

@@ -226,7 +226,7 @@ def _settled(reader: Reader, files: tuple[Path, ...]) -> Config:
     _raise_first([e for e in value_errors(reader.bindings, catalogue) if not isinstance(e, PluginError)])
     values = operative.values(resolved, catalogue)
     operative.check_slots(resolved, catalogue)
-    operative.check_params_used(resolved)
+    operative.check_params_used(resolved, catalogue)
     operative.check_overlays_used(resolved, [called(path) for path in files[1:]])
     return Config(
         files=files,

@@ -186,11 +186,21 @@ def check_slots(resolved: Resolved, catalogue: Catalogue) -> None:
             raise run.bound[slot].origin.error(f"{short(task.target)} has no slot {slot}; {has}")
 
 
-def check_params_used(resolved: Resolved) -> None:
+def check_params_used(resolved: Resolved, catalogue: Catalogue) -> None:
     """Raises ConfigError for a `-p` that nothing uses. One that a later `-p` overrides is no mistake."""
     for binding, reason in resolved.dormant():
         if binding.origin.is_param:
-            raise binding.origin.error(f"nothing uses it: {reason}")
+            raise binding.origin.error(f"nothing uses it: {reason}{_owned(binding, resolved, catalogue)}")
+
+
+def _owned(macro: Binding, resolved: Resolved, catalogue: Catalogue) -> str:
+    """Whose parameter a name without an owner, which is read as a macro's, may be meant to be."""
+    if macro.target != MACRO:
+        return ""
+    targets = {node.target for node in resolved.tree.nodes.values()}
+    name = macro.parameter
+    meant = sorted(f"{short(target)}.{name}" for target in targets if name in catalogue.names(target))
+    return f"; did you mean {' or '.join(meant)}?" if meant else ""
 
 
 def check_overlays_used(resolved: Resolved, overlays: Sequence[str]) -> None:

@@ -186,6 +186,8 @@ WRONG = [
     param("-p for another setting", "high/ToyTask.lr=1", "high is not chosen"),
     param("-p for an augmenter that is not bound", "toyjitter/ToyTask.lr=1", "toyjitter is in no slot"),
     param("-p of an unused macro", "m=1", "nothing uses %m"),
+    param("-p of a parameter without its owner", "lr=1", "did you mean ToyTask.lr?"),
+    param("-p of the run without its owner", "epochs=1", "did you mean run.epochs?"),
     param("-p with two bindings", "ToyTask.lr=1.0\nToyTask.weight=1.0", "one binding"),
     param("-p with nothing", "", "one binding"),
     param("-p that imports", "import os", "one binding"),

@@ -82,5 +82,6 @@ def test_every_command_runs_and_the_classes_are_right(here: Path, capsys: pytest
     exec(stored.replace("predictions.npz", str(run / "predictions.npz")), space)
     held = space["held"]
     assert isinstance(held, np.lib.npyio.NpzFile)
-    assert held["class_names"].tolist() == [*CLASSES]
-    assert held["test/ids"][0] == "test/bright/0.png"
+    with held:
+        assert held["class_names"].tolist() == [*CLASSES]
+        assert held["test/ids"][0] == "test/bright/0.png"
