@@ -173,7 +173,9 @@ WRONG = [
         "parameter without a value", "run.view = @ToyChain()", "ToyChain needs parts", "bind ToyChain.parts"
     ),
     overlay(
-        "overlay for what is not there", "ToyJitter.strength = 1.0", "nothing uses this overlay", "ToyJitter is"
+        "overlay for what is not there",
+        "ToyJitter.strength = 1.0",
+        "nothing uses this overlay: ToyJitter is not bound",
     ),
     overlay("task unbound", "run.task = None", "must be a Task, not None"),
     line("file to include", 'include "base/nothing.gin"', "no base/nothing.gin", "base/something.gin"),
