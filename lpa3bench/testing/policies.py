@@ -31,12 +31,13 @@ class PolicyStep(NamedTuple):
 
 
 def made_up_steps() -> Iterator[PolicyStep]:
-    """Guesses that get surer from step to step, as training goes."""
+    """Guesses that get surer from step to step, as training goes; some of each step are not sure."""
     draws, classes = Draws(3), SPEC.num_classes
     orders = torch.split(torch.cat([draws.permutation(COUNT) for _ in range(TRIED_STEPS)]), _UNLABELLED)
     for step, index in zip(range(TRIED_STEPS), orders, strict=False):
         weak, strong, labelled = (
-            (1 + 2 * step) * draws.normal((count, classes)) for count in (_UNLABELLED, _UNLABELLED, _LABELLED)
+            (1 + 2 * step) * draws.uniform((count, 1)) * draws.normal((count, classes))
+            for count in (_UNLABELLED, _UNLABELLED, _LABELLED)
         )
         yield PolicyStep(Guesses(weak.softmax(1), index, labelled.softmax(1)), strong)
 
