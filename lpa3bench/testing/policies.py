@@ -36,7 +36,7 @@ def made_up_steps() -> Iterator[PolicyStep]:
     orders = torch.split(torch.cat([draws.permutation(COUNT) for _ in range(TRIED_STEPS)]), _UNLABELLED)
     for step, index in zip(range(TRIED_STEPS), orders, strict=False):
         weak, strong, labelled = (
-            (1 + 2 * step) * draws.uniform((count, 1)) * draws.normal((count, classes))
+            4 * (1 + step) * draws.uniform((count, 1)) * draws.normal((count, classes))
             for count in (_UNLABELLED, _UNLABELLED, _LABELLED)
         )
         yield PolicyStep(Guesses(weak.softmax(1), index, labelled.softmax(1)), strong)

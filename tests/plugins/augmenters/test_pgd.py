@@ -28,9 +28,11 @@ class Net(nn.Module):
         self.norm = nn.BatchNorm2d(1)
         self.head = nn.Linear(16, CLASSES)
         self.calls: list[bool] = []
+        self.seen: list[Tensor] = []
 
     def forward(self, x: Tensor) -> Output:
         self.calls.append(self.training)
+        self.seen.append(x.detach().clone())
         return Output(self.head(self.norm(x).flatten(1)), ())
 
 
@@ -134,6 +136,9 @@ def test_whose_label() -> None:
     assert torch.equal(model, viewed(X, said, noise=0.0)[0])
     assert torch.equal(model, viewed(X, None, noise=0.0)[0]), "no target: the model's"
     assert not torch.equal(model, given)
+    noisy = viewed(X, None, iterations=1)[1]
+    assert torch.equal(noisy.seen[0], X), "what it says of the image as it is"
+    assert not torch.equal(noisy.seen[1], X)
 
 
 def test_statistics() -> None:
