@@ -110,7 +110,7 @@ class LPA3Fast(LPA3):
         fraction(decay=decay)
         one_of(("consistency", "random"), select=select)
         one_of(("half", "single"), storage=storage)
-        self.first = select
+        self.chosen_by = select
         self.decay = decay
         self.storage = torch.float16 if storage == "half" else torch.float32
         self.memory: Memory | None = None
@@ -159,7 +159,7 @@ class LPA3Fast(LPA3):
             return torch.arange(len(x) if self.ratio else 0, device=x.device)
         samples = len(x) // ctx.copies
         count = round(self.ratio * samples)
-        if self.first == "random":
+        if self.chosen_by == "random":
             chosen = send(ctx.draws.permutation(samples)[:count].sort().values, x.device)
         else:
             chosen = lowest(-self.memory.drift(ctx.index[:samples], ctx.step), count)
