@@ -23,7 +23,7 @@ def test_every_command_runs(tmp_path: Path) -> None:
     listed = outputs["lpa3bench list augmenters"]
     assert re.search(r"^  SoftBlur +lpa3bench-soft-blur 0\.1\.0  Blends each image", listed, re.MULTILINE)
     assert "FAILED" not in outputs["lpa3bench test-plugin SoftBlur"]
-    assert len([*folder.glob("runs/*/result.json")]) == 5
+    assert len([*folder.glob("runs/*/result.json")]) == 15
 
 
 def test_the_tree_of_files_is_the_one_that_is_written() -> None:

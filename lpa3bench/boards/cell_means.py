@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lpa3bench.boards.measures import score_keys
-from lpa3bench.records import Record
+from lpa3bench.records import Record, cell_named_best
 from lpa3bench.records.columns import Columns, run_row
 from lpa3bench.stats.means import Summary, summarise
 from lpa3bench.types import SLOTS
@@ -22,18 +22,23 @@ class CellMeans:
     """By measure, over the runs in which it is defined."""
 
     @property
+    def named(self) -> Record:
+        """The run whose name is the cell's."""
+        return cell_named_best(self.runs)
+
+    @property
     def label(self) -> str:
         """The cell's name and the experiment's digits."""
-        return f"{self.runs[0].name}-{self.runs[0].identity}"
+        return f"{self.named.name}-{self.named.identity}"
 
 
 def cell_means(records: Sequence[Record]) -> tuple[list[CellMeans], int]:
     """The cells, by label; and how many runs are left out because their seed is there already."""
-    seeds: dict[tuple[str, str], dict[int, Record]] = defaultdict(dict)
+    seeds: dict[str, dict[int, Record]] = defaultdict(dict)
     for record in records:
-        seeds[record.name, record.identity].setdefault(record.seed, record)
+        seeds[record.identity].setdefault(record.seed, record)
     cells = []
-    for _, runs in sorted(seeds.items()):
+    for runs in seeds.values():
         taken = tuple(runs[seed] for seed in sorted(runs))
         defined = {
             key: [s for run in taken if (s := run.score(key)) is not None] for key in score_keys(taken)
@@ -41,6 +46,7 @@ def cell_means(records: Sequence[Record]) -> tuple[list[CellMeans], int]:
         cells.append(
             CellMeans(runs=taken, scores={key: summarise(scores) for key, scores in defined.items()})
         )
+    cells.sort(key=lambda cell: cell.label)
     return cells, len(records) - sum(len(cell.runs) for cell in cells)
 
 
@@ -50,7 +56,7 @@ def cell_columns(records: Sequence[Record]) -> Columns:
     cells, _ = cell_means(records)
     keys = dict.fromkeys(key for cell in cells for key in cell.scores)
     shared = ("cell", "identity", "task", "dataset", "labels", "setting", "backbone", *SLOTS, "epochs")
-    rows = [run_row(cell.runs[0]) for cell in cells]
+    rows = [run_row(cell.named) for cell in cells]
     columns: Columns = {name: [row[name] for row in rows] for name in shared}
     columns["n"] = [len(cell.runs) for cell in cells]
     for key in keys:

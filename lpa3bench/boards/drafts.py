@@ -20,6 +20,7 @@ from lpa3bench.types import SLOTS
 
 HOLDS = re.compile(rf"run\.({'|'.join(SLOTS)}|labels|task|dataset|backbone)$")
 """Parameters that the fields of a cell tell of."""
+POLICY = re.compile(r"@(?:.*/)?policies\.(\w+)")
 SOURCES = (NUMERICS, IDENTITY)
 IN_NAME = 2
 """Differing settings that a row's name tells, if they tell the rows apart; its `match` has them all."""
@@ -125,7 +126,9 @@ def _rows(records: Sequence[Record]) -> Iterator[DraftPart]:
         augmenters = (SLOTS[slot].label(bound[slot]) for slot in sorted(SLOTS) if slot in bound)
         name = printable(" + ".join([task, *augmenters]))
         match = {"task": task, **{f"{SLOT}{slot}": bound.get(slot, NONE) for slot in SLOTS}}
-        for settings in _apart([*{_setting(r): None for r in members}], members):
+        first = _first_of_experiment(members)
+        for group in _apart(first, members):
+            settings = sorted(name for name, stands_for in first.items() if stands_for in group)
             chosen = [r for r in members if _setting(r) in settings]
             yield from _by_settings(name, match, settings, chosen, alone=len(chosen) == len(members))
 
@@ -134,12 +137,30 @@ def _setting(record: Record) -> str:
     return str(record.cell.setting or NONE)
 
 
-def _apart(settings: list[str], members: Sequence[Record]) -> list[list[str]]:
+def _first_of_experiment(members: Sequence[Record]) -> dict[str, str]:
+    """By setting, the first of those that have an experiment with it: one that is started from two files is
+    called by the setting of either, or by none."""
+    first = {name: name for name in sorted({_setting(record) for record in members})}
+    names: dict[str, set[str]] = defaultdict(set)
+    for record in members:
+        names[record.identity].add(_setting(record))
+    for alike in names.values():
+        stand_for = {first[name] for name in alike}
+        first = {name: min(stand_for) if one in stand_for else one for name, one in first.items()}
+    return first
+
+
+def _apart(first: Mapping[str, str], members: Sequence[Record]) -> list[list[str]]:
     """Settings in groups, such that no two of a group occur in one column: `sym50` with `sym90`, not with
-    `equal_cost`, which has the labels of both. What is longer than another one of its column comes last."""
+    `equal_cost`, which has the labels of both. What is longer than another one of its column comes last.
+
+    Args:
+        first: as of `_first_of_experiment`; groups are of those that stand for others.
+    """
+    settings = sorted({*first.values()})
     columns: dict[str, dict[ColumnKey, int]] = {name: {} for name in settings}
     for record in members:
-        columns[_setting(record)][_environment(record)] = record.cell.epochs
+        columns[first[_setting(record)]][_environment(record)] = record.cell.epochs
     shortest: dict[ColumnKey, int] = {}
     for found in columns.values():
         for environment, epochs in found.items():
@@ -164,7 +185,7 @@ def _by_settings(
 ) -> Iterator[DraftPart]:
     """A row for each combination of the parameters in which experiments of one column differ."""
     whole = {**match} if alone else {**match, "setting": settings}
-    words = [] if alone else [", ".join(settings)]
+    words = [*([] if alone else [", ".join(settings)]), *_policies(members)]
     # One record of each: an older one of the same experiment may lack a parameter that came later.
     first = {(_environment(record), record.identity): record for record in reversed(members)}
     members = [*reversed(first.values())]
@@ -184,6 +205,14 @@ def _by_settings(
             group=printable(str(match["task"])),
             members=combinations[values],
         )
+
+
+def _policies(members: Sequence[Record]) -> tuple[str, ...]:
+    """The policies that all of them have; where they differ the parameter tells."""
+    found = {
+        tuple(m[1] for text in record.config.values() if (m := POLICY.match(text))) for record in members
+    }
+    return found.pop() if len(found) == 1 else ()
 
 
 def _distinct(combinations: Iterable[tuple[Any, ...]], first: int) -> int:

@@ -40,10 +40,11 @@ def _numbers(definition: Definition, measures: Mapping[str, Measure], cells: Seq
         f"from {FEWEST_FOR_INTERVAL} runs on board.csv and board.json have the mean's 95 % interval "
         "(Student's t) as well. Runs of different experiments are never pooled."
     )
-    for name in definition.also:
-        if not any(_has(cell, name) for cell in cells):
-            continue
-        yield f"Also shown, and never mixed with it: {measures[name].name}. {measures[name].text}"
+    also = {measures[name].name: any(_has(cell, name) for cell in cells) for name in definition.also}
+    if shown := [name for name, there in also.items() if there]:
+        yield f"Also shown, each by itself and never mixed with it: {'; '.join(shown)}."
+    if (absent := [name for name, there in also.items() if not there]) and any(cell.n for cell in cells):
+        yield f"Not shown, for no cell has it in all of its runs: {'; '.join(absent)}."
 
 
 def _has(cell: Cell, name: str) -> bool:

@@ -13,12 +13,14 @@ from functools import cached_property
 from pathlib import Path
 
 from lpa3bench.errors import DataError
-from lpa3bench.records import Record, find_records, read_record, read_records
+from lpa3bench.records import Record, cell_named_best, find_records, read_record, read_records
 from lpa3bench.records.searches import BOARD_RECORDS
 from lpa3bench.runtime.paths import shipped
 
 SHIPPED = "shipped:"
 RUN_NAME = re.compile(r"(?P<cell>.+)-(?P<identity>[0-9a-f]{8})-s\d+")
+CELL_NAMES = 2
+"""Names that are the cell's; a further one is of the run alone."""
 EQUAL_COST = "equal_cost"
 """The setting of a task that is trained for what a method costs."""
 ENVIRONMENT = ("task", "dataset", "labels", "setting", "backbone", "epochs")
@@ -112,15 +114,21 @@ def _results(board: str) -> Path:
 
 
 def _named(pattern: str, folder: Path, text: str) -> list[Path]:
-    """The records in a folder whose cell's name, with or without hash and seed, fits the pattern."""
-    files = [*find_records([folder])]
-    chosen = [file for file in files if any(fnmatchcase(name, pattern) for name in _names(file))]
+    """The records in a folder whose cell's name, with or without hash and seed, fits the pattern; of a cell
+    all of them, whatever name they were started by."""
+    files = {file: _names(file) for file in find_records([folder])}
+    chosen = {file for file, names in files.items() if _any(names, pattern)}
     if files and not chosen:
-        cells = sorted({_names(file)[0] for file in files})
+        cells = sorted({names[0] for names in files.values()})
         near = get_close_matches(pattern, cells, n=3, cutoff=0.5)
         advice = f"did you mean {' or '.join(near)}?" if near else f"cells are {_few(cells)}"
         raise DataError(f"{text}: no cell in {folder} is called so; {advice}")
-    return chosen
+    whole = {_hash(names) for names in files.values() if _any(names[:CELL_NAMES], pattern)} - {None}
+    return [file for file, names in files.items() if file in chosen or _hash(names) in whole]
+
+
+def _any(names: Sequence[str], pattern: str) -> bool:
+    return any(fnmatchcase(name, pattern) for name in names)
 
 
 def _few(names: Sequence[str], shown: int = 8) -> str:
@@ -132,6 +140,11 @@ def _names(file: Path) -> tuple[str, ...]:
     stem = file.parent.name if file.name == "result.json" else file.stem
     match = RUN_NAME.fullmatch(stem)
     return (match["cell"], f"{match['cell']}-{match['identity']}", stem) if match else (stem,)
+
+
+def _hash(names: Sequence[str]) -> str | None:
+    """The experiment, where a name as of `_names` tells it."""
+    return names[1].rpartition("-")[2] if len(names) > 1 else None
 
 
 def in_groups(files: Iterable[Path], text: str, current: Callable[[str], str]) -> list[Group]:
@@ -148,18 +161,18 @@ def in_groups(files: Iterable[Path], text: str, current: Callable[[str], str]) -
     by_name: dict[tuple[str, ...], list[Path]] = defaultdict(list)
     for file in files:
         names = _names(file)
-        by_name[names[:2] if len(names) > 1 else (str(file),)].append(file)
+        by_name[names[:CELL_NAMES] if len(names) > 1 else (str(file),)].append(file)
     if not by_name:
         raise DataError(f"{text}: there is no record; a run that is finished has a result.json")
-    by_label: dict[str, list[Path]] = defaultdict(list)
+    experiments: dict[str, list[Path]] = defaultdict(list)
     firsts: dict[str, Record] = {}
     for paths in by_name.values():
         first = next((r for path in paths if (r := read_record(path, current)).is_evidence), None)
         if first is None:
             continue
-        label = f"{first.name}-{first.identity}"
-        firsts.setdefault(label, first)
-        by_label[label] += paths
+        firsts[first.identity] = cell_named_best([first, *filter(None, [firsts.get(first.identity)])])
+        experiments[first.identity] += paths
     if not firsts:
         raise DataError(f"{text}: there is no result, only runs that served a measurement")
-    return [Group(firsts[label], tuple(by_label[label]), current) for label in sorted(by_label)]
+    groups = [Group(firsts[identity], tuple(paths), current) for identity, paths in experiments.items()]
+    return sorted(groups, key=lambda group: group.label)

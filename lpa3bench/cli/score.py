@@ -145,10 +145,13 @@ def command(
     if as_json:
         click.echo(_json(told, found[baseline] if baseline else None))
         return
-    for place, scores in enumerate(told):
-        if place:
-            say("")
-        say("\n".join(_lines(scores, found[baseline] if baseline else None)))
+    tables = [_table(scores, found[baseline] if baseline else None) for scores in told]
+    texts = [[_what(scores), *_text_of(*table)] for scores, table in zip(told, tables, strict=True)]
+    if len(told) > 1:
+        means = [[scores.run, *body[-1][1:]] for scores, (_, body) in zip(told, tables, strict=True)]
+        what = "means over the corruptions" if chosen else "test images"
+        texts.append([f"{what}, by run", *_text_of(tables[0][0], means)])
+    say("\n\n".join("\n".join(lines) for lines in texts))
 
 
 def _step(bar: Any, _: str) -> None:
@@ -177,15 +180,20 @@ def _json(told: Sequence[LaterScores], baseline: LaterScores | None) -> str:
     return msgspec.json.format(msgspec.json.encode(rows), indent=1).decode()
 
 
-def _lines(scores: LaterScores, baseline: LaterScores | None) -> list[str]:
-    """The run, its numbers a line a kind, and its error relative to the baseline's."""
-    from lpa3bench.stats.corruption_error import corruption_errors, mean_corruption_error
-
+def _what(scores: LaterScores) -> str:
     told = f"{scores.run}, {scores.weights} weights, {scores.images} test images"
     if scores.on == "corruptions":
         told += f", constants of {scores.constants}"
     if scores.temperature is not None:
         told += f", temperature {scores.temperature:.3f}"
+    return told
+
+
+def _table(scores: LaterScores, baseline: LaterScores | None) -> tuple[list[str], list[list[str]]]:
+    """A heading, and the run's numbers a row a kind and their means in the last one, with its error relative
+    to the baseline's."""
+    from lpa3bench.stats.corruption_error import corruption_errors, mean_corruption_error
+
     errors = corruption_errors(scores, baseline) if baseline else {}
     names = [name for name in METRICS if name in scores.metrics]
     after = [name for name in names if name in scores.clean.scaled]
@@ -204,7 +212,11 @@ def _lines(scores: LaterScores, baseline: LaterScores | None) -> list[str]:
         for row in body:
             ratio = mean if row[0] == "mean" else errors.get(row[0])
             row.append("–" if ratio is None else f"{ratio:.3f}")
-    return [told, *number_table(head, body, [""] * len(body), width())]
+    return head, body
+
+
+def _text_of(head: list[str], body: list[list[str]]) -> list[str]:
+    return number_table(head, body, [""] * len(body), width())
 
 
 def _heading(scores: LaterScores, name: str) -> str:

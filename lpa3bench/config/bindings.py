@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from lpa3bench.errors import ConfigError
@@ -106,6 +107,8 @@ class Layer:
     """As it was written."""
     published: bool = False
     """Whether it belongs to the first file, the one that holds what was published."""
+    given: Path | None = None
+    """The file on the command line that it is of, or is included by; None of an option."""
 
 
 def qualified(scopes: Scope, target: str, parameter: str) -> str:

@@ -145,7 +145,7 @@ class Reader:
                     self.errors.append(origin.error("import is refused; plugins are known by name"))
         self.errors += [failed] if failed else []
         self.errors.extend(repeated_bindings(bindings))
-        self.layers.append(Layer(tuple(bindings), called(path), text, published))
+        self.layers.append(Layer(tuple(bindings), called(path), text, published, self._open[0]))
         self._done.add(self._open.pop())
 
     def param(self, text: str) -> None:

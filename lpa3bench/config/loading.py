@@ -227,7 +227,6 @@ def _settled(reader: Reader, files: tuple[Path, ...]) -> Config:
     values = operative.values(resolved, catalogue)
     operative.check_slots(resolved, catalogue)
     operative.check_params_used(resolved, catalogue)
-    operative.check_overlays_used(resolved, [called(path) for path in files[1:]])
     return Config(
         files=files,
         setting=resolved.setting,

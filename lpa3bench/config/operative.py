@@ -5,8 +5,10 @@ This knows the classes of the plugins (for defaults and types) but builds no obj
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from lpa3bench.config.bindings import (
@@ -187,10 +189,21 @@ def check_slots(resolved: Resolved, catalogue: Catalogue) -> None:
 
 
 def check_params_used(resolved: Resolved, catalogue: Catalogue) -> None:
-    """Raises ConfigError for a `-p` that nothing uses. One that a later `-p` overrides is no mistake."""
-    for binding, reason in resolved.dormant():
+    """Raises ConfigError for a `-p` that nothing uses, and for an overlay of which nothing is used. One that
+    a later one overrides is no mistake, nor is what waits for a setting that is not chosen."""
+    dormant = dict(resolved.dormant())
+    for binding, reason in dormant.items():
         if binding.origin.is_param:
             raise binding.origin.error(f"nothing uses it: {reason}{_owned(binding, resolved, catalogue)}")
+    overlays: dict[Path, list[Binding]] = defaultdict(list)
+    for layer in resolved.layers:
+        if layer.given is not None and not layer.published:
+            overlays[layer.given] += layer.bindings
+    for bindings in overlays.values():
+        reasons = [dormant.get(binding) for binding in bindings]
+        waiting = any(not resolved.scopes.settings.isdisjoint(binding.scopes) for binding in bindings)
+        if reasons and all(reasons) and not waiting:
+            raise bindings[0].origin.error(f"nothing in this overlay is used: {reasons[0]}; leave it out")
 
 
 def _owned(macro: Binding, resolved: Resolved, catalogue: Catalogue) -> str:
@@ -201,20 +214,6 @@ def _owned(macro: Binding, resolved: Resolved, catalogue: Catalogue) -> str:
     name = macro.parameter
     meant = sorted(f"{short(target)}.{name}" for target in targets if name in catalogue.names(target))
     return f"; did you mean {' or '.join(meant)}?" if meant else ""
-
-
-def check_overlays_used(resolved: Resolved, overlays: Sequence[str]) -> None:
-    """Raises ConfigError for an overlay that configures nothing of what there is, such as a task's rule over
-    another task. One of which a single line is used may hold others for other configs.
-
-    Args:
-        overlays: the files after the first, by their layers' headings.
-    """
-    there = {node.target for node in resolved.tree.nodes.values()}
-    for layer in resolved.layers:
-        own = [binding for binding in layer.bindings if binding.target != MACRO]
-        if layer.heading in overlays and own and there.isdisjoint(binding.target for binding in own):
-            raise own[0].origin.error(f"nothing uses this overlay: {short(own[0].target)} is not bound")
 
 
 def lying_dormant(resolved: Resolved) -> list[Dormant]:

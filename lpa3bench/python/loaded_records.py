@@ -60,7 +60,7 @@ class Records(Sequence[Record]):
         return Records(self._records[place]) if isinstance(place, slice) else self._records[place]
 
     def __repr__(self) -> str:
-        cells = len({(record.name, record.identity) for record in self._records})
+        cells = len({record.identity for record in self._records})
         return f"<{counted(len(self), 'record')} of {counted(cells, 'cell')}>"
 
 

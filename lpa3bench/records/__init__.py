@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from lpa3bench.records.bits import pack, unpack
 from lpa3bench.records.composing import compose
-from lpa3bench.records.record import Record
+from lpa3bench.records.record import Record, cell_named_best
 from lpa3bench.records.record_files import find_records, read_record, read_records, write_record
 from lpa3bench.records.schema import PROTOCOL_VERSION, SCHEMA_VERSION, RecordData
 from lpa3bench.records.summary import RULES, MetricKind
@@ -20,6 +20,7 @@ __all__ = [
     "MetricKind",
     "Record",
     "RecordData",
+    "cell_named_best",
     "compose",
     "find_records",
     "pack",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -182,6 +182,12 @@ class Record:
 
     def __str__(self) -> str:
         return f"{self.name}-{self.identity}-s{self.seed}"
+
+
+def cell_named_best(records: Iterable[Record]) -> Record:
+    """Of records of one experiment the one whose name says most. The same values may be trained from several
+    files, one of which calls them a setting, and name and setting are no part of what an experiment is."""
+    return min(records, key=lambda record: (record.cell.setting is None, record.name))
 
 
 @lru_cache(1024)  # runs of one experiment share it

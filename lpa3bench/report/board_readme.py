@@ -25,6 +25,7 @@ from lpa3bench.report.table_text import (
     replication_text,
     result_text,
 )
+from lpa3bench.runtime.counting import counted
 from lpa3bench.stats.equalcost import EQUAL
 
 
@@ -246,7 +247,7 @@ def _flags(board: Board) -> Iterator[str]:
 
 def _some(where: Sequence[str], shown: int = 3) -> str:
     more = len(where) - shown
-    return "; ".join(where[:shown]) + (f"; and {more} more cells" if more > 0 else "")
+    return "; ".join(where[:shown]) + (f"; and {counted(more, 'more cell')}" if more > 0 else "")
 
 
 def _commands(board: Board) -> Iterator[str]:

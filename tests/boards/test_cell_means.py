@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.small_records import bits, small_record
+from support.small_records import bits, renamed, small_record
 
 from lpa3bench.boards.cell_means import cell_columns, cell_means
 
@@ -38,3 +38,10 @@ def test_the_same_as_columns() -> None:
     assert columns["accuracy.last.n"][place] == 2
     assert columns["accuracy.last.sd"][1 - place] is None
     assert columns["task"] == ["Supervised"] * 2
+
+
+def test_an_experiment_that_was_started_by_two_names_is_one_cell() -> None:
+    cells, _ = cell_means([*RUNS, renamed(small_record(bits(7), seed=2), "clean")])
+    assert [(len(cell.runs), cell.label.rpartition("-")[0]) for cell in cells] == [
+        (3, "digits-supervised-clean")
+    ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.small_records import bits, elsewhere, small_record, write
+from support.small_records import bits, elsewhere, label, small_record, write
 
 from lpa3bench.boards.comparison import compare
 from lpa3bench.boards.selection import Group, select
@@ -13,7 +13,7 @@ from lpa3bench.errors import UsageError
 from lpa3bench.records import Record
 
 LPA3 = {"positives": "LPA3"}
-SHORT = small_record(bits(5)).identity
+PLAIN_LABEL, LPA3_LABEL = (label(small_record(bits(5), slots=slots)) for slots in ({}, LPA3))
 
 
 def groups(folder: Path, *records: Record) -> list[Group]:
@@ -97,8 +97,8 @@ def test_cells_that_share_an_environment_are_compared(tmp_path: Path) -> None:
     lpa3 = [small_record(bits(7), seed=s, setting=one, slots=LPA3) for one in settings for s in range(7)]
     compared = compare(groups(tmp_path / "a", *lpa3), groups(tmp_path / "b", *plain), "accuracy.last")
     assert [(cell.method.label, cell.baseline.label) for cell in compared.cells] == [
-        (f"digits-supervised-labels40-lpa3-{SHORT}", f"digits-supervised-labels40-{SHORT}"),
-        (f"digits-supervised-sym50-lpa3-{SHORT}", f"digits-supervised-sym50-{SHORT}"),
+        (label(lpa3[0]), label(plain[0])),
+        (label(lpa3[-1]), label(plain[-1])),
     ]
     assert {(cell.test.p, cell.test.p_holm, cell.test.verdict) for cell in compared.cells} == {
         (2 / 128, 2 / 64, "better")
@@ -128,8 +128,8 @@ def test_one_run_against_every_method_of_a_board(tmp_path: Path) -> None:
     )
     compared = compare(mine, board, "accuracy.last")
     assert [cell.baseline.label for cell in compared.cells] == [
-        f"digits-supervised-{SHORT}",
-        f"digits-supervised-lpa3-{SHORT}",
+        PLAIN_LABEL,
+        LPA3_LABEL,
     ]
     assert [str(unpaired) for unpaired in compared.cells[1].refused] == [
         "seed 1: no run of the method",
@@ -175,10 +175,10 @@ def refusal(ours: list[Group], theirs: list[Group], metric: str = "accuracy.last
 def test_what_cannot_be_compared(tmp_path: Path) -> None:
     plain = groups(tmp_path / "a", small_record(bits(5)))
     others = groups(tmp_path / "b", small_record(bits(5), labels="b", slots=LPA3))
-    assert refusal(plain, plain) == f"nothing to compare: both are digits-supervised-{SHORT}"
+    assert refusal(plain, plain) == f"nothing to compare: both are {PLAIN_LABEL}"
     assert refusal(plain, others) == (
-        f"nothing to compare: no run of digits-supervised-{SHORT} makes a pair with one of "
-        f"digits-supervised-lpa3-{SHORT}: seed 0: the labels, or the images that were trained on, differ"
+        f"nothing to compare: no run of {PLAIN_LABEL} makes a pair with one of "
+        f"{LPA3_LABEL}: seed 0: the labels, or the images that were trained on, differ"
     )
     lpa3 = groups(tmp_path / "c", small_record(bits(5), slots=LPA3))
     assert "seed 0: accuracy.val_selected is undefined" in refusal(plain, lpa3, "accuracy.val_selected")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from support.small_boards import LPA3, defined
-from support.small_records import NLL, bits, changed, small_record, within
+from support.small_records import NLL, bits, changed, renamed, small_record, within
 
 from lpa3bench.boards.building import build_board
 from lpa3bench.boards.drafts import draft
@@ -196,3 +196,23 @@ def test_a_parameter_that_came_later_makes_no_row_of_its_own() -> None:
     board = defined(draft([older, newer], "Mine"))
     assert len(board.rows) == 1
     assert [len(places(board, record)) for record in (older, newer)] == [1, 1]
+
+
+def test_an_experiment_that_was_started_by_two_names_has_one_row() -> None:
+    longer = small_record(bits(5), setting="equal_cost", earlier=LONG)
+    plain = [small_record(bits(5)), renamed(small_record(bits(6), seed=1), "clean")]
+    board = defined(draft([*plain, longer], "Mine"))
+    assert [row.name for row in board.rows] == ["Supervised (clean, none)", "Supervised (equal_cost)"]
+    assert sorted(len(runs) for runs in by_cell(board, [*plain, longer]).runs.values()) == [1, 2]
+    assert [row.name for row in defined(draft(plain, "Mine")).rows] == ["Supervised"]
+
+
+def test_a_row_says_by_which_policy_all_of_its_runs_went() -> None:
+    flex = {"FixMatch.policy": "@policies.FlexMatch()"}
+    runs = [
+        small_record(bits(5), task="FixMatch", config=flex, identity="1"),
+        small_record(bits(5), task="FixMatch"),
+    ]
+    assert [row.name for row in defined(draft(runs[:1], "Mine")).rows] == ["FixMatch (FlexMatch)"]
+    both = [row.name for row in defined(draft(runs, "Mine")).rows]
+    assert both == ["FixMatch (FixMatch.policy = @policies.FlexMatch())", "FixMatch (FixMatch.policy = none)"]

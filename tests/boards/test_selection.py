@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.small_records import bits, changed, small_record, write
+from support.small_records import bits, changed, label, renamed, small_record, write
 
 from lpa3bench.boards import selection as selecting
 from lpa3bench.boards.selection import select
@@ -14,9 +14,7 @@ from lpa3bench.errors import DataError
 PLAIN = [small_record(bits(5), seed=seed) for seed in (0, 1)]
 LPA3 = [small_record(bits(7), seed=seed, slots={"positives": "LPA3"}) for seed in (0, 1)]
 OTHER = small_record(bits(8), slots={"positives": "LPA3"}, identity="other")
-PLAIN_LABEL, LPA3_LABEL, OTHER_LABEL = (
-    f"{record.name}-{record.identity}" for record in (PLAIN[0], LPA3[0], OTHER)
-)
+PLAIN_LABEL, LPA3_LABEL, OTHER_LABEL = map(label, (PLAIN[0], LPA3[0], OTHER))
 
 
 @pytest.fixture
@@ -104,3 +102,13 @@ def test_a_damaged_record_is_named(runs: Path) -> None:
     broken = write(Path("broken"), changed(OTHER, seed=-1))
     with pytest.raises(DataError, match=f"broken/{OTHER_LABEL}-s-1.json: is no record"):
         select(str(broken), runs)
+
+
+def test_an_experiment_that_was_started_by_two_names_is_one_cell(runs: Path) -> None:
+    write(runs, renamed(small_record(bits(6), seed=7), "clean"), runs=True)
+    found = {PLAIN_LABEL.replace("supervised", "supervised-clean"): [0, 1, 7]}
+    assert labels("digits-supervised", runs) == labels("digits-supervised-clean", runs) == found
+    assert labels(f"{PLAIN_LABEL}-s1", runs) == {PLAIN_LABEL: [1]}
+    assert labels("runs", runs).items() >= found.items()
+    (group,) = select("digits-supervised-clean", runs)
+    assert group.environment[3] == "clean"

@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from support.console import Cli
-from support.small_records import NLL, bits, small_record, write
+from support.small_records import NLL, bits, label, small_record, write
 
 from lpa3bench.boards import selection as selecting
 from lpa3bench.cli import main
 
-SHORT = small_record(bits(5)).identity
+PLAIN_LABEL, LPA3_LABEL, CUTOUT_LABEL = (
+    label(small_record(bits(5), slots=slots)) for slots in ({}, {"positives": "LPA3"}, {"view": "Cutout"})
+)
 
 
 @pytest.fixture
@@ -35,14 +37,14 @@ def compared(*arguments: str | Path) -> Result:
     ("method", "baseline"),
     [
         ("digits-supervised-lpa3", "digits-supervised"),
-        ("runs/digits-supervised-lpa3", f"runs/digits-supervised-{SHORT}*"),
+        ("runs/digits-supervised-lpa3", f"runs/{PLAIN_LABEL}*"),
         ("runs/*-lpa3-*", "runs"),
     ],
 )
 def test_methods_are_called_in_many_ways(runs: Path, method: str, baseline: str) -> None:
     done = compared(method, baseline)
     assert done.exit_code == 0, done.output
-    assert done.stdout.startswith(f"A digits-supervised-lpa3-{SHORT} against B digits-supervised-{SHORT}\n")
+    assert done.stdout.startswith(f"A {LPA3_LABEL} against B {PLAIN_LABEL}\n")
     assert "not testable: 3 pairs allow no p below 0.25" in done.stdout
     assert done.stderr == ""
 
@@ -131,7 +133,7 @@ def test_an_arm_that_fits_nothing_is_told(runs: Path) -> None:
 
 def test_markdown_or_json(runs: Path) -> None:
     page = compared("digits-supervised-lpa3", "digits-supervised", "--markdown").stdout
-    assert page.startswith(f"## A digits-supervised-lpa3-{SHORT} against B digits-supervised-{SHORT}\n")
+    assert page.startswith(f"## A {LPA3_LABEL} against B {PLAIN_LABEL}\n")
     both = compared("digits-supervised-lpa3", "digits-supervised", "--markdown", "--json")
     assert (both.exit_code, both.stderr) == (2, "error: --json and --markdown: choose one\n")
 
@@ -141,11 +143,11 @@ def test_my_run_against_a_shipped_board(runs: Path, tmp_path: Path, monkeypatch:
     other = small_record(bits(5), dataset="FashionMNIST")
     write(results, small_record(bits(6)), small_record(bits(8), slots={"view": "Cutout"}), other)
     monkeypatch.setattr(selecting, "shipped", lambda name: tmp_path / "boards")
-    mine = f"runs/digits-supervised-lpa3-{SHORT}-s0"
+    mine = f"runs/{LPA3_LABEL}-s0"
     headings = [line for line in compared(mine, "shipped:digits").stdout.splitlines() if line[:2] == "A "]
     assert headings[:2] == [
-        f"A digits-supervised-lpa3-{SHORT} against B digits-supervised-{SHORT}",
-        f"A digits-supervised-lpa3-{SHORT} against B digits-supervised-cutout-{SHORT}",
+        f"A {LPA3_LABEL} against B {PLAIN_LABEL}",
+        f"A {LPA3_LABEL} against B {CUTOUT_LABEL}",
     ]
     assert not any("fashion" in heading for heading in headings)
     one = compared(mine, "shipped:digits/*-cutout")

@@ -88,6 +88,20 @@ def test_a_part_is_told_in_a_table_beside_a_baseline(scored: tuple[Path, dict[st
     assert (run / "scores/corruptions.json").read_bytes() == before
 
 
+def test_of_several_runs_a_last_table_has_the_means(
+    scored: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    run, _ = scored
+    again = shutil.copytree(run, tmp_path / run.name)
+    done = call(
+        "score", run, again, "--kinds", "fog", "--kinds", "contrast", "--severities", "1", "--data", run
+    )
+    assert done.exit_code == 0, done.output
+    *single, (head, _, *rows) = (part.splitlines() for part in done.stdout.split("\n\n"))
+    assert head == "means over the corruptions, by run"
+    assert [row.split() for row in rows] == [[run.name, *part[-1].split()[1:]] for part in single]
+
+
 def test_what_one_run_has_corrupted_is_used_by_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[tuple[int, str, int]] = []
 

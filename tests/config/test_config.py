@@ -447,6 +447,12 @@ def test_what_is_dormant_and_why(tmp_path: Path) -> None:
     assert loaded(tmp_path, lines).dormant[0].origin == f"{tmp_path}/a.gin:{len(WHOLE.splitlines())}"
 
 
+def test_an_overlay_may_wait_for_another_setting_or_be_overridden(tmp_path: Path) -> None:
+    """One of which nothing is used is an error (test_config_errors.py); these are none."""
+    assert loaded(tmp_path, "", "high/ToyTask.lr = 0.1\nToyJitter.strength = 0.1").changed == ()
+    assert loaded(tmp_path, "", "ToyTask.lr = 0.1\nToyJitter.strength = 0.1", params=("ToyTask.lr=0.2",))
+
+
 def test_what_differs_from_the_published_setting(tmp_path: Path) -> None:
     published = "low/ToyTask.weight = 75\nToyAttack.margin = 0.02\nToyJitter.strength = 0.3"
     same = "run.positives = @ToyJitter()\nrun.view = None"

@@ -173,9 +173,10 @@ WRONG = [
         "parameter without a value", "run.view = @ToyChain()", "ToyChain needs parts", "bind ToyChain.parts"
     ),
     overlay(
-        "overlay for what is not there",
-        "ToyJitter.strength = 1.0",
-        "nothing uses this overlay: ToyJitter is not bound",
+        "overlay of which nothing is used",
+        "ToyJitter.strength = 0.5",
+        "nothing in this overlay is used: ToyJitter is not bound",
+        "leave it out",
     ),
     overlay("task unbound", "run.task = None", "must be a Task, not None"),
     line("file to include", 'include "base/nothing.gin"', "no base/nothing.gin", "base/something.gin"),

@@ -130,7 +130,9 @@ def test_raw_takes_the_weak_view_away_in_every_setting_and_touches_no_slot(name:
 
 def test_a_policy_goes_over_fixmatch_alone(tmp_path: Path) -> None:
     for policy in ("flexmatch", "freematch", "softmatch"):
-        with pytest.raises(ConfigError, match="nothing uses this overlay: FixMatch is not bound") as refused:
+        with pytest.raises(
+            ConfigError, match="nothing in this overlay is used: FixMatch is not bound"
+        ) as refused:
             loaded("digits_pes", f"policies/{policy}")
         assert str(refused.value).startswith(f"gin/policies/{policy}.gin:")
     both = tmp_path / "both.gin"

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from support.small_records import bits, elsewhere, small_record, write
+from support.small_records import bits, elsewhere, label, small_record, write
 
 from lpa3bench.boards.comparison import Compared, compare
 from lpa3bench.boards.selection import select
@@ -19,7 +19,7 @@ from lpa3bench.report.comparison_text import (
 )
 
 LPA3 = {"positives": "LPA3"}
-SHORT = small_record(bits(5)).identity
+PLAIN_LABEL, LPA3_LABEL = (label(small_record(bits(5), slots=slots)) for slots in ({}, LPA3))
 
 
 def compared(folder: Path, method: list[Record], baseline: list[Record]) -> Compared:
@@ -50,7 +50,7 @@ def rows(shown: str) -> dict[str, str]:
 def test_the_text_by_hand(tmp_path: Path) -> None:
     """62, 63, 64 of a hundred images against 60 each, at three times the passes."""
     shown = comparison_text(compared(tmp_path, *sides(3, passes=3000.0, seconds=6.0)))
-    assert shown.startswith(f"A digits-supervised-lpa3-{SHORT} against B digits-supervised-{SHORT}\n")
+    assert shown.startswith(f"A {LPA3_LABEL} against B {PLAIN_LABEL}\n")
     assert rows(shown) == {
         "score": "accuracy, last epoch: 63.00 ± 1.00 against 60.00 ± 0.00 %, 3 pairs of 3 and 3 runs",
         "difference": "+3.00 ± 1.00 points",
@@ -121,7 +121,7 @@ def test_cells_without_a_pair_are_not_counted_as_pooled(tmp_path: Path) -> None:
     method = [small_record(bits(7), setting=one, slots=LPA3) for one in settings]
     baseline = [small_record(bits(5), setting=one, seed=int(one == "three")) for one in settings]
     shown = comparison_text(compared(tmp_path, method, baseline))
-    assert f"three-lpa3-{SHORT} against B digits-supervised-three-{SHORT}" in shown
+    assert f"A {label(method[-1])} against B {label(baseline[-1])}" in shown
     assert "All 2 cells with pairs, one difference each" in shown
     assert "All 3 cells" not in shown
 
@@ -147,9 +147,7 @@ def test_strings_of_records_do_no_harm(tmp_path: Path) -> None:
 
 def test_markdown_has_a_table_a_cell(tmp_path: Path) -> None:
     page = comparison_markdown(compared(tmp_path, *sides(3)))
-    assert page.startswith(
-        f"## A digits-supervised-lpa3-{SHORT} against B digits-supervised-{SHORT}\n\n| | |\n"
-    )
+    assert page.startswith(f"## A {LPA3_LABEL} against B {PLAIN_LABEL}\n\n| | |\n")
     assert "| difference | +3.00 ± 1.00 points |" in page
 
 

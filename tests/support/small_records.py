@@ -113,7 +113,7 @@ def small_record(
             **(config or {}),
         },
         identity=RunIdentity(
-            config={"made": identity},
+            config={"made": ", ".join([identity, *parts])},
             data=data * 64,
             labels=None,
             limit=limit,
@@ -203,6 +203,18 @@ def within(record: Record, part: str, **fields: Any) -> Record:
     if part == "identity":
         parts["cell"] = msgspec.structs.replace(record.cell, identity=parts[part].short)
     return changed(record, **parts)
+
+
+def label(record: Record) -> str:
+    """The cell's name and the experiment's digits."""
+    return f"{record.name}-{record.identity}"
+
+
+def renamed(record: Record, setting: str) -> Record:
+    """The same experiment, started from a file that calls its values a setting."""
+    name = f"{record.name}-{setting}"
+    moved = within(record, "cell", name=name, setting=setting)
+    return Record(moved.data, record.path.with_name(moved.file_name))
 
 
 def elsewhere(record: Record, **fields: Any) -> Record:
