@@ -31,12 +31,13 @@ class PolicyStep(NamedTuple):
 
 
 def made_up_steps() -> Iterator[PolicyStep]:
-    """Guesses that get surer from step to step, as training goes."""
+    """Guesses that get surer from step to step, as training goes; some of each step are not sure."""
     draws, classes = Draws(3), SPEC.num_classes
     orders = torch.split(torch.cat([draws.permutation(COUNT) for _ in range(TRIED_STEPS)]), _UNLABELLED)
     for step, index in zip(range(TRIED_STEPS), orders, strict=False):
         weak, strong, labelled = (
-            (1 + 2 * step) * draws.normal((count, classes)) for count in (_UNLABELLED, _UNLABELLED, _LABELLED)
+            4 * (1 + step) * draws.uniform((count, 1)) * draws.normal((count, classes))
+            for count in (_UNLABELLED, _UNLABELLED, _LABELLED)
         )
         yield PolicyStep(Guesses(weak.softmax(1), index, labelled.softmax(1)), strong)
 
@@ -135,22 +136,18 @@ def guesses_untouched(subject: PolicySubject) -> None:
 
 
 def resumes(subject: PolicySubject) -> None:
-    """One that is stored in a file and read again goes on with the same bits."""
-    subject.first.reached()
-    *before, last = made_up_steps()
-    policy, seen = subject.start(), WeightsSeen()
-    for step in before:
+    """One that is stored in a file and read again after each step goes on with the same bits."""
+    whole, seen = subject.first.reached(), WeightsSeen()
+    policy = subject.start()
+    for step in made_up_steps():
         subject.show(policy, step, seen)
-    file = io.BytesIO()
-    torch.save(policy.state_dict(), file)
-    file.seek(0)
-    again = subject.start()
-    again.load_state_dict(torch.load(file, weights_only=True))
-    gone_on = WeightsSeen()
-    subject.show(again, last, gone_on)
-    whole = subject.first
-    assert_same(gone_on.weights[-1], whole.weights[-1], "after it was read again weigh")
-    assert_same(gone_on.penalties[-1], whole.penalties[-1], "after it was read again penalty")
+        file = io.BytesIO()
+        torch.save(policy.state_dict(), file)
+        file.seek(0)
+        policy = subject.start()
+        policy.load_state_dict(torch.load(file, weights_only=True))
+    assert_same(seen.weights, whole.weights, "after it was read again weigh")
+    assert_same(seen.penalties, whole.penalties, "after it was read again penalty")
 
 
 POLICY_LAWS = (

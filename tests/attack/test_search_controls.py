@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from lpa3bench import attack
 from lpa3bench.api import Output
+from lpa3bench.attack.features import pixel_pulls, pixels_apart
 
 MEAN, STD = torch.full((3, 1, 1), 0.5), torch.full((3, 1, 1), 0.25)
 BOX = attack.Box.of(MEAN, STD)
@@ -58,6 +59,16 @@ def test_in_pixels_it_goes_straight_away_from_the_image() -> None:
     assert (length(first.delta) > 2 * length(start)).all()
 
 
+def test_the_pull_in_pixels_is_the_gradient_of_the_distance() -> None:
+    generator = torch.Generator().manual_seed(4)
+    x, reference = (torch.randn(2, 3, 4, 4, generator=generator) for _ in range(2))
+    weight = torch.tensor([0.5, 3.0])
+    squared, numbers = pixels_apart([x.requires_grad_()], [reference])
+    (expected,) = torch.autograd.grad((weight / 2 * squared).sum(), x)
+    (pull,) = pixel_pulls([x], [reference], numbers, weight)
+    torch.testing.assert_close(pull, expected)
+
+
 def test_in_pixels_the_label_is_preserved_as_ever() -> None:
     _, free = traced(images(), iterations=8, margin=float("inf"), step_size=0.2)
     _, held = traced(images(), iterations=8, margin=0.01, step_size=0.2, lam=100.0)
@@ -74,7 +85,8 @@ def test_another_direction_is_as_long_and_keeps_the_image_one() -> None:
     assert torch.equal(turned, BOX.clamp(turned, z))
     assert torch.allclose(length(turned), length(delta), rtol=1e-3)
     assert torch.cosine_similarity(turned.flatten(1), delta.flatten(1)).mean() < 0.5
-    assert (turned[x == 0] >= 0).all()
+    assert (turned[x == 0] > 0).all(), "not a value stands still because its image is at the limit"
+    assert (turned[x == 1] < 0).all()
     nothing = attack.redirected(torch.zeros_like(delta), direction, BOX.around(z))
     assert (nothing == 0).all()
 

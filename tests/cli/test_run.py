@@ -309,7 +309,7 @@ def test_a_misspelt_setting_names_the_others() -> None:
 @pytest.mark.parametrize(
     ("binding", "said"),
     [
-        ("Supervised.lr = -1", "Supervised.lr must be > 0, not -1"),
+        ("Supervised.lr = -1", "Supervised.lr must be > 0 and finite, not -1"),
         ("Supervised.rate = 1", "rate"),
         ("run.holdout = 8", "has a validation split of its own"),
         ("run.view = @LPA3()", "run.view: LPA3"),

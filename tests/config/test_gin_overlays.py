@@ -128,6 +128,20 @@ def test_raw_takes_the_weak_view_away_in_every_setting_and_touches_no_slot(name:
         assert loaded(name, "augmenters/raw", setting=setting).slots == plain.slots
 
 
+def test_a_policy_goes_over_fixmatch_alone(tmp_path: Path) -> None:
+    for policy in ("flexmatch", "freematch", "softmatch"):
+        with pytest.raises(
+            ConfigError, match="nothing in this overlay is used: FixMatch is not bound"
+        ) as refused:
+            loaded("digits_pes", f"policies/{policy}")
+        assert str(refused.value).startswith(f"gin/policies/{policy}.gin:")
+    both = tmp_path / "both.gin"
+    both.write_text("FixMatch.lr = 0.05\nPES.lr = 0.05\n")
+    for name in ("digits_pes", "digits_fixmatch"):
+        config = load_config([resolve_config(name), both], registry=registry.load_registry())
+        assert [change.text for change in config.changed] == ["0.05"]
+
+
 OF_LPA3 = {
     "lpa3_noise": {"LPA3.iterations": "0"},
     "lpa3_random_direction": {"LPA3.direction": "'random'"},

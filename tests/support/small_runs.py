@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lpa3bench.api import Augmenter, Context, Step, Task, TrainLabels, View
+from lpa3bench.api import Augmenter, Context, Domain, Step, Task, TrainLabels, View
 from lpa3bench.config.experiment import Experiment
 from lpa3bench.testing import COUNT, TinyNet, TinySet, environment
 from lpa3bench.training.environment import Environment
@@ -57,6 +57,13 @@ def steps(task: Task, env: Environment, epochs: Iterable[int]) -> Iterator[tuple
 def train(task: Task, env: Environment, epochs: Iterable[int]) -> list[tuple[Step, dict[str, Tensor]]]:
     """All of `steps`."""
     return [*steps(task, env, epochs)]
+
+
+def batches_seen(env: Environment, domain: Domain) -> set[int]:
+    """How many batches each BatchNorm of one domain has seen in training."""
+    state = env.models["net"].state_dict().items()
+    counts = {name: int(value) for name, value in state if name.endswith("num_batches_tracked")}
+    return {count for name, count in counts.items() if (".aux." in name) == (domain == "aux")}
 
 
 def assert_two_passes(env: Environment, iterations: int, ratio: float) -> None:

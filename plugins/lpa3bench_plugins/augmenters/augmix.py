@@ -13,6 +13,7 @@ from lpa3bench.api import Augmenter, Context, Domain, View
 from lpa3bench.runtime.device import send
 from lpa3bench_plugins.augmenters.image_ops import engine, torchvision_pools
 from lpa3bench_plugins.augmenters.image_ops.recipes import Recipe
+from lpa3bench_plugins.parameters import at_least, one_of
 
 if TYPE_CHECKING:
     from lpa3bench.runtime.seeding import Draws
@@ -73,13 +74,10 @@ class AugMix(Augmenter):
     ) -> None:
         if not 1 <= severity <= STRONGEST:
             raise ValueError(f"severity: must be from 1 to {STRONGEST}, not {severity}")
-        for name, value in (("width", width), ("depth", 1 if depth is None else depth)):
-            if value < 1:
-                raise ValueError(f"{name}: must be >= 1, not {value}")
+        at_least(1, width=width, depth=1 if depth is None else depth)
         if not 1 <= alpha < math.inf or alpha != int(alpha):
             raise ValueError(f"alpha: must be a whole number >= 1, not {alpha}")
-        if domain not in ("main", "aux"):
-            raise ValueError(f"domain: must be 'main' or 'aux', not {domain!r}")
+        one_of(("main", "aux"), domain=domain)
         self.width = width
         self.depth = depth
         self.alpha = int(alpha)

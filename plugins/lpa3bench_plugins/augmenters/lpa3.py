@@ -10,6 +10,7 @@ from torch import Tensor
 from lpa3bench import attack
 from lpa3bench.api import Augmenter, Context, DatasetSpec, Domain, Env, Output, Slot, View
 from lpa3bench.nn.bank import ConsistencyBank, lowest
+from lpa3bench_plugins.parameters import at_least, fraction, one_of
 
 
 class LPA3(Augmenter):
@@ -77,19 +78,13 @@ class LPA3(Augmenter):
         direction: Literal["search", "random"] = "search",
         domain: Domain = "aux",
     ) -> None:
-        if not 0 <= ratio <= 1:
-            raise ValueError(f"ratio: must be in [0, 1], not {ratio}")
-        if warmup_steps < 0:
-            raise ValueError(f"warmup_steps: must be >= 0, not {warmup_steps}")
-        for name, value, choices in (
-            ("select", select, ("batch", "dataset")),
-            ("tcs", tcs, ("lpa3", "tcssl")),
-            ("label", label, ("model", "given")),
-            ("direction", direction, ("search", "random")),
-            ("domain", domain, ("aux", "main")),
-        ):
-            if value not in choices:
-                raise ValueError(f"{name}: must be {choices[0]!r} or {choices[1]!r}, not {value!r}")
+        fraction(ratio=ratio)
+        at_least(0, warmup_steps=warmup_steps)
+        one_of(("batch", "dataset"), select=select)
+        one_of(("lpa3", "tcssl"), tcs=tcs)
+        one_of(("model", "given"), label=label)
+        one_of(("search", "random"), direction=direction)
+        one_of(("aux", "main"), domain=domain)
         self.options = attack.Options(
             margin=margin,
             step_size=step_size,

@@ -12,6 +12,7 @@ from lpa3bench.api import Context, DatasetSpec, Domain, Env, Slot, View
 from lpa3bench.nn.bank import divergence_lpa3, lowest, mean_by_sample
 from lpa3bench.runtime.device import send
 from lpa3bench_plugins.augmenters.lpa3 import LPA3, nothing, seen
+from lpa3bench_plugins.parameters import fraction, one_of
 
 NEVER = -1
 """The step at which an image was last seen, before it was seen at all."""
@@ -106,15 +107,10 @@ class LPA3Fast(LPA3):
             floor=floor,
             domain=domain,
         )
-        if not 0 <= decay <= 1:
-            raise ValueError(f"decay: must be in [0, 1], not {decay}")
-        for name, value, choices in (
-            ("select", select, ("consistency", "random")),
-            ("storage", storage, ("half", "single")),
-        ):
-            if value not in choices:
-                raise ValueError(f"{name}: must be {choices[0]!r} or {choices[1]!r}, not {value!r}")
-        self.first = select
+        fraction(decay=decay)
+        one_of(("consistency", "random"), select=select)
+        one_of(("half", "single"), storage=storage)
+        self.chosen_by = select
         self.decay = decay
         self.storage = torch.float16 if storage == "half" else torch.float32
         self.memory: Memory | None = None
@@ -163,7 +159,7 @@ class LPA3Fast(LPA3):
             return torch.arange(len(x) if self.ratio else 0, device=x.device)
         samples = len(x) // ctx.copies
         count = round(self.ratio * samples)
-        if self.first == "random":
+        if self.chosen_by == "random":
             chosen = send(ctx.draws.permutation(samples)[:count].sort().values, x.device)
         else:
             chosen = lowest(-self.memory.drift(ctx.index[:samples], ctx.step), count)

@@ -11,6 +11,7 @@ from torch import Tensor
 from lpa3bench.api import Augmenter, Context, Domain, View
 from lpa3bench.ops import at_least_float32
 from lpa3bench.runtime.device import send
+from lpa3bench_plugins.parameters import at_least, fraction, not_negative, one_of, positive
 
 LEVELS = 255
 
@@ -65,23 +66,15 @@ class PGD(Augmenter):
         statistics: Literal["running", "batch"] = "running",
         domain: Domain = "main",
     ) -> None:
-        if not 0 < epsilon < float("inf"):
-            raise ValueError(f"epsilon: must be > 0 and finite, not {epsilon}")
-        if not 0 <= step_size < float("inf"):
-            raise ValueError(f"step_size: must be >= 0 and finite, not {step_size}")
-        if iterations < 0:
-            raise ValueError(f"iterations: must be >= 0, not {iterations}")
-        if not 0 <= noise <= 1:
-            raise ValueError(f"noise: must be in [0, 1], not {noise}")
-        for name, value, choices in (
-            ("norm", norm, ("linf", "l2")),
-            ("aim", aim, ("away", "target")),
-            ("label", label, ("given", "model")),
-            ("statistics", statistics, ("running", "batch")),
-            ("domain", domain, ("main", "aux")),
-        ):
-            if value not in choices:
-                raise ValueError(f"{name}: must be {choices[0]!r} or {choices[1]!r}, not {value!r}")
+        positive(epsilon=epsilon)
+        not_negative(step_size=step_size)
+        at_least(0, iterations=iterations)
+        fraction(noise=noise)
+        one_of(("linf", "l2"), norm=norm)
+        one_of(("away", "target"), aim=aim)
+        one_of(("given", "model"), label=label)
+        one_of(("running", "batch"), statistics=statistics)
+        one_of(("main", "aux"), domain=domain)
         self.radius = epsilon / LEVELS
         self.norm = norm
         self.step_size = max(step_size, epsilon / max(iterations, 1)) / LEVELS

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from lpa3bench.api import Augmenter, Context, Domain, View
 from lpa3bench.ops import at_least_float32
+from lpa3bench_plugins.parameters import at_least, one_of, positive
 
 LENGTH_EPSILON = 1e-16
 """Added to the length of a direction, as in semilearn's code; lyakaap's has 1e-8."""
@@ -54,17 +55,10 @@ class VAT(Augmenter):
         target: Literal["prediction", "task"] = "task",
         domain: Domain = "main",
     ) -> None:
-        for name, value in (("radius", radius), ("probe", probe)):
-            if not 0 < value < float("inf"):
-                raise ValueError(f"{name}: must be > 0 and finite, not {value}")
-        if iterations < 0:
-            raise ValueError(f"iterations: must be >= 0, not {iterations}")
-        for name, choice, choices in (
-            ("target", target, ("prediction", "task")),
-            ("domain", domain, ("main", "aux")),
-        ):
-            if choice not in choices:
-                raise ValueError(f"{name}: must be {choices[0]!r} or {choices[1]!r}, not {choice!r}")
+        positive(radius=radius, probe=probe)
+        at_least(0, iterations=iterations)
+        one_of(("prediction", "task"), target=target)
+        one_of(("main", "aux"), domain=domain)
         self.radius = radius
         self.iterations = iterations
         self.probe = probe

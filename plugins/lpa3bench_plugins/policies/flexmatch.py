@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from lpa3bench.api import Env, Guesses, Policy
+from lpa3bench_plugins.parameters import fraction
 
 UNUSED = -1
 
@@ -36,8 +37,7 @@ class FlexMatch(Policy):
     saved = ("chosen", "status")
 
     def __init__(self, *, threshold: float = 0.95, warmup: bool = True) -> None:
-        if not 0 <= threshold <= 1:
-            raise ValueError(f"threshold: must be in [0, 1], not {threshold}")
+        fraction(threshold=threshold)
         self.threshold = threshold
         self.warmup = warmup
         self.env: Env

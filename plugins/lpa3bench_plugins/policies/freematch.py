@@ -7,6 +7,7 @@ from torch import Tensor
 
 from lpa3bench.api import Env, Guesses, Policy
 from lpa3bench.ops import one_hot, probabilities
+from lpa3bench_plugins.parameters import below_one, fraction, not_negative
 
 _LEAST = 1e-12
 
@@ -66,12 +67,9 @@ class FreeMatch(Policy):
         quantile: float | None = None,
         limit: float = 1.0,
     ) -> None:
-        if not 0 <= decay < 1:
-            raise ValueError(f"decay: must be in [0, 1), not {decay}")
-        if fairness < 0:
-            raise ValueError(f"fairness: must be >= 0, not {fairness}")
-        if quantile is not None and not 0 <= quantile <= 1:
-            raise ValueError(f"quantile: must be in [0, 1] or None, not {quantile}")
+        below_one(decay=decay)
+        not_negative(fairness=fairness)
+        fraction(quantile=0 if quantile is None else quantile)
         if not 0 < limit <= 1:
             raise ValueError(f"limit: must be in (0, 1], not {limit}")
         self.decay = decay

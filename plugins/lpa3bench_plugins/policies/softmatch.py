@@ -9,6 +9,7 @@ from torch import Tensor
 
 from lpa3bench.api import Env, Guesses, Policy
 from lpa3bench.ops import one_hot
+from lpa3bench_plugins.parameters import below_one, one_of, positive
 
 _LEAST = 1e-6
 
@@ -57,14 +58,10 @@ class SoftMatch(Policy):
         per_class: bool = False,
         flavour: Literal["semilearn", "torchssl"] = "semilearn",
     ) -> None:
-        if not 0 <= decay < 1:
-            raise ValueError(f"decay: must be in [0, 1), not {decay}")
-        if sigmas <= 0:
-            raise ValueError(f"sigmas: must be > 0, not {sigmas}")
-        if target not in ("uniform", "labelled"):
-            raise ValueError(f"target: must be 'uniform' or 'labelled', not {target!r}")
-        if flavour not in ("semilearn", "torchssl"):
-            raise ValueError(f"flavour: must be 'semilearn' or 'torchssl', not {flavour!r}")
+        below_one(decay=decay)
+        positive(sigmas=sigmas)
+        one_of(("uniform", "labelled"), target=target)
+        one_of(("semilearn", "torchssl"), flavour=flavour)
         self.decay = decay
         self.sigmas = sigmas
         self.target = target

@@ -20,6 +20,7 @@ from lpa3bench.ops import (
     sharpen,
     uniform_prior_penalty,
 )
+from lpa3bench_plugins.parameters import at_least, below_one, not_negative, positive
 from lpa3bench_plugins.tasks.codivide import clean_probability, remember, scaled_losses
 from lpa3bench_plugins.tasks.mixmatch import (
     MIXMATCH,
@@ -32,14 +33,7 @@ from lpa3bench_plugins.tasks.mixmatch import (
     total,
     training_pair,
 )
-from lpa3bench_plugins.tasks.requirements import (
-    at_least,
-    below_one,
-    check_all_labelled,
-    not_negative,
-    positive,
-    refuse_partial,
-)
+from lpa3bench_plugins.tasks.requirements import check_all_labelled, refuse_partial
 from lpa3bench_plugins.tasks.steps import descend, training_view
 
 

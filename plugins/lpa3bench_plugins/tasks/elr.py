@@ -8,8 +8,8 @@ from torch import Tensor
 
 from lpa3bench.api import Env, Step, ViewFunction
 from lpa3bench.ops import at_least_float32, cosine, probabilities
+from lpa3bench_plugins.parameters import below_one, not_negative, positive
 from lpa3bench_plugins.tasks.fullylabelled import FullyLabelled, check_milestones
-from lpa3bench_plugins.tasks.requirements import below_one, not_negative, positive
 from lpa3bench_plugins.tasks.steps import TRAIN
 
 _LEAST = 1e-4

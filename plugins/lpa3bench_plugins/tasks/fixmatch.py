@@ -14,7 +14,7 @@ from lpa3bench.data.sampler import Sampler
 from lpa3bench.errors import ConfigError
 from lpa3bench.nn.ema import EMA
 from lpa3bench.ops import at_least_float32, one_hot, probabilities
-from lpa3bench_plugins.tasks.requirements import at_least, fraction, not_negative, positive
+from lpa3bench_plugins.parameters import at_least, fraction, not_negative, positive
 from lpa3bench_plugins.tasks.steps import TRAIN, descend, strong_view, training_view
 
 

@@ -11,9 +11,9 @@ from torch import Tensor
 from lpa3bench.api import Env, Step, ViewFunction
 from lpa3bench.data.sampler import Batch
 from lpa3bench.ops import at_least_float32, one_hot, probabilities, uniform_prior_penalty
+from lpa3bench_plugins.parameters import at_least, not_negative
 from lpa3bench_plugins.tasks import betamixture
 from lpa3bench_plugins.tasks.mixup import MIXUP, Mixture, Mixup, mixup_losses
-from lpa3bench_plugins.tasks.requirements import at_least, not_negative
 
 DYNAMIC, BOOTSTRAP = "dynamic mixup", "bootstrapping"
 Variant = Literal["m_dyr_h", "md_dyr_sh"]

@@ -9,8 +9,8 @@ from torch import Tensor
 from lpa3bench.api import Env, Model, Step, View, ViewFunction
 from lpa3bench.ops import mix, soft_cross_entropy, staircase
 from lpa3bench.runtime.device import send
+from lpa3bench_plugins.parameters import positive
 from lpa3bench_plugins.tasks.fullylabelled import FullyLabelled, check_milestones
-from lpa3bench_plugins.tasks.requirements import positive
 
 MIXUP = "mixup"
 

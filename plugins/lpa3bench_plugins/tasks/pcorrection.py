@@ -9,8 +9,8 @@ from torch import Tensor
 
 from lpa3bench.api import Env, Step, ViewFunction
 from lpa3bench.ops import at_least_float32, one_hot, staircase
+from lpa3bench_plugins.parameters import not_negative, positive
 from lpa3bench_plugins.tasks.fullylabelled import FullyLabelled, check_milestones
-from lpa3bench_plugins.tasks.requirements import not_negative, positive
 
 NOISY, CORRECTION, FINAL = "noisy", "correction", "final"
 Compatibility = Literal["released", "paper"]

@@ -13,6 +13,7 @@ from lpa3bench.api import DatasetSpec, Env, Labels, Model, Phase, Step, Task, Vi
 from lpa3bench.data.sampler import Batch, Sampler
 from lpa3bench.nn.reset import reset_parameters
 from lpa3bench.ops import at_least_float32, cosine, linear_ramp, one_hot, probabilities, sharpen
+from lpa3bench_plugins.parameters import at_least, below_one, fraction, not_negative, positive
 from lpa3bench_plugins.tasks.mixmatch import (
     MIXMATCH,
     WARM_UP,
@@ -24,15 +25,7 @@ from lpa3bench_plugins.tasks.mixmatch import (
     total,
     training_pair,
 )
-from lpa3bench_plugins.tasks.requirements import (
-    at_least,
-    below_one,
-    check_all_labelled,
-    fraction,
-    not_negative,
-    positive,
-    refuse_partial,
-)
+from lpa3bench_plugins.tasks.requirements import check_all_labelled, refuse_partial
 from lpa3bench_plugins.tasks.steps import descend, training_view
 
 HEAD = "head"

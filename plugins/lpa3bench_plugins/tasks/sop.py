@@ -10,8 +10,8 @@ from torch import Tensor
 
 from lpa3bench.api import Domain, Env, Step, ViewFunction
 from lpa3bench.ops import at_least_float32, cosine, one_hot, probabilities
+from lpa3bench_plugins.parameters import not_negative
 from lpa3bench_plugins.tasks.fullylabelled import FullyLabelled
-from lpa3bench_plugins.tasks.requirements import not_negative
 from lpa3bench_plugins.tasks.steps import TRAIN, strong_view
 
 _LEAST = 1e-4

@@ -12,7 +12,8 @@ from torch import Tensor
 from lpa3bench.api import Env, Model, Phase, Step, Task, ViewFunction
 from lpa3bench.errors import ConfigError
 from lpa3bench.ops import jensen_shannon, one_hot, probabilities, soft_cross_entropy
-from lpa3bench_plugins.tasks.requirements import check_sgd, not_negative, positive
+from lpa3bench_plugins.parameters import not_negative, positive
+from lpa3bench_plugins.tasks.requirements import check_sgd
 from lpa3bench_plugins.tasks.steps import descend
 
 

@@ -24,6 +24,14 @@ def viewed(x: Tensor = X, seed: int = 0, **options: Any) -> Tensor:
     return view.x
 
 
+def test_defaults_are_the_papers() -> None:
+    """Severity 3, three chains of one to three of nine operators, none of them of colour."""
+    mix = AugMix()
+    assert (mix.recipe.levels, mix.width, mix.depth, mix.recipe.layers, mix.alpha) == (3, 3, None, 3, 1)
+    assert len(mix.recipe.pool) == 9
+    assert not {"Brightness", "Color", "Contrast", "Sharpness"} & {entry.op for entry in mix.recipe.pool}
+
+
 def test_views_are_images_of_bytes_that_the_draws_decide() -> None:
     view = viewed(severity=10, all_ops=True)
     assert (view.min(), view.max()) >= (0, 0)

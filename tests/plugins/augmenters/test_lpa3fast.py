@@ -15,6 +15,7 @@ from support.lpa3_bench import CLASSES, FIRST, SPEC, Bench, Model, images
 from lpa3bench import attack
 from lpa3bench.api import View
 from lpa3bench.nn.bank import divergence_lpa3
+from lpa3bench.nn.batchnorm import bn_domain
 from lpa3bench.nn.freeze import frozen
 from lpa3bench.runtime.distributed import ALONE
 from lpa3bench.types import SLOTS, SlotName, WeakView
@@ -30,6 +31,14 @@ class Fast(Bench):
     def memory(self) -> Memory:
         memory: Memory = self.lpa3.memory
         return memory
+
+
+def test_defaults_cost_a_fifth_more_than_plain_training() -> None:
+    fast = LPA3Fast()
+    options = fast.options
+    assert (fast.ratio, options.iterations, options.probe) == (0.1, 1, None), "1 + 2 · 0.1"
+    assert (options.margin, options.lam, fast.decay, options.start) == (0.02, 10, 0.9, 0.01)
+    assert options.schedule()[0].lam == 1, "at its only iteration λ weighs as much as LP-A3's in the end"
 
 
 SAME: dict[str, Any] = {"ratio": 1.0, "iterations": 5, "lam": 1.0, "probe": 0.1}
@@ -109,10 +118,34 @@ def test_new_images_come_first_then_those_that_have_come_furthest() -> None:
     assert fast(images(), FIRST, step=6).rows.tolist() == [0, 1, 5], "pace times steps since"
 
 
+def test_the_label_to_preserve_is_that_of_the_rows_selected() -> None:
+    """Targets of rows that are left out are all one; those of the others are not."""
+    made = []
+    for rows in ([], [0, 1, 2, 3, 4, 5, 6], [7, 8, 9]):
+        fast = Fast(ratio=0.3, label="given", margin=0.1)
+        fast.memory.step[:7] = 0
+        target = torch.eye(CLASSES)[FIRST % CLASSES]
+        target[rows] = target[rows].roll(1, dims=1)
+        view = fast(images(), FIRST, step=1, target=target)
+        assert view.rows.tolist() == [7, 8, 9]
+        made.append(view.x)
+    assert torch.equal(made[0], made[1])
+    assert not torch.equal(made[0], made[2])
+
+
+def test_the_number_selected_is_the_nearest_whole_one() -> None:
+    for ratio, count in ((0.28, 3), (0.32, 3)):
+        assert len(Fast(ratio=ratio)(images(), FIRST).rows) == count
+        assert len(Fast(ratio=ratio, select="random")(images(), FIRST).rows) == count
+
+
 def test_what_is_remembered_of_predictions() -> None:
     fast = Fast(ratio=1.0, temperature=0.5)
     never = torch.full((10, CLASSES), 1 / CLASSES)
+    with bn_domain(fast.model, "aux"), frozen(fast.model):
+        said = (copy.deepcopy(fast.model)(images()).logits / 0.5).softmax(1)
     fast(images(), FIRST, step=4)
+    torch.testing.assert_close(fast.memory.probabilities[:10], said)
     first, pace = fast.memory.probabilities[:10].clone(), fast.memory.pace[:10].clone()
     torch.testing.assert_close(pace, divergence_lpa3(first, never))
     fast(images(1), FIRST, step=7)

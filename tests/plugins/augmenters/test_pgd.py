@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lpa3bench.api import Context, DatasetSpec, Output
+from lpa3bench.api import Context, DatasetSpec, Output, View
 from lpa3bench.runtime.distributed import ALONE
 from lpa3bench.runtime.seeding import Draws
 from lpa3bench_plugins.augmenters.pgd import PGD
@@ -28,18 +28,24 @@ class Net(nn.Module):
         self.norm = nn.BatchNorm2d(1)
         self.head = nn.Linear(16, CLASSES)
         self.calls: list[bool] = []
+        self.seen: list[Tensor] = []
 
     def forward(self, x: Tensor) -> Output:
         self.calls.append(self.training)
+        self.seen.append(x.detach().clone())
         return Output(self.head(self.norm(x).flatten(1)), ())
 
 
-def viewed(x: Tensor, target: Tensor | None = None, seed: int = 0, **options: Any) -> tuple[Tensor, Net]:
+def made(x: Tensor, target: Tensor | None, processes: Any, **options: Any) -> tuple[View, Net]:
     net = Net().requires_grad_(False)
     ctx = SimpleNamespace(
-        model=net, logits=net, target=target, spec=SPEC, draws=Draws(seed), processes=ALONE, index=None
+        model=net, logits=net, target=target, spec=SPEC, draws=Draws(0), processes=processes, index=None
     )
-    view = PGD(**options).generate(x, cast("Context", ctx))
+    return PGD(**options).generate(x, cast("Context", ctx)), net
+
+
+def viewed(x: Tensor, target: Tensor | None = None, **options: Any) -> tuple[Tensor, Net]:
+    view, net = made(x, target, ALONE, **options)
     assert view.rows.tolist() == list(range(len(x)))
     return view.x, net
 
@@ -53,6 +59,36 @@ def _doubles() -> Any:
     torch.set_default_dtype(torch.float64)
     yield
     torch.set_default_dtype(torch.float32)
+
+
+def test_defaults_are_advprops() -> None:
+    """In grey levels; but for the noise, which the overlay `augmenters/advprop` sets."""
+    pgd = PGD()
+    assert (pgd.radius * 255, pgd.step_size * 255, pgd.iterations, pgd.noise) == (4, 1, 5, 1)
+    assert (pgd.norm, pgd.aim, pgd.label, pgd.statistics) == ("linf", "away", "given", "running")
+
+
+def test_noise_fills_a_euclidean_ball_evenly() -> None:
+    """In 16 dimensions the mean distance from the middle is 16/17 of the radius."""
+    x = torch.full((4000, 1, 4, 4), 0.5)
+    view, _ = viewed(x, norm="l2", epsilon=20.0, iterations=0)
+    far = (view - x).flatten(1).norm(dim=1) * 255 / 20
+    assert float(far.mean()) == pytest.approx(16 / 17, abs=0.004)
+    assert float((far**16).mean()) == pytest.approx(0.5, abs=0.02), "its shells hold what they have room for"
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_no_view_depends_on_another_row(norm: Any) -> None:
+    options: dict[str, Any] = {"norm": norm, "noise": 0.0, "epsilon": 20.0}
+    together, _ = viewed(X, Y, **options)
+    alone = [viewed(X[i : i + 1], Y[i : i + 1], **options)[0] for i in range(len(X))]
+    torch.testing.assert_close(together, torch.cat(alone), rtol=0, atol=1e-9)
+
+
+def test_what_it_logs_is_the_loss_before_the_last_step_weighted_by_rows() -> None:
+    processes = SimpleNamespace(weighted=lambda mean, rows: mean * rows)
+    view, net = made(X, Y, processes, noise=0.0, iterations=1)
+    assert float(view.info["loss"]) == pytest.approx(6 * float(F.cross_entropy(net.eval()(X).logits, Y)))
 
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])
@@ -100,6 +136,9 @@ def test_whose_label() -> None:
     assert torch.equal(model, viewed(X, said, noise=0.0)[0])
     assert torch.equal(model, viewed(X, None, noise=0.0)[0]), "no target: the model's"
     assert not torch.equal(model, given)
+    noisy = viewed(X, None, iterations=1)[1]
+    assert torch.equal(noisy.seen[0], X), "what it says of the image as it is"
+    assert not torch.equal(noisy.seen[1], X)
 
 
 def test_statistics() -> None:

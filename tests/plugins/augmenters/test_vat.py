@@ -47,6 +47,10 @@ def divergence(net: Net, view: Tensor) -> Tensor:
     return F.kl_div(after, before, reduction="none").sum(1)
 
 
+def test_defaults_are_semilearns_but_for_the_probe() -> None:
+    assert (VAT().radius, VAT().iterations, VAT().probe, VAT().target) == (6, 1, 1e-3, "task")
+
+
 def test_every_image_moves_by_the_radius() -> None:
     view, _ = viewed(radius=0.5)
     length = ((view.x - X) / STD).flatten(1).norm(dim=1)

@@ -108,7 +108,15 @@ def alone(gather: Any) -> Any:
     )
 
 
-@pytest.mark.parametrize("policy", [FlexMatch, SoftMatch, lambda: FreeMatch(fairness=0.0)])
+@pytest.mark.parametrize(
+    "policy",
+    [
+        FlexMatch,
+        lambda: SoftMatch(decay=0.5),
+        lambda: SoftMatch(decay=0.5, target="labelled"),
+        lambda: FreeMatch(decay=0.5, fairness=0.0),
+    ],
+)
 def test_one_that_can_be_shared_goes_by_the_rows_of_all(policy: Any) -> None:
     """One process that has the first half of each batch weighs it as one that has the whole."""
     everywhere: list[Tensor] = []

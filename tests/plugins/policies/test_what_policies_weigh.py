@@ -39,6 +39,13 @@ def test_a_class_that_is_learnt_less_asks_for_less() -> None:
     assert policy.weigh(guesses(0.8, 0.2)).tolist() == [0, 1]
 
 
+def test_thresholds_survive_a_checkpoint() -> None:
+    policy, again = (begun(FlexMatch(threshold=0.9, warmup=False)) for _ in range(2))
+    policy.weigh(guesses(0.95, 0.95, 0.95, 0.05))
+    again.load_state_dict(policy.state_dict())
+    assert again.weigh(guesses(0.8, 0.2)).tolist() == [0, 1]
+
+
 def test_images_without_a_class_keep_thresholds_low_at_first() -> None:
     warm, cold = (begun(FlexMatch(threshold=0.9, warmup=warmup)) for warmup in (True, False))
     for policy in (warm, cold):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from support.hostsync import HostSyncs
-from support.small_runs import ROWS, Darker, begin, train
+from support.small_runs import ROWS, Darker, batches_seen, begin, train
 from torch import Tensor
 
 from lpa3bench.api import Augmenter, Context, TrainLabels, View
@@ -151,9 +151,13 @@ def test_without_its_weight_there_is_no_second_view(consistency: float, views: l
 
 
 def test_the_second_view_may_have_a_batchnorm_of_its_own() -> None:
-    task = small()
-    done = train(task, begin(task, strong=Spy("aux")), [0])
-    assert all(torch.isfinite(logs["consistency_loss"]) for _, logs in done)
+    for domain, aux in (("main", set()), ("aux", {3})):
+        task = small()
+        env = begin(task, strong=Spy(domain))
+        done = train(task, env, [0])
+        assert all(torch.isfinite(logs["consistency_loss"]) for _, logs in done)
+        assert batches_seen(env, "main") == {3}, "both views in one pass where they share it, as released"
+        assert batches_seen(env, "aux") == aux
 
 
 def test_noise_is_saved_and_drawn_by_the_seed() -> None:

@@ -8,14 +8,15 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from support.small_runs import assert_two_passes, begin, train
+from support.small_runs import assert_two_passes, batches_seen, begin, train
 from torch import Tensor
 
 from lpa3bench.api import Augmenter, Context, Domain, TrainLabels, View
 from lpa3bench.errors import ConfigError
-from lpa3bench.ops import one_hot, soft_cross_entropy
+from lpa3bench.ops import jensen_shannon, one_hot, soft_cross_entropy
 from lpa3bench.testing import COUNT, weights_of
 from lpa3bench.training.environment import Environment
+from lpa3bench_plugins.augmenters.augmix import AugMix
 from lpa3bench_plugins.augmenters.identity import Identity
 from lpa3bench_plugins.augmenters.lpa3 import LPA3
 from lpa3bench_plugins.tasks.supervised import Supervised, scaled_weights, step_decay
@@ -24,15 +25,17 @@ ROWS = torch.tensor([1, 3])
 
 
 class Some(Augmenter):
-    """The second and the fourth image of a batch, through the auxiliary BatchNorm, perhaps with a target."""
+    """The second and the fourth image of a batch, through the auxiliary BatchNorm, perhaps with a target or
+    with a darker view of each to compare."""
 
     bn_domain = "aux"
 
-    def __init__(self, target: Tensor | None = None) -> None:
+    def __init__(self, target: Tensor | None = None, *, twins: bool = False) -> None:
         self.target = target
+        self.twins = twins
 
     def generate(self, x: Tensor, ctx: Context) -> View:
-        return View(x[ROWS], ROWS, target=self.target)
+        return View(x[ROWS], ROWS, target=self.target, twin=x[ROWS] / 2 if self.twins else None)
 
 
 class Renamed(Augmenter):
@@ -268,6 +271,24 @@ def test_the_auxiliary_branch_trains_its_batchnorm_and_leaves_the_main_statistic
     assert any(not torch.equal(weights[name], plain[2][name]) for name in weights), "the trunk learns from it"
     shared = parts(first_step(Supervised(batch_size=16), positives=Identity())[0])[0]
     assert any(not torch.equal(shared[name], plain[0][name]) for name in shared)
+
+
+def test_pairs_of_views_are_compared_with_the_images_that_they_were_made_of() -> None:
+    task = Supervised(batch_size=16, positives_weight=12.0)
+    _, x, target, logs = first_step(task, positives=Some(twins=True))
+    env = begin(Supervised(), positives=Some())
+    images = env.logits(env.models["net"], x).logits.detach()[ROWS]
+    pairs = env.logits(env.models["net"], torch.cat([x[ROWS], x[ROWS] / 2]), "aux").logits.detach()
+    torch.testing.assert_close(logs["positives_loss"], jensen_shannon(images, *pairs.chunk(2)))
+    torch.testing.assert_close(logs["loss"], loss_before(x, target) + 12 * logs["positives_loss"])
+
+
+def test_pairs_of_views_go_through_their_augmenters_batchnorm() -> None:
+    for domain, main, aux in (("main", 6, set()), ("aux", 3, {3})):
+        task = Supervised(batch_size=16)
+        env = begin(task, positives=AugMix(jensen_shannon=True, domain=domain))  # type: ignore[arg-type]
+        train(task, env, [0])
+        assert (batches_seen(env, "main"), batches_seen(env, "aux")) == ({main}, aux)
 
 
 def test_weightless_positives_in_the_auxiliary_branch_change_nothing() -> None:
