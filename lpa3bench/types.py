@@ -27,6 +27,14 @@ MemoryLayout = Literal["channels_last", "contiguous"]
 LAYOUTS: tuple[MemoryLayout, ...] = get_args(MemoryLayout)
 Weights = Literal["last", "best"]
 """Those of the last epoch, or of the one with the best validation score."""
+Corruption = Literal[
+    "gaussian_noise", "shot_noise", "impulse_noise", "defocus_blur", "glass_blur", "motion_blur", "zoom_blur",
+    "snow", "frost", "fog", "brightness", "contrast", "elastic_transform", "pixelate", "jpeg_compression",
+]  # fmt: skip
+CORRUPTIONS: tuple[Corruption, ...] = get_args(Corruption)
+SEVERITIES = (1, 2, 3, 4, 5)
+CORRUPTIONS_VERSION = 1
+"""Raised where the same call no longer makes the same images, with that of the plugin `Corrupted`."""
 
 
 @dataclass(frozen=True, kw_only=True)

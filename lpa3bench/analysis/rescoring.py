@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import product
 
 import msgspec
 import torch
@@ -14,15 +15,21 @@ from lpa3bench.analysis.temperature import fit_temperature, scaled_probabilities
 from lpa3bench.analysis.trained_run import Trained
 from lpa3bench.api import Metric
 from lpa3bench.data.corruptions import corrupted
-from lpa3bench.data.severities import CORRUPTIONS, CORRUPTIONS_VERSION, SEVERITIES, Corruption, strengths_of
+from lpa3bench.data.severities import strengths_of
 from lpa3bench.errors import UsageError
-from lpa3bench.records.later_scores import UNCORRUPTED, LaterScores, ScoredCondition, ScoreKind
+from lpa3bench.records.later_scores import (
+    EVERY_CONDITION,
+    UNCORRUPTED,
+    LaterScores,
+    ScoredCondition,
+    ScoreKind,
+)
 from lpa3bench.records.schema import Provenance
 from lpa3bench.runtime.files import digest
 from lpa3bench.training.predictions import Predictions
 from lpa3bench.training.provenance import provenance
 from lpa3bench.training.scoring import number
-from lpa3bench.types import Weights
+from lpa3bench.types import CORRUPTIONS, CORRUPTIONS_VERSION, SEVERITIES, Corruption, Weights
 
 _MOST_BYTES = 2**29
 """Of corrupted images that are kept: all of a small data set, none of a large one."""
@@ -107,10 +114,9 @@ def score_on_corruptions(
         clean=condition(UNCORRUPTED, 0, pixels),
         conditions=tuple(
             condition(kind, severity, images.under(pixels, kind, severity))
-            for kind in kinds
-            for severity in severities
+            for kind, severity in product(kinds, severities)
         ),
-        whole=not kinds or ({*kinds}, {*severities}) == ({*CORRUPTIONS}, {*SEVERITIES}),
+        whole=not kinds or {*product(kinds, severities)} == EVERY_CONDITION,
         provenance=msgspec.convert(
             {**made, "finished": datetime.now(UTC).isoformat(timespec="seconds")}, Provenance
         ),

@@ -334,9 +334,12 @@ def _learned(
     if not folder.best.exists():
         raise RunFailed(
             f"{folder.path}: no {folder.best.name}: nothing was selected on a validation split "
-            "(run.holdout = N makes one)"
+            "(run.holdout = N makes one), or the file is gone"
         )
-    best = load_best(folder.best, began.identity, began.seed)
+    try:
+        best = load_best(folder.best, began.identity, began.seed)
+    except DataError as error:
+        raise RunFailed(f"{error}; run it again with --fresh", kind="damaged") from error
     return _Learned(best["models"], best["task"], best["epoch"] + 1), views
 
 

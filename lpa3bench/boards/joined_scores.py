@@ -42,7 +42,7 @@ def with_later_scores(
         fresh: those that the board has now go.
     """
     folder = results_of(definition) / SCORES_FOLDER
-    files = {} if fresh else {folder / one.board_name: one for one in scores_in(folder, refuse)}
+    files = {} if fresh else {folder / one.board_name: one for one in scores_in(folder, refuse).values()}
     by_run: dict[str, list[LaterScores]] = {}
     for one in {**files, **(new or {})}.values():
         by_run.setdefault(one.run, []).append(one)

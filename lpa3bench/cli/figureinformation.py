@@ -98,7 +98,8 @@ def _measured(
     records = [record for *_, several in arms for record in several]
     folders = {str(record): _folder(record) for record in records if str(record) not in done}
     count = 0
-    shown = (known.targets, known.images) if known else None
+    its_images = known is not None and len(folders) < len(records)  # else it may be of another data set
+    shown = (known.targets, known.images) if known and its_images else None
 
     def measured(record: Record, role: str) -> MeasuredRun:
         nonlocal count, shown

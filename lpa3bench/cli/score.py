@@ -14,15 +14,14 @@ import click
 from lpa3bench.analysis.stored_metrics import StoredMetrics
 from lpa3bench.cli.options import data_option, device_option, json_option, plugin_option, weights_option
 from lpa3bench.cli.terminal import say, width
-from lpa3bench.data.severities import CORRUPTIONS
-from lpa3bench.errors import PluginError
+from lpa3bench.errors import PluginError, UsageError
 from lpa3bench.runtime.terminal_text import number_table
+from lpa3bench.types import CORRUPTIONS, SEVERITIES
 
 if TYPE_CHECKING:
     from lpa3bench.api import Metric
-    from lpa3bench.data.severities import Corruption
     from lpa3bench.records.later_scores import LaterScores, ScoredCondition, ScoredImages
-    from lpa3bench.types import Weights
+    from lpa3bench.types import Corruption, Weights
 
 METRICS = ("accuracy", "ece", "nll", "brier")
 _RANGE = re.compile(r"([1-5])(?:-([1-5]))?")
@@ -111,8 +110,9 @@ def command(
     from lpa3bench.records.later_scores import write_later_scores
     from lpa3bench.runtime.paths import data_root
 
-    if on == "test" and (kinds or baseline):
-        raise click.UsageError("--on test has no corruptions, so neither --kinds nor --baseline goes with it")
+    if on == "test" and (kinds or baseline or severities != SEVERITIES):
+        without = "--kinds, --severities and --baseline do not go with it"
+        raise click.UsageError(f"--on test has no corruptions: {without}")
     registry = load_registry(plugins)
     metrics = _metrics(StoredMetrics(registry))
     chosen = () if on == "test" else tuple(kind for kind in CORRUPTIONS if kind in (kinds or CORRUPTIONS))
@@ -122,6 +122,9 @@ def command(
         trained = open_run(
             run, data=data_root(data), device=device, weights=weights, plugins=plugins, registry=registry
         )
+        base = found.get(baseline) if baseline else None
+        if base and (base.data, base.images) != (trained.data.data_hash, len(trained.test.labels)):
+            raise UsageError(f"--baseline {baseline}: its images are not those of {run}; score {run} without")
         for change in trained.changed:
             say(f"changed since the run: {change}", err=True)
         with click.progressbar(

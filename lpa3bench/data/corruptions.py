@@ -18,9 +18,10 @@ from torch import Tensor
 
 from lpa3bench.data.blurs import defocus_blur, glass_blur, motion_blur, zoom_blur
 from lpa3bench.data.resampling import bilinear, gaussian_filtered
-from lpa3bench.data.severities import Corruption, strengths_of
+from lpa3bench.data.severities import strengths_of
 from lpa3bench.data.weather import fog, frost, snow
 from lpa3bench.runtime.seeding import Draws, derive
+from lpa3bench.types import Corruption
 
 Operation = Callable[[Tensor, tuple[float, ...], Draws], Tensor]
 """From images, float64 [N, C, H, W] in [0, 1], and the constants of a severity to images, to be clipped."""

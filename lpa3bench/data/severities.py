@@ -1,4 +1,4 @@
-"""The fifteen common corruptions of images, and how strong each is at severities 1 to 5.
+"""How strong each of the fifteen common corruptions is at severities 1 to 5.
 
 Both tables are those of Hendrycks & Dietterich (ICLR 2019, https://arxiv.org/abs/1903.12261), as the released
 `make_cifar_c.py` and `make_imagenet_c.py` have them. Lengths are in pixels, those of `elastic_transform` and
@@ -8,18 +8,11 @@ Both tables are those of Hendrycks & Dietterich (ICLR 2019, https://arxiv.org/ab
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, get_args
 
-Corruption = Literal[
-    "gaussian_noise", "shot_noise", "impulse_noise", "defocus_blur", "glass_blur", "motion_blur", "zoom_blur",
-    "snow", "frost", "fog", "brightness", "contrast", "elastic_transform", "pixelate", "jpeg_compression",
-]  # fmt: skip
-CORRUPTIONS: tuple[Corruption, ...] = get_args(Corruption)
-SEVERITIES = (1, 2, 3, 4, 5)
+from lpa3bench.types import Corruption
+
 SMALLEST_LARGE = 64
 """From this side on images are corrupted as those of ImageNet are, below it as those of CIFAR."""
-CORRUPTIONS_VERSION = 1
-"""Raised where the same call no longer makes the same images, with that of the plugin `Corrupted`."""
 
 Strengths = Mapping[Corruption, tuple[tuple[float, ...], ...]]
 """By corruption, the constants of each severity."""

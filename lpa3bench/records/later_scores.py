@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,7 +24,7 @@ from lpa3bench.records.schema import Count, MetricName, MetricOfRun, Positive, P
 from lpa3bench.records.searches import RESULT, Refuse, raised
 from lpa3bench.records.summary import LAST, VAL_SELECTED
 from lpa3bench.runtime.files import make_folders, read_at_most, write_text
-from lpa3bench.types import Weights
+from lpa3bench.types import CORRUPTIONS, CORRUPTIONS_VERSION, SEVERITIES, Weights
 
 SCORES_FOLDER = "scores"
 """In a run directory, and beside the records of a board."""
@@ -32,6 +33,8 @@ LARGEST_SCORES = 2**22
 UNCORRUPTED = "clean"
 """The kind of the images as they are, severity 0."""
 SCALED = "scaled"
+EVERY_CONDITION: frozenset[tuple[str, int]] = frozenset(product(CORRUPTIONS, SEVERITIES))
+"""Kinds and severities of a file that is whole."""
 ScoredImages = Literal["corruptions", "test"]
 """The test images under the common corruptions, or as they are alone."""
 
@@ -157,14 +160,28 @@ def read_later_scores(path: Path) -> LaterScores:
         data = msgspec.json.decode(read_at_most(path, LARGEST_SCORES), type=LaterScores)
         if data.digest != _digest_of(data):
             raise ValueError("its digest is not that of what it holds: it was edited or damaged")
-        numbers = (v for one in data.conditions for v in (*one.scores.values(), *one.scaled.values()))
+        shown = (data.clean, *data.conditions)
+        numbers = (value for one in shown for value in (*one.scores.values(), *one.scaled.values()))
         if any(abs(value) > 1e12 for value in numbers if value is not None):
             raise ValueError("a number is beyond 1e12")
+        if data.version != CORRUPTIONS_VERSION:
+            versions = f"{data.version}, and those of this lpa3bench of version {CORRUPTIONS_VERSION}"
+            raise ValueError(f"its corruptions are of version {versions}; score the run again")
+        if not _is_of_what_it_says(data):
+            raise ValueError("its conditions are not those that it says it has")
     except OSError as error:
         raise DataError(f"cannot be read ({error.strerror})", path=path) from error
     except (ValueError, RecursionError) as error:
         raise DataError(in_one_short_line(f"is no record of later scores: {error}"), path=path) from error
     return data
+
+
+def _is_of_what_it_says(data: LaterScores) -> bool:
+    """Known conditions, each of them once, and all of them where it is said to be whole."""
+    listed = [(one.kind, one.severity) for one in data.conditions]
+    known = {*listed} <= EVERY_CONDITION and len({*listed}) == len(listed)
+    whole = {*listed} == EVERY_CONDITION if data.on == "corruptions" else not listed
+    return known and data.whole == whole
 
 
 def _digest_of(data: LaterScores) -> str:
@@ -177,19 +194,27 @@ def scores_beside(record: Record, refuse: Refuse = raised) -> list[LaterScores]:
     """What the weights of this very run scored later: files in its directory, or beside a board's record.
 
     Args:
-        refuse: takes what is wrong with a file that is damaged, and left out then.
+        refuse: takes what is wrong with a file that is damaged, or lies in the directory of another run, and
+            is left out then.
     """
     folder = record.path.parent / SCORES_FOLDER
-    pattern = "*.json" if record.path.name == RESULT else f"{record}.*.json"
-    return of_run(record, scores_in(folder, refuse, pattern))
+    if record.path.name != RESULT:
+        return of_run(record, scores_in(folder, refuse, f"{record}.*.json").values())
+    found = scores_in(folder, refuse)
+    own = of_run(record, found.values())
+    for path, scores in found.items():
+        if scores not in own:
+            whose = f"{scores.run}, finished {scores.trained}"
+            refuse(DataError(f"holds what another training scored ({whose}); score this run", path=path))
+    return own
 
 
-def scores_in(folder: Path, refuse: Refuse = raised, pattern: str = "*.json") -> list[LaterScores]:
+def scores_in(folder: Path, refuse: Refuse = raised, pattern: str = "*.json") -> dict[Path, LaterScores]:
     """Those in a folder, in the order of their names; none where there is no such folder."""
-    found = []
+    found = {}
     for path in sorted(folder.glob(pattern)):
         try:
-            found.append(read_later_scores(path))
+            found[path] = read_later_scores(path)
         except DataError as error:
             refuse(error)
     return found
@@ -197,7 +222,8 @@ def scores_in(folder: Path, refuse: Refuse = raised, pattern: str = "*.json") ->
 
 def of_run(record: Record, scores: Iterable[LaterScores]) -> list[LaterScores]:
     """Those among them of this very run."""
-    return [one for one in scores if (one.run, one.trained) == (str(record), record.data.provenance.finished)]
+    own = (str(record), record.data.provenance.finished, record.data_hash)
+    return [one for one in scores if (one.run, one.trained, one.data) == own]
 
 
 def with_more(record: Record, metrics: Iterable[Mapping[str, MetricOfRun]]) -> Record:
@@ -230,13 +256,11 @@ def as_metrics(data: LaterScores) -> Mapping[str, MetricOfRun]:
     found: dict[str, MetricOfRun] = {}
 
     def add(name: str, kind: ScoreKind, after: str, value: float | None) -> None:
-        undefined = {} if value is not None else {rule: "undefined under one of the corruptions"}
         found[name] = MetricOfRun(
             title=f"{kind.title} {after}",
             unit=kind.unit,
             higher_is_better=kind.higher_is_better,
             scores={rule: value},
-            undefined=undefined,
             computed="later",
         )
 

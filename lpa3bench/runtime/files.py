@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterable, Mapping, Set
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ def write_all(files: Mapping[Path, Writer]) -> None:
 
     Every file is written and flushed under a temporary name in its own folder before the first one takes its
     own name; where one cannot, those that have are put back. Only what ends the process between two renames
-    (a power cut) leaves some old and some new.
+    (a power cut) leaves some old and some new. Whoever writes into one of the folders meanwhile waits.
 
     Raises:
         RunFailed: the disk refused it (full, read-only), or a device or a pipe has the name; what stood there
@@ -30,6 +31,24 @@ def write_all(files: Mapping[Path, Writer]) -> None:
     for path in files:
         if (found := _no_file(path)) is not None:
             raise RunFailed(f"{path}: is {found} and not a file, so it is left alone; name another place")
+    with _alone_in({path.parent for path in files}):
+        _write_all(files)
+
+
+@contextmanager
+def _alone_in(folders: Iterable[Path]) -> Iterator[None]:
+    """The only writer there: temporary names are the same for all who write a file of one name."""
+    with ExitStack() as held:
+        for folder in sorted(folders):  # in one order, so that no two wait for each other
+            with suppress(OSError):  # there is none, or its disk has no locks
+                opened = os.open(folder, os.O_RDONLY)
+                held.callback(os.close, opened)
+                fcntl.flock(opened, fcntl.LOCK_EX)
+                held.callback(fcntl.flock, opened, fcntl.LOCK_UN)  # also of a child that was forked meanwhile
+        yield
+
+
+def _write_all(files: Mapping[Path, Writer]) -> None:
     temporaries = {path: path.with_name(f".{path.name}.tmp") for path in files}
     kept = {path: path.with_name(f".{path.name}.old") for path in files}
     renamed: list[Path] = []

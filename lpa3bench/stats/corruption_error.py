@@ -10,7 +10,10 @@ from lpa3bench.records.later_scores import LaterScores
 
 def corruption_errors(scores: LaterScores, baseline: LaterScores) -> dict[str, float | None]:
     """By kind, the error over that of the baseline, both summed over the severities that both have (Hendrycks
-    & Dietterich 2019, section 4); None where the baseline makes none."""
+    & Dietterich 2019, section 4); None where the baseline makes none. Empty where the two are not of the same
+    images."""
+    if (scores.data, scores.images) != (baseline.data, baseline.images):
+        return {}
     theirs = {(one.kind, one.severity): one.scores.get("accuracy") for one in baseline.conditions}
     mine, its = defaultdict[str, float](float), defaultdict[str, float](float)
     for one in scores.conditions:

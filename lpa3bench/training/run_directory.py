@@ -18,6 +18,7 @@ import msgspec
 
 from lpa3bench.errors import DataError, InUse, RunFailed, printable
 from lpa3bench.records import Record, read_record
+from lpa3bench.records.later_scores import SCORES_FOLDER
 from lpa3bench.records.schema import Count, Purpose, RunIdentity
 from lpa3bench.runtime.files import read_at_most, write_text
 from lpa3bench.training import identity as identities
@@ -246,6 +247,11 @@ class RunDirectory:
         """Where the weights lie, once they are exported, with their config and card."""
         return tuple(self.path / "export" / name for name in ("model.safetensors", "config.gin", "README.md"))
 
+    @property
+    def scored_later(self) -> tuple[Path, ...]:
+        """What its weights scored later."""
+        return tuple(sorted((self.path / SCORES_FOLDER).glob("*.json")))
+
     def is_finished(self, purpose: Purpose = "result") -> bool:
         """Whether there is a record that can be read and serves the purpose: one that was damaged since says
         nothing."""
@@ -263,7 +269,7 @@ class RunDirectory:
         files = (
             self.result, self.failure, self.env, self.metrics, self.best, self.predictions, self.labels,
         )  # fmt: skip
-        made_of_it = (*self.pictures.values(), *self.exported)
+        made_of_it = (*self.pictures.values(), *self.exported, *self.scored_later)
         for file in (*files, *made_of_it):
             file.unlink(missing_ok=True)
         for folder in {file.parent for file in made_of_it}:

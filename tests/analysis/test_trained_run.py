@@ -175,8 +175,12 @@ def test_a_run_on_few_images_is_opened_on_the_same(tmp_path: Path) -> None:
         trained.augmenter("LPA3")
     plain = trained.augmenter("LPA3", domain="main", label="given", margin=0.5)
     assert trained.views(plain, x, labels).x.shape == x.shape
-    with pytest.raises(RunFailed, match=r"no best\.pt|no selected"):
-        (folder / "best.pt").unlink()
+    (folder / "best.pt").write_bytes(b"torn")
+    with pytest.raises(RunFailed, match=r"best\.pt: damaged .*; run it again with --fresh$") as caught:
+        opened(folder, weights="best")
+    assert caught.value.kind == "damaged"
+    (folder / "best.pt").unlink()
+    with pytest.raises(RunFailed, match=r"no best\.pt: .*or the file is gone"):
         opened(folder, weights="best")
 
 

@@ -56,6 +56,19 @@ def test_cells_have_means_and_errors_paired_by_seed(tmp_path: Path) -> None:
     assert "corruptions_accuracy.last" in BOARD_FILES["index.html"](board)
 
 
+def test_errors_are_relative_to_the_same_weights(tmp_path: Path) -> None:
+    best = [
+        made_up_scores(record, lambda kind, severity, right=right: right, weights="best")
+        for right, record in ((0.8, NONE[0]), (0.9, METHOD[0]))
+    ]
+    definition = load_definition(folder_of(tmp_path, *SCORES, *best))
+    found = {str(record): record for record in with_later_scores(definition, stored(definition))}
+    method = found[str(METHOD[0])]
+    assert method.score("corruptions_mce.last") == pytest.approx(0.25 / 0.5)
+    assert method.score("corruptions_mce.val_selected") == pytest.approx(0.1 / 0.2)
+    assert method.score("corruptions_accuracy.val_selected") == pytest.approx(0.9)
+
+
 def test_without_the_baselines_scores_there_is_no_error(tmp_path: Path) -> None:
     definition = load_definition(folder_of(tmp_path, *SCORES[1:]))
     records = with_later_scores(definition, stored(definition))
@@ -63,6 +76,32 @@ def test_without_the_baselines_scores_there_is_no_error(tmp_path: Path) -> None:
     assert board.cell("lpa3", "digits").other_scores["corruptions_accuracy.last"] == pytest.approx(0.725)
     for row in ("none", "lpa3"):  # seed 0 has none
         assert board.cell(row, "digits").other_scores.get("corruptions_mce.last") is None
+
+
+def test_relative_to_a_part_of_the_corruptions_there_is_no_error(tmp_path: Path) -> None:
+    part = msgspec.structs.replace(SCORES[0], conditions=SCORES[0].conditions[:5], whole=False)
+    definition = load_definition(folder_of(tmp_path, part, SCORES[2]))
+    found = {str(record): record for record in with_later_scores(definition, stored(definition))}
+    assert "corruptions_accuracy" in found[str(METHOD[0])].metrics
+    assert "corruptions_mce" not in found[str(METHOD[0])].metrics
+
+
+def test_what_is_about_to_be_written_counts_for_what_it_replaces(tmp_path: Path) -> None:
+    definition = load_definition(folder_of(tmp_path, *SCORES))
+    again = scores_of(0.9, METHOD[0])
+    new = {definition.path.parent / "results" / "scores" / again.board_name: again}
+
+    def means(*, fresh: bool) -> list[float | None]:
+        found = with_later_scores(definition, [*NONE, *METHOD], new, fresh=fresh)
+        return [
+            record.data.metrics["corruptions_accuracy"].scores["last"]
+            if "corruptions_accuracy" in record.metrics
+            else None
+            for record in found
+        ]
+
+    assert means(fresh=False) == pytest.approx([0.5, 0.6, 0.9, 0.7])
+    assert means(fresh=True) == [None, None, pytest.approx(0.9), None]
 
 
 def test_a_board_of_them_ranks_and_compares(tmp_path: Path) -> None:

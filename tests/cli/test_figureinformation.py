@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
 from support.small_trained import NUISANCES, few_copies, train
@@ -13,6 +15,7 @@ from support.small_trained import NUISANCES, few_copies, train
 from lpa3bench.analysis import representation
 from lpa3bench.analysis.card import probes
 from lpa3bench.cli import main
+from lpa3bench.report.figures.measured_bits import read_bits
 
 IDENTITY = "run.positives = @augmenters.Identity()\npositives/Identity.domain = 'aux'\n"
 
@@ -56,6 +59,32 @@ def test_runs_are_measured_once_and_drawn_again(runs: Path, monkeypatch: pytest.
     for other in (known, redrawn):
         for suffix in (".json", ".svg", ".png"):
             assert other.with_suffix(suffix).read_bytes() == out.with_suffix(suffix).read_bytes()
+
+
+def test_of_other_images_nothing_is_known(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def bits(value: float) -> dict[str, list[float]]:
+        return {"label": [value]}
+
+    def pixels(*_: object, **__: object) -> dict[str, Any]:
+        return {"targets": [{"name": "label", "values": 10, "entropy": 3.3}], "images": bits(3.0)}
+
+    def reading(*_: object, calibrate: bool) -> dict[str, Any]:
+        more = {"swapped": bits(2.0), "blank": bits(0.0)} if calibrate else {}
+        return {"features": 8, "bits": bits(2.0), **more}
+
+    monkeypatch.setattr(representation, "measure_images", pixels)
+    monkeypatch.setattr(representation, "measure_representation", reading)
+    out, other = tmp_path / "out", tmp_path / "other.json"
+    arguments = (runs, "--data", runs.parent, "--device", "cpu", "--out", out)
+    assert information(*arguments).exit_code == 0
+    file = read_bits(out.with_suffix(".json"))
+    theirs = msgspec.structs.replace(file.arms[0].runs[0], run="another-s0")
+    arm = msgspec.structs.replace(file.arms[0], runs=(theirs,))
+    other.write_text(msgspec.structs.replace(file, images=bits(1.0), arms=(arm,)).text())
+    assert information(*arguments, "--known", other).exit_code == 0
+    assert read_bits(out.with_suffix(".json")) == file
 
 
 def test_what_cannot_be_measured_is_told_in_a_line(runs: Path, tmp_path: Path) -> None:

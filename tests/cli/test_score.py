@@ -16,12 +16,15 @@ from torch import Tensor
 
 from lpa3bench.analysis import rescoring
 from lpa3bench.analysis.rescoring import score_on_corruptions
+from lpa3bench.analysis.temperature import scaled_probabilities
 from lpa3bench.analysis.trained_run import open_run
 from lpa3bench.cli import main
 from lpa3bench.data.corruptions import corrupted
-from lpa3bench.data.severities import Corruption
 from lpa3bench.errors import UsageError
 from lpa3bench.records import read_record
+from lpa3bench.records.later_scores import read_later_scores
+from lpa3bench.types import Corruption
+from lpa3bench_plugins.metrics.nll import NLL
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +56,35 @@ def test_the_images_as_they_are_score_as_in_the_run(scored: tuple[Path, dict[str
     assert json.loads((run / "scores/corruptions.json").read_text()) == told | {"digest": any_digest(run)}
 
 
+@pytest.mark.parametrize(("kind", "severity"), [("contrast", 5), ("fog", 1)])
+def test_a_condition_is_of_the_images_so_corrupted(
+    scored: tuple[Path, dict[str, Any]], kind: Corruption, severity: int
+) -> None:
+    run, told = scored
+    trained = open_run(run, data=run, device="cpu")
+    pixels = trained.test.images.pixels(torch.arange(len(trained.test.labels)))
+    probs = trained.probabilities(corrupted(pixels, kind, severity))
+    (condition,) = (one for one in told["conditions"] if (one["kind"], one["severity"]) == (kind, severity))
+    assert condition["scores"]["nll"] == NLL().compute(probs, trained.test.labels)
+    assert condition["scaled"]["nll"] == NLL().compute(
+        scaled_probabilities(probs, told["temperature"]), trained.test.labels
+    )
+
+
+def test_the_images_as_they_are_alone_have_a_file_of_their_own(
+    scored: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    original, told = scored
+    run = tmp_path / original.name
+    shutil.copytree(original, run)
+    done = call("score", run, "--on", "test", "--data", original)
+    assert done.exit_code == 0, done.output
+    assert [row.split()[0] for row in done.stdout.splitlines()[2:]] == ["clean"]
+    found = read_later_scores(run / "scores" / "test.json")
+    assert (found.on, found.whole, found.conditions, found.temperature) == ("test", True, (), None)
+    assert found.clean.scores == told["clean"]["scores"]
+
+
 def any_digest(run: Path) -> str:
     found: str = json.loads((run / "scores/corruptions.json").read_text())["digest"]
     assert len(found) == 64
@@ -78,6 +110,7 @@ def test_a_part_is_told_in_a_table_beside_a_baseline(scored: tuple[Path, dict[st
     assert done.exit_code == 0, done.output
     head, names, *rows = done.stdout.splitlines()
     assert "40 test images" in head
+    assert done.stderr.count("wrote ") == 1
     assert "error / baseline" in names
     assert [row.split()[0] for row in rows] == ["clean", "fog", "contrast", "mean"]
     assert [row.split()[-1] for row in rows] == ["–", "1.000", "1.000", "1.000"]
@@ -131,10 +164,22 @@ def test_without_a_validation_split_there_is_no_temperature(scored: tuple[Path, 
 
 def test_what_does_not_go_together_is_refused(scored: tuple[Path, dict[str, Any]]) -> None:
     run, _ = scored
-    done = call("score", run, "--on", "test", "--kinds", "fog")
-    assert (done.exit_code, "has no corruptions" in done.output) == (2, True)
+    for words in (("--kinds", "fog"), ("--severities", "1"), ("--baseline", run)):
+        done = call("score", run, "--on", "test", *words)
+        assert (done.exit_code, "has no corruptions" in done.output) == (2, True)
     done = call("score", run, "--severities", "0-3")
     assert (done.exit_code, "none of 1 to 5" in done.output) == (2, True)
+
+
+def test_a_baseline_of_other_images_is_refused(scored: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    run, _ = scored
+    other = train(tmp_path, SUPERVISED, bindings=("Synthetic.test = 20", "run.epochs = 1"))
+    done = call("score", other, "--baseline", run, "--kinds", "fog", "--severities", "1", "--data", run)
+    assert done.exit_code == 2, done.output
+    assert done.stderr.splitlines()[-1] == (
+        f"error: --baseline {run}: its images are not those of {other}; score {other} without"
+    )
+    assert not (other / "scores").exists()
 
 
 def test_boards_show_them_as_measures(scored: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:

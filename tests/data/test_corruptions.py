@@ -7,14 +7,11 @@ import torch
 from torch import Tensor
 
 from lpa3bench.data.corruptions import OPERATIONS, corrupted
-from lpa3bench.data.severities import (
-    CIFAR_C,
-    CORRUPTIONS,
-    IMAGENET_C,
-    SEVERITIES,
-    Corruption,
-    strengths_of,
-)
+from lpa3bench.data.severities import CIFAR_C, IMAGENET_C, strengths_of
+from lpa3bench.data.weather import plasma
+from lpa3bench.runtime.files import digest
+from lpa3bench.runtime.seeding import Draws
+from lpa3bench.types import CORRUPTIONS, CORRUPTIONS_VERSION, SEVERITIES, Corruption
 
 
 def pictures(channels: int = 3, side: int = 16, count: int = 6) -> Tensor:
@@ -42,6 +39,13 @@ def test_any_images_keep_their_shape_and_change(kind: Corruption, channels: int,
     assert torch.equal(images, before)
     assert not torch.equal(found, images)
     assert float(found.double().std()) > 0
+
+
+@pytest.mark.parametrize("kind", CORRUPTIONS)
+def test_an_image_may_be_a_single_pixel(kind: Corruption) -> None:
+    for side in (1, 2):
+        images = torch.full((2, 3, side, side), 100, dtype=torch.uint8)
+        assert corrupted(images, kind, 5).shape == images.shape
 
 
 @pytest.mark.parametrize("kind", CORRUPTIONS)
@@ -88,6 +92,12 @@ def test_noise_and_impulses_are_as_strong_as_published() -> None:
     hit = corrupted(grey, "impulse_noise", 5)
     assert float((hit != 128).double().mean()) == pytest.approx(0.07, rel=0.1)
     assert hit.unique().tolist() == [0, 128, 255]
+    both = torch.full((2, 1, 128, 128), 128, dtype=torch.uint8)
+    one, other = corrupted(both, "impulse_noise", 5).flatten(1)
+    alike = (one == other)[(one != 128) & (other != 128)].double().mean()
+    assert float(alike) == pytest.approx(0.5, abs=0.1), "salt and pepper are drawn for each image"
+    red = torch.tensor([10, 0, 0], dtype=torch.uint8).view(1, 3, 1, 1)
+    assert corrupted(red, "brightness", 2).flatten().tolist() == [int((10 / 255 + 0.1) * 255), 0, 0]
     brighter = corrupted(grey, "brightness", 2)
     assert brighter.unique().tolist() == [int((128 / 255 + 0.1) * 255)]
 
@@ -101,6 +111,17 @@ def test_constants_are_those_of_small_or_of_large_images() -> None:
     assert CIFAR_C["fog"][3] == (1, 2)
     assert CIFAR_C["jpeg_compression"] == ((80,), (65,), (58,), (50,), (40,))
     assert IMAGENET_C["glass_blur"][4] == (1.5, 4, 2)
+
+
+def test_whoever_changes_a_constant_raises_the_version() -> None:
+    """Both tables were compared with the released files, number by number."""
+    assert (CORRUPTIONS_VERSION, digest(repr((CIFAR_C, IMAGENET_C)).encode())) == (1, "2e2c934f24196912")
+
+
+def test_each_image_has_a_cloud_of_its_own_from_0_to_1() -> None:
+    clouds = plasma(torch.zeros(5, 1, 16, 16, dtype=torch.float64), 2.0, Draws(0))
+    assert torch.equal(clouds.amin((1, 2)), torch.zeros(5))
+    assert torch.equal(clouds.amax((1, 2)), torch.ones(5))
 
 
 @pytest.mark.parametrize("kind", ["shot_noise", "motion_blur", "fog"])

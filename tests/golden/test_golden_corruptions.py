@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from lpa3bench.data.corruptions import OPERATIONS
-from lpa3bench.data.severities import CIFAR_C, IMAGENET_C, Corruption
+from lpa3bench.data.severities import CIFAR_C, IMAGENET_C
+from lpa3bench.types import Corruption
 
 GOLDEN = np.load(Path(__file__).parent / "P_corruptions.npz")
 CHECKED: tuple[Corruption, ...] = (

@@ -15,12 +15,12 @@ import torch
 from lpa3bench.api import DatasetSpec, Split, WeakView
 from lpa3bench.config.experiment import Experiment
 from lpa3bench.data.corruptions import corrupted
-from lpa3bench.data.severities import CORRUPTIONS
 from lpa3bench.plugin import registry
 from lpa3bench.plugin.hookspecs import KINDS
 from lpa3bench.runtime.seeding import Draws, seeded
 from lpa3bench.testing import Bystander, TinySet
 from lpa3bench.training.training_data import prepare
+from lpa3bench.types import CORRUPTIONS
 from numerics.fingerprints import Numbers, Scenario, exactly, floats, plugin, size
 from numerics.stage import double_net, float64
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -19,6 +20,7 @@ from lpa3bench.records.later_scores import (
     with_more,
     write_later_scores,
 )
+from lpa3bench.types import CORRUPTIONS_VERSION
 
 RECORD = small_record(bits(6), seed=3)
 SCORES = made_up_scores(RECORD, lambda kind, severity: 0.9 - 0.1 * severity, scaled=True)
@@ -46,6 +48,44 @@ def test_an_edited_file_is_refused(tmp_path: Path, old: str, new: str, told: str
     path.write_text(path.read_text().replace(old, new, 1))
     with pytest.raises(DataError, match=told):
         read_later_scores(path)
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"version": CORRUPTIONS_VERSION + 1}, "corruptions are of version 2, .* score the run again"),
+        ({"conditions": SCORES.conditions[:74]}, "conditions are not those"),
+        ({"conditions": (*SCORES.conditions[:74], SCORES.conditions[0])}, "conditions are not those"),
+        (
+            {"conditions": (*SCORES.conditions, SCORES.conditions[0]), "whole": False},
+            "conditions are not those",
+        ),
+        (
+            {"conditions": (msgspec.structs.replace(SCORES.clean, kind="rain"),), "whole": False},
+            "conditions are",
+        ),
+        ({"whole": False}, "conditions are not those"),
+        ({"on": "test"}, "conditions are not those"),
+        ({"conditions": ()}, "conditions are not those"),
+        ({"clean": msgspec.structs.replace(SCORES.clean, scaled={"nll": -2e12})}, "beyond 1e12"),
+    ],
+)
+def test_a_file_is_of_what_it_says(tmp_path: Path, changed: dict[str, Any], told: str) -> None:
+    path = write_later_scores(tmp_path, msgspec.structs.replace(SCORES, **changed))
+    with pytest.raises(DataError, match=told) as caught:
+        read_later_scores(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_part_and_the_images_alone_are_whole_files_too(tmp_path: Path) -> None:
+    part = msgspec.structs.replace(SCORES, conditions=SCORES.conditions[:3], whole=False)
+    alone = msgspec.structs.replace(SCORES, conditions=(), on="test")
+    for scores, name in ((part, "corruptions-part.json"), (alone, "test.json")):
+        path = write_later_scores(tmp_path, scores)
+        assert path.name == name
+        assert read_later_scores(path).conditions == scores.conditions
+    assert {*as_metrics(alone)} == {"scaled_nll"}
 
 
 def test_means_are_over_all_conditions() -> None:
@@ -78,6 +118,19 @@ def test_scores_are_of_one_run_alone() -> None:
     again = msgspec.structs.replace(SCORES, trained="2020-01-01T00:00:00+00:00")
     assert of_run(RECORD, [SCORES, again]) == [SCORES]
     assert of_run(other, [SCORES]) == []
+    assert of_run(RECORD, [msgspec.structs.replace(SCORES, data="e" * 64)]) == []
+
+
+def test_in_a_run_directory_those_of_another_run_are_named(tmp_path: Path) -> None:
+    mine = replace(RECORD, path=tmp_path / "result.json")
+    again = msgspec.structs.replace(SCORES, trained="2020-01-01T00:00:00+00:00", weights="best")
+    other = msgspec.structs.replace(SCORES, run=f"{RECORD}0", on="test", conditions=())
+    paths = [write_later_scores(tmp_path, one) for one in (SCORES, again, other)]
+    refused: list[DataError] = []
+    assert [one.weights for one in scores_beside(mine, refused.append)] == ["last"]
+    assert [error.path for error in refused] == paths[1:]
+    assert "another training" in str(refused[0])
+    assert f"{RECORD}0" in str(refused[1])
 
 
 def test_a_record_has_them_in_memory_by_the_rule_of_their_weights() -> None:

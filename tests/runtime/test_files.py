@@ -5,7 +5,10 @@ from __future__ import annotations
 import errno
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
+from time import sleep
 
 import pytest
 
@@ -33,6 +36,22 @@ def test_a_file_is_replaced_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
         write_atomically(path, torn)
     assert path.read_text() == "old\n"
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_two_that_write_one_file_take_turns(tmp_path: Path) -> None:
+    path, began = tmp_path / "a", Event()
+
+    def slowly(temporary: Path) -> None:
+        began.set()
+        sleep(0.05)
+        temporary.write_text("first")
+
+    with ThreadPoolExecutor(1) as other:
+        first = other.submit(write_atomically, path, slowly)
+        began.wait()
+        write_text(path, "second")
+        first.result()
+    assert contents(tmp_path) == {"a": "second"}
 
 
 def contents(folder: Path) -> dict[str, str]:

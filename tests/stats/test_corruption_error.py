@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 from support.later_scores import made_up_scores
@@ -28,8 +30,17 @@ def test_conditions_of_both_count_alone() -> None:
     assert corruption_errors(mine, part) == {"gaussian_noise": pytest.approx(1.25)}
 
 
+@pytest.mark.parametrize("changed", [{"data": "e" * 64}, {"images": 11}])
+def test_of_other_images_there_is_no_error(changed: dict[str, Any]) -> None:
+    other = msgspec.structs.replace(HALF, **changed)
+    assert corruption_errors(HALF, other) == {}
+    assert mean_corruption_error(HALF, other) is None
+
+
 def test_a_baseline_without_errors_defines_none() -> None:
     perfect = made_up_scores(RECORD, lambda kind, severity: 1.0 if kind == "fog" else 0.5)
     assert corruption_errors(HALF, perfect)["fog"] is None
     assert mean_corruption_error(HALF, perfect) is None
+    one_of_a_million = made_up_scores(RECORD, lambda kind, severity: 1 - 1e-6)
+    assert mean_corruption_error(HALF, one_of_a_million) == pytest.approx(5e5)
     assert mean_corruption_error(msgspec.structs.replace(HALF, conditions=()), HALF) is None

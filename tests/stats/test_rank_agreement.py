@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from itertools import combinations
+from math import comb
 from statistics import fmean
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lpa3bench.stats import RankAgreement, kendall_tau, rank_agreement
-from lpa3bench.stats.rank_agreement import SeedScores
+from lpa3bench.stats.rank_agreement import SeedScores, _halves
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -110,6 +111,36 @@ def test_halves_by_hand() -> None:
     # Means: 1.5, 1.5, 3 and 3, 3, 2: c last in one, first in the other, the others tie in both.
     assert found.tau == pytest.approx(-1)
     assert (found.low, found.high) == (None, None), "two seeds are too few"
+
+
+@pytest.mark.parametrize("n", [2, 3, 12, 13, 40])
+def test_halves_are_disjoint_and_of_one_size(n: int) -> None:
+    first, second = _halves(n)
+    assert len(first) == len(second) == min(comb(n, n // 2) * comb(n - n // 2, n // 2), 1000)
+    for half in (first, second):
+        assert {*(half > 0).sum(1).tolist()} == {n // 2}
+        assert half.sum(1) == pytest.approx(1)
+    assert not (first * second).any()
+
+
+def test_a_mean_over_less_than_half_of_the_splits_is_none() -> None:
+    """Seed 0 alone tells methods apart on the short schedule and seed 1 on the reference, so that of the six
+    splits of four seeds two have a τ, and by halves of the reference none has."""
+    short, full = (
+        {
+            name: {s: float(place) if s == telling else 0.0 for s in range(4)}
+            for place, name in enumerate("abc")
+        }
+        for telling in (0, 1)
+    )
+    found = rank_agreement(short, full)
+    assert (found.tau, found.halves, found.ceiling) == (1.0, None, None)
+
+
+def test_one_seed_has_no_halves() -> None:
+    found = rank_agreement(scores(seeds=1, order="bacd"), scores(seeds=1))
+    assert found.tau == pytest.approx(4 / 6)
+    assert (found.low, found.high, found.halves, found.ceiling) == (None,) * 4
 
 
 def test_of_an_odd_number_of_seeds_each_is_left_out_in_turn() -> None:

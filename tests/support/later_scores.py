@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
-from lpa3bench.data.severities import CORRUPTIONS, SEVERITIES
 from lpa3bench.records import Record
 from lpa3bench.records.later_scores import LaterScores, ScoredCondition, ScoreKind
+from lpa3bench.types import CORRUPTIONS, CORRUPTIONS_VERSION, SEVERITIES
 
 METRIC_KINDS = {
     "accuracy": ScoreKind("accuracy", "%", True),
@@ -30,7 +30,7 @@ def made_up_scores(
         return ScoredCondition(kind, severity, {"accuracy": share, "nll": nll}, after if scaled else {})
 
     made = LaterScores(
-        schema_version=1,
+        schema_version=CORRUPTIONS_VERSION,
         purpose="score",
         on="corruptions",
         run=str(record),
@@ -39,7 +39,7 @@ def made_up_scores(
         version=1,
         constants="CIFAR-C",
         images=10,
-        data="d" * 64,
+        data=record.data_hash,
         metrics=METRIC_KINDS,
         clean=condition("clean", 0),
         conditions=tuple(condition(kind, severity) for kind in CORRUPTIONS for severity in SEVERITIES),

@@ -162,7 +162,8 @@ def test_clearing_begins_with_the_record(tmp_path: Path, monkeypatch: pytest.Mon
     files = [folder.result, folder.failure, folder.env, folder.metrics, folder.best, folder.predictions]
     files.append(folder.labels)
     checkpoints = [tmp_path / f"checkpoint-0000{k}.pt" for k in (1, 2)]
-    made_of_it = [*folder.pictures.values(), *folder.exported]
+    scores = tmp_path / "scores" / "corruptions.json"
+    made_of_it = [*folder.pictures.values(), *folder.exported, scores]
     for file in (*files, *checkpoints, *made_of_it):
         file.parent.mkdir(exist_ok=True)
         file.write_text("x")
@@ -182,6 +183,7 @@ def test_clearing_begins_with_the_record(tmp_path: Path, monkeypatch: pytest.Mon
     assert set(removed) == {*files, *checkpoints, *made_of_it}
     assert {p for p in tmp_path.rglob("*") if p.is_file()} == {*own}
     assert not (tmp_path / "export").exists()
+    assert not scores.parent.exists()
     folder.clear()  # an empty one too
 
 

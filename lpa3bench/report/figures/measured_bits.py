@@ -85,7 +85,19 @@ def read_bits(path: Path) -> MeasuredBits:
         raise DataError(f"is no file of measured bits ({error}); name runs to measure", path=path) from error
     if found.version != INFORMATION_VERSION:
         raise DataError(f"is of version {found.version}, not {INFORMATION_VERSION}; measure again", path=path)
+    if not _is_whole(found):
+        raise DataError("lacks bits of a target, or an arm without an augmenter; measure again", path=path)
     return found
+
+
+def _is_whole(file: MeasuredBits) -> bool:
+    """Whether there is something of all that tables and figure show."""
+    if not file.arms or file.arms[0].role != "baseline" or not all(arm.runs for arm in file.arms):
+        return False
+    calibrations = [bits for run in file.arms[0].runs for bits in (run.swapped, run.blank)]
+    readings = [file.images, *(run.bits for arm in file.arms for run in arm.runs), *calibrations]
+    names = {target.name for target in file.targets}
+    return all(bits and bits.keys() == names and all(bits.values()) for bits in readings)
 
 
 def arms_of(records: Sequence[Record]) -> list[tuple[str, Role, tuple[Record, ...]]]:

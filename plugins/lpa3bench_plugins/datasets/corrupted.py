@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lpa3bench.api import Dataset, DatasetSpec, Presence, Split
-from lpa3bench.data.severities import SEVERITIES, Corruption
+from lpa3bench.types import SEVERITIES, Corruption
 
 if TYPE_CHECKING:
     from lpa3bench.data.pixels import Decoder

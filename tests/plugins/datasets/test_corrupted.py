@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,9 @@ import torch
 
 from lpa3bench import config
 from lpa3bench.data.corruptions import corrupted
-from lpa3bench.data.severities import CORRUPTIONS_VERSION
 from lpa3bench.errors import ConfigError
 from lpa3bench.plugin import registry
+from lpa3bench.types import CORRUPTIONS_VERSION
 from lpa3bench_plugins.datasets.corrupted import Corrupted
 from lpa3bench_plugins.datasets.synthetic import Synthetic
 
@@ -45,6 +46,38 @@ def test_it_is_what_the_other_is() -> None:
     assert Corrupted.version == CORRUPTIONS_VERSION
     assert (found.spec.size, found.spec.num_classes, found.spec.mean) == (12, 4, SMALL.spec.mean)
     assert found.present(Path()) == SMALL.present(Path())
+
+
+class Told(Synthetic):
+    """It has something to say in every place."""
+
+    train_images = 7
+
+    def verify(self, root: Path) -> dict[str, int]:
+        return {str(root): 1}
+
+    def unofficial(self, root: Path) -> str | None:
+        return f"{root} is mine"
+
+    def warnings(self, root: Path) -> tuple[str, ...]:
+        return (f"{root} is odd",)
+
+    def found(self, root: Path) -> Mapping[str, Mapping[str, int]]:
+        return {str(root): {"cats": 2}}
+
+    def download(self, root: Path) -> None:
+        (root / "there").touch()
+
+
+def test_what_the_other_has_to_say_is_said(tmp_path: Path) -> None:
+    other = Told(size=12)
+    found = Corrupted(of=other, kind="fog")
+    assert found.train_images == 7
+    for name in ("verify", "unofficial", "warnings", "found", "present"):
+        assert getattr(found, name)(tmp_path) == getattr(other, name)(tmp_path), name
+    found.download(tmp_path)
+    assert (tmp_path / "there").exists()
+    assert found.decoder == other.decoder
 
 
 @pytest.mark.parametrize("severity", [0, 6])

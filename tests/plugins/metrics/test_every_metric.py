@@ -120,6 +120,15 @@ def test_a_perfect_prediction_has_the_best_number(name: str) -> None:
     assert (worse < found) == metric.higher_is_better
 
 
+@pytest.mark.parametrize(
+    ("name", "worst"), [("Accuracy", 0.0), ("ECE", 1.0), ("NLL", 23 * math.log(2)), ("Brier", 2.0)]
+)
+@pytest.mark.parametrize("images", [1, 2])
+def test_certain_and_wrong_is_the_worst(name: str, worst: float, images: int) -> None:
+    probs = torch.tensor([[1.0, 0.0]]).expand(images, 2).clone()
+    assert made(name).compute(probs, torch.ones(images, dtype=torch.int64)) == pytest.approx(worst, rel=1e-12)
+
+
 @pytest.mark.parametrize("name", WITH_A_NUMBER)
 def test_a_class_without_images(name: str) -> None:
     """As in scikit-learn it is passed over, but by the AUC, which has nothing to rank there."""

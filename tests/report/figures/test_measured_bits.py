@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -130,6 +131,37 @@ def test_what_is_no_file_of_measured_bits_is_refused(tmp_path: Path) -> None:
     wrong.write_text(msgspec.structs.replace(measured(), version=0).text())
     with pytest.raises(DataError, match="is of version 0, not 1; measure again"):
         read_bits(wrong)
+
+
+def without(file: MeasuredBits, place: int, **changed: Any) -> MeasuredBits:
+    """With the first run of an arm changed."""
+    first, *rest = file.arms[place].runs
+    runs = (msgspec.structs.replace(first, **changed), *rest)
+    arms = [*file.arms]
+    arms[place] = msgspec.structs.replace(arms[place], runs=runs)
+    return msgspec.structs.replace(file, arms=tuple(arms))
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        msgspec.structs.replace(measured(), arms=()),
+        msgspec.structs.replace(measured(), arms=measured().arms[1:]),
+        msgspec.structs.replace(measured(), arms=(MeasuredArm("weak view only", "baseline", ()),)),
+        msgspec.structs.replace(measured(), targets=TARGETS[:1]),
+        msgspec.structs.replace(measured(), targets=()),
+        msgspec.structs.replace(measured(), images={"label": (3.0,)}),
+        without(measured(), 1, bits={"label": (1.0,)}),
+        without(measured(), 1, bits={"label": (1.0,), "colour": ()}),
+        without(measured(), 0, blank=None),
+        without(measured(), 0, swapped={}),
+    ],
+)
+def test_what_lacks_bits_is_refused(tmp_path: Path, damaged: MeasuredBits) -> None:
+    path = tmp_path / "damaged.json"
+    path.write_text(damaged.text())
+    with pytest.raises(DataError, match="lacks bits of a target, or an arm without an augmenter"):
+        read_bits(path)
 
 
 # ------------------------------------------------------------------------------------------------- the arms

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,13 @@ def test_a_line_joins_what_differs_in_the_schedule_alone() -> None:
     assert [point.schedule for point in lpa3.points] == [*panel.schedules]
     assert lpa3.points[0].score.scores == tuple((530 + seed) / 1000 for seed in range(8))
     assert panel.reference.name == "double"
+
+
+def test_the_cost_of_a_point_is_the_mean_over_seeds() -> None:
+    records = [
+        within(r, "cost", forward_equivalents=int(r.passes) + (800 if r.seed == 0 else 0)) for r in grid(flat)
+    ]
+    assert [point.passes for point in only(records).lines[1].points] == [3100, 6100, 12100]
 
 
 def test_the_reference_is_the_longest_that_most_methods_have() -> None:
@@ -208,6 +216,24 @@ def test_better_is_said_where_the_dearer_schedule_is_beaten_too() -> None:
     assert found["LP-A3", "double"].verdict == "not testable", "nothing costs as much"
 
 
+@pytest.mark.parametrize("seeds", [range(3), range(50, 58)])
+def test_what_one_of_the_two_schedules_cannot_test_is_not_testable(seeds: range) -> None:
+    """LP-A3 on `short` is between the task alone on `whole`, in three pairs or none, and on `double`."""
+    gains = {"": 0, "LPA3": 40}
+    records = [
+        record
+        for record in grid(lambda augmenter, _, seed: 500 + gains[augmenter] + seed % 3, names=" LPA3")
+        if record.slots.get("positives") or record.cell.setting != "whole"
+    ]
+    records += [on_schedule("", "whole", seed, 500 + seed % 3) for seed in seeds]
+    found = {(o.method, o.schedule.name): o for o in at_their_cost(only(records), accuracy(records))}
+    short = found["LP-A3", "short"]
+    assert [at.test.n for at in short.tests] == [8, len({*seeds} & {*range(8)})]
+    assert short.longer
+    assert short.longer.test.p == 2 / 2**8
+    assert short.verdict == "not testable"
+
+
 def test_worse_is_said_where_the_cheaper_schedule_is_no_better() -> None:
     def score(augmenter: str, setting: str, seed: int) -> int:
         return 500 - 20 * (augmenter == "LPA3") + seed % 3
@@ -216,6 +242,8 @@ def test_worse_is_said_where_the_cheaper_schedule_is_no_better() -> None:
     found = {(o.method, o.schedule.name): o for o in at_their_cost(only(records), accuracy(records))}
     assert {found["LP-A3", setting].verdict for setting in LENGTHS} == {"worse"}
     assert {found["PGD", setting].verdict for setting in LENGTHS} == {"no difference shown"}
+    losses = at_their_cost(only(records), replace(accuracy(records), higher_is_better=False))
+    assert {o.verdict for o in losses if (o.method, o.schedule.name) == ("LP-A3", "short")} == {"better"}
 
 
 def test_between_a_worse_and_a_better_schedule_nothing_is_claimed() -> None:
