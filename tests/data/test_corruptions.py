@@ -114,7 +114,7 @@ def test_constants_are_those_of_small_or_of_large_images() -> None:
 
 
 def test_whoever_changes_a_constant_raises_the_version() -> None:
-    """Both tables were compared with the released files, number by number."""
+    """Scores of before are of other images then, and no longer taken."""
     assert (CORRUPTIONS_VERSION, digest(repr((CIFAR_C, IMAGENET_C)).encode())) == (1, "2e2c934f24196912")
 
 
