@@ -8,7 +8,12 @@ from typing import Any
 from lpa3bench.boards.board import Board, Measure
 from lpa3bench.boards.cell_commands import suite_seeds
 from lpa3bench.report.html.cell_charts import seed_dots
-from lpa3bench.report.html.details import neighbours_forecast, seeds_to_run, verdict_sentence
+from lpa3bench.report.html.details import (
+    neighbours_forecast,
+    seeds_to_run,
+    told_of_a_cell,
+    verdict_sentence,
+)
 from lpa3bench.report.table_building import board_measure, unequal_cost
 
 BUILD = "lpa3bench leaderboard build"
@@ -23,6 +28,7 @@ def cell_filters(board: Board, own: Measure) -> dict[str, Callable[..., Any]]:
     return {
         "sentence": lambda comparison, other: verdict_sentence(comparison, other, own),
         "unequal": unequal_cost,
+        "is_told": lambda name: told_of_a_cell(board, name),
         "seed_dots": lambda cell: seed_dots(board, cell, own),
         "forecast": lambda cell: neighbours_forecast(board, cell),
         "seeds_to_run": lambda cell: seeds_to_run(board, cell),

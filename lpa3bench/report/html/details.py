@@ -9,6 +9,7 @@ from statistics import fmean
 from typing import Any
 
 from lpa3bench.boards.board import Board, Cell, Comparison, Measure
+from lpa3bench.records.summary import LAST
 from lpa3bench.report.html.cell_charts import ClassBar, class_bars
 from lpa3bench.report.numbers import format_count, format_difference, format_value, unit_of_difference
 
@@ -60,7 +61,8 @@ class CellDetails:
 def cell_details(board: Board, cell: Cell) -> CellDetails:
     """The records of a cell, compact."""
     known = [(file, board.records[file]) for file in cell.records if file in board.records]
-    metrics = tuple({name: None for _, record in known for name in record.get("metrics", {})})
+    names = {name: None for _, record in known for name in record.get("metrics", {})}
+    metrics = tuple(name for name in names if _told_of_a_run(board, name))
     scores = dict(zip(cell.seeds, cell.scores, strict=False))
     runs = tuple(
         RunLine(
@@ -72,16 +74,32 @@ def cell_details(board: Board, cell: Cell) -> CellDetails:
         for file, record in known
     )
     records = [record for _, record in known]
-    names, shares = _classes(records), _per_class(records)
+    classes, shares = _classes(records), _per_class(records)
     baseline = board.cell(cell.comparison.baseline, cell.column) if cell.comparison else None
     return CellDetails(
         metrics,
         runs,
         _prefix([run.file for run in runs]),
-        tuple(class_bars(names, shares, _per_class(_records(board, baseline)) if baseline else ())),
+        tuple(class_bars(classes, shares, _per_class(_records(board, baseline)) if baseline else ())),
         len(shares),
         _sections([run.seed for run in runs], records),
     )
+
+
+def told_of_a_cell(board: Board, name: str) -> bool:
+    """Whether a cell's details tell a measure: what they tell of each run, costs, and all other metrics by
+    the board's rule.
+
+    Every metric by every rule would be half of a large page; the table has them by choice, and board.json for
+    each run.
+    """
+    rule = board.metric.rpartition(".")[2] if "." in board.metric else LAST
+    return "." not in name or _told_of_a_run(board, name) or name.endswith(f".{rule}")
+
+
+def _told_of_a_run(board: Board, name: str) -> bool:
+    """The board's own metric by every rule, and what `board.toml` asks for."""
+    return name in board.also or name.rpartition(".")[0] == board.metric.rpartition(".")[0]
 
 
 def _records(board: Board, cell: Cell) -> list[Mapping[str, Any]]:

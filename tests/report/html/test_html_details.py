@@ -15,6 +15,7 @@ from lpa3bench.report.html.details import (
     flattened,
     neighbours_forecast,
     seeds_to_run,
+    told_of_a_cell,
     verdict_sentence,
 )
 
@@ -49,6 +50,18 @@ def test_what_a_record_lacks_is_said_to_be_absent() -> None:
     del lacking["config"]["run.task"]
     made = with_records(a=record(0, 0.9), b=lacking)
     assert dict(section(made, "Config").differing)["run.task"] == ((0, "@tasks.Supervised()"), (1, "absent"))
+
+
+def test_a_cell_tells_its_own_metric_by_every_rule_and_the_others_by_the_board_s() -> None:
+    made = replace(board(), metric="accuracy.last", also=("ece.val_selected",))
+    names = ("accuracy.last", "accuracy.oracle_best", "ece.val_selected", "ece.last", "nll.last", "nll.best")
+    assert [told_of_a_cell(made, name) for name in names] == [True, True, True, True, True, False]
+    assert told_of_a_cell(made, "seconds_per_step")
+    assert not told_of_a_cell(replace(made, metric="nll.val_selected"), "ece.last")
+    kept = record(0, 0.9) | {"metrics": dict.fromkeys(names, 0.5)}
+    shown = replace(made.cells[0], records=("a",), seeds=(0,), scores=(0.9,), n=1)
+    found = cell_details(replace(made, cells=(shown,), records={"a": kept}), shown)
+    assert found.metrics == names[:3], "of each run less: a line for each would be half of the page"
 
 
 def test_runs_keep_their_metrics_apart() -> None:
