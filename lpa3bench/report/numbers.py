@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from lpa3bench.boards.board import Measure
 
@@ -116,3 +117,11 @@ def signed_text(number: float, digits: int) -> str:
     if not text.strip("-0."):
         return text.lstrip("-")
     return text.replace("-", MINUS)
+
+
+def format_seeds(seeds: Sequence[int]) -> str:
+    """`100 to 111`, or where they do not follow each other `0, 3, 7`."""
+    first, last = seeds[0], seeds[-1]
+    if len(seeds) > 2 and [*seeds] == [*range(first, last + 1)]:
+        return f"{first} to {last}"
+    return ", ".join(map(str, seeds))

@@ -13,6 +13,7 @@ from lpa3bench.report.numbers import (
     format_p,
     format_percent,
     format_seconds,
+    format_seeds,
     format_value,
 )
 
@@ -65,3 +66,11 @@ def test_small_p_values_are_only_said_to_be_small() -> None:
     assert format_p(0.0625) == "0.062"
     assert format_p(1.0) == "1"
     assert format_p(None) == "–"
+
+
+@pytest.mark.parametrize(
+    ("seeds", "told"),
+    [((100, 101, 102), "100 to 102"), ((0, 1), "0, 1"), ((7,), "7"), ((0, 3, 7), "0, 3, 7")],
+)
+def test_seeds_that_follow_each_other_are_a_span(seeds: tuple[int, ...], told: str) -> None:
+    assert format_seeds(seeds) == told

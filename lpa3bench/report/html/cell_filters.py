@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from lpa3bench.boards.board import Board, Measure
@@ -14,6 +14,7 @@ from lpa3bench.report.html.details import (
     told_of_a_cell,
     verdict_sentence,
 )
+from lpa3bench.report.numbers import format_seeds
 from lpa3bench.report.table_building import board_measure, unequal_cost
 
 BUILD = "lpa3bench leaderboard build"
@@ -33,18 +34,10 @@ def cell_filters(board: Board, own: Measure) -> dict[str, Callable[..., Any]]:
         "forecast": lambda cell: neighbours_forecast(board, cell),
         "seeds_to_run": lambda cell: seeds_to_run(board, cell),
         "suite_seeds": lambda board: suite_seeds(board.commands),
-        "span": span,
+        "span": format_seeds,
         "claim_of": lambda metric: claim_of(board, metric),
         "taking": taking,
     }
-
-
-def span(seeds: Sequence[int]) -> str:
-    """`100 to 111`, or where they do not follow each other `0, 3, 7`."""
-    first, last = seeds[0], seeds[-1]
-    if len(seeds) > 2 and [*seeds] == [*range(first, last + 1)]:
-        return f"{first} to {last}"
-    return ", ".join(map(str, seeds))
 
 
 def claim_of(board: Board, metric: str) -> str:

@@ -1,7 +1,8 @@
-"""What is known of a cell's runs, told once where they agree and seed by seed where they differ."""
+"""What is known of a cell's runs, told once where they agree and by seeds where they differ."""
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,13 @@ from typing import Any
 from lpa3bench.boards.board import Board, Cell, Comparison, Measure
 from lpa3bench.records.summary import LAST
 from lpa3bench.report.html.cell_charts import ClassBar, class_bars
-from lpa3bench.report.numbers import format_count, format_difference, format_value, unit_of_difference
+from lpa3bench.report.numbers import (
+    format_count,
+    format_difference,
+    format_seeds,
+    format_value,
+    unit_of_difference,
+)
 
 SECTIONS = {"config": "Config", "provenance": "Environment", "labels": "Labels"}
 """Headings of a record's parts; what is none of these is called "Record"."""
@@ -29,8 +36,8 @@ class Section:
     title: str
     shared: tuple[tuple[str, str], ...]
     """What all runs of the cell have in common."""
-    differing: tuple[tuple[str, tuple[tuple[int, str], ...]], ...]
-    """Names, with the value of each seed."""
+    differing: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+    """Names, each with values and the seeds that have them; of numbers the ends, which are no seed's."""
 
 
 @dataclass(frozen=True)
@@ -178,8 +185,8 @@ def _classes(records: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
 
 def _sections(seeds: Sequence[int], records: Sequence[Mapping[str, Any]]) -> tuple[Section, ...]:
     titles = ("Labels", "Config", "Environment", "Record")
-    parts: dict[str, list[dict[str, str]]] = {title: [{} for _ in records] for title in titles}
-    known: dict[tuple[int, str], dict[str, str]] = {}  # by the part itself: runs share most of theirs
+    parts: dict[str, list[dict[str, Any]]] = {title: [{} for _ in records] for title in titles}
+    known: dict[tuple[int, str], dict[str, Any]] = {}  # by the part itself: runs share most of theirs
     for place, record in enumerate(records):
         for name, part in record.items():
             if name in ELSEWHERE:
@@ -187,34 +194,45 @@ def _sections(seeds: Sequence[int], records: Sequence[Mapping[str, Any]]) -> tup
             title = SECTIONS.get(name, "Record")
             key = (id(part), name)
             if key not in known:
-                known[key] = dict(flattened(part, "" if name in SECTIONS else name))
+                known[key] = dict(_leaves(part, "" if name in SECTIONS else name))
             parts[title][place].update(known[key])
     return tuple(_section(title, seeds, parts[title]) for title in titles if any(parts[title]))
 
 
-def _section(title: str, seeds: Sequence[int], parts: Sequence[Mapping[str, str]]) -> Section:
+def _section(title: str, seeds: Sequence[int], parts: Sequence[Mapping[str, Any]]) -> Section:
     shared, differing = [], []
     for name in {name: None for part in parts for name in part}:
         values = [part.get(name, "absent") for part in parts]
-        if len({*values}) == 1:
-            shared.append((name, values[0]))
+        texts = [_text(name, value) for value in values]
+        if len({*texts}) == 1:
+            shared.append((name, texts[0]))
         else:
-            differing.append((name, tuple(zip(seeds, values, strict=True))))
+            differing.append((name, _told(seeds, values, texts)))
     return Section(title, tuple(shared), tuple(differing))
 
 
+def _told(seeds: Sequence[int], values: Sequence[Any], texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Values that differ, short: each run's costs and hashes in full would be half of a large page."""
+    if all(type(value) in (int, float) for value in values):
+        low, high = (texts[values.index(end(values))] for end in (min, max))
+        return (("", f"{low} to {high}"),)
+    having: dict[str, list[int]] = {}
+    for seed, text in zip(seeds, texts, strict=True):
+        having.setdefault(_HASH.sub(r"\1…", text), []).append(seed)
+    return tuple((format_seeds(of), text) for text, of in having.items())
+
+
+_HASH = re.compile("^([0-9a-f]{12})[0-9a-f]{4,}$")
 _PLAIN = {str, int, float, bool, type(None)}
 
 
-def flattened(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    """Names and values of what is nested: `{"a": {"b": 1}}` is `a.b` with `1`."""
-    if type(value) in _PLAIN:
-        yield name, _text(name, value)
-    elif isinstance(value, Mapping):
+def _leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """Names and values of what is nested: `{"a": {"b": 1}}` is `a.b` with 1."""
+    if type(value) not in _PLAIN and isinstance(value, Mapping):
         for key, part in value.items():
-            yield from flattened(part, f"{name}.{key}" if name else str(key))
+            yield from _leaves(part, f"{name}.{key}" if name else str(key))
     else:
-        yield name, _text(name, value)
+        yield name, value
 
 
 def _text(name: str, value: Any) -> str:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-import pytest
 from support.made_up_boards import MEASURES, board, cell, comparison
 
 from lpa3bench.boards.board import Board, Cell
 from lpa3bench.report.html.cell_charts import DOTS_WIDTH, MOST_BARS, class_bars, seed_dots
-from lpa3bench.report.html.cell_filters import span, taking
+from lpa3bench.report.html.cell_filters import taking
 
 
 def with_pair(ours: tuple[float, ...], theirs: tuple[float, ...]) -> tuple[Board, Cell]:
@@ -67,14 +66,6 @@ def test_of_many_classes_those_that_differ_most_are_drawn_in_their_order() -> No
     assert [int(bar.name) for bar in bars] == sorted(int(bar.name) for bar in bars)
     lowest = class_bars(names, [number / 100 for number in range(100)], [])
     assert [bar.name for bar in lowest] == names[:MOST_BARS]
-
-
-@pytest.mark.parametrize(
-    ("seeds", "told"),
-    [((100, 101, 102), "100 to 102"), ((0, 1), "0, 1"), ((7,), "7"), ((0, 3, 7), "0, 3, 7")],
-)
-def test_seeds_that_follow_each_other_are_a_span(seeds: tuple[int, ...], told: str) -> None:
-    assert span(seeds) == told
 
 
 def test_records_are_taken_by_the_boards_own_command() -> None:

@@ -12,7 +12,6 @@ from lpa3bench.boards.board import Board, Cell
 from lpa3bench.report.html.details import (
     Section,
     cell_details,
-    flattened,
     neighbours_forecast,
     seeds_to_run,
     told_of_a_cell,
@@ -34,13 +33,13 @@ def test_what_runs_share_is_told_once_and_the_rest_by_seed() -> None:
     made = with_records(a=record(0, 0.9), b=record(1, 0.8, margin="0.03"))
     config = section(made, "Config")
     assert ("run.task", "@tasks.Supervised()") in config.shared
-    assert config.differing == (("positives/LPA3.margin", ((0, "0.02"), (1, "0.03"))),)
+    assert config.differing == (("positives/LPA3.margin", (("0", "0.02"), ("1", "0.03"))),)
     labels = section(made, "Labels")
-    assert labels.differing == (("sha256", ((0, "0" * 64), (1, "1" * 64))),)
+    assert labels.differing == (("sha256", (("0", "0" * 12 + "…"), ("1", "1" * 12 + "…"))),)
     environment = dict(section(made, "Environment").shared)
     assert environment["versions.torch"] == "2.14.1"
     assert dict(section(made, "Environment").differing)["command"][1] == (
-        1,
+        "1",
         "lpa3bench run digits -p run.seed=1",
     )
 
@@ -49,7 +48,25 @@ def test_what_a_record_lacks_is_said_to_be_absent() -> None:
     lacking = record(1, 0.8)
     del lacking["config"]["run.task"]
     made = with_records(a=record(0, 0.9), b=lacking)
-    assert dict(section(made, "Config").differing)["run.task"] == ((0, "@tasks.Supervised()"), (1, "absent"))
+    assert dict(section(made, "Config").differing)["run.task"] == (
+        ("0", "@tasks.Supervised()"),
+        ("1", "absent"),
+    )
+
+
+def test_seeds_that_agree_are_told_together_and_numbers_by_their_ends() -> None:
+    records = {name: record(seed, 0.5) for seed, name in enumerate("abcd")}
+    for seed, kept in enumerate(records.values()):
+        kept["cost"]["training_seconds"] = (2.5, 10.0, 0.75, 3)[seed]
+        kept["provenance"]["versions"]["torch"] = "2.9" if seed == 3 else "2.14"
+        kept["note"] = None if seed == 0 else seed
+    made = with_records(**records)
+    made = replace(made, cells=(replace(made.cells[0], seeds=(0, 1, 2, 3), scores=(0.5,) * 4, n=4),))
+    rest = dict(section(made, "Record").differing)
+    assert rest["cost.training_seconds"] == (("", "0.75 to 10"),)
+    assert rest["note"] == (("0", "none"), ("1", "1"), ("2", "2"), ("3", "3")), "no number for each: no ends"
+    versions = dict(section(made, "Environment").differing)["versions.torch"]
+    assert versions == (("0 to 2", "2.14"), ("3", "2.9")), "text that looks like a number is none"
 
 
 def test_a_cell_tells_its_own_metric_by_every_rule_and_the_others_by_the_board_s() -> None:
@@ -75,14 +92,24 @@ def test_runs_keep_their_metrics_apart() -> None:
     assert found.bars[0].baseline is None
 
 
-def test_what_is_nested_is_named_by_their_path() -> None:
-    long = {"matrix": [[1, 2], [3, 4], [5, 6]], "list": [0.5] * 100}
-    assert dict(flattened(long)) == {
-        "matrix": "3 × 2 numbers, in the record",
-        "list": "100 values, in the record",
+def test_what_is_nested_is_named_by_its_path() -> None:
+    kept = record(0, 0.9)
+    kept["odd"] = {
+        "matrix": [[1, 2], [3, 4], [5, 6]],
+        "list": [0.5] * 100,
+        "a": {"b": 1, "c": [1.5, None]},
+        "d": True,
+        "command": ["x", "y z"],
     }
-    nested = {"a": {"b": 1, "c": [1.5, None]}, "d": True, "command": ["x", "y z"]}
-    assert [*flattened(nested)] == [("a.b", "1"), ("a.c", "1.5; none"), ("d", "yes"), ("command", "x 'y z'")]
+    shared = dict(section(with_records(a=kept), "Record").shared)
+    assert {name: text for name, text in shared.items() if name.startswith("odd")} == {
+        "odd.matrix": "3 × 2 numbers, in the record",
+        "odd.list": "100 values, in the record",
+        "odd.a.b": "1",
+        "odd.a.c": "1.5; none",
+        "odd.d": "yes",
+        "odd.command": "x 'y z'",
+    }
 
 
 @pytest.mark.parametrize(
