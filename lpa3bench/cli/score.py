@@ -14,7 +14,7 @@ import click
 from lpa3bench.analysis.stored_metrics import StoredMetrics
 from lpa3bench.cli.options import data_option, device_option, json_option, plugin_option, weights_option
 from lpa3bench.cli.terminal import say, width
-from lpa3bench.errors import PluginError, UsageError
+from lpa3bench.errors import BenchError, PluginError, UsageError, error_line
 from lpa3bench.runtime.terminal_text import number_table
 from lpa3bench.types import CORRUPTIONS, SEVERITIES
 
@@ -102,7 +102,8 @@ def command(
     RUN is the directory of a finished run. Its scores go into RUN/scores/, in place of earlier ones, beside
     its record and joined to it: boards that take the run show them as measures more, such as
     corruptions_accuracy.last. They are never counted as results. Those of a part of the corruptions lie apart
-    and are shown on no board. docs/robustness.md says what the corruptions are.
+    and are shown on no board. Where one of many fails the others go on. docs/robustness.md says what the
+    corruptions are.
     """
     from lpa3bench.analysis.rescoring import CorruptedImages, score_on_corruptions
     from lpa3bench.analysis.trained_run import open_run
@@ -118,7 +119,9 @@ def command(
     chosen = () if on == "test" else tuple(kind for kind in CORRUPTIONS if kind in (kinds or CORRUPTIONS))
     images = CorruptedImages()
     found: dict[Path, LaterScores] = {}
-    for run in dict.fromkeys((*([baseline] if baseline else ()), *runs)):
+    failures: list[BenchError] = []
+
+    def score(run: Path) -> LaterScores:
         trained = open_run(
             run, data=data_root(data), device=device, weights=weights, plugins=plugins, registry=registry
         )
@@ -133,7 +136,7 @@ def command(
             file=sys.stderr,
             hidden=not sys.stderr.isatty(),
         ) as bar:
-            found[run] = score_on_corruptions(
+            return score_on_corruptions(
                 trained,
                 metrics,
                 weights=weights,
@@ -143,16 +146,33 @@ def command(
                 images=images,
                 progress=partial(_step, bar),
             )
-        say(f"wrote {write_later_scores(run, found[run])}", err=True)
-    told = [found[run] for run in dict.fromkeys(runs)]
+
+    for run in dict.fromkeys((*([baseline] if baseline else ()), *runs)):
+        try:
+            scores = score(run)
+            say(f"wrote {write_later_scores(run, scores)}", err=True)
+            found[run] = scores
+        except BenchError as error:
+            if run == baseline or len(runs) == 1:
+                raise
+            failures.append(error)
+            say(error_line(f"{run}: {str(error).removeprefix(f'{run}: ')}"), err=True)
+    if told := [found[run] for run in dict.fromkeys(runs) if run in found]:
+        _tell(told, found[baseline] if baseline else None, as_json)
+    if failures:
+        say(f"{len(failures)} of {len(runs)} were not scored", err=True)
+        raise SystemExit(max(error.exit_code for error in failures))
+
+
+def _tell(told: Sequence[LaterScores], baseline: LaterScores | None, as_json: bool) -> None:
     if as_json:
-        click.echo(_json(told, found[baseline] if baseline else None))
+        click.echo(_json(told, baseline))
         return
-    tables = [_table(scores, found[baseline] if baseline else None) for scores in told]
+    tables = [_table(scores, baseline) for scores in told]
     texts = [[_what(scores), *_text_of(*table)] for scores, table in zip(told, tables, strict=True)]
     if len(told) > 1:
         means = [[scores.run, *body[-1][1:]] for scores, (_, body) in zip(told, tables, strict=True)]
-        what = "means over the corruptions" if chosen else "test images"
+        what = "means over the corruptions" if told[0].kinds else "test images"
         texts.append([f"{what}, by run", *_text_of(tables[0][0], means)])
     say("\n\n".join("\n".join(lines) for lines in texts))
 

@@ -135,6 +135,29 @@ def test_of_several_runs_a_last_table_has_the_means(
     assert [row.split() for row in rows] == [[run.name, *part[-1].split()[1:]] for part in single]
 
 
+def test_of_several_runs_one_that_fails_stops_no_other(
+    scored: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    run, _ = scored
+    good = shutil.copytree(run, tmp_path / run.name)
+    (tmp_path / "none").mkdir()
+    lost = shutil.copytree(run, tmp_path / "lost")
+    for path in lost.glob("*.pt"):
+        path.unlink()
+    part = ("--kinds", "fog", "--severities", "1", "--data", run)
+    done = call("score", tmp_path / "none", lost, good, "--json", *part)
+    assert done.exit_code == 1
+    assert [one["run"] for one in json.loads(done.stdout)] == [str(read_record(run / "result.json"))]
+    first, second, written, last = done.stderr.splitlines()
+    assert first == f"error: {tmp_path / 'none'}: is no run directory: there is no env.json"
+    assert second.startswith(f"error: {lost}: no checkpoint")
+    assert written == f"wrote {good / 'scores/corruptions-part.json'}"
+    assert last == "2 of 3 were not scored"
+    alone = call("score", tmp_path / "none", *part, "--baseline", good)
+    assert alone.exit_code == 1
+    assert alone.stdout == ""
+
+
 def test_what_one_run_has_corrupted_is_used_by_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[tuple[int, str, int]] = []
 
