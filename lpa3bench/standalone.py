@@ -95,8 +95,8 @@ def lpa3(
         scale = _per_channel("std", std, image)
         if not bool(((centre >= 0) & (centre <= 1)).all()):
             raise ValueError(f"mean: must be in [0, 1], as x is, not {mean}; divide those of bytes by 255")
-        if not bool((scale > 0).all()):
-            raise ValueError(f"std: must be > 0, not {std}")
+        if not bool(((scale > 0) & (scale <= 1)).all()):
+            raise ValueError(f"std: must be in (0, 1], as of x, not {std}; divide those of bytes by 255")
         network = _Network(model, layers, x.dtype, (centre, scale) if normalises else None)
         z = (image - centre) / scale
         output = network(z)

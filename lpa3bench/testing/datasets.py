@@ -75,7 +75,8 @@ def spec_is_known(subject: DatasetSubject) -> None:
     """Its spec is known without touching the disk, and fits together."""
     spec = subject.dataset.spec
     assert len(spec.mean) == len(spec.std) == spec.channels, "mean and std have one value per channel"
-    assert min(spec.std) > 0, "std: must be > 0"
+    assert all(0 <= value <= 1 for value in spec.mean), "mean: must be in [0, 1], as of images in [0, 1]"
+    assert all(0 < value <= 1 for value in spec.std), "std: must be in (0, 1], as of images in [0, 1]"
     assert spec.num_classes > 1, "there are fewer than two classes"
     assert len(set(spec.class_names)) == len(spec.class_names), "class_names: two classes have one name"
     decoder = subject.dataset.decoder
@@ -138,7 +139,8 @@ DATASET_LAWS = (
     Law(
         "spec",
         spec_is_known,
-        "correct `spec`: a mean and a std > 0 for each channel, and a name for each of two classes or more",
+        "correct `spec`: a mean and a std for each channel, of images in [0, 1], and a name for each of two "
+        "classes or more",
     ),
     Law(
         "loads",

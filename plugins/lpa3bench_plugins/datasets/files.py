@@ -99,9 +99,14 @@ def fetching(name: str, root: Path) -> Iterator[None]:
 
 
 def check_normalisation(mean: tuple[float, ...], std: tuple[float, ...], channels: int) -> None:
-    """Raises ValueError unless there is a mean and a positive standard deviation for each channel."""
+    """Raises ValueError unless there is a mean and a standard deviation for each channel, as of images in
+    [0, 1]."""
     for parameter, values in (("mean", mean), ("std", std)):
         if len(values) != channels:
             raise ValueError(f"{parameter}: needs one number per channel, {channels} in all, not {values}")
-    if min(std) <= 0:
-        raise ValueError(f"std: must be > 0, not {std}")
+    if not all(0 <= value <= 1 for value in mean):
+        raise ValueError(f"mean: must be in [0, 1], as images are, not {mean}; divide those of bytes by 255")
+    if not all(0 < value <= 1 for value in std):
+        raise ValueError(
+            f"std: must be in (0, 1], as of such images, not {std}; divide those of bytes by 255"
+        )

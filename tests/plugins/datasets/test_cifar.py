@@ -284,8 +284,12 @@ def test_normalisation_can_be_bound() -> None:
     assert CIFAR100().spec.mean == (0.5071, 0.4867, 0.4408)
     with pytest.raises(ValueError, match=r"^mean: needs one number per channel, 3 in all"):
         CIFAR10(mean=(0.5,))
-    with pytest.raises(ValueError, match=r"^std: must be > 0"):
+    with pytest.raises(ValueError, match=r"^std: must be in \(0, 1\]"):
         CIFAR10(std=(0.2, 0.0, 0.2))
+    with pytest.raises(ValueError, match=r"^std: must be in .*, not \(63.0, 62.1, 66.7\); divide .* by 255$"):
+        CIFAR10(std=(63.0, 62.1, 66.7))
+    with pytest.raises(ValueError, match=r"^mean: must be in \[0, 1\], .* divide those of bytes by 255$"):
+        CIFAR10(mean=(125.3, 123.0, 113.9))
 
 
 @pytest.mark.parametrize(("dataset", "each"), [(CIFAR10, 5000), (CIFAR100, 500)])

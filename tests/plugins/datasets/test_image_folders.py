@@ -311,7 +311,7 @@ def test_a_file_that_is_no_npz(tmp_path: Path, content: str) -> None:
         ({"size": 0}, r"^size: must be >= 1"),
         ({"channels": 2}, r"^channels: must be 1 or 3, not 2"),
         ({"mean": (0.5,)}, r"^mean: needs one number per channel, 3 in all"),
-        ({"channels": 1, "std": (0.0,)}, r"^std: must be > 0"),
+        ({"channels": 1, "std": (0.0,)}, r"^std: must be in \(0, 1\]"),
         ({"path": ""}, r"^path: must name"),
         ({"fit": "cover"}, r"^fit: must be 'crop', 'pad' or 'stretch', not 'cover'"),
         ({"white_level": 0}, r"^white_level: must be in \[1, 65535\], not 0"),
