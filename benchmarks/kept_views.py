@@ -63,6 +63,8 @@ def main() -> None:
             continue
         trained = open_run(folder, data=data_root(options.data), device="cpu")
         found[folder.name.rpartition("-s")[0]].append(measure(trained, record.seed))
+    if not found:
+        parser.error(f"no finished run with an augmenter in slot {SLOT} there")
     cells: dict[str, Any] = {}
     for name, runs in found.items():
         numbers = {key: [run[key] for run in runs] for key in runs[0]}

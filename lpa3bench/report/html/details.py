@@ -37,7 +37,7 @@ class Section:
     shared: tuple[tuple[str, str], ...]
     """What all runs of the cell have in common."""
     differing: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
-    """Names, each with values and the seeds that have them; of numbers the ends, which are no seed's."""
+    """Names, each with values and the seeds that have them; of numbers and times the ends, of no seed."""
 
 
 @dataclass(frozen=True)
@@ -213,7 +213,7 @@ def _section(title: str, seeds: Sequence[int], parts: Sequence[Mapping[str, Any]
 
 def _told(seeds: Sequence[int], values: Sequence[Any], texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
     """Values that differ, short: each run's costs and hashes in full would be half of a large page."""
-    if all(type(value) in (int, float) for value in values):
+    if all(type(value) in (int, float) for value in values) or all(map(_TIME.match, texts)):
         low, high = (texts[values.index(end(values))] for end in (min, max))
         return (("", f"{low} to {high}"),)
     having: dict[str, list[int]] = {}
@@ -223,6 +223,7 @@ def _told(seeds: Sequence[int], values: Sequence[Any], texts: Sequence[str]) -> 
 
 
 _HASH = re.compile("^([0-9a-f]{12})[0-9a-f]{4,}$")
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00$")
 _PLAIN = {str, int, float, bool, type(None)}
 
 

@@ -59,14 +59,18 @@ def test_seeds_that_agree_are_told_together_and_numbers_by_their_ends() -> None:
     for seed, kept in enumerate(records.values()):
         kept["cost"]["training_seconds"] = (2.5, 10.0, 0.75, 3)[seed]
         kept["provenance"]["versions"]["torch"] = "2.9" if seed == 3 else "2.14"
+        kept["provenance"]["finished"] = f"2026-11-{(30, 9, 10, 11)[seed]:02}T00:00:00+00:00"
         kept["note"] = None if seed == 0 else seed
     made = with_records(**records)
     made = replace(made, cells=(replace(made.cells[0], seeds=(0, 1, 2, 3), scores=(0.5,) * 4, n=4),))
     rest = dict(section(made, "Record").differing)
     assert rest["cost.training_seconds"] == (("", "0.75 to 10"),)
     assert rest["note"] == (("0", "none"), ("1", "1"), ("2", "2"), ("3", "3")), "no number for each: no ends"
-    versions = dict(section(made, "Environment").differing)["versions.torch"]
-    assert versions == (("0 to 2", "2.14"), ("3", "2.9")), "text that looks like a number is none"
+    environment = dict(section(made, "Environment").differing)
+    versions = (("0 to 2", "2.14"), ("3", "2.9"))
+    assert environment["versions.torch"] == versions, "text that looks like a number is none"
+    span = "2026-11-09T00:00:00+00:00 to 2026-11-30T00:00:00+00:00"
+    assert environment["finished"] == (("", span),)
 
 
 def test_a_cell_tells_its_own_metric_by_every_rule_and_the_others_by_the_board_s() -> None:
