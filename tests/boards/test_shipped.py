@@ -31,7 +31,7 @@ SUITES = {
     "table2": ["table2"],
     "table3": ["table3"],
     "digits": ["digits", "digits_controls", "digits_noisy", "digits_later"],
-    "rivals": ["digits_rivals"],
+    "rivals": ["digits_rivals", "digits_fast"],
     "fashion_mini": ["fashion_mini"],
 }
 TRANSCRIBED = Path(__file__).parents[3] / "shared" / "published_results.yaml"
