@@ -33,7 +33,7 @@ def scores() -> str:
 def _passes(row: str) -> str:
     """Times those of the weak view only, by setting."""
     its = [(_cell(row, column), _cell("none", column)["passes"]) for column in SETTINGS]
-    return " / ".join(f"{cell['passes'] / none:.1f}" if cell["n"] else NOTHING for cell, none in its)
+    return " / ".join(f"{cell['passes'] / none:.1f}" if _runs(cell) else NOTHING for cell, none in its)
 
 
 def primary() -> str:
@@ -124,7 +124,7 @@ def _by_row(told: Callable[[Any], str], last: str = "", more: Callable[[str], st
     lines = []
     for row, name in row_names(BOARD).items():
         its = [_cell(row, column) for column in SETTINGS]
-        texts = [told(cell) if cell["n"] else NOTHING for cell in its]
+        texts = [told(cell) if _runs(cell) else NOTHING for cell in its]
         if {*texts} != {NOTHING}:
             lines.append([name, *texts, *([more(row)] if more else [])])
     return table(["", *_heads(), *([last] if more else [])], lines)
@@ -145,7 +145,12 @@ def _cells() -> dict[tuple[str, str], Any]:
 
 
 def _cell(row: str, column: str) -> Any:
-    return _cells()[row, column]
+    """None where the board plans none."""
+    return _cells().get((row, column))
+
+
+def _runs(cell: Any) -> int:
+    return cell["n"] if cell else 0
 
 
 @cache
