@@ -11,13 +11,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from lpa3bench.boards.measures import chosen_measure, metric_of
 from lpa3bench.errors import DataError
-from lpa3bench.report.figures.drawing import GREY_INK, LINE_COLOURS, canvas, caption, save, styled
+from lpa3bench.report.figures.drawing import (
+    GREY_INK,
+    LINE_COLOURS,
+    canvas,
+    caption,
+    legend_above,
+    save,
+    styled,
+)
 from lpa3bench.report.figures.series import Arm, Panel, Role
 from lpa3bench.report.numbers import scale_of
 from lpa3bench.stats.curves import MeanCurve, Progress, difference_curve, mean_curve
@@ -33,8 +40,8 @@ POINTS = 60
 """Epochs of a line that are drawn, evenly, the first and the last among them: more of them are a scribble."""
 SIDE_BY_SIDE = 3
 """Panels in a row, where there is one axis."""
-LEGEND, TITLE = 40, 40
-"""Characters on a line of the legend, and of a panel's title."""
+TITLE = 40
+"""Characters on a line of a panel's title."""
 
 
 class LineStyle(NamedTuple):
@@ -125,7 +132,10 @@ def draw_curves(
         for axes in grid[:, 0]:
             what_is = f"difference of test {score}" if difference else f"test {score}"
             axes.set_ylabel(f"{what_is}, {unit}".rstrip(", "))
-        _legend(figure, styles)
+        handles = [
+            Line2D([], [], color=s.colour, linestyle=s.dash, linewidth=s.width) for s in styles.values()
+        ]
+        legend_above(figure, handles, [*styles])
         text = _caption(rows, by, score, difference=difference, whole=whole)
         caption(figure, text)
         against = " and ".join(AXIS_LABELS[what].partition(" (")[0] for what in by)
@@ -227,14 +237,6 @@ def seeds_said(lines: Sequence[_Drawn]) -> str:
     most = counts.most_common(1)[0][0]
     others = [f"{line.arm.name} {line.n}" for line in lines if line.n != most]
     return "\n".join([f"n = {most}", *others])
-
-
-def _legend(figure: Figure, styles: dict[str, LineStyle]) -> None:
-    """One for all panels, above them."""
-    lines = [Line2D([], [], color=s.colour, linestyle=s.dash, linewidth=s.width) for s in styles.values()]
-    names = [textwrap.fill(name, LEGEND) for name in styles]
-    across = max(1, int(figure.get_figwidth() / 2.4))
-    figure.legend(lines, names, loc="outside upper left", ncols=across, handlelength=3.2)
 
 
 def _caption(

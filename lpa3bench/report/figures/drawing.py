@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from html import escape
 from pathlib import Path
@@ -17,6 +17,8 @@ from typing import Any, NamedTuple
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
+from matplotlib.lines import Line2D
 from PIL import Image
 
 from lpa3bench.errors import UsageError, plain
@@ -67,6 +69,12 @@ STYLE = {
     "text.parse_math": False,
     "savefig.facecolor": "white",
 }
+LEGEND = 40
+"""Characters on a line of a legend."""
+COLUMN = 2.4
+"""Inches that a column of a legend takes at the least."""
+ROOM = 0.6
+"""Inches that a figure has for its legend."""
 DPI = 160
 PNG_COLOURS = 256
 CLIP_NAME = re.compile(r'(clipPath id="|clip-path="url\(#)(p[0-9a-f]{10})')
@@ -93,6 +101,19 @@ def caption(figure: Figure, text: str) -> None:
     width = int(figure.get_figwidth() * 17)
     lines = [line for paragraph in text.splitlines() for line in textwrap.wrap(paragraph, width)]
     figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=7.5, color="#333333")
+
+
+def legend_above(figure: Figure, lines: Sequence[Line2D], names: Sequence[str]) -> Legend:
+    """One legend for all panels, above them, in as many columns as fit; many rows make the figure higher."""
+    wrapped = [textwrap.fill(name, LEGEND) for name in names]
+    for across in range(max(1, int(figure.get_figwidth() / COLUMN)), 0, -1):
+        legend = figure.legend(lines, wrapped, loc="outside upper left", ncols=across, handlelength=3.2)
+        size = legend.get_window_extent()
+        if across == 1 or size.width <= figure.bbox.width:
+            break
+        legend.remove()
+    figure.set_figheight(figure.get_figheight() + max(0.0, size.height / figure.dpi - ROOM))
+    return legend
 
 
 def framed(axes: Axes, ink: Ink) -> None:

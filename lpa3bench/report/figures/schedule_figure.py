@@ -11,8 +11,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
 
 from lpa3bench.boards.board import Measure
-from lpa3bench.report.figures.curve_figure import LEGEND, SIDE_BY_SIDE, TITLE, LineStyle, line_styles
-from lpa3bench.report.figures.drawing import canvas, caption, save, styled
+from lpa3bench.report.figures.curve_figure import SIDE_BY_SIDE, TITLE, LineStyle, line_styles
+from lpa3bench.report.figures.drawing import canvas, caption, legend_above, save, styled
 from lpa3bench.report.figures.schedules import SchedulePanel
 from lpa3bench.report.figures.series import Arm, Panel
 from lpa3bench.report.numbers import scale_of
@@ -51,9 +51,7 @@ def draw_schedules(panels: Sequence[SchedulePanel], measure: Measure, out: Path)
             Line2D([], [], color=s.colour, linestyle=s.dash, linewidth=s.width, marker="o", markersize=4)
             for s in styles.values()
         ]
-        names = [textwrap.fill(name, LEGEND) for name in styles]
-        across = max(1, int(figure.get_figwidth() / 2.4))
-        figure.legend(handles, names, loc="outside upper left", ncols=across, handlelength=3.2)
+        legend_above(figure, handles, [*styles])
         text = SCHEDULES_CAPTION.format(score=score)
         caption(figure, text)
         what = "; ".join(panel.title for panel in panels)

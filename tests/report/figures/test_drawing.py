@@ -22,6 +22,7 @@ from lpa3bench.report.figures.drawing import (
     Ink,
     canvas,
     caption,
+    legend_above,
     save,
     styled,
 )
@@ -53,6 +54,24 @@ def test_the_same_bytes_whatever_was_drawn_before(tmp_path: Path) -> None:
     assert svg.startswith(b"<?xml")
     assert b"<dc:date>" not in svg
     assert png.startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("names", "across"), [(["LP-A3", "PGD"], 3), ([f"{n} " + "a long name " * 5 for n in range(14)], 2)]
+)
+def test_a_legend_has_as_many_columns_as_fit_and_the_panels_keep_their_room(
+    names: list[str], across: int
+) -> None:
+    with styled():
+        figure = canvas(7.7, 4.2)
+        axes = figure.subplots()
+        (line,) = axes.plot([1, 2], [3, 4])
+        legend = legend_above(figure, [line] * len(names), names)
+        figure.draw_without_rendering()
+        assert legend._ncols == across  # type: ignore[attr-defined]
+        assert legend.get_window_extent().x1 <= figure.bbox.width
+        assert axes.bbox.height / figure.dpi > 3
+        assert (figure.get_figheight() == 4.2) == (len(names) == 2)
 
 
 @pytest.mark.parametrize("failing", ["write", "svg", "png"])
