@@ -57,7 +57,8 @@ def test_the_same_bytes_whatever_was_drawn_before(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("names", "across"), [(["LP-A3", "PGD"], 3), ([f"{n} " + "a long name " * 5 for n in range(14)], 2)]
+    ("names", "across"),
+    [(["LP-A3", "PGD", "VAT"], 3), ([f"{n} " + "a long name " * 5 for n in range(14)], 2)],
 )
 def test_a_legend_has_as_many_columns_as_fit_and_the_panels_keep_their_room(
     names: list[str], across: int
@@ -71,7 +72,7 @@ def test_a_legend_has_as_many_columns_as_fit_and_the_panels_keep_their_room(
         assert len({round(text.get_window_extent().x0) for text in legend.get_texts()}) == across
         assert legend.get_window_extent().x1 <= figure.bbox.width
         assert axes.bbox.height / figure.dpi > 3
-        assert (figure.get_figheight() == 4.2) == (len(names) == 2)
+        assert (figure.get_figheight() == 4.2) == (len(names) == 3)
 
 
 @pytest.mark.parametrize("failing", ["write", "svg", "png"])
