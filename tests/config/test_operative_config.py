@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pytest
+import gin
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support import config_plugins
@@ -88,7 +88,6 @@ def test_gin_itself_reads_a_config_without_settings_as_we_do(
     tmp_path: Path, params: dict[str, Any], views: list[str]
 ) -> None:
     """Scopes that references carry, macros and inheritance: what gin means by them is what we mean."""
-    gin = pytest.importorskip("gin")
     lines = [
         *(f"{name} = {value!r}" for name, value in params.items()),
         "a/ToyJitter.strength = 0.25\na/b/ToyJitter.recipe = 'large'",
