@@ -88,7 +88,8 @@ def test_a_cell_opens_by_keyboard_shows_its_runs_and_escape_closes_it(show: Show
         unfold(dialog)
         text = dialog.inner_text()
         for part in ("94.20 ± 0.16 % over 5 runs", "PES.lambda_u: 75.0 → 37.5", "positives/LPA3.margin",
-                     "2.14.1", "Linux-6.18-x86_64", "444444444444…", "20 random draws", "Holm’s p"):  # fmt: skip
+                     "2.14.1", "Linux-6.18-x86_64", "444444444444…",
+                     "20 random draws", "Holm’s p"):  # fmt: skip
             assert part in text, part
         hrefs = [link.get_attribute("href") for link in dialog.get_by_role("link").all()]
         assert hrefs == [f"results/fixmatch-lpa3-c250-s{seed}.json" for seed in range(5)]
