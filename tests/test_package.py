@@ -54,7 +54,8 @@ def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     packed = build(ROOT, tmp_path_factory.mktemp("sdist"), "sdist")
     folder = tmp_path_factory.mktemp("source")
     with tarfile.open(packed) as archive:
-        archive.extractall(folder, filter="data")
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)  # there from Python 3.11.4 on
+        archive.extractall(folder)
     (source,) = folder.iterdir()
     return source
 
